@@ -1,0 +1,206 @@
+# The default target.
+all:
+
+# Knobs.  Set them on the command line or in local.mk; ./configure, which is optional, writes what
+# it finds to config.mk.  The last one read wins: this file < config.mk < local.mk < command line.
+#
+#   prefix, bindir, sysconfdir, mandir ...   where `make install` puts things (also DESTDIR)
+#   CXX, CXXFLAGS, CPPFLAGS, LDFLAGS         yours; nothing here adds to them
+#   DEVELOPER=1                              more warnings, and they are errors
+#   SANITIZE=address,undefined               instrumented build
+#   BUILD=dir                                where objects and test programs go
+#   V=1                                      show the commands
+#
+# Targets: all static deps build-deps check demo install uninstall installcheck configure clean distclean
+#   check-unit T=gate/*      one suite of the unit tests
+#   check-e2e  K=nginx       the end-to-end tests whose names match
+#   run-check, run-demo      without looking for missing packages first
+
+VERSION = 1.0.0
+
+CXX = c++
+CXXFLAGS = -O2 -g
+PKG_CONFIG = pkg-config
+INSTALL = install
+BUILD = build
+
+prefix = /usr/local
+exec_prefix = $(prefix)
+bindir = $(exec_prefix)/bin
+datarootdir = $(prefix)/share
+sysconfdir = $(prefix)/etc
+mandir = $(datarootdir)/man
+docdir = $(datarootdir)/doc/bxhook
+unitdir = $(prefix)/lib/systemd/system
+bashdir = $(datarootdir)/bash-completion/completions
+
+-include config.mk
+-include local.mk
+
+# -- Dependencies: asked of pkg-config unless config.mk already says.
+ifndef DEPS_CONFIGURED
+DEPS := fcgi cgicc sqlite3 nlohmann_json
+DEPS_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(DEPS) 2>/dev/null)
+DEPS_LIBS := $(shell $(PKG_CONFIG) --libs $(DEPS) 2>/dev/null || echo MISSING)
+endif
+TEST_LIBS ?= -lboost_unit_test_framework
+
+# -- What is built.
+LIB_SRC := $(sort $(wildcard src/*/*.cpp))
+TEST_SRC := $(sort $(wildcard tests/unit/*.cpp))
+
+LIB_OBJ = $(LIB_SRC:%.cpp=$(BUILD)/%.o)
+MAIN_OBJ = $(BUILD)/src/main.o
+TEST_OBJ = $(TEST_SRC:%.cpp=$(BUILD)/%.o)
+TOOL_OBJ = $(BUILD)/tests/conformance.o
+PROGRAM = bxhook
+
+# -- Flags.  Ours are kept apart from the user's.
+ALL_CPPFLAGS = -Isrc -I$(BUILD) -DBXHOOK_VERSION='"$(VERSION)"' -DBXHOOK_SYSCONFDIR='"$(sysconfdir)"' \
+	$(DEPS_CFLAGS) $(CPPFLAGS)
+ALL_CXXFLAGS = -std=c++20 -pthread -Wall -Wextra $(CXXFLAGS)
+ALL_LDFLAGS = -pthread $(LDFLAGS)
+ifdef DEVELOPER
+ALL_CXXFLAGS += -Werror -pedantic -Wshadow -Wconversion -Wnon-virtual-dtor
+endif
+ifdef SANITIZE
+ALL_CXXFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+ALL_LDFLAGS += -fsanitize=$(SANITIZE)
+endif
+
+ifndef V
+Q_CXX  = @echo '  CXX  ' $<;
+Q_LINK = @echo '  LINK ' $@;
+Q_GEN  = @echo '  GEN  ' $@;
+endif
+
+# -- Rules.
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: all static deps build-deps check check-unit check-e2e run-check demo run-demo \
+	install uninstall installcheck clean distclean FORCE
+
+all: $(PROGRAM)
+
+$(PROGRAM): $(MAIN_OBJ) $(LIB_OBJ)
+	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) -o $@ $(MAIN_OBJ) $(LIB_OBJ) $(DEPS_LIBS) $(LIBS)
+
+# One file that needs nothing of the machine it runs on.
+static:
+	@+$(PARALLEL) all BUILD='$(BUILD)/static' PROGRAM='$(BUILD)/static/bxhook' \
+	    LDFLAGS='-static -s $(LDFLAGS)' LIBS='-lm $(LIBS)'
+
+$(BUILD)/unit-tests: $(TEST_OBJ) $(LIB_OBJ)
+	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) -o $@ $(TEST_OBJ) $(LIB_OBJ) $(DEPS_LIBS) $(TEST_LIBS) $(LIBS)
+
+$(BUILD)/conformance: $(TOOL_OBJ) $(LIB_OBJ)
+	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) -o $@ $(TOOL_OBJ) $(LIB_OBJ) $(DEPS_LIBS) $(LIBS)
+
+$(BUILD)/%.o: %.cpp $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(Q_CXX)$(CXX) $(ALL_CPPFLAGS) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
+
+$(TEST_OBJ): ALL_CPPFLAGS += -DBOOST_TEST_DYN_LINK
+
+# The catalog of events, compiled in: one initialiser a line of catalog.tsv.
+$(BUILD)/src/event/catalog.o: $(BUILD)/catalog.inc
+$(BUILD)/catalog.inc: src/event/catalog.tsv src/event/catalog.awk
+	@mkdir -p $(@D)
+	$(Q_GEN)awk -f src/event/catalog.awk src/event/catalog.tsv > $@
+
+# Rebuild everything when, and only when, the flags change.  Compared while this file is read, so
+# that `make -q` and `make -n` tell the truth.
+FLAGS := $(strip $(CXX) $(ALL_CPPFLAGS) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) $(DEPS_LIBS) $(LIBS))
+ifneq ($(file <$(BUILD)/flags),$(FLAGS))
+$(BUILD)/flags: FORCE
+endif
+$(BUILD)/flags:
+	@mkdir -p $(@D)
+	@$(if $(filter MISSING,$(DEPS_LIBS)),false,true) && \
+	 echo '#include <boost/version.hpp>' | $(CXX) $(CPPFLAGS) -E -x c++ - >/dev/null 2>&1 || \
+	 { echo 'bxhook: the compiler or a library is missing: run "make deps" first' >&2; exit 1; }
+	@printf '%s\n' '$(subst ','\'',$(FLAGS))' > $@
+
+-include $(MAIN_OBJ:.o=.d) $(LIB_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(TOOL_OBJ:.o=.d)
+
+# -- Tests.  `check` and `demo` enter make anew after the packages came: pkg-config was asked above,
+# when they were not there yet.
+SUBMAKE = $(MAKE) --no-print-directory
+# As many jobs as processors, unless the user chose.
+PARALLEL = $(SUBMAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+RUN_TESTS = BUILD='$(BUILD)' BXHOOK='$(abspath $(PROGRAM))' UNIT='$(T)' E2E='$(K)' tests/run
+
+deps:
+	@sh tests/deps.sh all
+
+build-deps:
+	@sh tests/deps.sh build
+
+check:
+	@sh tests/deps.sh all
+	@+$(SUBMAKE) run-check
+
+run-check:
+	@+$(PARALLEL) all $(BUILD)/unit-tests $(BUILD)/conformance
+	@$(RUN_TESTS)
+
+check-unit: $(BUILD)/unit-tests
+	@$(RUN_TESTS) unit
+
+check-e2e: all $(BUILD)/conformance
+	@$(RUN_TESTS) e2e
+
+demo:
+	@sh tests/deps.sh demo
+	@+$(SUBMAKE) run-demo
+
+run-demo:
+	@+$(PARALLEL) all
+	@sh tests/demo.sh '$(abspath $(PROGRAM))'
+
+-include tests/fuzz/fuzz.mk $(wildcard tests/bench/*.mk)
+
+# -- Installing.  Only below DESTDIR.  No bxhook.conf: `bxhook init` makes that, as the user it is for.
+D = $(DESTDIR)
+PAGES := $(sort $(wildcard man/*.[1-8]))
+UNITS := $(sort $(wildcard conf/*.service conf/*.socket))
+# The files in conf/ name the usual places; these are the chosen ones.
+PLACES = sed -i -e 's|/usr/local/bin/|$(bindir)/|g' -e 's|/etc/bxhook/|$(sysconfdir)/bxhook/|g'
+
+install: all
+	$(INSTALL) -d '$D$(bindir)' '$D$(unitdir)' '$D$(bashdir)' '$D$(docdir)/conf' '$D$(docdir)/examples'
+	$(INSTALL) -m 755 $(PROGRAM) '$D$(bindir)/bxhook'
+	for page in $(PAGES); do \
+	    $(INSTALL) -D -m 644 $$page "$D$(mandir)/man$${page##*.}/$${page##*/}" || exit; done
+	$(INSTALL) -m 644 conf/* '$D$(docdir)/conf'
+	$(INSTALL) -m 644 $(UNITS) '$D$(unitdir)'
+	$(PLACES) $(UNITS:conf/%='$D$(unitdir)/%') $(patsubst %,'$D$(docdir)/%',$(wildcard conf/*))
+	$(INSTALL) -m 755 examples/*.* '$D$(docdir)/examples'
+	$(INSTALL) -m 644 README.md LICENSE '$D$(docdir)'
+	$(INSTALL) -m 644 conf/bash-completion '$D$(bashdir)/bxhook'
+
+uninstall:
+	rm -f '$D$(bindir)/bxhook' '$D$(bashdir)/bxhook'
+	for page in $(PAGES); do rm -f "$D$(mandir)/man$${page##*.}/$${page##*/}"; done
+	for file in $(UNITS); do rm -f "$D$(unitdir)/$${file##*/}"; done
+	rm -rf '$D$(docdir)'
+
+installcheck:
+	test "$$('$D$(bindir)/bxhook' version | head -n 1)" = 'bxhook $(VERSION)'
+	for page in $(PAGES); do test -s "$D$(mandir)/man$${page##*.}/$${page##*/}" || exit; done
+
+clean:
+	rm -rf $(BUILD) $(PROGRAM)
+
+distclean: clean
+	rm -rf configure config.mk config.log config.status autom4te.cache
+
+# -- The optional configure: `make configure && ./configure --prefix=...` writes config.mk.
+configure: configure.ac
+	autoconf -f
+ifdef DEPS_CONFIGURED
+config.status: configure
+	./config.status --recheck
+config.mk: config.mk.in config.status
+	./config.status $@
+endif

@@ -1,0 +1,32 @@
+// Users and groups, from /etc/passwd and /etc/group themselves: getpwnam() loads shared libraries
+// (NSS), which a static binary has not.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bx {
+
+struct User {
+    std::string name;
+    uid_t uid = 0;
+    gid_t gid = 0;
+    std::string home;
+};
+
+// None when there is no such entry (or no such file).
+std::optional<User> find_user(uid_t uid);
+std::optional<User> find_user(std::string_view name);
+std::optional<gid_t> find_group(std::string_view name);
+
+// The groups of USER: its own and those that list its name.
+std::vector<gid_t> groups_of(const User& user);
+
+// "www-data", or "uid 1005" for one without a name.
+std::string user_name(uid_t uid);
+
+}  // namespace bx

@@ -1,0 +1,33 @@
+// Time.  One unit everywhere: milliseconds in a 64-bit integer, both for durations and for moments
+// (since 1970-01-01 UTC).  Code that decides by time is given `now`, so that tests give their own.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace bx {
+
+using Millis = std::int64_t;
+
+constexpr Millis second = 1000;
+constexpr Millis minute = 60 * second;
+constexpr Millis hour = 60 * minute;
+constexpr Millis day = 24 * hour;
+
+Millis wall_now();    // moments: stored, shown, compared with due times
+Millis steady_now();  // for measuring durations: never steps
+
+// "2026-11-21T01:36:28.123Z"
+std::string iso_time(Millis moment);
+
+// "3s ago", "in 5m", "2d ago": for people, against NOW.
+std::string relative_time(Millis moment, Millis now);
+
+// A duration as the config writes it: "500ms", "30s", "5m", "6h", "30d" (the largest whole unit).
+std::string duration_text(Millis duration);
+
+// The reverse: digits and one unit.  -1 when TEXT is no duration or does not fit.
+Millis parse_duration(std::string_view text);
+
+}  // namespace bx

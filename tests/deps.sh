@@ -1,0 +1,93 @@
+#!/bin/sh
+# Installs what is missing to build, show or test bxhook, on Debian and its kin.  Asks dpkg first, so
+# that nothing is touched when all is there; starts no service.
+#
+#     deps.sh build|demo|all      as root, or as someone who may use sudo
+#
+# shellcheck disable=SC2086 # lists of packages are meant to be split
+set -eu
+
+build='g++ make pkg-config libfcgi-dev libcgicc-dev libsqlite3-dev libboost-dev nlohmann-json3-dev'
+demo='nginx-light curl'
+tests='libboost-test-dev clang libclang-rt-14-dev apache2 libapache2-mod-fcgid apache2-suexec-custom
+lighttpd spawn-fcgi libfcgi-bin systemd jq python3 python3-pytest php-cli php-cgi mandoc shellcheck
+autoconf procps sqlite3 wrk openssl'
+
+policy=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
+kept=$policy.before-bxhook
+mark='# bxhook: no service may start while its packages are installed'
+
+fail() {
+    echo "bxhook: $*" >&2
+    exit 1
+}
+
+# Those of the packages "$@" that are not installed.
+missing() {
+    for package; do
+        state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || state=absent
+        [ "$state" = installed ] || printf ' %s' "$package"
+    done
+}
+
+# nginx, apache2 and lighttpd start themselves on port 80 when installed, unless this forbids it.
+# A file with our mark is what a killed run left; any other is the machine's, and is put back.
+forbid_services() {
+    if [ -e "$policy" ] && ! grep -qxF "$mark" "$policy"; then
+        mv "$policy" "$kept"
+    fi
+    printf '#!/bin/sh\n%s\nexit 101\n' "$mark" >"$policy"
+    chmod 755 "$policy"
+}
+
+allow_services() {
+    rm -f "$policy"
+    if [ -e "$kept" ]; then
+        mv "$kept" "$policy"
+    fi
+}
+
+install_packages() {
+    trap allow_services EXIT
+    trap 'exit 130' HUP INT TERM
+    forbid_services
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update
+    apt-get install -y --no-install-recommends "$@"
+}
+
+case ${1-} in
+build) wanted=$build ;;
+demo) wanted="$build $demo" ;;
+all) wanted="$build $demo $tests" ;;
+--install) # this script again, as root
+    shift
+    install_packages "$@"
+    exit
+    ;;
+*)
+    echo 'usage: deps.sh build|demo|all' >&2
+    exit 2
+    ;;
+esac
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    fail 'this system has no apt-get: install what Debian calls' $wanted \
+        '- then use "make run-check" and "make run-demo"'
+fi
+
+absent=$(missing $wanted)
+if [ -z "$absent" ]; then
+    echo 'deps: nothing is missing'
+    exit
+fi
+
+echo "deps: installing$absent"
+if [ "$(id -u)" = 0 ]; then
+    install_packages $absent
+elif command -v sudo >/dev/null; then
+    sudo POLICY_RC_D="$policy" sh "$0" --install $absent
+else
+    fail "packages are missing, and here is neither root nor sudo: let root run
+apt-get install --no-install-recommends$absent"
+fi

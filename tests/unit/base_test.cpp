@@ -1,0 +1,54 @@
+#include <boost/test/unit_test.hpp>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/json.h"
+
+BOOST_AUTO_TEST_SUITE(base)
+
+BOOST_AUTO_TEST_CASE(durations_are_digits_and_one_unit) {
+    BOOST_TEST(bx::parse_duration("500ms") == 500);
+    BOOST_TEST(bx::parse_duration("30s") == 30'000);
+    BOOST_TEST(bx::parse_duration("5m") == 300'000);
+    BOOST_TEST(bx::parse_duration("6h") == 21'600'000);
+    BOOST_TEST(bx::parse_duration("30d") == 30 * bx::day);
+    for (const char* bad : {"", "5", "5x", "-5s", "s", "5 s", "1h30m", "99999999999999999999s", "9999999999999999d"}) {
+        BOOST_TEST(bx::parse_duration(bad) == -1, bad);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_duration_is_written_as_it_is_read) {
+    for (bx::Millis d : {500LL, 30'000LL, 90'000LL, 300'000LL, 86'400'000LL}) {
+        BOOST_TEST(bx::parse_duration(bx::duration_text(d)) == d);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(moments_are_utc_with_milliseconds) {
+    BOOST_TEST(bx::iso_time(0) == "1970-01-01T00:00:00.000Z");
+    BOOST_TEST(bx::iso_time(1795225588123) == "2026-11-21T01:46:28.123Z");
+    BOOST_TEST(bx::iso_time(-1) == "1969-12-31T23:59:59.999Z");
+}
+
+BOOST_AUTO_TEST_CASE(json_is_written_with_commas_where_they_belong) {
+    std::string out;
+    bx::JsonWriter json(out);
+    json.begin_object().field("a", 1).field("b", "x\"\n").key("c").begin_array().value(true).null();
+    json.begin_object().end_object().end_array().key("d").value_or_null("").end_object();
+    BOOST_TEST(out == R"({"a":1,"b":"x\"\n","c":[true,null,{}],"d":null})");
+}
+
+BOOST_AUTO_TEST_CASE(json_strings_keep_slash_and_cyrillic_and_mend_bad_bytes) {
+    std::string out;
+    bx::append_json_string(out, "/\xD0\x90\xFF\x01");
+    BOOST_TEST(out == "\"/\xD0\x90\xEF\xBF\xBD\\u0001\"");
+}
+
+BOOST_AUTO_TEST_CASE(paths_are_relative_to_the_directory_given) {
+    BOOST_TEST(bx::absolute_path("/srv/bx", "state/queue.db") == "/srv/bx/state/queue.db");
+    BOOST_TEST(bx::absolute_path("/srv/bx", "/x") == "/x");
+    BOOST_TEST(bx::directory_of("/a/b") == "/a");
+    BOOST_TEST(bx::directory_of("/a") == "/");
+    BOOST_TEST(bx::directory_of("a") == ".");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
