@@ -1,0 +1,170 @@
+// The configuration file (contract: bxhook.conf(5)) as one checked, immutable struct.
+//
+// Boost.PropertyTree reads the INFO syntax and stays inside info.cpp.  A Config is complete and
+// valid: nobody downstream looks for a missing key or a bad number again.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+
+namespace bx {
+
+// One message per problem of the file: "hook crm-sync: timeout: '5x' is no duration (500ms 30s 5m
+// 6h 30d)".  what() is the first; problems() all of them, each complete by itself.
+class ConfigError : public Error {
+public:
+    explicit ConfigError(std::vector<std::string> problems);
+    const std::vector<std::string>& problems() const { return problems_; }
+
+private:
+    std::vector<std::string> problems_;
+};
+
+// A Bitrix24 account that may send events.
+struct Portal {
+    std::string member_id;            // empty: any
+    std::string domain;               // lower case; empty: any
+    std::vector<std::string> tokens;  // at least one, none blank
+    std::string place;                // "portal 2" or "portals.txt line 17", for messages
+};
+
+enum class Order { entity, none };
+
+// How a hook is run; every field has a value (defaults, then the `defaults` block, then its own).
+struct HookSettings {
+    Millis timeout = 60 * second;
+    int attempts = 12;
+    Millis backoff = 15 * second;
+    Millis backoff_max = 6 * hour;
+    int concurrency = 4;
+    Order order = Order::entity;
+    bool coalesce = false;
+    Millis delay = 0;
+    std::vector<std::pair<std::string, std::string>> env;
+    std::string dir;  // absolute; empty: the hook's own
+    bool disabled = false;
+};
+
+// A line of `when` or `unless`: the scalar at PATH ("data.FIELDS.ID") must match GLOB.
+struct Condition {
+    std::string path;
+    std::string glob;
+};
+
+// A `hook NAME { }` block.
+struct HookBlock {
+    std::string name;
+    std::vector<std::string> events;  // globs on the code; never empty when `run` is set
+    std::vector<Condition> when;
+    std::vector<Condition> unless;
+    std::string run;                  // absolute; empty: settings for the script NAME in hooks_dir
+    std::vector<std::string> args;
+    HookSettings settings;
+};
+
+struct Config {
+    struct Worker {
+        bool auto_start = true;
+        int concurrency = 4;
+        Millis shutdown_grace = 30 * second;
+    };
+    struct Limits {
+        std::size_t body = std::size_t{1} << 20;  // bytes
+        std::size_t fields = 1000;
+        unsigned depth = 64;                      // levels of brackets
+        std::int64_t queue = 1000000;             // unfinished events
+        std::size_t output = std::size_t{64} << 10;  // bytes of stdout, and of stderr, kept
+    };
+    struct Retention {
+        Millis done = 7 * day;
+        Millis dead = 90 * day;
+    };
+
+    std::string path;          // of the file, absolute
+    std::string store;         // absolute path of the SQLite file, or "postgresql://..."
+    std::string hooks_dir;     // absolute
+    std::string portals_file;  // absolute; empty: none
+    std::vector<Portal> portals;
+    std::vector<HookBlock> hooks;
+    HookSettings defaults;
+    Worker worker;
+    Limits limits;
+    Retention retention;
+    LogSettings log;
+};
+
+// How much of the file must be right.
+//   gateway: what the gateway uses: syntax, unknown top-level keys, store, portal, portals, limits,
+//            worker.start, log.  hooks, defaults and retention are left at their defaults.
+//   all:     everything.
+enum class ConfigPart { gateway, all };
+
+using ConfigPtr = std::shared_ptr<const Config>;
+
+// Reads and checks the file.  Throws ConfigError with every problem found; Error when the file
+// cannot be read.
+ConfigPtr load_config(const std::string& path, ConfigPart part);
+
+// Where the configuration is: EXPLICIT_PATH (--config) when not empty, else $BXHOOK_CONFIG, else
+// .htbxhook/bxhook.conf or bxhook.conf beside the binary, else $sysconfdir/bxhook/bxhook.conf.  The
+// first two need not exist; of the others the first that does, else the last.  Absolute.
+std::string find_config(const std::string& explicit_path);
+
+// CONFIG as INFO text with every value in force; tokens, the store's password and variables that
+// look secret as ***.
+std::string print_config(const Config& config);
+
+// True for the name of a variable (of a hook's `env`) that is likely to hold a password: a guess,
+// on the safe side, for what is shown.
+bool looks_secret(std::string_view variable);
+
+// The URL without its password ("postgresql://user:***@host/db"); a path as it is.
+std::string store_without_password(const std::string& store);
+
+// Keeps a Config fresh.  Not thread-safe.
+class ConfigFile {
+public:
+    // Loads now; throws as load_config does.  A second form that begins without a config (and so
+    // without throwing) is `ConfigFile::pending`.
+    ConfigFile(std::string path, ConfigPart part);
+    static ConfigFile pending(std::string path, ConfigPart part);
+
+    // The config in force; null until one could be loaded.
+    const ConfigPtr& current() const { return current_; }
+
+    enum class Change { none, loaded, refused };
+
+    // Looks whether the file or the portals file changed (device, inode, size, mtime, ctime) or
+    // FORCE is set, and if so loads it.  `refused`: the new one is invalid, error() says why and
+    // the old one stays.  A portals file that is gone or bad keeps the old list and is `refused` too.
+    Change refresh(bool force = false);
+
+    // Why the file as it is now was refused; empty when it is in force.
+    const std::string& error() const { return error_; }
+    const std::string& path() const { return path_; }
+
+private:
+    struct Stamp {
+        long long device = 0, inode = 0, size = -1, mtime_ns = 0, ctime_ns = 0;
+        bool operator==(const Stamp&) const = default;
+    };
+    ConfigFile() = default;
+    void load();
+    static Stamp stamp_of(const std::string& path);
+
+    std::string path_;
+    ConfigPart part_ = ConfigPart::all;
+    ConfigPtr current_;
+    std::string error_;
+    Stamp config_stamp_;
+    Stamp portals_stamp_;
+};
+
+}  // namespace bx

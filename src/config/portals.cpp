@@ -1,0 +1,125 @@
+#include "config/portals.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/fd.h"
+#include "base/text.h"
+
+namespace bx {
+
+namespace {
+
+bool is_plain(const std::string& text) {
+    return std::ranges::none_of(text, [](char c) {
+        auto byte = static_cast<unsigned char>(c);
+        return byte <= ' ' || byte == 0x7F;
+    });
+}
+
+// False, and noted, when TEXT is blank or has a blank or control character.  It may be a secret and
+// is not shown.
+bool check_word(const std::string& text, const std::string& place, Problems& problems) {
+    if (trim(text).empty()) {
+        problems.add(place, "is blank");
+        return false;
+    }
+    if (is_plain(text)) return true;
+    problems.add(place, "has a blank or a control character in it");
+    return false;
+}
+
+// The words of a line, whatever blanks part them.
+std::vector<std::string> words_of(std::string_view line) {
+    std::vector<std::string> words;
+    for (;;) {
+        line = trim(line);
+        if (line.empty()) return words;
+        std::size_t end = std::min(line.find_first_of(" \t"), line.size());
+        words.emplace_back(line.substr(0, end));
+        line.remove_prefix(end);
+    }
+}
+
+void read_line(std::string_view line, const std::string& place, std::vector<Portal>& portals,
+               Problems& problems) {
+    std::vector<std::string> words = words_of(line);
+    if (words.empty() || words[0].front() == '#' || words[0].front() == ';') return;
+    if (words.size() != 3) {
+        return problems.add(place, "must have three words: member_id domain token (- for none)");
+    }
+    std::size_t before = problems.list().size();
+    Portal portal;
+    portal.place = place;
+    if (words[0] != "-") set_member_id(portal, words[0], place + ": member_id", problems);
+    if (words[1] != "-") set_domain(portal, words[1], place + ": domain", problems);
+    if (words[2] == "-") return problems.add(place, "has no token");
+    add_token(portal, words[2], place + ": token", problems);
+    if (problems.list().size() == before) portals.push_back(std::move(portal));
+}
+
+}  // namespace
+
+void set_member_id(Portal& portal, const std::string& text, const std::string& place,
+                   Problems& problems) {
+    if (check_word(text, place, problems)) portal.member_id = text;
+}
+
+void set_domain(Portal& portal, const std::string& text, const std::string& place,
+                Problems& problems) {
+    if (!check_word(text, place, problems)) return;
+    if (text.find('/') != std::string::npos) {
+        return problems.add(place, quoted(text) + " must be the host alone: some.bitrix24.com");
+    }
+    portal.domain = lower(text);
+}
+
+void add_token(Portal& portal, const std::string& text, const std::string& place,
+               Problems& problems) {
+    if (check_word(text, place, problems)) portal.tokens.push_back(text);
+}
+
+void read_portals_file(const std::string& path, std::vector<Portal>& portals, Problems& problems) {
+    std::string text;
+    try {
+        text = read_file(path);
+    } catch (const Error& error) {
+        return problems.add("portals", error.what());
+    }
+    if (text.starts_with("\xEF\xBB\xBF")) {
+        problems.add(path + " line 1", "begins with a byte order mark: save it without BOM");
+        text.erase(0, 3);
+    }
+    std::size_t number = 0;
+    for (std::string_view line : split(text, '\n')) {
+        ++number;
+        read_line(line, path + " line " + std::to_string(number), portals, problems);
+    }
+}
+
+void check_duplicates(const std::vector<Portal>& portals, Problems& problems) {
+    std::unordered_map<std::string, const Portal*> member_ids;
+    std::unordered_map<std::string, const Portal*> domains;
+    const Portal* anyone = nullptr;
+    auto complain = [&](const Portal& portal, const Portal& first, const std::string& what) {
+        problems.add(portal.place, what + " stands in " + first.place + " already");
+    };
+    for (const Portal& portal : portals) {
+        if (!portal.member_id.empty()) {
+            auto [found, is_new] = member_ids.try_emplace(portal.member_id, &portal);
+            if (!is_new) complain(portal, *found->second, "member_id " + quoted(portal.member_id));
+        } else if (!portal.domain.empty()) {
+            auto [found, is_new] = domains.try_emplace(portal.domain, &portal);
+            if (!is_new) {
+                complain(portal, *found->second,
+                         "domain " + quoted(portal.domain) + " without member_id");
+            }
+        } else if (anyone != nullptr) {
+            complain(portal, *anyone, "a portal with neither member_id nor domain");
+        } else {
+            anyone = &portal;
+        }
+    }
+}
+
+}  // namespace bx

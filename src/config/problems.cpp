@@ -1,0 +1,20 @@
+#include "config/problems.h"
+
+#include "base/text.h"
+#include "config/config.h"
+
+namespace bx {
+
+ConfigError::ConfigError(std::vector<std::string> problems)
+    : Error(problems.empty() ? "the configuration is invalid" : problems.front()),
+      problems_(std::move(problems)) {}
+
+void Problems::throw_if_any() const {
+    if (!list_.empty()) throw ConfigError(list_);
+}
+
+std::string quoted(std::string_view value) {
+    return "'" + printable(value, 60) + "'";
+}
+
+}  // namespace bx

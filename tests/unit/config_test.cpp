@@ -1,0 +1,460 @@
+#include "config/config.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "config/info.h"
+#include "config/schema.h"
+
+using namespace std::literals;
+
+namespace {
+
+// A directory of its own with a config file in it.
+class Scratch {
+public:
+    Scratch() {
+        std::string name = (std::filesystem::temp_directory_path() / "config-XXXXXX").string();
+        BOOST_REQUIRE(::mkdtemp(name.data()) != nullptr);
+        dir_ = name;
+    }
+    ~Scratch() { std::filesystem::remove_all(dir_); }
+    Scratch(const Scratch&) = delete;
+    Scratch& operator=(const Scratch&) = delete;
+
+    std::string path(const std::string& name = "bxhook.conf") const { return dir_ + "/" + name; }
+    std::string write(const std::string& text, const std::string& name = "bxhook.conf") const {
+        std::ofstream(path(name), std::ios::binary) << text;
+        return path(name);
+    }
+    // As editors do: another inode under the same name.
+    void replace(const std::string& text, const std::string& name = "bxhook.conf") const {
+        std::filesystem::rename(write(text, name + ".new"), path(name));
+    }
+
+private:
+    std::string dir_;
+};
+
+bx::ConfigPtr load(const std::string& text, bx::ConfigPart part = bx::ConfigPart::all) {
+    Scratch scratch;
+    return bx::load_config(scratch.write(text), part);
+}
+
+// All problems of TEXT, one a line, empty when it is valid; the scratch directory taken off.
+std::string problems(const std::string& text, bx::ConfigPart part = bx::ConfigPart::all) {
+    Scratch scratch;
+    try {
+        bx::load_config(scratch.write(text), part);
+        return {};
+    } catch (const bx::ConfigError& error) {
+        std::string all;
+        for (std::string problem : error.problems()) {
+            std::size_t dir = problem.find(scratch.path(""));
+            if (dir != std::string::npos) problem.erase(dir, scratch.path("").size());
+            all += problem + "\n";
+        }
+        return all;
+    }
+}
+
+bool names(const std::string& text, const std::string& part) {
+    std::string found = problems(text);
+    BOOST_TEST_MESSAGE(text << " -> " << found);
+    return found.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(config)
+
+BOOST_AUTO_TEST_CASE(an_empty_file_has_every_default) {
+    Scratch scratch;
+    bx::ConfigPtr config = bx::load_config(scratch.write(""), bx::ConfigPart::all);
+    BOOST_TEST(config->path == scratch.path());
+    BOOST_TEST(config->store == scratch.path("state/queue.db"));
+    BOOST_TEST(config->hooks_dir == scratch.path("hooks"));
+    BOOST_TEST(config->portals.empty());
+    BOOST_TEST(config->worker.auto_start);
+    BOOST_TEST(config->limits.body == 1048576U);
+    BOOST_TEST(config->log.file == "");
+}
+
+BOOST_AUTO_TEST_CASE(the_defaults_of_the_table_are_those_of_the_struct) {
+    std::string printed = bx::print_config(*load(""));
+    for (const auto& [path, spec] : bx::config_keys()) {
+        if (spec.kind == bx::Kind::path || spec.kind == bx::Kind::store) continue;
+        std::string problem;
+        auto value = bx::parse_value(spec, std::string(spec.fallback), "/", problem);
+        BOOST_REQUIRE(value.has_value());
+        std::string line = " " + std::string(spec.name) + " " +
+                           bx::info_value(bx::format_value(spec, *value)) + "\n";
+        BOOST_TEST(printed.find(line) != std::string::npos, path << ": " << line);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(reads_every_key) {
+    bx::ConfigPtr config = load(R"(
+store /srv/bx/queue.db
+hooks_dir /srv/bx/hooks
+portal {
+    member_id m1
+    domain Some-Domain.bitrix24.com
+    token t1
+    token t2
+}
+hook crm-sync {
+    event ONCRMDEAL*
+    event ONCRMLEADADD
+    when { data.FIELDS.ENTITY_TYPE_ID 1220 data.FIELDS.ID "1 2" }
+    unless { auth.user_id 17 }
+    run /usr/local/bin/crm-sync
+    arg --id
+    arg "{data.FIELDS.ID}"
+    timeout 5m
+    attempts 3
+    backoff 500ms
+    backoff_max 1h
+    concurrency 2
+    order none
+    coalesce yes
+    delay 10s
+    env { API_URL https://erp.example }
+    dir work
+    disabled yes
+}
+worker { start manual  concurrency 8  shutdown_grace 5s }
+limits { body 64K  fields 10  depth 3  queue 5  output 2K }
+retention { done 1d  dead 2d }
+log { level debug  format json  file log/x.log }
+)");
+    BOOST_TEST(config->store == "/srv/bx/queue.db");
+    BOOST_TEST(config->portals.at(0).domain == "some-domain.bitrix24.com");
+    BOOST_TEST(config->portals.at(0).tokens.size() == 2U);
+    const bx::HookBlock& hook = config->hooks.at(0);
+    BOOST_TEST(hook.events.size() == 2U);
+    BOOST_TEST(hook.when.at(1).glob == "1 2");
+    BOOST_TEST(hook.unless.at(0).path == "auth.user_id");
+    BOOST_TEST(hook.args.at(1) == "{data.FIELDS.ID}");
+    BOOST_TEST(hook.settings.timeout == 5 * bx::minute);
+    BOOST_TEST(hook.settings.backoff == 500);
+    BOOST_TEST((hook.settings.order == bx::Order::none));
+    BOOST_TEST(hook.settings.coalesce);
+    BOOST_TEST(hook.settings.env.at(0).second == "https://erp.example");
+    BOOST_TEST(hook.settings.dir.ends_with("/work"));
+    BOOST_TEST(hook.settings.disabled);
+    BOOST_TEST(!config->worker.auto_start);
+    BOOST_TEST(config->worker.shutdown_grace == 5 * bx::second);
+    BOOST_TEST(config->limits.body == 65536U);
+    BOOST_TEST(config->limits.queue == 5);
+    BOOST_TEST(config->retention.dead == 2 * bx::day);
+    BOOST_TEST((config->log.level == bx::LogLevel::debug));
+    BOOST_TEST(config->log.json);
+    BOOST_TEST(config->log.file.ends_with("/log/x.log"));
+}
+
+BOOST_AUTO_TEST_CASE(a_hook_inherits_the_defaults_wherever_they_stand) {
+    bx::ConfigPtr config = load(
+        "hook a { attempts 3\n env { B two } }\n"
+        "defaults { timeout 5s attempts 7\n env { A one B one } }\n");
+    const bx::HookSettings& settings = config->hooks.at(0).settings;
+    BOOST_TEST(settings.timeout == 5 * bx::second);
+    BOOST_TEST(settings.attempts == 3);
+    BOOST_TEST(settings.env.size() == 2U);
+    BOOST_TEST(settings.env.at(1).second == "two");
+}
+
+BOOST_AUTO_TEST_CASE(a_problem_names_the_path_of_its_key) {
+    const std::vector<std::pair<std::string, std::string>> table{
+        {"hook crm { timeout 5x }", "hook crm: timeout: '5x' is no duration (500ms 30s 5m 6h 30d)"},
+        {"hook crm { timout 5s }", "hook crm: timout: unknown key, did you mean 'timeout'?"},
+        {"hok crm { }", "hok: unknown key, did you mean 'hook'?"},
+        {"limits { body 0 }", "limits: body: '0' is not allowed: it must be more than 0"},
+        {"limits { body 1G }", "limits: body: '1G' is no size (64K 1M)"},
+        {"limits { body 129M }", "limits: body: '129M' is too large: at most 128M"},
+        {"limits { output 1 }", "limits: output: '1' is too small: at least 1K"},
+        {"limits { depth 6.5 }", "limits: depth: '6.5' is no whole number"},
+        {"hook a { timeout 0s }", "hook a: timeout: '0s' is not allowed"},
+        {"hook a { attempts 0 }", "hook a: attempts: '0' is not allowed"},
+        {"hook a { backoff 0s }", "hook a: backoff:"},
+        {"hook a { coalesce true }", "hook a: coalesce: 'true' must be one of: no yes"},
+        {"hook a { order fifo }", "hook a: order: 'fifo' must be one of: entity none"},
+        {"worker { start yes }", "worker: start: 'yes' must be one of: manual auto"},
+        {"log { level loud }", "log: level: 'loud' must be one of: debug info warning error"},
+        {"retention { dead 0d }", "retention: dead:"},
+        {"hook a { timeout 5s timeout 6s }", "hook a: timeout: is given twice"},
+        {"worker { }\nworker { }", "worker: is given twice"},
+        {"hook a { }\nhook a { }", "hook a: is given twice"},
+        {"hook \"a b\" { }", "'a b' is no name of a hook"},
+        {"hook .a { }", "'.a' is no name of a hook"},
+        {"hook a { run /bin/true }", "hook a: has 'run' but no 'event'"},
+        {"hook a { event X }", "hook a: event: goes with 'run'"},
+        {"hook a { event \"\" run /x }", "hook a: event: '' can match no event code"},
+        {"hook a { event \"A B\" run /x }", "hook a: event: 'A B' can match no event code"},
+        {"hook a { run \" \" event X }", "hook a: run: is blank"},
+        {"hook a { env { BX_EVENT 1 } }", "hook a: env: BX_EVENT: names that begin with BX_"},
+        {"hook a { env { bx_x 1 } }", "hook a: env: bx_x: names that begin with BX_"},
+        {"hook a { env { 1A x } }", "hook a: env: 1A: is no name of a variable"},
+        {"hook a { env { A 1 A 2 } }", "hook a: env: A: is given twice"},
+        {"hook a { env { A \"x\\0y\" } }", "hook a: env: A: contains a NUL byte"},
+        {"hook a { timeout { } }", ""},
+        {"hook a { timeout 5s { x y } }", "hook a: timeout: takes a value, not a block"},
+        {"limits 5", "limits: takes a block { } and no value before it"},
+        {"defaults { event X }", "defaults: event: unknown key"},
+        {"defaults { run /x }", "defaults: run: unknown key"},
+        {"store \"\"", "store: '' is no path of a file"},
+        {"store mysql://x", "store: is no kind of store"},
+        {"hooks_dir \" \"", "hooks_dir: is blank"},
+        {"portal { token x\nhook a { } }", "portal 1: hook: is not allowed here: is a '}' missing"},
+    };
+    for (const auto& [text, expected] : table) {
+        BOOST_TEST(names(text, expected), text << " must name: " << expected);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(all_problems_are_told_at_once) {
+    std::string found = problems("limits { body x  fields y }\nhook a { timout 1s }\n");
+    BOOST_TEST(std::count(found.begin(), found.end(), '\n') == 3);
+}
+
+BOOST_AUTO_TEST_CASE(a_syntax_error_names_file_and_line) {
+    const std::vector<std::pair<std::string, std::string>> table{
+        {"\n# comment\n", "bxhook.conf:2: comments begin with ';', not with '#'"},
+        {"hooks_dir x # comment", "bxhook.conf:1: comments begin with ';'"},
+        {"#include \"/etc/passwd\"\n", "bxhook.conf:1: #include is not supported"},
+        {"\xEF\xBB\xBFstore x", "bxhook.conf:1: begins with a byte order mark"},
+        {"store a\0b"s, "bxhook.conf:1: contains a NUL byte"},
+        {"store \"a\n", "bxhook.conf:1: a quote is not closed in this line"},
+        {"store \"a\\qb\"\n", "bxhook.conf:1: unknown escape '\\q'"},
+        {"store \"a\" \\\n\"b\"\n", "bxhook.conf:1: a value cannot go on in the next line"},
+        {"store\n", "bxhook.conf:1: 'store' has no value"},
+        {"}\n", "bxhook.conf:1: '}' without a '{' before it"},
+        {"{\n}\n", "bxhook.conf:1: '{' without a key before it"},
+        {"hooks_dir a;b\n", "bxhook.conf:1: ';' begins a comment"},
+        {"hooks_dir a\\b\n", "bxhook.conf:1: the value of 'hooks_dir' must be in quotes"},
+        {"worker { start auto}\n", "bxhook.conf:1: a brace sticks to the value of 'start'"},
+        {"worker{ start auto }\n", "bxhook.conf:1: a brace sticks to 'worker{'"},
+        {"hook a {\n arg {data.ID}\n}\n", "bxhook.conf:2: a brace sticks to"},
+        {"hook a {\n env {\n  MSG hello big world now\n }\n}\n",
+         "bxhook.conf:3: more than one value in the line after 'MSG'"},
+        {"hook a {\n env { MSG hello world }\n}\n", "a word too many after 'MSG'"},
+        {"worker {\n start auto\n\nhook a {\n}\n",
+         "'}' is missing: the last block opened at top level is 'worker' in line 1"},
+        {"worker { start auto }\nhook b {\n env {\n A b\n}\n",
+         "'}' is missing: the last block opened at top level is 'hook b' in line 2"},
+    };
+    for (const auto& [text, expected] : table) {
+        BOOST_TEST(names(text, expected), text << " must name: " << expected);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(an_unquoted_value_with_a_blank_is_refused) {
+    BOOST_TEST(names("hook a {\n event X\n run /usr/bin/php -f x\n}\n",
+                     "hook a: -f: unknown key; if it belongs to the value of 'run'"));
+    BOOST_TEST(names("hook a {\n event X\n run /usr/bin/php x.php\n}\n",
+                     "bxhook.conf:3: a word too many after 'run'"));
+}
+
+BOOST_AUTO_TEST_CASE(a_message_never_shows_a_token) {
+    for (const char* text : {"portal {\n token s3cret;x\n}\n", "portal {\n token s3\\cret\n}\n",
+                             "portal {\n token a s3cret\n}\n", "portal {\n token a s3cret b\n}\n",
+                             "portal {\n token \"s3cret x\"\n}\n", "portal {\n token s3cret}\n",
+                             "store mysql://u:s3cret@h/x\n"}) {
+        std::string found = problems(text);
+        BOOST_TEST(!found.empty(), text);
+        BOOST_TEST(found.find("s3") == std::string::npos, found);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(layout_is_free) {
+    for (const char* text : {"worker\n{\n    start\tmanual\r\n}\n", "worker { start manual }",
+                             "worker {\n start \"manual\" ; why\n} ; end", ";\n\nworker { start manual };x"}) {
+        BOOST_TEST(problems(text) == "");
+        BOOST_TEST(!load(text)->worker.auto_start);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(quotes_keep_any_value) {
+    bx::ConfigPtr config =
+        load("hook a { event X run /x arg \"a b;c {d} \\\"e\\\" \\\\\" arg x={data.ID} arg \"\" }");
+    BOOST_TEST(config->hooks.at(0).args.at(0) == "a b;c {d} \"e\" \\");
+    BOOST_TEST(config->hooks.at(0).args.at(1) == "x={data.ID}");
+    BOOST_TEST(config->hooks.at(0).args.at(2) == "");
+}
+
+BOOST_AUTO_TEST_CASE(deep_nesting_is_refused_without_recursion) {
+    std::string deep;
+    for (int i = 0; i < 200000; ++i) deep += "a {\n";
+    BOOST_TEST(names(deep, "blocks are nested too deep"));
+}
+
+BOOST_AUTO_TEST_CASE(a_portal_needs_a_token_and_sound_words) {
+    BOOST_TEST(names("portal { member_id x }", "portal 1: has no token"));
+    BOOST_TEST(names("portal { token \"\" }", "portal 1: token: is blank"));
+    BOOST_TEST(names("portal { token \"  \" }", "portal 1: token: is blank"));
+    BOOST_TEST(names("portal { token \"a b\" }", "portal 1: token: has a blank"));
+    BOOST_TEST(names("portal { token x domain https://a/ }", "portal 1: domain: 'https://a/' must"));
+    BOOST_TEST(names("portal { token x member_id \"\" }", "portal 1: member_id: is blank"));
+    BOOST_TEST(names("portal { token x }\nportal { domain a domain b token x }",
+                     "portal 2: domain: is given twice"));
+}
+
+BOOST_AUTO_TEST_CASE(portals_that_claim_the_same_are_refused_with_both_places) {
+    BOOST_TEST(names("portal { member_id a token x }\nportal { member_id a token y }",
+                     "portal 2: member_id 'a' stands in portal 1 already"));
+    BOOST_TEST(names("portal { domain A.x token x }\nportal { domain a.X token y }",
+                     "portal 2: domain 'a.x' without member_id stands in portal 1 already"));
+    BOOST_TEST(names("portal { token x }\nportal { token y }",
+                     "portal 2: a portal with neither member_id nor domain stands in portal 1"));
+    BOOST_TEST(problems("portal { member_id a domain d token x }\n"
+                        "portal { member_id b domain d token x }\n"
+                        "portal { domain d token x }\nportal { token x }") == "");
+}
+
+BOOST_AUTO_TEST_CASE(reads_the_portals_file) {
+    Scratch scratch;
+    scratch.write("# all\n; of them\n\nm1 a.example t1\n  -\tB.example   t2\r\n- - t3\n", "p.txt");
+    bx::ConfigPtr config =
+        bx::load_config(scratch.write("portals p.txt\n"), bx::ConfigPart::gateway);
+    BOOST_REQUIRE(config->portals.size() == 3U);
+    BOOST_TEST(config->portals.at(0).member_id == "m1");
+    BOOST_TEST(config->portals.at(1).domain == "b.example");
+    BOOST_TEST(config->portals.at(1).tokens.at(0) == "t2");
+    BOOST_TEST(config->portals.at(2).place == scratch.path("p.txt") + " line 6");
+}
+
+BOOST_AUTO_TEST_CASE(a_bad_portals_file_is_refused) {
+    const std::vector<std::pair<std::string, std::string>> table{
+        {"a b\n", " line 1: must have three words"},
+        {"a b c d\n", " line 1: must have three words"},
+        {"\na b -\n", " line 2: has no token"},
+        {"a b t\na c t\n", " line 2: member_id 'a' stands in "},
+        {"\xEF\xBB\xBF" "a b t\n", " line 1: begins with a byte order mark"},
+    };
+    for (const auto& row : table) {
+        Scratch scratch;
+        scratch.write(row.first, "p.txt");
+        scratch.write("portals p.txt\n");
+        BOOST_CHECK_EXCEPTION(bx::load_config(scratch.path(), bx::ConfigPart::all), bx::ConfigError,
+                              [&](const bx::ConfigError& error) {
+                                  std::string what = error.what();
+                                  BOOST_TEST_MESSAGE(what);
+                                  return what.find(row.second) != std::string::npos;
+                              });
+    }
+    BOOST_TEST(names("portals nowhere.txt", "portals: cannot open"));
+}
+
+BOOST_AUTO_TEST_CASE(the_gateway_refuses_only_what_it_uses) {
+    const char* hooks_broken =
+        "hook \"a b\" { timout 5 }\nhook x { }\nhook x { }\ndefaults { timeout x }\n"
+        "retention { done x }\nworker { start manual concurrency x }\n";
+    BOOST_TEST(problems(hooks_broken, bx::ConfigPart::gateway) == "");
+    BOOST_TEST(!load(hooks_broken, bx::ConfigPart::gateway)->worker.auto_start);
+    BOOST_TEST(problems(hooks_broken) != "");
+    for (const char* text : {"hook a {", "limits { body x }", "portal { }", "worker { start x }",
+                             "log { level x }", "store \"\"", "nonsense 1"}) {
+        BOOST_TEST(problems(text, bx::ConfigPart::gateway) != "", text);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_postgresql_store_is_read) {
+    std::string url = "postgresql://user@host1,host2/bxhook?target_session_attrs=read-write";
+    BOOST_TEST(load("store \"" + url + "\"")->store == url);
+}
+
+BOOST_AUTO_TEST_CASE(a_missing_file_is_an_error_that_names_it) {
+    BOOST_CHECK_EXCEPTION(bx::load_config("/nowhere/bxhook.conf", bx::ConfigPart::all), bx::Error,
+                          [](const bx::Error& error) {
+                              return std::string(error.what()) ==
+                                     "cannot open '/nowhere/bxhook.conf': No such file or directory";
+                          });
+}
+
+BOOST_AUTO_TEST_CASE(print_shows_no_secret_and_can_be_read_again) {
+    bx::ConfigPtr config = load(
+        "store \"postgresql://u:s3cret@h/b?password=s3cret&x=1\"\nportal { token s3cret }\n"
+        "hook a { event X run /x arg \"a b\" when { data.ID \"\" } env { API_TOKEN s3cret N 1 } }\n");
+    std::string printed = bx::print_config(*config);
+    BOOST_TEST(printed.find("s3cret") == std::string::npos, printed);
+    BOOST_TEST(printed.find("N 1\n") != std::string::npos);
+    bx::ConfigPtr again = load(printed);
+    BOOST_TEST(again->hooks.at(0).args.at(0) == "a b");
+    BOOST_TEST(again->limits.body == config->limits.body);
+}
+
+BOOST_AUTO_TEST_CASE(a_store_url_loses_its_password) {
+    BOOST_TEST(bx::store_without_password("/a:b@c/q.db") == "/a:b@c/q.db");
+    BOOST_TEST(bx::store_without_password("postgresql://u@h/b") == "postgresql://u@h/b");
+    BOOST_TEST(bx::store_without_password("postgresql://u:p@h:5432/b") ==
+               "postgresql://u:***@h:5432/b");
+    BOOST_TEST(bx::store_without_password("postgresql://u:p/@x@h/b?a=1&password=p&c=2") ==
+               "postgresql://u:***@h/b?a=1&password=***&c=2");
+}
+
+BOOST_AUTO_TEST_CASE(a_changed_file_is_loaded_and_a_bad_one_leaves_the_old) {
+    using Change = bx::ConfigFile::Change;
+    Scratch scratch;
+    scratch.write("limits { fields 1 }");
+    bx::ConfigFile file(scratch.path(), bx::ConfigPart::all);
+    BOOST_TEST((file.refresh() == Change::none));
+    scratch.replace("limits { fields 2 }");
+    BOOST_TEST((file.refresh() == Change::loaded));
+    BOOST_TEST(file.current()->limits.fields == 2U);
+    scratch.replace("limits { fields x }");
+    BOOST_TEST((file.refresh() == Change::refused));
+    BOOST_TEST((file.refresh() == Change::none));  // told once
+    BOOST_TEST(file.error() == "limits: fields: 'x' is no whole number");
+    BOOST_TEST(file.current()->limits.fields == 2U);
+    BOOST_TEST((file.refresh(true) == Change::refused));
+    scratch.replace("limits { fields 3 }");
+    BOOST_TEST((file.refresh() == Change::loaded));
+    BOOST_TEST(file.error() == "");
+    BOOST_TEST((file.refresh(true) == Change::loaded));
+    BOOST_TEST((file.refresh() == Change::none));
+}
+
+BOOST_AUTO_TEST_CASE(a_changed_portals_file_is_loaded_and_a_bad_one_leaves_the_old) {
+    using Change = bx::ConfigFile::Change;
+    Scratch scratch;
+    scratch.write("a - t1\n", "p.txt");
+    scratch.write("portals p.txt\n");
+    bx::ConfigFile file(scratch.path(), bx::ConfigPart::gateway);
+    BOOST_TEST((file.refresh() == Change::none));
+    scratch.replace("a - t2\n", "p.txt");
+    BOOST_TEST((file.refresh() == Change::loaded));
+    BOOST_TEST(file.current()->portals.at(0).tokens.at(0) == "t2");
+    scratch.replace("a -\n", "p.txt");
+    BOOST_TEST((file.refresh() == Change::refused));
+    BOOST_TEST(file.current()->portals.at(0).tokens.at(0) == "t2");
+    std::filesystem::remove(scratch.path("p.txt"));
+    BOOST_TEST((file.refresh() == Change::refused));
+    BOOST_TEST(file.current()->portals.size() == 1U);
+    scratch.write("a - t3\n", "p.txt");
+    BOOST_TEST((file.refresh() == Change::loaded));
+    BOOST_TEST(file.current()->portals.at(0).tokens.at(0) == "t3");
+}
+
+BOOST_AUTO_TEST_CASE(a_pending_file_begins_without_a_config) {
+    using Change = bx::ConfigFile::Change;
+    Scratch scratch;
+    bx::ConfigFile file = bx::ConfigFile::pending(scratch.path(), bx::ConfigPart::gateway);
+    BOOST_TEST(!file.current());
+    BOOST_TEST((file.refresh() == Change::refused));
+    BOOST_TEST(!file.error().empty());
+    scratch.write("");
+    BOOST_TEST((file.refresh() == Change::loaded));
+    BOOST_TEST(file.current());
+}
+
+BOOST_AUTO_TEST_CASE(an_explicit_path_is_made_absolute) {
+    BOOST_TEST(bx::find_config("/a/b.conf") == "/a/b.conf");
+    BOOST_TEST(bx::find_config("b.conf") == (std::filesystem::current_path() / "b.conf").string());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
