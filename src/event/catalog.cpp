@@ -1,0 +1,127 @@
+#include "event/catalog.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "base/text.h"
+#include "event/form.h"
+
+namespace bx {
+
+namespace {
+
+constexpr std::string_view dynamic_item = "ONCRMDYNAMICITEM";
+constexpr std::size_t max_id = 255;
+
+// The longest first: DELETED is not DELETE and a D.
+constexpr auto verbs = std::to_array<std::string_view>({
+    "MOVETOCATEGORY", "SETENUMVALUES", "ENTITYSAVED", "UNREGISTER", "SETSTATUS", "REGISTER",
+    "DELETED",        "UPDATE",        "DELETE",      "EXPOSE",     "FINISH",    "CHANGE",
+    "SAVED",          "START",         "INIT",        "ADD",        "END"});
+
+constexpr std::array<std::string_view, 5> default_id_paths{"FIELDS.ID", "FIELDS_AFTER.ID",
+                                                           "FIELDS_BEFORE.ID", "ID", "id"};
+
+// CODE without a `_NUMBER` at its end.
+std::string_view without_number(std::string_view code) {
+    std::size_t underscore = code.rfind('_');
+    if (underscore == std::string_view::npos || underscore + 1 == code.size()) return code;
+    bool digits = std::ranges::all_of(code.substr(underscore + 1), is_digit);
+    return digits ? code.substr(0, underscore) : code;
+}
+
+bool ends_with_ignoring_case(std::string_view text, std::string_view end) {
+    return text.size() >= end.size() &&
+           equal_ignoring_case(text.substr(text.size() - end.size()), end);
+}
+
+const CatalogEvent* find_exactly(const std::string& code) {
+    std::span<const CatalogEvent> events = catalog();
+    auto found = std::ranges::lower_bound(events, code, {}, &CatalogEvent::code);
+    return found != events.end() && found->code == code ? &*found : nullptr;
+}
+
+bool is_id(std::string_view text) {
+    return !text.empty() && text != "undefined" && text.size() <= max_id;
+}
+
+// Recursion is no danger here: a sample is ours, a few levels deep.
+void append_paths(std::vector<std::string>& paths, Value array, const std::string& prefix) {
+    for (Value child = array.first(); child; child = child.next()) {
+        std::string path = prefix + std::string(child.key());
+        if (child.is_array()) {
+            append_paths(paths, child, path + ".");
+        } else {
+            paths.push_back(std::move(path));
+        }
+    }
+}
+
+}  // namespace
+
+std::span<const CatalogEvent> catalog() {
+    static const std::vector<CatalogEvent> events{
+#include "catalog.inc"
+    };
+    return events;
+}
+
+const CatalogEvent* find_event(std::string_view code) {
+    std::string wanted = upper(code);
+    const CatalogEvent* event = find_exactly(wanted);
+    if (event != nullptr || !wanted.starts_with(dynamic_item)) return event;
+    return find_exactly(std::string(without_number(wanted)));
+}
+
+std::vector<std::string> field_paths(const CatalogEvent& event) {
+    const Tree tree = decode_json("{\"data\":" + std::string(event.sample) + "}", FormLimits{});
+    std::vector<std::string> paths;
+    append_paths(paths, tree.root()["data"], "");
+    return paths;
+}
+
+std::string_view verb_of(std::string_view code) {
+    std::string_view stem = without_number(code);
+    for (std::string_view verb : verbs) {
+        // A code that is a verb and nothing else names no kind.
+        if (stem.size() > verb.size() && ends_with_ignoring_case(stem, verb)) return verb;
+    }
+    return {};
+}
+
+std::string kind_of(std::string_view code, Value data) {
+    constexpr std::string_view dotted = ".ON.";
+    std::string kind = upper(code);
+    std::string_view verb = verb_of(code);
+    std::string number;  // of the code, with its underscore
+    if (!verb.empty()) {
+        std::string_view stem = without_number(code);
+        number = code.substr(stem.size());
+        kind.resize(stem.size() - verb.size());
+        if (kind.size() > dotted.size() && kind.ends_with(dotted)) {
+            kind.resize(kind.size() - dotted.size());
+        }
+    }
+    if (kind != dynamic_item) return kind;
+    std::string_view type = data["FIELDS"]["ENTITY_TYPE_ID"].text();
+    return is_id(type) ? kind + "_" + std::string(type) : kind + number;
+}
+
+std::string_view id_of(std::string_view code, Value data) {
+    auto id_at = [&data](std::string_view path) {
+        std::string_view text = data.at(path).text();
+        return is_id(text) ? text : std::string_view{};
+    };
+    if (const CatalogEvent* event = find_event(code)) {
+        for (std::string_view path : event->id_paths) {
+            if (std::string_view id = id_at(path); !id.empty()) return id;
+        }
+    }
+    for (std::string_view path : default_id_paths) {
+        if (std::string_view id = id_at(path); !id.empty()) return id;
+    }
+    return {};
+}
+
+}  // namespace bx

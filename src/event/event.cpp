@@ -1,0 +1,57 @@
+#include "event/event.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "event/catalog.h"
+
+namespace bx {
+
+namespace {
+
+constexpr std::size_t max_code = 255;
+
+bool is_code_byte(char c) {
+    return is_alphanumeric(c) || c == '.' || c == '_' || c == '-';
+}
+
+// A scalar's text, empty when there is none.  Throws BadEvent for an array.
+std::string_view scalar(Value value, std::string_view name) {
+    if (value.is_array()) throw BadEvent("'" + std::string(name) + "' is an array");
+    return value.text();
+}
+
+std::string read_code(Value event) {
+    if (!event) throw BadEvent("'event' is missing");
+    std::string_view code = scalar(event, "event");
+    if (code.empty()) throw BadEvent("'event' is empty");
+    if (code.size() > max_code) throw BadEvent("'event' is longer than 255 bytes");
+    if (!std::ranges::all_of(code, is_code_byte)) {
+        throw BadEvent("'event' has a byte other than letters, digits, '.', '_' and '-'");
+    }
+    return upper(code);
+}
+
+}  // namespace
+
+std::string EventFacts::lane_portal() const {
+    return member_id.empty() ? lower(domain) : member_id;
+}
+
+EventFacts read_event(const Tree& body) {
+    Value root = body.root();
+    Value auth = root["auth"];
+    Value data = root["data"];
+    EventFacts facts;
+    facts.code = read_code(root["event"]);
+    facts.member_id = scalar(auth["member_id"], "auth[member_id]");
+    facts.domain = scalar(auth["domain"], "auth[domain]");
+    facts.user_id = auth["user_id"].text();
+    facts.handler_id = root["event_handler_id"].text();
+    facts.ts = root["ts"].text();
+    facts.kind = kind_of(facts.code, data);
+    facts.id = id_of(facts.code, data);
+    return facts;
+}
+
+}  // namespace bx

@@ -1,0 +1,37 @@
+// One event from Bitrix24: a decoded body and what of it bxhook itself needs to know.
+#pragma once
+
+#include <string>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "event/tree.h"
+
+namespace bx {
+
+// The body is decoded but is no event: answered 400.
+class BadEvent : public Error {
+public:
+    using Error::Error;
+};
+
+// Empty: the event does not carry it.
+struct EventFacts {
+    std::string code;        // upper case, [A-Z0-9._-], at most 255 bytes
+    std::string kind;        // of entity
+    std::string id;          // of the entity; empty: the event has no lane
+    std::string domain;      // as received
+    std::string member_id;
+    std::string user_id;
+    std::string handler_id;
+    std::string ts;
+
+    // The portal of a lane: member_id, without one the domain in lower case.
+    std::string lane_portal() const;
+};
+
+// Reads them from the decoded body.  Throws BadEvent when `event` is missing, empty, over 255
+// bytes or has a byte outside [A-Za-z0-9._-], or when event, member_id or domain is an array.
+EventFacts read_event(const Tree& body);
+
+}  // namespace bx

@@ -1,0 +1,69 @@
+// The gate: may the sender of this body deliver events here?
+//
+// Fail closed: no portal, no entry.  Tokens are compared in constant time, all of a portal's, and a
+// dummy for an unknown portal, so that time tells neither how much of a token was right nor whether
+// a portal is known.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "config/config.h"
+#include "event/tree.h"
+
+namespace bx {
+
+enum class GateVerdict {
+    allowed,
+    no_portal_configured,
+    token_missing,   // absent, or an array
+    token_repeated,  // named by more than one field of the body
+    token_wrong,     // also: not of that portal, or an unknown portal
+};
+
+// The verdict for a log line: "wrong token", "token missing"...
+std::string_view describe(GateVerdict verdict);
+
+class Gate {
+public:
+    // PORTALS are copied.
+    explicit Gate(const std::vector<Portal>& portals);
+
+    // The verdict on auth[application_token], auth[member_id] and auth[domain] of BODY.
+    // Portal of an event: the block with its member_id; failing that the block without member_id
+    // whose domain equals the event's (ASCII case-insensitive); failing that the block with
+    // neither.
+    GateVerdict check(const Tree& body) const;
+
+    // True when BODY's portal was found by its member_id and the block names another domain: the
+    // portal was renamed, which is logged and accepted.
+    bool domain_differs(const Tree& body) const;
+
+private:
+    // A configured token, filled up to `width_` bytes so that each comparison costs the same.  One
+    // of length `no_length` is a dummy: it equals nothing.
+    struct Token {
+        std::string bytes;
+        std::size_t length;
+    };
+    static constexpr std::size_t no_length = static_cast<std::size_t>(-1);
+    struct Entry {
+        std::string domain;
+        std::vector<Token> tokens;  // as many for every portal
+    };
+    using Index = std::unordered_map<std::string, std::size_t>;  // into entries_
+
+    std::size_t entry_of(Value auth) const;
+    bool matches(const Entry& entry, std::string_view token) const;
+
+    std::size_t width_ = 0;        // of the longest token
+    std::vector<Entry> entries_;   // the first is the unknown portal's: dummies alone
+    Index by_member_id_;
+    Index by_domain_;
+    std::size_t anyone_ = 0;
+};
+
+}  // namespace bx

@@ -1,0 +1,268 @@
+#include "event/payload.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/text.h"
+
+namespace bx {
+
+namespace {
+
+// The encoding, version 1.  A body is the version byte and one record for each scalar and each
+// empty array, in order:
+//
+//   shared  number of leading keys it has in common with the record before (their array is open)
+//   length  bytes of the keys that follow, each with a NUL before it
+//   keys
+//   kind    of the value and, of a text, its length: length * 4 + kind
+//   text
+//
+// Numbers are base 128, low bits first, the top bit set on all bytes but the last.  Secrets are the
+// version byte and for each secret its length and bytes.  Another encoding is another version, and
+// decode_payload reads the old ones as long as stores may hold them.
+constexpr char version = 1;
+
+enum class Kind : std::uint8_t { text = 0, secret = 1, empty_array = 2 };
+
+void append_number(std::string& out, std::uint64_t number) {
+    for (; number >= 0x80; number >>= 7) out += static_cast<char>(number | 0x80);
+    out += static_cast<char>(number);
+}
+
+Error damaged() {
+    return Error("a stored event is damaged: its body does not decode");
+}
+
+class Reader {
+public:
+    explicit Reader(std::string_view bytes) : bytes_(bytes) {}
+
+    void expect_version() {
+        if (at_end() || bytes_[at_++] != version) {
+            throw Error("a stored event is of an encoding this version does not know");
+        }
+    }
+
+    bool at_end() const { return at_ == bytes_.size(); }
+
+    std::uint64_t number() {
+        std::uint64_t number = 0;
+        for (unsigned shift = 0; shift < 63; shift += 7) {
+            if (at_end()) throw damaged();
+            const auto byte = static_cast<unsigned char>(bytes_[at_++]);
+            number |= std::uint64_t{byte & 0x7fu} << shift;
+            if (byte < 0x80) return number;
+        }
+        throw damaged();
+    }
+
+    // Where the next LENGTH bytes are; they are passed.
+    std::size_t skip(std::uint64_t length) {
+        if (length > bytes_.size() - at_) throw damaged();
+        const std::size_t begin = at_;
+        at_ += static_cast<std::size_t>(length);
+        return begin;
+    }
+
+    std::string_view text() {
+        const std::uint64_t length = number();
+        return bytes_.substr(skip(length), static_cast<std::size_t>(length));
+    }
+
+private:
+    std::string_view bytes_;
+    std::size_t at_ = 0;
+};
+
+Tree::Slice slice(std::size_t begin, std::size_t length) {
+    return {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(length)};
+}
+
+// Builds the tree in a copy of the body, keys and texts where they lie.
+class Decoder {
+public:
+    Decoder(std::string_view body, std::string_view secrets, Secrets mode)
+        : body_(body), secrets_(secrets), mode_(mode), tree_(std::string(body)) {
+        if (mode_ == Secrets::hide) hidden_ = tree_.add_text("***");
+    }
+
+    Tree decode() {
+        body_.expect_version();
+        if (mode_ == Secrets::keep && !secrets_.at_end()) secrets_.expect_version();
+        while (!body_.at_end()) read_record();
+        if (mode_ == Secrets::keep && !secrets_.at_end()) throw damaged();
+        return std::move(tree_);
+    }
+
+private:
+    void read_record() {
+        const std::uint64_t shared = body_.number();
+        const std::uint64_t length = body_.number();
+        const std::size_t keys = body_.skip(length);
+        const std::uint64_t number = body_.number();
+        if (shared >= open_.size() || length == 0 || tree_.buffer()[keys] != '\0') throw damaged();
+        open_.resize(static_cast<std::size_t>(shared) + 1);
+
+        const std::size_t end = keys + static_cast<std::size_t>(length);
+        const auto kind = static_cast<Kind>(number % 4);
+        if (kind == Kind::secret && mode_ == Secrets::omit) {
+            omit(keys, end);
+        } else {
+            set(enter(keys, end), kind, number / 4);
+        }
+    }
+
+    // Goes from the last open array along the keys in [AT, END), opening the arrays between.  A
+    // record's keys lead to something new: each key behind a new one is new too.
+    Place enter(std::size_t at, std::size_t end) {
+        Place place = open_.back();
+        for (bool first = true; at < end; first = false) {
+            if (!first) open_.push_back(place);
+            const std::size_t begin = at + 1;
+            at = std::min(tree_.buffer().find('\0', begin), end);
+            place = tree_.child(place, slice(begin, at - begin));
+            if (!tree_.is_fresh(place)) throw damaged();
+        }
+        return place;
+    }
+
+    void set(Place place, Kind kind, std::uint64_t length) {
+        switch (kind) {
+            case Kind::text:
+                tree_.set_text(place, slice(body_.skip(length), static_cast<std::size_t>(length)));
+                return;
+            case Kind::secret:
+                tree_.set_text(place, mode_ == Secrets::hide ? hidden_
+                                                             : tree_.add_text(secrets_.text()));
+                return;
+            case Kind::empty_array: tree_.set_array(place); return;
+        }
+        throw damaged();
+    }
+
+    // The arrays on the way to a secret stay, be they empty.
+    void omit(std::size_t keys, std::size_t end) {
+        const std::size_t last = tree_.buffer().rfind('\0', end - 1);
+        if (last == keys) return;
+        const Place array = enter(keys, last);
+        tree_.set_array(array);
+        open_.push_back(array);
+    }
+
+    Reader body_;
+    Reader secrets_;
+    Secrets mode_;
+    Tree tree_;
+    Tree::Slice hidden_;
+    std::vector<Place> open_{Tree::root_place};  // the arrays of the record before
+};
+
+// A scalar, or an array without children.
+bool is_leaf(Value value) {
+    return !value.first();
+}
+
+void append_leaf(Payload& payload, Value leaf) {
+    const std::string_view text = leaf.text();
+    if (leaf.is_array()) {
+        append_number(payload.body, static_cast<unsigned>(Kind::empty_array));
+    } else if (is_secret_key(leaf.key())) {
+        if (payload.secrets.empty()) payload.secrets += version;
+        append_number(payload.body, static_cast<unsigned>(Kind::secret));
+        append_number(payload.secrets, text.size());
+        payload.secrets += text;
+    } else {
+        append_number(payload.body, text.size() * 4 + static_cast<unsigned>(Kind::text));
+        payload.body += text;
+    }
+}
+
+}  // namespace
+
+bool is_secret_key(std::string_view key) {
+    static constexpr std::array<std::string_view, 8> secret_keys = {
+        "access_token", "refresh_token", "application_token", "event_token",
+        "token",        "client_secret", "auth_id",           "refresh_id"};
+    return std::any_of(secret_keys.begin(), secret_keys.end(),
+                       [key](std::string_view secret) { return equal_ignoring_case(key, secret); });
+}
+
+Payload encode_payload(const Tree& tree) {
+    Payload payload{{version}, {}};
+    std::vector<Value> open;  // arrays
+    std::string keys;         // since the last record
+    std::size_t shared = 0;
+    Value value = tree.root().first();
+    while (value || !open.empty()) {
+        if (!value) {
+            value = open.back().next();
+            open.pop_back();
+            shared = std::min(shared, open.size());
+            continue;
+        }
+        keys += '\0';
+        keys += value.key();
+        if (!is_leaf(value)) {
+            open.push_back(value);
+            value = value.first();
+            continue;
+        }
+        append_number(payload.body, shared);
+        append_number(payload.body, keys.size());
+        payload.body += keys;
+        append_leaf(payload, value);
+        keys.clear();
+        shared = open.size();
+        value = value.next();
+    }
+    return payload;
+}
+
+Tree decode_payload(std::string_view body, std::string_view secrets, Secrets secrets_mode) {
+    return Decoder(body, secrets, secrets_mode).decode();
+}
+
+void append_tree_json(std::string& out, const Tree& tree) {
+    struct Open {
+        Value array;
+        bool is_list;
+    };
+    JsonWriter json(out);
+    std::vector<Open> open;
+    const auto begin = [&json, &open](Value array) {
+        open.push_back({array, array.is_list()});
+        if (open.back().is_list) {
+            json.begin_array();
+        } else {
+            json.begin_object();
+        }
+        return array.first();
+    };
+    Value value = begin(tree.root());
+    while (!open.empty()) {
+        if (!value) {
+            if (open.back().is_list) {
+                json.end_array();
+            } else {
+                json.end_object();
+            }
+            value = open.back().array.next();
+            open.pop_back();
+            continue;
+        }
+        if (!open.back().is_list) json.key(value.key());
+        if (value.is_array()) {
+            value = begin(value);
+        } else {
+            json.value(value.text());
+            value = value.next();
+        }
+    }
+}
+
+}  // namespace bx

@@ -1,0 +1,359 @@
+#include "event/tree.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <charconv>
+#include <random>
+
+#include "base/error.h"
+#include "event/siphash.h"
+
+namespace bx {
+
+namespace {
+
+// The integer KEY is to PHP (ZEND_HANDLE_NUMERIC_STR): "0" or -?[1-9][0-9]* within 64 bits.
+std::optional<std::int64_t> int_key(std::string_view key) {
+    const std::size_t sign = key.starts_with('-') ? 1 : 0;
+    const std::size_t digits = key.size() - sign;
+    if (digits == 0 || digits > 19 || key[sign] < '0' || key[sign] > '9') return std::nullopt;
+    if (key[sign] == '0' && key.size() > 1) return std::nullopt;
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), number);
+    if (error != std::errc() || end != key.data() + key.size()) return std::nullopt;
+    return number;
+}
+
+// One seed for the process: a sender sees no hash, so it need not change.
+const SipKey& hash_seed() {
+    static const SipKey seed = [] {
+        std::random_device random;
+        const auto word = [&random] { return std::uint64_t{random()} << 32 | random(); };
+        return SipKey{word(), word()};
+    }();
+    return seed;
+}
+
+}  // namespace
+
+// -- Reading.
+
+bool Value::is_array() const {
+    if (!tree_) return false;
+    return tree_->is_inner(place_) || tree_->nodes_[place_.node].kind == Tree::Kind::array;
+}
+
+bool Value::is_text() const {
+    return tree_ && !is_array();
+}
+
+std::string_view Value::text() const {
+    if (!is_text()) return {};
+    const Tree::Node& node = tree_->nodes_[place_.node];
+    return tree_->view({node.content, node.length});
+}
+
+std::string_view Value::key() const {
+    if (!tree_) return {};
+    return tree_->path_of(place_.node).substr(place_.begin, place_.end - place_.begin);
+}
+
+std::uint32_t Value::count() const {
+    std::uint32_t count = 0;
+    for (Value child = first(); child; child = child.next()) ++count;
+    return count;
+}
+
+bool Value::is_list() const {
+    if (!is_array()) return false;
+    std::array<char, 16> digits;
+    std::uint32_t index = 0;
+    for (Value child = first(); child; child = child.next()) {
+        const auto end = std::to_chars(digits.begin(), digits.end(), index++).ptr;
+        if (child.key() != std::string_view(digits.begin(), end)) return false;
+    }
+    return true;
+}
+
+bool Value::rewritten() const {
+    return tree_ && !tree_->is_inner(place_) && tree_->nodes_[place_.node].rewritten;
+}
+
+Value Value::operator[](std::string_view key) const {
+    if (!is_array()) return {};
+    if (tree_->is_inner(place_)) {
+        const Value child = first();
+        return child.key() == key ? child : Value();
+    }
+    const Tree::NodeId found = tree_->find(tree_->arrays_[tree_->nodes_[place_.node].content], key);
+    if (found == Tree::none || tree_->nodes_[found].kind == Tree::Kind::dropped) return {};
+    return Value(tree_, tree_->first_key(found));
+}
+
+Value Value::at(std::string_view path) const {
+    Value value = *this;
+    while (value && !path.empty()) {
+        const std::size_t dot = std::min(path.find('.'), path.size());
+        value = value[path.substr(0, dot)];
+        path.remove_prefix(std::min(dot + 1, path.size()));
+    }
+    return value;
+}
+
+Value Value::first() const {
+    if (!is_array()) return {};
+    if (tree_->is_inner(place_)) return Value(tree_, tree_->key_after(place_));
+    const Tree::Node& node = tree_->nodes_[place_.node];
+    return tree_->visible(tree_->arrays_[node.content].first);
+}
+
+Value Value::next() const {
+    if (!tree_ || place_.begin > 0 || place_.node == 0) return {};
+    return tree_->visible(tree_->nodes_[place_.node].next);
+}
+
+// NODE, or the first sibling after it that was not dropped.
+Value Tree::visible(NodeId node) const {
+    while (node != none && nodes_[node].kind == Kind::dropped) node = nodes_[node].next;
+    return node == none ? Value() : Value(this, first_key(node));
+}
+
+Place Tree::first_key(NodeId node) const {
+    const std::string_view path = path_of(node);
+    const std::size_t end = std::min(path.find('\0'), path.size());
+    return {node, 0, static_cast<std::uint32_t>(end)};
+}
+
+Place Tree::key_after(Place place) const {
+    const std::string_view path = path_of(place.node);
+    const std::uint32_t begin = place.end + 1;
+    const std::size_t end = std::min(path.find('\0', begin), path.size());
+    return {place.node, begin, static_cast<std::uint32_t>(end)};
+}
+
+// -- Building.
+
+Tree::Tree(std::string buffer) : buffer_(std::move(buffer)) {
+    static_assert(sizeof(Node) == 20 && sizeof(Array) == 24);
+    if (buffer_.size() > max_bytes) {
+        throw Error("a body of " + std::to_string(buffer_.size()) + " bytes is over the " +
+                    std::to_string(max_bytes) + " that can be decoded");
+    }
+    nodes_.push_back(Node{{}, none, 0, 0, Kind::array, false});
+    new_array();
+}
+
+Tree::Slice Tree::add_text(std::string_view text) {
+    if (text.size() > max_bytes - std::min(max_bytes, buffer_.size())) {
+        throw Error("decoded body is over the " + std::to_string(max_bytes) +
+                    " bytes that can be held");
+    }
+    const Slice slice{static_cast<std::uint32_t>(buffer_.size()),
+                      static_cast<std::uint32_t>(text.size())};
+    buffer_ += text;
+    return slice;
+}
+
+Tree::Slice Tree::add_key(std::string_view key) {
+    buffer_ += '\0';
+    return add_text(key);
+}
+
+// A field makes at most one node for itself and one where it splits another, and one array.
+void Tree::reserve(std::size_t fields) {
+    nodes_.reserve(1 + 2 * fields);
+    arrays_.reserve(1 + fields);
+}
+
+Place Tree::child(Place array, Slice key) {
+    if (is_inner(array)) {
+        const Place inner = key_after(array);
+        if (value(inner).key() == view(key)) return inner;
+    } else if (const auto longer = lengthen(array, key)) {
+        return *longer;
+    }
+    Array& owner = array_at(array);
+    if (owner.table == none && owner.count > linear_limit) make_table(owner);
+    const NodeId found = find(owner, view(key));
+    return found == none ? insert(owner, key) : Place{found, 0, key.length};
+}
+
+Place Tree::append(Place array, Slice key) {
+    if (const auto longer = lengthen(array, key)) return *longer;
+    return insert(array_at(array), key);
+}
+
+std::optional<std::int64_t> Tree::next_index(Place array) {
+    if (is_fresh(array)) return 0;
+    const Array& owner = array_at(array);
+    if (!owner.has_index) return 0;
+    if (owner.largest == std::numeric_limits<std::int64_t>::max()) return std::nullopt;
+    return owner.largest + 1;
+}
+
+void Tree::set_text(Place place, Slice text) {
+    become(place, Kind::text);
+    Node& node = nodes_[place.node];
+    node.content = text.offset;
+    node.length = text.length & static_cast<std::uint32_t>(max_bytes);
+}
+
+void Tree::set_array(Place place) {
+    if (is_inner(place) || nodes_[place.node].kind == Kind::array) return;
+    become(place, Kind::array);
+    nodes_[place.node].content = new_array();
+}
+
+void Tree::clear(Place place) {
+    become(place, Kind::fresh);
+}
+
+void Tree::drop(Place place) {
+    if (place.begin == 0) {
+        become(place, Kind::dropped);
+        return;
+    }
+    // The only child of the array before it in the path, which is left empty.
+    Node& node = nodes_[place.node];
+    node.path.length = place.begin - 1;
+    node.kind = Kind::fresh;
+}
+
+bool Tree::is_fresh(Place place) const {
+    return !is_inner(place) && nodes_[place.node].kind == Kind::fresh;
+}
+
+// Makes PLACE the end of its node's path and gives it KIND; what was there is unreachable then.
+void Tree::become(Place place, Kind kind) {
+    const bool fresh = is_fresh(place);
+    Node& node = nodes_[place.node];
+    node.path.length = place.end;
+    if (!fresh) node.rewritten = true;
+    node.kind = kind;
+    node.content = 0;
+    node.length = 0;
+}
+
+// PLACE's path with KEY behind it, where nothing is set yet and KEY lies ready for it.
+std::optional<Place> Tree::lengthen(Place place, Slice key) {
+    Node& node = nodes_[place.node];
+    if (!is_fresh(place) || node.rewritten ||
+        node.path.offset + node.path.length + 1 != key.offset) {
+        return std::nullopt;
+    }
+    buffer_[key.offset - 1] = '\0';
+    node.path.length += 1 + key.length;
+    return Place{place.node, place.end + 1, node.path.length};
+}
+
+// The array at PLACE, made when there is none.
+Tree::Array& Tree::array_at(Place place) {
+    if (is_inner(place)) {
+        split(place);
+    } else {
+        set_array(place);
+    }
+    return arrays_[nodes_[place.node].content];
+}
+
+// Ends the node's path at PLACE: what follows becomes a node of its own, the only child.
+void Tree::split(Place place) {
+    const auto tail = static_cast<NodeId>(nodes_.size());
+    nodes_.push_back(nodes_[place.node]);
+    Slice& rest = nodes_[tail].path;
+    rest.offset += place.end + 1;
+    rest.length -= place.end + 1;
+
+    Node& head = nodes_[place.node];
+    head.path.length = place.end;
+    head.kind = Kind::array;
+    head.content = new_array();
+    head.length = 0;
+    head.rewritten = false;
+    link(arrays_[head.content], first_key(tail));
+}
+
+// A fresh child of ARRAY, the last one.
+Place Tree::insert(Array& array, Slice key) {
+    const Place place{static_cast<NodeId>(nodes_.size()), 0, key.length};
+    nodes_.push_back(Node{key, none, 0, 0, Kind::fresh, false});
+    link(array, place);
+    return place;
+}
+
+// Puts the node at PLACE, its first key, at the end of ARRAY.
+void Tree::link(Array& array, Place place) {
+    const NodeId node = place.node;
+    nodes_[node].next = none;
+    if (array.last == none) {
+        array.first = node;
+    } else {
+        nodes_[array.last].next = node;
+    }
+    array.last = node;
+    array.count = (array.count + 1) & 0x7fffffff;
+
+    const std::string_view key = path_of(node).substr(0, place.end);
+    if (const auto index = int_key(key)) {
+        array.largest = array.has_index ? std::max(array.largest, *index) : *index;
+        array.has_index = true;
+    }
+    if (array.table == none) return;
+    Table& table = tables_[array.table];
+    if (array.count > table.size() / 4 * 3) {
+        make_table(array);
+    } else {
+        table[slot_of(table, key)] = node;
+    }
+}
+
+std::uint32_t Tree::new_array() {
+    arrays_.emplace_back();
+    return static_cast<std::uint32_t>(arrays_.size() - 1);
+}
+
+// -- Finding a child.
+
+// True when KEY is the first of NODE's path.
+bool Tree::stands_at(NodeId node, std::string_view key) const {
+    const std::string_view path = path_of(node);
+    return path.size() >= key.size() &&
+           (path.size() == key.size() || path[key.size()] == '\0') && path.starts_with(key);
+}
+
+Tree::NodeId Tree::find(const Array& array, std::string_view key) const {
+    if (array.table != none) {
+        const Table& table = tables_[array.table];
+        const NodeId found = table[slot_of(table, key)];
+        return found == 0 ? none : found;
+    }
+    NodeId node = array.first;
+    while (node != none && !stands_at(node, key)) node = nodes_[node].next;
+    return node;
+}
+
+// Where KEY is in TABLE, or the free slot where it would be.
+std::size_t Tree::slot_of(const Table& table, std::string_view key) const {
+    const std::size_t mask = table.size() - 1;
+    std::size_t slot = siphash(hash_seed(), key) & mask;
+    while (table[slot] != 0 && !stands_at(table[slot], key)) slot = (slot + 1) & mask;
+    return slot;
+}
+
+// A table of all children with as many free slots; the old one is freed first.
+void Tree::make_table(Array& array) {
+    if (array.table == none) {
+        array.table = static_cast<std::uint32_t>(tables_.size());
+        tables_.emplace_back();
+    }
+    Table& table = tables_[array.table];
+    const std::size_t size = std::bit_ceil(std::size_t{array.count} * 2);
+    table = {};
+    table.resize(size);
+    for (NodeId node = array.first; node != none; node = nodes_[node].next) {
+        table[slot_of(table, path_of(node).substr(0, first_key(node).end))] = node;
+    }
+}
+
+}  // namespace bx

@@ -1,0 +1,167 @@
+// The decoded body: an ordered tree of strings and arrays, as PHP's $_POST is.
+//
+// Keys are unique within an array and keep the order of their first insertion.  A key that is a
+// canonical decimal integer of 64 bits ("7", "-3", not "07") is an int key and moves the next index
+// that an append gets (PHP: the largest int key ever + 1).
+//
+// Built for one pass over hostile input: time and memory are linear in the input whatever the keys
+// are, and nothing recurses.  All bytes lie in one buffer, all nodes in one vector, and a run of
+// arrays with a single child is one node: "a[b][c]=1" makes one node whose path is "a", "b", "c"
+// and which is split where a later name parts from it.  So a field costs at most two nodes however
+// deep its name is.  An array of more than a few children is looked up through a hash table, seeded,
+// so that colliding names cannot be prepared.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bx {
+
+class Tree;
+
+// Where a value stands: a node, and which key of its path, as a range of the path's bytes.
+struct Place {
+    std::uint32_t node = 0;
+    std::uint32_t begin = 0;
+    std::uint32_t end = 0;
+};
+
+// A value of a Tree, or nothing.  As cheap to copy as a pointer; valid while its Tree lives and is
+// not changed.
+class Value {
+public:
+    Value() = default;
+
+    explicit operator bool() const { return tree_ != nullptr; }
+    bool is_array() const;
+    bool is_text() const;               // a scalar: every scalar is a string
+    std::string_view text() const;      // of a scalar; empty for an array or nothing
+    std::string_view key() const;       // under which it stands in its array; the root's is empty
+    std::uint32_t count() const;        // children of an array, 0 otherwise; walks them
+    bool is_list() const;               // an array whose keys are exactly 0, 1, ... in this order
+    // True when more than one assignment went to this value, or it changed between scalar and
+    // array: two fields of the body named the same thing.
+    bool rewritten() const;
+
+    Value operator[](std::string_view key) const;  // the child of that key, or nothing
+    // The value at a dotted path ("data.FIELDS.ID") below this one, or nothing.
+    Value at(std::string_view path) const;
+
+    // The children in order:  for (Value v = array.first(); v; v = v.next()) ...
+    Value first() const;
+    Value next() const;
+
+private:
+    friend class Tree;
+    Value(const Tree* tree, Place place) : tree_(tree), place_(place) {}
+
+    const Tree* tree_ = nullptr;
+    Place place_;
+};
+
+class Tree {
+public:
+    // The longest buffer: lengths take 28 bits of a node.
+    static constexpr std::size_t max_bytes = (std::size_t{1} << 28) - 1;
+
+    // An empty array at the root.  BUFFER becomes the tree's own; keys and texts are slices of it.
+    // Throws Error when it is over max_bytes.
+    explicit Tree(std::string buffer = {});
+
+    Value root() const { return Value(this, {}); }
+    Value at(std::string_view path) const { return root().at(path); }
+
+    // -- Building.  A Slice is a piece of the tree's buffer.
+    struct Slice {
+        std::uint32_t offset = 0;
+        std::uint32_t length = 0;
+    };
+    static constexpr Place root_place{};
+
+    std::string& buffer() { return buffer_; }
+    std::string_view view(Slice slice) const {
+        return {buffer_.data() + slice.offset, slice.length};
+    }
+    Slice add_text(std::string_view text);  // appends TEXT to the buffer
+    // The same after a separating NUL: keys added one after the other make one path (child).
+    Slice add_key(std::string_view key);
+
+    // Room for what FIELDS fields can need; address space only, touched as it is used.
+    void reserve(std::size_t fields);
+
+    // The child of ARRAY under KEY, made at the end when there is none: it is fresh until
+    // something is set.  A scalar at ARRAY becomes an array first.  KEY holds no NUL.  When it
+    // lies one byte behind a fresh ARRAY's own key, that byte becomes the NUL between them.
+    Place child(Place array, Slice key);
+    // The index that an append to ARRAY gets; none when it would pass 2^63-1 (PHP drops it).
+    std::optional<std::int64_t> next_index(Place array);
+    // As child, for a KEY that is not in ARRAY: the next index.  Nothing is looked up.
+    Place append(Place array, Slice key);
+    // Makes the value a scalar; an array and all below it is gone.
+    void set_text(Place place, Slice text);
+    // Makes the value an array: one it is already stays, a scalar becomes an empty one.
+    void set_array(Place place);
+    // Makes the value fresh again, as if nothing had been set; it counts as rewritten.
+    void clear(Place place);
+    // Hides the value from every reader.  Its place in the order is kept for its next assignment.
+    void drop(Place place);
+
+    bool is_fresh(Place place) const;
+    Value value(Place place) const { return Value(this, place); }
+
+private:
+    friend class Value;
+    using NodeId = std::uint32_t;
+    static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
+    static constexpr std::uint32_t linear_limit = 16;  // children looked up without a table
+
+    // Packed to 20 and 24 bytes: a hostile body is mostly these.
+    enum class Kind : std::uint32_t { fresh, text, array, dropped };
+    struct Node {
+        Slice path;             // keys joined by NUL; the first one stands in the array it is in
+        NodeId next;            // sibling, or none
+        std::uint32_t content;  // a text's offset, an array's index into arrays_
+        std::uint32_t length : 28;  // a text's
+        Kind kind : 2;          // of the path's last key; the others are arrays
+        bool rewritten : 1;
+    };
+    struct Array {
+        std::int64_t largest = 0;  // int key ever, when has_index
+        NodeId first = none;
+        NodeId last = none;
+        std::uint32_t table = none;      // index into tables_: made by the first look-up that needs it
+        std::uint32_t count : 31 = 0;    // children, dropped ones too
+        bool has_index : 1 = false;      // ever had an int key
+    };
+    using Table = std::vector<NodeId>;  // open addressing, a power of two; 0 (the root) is free
+
+    std::string_view path_of(NodeId node) const { return view(nodes_[node].path); }
+    bool is_inner(Place place) const { return place.end < nodes_[place.node].path.length; }
+    Value visible(NodeId node) const;
+    Place first_key(NodeId node) const;
+    Place key_after(Place place) const;
+    bool stands_at(NodeId node, std::string_view key) const;
+
+    std::optional<Place> lengthen(Place place, Slice key);
+    Array& array_at(Place place);
+    void split(Place place);
+    Place insert(Array& array, Slice key);
+    void link(Array& array, Place place);
+    void become(Place place, Kind kind);
+    std::uint32_t new_array();
+
+    NodeId find(const Array& array, std::string_view key) const;
+    std::size_t slot_of(const Table& table, std::string_view key) const;
+    void make_table(Array& array);
+
+    std::string buffer_;
+    std::vector<Node> nodes_;
+    std::vector<Array> arrays_;
+    std::vector<Table> tables_;
+};
+
+}  // namespace bx

@@ -1,0 +1,112 @@
+#include "event/gate.h"
+
+#include <boost/test/unit_test.hpp>
+
+#include "event/form.h"
+
+namespace {
+
+bx::Portal portal(const std::string& member_id, const std::string& domain,
+                  const std::vector<std::string>& tokens) {
+    return {member_id, domain, tokens, "portal"};
+}
+
+std::string verdict(const bx::Gate& gate, const std::string& body) {
+    return std::string(bx::describe(gate.check(bx::decode_urlencoded(body, {}))));
+}
+
+std::string from(const std::string& member_id, const std::string& domain,
+                 const std::string& token) {
+    return "auth[member_id]=" + member_id + "&auth[domain]=" + domain +
+           "&auth[application_token]=" + token;
+}
+
+const std::vector<bx::Portal> three{portal("m1", "a.example", {"t1", "t1-new"}),
+                                    portal("", "b.example", {"t2"}), portal("", "", {"t3"})};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(gate)
+
+BOOST_AUTO_TEST_CASE(without_a_portal_nobody_enters) {
+    BOOST_TEST(verdict(bx::Gate({}), from("m", "d", "t")) == "no portal configured");
+    BOOST_TEST(verdict(bx::Gate({}), "") == "no portal configured");
+}
+
+BOOST_AUTO_TEST_CASE(each_token_of_the_portal_opens) {
+    bx::Gate gate(three);
+    BOOST_TEST(verdict(gate, from("m1", "a.example", "t1")) == "allowed");
+    BOOST_TEST(verdict(gate, from("m1", "a.example", "t1-new")) == "allowed");
+}
+
+BOOST_AUTO_TEST_CASE(the_portal_is_found_by_member_id_then_domain_then_the_rest) {
+    bx::Gate gate(three);
+    BOOST_TEST(verdict(gate, from("m1", "b.example", "t1")) == "allowed");
+    BOOST_TEST(verdict(gate, from("m1", "b.example", "t2")) == "wrong token");
+    BOOST_TEST(verdict(gate, from("m9", "b.example", "t2")) == "allowed");
+    BOOST_TEST(verdict(gate, from("m9", "B.Example", "t2")) == "allowed");
+    BOOST_TEST(verdict(gate, from("m9", "b.example", "t3")) == "wrong token");
+    BOOST_TEST(verdict(gate, from("m9", "x.example", "t3")) == "allowed");
+    BOOST_TEST(verdict(gate, "auth[application_token]=t3") == "allowed");
+    // The domain of a block with a member_id says nothing about other member_ids.
+    BOOST_TEST(verdict(gate, from("m9", "a.example", "t1")) == "wrong token");
+}
+
+BOOST_AUTO_TEST_CASE(an_unknown_portal_is_a_wrong_token) {
+    bx::Gate gate({portal("m1", "", {"t1"})});
+    BOOST_TEST(verdict(gate, from("m9", "", "t1")) == "wrong token");
+    BOOST_TEST(verdict(gate, from("", "", "t1")) == "wrong token");
+    BOOST_TEST(verdict(gate, from("m9", "", "")) == "wrong token");
+    BOOST_TEST(verdict(gate, from("m9", "", "%00%00")) == "wrong token");
+}
+
+BOOST_AUTO_TEST_CASE(a_token_must_be_equal_in_every_byte_and_in_length) {
+    bx::Gate gate({portal("m1", "", {"abcd", "abcdefgh"})});
+    for (const char* token : {"", "a", "abc", "abcx", "xbcd", "abcde", "ABCD", "abcd%00", "abcd+",
+                              "abcdefg", "abcdefgh%00", "abcdefghi", "abcdefghabcdefgh"}) {
+        BOOST_TEST(verdict(gate, from("m1", "", token)) == "wrong token", token);
+    }
+    BOOST_TEST(verdict(gate, from("m1", "", "abcdefgh")) == "allowed");
+}
+
+BOOST_AUTO_TEST_CASE(a_token_must_be_one_scalar) {
+    bx::Gate gate(three);
+    BOOST_TEST(verdict(gate, "") == "token missing");
+    BOOST_TEST(verdict(gate, "auth=t3") == "token missing");
+    BOOST_TEST(verdict(gate, "application_token=t3") == "token missing");
+    BOOST_TEST(verdict(gate, "auth[application_token][]=t3") == "token missing");
+    BOOST_TEST(verdict(gate, "data[auth][application_token]=t3") == "token missing");
+}
+
+BOOST_AUTO_TEST_CASE(a_repeated_token_is_refused_whatever_it_says) {
+    bx::Gate gate(three);
+    for (const char* body :
+         {"auth[application_token]=t3&auth[application_token]=t3",
+          "auth[application_token]=x&auth[application_token]=t3",
+          "auth=x&auth[application_token]=t3",
+          "auth[application_token][]=t3&auth[application_token]=t3",
+          "auth[application_token]=t3&auth[application_token][x]=t3"}) {
+        BOOST_TEST(verdict(gate, body) == "token repeated", body);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_renamed_portal_enters_and_is_noticed) {
+    bx::Gate gate(three);
+    auto differs = [&gate](const std::string& body) {
+        return gate.domain_differs(bx::decode_urlencoded(body, {}));
+    };
+    BOOST_TEST(verdict(gate, from("m1", "new.example", "t1")) == "allowed");
+    BOOST_TEST(differs(from("m1", "new.example", "t1")));
+    BOOST_TEST(!differs(from("m1", "A.EXAMPLE", "t1")));
+    BOOST_TEST(!differs("auth[member_id]=m1"));
+    BOOST_TEST(!differs(from("m9", "new.example", "t3")));
+}
+
+BOOST_AUTO_TEST_CASE(a_gate_may_be_copied) {
+    auto original = std::make_unique<bx::Gate>(three);
+    bx::Gate copy = *original;
+    original.reset();
+    BOOST_TEST(verdict(copy, from("m1", "", "t1")) == "allowed");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
