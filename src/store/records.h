@@ -1,0 +1,196 @@
+// What lies in the store, as plain values.  The words are the contract's.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "event/event.h"
+
+namespace bx {
+
+using EventNumber = std::int64_t;  // N: unique for ever, growing in order of commit
+
+enum class EventState { fresh, matched, skipped };  // `fresh` is the contract's "new"
+enum class DeliveryState { waiting, running, done, dead, merged, cancelled };
+enum class AttemptResult { running, done, failed, timeout, lost, interrupted, cancelled };
+
+// The contract's spellings, and back (none for an unknown word).
+std::string_view name_of(EventState state);
+std::string_view name_of(DeliveryState state);
+std::string_view name_of(AttemptResult result);
+std::optional<DeliveryState> delivery_state(std::string_view name);
+
+// An event to be added.  Body and secrets are encode_payload's.
+struct NewEvent {
+    EventFacts facts;
+    bool test = false;
+    Millis received_at = 0;
+    std::string body;
+    std::string secrets;
+};
+
+// A hook that did not take an event, and its rule: "unless auth.user_id 17".
+struct Refusal {
+    std::string hook;
+    std::string reason;
+};
+
+struct StoredEvent {
+    EventNumber number = 0;
+    EventFacts facts;
+    bool test = false;
+    Millis received_at = 0;
+    EventState state = EventState::fresh;
+    std::string reason;             // of a skip
+    bool secrets_erased = false;
+    // Only where the function says so:
+    std::vector<Refusal> refused;
+    std::string body;
+    std::string secrets;
+};
+
+// A delivery to be made of an event.
+struct NewDelivery {
+    std::string hook;
+    bool ordered = true;   // it has a lane, if the event has an id
+    bool coalesce = false; // merge waiting ones of the same hook, lane and code into it
+    int max_attempts = 1;
+    Millis due_at = 0;
+};
+
+// The worker's verdict on one event: its deliveries, or none and why (`skip_reason`).
+struct Dispatch {
+    EventNumber event = 0;
+    std::vector<NewDelivery> deliveries;
+    std::vector<Refusal> refused;
+    std::string skip_reason;
+};
+
+// A delivery that was claimed: it is `running`, its attempt recorded as begun.
+struct Claim {
+    StoredEvent event;  // with body and secrets
+    std::string hook;
+    int attempt = 1;        // of this run
+    int max_attempts = 1;
+    std::string run;        // BX_RUN
+};
+
+// A delivery left `running` by a worker that is gone.
+struct Orphan {
+    EventNumber event = 0;
+    std::string hook;
+    int attempt = 1;
+    int max_attempts = 1;
+    std::string run;
+    Millis started_at = 0;
+};
+
+// What a run wrote: the part that is kept, and how much there was.
+struct Output {
+    std::string kept;
+    std::int64_t bytes = 0;
+};
+
+// How a run ended, and what becomes of its delivery.
+struct Finish {
+    EventNumber event = 0;
+    std::string hook;
+    int attempt = 1;
+    AttemptResult result = AttemptResult::done;
+    std::optional<int> exit;
+    std::string signal;  // "SIGKILL"
+    std::string reason;  // of the attempt: "unsafe permissions", "exit 1: command not found ..."
+    Millis ended_at = 0;
+    Output out;
+    Output err;
+    DeliveryState next = DeliveryState::done;  // waiting | done | dead | cancelled
+    std::string delivery_reason;
+    Millis due_at = 0;      // when next is waiting
+    bool counts = true;     // false (interrupted): one more attempt is given in its place
+};
+
+struct AttemptRecord {
+    int attempt = 1;
+    std::string run;
+    AttemptResult result = AttemptResult::running;
+    std::optional<int> exit;
+    std::string signal;
+    std::string reason;
+    Millis started_at = 0;
+    std::optional<Millis> ended_at;
+    Output out;
+    Output err;
+};
+
+struct DeliveryRecord {
+    EventNumber event = 0;
+    std::string hook;  // empty: a new or skipped event in a list
+    DeliveryState state = DeliveryState::waiting;
+    std::string reason;
+    int attempt = 0;  // attempts begun
+    int max_attempts = 0;
+    std::optional<Millis> due_at;  // while waiting
+    std::optional<EventNumber> blocked_by;  // the unfinished delivery before it in its lane
+    std::optional<EventNumber> merged_into;
+    std::optional<Millis> ended_at;
+};
+
+// A line of `list`: a delivery (or a new or skipped event) with the facts of its event.
+struct ListRow {
+    StoredEvent event;  // without refusals, body and secrets
+    std::optional<DeliveryRecord> delivery;
+};
+
+struct ListFilter {
+    std::string state;      // a delivery's state, "new" or "skipped"; empty: any
+    std::string code_glob;  // any case
+    std::string hook;
+    std::string portal;     // domain or member_id, exact, any case
+    Millis since = 0;       // received at or after
+    EventNumber after = 0;  // N greater than this (--follow)
+    std::size_t limit = 50;
+};
+
+struct WorkerRecord {
+    std::string host;
+    std::int64_t pid = 0;
+    std::string version;
+    Millis since = 0;
+    int running = 0;
+    std::string config_error;
+};
+
+// A lane that stands still: its head has failed, and waits for its next attempt or is in it.
+struct BlockedLane {
+    EventNumber event = 0;
+    std::string hook;
+    EventFacts facts;
+    std::string reason;
+    Millis since = 0;       // end of the last failed attempt
+    std::int64_t behind = 0; // deliveries waiting behind it
+};
+
+// The last hour's: deliveries done, runs that failed (timed out and lost ones too), deliveries that died
+// (whose last run is among the failed).
+struct HookCounts {
+    std::string hook;
+    std::int64_t waiting = 0, running = 0;
+    std::int64_t done_1h = 0, failed_1h = 0, dead_1h = 0;
+};
+
+struct StoreStatus {
+    std::int64_t events_new = 0, events_matched = 0, events_skipped = 0;
+    std::int64_t waiting = 0, running = 0, done = 0, dead = 0, merged = 0, cancelled = 0;
+    std::int64_t due = 0;                 // waiting, due now, nothing before it in its lane
+    std::optional<Millis> oldest_due_at;  // of those
+    std::optional<Millis> oldest_new_at;  // received_at of the oldest `new` event
+    std::int64_t unfinished = 0;          // events, as limits.queue counts
+    std::vector<WorkerRecord> workers;    // those that live
+    std::vector<BlockedLane> blocked;     // at most 100, oldest first
+    std::vector<HookCounts> hooks;        // by name, those with something to count
+};
+
+}  // namespace bx

@@ -1,0 +1,163 @@
+// SQLite as values: a database, rows, a transaction.  For the SQLite store alone; sqlite3's own
+// types and codes stay in sqlite.cpp.
+//
+// Every failure throws: StoreBusy when another process held the database for longer than the wait,
+// StoreVersionError when the file is no database, StoreError otherwise.  The texts name the file.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace bx {
+
+// A value for a `?` of a statement.  Views must live until the call returns.
+struct Blob {
+    std::string_view bytes;
+};
+
+class Bound {
+public:
+    Bound(std::nullptr_t) {}
+    Bound(std::integral auto number) : value_(static_cast<std::int64_t>(number)) {}
+    Bound(std::optional<std::int64_t> number) {
+        if (number) value_ = *number;
+    }
+    Bound(std::string_view text) : value_(text) {}
+    Bound(const std::string& text) : value_(std::string_view(text)) {}
+    Bound(const char* text) : value_(std::string_view(text)) {}
+    Bound(Blob blob) : value_(blob) {}
+
+private:
+    friend class Database;
+    std::variant<std::nullptr_t, std::int64_t, std::string_view, Blob> value_ = nullptr;
+};
+
+using BoundList = std::initializer_list<Bound>;
+
+// The result of a statement, row by row.  One statement text has one result at a time: end the
+// first (leave its scope) before the same text runs again.
+class Rows {
+public:
+    Rows(Rows&& other) noexcept;
+    Rows& operator=(Rows&&) = delete;
+    ~Rows();
+
+    // On to the next (at first: the first) row; false when there is none.
+    bool next();
+
+    // Of the current row.
+    std::int64_t number(int column) const;
+    std::optional<std::int64_t> maybe_number(int column) const;  // none for NULL
+    std::string text(int column) const;
+
+private:
+    friend class Database;
+    Rows(class Database& database, sqlite3_stmt* statement)
+        : database_(&database), statement_(statement) {}
+
+    Database* database_;
+    sqlite3_stmt* statement_;  // null: moved from
+};
+
+class Database {
+public:
+    // How long, and how patiently, to wait for another process's lock.
+    struct Wait {
+        Millis limit = 1000;
+        std::function<bool()> give_up;  // asked before each step of a millisecond at most
+    };
+
+    // Opens a file that exists, for reading and writing.
+    Database(const std::string& path, Wait wait);
+    ~Database();
+    Database(const Database&) = delete;
+    Database& operator=(const Database&) = delete;
+
+    const std::string& path() const { return path_; }
+
+    // Statements are compiled once and kept by their text, so texts must be few and fixed.
+    Rows rows(std::string_view sql, BoundList values = {});
+    // Runs it to its end; gives how many rows it changed.
+    std::int64_t run(std::string_view sql, BoundList values = {});
+    // The first column of its first row, 0 without one.
+    std::int64_t number(std::string_view sql, BoundList values = {});
+    // Several statements without values, not kept.
+    void script(const std::string& sql);
+
+    std::int64_t last_inserted() const;
+    std::vector<std::string> statements() const;  // the texts compiled so far
+
+    // Leaves the write-ahead log to other processes when this one ends.
+    void keep_log_at_close();
+    // Writes what the transaction changed so far to the disk, uncommitted.
+    void flush();
+    // Moves the write-ahead log into the database and empties it, waiting at most LIMIT for
+    // readers; writers are not held up for longer than that.  False: not all of it yet.
+    bool empty_log(Millis limit);
+
+private:
+    friend class Rows;
+    struct Finalize {
+        void operator()(sqlite3_stmt* statement) const;
+    };
+    struct Close {
+        void operator()(sqlite3* handle) const;
+    };
+    struct Hash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const {
+            return std::hash<std::string_view>()(text);
+        }
+    };
+
+    static int on_busy(void* self, int tries);
+    bool wait_longer(int tries);
+    sqlite3_stmt* prepare(std::string_view sql);
+    void bind(sqlite3_stmt* statement, BoundList values, bool copy);
+    bool step(sqlite3_stmt* statement);
+    [[noreturn]] void fail(int code);
+
+    std::string path_;
+    Wait wait_;
+    Millis limit_;           // of the wait in force
+    Millis wait_began_ = 0;  // steady
+    bool gave_up_ = false;
+    std::unique_ptr<sqlite3, Close> handle_;
+    std::unordered_map<std::string, std::unique_ptr<sqlite3_stmt, Finalize>, Hash, std::equal_to<>>
+        statements_;
+};
+
+// Rolled back unless committed.
+class Transaction {
+public:
+    enum class Kind {
+        read,   // what is read in it is of one moment
+        write,  // holds the write lock from the start: a lock taken later could not be waited for
+    };
+    Transaction(Database& database, Kind kind);
+    ~Transaction();
+    Transaction(const Transaction&) = delete;
+    Transaction& operator=(const Transaction&) = delete;
+
+    void commit();
+
+private:
+    Database& database_;
+    bool open_ = true;
+};
+
+}  // namespace bx

@@ -1,0 +1,142 @@
+#include "store/sqlite_store.h"
+
+#include <random>
+
+namespace bx {
+
+namespace {
+
+// For readers, whom emptying the log would keep from nothing but who keep it from being emptied.
+constexpr Millis scrub_wait = 20;
+
+std::uint64_t random_seed() {
+    std::random_device device;
+    return std::uint64_t{device()} << 32 | device();
+}
+
+}  // namespace
+
+SqliteStore::SqliteStore(const std::string& path, const StoreOptions& options, Journal journal)
+    : database_(open_database(path, options, journal)),
+      db_(*database_),
+      journal_(journal),
+      run_seed_(random_seed()) {}
+
+// -- Gateway
+
+std::vector<std::optional<EventNumber>> SqliteStore::add(std::span<const NewEvent> events,
+                                                         std::int64_t queue_limit) {
+    std::vector<std::optional<EventNumber>> numbers;
+    numbers.reserve(events.size());
+    Change change(db_);
+    std::int64_t room = queue_limit - tally("unfinished");
+    std::int64_t added = 0;
+    for (const NewEvent& event : events) {
+        if (added >= room) {
+            numbers.push_back(std::nullopt);
+            continue;
+        }
+        numbers.push_back(insert_event(change, event));
+        ++added;
+    }
+    if (added > 0) {
+        change.count("", "new", added);
+        change.count("", "unfinished", added);
+        change.commit();
+    }
+    return numbers;
+}
+
+EventNumber SqliteStore::insert_event(Change& change, const NewEvent& event) {
+    const EventFacts& facts = event.facts;
+    const std::optional<std::int64_t> slot = change.keep_secrets(event.secrets);
+    db_.run("INSERT INTO event (slot, received_at, test, code, kind, id, domain, member_id, "
+            "user_id, handler_id, ts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            {slot, event.received_at, event.test, facts.code, facts.kind, facts.id, facts.domain,
+             facts.member_id, facts.user_id, facts.handler_id, facts.ts});
+    const EventNumber number = db_.last_inserted();
+    db_.run("INSERT INTO body (event, data) VALUES (?, ?)", {number, Blob{event.body}});
+    return number;
+}
+
+std::int64_t SqliteStore::probe() {
+    const Transaction undone(db_, Transaction::Kind::write);
+    const std::int64_t unfinished = tally("unfinished");
+    db_.run("INSERT INTO tally (hook, what, n) VALUES ('', 'probe', 1) "
+            "ON CONFLICT (hook, what) DO UPDATE SET n = n + 1");
+    db_.flush();  // a full disk shows only when something reaches it
+    return unfinished;
+}
+
+// -- Events
+
+std::int64_t SqliteStore::tally(std::string_view what) {
+    return db_.number("SELECT n FROM tally WHERE hook = '' AND what = ?", {what});
+}
+
+std::optional<StoredEvent> SqliteStore::load_event(EventNumber number) {
+    StoredEvent event;
+    std::optional<std::int64_t> slot;
+    {
+        Rows rows = db_.rows(
+            "SELECT state, erased, received_at, test, code, kind, id, domain, member_id, user_id, "
+            "handler_id, ts, reason, slot, data FROM event JOIN body ON body.event = event.n "
+            "WHERE n = ?",
+            {number});
+        if (!rows.next()) return std::nullopt;
+        event.number = number;
+        event.state = static_cast<EventState>(rows.number(0));
+        event.secrets_erased = rows.number(1) != 0;
+        event.received_at = rows.number(2);
+        event.test = rows.number(3) != 0;
+        event.facts = {rows.text(4), rows.text(5), rows.text(6),  rows.text(7),
+                       rows.text(8), rows.text(9), rows.text(10), rows.text(11)};
+        event.reason = rows.text(12);
+        slot = rows.maybe_number(13);
+        event.body = rows.text(14);
+    }
+    if (slot) event.secrets = secrets_in(db_, *slot);
+    return event;
+}
+
+std::optional<StoredEvent> SqliteStore::event(EventNumber number) {
+    const Transaction moment(db_, Transaction::Kind::read);
+    std::optional<StoredEvent> event = load_event(number);
+    if (!event) return event;
+    Rows rows = db_.rows("SELECT hook, reason FROM refusal WHERE event = ? ORDER BY hook", {number});
+    while (rows.next()) event->refused.push_back({rows.text(0), rows.text(1)});
+    return event;
+}
+
+// -- Workers and house-keeping
+
+void SqliteStore::register_worker(const WorkerRecord& worker) {
+    Change change(db_);
+    // There is one worker: another's row is that of one that was killed.
+    db_.run("DELETE FROM worker");
+    db_.run("INSERT INTO worker (host, pid, version, since, running, config_error) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            {worker.host, worker.pid, worker.version, worker.since, worker.running,
+             worker.config_error});
+    change.commit();
+}
+
+void SqliteStore::unregister_worker(const WorkerRecord& worker) {
+    Change change(db_);
+    db_.run("DELETE FROM worker WHERE host = ? AND pid = ?", {worker.host, worker.pid});
+    change.commit();
+}
+
+bool SqliteStore::scrub() {
+    if (journal_ == Journal::rollback) return true;  // no log: what is erased is gone at the commit
+    const std::int64_t erased = tally("erased");
+    const std::int64_t scrubbed = tally("scrubbed");
+    if (erased == scrubbed) return true;
+    if (!db_.empty_log(scrub_wait)) return false;
+    Change change(db_);
+    change.count("", "scrubbed", erased - scrubbed);
+    change.commit();
+    return true;
+}
+
+}  // namespace bx

@@ -1,0 +1,100 @@
+// The store in one SQLite file, for the processes of one machine.  store.h is the manual; this is
+// for store.cpp, which opens it, and for the files sqlite_store*.cpp, which share its work:
+//
+//   sqlite_store.cpp         the gateway's part, what one event is, house-keeping
+//   sqlite_store_worker.cpp  match, claim, finish
+//   sqlite_store_list.cpp    list, show, status
+//   sqlite_store_wish.cpp    retry, cancel, prune
+//   sqlite_store_change.cpp  what they all change, and the rules of it
+//   sqlite_store_schema.cpp  the tables
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "store/sqlite.h"
+#include "store/sqlite_store_change.h"
+#include "store/sqlite_store_schema.h"
+#include "store/store.h"
+
+namespace bx {
+
+class SqliteStore final : public Store {
+public:
+    SqliteStore(const std::string& path, const StoreOptions& options, Journal journal);
+
+    Database& database() { return db_; }  // for tests, which look at plans and pragmas
+
+    std::vector<std::optional<EventNumber>> add(std::span<const NewEvent> events,
+                                                std::int64_t queue_limit) override;
+    std::int64_t probe() override;
+
+    std::vector<StoredEvent> undispatched(std::size_t at_most) override;
+    void dispatch(std::span<const Dispatch> verdicts, Millis now) override;
+    std::vector<Claim> claim(std::size_t slots,
+                             const std::function<std::size_t(const std::string& hook)>& room,
+                             Millis now) override;
+    void finish(std::span<const Finish> runs) override;
+    void save_output(EventNumber event, const std::string& hook, int attempt, const Output& out,
+                     const Output& err) override;
+    std::vector<Orphan> orphans() override;
+    std::optional<Millis> next_due(Millis now) override;
+    bool has_unfinished() override;
+    std::vector<DeliveryName> kill_wishes() override;
+    void register_worker(const WorkerRecord& worker) override;
+    void unregister_worker(const WorkerRecord& worker) override;
+    bool scrub() override;
+
+    std::vector<ListRow> list(const ListFilter& filter) override;
+    std::optional<StoredEvent> event(EventNumber number) override;
+    std::vector<DeliveryRecord> deliveries(EventNumber number) override;
+    std::vector<AttemptRecord> attempts(EventNumber number, const std::string& hook) override;
+    StoreStatus status(Millis now) override;
+    Wish retry(const DeliveryName& name,
+               const std::function<int(const std::string& hook)>& extra_attempts,
+               Millis now) override;
+    Wish cancel(const DeliveryName& name, bool kill, Millis now) override;
+    std::size_t prune(const PruneOrder& order) override;
+
+private:
+    using Room = std::function<std::size_t(const std::string& hook)>;
+
+    std::int64_t tally(std::string_view what);  // of events
+    std::optional<StoredEvent> load_event(EventNumber number);
+
+    EventNumber insert_event(Change& change, const NewEvent& event);
+
+    void dispatch_one(Change& change, const Dispatch& verdict, Millis now);
+    void insert_delivery(Change& change, EventNumber event, const EventFacts& facts,
+                         const NewDelivery& delivery, Millis now);
+    bool something_due(Millis now);
+    std::vector<Claim> claim_ready(Change& change, std::size_t slots, const Room& room, Millis now);
+    std::optional<std::string> next_ready_hook(const std::string& after);
+    EventNumber next_ready_event(const std::string& hook);
+    Claim start(Change& change, EventNumber event, const std::string& hook, Millis now);
+    void finish_one(Change& change, const Finish& run, bool wishes);
+
+    std::optional<EventNumber> blocker(EventNumber event, const LaneKey& key);
+    void read_tallies(StoreStatus& status);
+    void read_rates(StoreStatus& status, Millis now);
+    void read_due(StoreStatus& status, Millis now);
+    void read_workers(StoreStatus& status);
+    void read_blocked(StoreStatus& status);
+
+    struct Stored;  // a delivery as retry and cancel look at it
+    std::vector<Stored> stored_deliveries(const DeliveryName& name);
+    void retry_delivery(Change& change, const Stored& delivery, int extra, Millis now);
+    void remove_event(Change& change, EventNumber number);
+
+    std::unique_ptr<Database> database_;
+    Database& db_;
+    Journal journal_;
+
+    // Whose turn it was: the hook served last, and of each hook the portal.
+    std::string last_hook_;
+    std::map<std::string, std::string> last_portal_;
+    std::uint64_t run_seed_;  // makes run names of different stores and processes differ
+};
+
+}  // namespace bx

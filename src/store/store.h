@@ -1,0 +1,153 @@
+// The store: where events and deliveries live.  One interface; SQLite implements it for one machine
+// (sqlite_store.cpp), PostgreSQL for several.
+//
+// Every function that changes something is one transaction: when it returns, all of it is
+// committed, when it throws, nothing is.  `add` is durable on return (survives a power cut); the
+// worker's marks survive a crash of the process, and after a power cut a hook may run again.
+//
+// Lanes: a delivery whose lane (hook, portal, kind, id) has an unfinished delivery of a smaller
+// N, or one running, is not claimable.  This is decided here, inside the transactions.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "store/records.h"
+
+namespace bx {
+
+class StoreError : public Error {
+public:
+    using Error::Error;
+};
+
+// Another process held the store for longer than the wait it was opened with.
+class StoreBusy : public StoreError {
+public:
+    using StoreError::StoreError;
+};
+
+// The store was made by a newer major version, or is no store of ours at all.
+class StoreVersionError : public StoreError {
+public:
+    using StoreError::StoreError;
+};
+
+struct StoreOptions {
+    bool durable = true;    // fsync at every commit; false: the worker's marks
+    bool create = true;     // make it when there is none; else StoreError
+    bool one_shot = false;  // a CGI process: one add, then exit; leave checkpoints to others
+    Millis wait = 1000;     // how long to wait for another process's lock
+    // Asked about every millisecond while waiting for the lock; true ends the wait (StoreBusy).
+    std::function<bool()> give_up;
+};
+
+// A delivery as a person names it: N, or N/HOOK.
+struct DeliveryName {
+    EventNumber event = 0;
+    std::string hook;  // empty: the event's
+};
+
+// What came of a person's wish for one name.
+struct Wish {
+    bool done = false;
+    std::string text;  // why not ("1042/crm-sync is running"), or a remark ("secrets were erased")
+    std::int64_t count = 0;  // deliveries (or events) changed
+};
+
+struct PruneOrder {
+    Millis done_before = 0;  // events that ended before it: done, merged, cancelled, skipped
+    Millis dead_before = 0;  // and those with a dead delivery; 0: none
+    std::size_t at_most = 500;  // events in one transaction
+};
+
+class Store {
+public:
+    virtual ~Store() = default;
+
+    // -- Gateway
+
+    // Adds the events in order, with ascending numbers, in one transaction.  An element is empty
+    // when that event would be beyond QUEUE_LIMIT unfinished ones; the others are added.
+    // Throws StoreError: none was, or (lost at the commit itself) it is not known.
+    virtual std::vector<std::optional<EventNumber>> add(std::span<const NewEvent> events,
+                                                        std::int64_t queue_limit) = 0;
+    // Proves that an add would work now: takes the write lock, writes, rolls back.  Throws
+    // StoreError.  Gives the number of unfinished events.
+    virtual std::int64_t probe() = 0;
+
+    // -- Worker
+
+    // The oldest `new` events in order of N, with body and secrets.
+    virtual std::vector<StoredEvent> undispatched(std::size_t at_most) = 0;
+    // Marks the events matched (or skipped, erasing their secrets) and writes their deliveries.
+    // An event that is no longer `new` (cancelled meanwhile) is passed over.  Coalescing: a waiting
+    // delivery of the same hook, lane and code becomes `merged` into the new one, which takes over
+    // its due time and attempts.
+    virtual void dispatch(std::span<const Dispatch> verdicts, Millis now) = 0;
+
+    // Claims up to SLOTS deliveries that are due at NOW and free in their lane, makes them
+    // `running` and records attempt and run name.  ROOM tells how many more of a hook may run now
+    // (0: full, disabled).  Slots go round the hooks, within a hook round the portals, across calls;
+    // within a hook and portal the smallest N first.
+    virtual std::vector<Claim> claim(std::size_t slots,
+                                     const std::function<std::size_t(const std::string& hook)>& room,
+                                     Millis now) = 0;
+    // Records ended runs.  One whose delivery is not `running` in that attempt any more changes
+    // nothing.  Where an event's last delivery ended and none is dead, its secrets are erased.
+    virtual void finish(std::span<const Finish> runs) = 0;
+    // The output so far of a run, for `logs --follow`.
+    virtual void save_output(EventNumber event, const std::string& hook, int attempt,
+                             const Output& out, const Output& err) = 0;
+    // The deliveries left `running`: at a worker's start, all of them are a dead worker's.
+    virtual std::vector<Orphan> orphans() = 0;
+    // The earliest due time later than NOW of a delivery that could then be claimed; none: nothing
+    // waits for a time.
+    virtual std::optional<Millis> next_due(Millis now) = 0;
+    // True while an event is `new` or has a delivery waiting or running, due or not.
+    virtual bool has_unfinished() = 0;
+    // Deliveries a person wants ended (cancel --kill): those of the running ones marked so.
+    virtual std::vector<DeliveryName> kill_wishes() = 0;
+    // Shows (or, with none, takes back) this worker in `status`.
+    virtual void register_worker(const WorkerRecord& worker) = 0;
+    virtual void unregister_worker(const WorkerRecord& worker) = 0;
+    // House-keeping that must not wait for ever: erased secrets leave the store's files (SQLite: WAL
+    // checkpoint with TRUNCATE).  True when nothing is left to do.
+    virtual bool scrub() = 0;
+
+    // -- People
+
+    virtual std::vector<ListRow> list(const ListFilter& filter) = 0;  // newest first
+    // With refusals, body and (unless erased) secrets; none when there is no such event.
+    virtual std::optional<StoredEvent> event(EventNumber number) = 0;
+    virtual std::vector<DeliveryRecord> deliveries(EventNumber number) = 0;  // by hook
+    virtual std::vector<AttemptRecord> attempts(EventNumber number, const std::string& hook) = 0;
+    virtual StoreStatus status(Millis now) = 0;
+
+    // `retry N`: dead and cancelled deliveries become `waiting`, a skipped event `new`.
+    // `retry N/HOOK`: a done one too.  EXTRA_ATTEMPTS gives how many more attempts a hook gets.
+    // Merged, waiting and running ones, and a new event, are refused.
+    virtual Wish retry(const DeliveryName& name,
+                       const std::function<int(const std::string& hook)>& extra_attempts,
+                       Millis now) = 0;
+    // `cancel`: waiting deliveries become cancelled, a new event skipped.  With KILL a running one
+    // is marked for the worker, which ends it; however that run ends, it is not repeated.
+    virtual Wish cancel(const DeliveryName& name, bool kill, Millis now) = 0;
+    // Deletes finished events, oldest first, in one bounded transaction; gives how many.  Call it
+    // again until it gives 0.
+    virtual std::size_t prune(const PruneOrder& order) = 0;
+};
+
+// Opens the store of PLACE (Config::store).  Throws StoreError, which names the place; a
+// postgresql:// store is "not in this version".
+std::unique_ptr<Store> open_store(const std::string& place, const StoreOptions& options);
+
+// The kinds of store this build has: {"sqlite"}.
+std::vector<std::string> store_kinds();
+
+}  // namespace bx

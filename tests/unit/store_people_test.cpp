@@ -1,0 +1,384 @@
+// What people wish for and look at: retry, cancel, list, status, prune.
+#include <boost/test/unit_test.hpp>
+
+#include "store_scene.h"
+
+using store_tests::Scene;
+using bx::DeliveryState;
+using Hooks = std::vector<std::string>;
+
+namespace {
+
+template <typename Set>
+bx::ListFilter where(Set set) {
+    bx::ListFilter filter;
+    set(filter);
+    return filter;
+}
+
+bx::ListFilter by_state(const std::string& state) {
+    return where([&](auto& f) { f.state = state; });
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(store_people)
+
+// -- Retry and cancel
+
+BOOST_AUTO_TEST_CASE(retry_gives_more_attempts_and_goes_on_counting) {
+    Scene s;
+    s.put("1");
+    s.claim(1);
+    s.dead("1/crm");
+    s.now += 10;
+    const bx::Wish wish = s.retry(1);
+    BOOST_TEST(wish.done);
+    BOOST_TEST(wish.count == 1);
+    BOOST_TEST(wish.text == "");
+    const bx::DeliveryRecord record = s.record(1);
+    BOOST_TEST((record.state == DeliveryState::waiting));
+    BOOST_TEST(record.attempt == 1);
+    BOOST_TEST(record.max_attempts == 3);  // 1 + 2 more
+    BOOST_TEST(record.due_at.value() == s.now);
+    BOOST_TEST(!record.ended_at.has_value());
+    BOOST_TEST(s.store().has_unfinished());
+    BOOST_TEST(s.claim(1) == "1/crm#2");
+}
+
+BOOST_AUTO_TEST_CASE(a_retried_delivery_goes_before_later_ones_and_never_beside_one) {
+    Scene s;
+    s.put("7");
+    s.put("7");
+    s.put("7");
+    s.claim(1);
+    s.dead("1/crm");
+    BOOST_TEST(s.retry(1).done);
+    BOOST_TEST(s.record(2).blocked_by.value() == 1);
+    BOOST_TEST(s.claim(9) == "1/crm#2");
+    s.dead("1/crm");
+    BOOST_TEST(s.claim(9) == "2/crm#1");
+    BOOST_TEST(s.retry(1).done);
+    BOOST_TEST(s.record(1).blocked_by.value() == 2);  // it runs
+    BOOST_TEST(s.claim(9) == "");
+    s.done("2/crm");
+    BOOST_TEST(s.claim(9) == "1/crm#3");
+    s.done("1/crm");
+    BOOST_TEST(s.claim(9) == "3/crm#1");
+}
+
+BOOST_AUTO_TEST_CASE(a_done_delivery_is_retried_only_by_its_name) {
+    Scene s;
+    s.put("1");
+    s.claim(1);
+    s.done("1/crm");
+    BOOST_TEST(!s.retry(1).done);
+    BOOST_TEST(s.retry(1).text == "1 has no dead or cancelled delivery");
+    const bx::Wish wish = s.retry(1, "crm");
+    BOOST_TEST(wish.done);
+    BOOST_TEST(wish.text == "its secrets were erased");
+    BOOST_TEST(s.claim(1) == "1/crm#2");
+    BOOST_TEST(s.claims.at("1/crm").event.secrets_erased);
+    BOOST_TEST(s.claims.at("1/crm").event.secrets == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_skipped_event_is_matched_anew) {
+    Scene s;
+    s.skip(s.add("1"), "no hook takes it");
+    BOOST_TEST(s.retry(1).done);
+    BOOST_TEST(s.store().undispatched(9).size() == 1U);
+    BOOST_TEST(s.store().event(1)->refused.empty());
+    BOOST_TEST(s.store().event(1)->reason == "");
+    BOOST_TEST(s.store().has_unfinished());
+    s.match(1, Hooks{"crm"});
+    BOOST_TEST(s.claim(1) == "1/crm#1");
+}
+
+BOOST_AUTO_TEST_CASE(an_older_event_matched_anew_goes_before_later_ones) {
+    Scene s;
+    s.skip(s.add("7"), "disabled");
+    s.put("7");
+    s.retry(1);
+    s.match(1, Hooks{"crm"});
+    BOOST_TEST(s.claim(9) == "1/crm#1");
+    s.done("1/crm");
+    BOOST_TEST(s.claim(9) == "2/crm#1");
+}
+
+BOOST_AUTO_TEST_CASE(retry_refuses_what_it_cannot_do_and_says_why) {
+    Scene s;
+    s.add("1");
+    s.put("2");
+    bx::NewDelivery merging = s.delivery("crm");
+    merging.coalesce = true;
+    s.put("3", merging);
+    s.put("3", merging);
+    BOOST_TEST(s.retry(99).text == "there is no event 99");
+    BOOST_TEST(s.retry(1).text == "1 is new");
+    BOOST_TEST(s.retry(1, "crm").text == "there is no delivery 1/crm");
+    BOOST_TEST(s.retry(2, "x").text == "there is no delivery 2/x");
+    BOOST_TEST(s.retry(2, "crm").text == "2/crm is waiting");
+    BOOST_TEST(s.retry(3, "crm").text == "3/crm is merged into 4");
+    s.claim(1);
+    BOOST_TEST(s.retry(2, "crm").text == "2/crm is running");
+    BOOST_TEST(!s.retry(2).done);
+}
+
+BOOST_AUTO_TEST_CASE(cancel_frees_the_lane) {
+    Scene s;
+    s.put("7");
+    s.put("7");
+    const bx::Wish wish = s.cancel(1);
+    BOOST_TEST(wish.done);
+    BOOST_TEST(wish.count == 1);
+    BOOST_TEST(s.state(1) == "cancelled");
+    BOOST_TEST(s.claim(9) == "2/crm#1");
+    BOOST_TEST(s.retry(1).done);
+    s.done("2/crm");
+    BOOST_TEST(s.claim(9) == "1/crm#1");
+}
+
+BOOST_AUTO_TEST_CASE(cancel_leaves_a_running_one_unless_told_to_kill) {
+    Scene s;
+    s.add("1");
+    s.match(1, Hooks{"a", "b"});
+    BOOST_TEST(s.claim(1) == "1/a#1");
+    bx::Wish wish = s.cancel(1);
+    BOOST_TEST(!wish.done);
+    BOOST_TEST(wish.count == 1);  // the waiting one
+    BOOST_TEST(wish.text == "1/a is running (--kill ends it)");
+    BOOST_TEST(s.state(1, "b") == "cancelled");
+    BOOST_TEST(s.store().kill_wishes().empty());
+    wish = s.cancel(1, "a", true);
+    BOOST_TEST(wish.done);
+    BOOST_TEST(wish.count == 1);
+    BOOST_TEST(s.store().kill_wishes().size() == 1U);
+    BOOST_TEST(s.store().kill_wishes()[0].hook == "a");
+    BOOST_TEST(s.state(1, "a") == "running");
+    // It failed before the worker saw the wish: the wish still holds.
+    s.fails("1/a", 0);
+    BOOST_TEST(s.state(1, "a") == "cancelled");
+    BOOST_TEST(s.store().kill_wishes().empty());
+}
+
+BOOST_AUTO_TEST_CASE(cancel_refuses_what_it_cannot_do_and_says_why) {
+    Scene s;
+    s.put("1");
+    s.claim(1);
+    s.done("1/crm");
+    s.skip(s.add("2"), "none");
+    BOOST_TEST(s.cancel(99).text == "there is no event 99");
+    BOOST_TEST(s.cancel(1).text == "1 has no waiting delivery");
+    BOOST_TEST(s.cancel(1, "crm").text == "1/crm is done");
+    BOOST_TEST(s.cancel(1, "x").text == "there is no delivery 1/x");
+    BOOST_TEST(s.cancel(2).text == "2 is skipped");
+    BOOST_TEST(!s.cancel(2).done);
+}
+
+// -- Looking
+
+BOOST_AUTO_TEST_CASE(a_list_is_newest_first_with_new_and_skipped_events) {
+    Scene s;
+    s.skip(s.add("1"), "none");
+    s.add("2");
+    s.match(s.add("3"), Hooks{"b", "a"});
+    BOOST_TEST(s.list({}) == "3/a 3/b 2/- 1/-");
+    BOOST_TEST(s.list(where([&](auto& f) { f.limit = 2; })) == "3/a 3/b");
+    BOOST_TEST(s.list(where([&](auto& f) { f.after = 1; })) == "3/a 3/b 2/-");
+}
+
+BOOST_AUTO_TEST_CASE(a_list_is_filtered_by_state) {
+    Scene s;
+    bx::NewDelivery merging = s.delivery("crm");
+    merging.coalesce = true;
+    s.skip(s.add("1"), "none");  // 1
+    s.add("2");                  // 2: new
+    for (const char* id : {"3", "4", "5", "6"}) s.put(id);
+    s.claim(3);
+    s.done("3/crm");
+    s.dead("4/crm");
+    s.put("7");
+    s.cancel(7);
+    s.put("8", merging);
+    s.put("8", merging);
+    BOOST_TEST(s.list(by_state("new")) == "2/-");
+    BOOST_TEST(s.list(by_state("skipped")) == "1/-");
+    BOOST_TEST(s.list(by_state("waiting")) == "9/crm 6/crm");
+    BOOST_TEST(s.list(by_state("running")) == "5/crm");
+    BOOST_TEST(s.list(by_state("done")) == "3/crm");
+    BOOST_TEST(s.list(by_state("dead")) == "4/crm");
+    BOOST_TEST(s.list(by_state("merged")) == "8/crm");
+    BOOST_TEST(s.list(by_state("cancelled")) == "7/crm");
+    BOOST_CHECK_THROW(s.list(by_state("lost")), bx::StoreError);
+}
+
+BOOST_AUTO_TEST_CASE(a_list_is_filtered_by_code_hook_portal_and_time) {
+    Scene s;
+    s.put("1", "a", "p");
+    s.now += 1000;
+    s.put("2", "b", "q");
+    s.put("3", s.delivery("a"), "ONTASKADD");
+    s.add(Scene::event("4", "q", "ONTASKUPDATE"));
+    BOOST_TEST(s.list(where([&](auto& f) { f.code_glob = "ontask*"; })) == "4/- 3/a");
+    BOOST_TEST(s.list(where([&](auto& f) { f.hook = "a"; })) == "3/a 1/a");
+    BOOST_TEST(s.list(where([&](auto& f) { f.portal = "Q"; })) == "4/- 2/b");
+    BOOST_TEST(s.list(where([&](auto& f) { f.portal = "some.EXAMPLE"; })) == "4/- 3/a 2/b 1/a");
+    BOOST_TEST(s.list(where([&](auto& f) { f.since = s.now; })) == "4/- 3/a 2/b");
+    BOOST_TEST(s.list(where([&](auto& f) { f.since = s.now + 1; })) == "");
+    BOOST_TEST(s.list(where([&](auto& f) { f.state = "waiting"; f.hook = "a"; f.since = s.now; })) == "3/a");
+}
+
+BOOST_AUTO_TEST_CASE(a_clock_that_stepped_back_hides_no_event) {
+    Scene s;
+    s.now += bx::day;
+    s.add("1");
+    s.now -= bx::day;
+    s.add("2");
+    BOOST_TEST(s.list(where([&](auto& f) { f.since = s.now + 1; })) == "1/-");
+    BOOST_TEST(s.list(where([&](auto& f) { f.since = s.now; })) == "2/- 1/-");
+}
+
+BOOST_AUTO_TEST_CASE(status_counts_what_there_is) {
+    Scene s;
+    s.add("1");                              // new
+    s.skip(s.add("2"), "none");
+    s.match(s.add("3"), Hooks{"a", "b"});
+    bx::NewDelivery later = s.delivery("b");
+    later.due_at = s.now + 1000;
+    s.put("4", later);
+    s.put("5", "a");
+    BOOST_TEST(s.claim(2) == "3/a#1 3/b#1");
+    s.done("3/a");
+    s.dead("3/b");
+    const bx::StoreStatus status = s.store().status(s.now);
+    BOOST_TEST(status.events_new == 1);
+    BOOST_TEST(status.events_matched == 3);
+    BOOST_TEST(status.events_skipped == 1);
+    BOOST_TEST(status.waiting == 2);
+    BOOST_TEST(status.running == 0);
+    BOOST_TEST(status.done == 1);
+    BOOST_TEST(status.dead == 1);
+    BOOST_TEST(status.due == 1);
+    BOOST_TEST(status.oldest_due_at.value() == s.now);
+    BOOST_TEST(status.oldest_new_at.value() == s.now);
+    BOOST_TEST(status.unfinished == 3);
+    BOOST_TEST(status.hooks.size() == 2U);
+    BOOST_TEST(status.hooks[0].hook == "a");
+    BOOST_TEST(status.hooks[0].waiting == 1);
+    BOOST_TEST(status.hooks[0].done_1h == 1);
+    BOOST_TEST(status.hooks[1].failed_1h == 1);
+    BOOST_TEST(status.hooks[1].dead_1h == 1);
+    const bx::StoreStatus after = s.store().status(s.now + 1000);  // the delay is over
+    BOOST_TEST(after.due == 2);
+    BOOST_TEST(after.oldest_due_at.value() == s.now);
+}
+
+BOOST_AUTO_TEST_CASE(rates_are_of_the_last_hour) {
+    Scene s;
+    s.put("1");
+    s.claim(1);
+    s.done("1/crm");
+    s.put("2");
+    BOOST_TEST(s.store().status(s.now + 59 * bx::minute).hooks.at(0).done_1h == 1);
+    BOOST_TEST(s.store().status(s.now + 61 * bx::minute).hooks.at(0).done_1h == 0);
+    s.now += 2 * bx::hour;
+    s.claim(1);
+    s.done("2/crm");
+    BOOST_TEST(s.store().status(s.now).hooks.at(0).done_1h == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_blocked_lane_is_shown_with_its_reason_and_those_behind) {
+    Scene s;
+    s.put("7");
+    s.put("7");
+    s.put("7");
+    s.put("8");
+    s.put("");
+    s.claim(9);
+    s.fails("1/crm", 60'000);
+    s.fails("4/crm", 60'000);
+    s.fails("5/crm", 60'000);  // no lane: nothing is blocked
+    const bx::StoreStatus status = s.store().status(s.now);
+    BOOST_TEST(status.blocked.size() == 2U);
+    BOOST_TEST(status.blocked[0].event == 1);
+    BOOST_TEST(status.blocked[0].hook == "crm");
+    BOOST_TEST(status.blocked[0].facts.id == "7");
+    BOOST_TEST(status.blocked[0].facts.member_id == "p");
+    BOOST_TEST(status.blocked[0].reason == "exit 1");
+    BOOST_TEST(status.blocked[0].since == s.now);
+    BOOST_TEST(status.blocked[0].behind == 2);
+    BOOST_TEST(status.blocked[1].behind == 0);
+    s.now += 60'000;
+    s.claim(1);
+    BOOST_TEST(s.store().status(s.now).blocked.size() == 2U);  // it runs again, and may fail again
+    s.done("1/crm");
+    BOOST_TEST(s.store().status(s.now).blocked.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(only_a_worker_that_lives_is_shown) {
+    Scene s;
+    bx::WorkerRecord worker{"web1", 4711, "1.0.0", s.now, 0, ""};
+    s.store().register_worker(worker);
+    BOOST_TEST(s.store().status(s.now).workers.empty());
+    const bx::WorkerSeat seat(s.place(), 0);
+    BOOST_TEST(s.store().status(s.now).workers.size() == 1U);
+    worker.config_error = "unknown key";
+    s.store().register_worker(worker);
+    s.put("1");
+    s.claim(1);
+    const bx::WorkerRecord shown = s.store().status(s.now).workers.at(0);
+    BOOST_TEST(shown.host == "web1");
+    BOOST_TEST(shown.pid == 4711);
+    BOOST_TEST(shown.running == 1);
+    BOOST_TEST(shown.config_error == "unknown key");
+    s.store().unregister_worker(worker);
+    BOOST_TEST(s.store().status(s.now).workers.empty());
+}
+
+// -- Pruning
+
+BOOST_AUTO_TEST_CASE(finished_events_are_pruned_oldest_first_in_steps) {
+    Scene s;
+    for (int i = 1; i <= 5; ++i) {
+        s.skip(s.add(std::to_string(i)), "none");
+        s.now += 1000;
+    }
+    const bx::PruneOrder order{.done_before = s.now - 1000, .at_most = 3};
+    BOOST_TEST(s.store().prune(order) == 3U);
+    BOOST_TEST(s.list({}) == "5/- 4/-");
+    BOOST_TEST(s.store().prune(order) == 1U);
+    BOOST_TEST(s.store().prune(order) == 0U);
+    BOOST_TEST(s.list({}) == "5/-");
+    BOOST_TEST(s.store().status(s.now).events_skipped == 1);
+}
+
+BOOST_AUTO_TEST_CASE(unfinished_events_are_never_pruned) {
+    Scene s;
+    s.add("1");
+    s.put("2");
+    s.match(s.add("3"), Hooks{"a", "b"});
+    s.claim(1);  // 3/a
+    s.done("3/a");
+    s.now += 365 * bx::day;
+    BOOST_TEST(s.store().prune({.done_before = s.now, .dead_before = s.now}) == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(dead_ones_are_pruned_only_when_asked) {
+    Scene s;
+    s.match(s.add("1"), Hooks{"a", "b"});
+    s.claim(2);
+    s.dead("1/a");
+    s.done("1/b");
+    s.now += 1000;
+    BOOST_TEST(s.store().prune({.done_before = s.now}) == 0U);
+    // Its done delivery is kept for longer here: the event goes when its last delivery may.
+    BOOST_TEST(s.store().prune({.done_before = s.now - 1000, .dead_before = s.now}) == 0U);
+    BOOST_TEST(s.store().prune({.done_before = s.now, .dead_before = s.now}) == 1U);
+    BOOST_TEST(!s.store().event(1).has_value());
+    BOOST_TEST(s.store().deliveries(1).empty());
+    BOOST_TEST(s.store().attempts(1, "a").empty());
+    const bx::StoreStatus status = s.store().status(s.now);
+    BOOST_TEST(status.dead + status.done + status.events_matched == 0);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

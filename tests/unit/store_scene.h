@@ -1,0 +1,254 @@
+// What tests of the store are told with: a scene has a place for a store, a clock of its own, and
+// verbs that act and answer in a line of text.
+//
+//   Scene s;
+//   s.match(s.add("7"), {"crm"});
+//   BOOST_TEST(s.claim(5) == "1/crm#1");
+//
+// The kind of store is chosen here alone, so that the same tests can run on another kind.
+#pragma once
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "store/sqlite.h"
+#include "store/store.h"
+#include "store/wake.h"
+
+namespace store_tests {
+
+// A directory of its own, gone afterwards; in memory where there is such a place: what is tested here
+// does not depend on a disk's speed.
+class Scratch {
+public:
+    Scratch() {
+        const bool memory = ::access("/dev/shm", W_OK) == 0;
+        std::string pattern = std::string(memory ? "/dev/shm" : "/tmp") + "/bxhook-test-XXXXXX";
+        if (::mkdtemp(pattern.data()) == nullptr) bx::throw_errno("cannot make a directory");
+        path_ = pattern;
+    }
+    ~Scratch() { std::filesystem::remove_all(path_); }
+    Scratch(const Scratch&) = delete;
+    Scratch& operator=(const Scratch&) = delete;
+    std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+    const std::string& path() const { return path_; }
+
+private:
+    std::string path_;
+};
+
+inline const std::string key_of(bx::EventNumber event, const std::string& hook) {
+    return std::to_string(event) + '/' + hook;
+}
+
+inline std::string joined(const std::vector<std::string>& words) {
+    std::string text;
+    for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
+    return text;
+}
+
+class Scene {
+public:
+    Scene() { open(); }
+
+    bx::Store& store() { return *store_; }
+    const std::string& place() const { return place_; }
+    void open(const bx::StoreOptions& options = {}) {
+        store_.reset();
+        store_ = bx::open_store(place_, options);
+    }
+    std::unique_ptr<bx::Store> another(const bx::StoreOptions& options = {}) const {
+        return bx::open_store(place_, options);
+    }
+
+    bx::Millis now = 1'700'000'000'000;
+
+    static bx::NewEvent event(const std::string& id, const std::string& portal = "p",
+                              const std::string& code = "ONCRMDEALUPDATE") {
+        bx::NewEvent event;
+        event.facts.code = code;
+        event.facts.kind = "ONCRMDEAL";
+        event.facts.id = id;
+        event.facts.member_id = portal;
+        event.facts.domain = "Some.Example";
+        event.body = "body of " + id;
+        event.secrets = "secret of " + id;
+        return event;
+    }
+    bx::EventNumber add(bx::NewEvent event) {
+        event.received_at = now;
+        return store().add(std::vector{event}, 1'000'000).front().value();
+    }
+    bx::EventNumber add(const std::string& id, const std::string& portal = "p") {
+        return add(event(id, portal));
+    }
+
+    bx::NewDelivery delivery(const std::string& hook) const {
+        bx::NewDelivery delivery;
+        delivery.hook = hook;
+        delivery.max_attempts = 3;
+        delivery.due_at = now;
+        return delivery;
+    }
+    void match(bx::EventNumber event, const std::vector<std::string>& hooks) {
+        std::vector<bx::NewDelivery> deliveries;
+        for (const std::string& hook : hooks) deliveries.push_back(delivery(hook));
+        match(event, deliveries);
+    }
+    void match(bx::EventNumber event, const std::vector<bx::NewDelivery>& deliveries) {
+        store().dispatch(std::vector{bx::Dispatch{event, deliveries, {}, {}}}, now);
+    }
+    void skip(bx::EventNumber event, const std::string& reason) {
+        store().dispatch(std::vector{bx::Dispatch{event, {}, {{"crm", "disabled"}}, reason}}, now);
+    }
+    // An event of that entity, matched to one hook.
+    bx::EventNumber put(const std::string& id, const std::string& hook = "crm",
+                        const std::string& portal = "p") {
+        const bx::EventNumber number = add(id, portal);
+        match(number, std::vector<std::string>{hook});
+        return number;
+    }
+    bx::EventNumber put(const std::string& id, const bx::NewDelivery& delivery,
+                        const std::string& code = "ONCRMDEALUPDATE") {
+        const bx::EventNumber number = add(event(id, "p", code));
+        match(number, std::vector{delivery});
+        return number;
+    }
+
+    // "1/crm#1 2/crm#1": what was claimed, in order, with the attempt.
+    std::string claim(std::size_t slots,
+                      const std::function<std::size_t(const std::string&)>& room = nullptr) {
+        const auto plenty = [](const std::string&) { return std::size_t{1000}; };
+        std::vector<std::string> names;
+        for (const bx::Claim& claim : store().claim(slots, room ? room : plenty, now)) {
+            claims[key_of(claim.event.number, claim.hook)] = claim;
+            names.push_back(key_of(claim.event.number, claim.hook) + '#' +
+                            std::to_string(claim.attempt));
+        }
+        return joined(names);
+    }
+
+    bx::Finish ending(const std::string& name, bx::AttemptResult result, bx::DeliveryState next) {
+        const bx::Claim& claim = claims.at(name);
+        bx::Finish finish;
+        finish.event = claim.event.number;
+        finish.hook = claim.hook;
+        finish.attempt = claim.attempt;
+        finish.result = result;
+        finish.next = next;
+        finish.ended_at = now;
+        return finish;
+    }
+    void finish(const bx::Finish& run) { store().finish(std::vector{run}); }
+    void done(const std::string& name) {
+        bx::Finish run = ending(name, bx::AttemptResult::done, bx::DeliveryState::done);
+        run.exit = 0;
+        finish(run);
+    }
+    void dead(const std::string& name) {
+        bx::Finish run = ending(name, bx::AttemptResult::failed, bx::DeliveryState::dead);
+        run.exit = 65;
+        run.delivery_reason = "exit 65";
+        finish(run);
+    }
+    void fails(const std::string& name, bx::Millis backoff) {
+        bx::Finish run = ending(name, bx::AttemptResult::failed, bx::DeliveryState::waiting);
+        run.exit = 1;
+        run.delivery_reason = "exit 1";
+        run.due_at = now + backoff;
+        finish(run);
+    }
+
+    bx::Wish retry(bx::EventNumber event, const std::string& hook = "") {
+        return store().retry({event, hook}, [](const std::string&) { return 2; }, now);
+    }
+    bx::Wish cancel(bx::EventNumber event, const std::string& hook = "", bool kill = false) {
+        return store().cancel({event, hook}, kill, now);
+    }
+
+    bx::DeliveryRecord record(bx::EventNumber event, const std::string& hook = "crm") {
+        for (const bx::DeliveryRecord& record : store().deliveries(event)) {
+            if (record.hook == hook) return record;
+        }
+        throw bx::Error("no delivery " + key_of(event, hook));
+    }
+    // "waiting"
+    std::string state(bx::EventNumber event, const std::string& hook = "crm") {
+        return std::string(name_of(record(event, hook).state));
+    }
+    // "2/crm 1/-": a list, newest first.
+    std::string list(const bx::ListFilter& filter) {
+        std::vector<std::string> names;
+        for (const bx::ListRow& row : store().list(filter)) {
+            names.push_back(key_of(row.event.number, row.delivery ? row.delivery->hook : "-"));
+        }
+        return joined(names);
+    }
+    // The secrets as they are kept, "erased" when they were.
+    std::string secrets(bx::EventNumber number) {
+        const std::optional<bx::StoredEvent> event = store().event(number);
+        return event->secrets_erased ? "erased" + event->secrets : event->secrets;
+    }
+
+    // Counts everything again, the slow way, and compares with what the store keeps.  Gives what
+    // does not agree.
+    std::string recount() const;
+
+    std::map<std::string, bx::Claim> claims;  // the last of each delivery, by "1/crm"
+
+private:
+    Scratch scratch_;
+    std::string place_ = scratch_ / "queue.db";
+    std::unique_ptr<bx::Store> store_;
+};
+
+// One line a rule of src/store/sqlite_store_schema.cpp, as the rows that break it.
+inline std::string Scene::recount() const {
+    const std::pair<const char*, const char*> rules[] = {
+        {"event.open", "SELECT n FROM event WHERE open <> (SELECT count(*) FROM delivery "
+                       "WHERE event = n AND state < 2)"},
+        {"event.dead", "SELECT n FROM event WHERE dead <> (SELECT count(*) FROM delivery "
+                       "WHERE event = n AND state = 3)"},
+        {"event.ended_at", "SELECT n FROM event WHERE (ended_at IS NULL) <> (state = 0 OR open > 0)"},
+        {"event.erased", "SELECT n FROM event WHERE erased AND slot IS NOT NULL"},
+        {"erasure", "SELECT n FROM event WHERE ended_at IS NOT NULL AND dead = 0 AND NOT erased"},
+        {"one runs", "SELECT hook || portal || lane FROM delivery WHERE state = 1 AND lane IS NOT NULL "
+                     "GROUP BY hook, portal, lane HAVING count(*) > 1"},
+        {"turn", "SELECT event || '/' || hook FROM delivery AS d WHERE (turn IS NOT NULL) <> "
+                 "(state = 0 AND (lane IS NULL OR NOT EXISTS (SELECT 1 FROM delivery AS o WHERE "
+                 "o.hook = d.hook AND o.portal = d.portal AND o.lane = d.lane AND o.event <> d.event "
+                 "AND (o.state = 1 OR (o.state = 0 AND o.event < d.event)))))"},
+        {"due_at", "SELECT event FROM delivery WHERE (due_at IS NOT NULL) <> (state = 0)"},
+        {"delivery.ended_at", "SELECT event FROM delivery WHERE (ended_at IS NULL) <> (state < 2)"},
+        {"attempts", "SELECT event FROM delivery AS d WHERE state = 1 AND (SELECT count(*) FROM attempt "
+                     "AS a WHERE a.event = d.event AND a.hook = d.hook AND a.result = 0) <> 1"},
+        {"tally", "SELECT hook || what FROM tally AS t WHERE hook <> '' AND n <> (SELECT count(*) FROM "
+                  "delivery AS d WHERE d.hook = t.hook AND t.what = CASE d.state WHEN 0 THEN 'waiting' "
+                  "WHEN 1 THEN 'running' WHEN 2 THEN 'done' WHEN 3 THEN 'dead' WHEN 4 THEN 'merged' "
+                  "ELSE 'cancelled' END)"},
+        {"unfinished", "SELECT n FROM tally WHERE hook = '' AND what = 'unfinished' AND n <> "
+                       "(SELECT count(*) FROM event WHERE ended_at IS NULL)"},
+        {"slots", "SELECT slot FROM slot WHERE (SELECT count(*) FROM event WHERE event.slot = slot.slot) "
+                  "+ (SELECT count(*) FROM free_slot AS f WHERE f.slot = slot.slot) <> 1"},
+        {"free slots", "SELECT f.slot FROM free_slot AS f JOIN slot AS s ON s.slot = f.slot "
+                       "WHERE s.data <> zeroblob(f.size)"},
+        {"integrity", "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'"},
+    };
+    bx::Database database(place_, {});
+    std::string broken;
+    for (const auto& [rule, query] : rules) {
+        bx::Rows rows = database.rows(query);
+        while (rows.next()) broken += std::string(rule) + ": " + rows.text(0) + "\n";
+    }
+    return broken;
+}
+
+}  // namespace store_tests
