@@ -1,0 +1,90 @@
+#include "gateway/cgi.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <cstdlib>
+
+#include "base/fd.h"
+
+namespace bx {
+
+namespace {
+
+constexpr int body_patience = 5000;  // milliseconds for the next bytes of a body nobody wants
+
+bool is_stdin_ready(int patience = 0) {
+    pollfd in{STDIN_FILENO, POLLIN, 0};
+    return ::poll(&in, 1, patience) > 0;
+}
+
+// Reads up to LIMIT bytes of the body.  Where CONTENT_LENGTH says how many there are, no more is
+// waited for: not every server ends stdin after them (RFC 3875, 4.2).  What is there beyond them is
+// read, so that the disagreement shows.
+void read_body(Request& request, std::size_t limit) {
+    std::size_t expected = request.content_length ? declared_length(request).value_or(0) : limit;
+    std::array<char, 65536> chunk;
+    while (request.body.size() < limit) {
+        bool enough = request.body.size() >= expected;
+        if (enough && !is_stdin_ready()) return;
+        std::size_t wanted = enough ? 1 : std::min(expected, limit) - request.body.size();
+        ssize_t got = ::read(STDIN_FILENO, chunk.data(), std::min(wanted, chunk.size()));
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) request.broken = true;
+        if (got <= 0) return;
+        request.body.append(chunk.data(), static_cast<std::size_t>(got));
+        if (enough) return;
+    }
+}
+
+// Takes the rest of a body that was not read, or not whole: mod_cgid speaks over a socket, and closing
+// one with bytes unread resets it under the answer.
+void discard_rest(const Request& request) {
+    bool until_its_end = !request.content_length && !request.body.empty();
+    std::size_t left = until_its_end ? SIZE_MAX : declared_length(request).value_or(0);
+    left -= std::min(left, request.body.size());
+    std::array<char, 65536> chunk;
+    while (left > 0 && is_stdin_ready(body_patience)) {
+        ssize_t got = ::read(STDIN_FILENO, chunk.data(), std::min(left, chunk.size()));
+        if (got <= 0) return;
+        left -= static_cast<std::size_t>(got);
+    }
+}
+
+// Not closed: what is opened next would become fd 0, 1 or 2, and get what others write there.
+void let_go_of_standard_fds() {
+    Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    if (!null) return;
+    for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null.get(), fd);
+}
+
+}  // namespace
+
+int serve_cgi(Gateway& gateway, Log& log) {
+    // A client that went away does not take the event's worker with it.
+    std::signal(SIGPIPE, SIG_IGN);
+    Request request = request_from([](const char* name) { return std::getenv(name); });
+    if (request.method == "POST") read_body(request, gateway.body_limit());
+    discard_rest(request);
+
+    bool accepted = false;
+    bool written = false;
+    gateway.handle({&request, 1}, [&](std::size_t, const Answer& answer) {
+        accepted = answer.status == 200 && request.method == "POST";
+        // mod_cgi and mod_cgid send SIGTERM when the output ends: the worker is started after that.
+        std::signal(SIGTERM, SIG_IGN);
+        written = write_all(STDOUT_FILENO, cgi_response(answer));
+    });
+    if (!written) log.warning("cannot write the answer", {{"peer", request.remote_addr}});
+    let_go_of_standard_fds();
+    if (accepted) gateway.summon_worker();
+    return written ? 0 : 1;
+}
+
+}  // namespace bx

@@ -1,0 +1,289 @@
+#include "gateway/gateway.h"
+
+#include <exception>
+#include <utility>
+
+#include "event/event.h"
+#include "event/form.h"
+#include "event/payload.h"
+
+namespace bx {
+
+// What is decided on one request: an answer, or none yet and an event to be committed.
+struct Gateway::Verdict {
+    std::optional<Answer> answer;
+    std::string_view error;  // the contract's word of a refusal
+    std::string reason;      // of a refusal, for the log
+    NewEvent event;
+    EventNumber number = 0;  // of a committed event
+
+    // MESSAGE is for the sender, who may be anybody; REASON for the log.
+    static Verdict refused(int status, std::string_view error, std::string_view message,
+                           std::string reason) {
+        Verdict verdict;
+        verdict.answer = refusal_answer(status, error, message);
+        verdict.error = error;
+        verdict.reason = std::move(reason);
+        return verdict;
+    }
+    static Verdict refused(int status, std::string_view error, const std::string& message) {
+        return refused(status, error, message, message);
+    }
+    static Verdict unavailable(std::string reason) {
+        return refused(503, "unavailable", "not accepted, try again later", std::move(reason));
+    }
+};
+
+Gateway::Gateway(std::string config_path, Options options, Log& log)
+    : options_(std::move(options)),
+      log_(log),
+      file_(ConfigFile::pending(std::move(config_path), ConfigPart::gateway)),
+      store_(
+          [this](const std::string& place, const StoreOptions& wanted) {
+              options_.become_owner(place);
+              return options_.open(place, wanted);
+          },
+          StoreOptions{.one_shot = options_.one_shot, .give_up = options_.give_up}) {
+    refresh_config(true);
+}
+
+Gateway::~Gateway() = default;
+
+std::size_t Gateway::body_limit() const {
+    return (config_ ? config_->limits : Config::Limits{}).body + 1;
+}
+
+void Gateway::handle(std::span<Request> requests, const Answerer& answer) {
+    refresh_config();
+    std::vector<NewEvent> events;
+    std::vector<std::size_t> senders;  // of the events: indexes of their requests
+    std::vector<std::size_t> sizes;    // of the bodies, which are consumed
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        sizes.push_back(requests[i].body.size());
+        Verdict verdict = judge(requests[i]);
+        if (verdict.answer) {
+            log_verdict(requests[i], sizes[i], verdict);
+            answer(i, *verdict.answer);
+        } else {
+            events.push_back(std::move(verdict.event));
+            senders.push_back(i);
+        }
+    }
+    if (events.empty()) return;
+
+    bool any_added = false;
+    std::vector<Verdict> verdicts = commit(events);
+    for (std::size_t i = 0; i < verdicts.size(); ++i) {
+        std::size_t sender = senders[i];
+        verdicts[i].event = std::move(events[i]);
+        log_verdict(requests[sender], sizes[sender], verdicts[i]);
+        answer(sender, *verdicts[i].answer);
+        any_added = any_added || verdicts[i].number > 0;
+    }
+    if (any_added && !options_.one_shot) summon_worker();
+}
+
+// -- The verdict, in the order of the contract's table
+
+Gateway::Verdict Gateway::judge(Request& request) {
+    try {
+        if (request.method == "GET" || request.method == "HEAD") {
+            Verdict verdict;
+            std::string_view line = is_ready() ? "bxhook: ready" : "bxhook: not ready, see its log";
+            verdict.answer = line_answer(line, request.method == "HEAD");
+            return verdict;
+        }
+        if (request.method != "POST") {
+            return Verdict::refused(405, "method_not_allowed", "events come by POST");
+        }
+        if (media_type(request.content_type) == MediaType::other) {
+            return Verdict::refused(415, "unsupported_content_type",
+                                    "the content type is none of application/x-www-form-urlencoded, "
+                                    "multipart/form-data, application/json");
+        }
+        return judge_event(request);
+    } catch (const std::exception& error) {  // out of memory
+        return Verdict::unavailable(error.what());
+    }
+}
+
+Gateway::Verdict Gateway::judge_event(Request& request) {
+    if (!config_) return Verdict::unavailable("no valid config: " + file_.error());
+    if (request.body.size() > config_->limits.body) {
+        return Verdict::refused(413, "too_large",
+                                "the body is larger than limits.body, " +
+                                    std::to_string(config_->limits.body) + " bytes");
+    }
+    try {
+        return verify(request);
+    } catch (const FormError& error) {
+        bool fields = error.problem() == FormError::Problem::too_many_fields;
+        return fields ? Verdict::refused(413, "too_many_fields", error.what())
+                      : Verdict::refused(400, "malformed", error.what());
+    } catch (const BadEvent& error) {
+        return Verdict::refused(400, "malformed", error.what());
+    }
+}
+
+// Throws FormError and BadEvent.
+Gateway::Verdict Gateway::verify(Request& request) {
+    std::size_t size = request.body.size();
+    const FormLimits limits{config_->limits.fields, config_->limits.depth};
+    Tree body = decode_body(std::move(request.body), request.content_type, limits);
+    if (request.broken) {
+        return Verdict::refused(400, "malformed", "the body cannot be read to its end");
+    }
+    if (request.content_length && declared_length(request) != size) {
+        return Verdict::refused(400, "malformed",
+                                "CONTENT_LENGTH and the size of the body, " + std::to_string(size) +
+                                    " bytes, disagree");
+    }
+    Verdict verdict;
+    verdict.event.facts = read_event(body);
+    GateVerdict gate = gate_->check(body);
+    if (gate != GateVerdict::allowed) {
+        return Verdict::refused(403, "invalid_application_token",
+                                "the application token is not that of a configured portal",
+                                std::string(describe(gate)));
+    }
+    if (gate_->domain_differs(body)) {
+        log_.warning("the portal has another domain than its block says",
+                     {{"member_id", verdict.event.facts.member_id},
+                      {"domain", verdict.event.facts.domain}});
+    }
+    Payload payload = encode_payload(body);
+    verdict.event.received_at = wall_now();
+    verdict.event.body = std::move(payload.body);
+    verdict.event.secrets = std::move(payload.secrets);
+    return verdict;
+}
+
+std::vector<Gateway::Verdict> Gateway::commit(std::span<const NewEvent> events) {
+    std::vector<std::optional<EventNumber>> numbers;
+    std::string trouble;
+    try {
+        store_.use([&](Store& store) { numbers = store.add(events, config_->limits.queue); });
+    } catch (const std::exception& error) {
+        trouble = error.what();
+        report("cannot store events", trouble);
+    }
+
+    std::vector<Verdict> verdicts;
+    for (std::size_t i = 0; i < events.size(); ++i) {
+        if (!trouble.empty()) {
+            verdicts.push_back(Verdict::unavailable("store: " + trouble));
+        } else if (!numbers[i]) {
+            verdicts.push_back(Verdict::unavailable("limits.queue unfinished events reached"));
+        } else {
+            verdicts.emplace_back();
+            verdicts.back().number = *numbers[i];
+            verdicts.back().answer = accepted_answer(*numbers[i]);
+        }
+    }
+    return verdicts;
+}
+
+void Gateway::log_verdict(const Request& request, std::size_t size, const Verdict& verdict) {
+    if (verdict.number > 0) {
+        const EventFacts& facts = verdict.event.facts;
+        log_.info("accepted", {{"event", verdict.number},
+                               {"code", facts.code},
+                               {"portal", facts.domain.empty() ? facts.member_id : facts.domain},
+                               {"handler", facts.handler_id},
+                               {"peer", request.remote_addr}});
+    } else if (!verdict.error.empty()) {
+        log_.warning("refused", {{"status", verdict.answer->status},
+                                 {"error", verdict.error},
+                                 {"reason", verdict.reason},
+                                 {"peer", request.remote_addr},
+                                 {"size", size}});
+    }
+}
+
+// -- Config, store, worker
+
+void Gateway::refresh_config(bool force) {
+    Millis now = steady_now();
+    if (!force && now < next_refresh_) return;
+    next_refresh_ = now + second;
+    store_.check_place();
+    bool first = !config_;
+    switch (file_.refresh(force)) {
+        case ConfigFile::Change::none: return;
+        case ConfigFile::Change::refused:
+            log_.error(first ? "no valid config" : "the new config is refused, the old one stays",
+                       {{"file", file_.path()}, {"cause", file_.error()}});
+            return;
+        case ConfigFile::Change::loaded: break;
+    }
+    config_ = file_.current();
+    apply_config();
+    if (!options_.one_shot) {
+        log_.info("config loaded", {{"file", file_.path()}, {"portals", config_->portals.size()}});
+    }
+}
+
+void Gateway::apply_config() {
+    try {
+        options_.become_owner(config_->store);  // before any file, of the log too, is made
+    } catch (const std::exception& error) {
+        report("the store cannot be used", error.what());
+    }
+    log_.configure(config_->log);
+    gate_ = std::make_unique<Gate>(config_->portals);
+    store_.move_to(config_->store);
+    next_probe_ = 0;
+}
+
+// True when a POST with a right token would be accepted now.
+bool Gateway::is_ready() {
+    if (!config_ || config_->portals.empty()) {
+        report("not ready", config_ ? "no portal is configured" : file_.error());
+        return false;
+    }
+    if (steady_now() < next_probe_) return ready_;
+    ready_ = false;
+    try {
+        store_.use([this](Store& store) { ready_ = store.probe() < config_->limits.queue; });
+        if (!ready_) report("not ready", "limits.queue unfinished events reached");
+    } catch (const std::exception& error) {
+        report("not ready", error.what());
+    }
+    next_probe_ = steady_now() + second;
+    return ready_;
+}
+
+// A line about trouble that may come with every request: the same one once a minute.
+void Gateway::report(std::string_view trouble, std::string_view cause) {
+    Millis now = steady_now();
+    if (cause == reported_ && now < next_report_) return;
+    reported_ = cause;
+    next_report_ = now + minute;
+    log_.error(trouble, {{"cause", cause}});
+}
+
+void Gateway::wake_at_start() {
+    if (!config_) return;
+    bool unfinished = false;
+    try {
+        store_.use([&](Store& store) { unfinished = store.has_unfinished(); });
+    } catch (const std::exception& error) {
+        report("cannot look for unfinished events", error.what());
+    }
+    if (unfinished) summon_worker();
+}
+
+void Gateway::summon_worker() {
+    if (!config_) return;
+    try {
+        if (wake_worker(config_->store) == WakeResult::woken || !config_->worker.auto_start) return;
+        Millis now = steady_now();
+        if (now < next_start_) return;
+        next_start_ = now + second;
+        options_.start(config_->path);
+    } catch (const std::exception& error) {
+        log_.error("cannot start the worker", {{"cause", error.what()}});
+    }
+}
+
+}  // namespace bx

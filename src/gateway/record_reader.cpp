@@ -1,0 +1,201 @@
+#include "gateway/record_reader.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace bx {
+
+namespace {
+
+constexpr std::uint8_t version = 1;
+constexpr std::uint16_t responder = 1;
+constexpr std::uint8_t keep_connection = 1;
+constexpr std::uint8_t cannot_multiplex = 1;  // protocolStatus of END_REQUEST
+// A peer that asks without end and reads no answer is not to fill our memory.
+constexpr std::size_t replies_limit = 4096;
+
+std::uint8_t byte(std::string_view data, std::size_t at) {
+    return static_cast<std::uint8_t>(data[at]);
+}
+
+std::uint16_t two_bytes(std::string_view data, std::size_t at) {
+    return static_cast<std::uint16_t>(byte(data, at) << 8 | byte(data, at + 1));
+}
+
+// The length at the front of PARAMS (one byte, or four with the top bit set), taken off; false when
+// it is cut.
+bool take_length(std::string_view& params, std::size_t& length) {
+    if (params.empty()) return false;
+    std::size_t size = byte(params, 0) & 0x80 ? 4 : 1;
+    if (params.size() < size) return false;
+    length = byte(params, 0) & 0x7f;
+    for (std::size_t i = 1; i < size; ++i) length = length << 8 | byte(params, i);
+    params.remove_prefix(size);
+    return true;
+}
+
+}  // namespace
+
+bool are_complete_params(std::string_view params) {
+    while (!params.empty()) {
+        std::size_t name = 0;
+        std::size_t value = 0;
+        if (!take_length(params, name) || !take_length(params, value)) return false;
+        if (name + value > params.size()) return false;
+        params.remove_prefix(name + value);
+    }
+    return true;
+}
+
+void append_record(std::string& out, std::uint8_t type, std::uint16_t id, std::string_view content) {
+    std::size_t size = content.size();
+    const std::array<char, 8> header{
+        static_cast<char>(version),   static_cast<char>(type),        static_cast<char>(id >> 8),
+        static_cast<char>(id & 0xff), static_cast<char>(size >> 8), static_cast<char>(size & 0xff),
+        0,                            0};
+    out.append(header.data(), header.size()).append(content);
+}
+
+std::string begin_request_content(bool keep) {
+    std::string content(8, '\0');
+    content[1] = static_cast<char>(responder);
+    content[2] = static_cast<char>(keep ? keep_connection : 0);
+    return content;
+}
+
+std::size_t RecordReader::take(std::string_view data, std::size_t body_limit) {
+    std::string_view rest = data;
+    while (!rest.empty() && (state_ == State::idle || state_ == State::partial)) {
+        state_ = State::partial;
+        std::size_t taken = 0;
+        if (stage_ == Stage::header) {
+            taken = take_header(rest);
+        } else if (stage_ == Stage::content) {
+            taken = take_content(rest, body_limit);
+        } else {
+            taken = std::min(left_, rest.size());
+            left_ -= taken;
+            if (left_ == 0) end_record();
+        }
+        rest.remove_prefix(taken);
+        bool between_records = stage_ == Stage::header && collected_ == 0;
+        if (state_ == State::partial && between_records && !active_) state_ = State::idle;
+    }
+    return data.size() - rest.size();
+}
+
+std::size_t RecordReader::take_header(std::string_view data) {
+    std::size_t taken = std::min(small_.size() - collected_, data.size());
+    std::copy_n(data.begin(), taken, small_.begin() + static_cast<std::ptrdiff_t>(collected_));
+    collected_ += taken;
+    if (collected_ < small_.size()) return taken;
+
+    std::string_view bytes(small_.data(), small_.size());
+    collected_ = 0;
+    if (byte(bytes, 0) != version) {
+        fail("not FastCGI version 1");
+        return taken;
+    }
+    header_ = {byte(bytes, 1), two_bytes(bytes, 2), two_bytes(bytes, 4), byte(bytes, 6)};
+    begin_record();
+    return taken;
+}
+
+// What can be refused by the header alone is refused before its content is taken.
+void RecordReader::begin_record() {
+    stage_ = Stage::content;
+    left_ = header_.content;
+    if (header_.type == record::begin_request && !active_) {
+        if (header_.id == 0 || header_.content != small_.size()) return fail("bad BEGIN_REQUEST");
+    }
+    if (is_ours()) {
+        switch (header_.type) {
+            case record::abort_request: return fail("aborted by the web server");
+            case record::params:
+                if (params_done_) return fail("PARAMS after their end");
+                if (request_.params.size() + left_ > params_limit) return fail("too many PARAMS");
+                break;
+            case record::standard_input:
+                if (!params_done_) return fail("STDIN before the end of PARAMS");
+                break;
+            case record::begin_request:
+            case record::data: return fail("unexpected record");
+            default: break;  // an unknown type is skipped
+        }
+    }
+    if (left_ == 0) end_record();
+}
+
+std::size_t RecordReader::take_content(std::string_view data, std::size_t body_limit) {
+    std::string_view part = data.substr(0, left_);
+    if (header_.type == record::begin_request && !active_) {
+        std::copy(part.begin(), part.end(), small_.begin() + static_cast<std::ptrdiff_t>(collected_));
+        collected_ += part.size();
+    } else if (is_ours() && header_.type == record::params) {
+        request_.params.append(part);
+    } else if (is_ours() && header_.type == record::standard_input) {
+        request_.body.append(part.substr(0, body_limit - std::min(body_limit, request_.body.size())));
+    }
+    left_ -= part.size();
+    if (left_ == 0) end_record();
+    return part.size();
+}
+
+// Called when the content has been taken, and again when the padding has.
+void RecordReader::end_record() {
+    if (stage_ == Stage::content && header_.padding > 0) {
+        stage_ = Stage::padding;
+        left_ = header_.padding;
+        return;
+    }
+    stage_ = Stage::header;
+    if (header_.id == 0) {
+        // Management (4): of GET_VALUES we know no name, and those are left out of the result.
+        const std::string unknown{static_cast<char>(header_.type), 0, 0, 0, 0, 0, 0, 0};
+        bool asked = header_.type == record::get_values;
+        return asked ? reply(record::get_values_result, 0, {}) : reply(record::unknown_type, 0, unknown);
+    }
+    if (header_.type == record::begin_request) {
+        if (!active_) return begin_request();
+        return reply(record::end_request, header_.id, std::string{0, 0, 0, 0, cannot_multiplex, 0, 0, 0});
+    }
+    if (!is_ours() || header_.content > 0) return;
+    if (header_.type == record::params) {
+        params_done_ = true;
+        if (!are_complete_params(request_.params)) fail("truncated PARAMS");
+    } else if (header_.type == record::standard_input) {
+        state_ = State::complete;
+    }
+}
+
+void RecordReader::begin_request() {
+    std::string_view content(small_.data(), small_.size());
+    collected_ = 0;
+    if (two_bytes(content, 0) != responder) return fail("not the role of a responder");
+    active_ = true;
+    request_.id = header_.id;
+    request_.keep = (byte(content, 2) & keep_connection) != 0;
+}
+
+void RecordReader::reply(std::uint8_t type, std::uint16_t id, std::string_view content) {
+    append_record(replies_, type, id, content);
+    if (replies_.size() > replies_limit) fail("too many management records");
+}
+
+void RecordReader::fail(std::string_view problem) {
+    state_ = State::broken;
+    problem_ = problem;
+}
+
+RawRequest RecordReader::take_request() {
+    state_ = State::idle;
+    active_ = false;
+    params_done_ = false;
+    return std::exchange(request_, {});
+}
+
+std::string RecordReader::take_replies() {
+    return std::exchange(replies_, {});
+}
+
+}  // namespace bx

@@ -1,0 +1,106 @@
+// Takes FastCGI requests off a byte stream: the records (FastCGI 1.0, section 3) of one connection
+// in, whole requests out.  Knows no sockets and never waits.
+//
+// Framing is done here, and not left to libfcgi, for three reasons: a request is handed on only
+// when all of it has arrived, so that no peer can make the loop wait; not a byte beyond its end is
+// taken, so that neither the rest of a refused body nor what was sent ahead is ever read as
+// something it is not; and what reaches libfcgi has been measured.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace bx {
+
+// A request that is completely there.
+struct RawRequest {
+    std::uint16_t id = 0;  // the web server's, on this connection
+    bool keep = false;     // the connection is to stay open after the answer
+    std::string params;    // name-value pairs as they came (3.4), complete and within the limit
+    std::string body;      // the STDIN stream, cut at the body limit
+};
+
+class RecordReader {
+public:
+    // The most bytes of PARAMS taken: nginx and Apache limit all headers of a request to 32 KB and
+    // less unless told otherwise.
+    static constexpr std::size_t params_limit = 60 * 1024;
+
+    enum class State {
+        idle,      // between two requests
+        partial,   // a request has begun
+        complete,  // take_request() is due
+        broken,    // not FastCGI, or aborted: problem() says why; nothing more is taken
+    };
+
+    // Takes bytes from DATA until a request is complete (or the stream broken); gives how many.
+    // Of a body only BODY_LIMIT bytes are kept.
+    std::size_t take(std::string_view data, std::size_t body_limit);
+
+    State state() const { return state_; }
+    std::string_view problem() const { return problem_; }
+    // Bytes held for the request so far.
+    std::size_t size() const { return request_.params.size() + request_.body.size(); }
+    // Hands over the complete request; idle again.
+    RawRequest take_request();
+    // Records that are to be sent to the peer now: answers to management records, and to a second
+    // request on this connection while the first is under way.  Often empty.
+    std::string take_replies();
+
+private:
+    enum class Stage { header, content, padding };
+    struct Header {
+        std::uint8_t type = 0;
+        std::uint16_t id = 0;
+        std::uint16_t content = 0;  // bytes
+        std::uint8_t padding = 0;
+    };
+
+    std::size_t take_header(std::string_view data);
+    std::size_t take_content(std::string_view data, std::size_t body_limit);
+    void begin_record();   // its header is known
+    void end_record();     // its content has been taken
+    void begin_request();
+    void reply(std::uint8_t type, std::uint16_t id, std::string_view content);
+    void fail(std::string_view problem);
+    bool is_ours() const { return active_ && header_.id == request_.id; }
+
+    State state_ = State::idle;
+    std::string_view problem_;
+    Stage stage_ = Stage::header;
+    std::array<char, 8> small_{};  // a header, or the content of BEGIN_REQUEST, being collected
+    std::size_t collected_ = 0;
+    Header header_;
+    std::size_t left_ = 0;         // of the content or padding
+    bool active_ = false;          // BEGIN_REQUEST was seen
+    bool params_done_ = false;
+    RawRequest request_;
+    std::string replies_;
+};
+
+// True when PARAMS are name-value pairs (3.4) that end where the last one ends.
+bool are_complete_params(std::string_view params);
+
+// A record: header, content, no padding.  CONTENT is below 64 KB.
+void append_record(std::string& out, std::uint8_t type, std::uint16_t id, std::string_view content);
+
+// Record types (FastCGI 1.0, section 8).
+namespace record {
+constexpr std::uint8_t begin_request = 1;
+constexpr std::uint8_t abort_request = 2;
+constexpr std::uint8_t end_request = 3;
+constexpr std::uint8_t params = 4;
+constexpr std::uint8_t standard_input = 5;
+constexpr std::uint8_t data = 8;
+constexpr std::uint8_t get_values = 9;
+constexpr std::uint8_t get_values_result = 10;
+constexpr std::uint8_t unknown_type = 11;
+}  // namespace record
+
+// BEGIN_REQUEST's content for a responder.
+std::string begin_request_content(bool keep);
+
+}  // namespace bx

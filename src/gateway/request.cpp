@@ -1,0 +1,28 @@
+#include "gateway/request.h"
+
+#include "base/text.h"
+
+namespace bx {
+
+Request request_from(const MetaVariables& variable) {
+    auto text = [&variable](const char* name) {
+        const char* value = variable(name);
+        return std::string(value ? value : "");
+    };
+    Request request;
+    request.method = text("REQUEST_METHOD");
+    request.content_type = text("CONTENT_TYPE");
+    request.remote_addr = text("REMOTE_ADDR");
+    // nginx sends it empty when it does not know (fastcgi_request_buffering off).
+    std::string length = text("CONTENT_LENGTH");
+    if (!length.empty()) request.content_length = std::move(length);
+    return request;
+}
+
+std::optional<std::size_t> declared_length(const Request& request) {
+    std::optional<std::int64_t> number = parse_number(request.content_length.value_or(""));
+    if (!number) return std::nullopt;
+    return static_cast<std::size_t>(*number);
+}
+
+}  // namespace bx

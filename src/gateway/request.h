@@ -1,0 +1,28 @@
+// One HTTP request as plain values: the same whether it came by CGI or FastCGI.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace bx {
+
+struct Request {
+    std::string method;
+    std::string content_type;
+    std::optional<std::string> content_length;  // the header as it came; none: absent or empty
+    std::string remote_addr;
+    std::string body;     // at most Gateway::body_limit(); as long as that: it is too large
+    bool broken = false;  // the body ended or failed before its end
+};
+
+// The value of a meta-variable (RFC 3875, 4.1), or null.
+using MetaVariables = std::function<const char*(const char* name)>;
+
+// The request without its body.
+Request request_from(const MetaVariables& variable);
+
+// CONTENT_LENGTH as a number; none when it is absent or no decimal number.
+std::optional<std::size_t> declared_length(const Request& request);
+
+}  // namespace bx

@@ -1,0 +1,346 @@
+#include "gateway/server.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "base/error.h"
+#include "gateway/socket.h"
+
+namespace bx {
+
+namespace {
+
+constexpr std::size_t buffer_size = 64 * 1024;
+// Reads of one connection in one turn: a fast peer with a large body does not hold up the others.
+constexpr int reads_per_turn = 4;
+// When all connections are taken, one whose request has been on its way for longer may have to go.
+constexpr Millis slow_request = 5 * second;
+constexpr Millis retry_accept = 100;  // after running out of file descriptors
+constexpr Millis tend_every = second;
+constexpr std::uint32_t hang_up = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+
+}  // namespace
+
+struct Server::Connection {
+    Fd fd;
+    Millis since;           // accept, the request's first byte, or the last answer
+    std::list<Connection>::iterator self = {};
+    RecordReader reader = {};
+    std::string surplus = {};  // came with the last request, belongs to the next
+    bool kept = false;      // an answer was sent and it stayed open
+    bool watched = false;   // by epoll
+    bool drained = false;   // nothing was left to read; epoll will tell when there is
+    bool hung_up = false;   // epoll told of the peer's end, and will not again: read up to it
+    bool queued = false;    // in ready_
+    bool held = false;      // in held_
+    bool large = false;     // counted in large_
+
+    bool is_idle() const { return reader.state() == RecordReader::State::idle && surplus.empty(); }
+};
+
+Server::Server(Fd listener, Gateway& gateway, Log& log, const ServerLimits& limits)
+    : listener_(std::move(listener)),
+      gateway_(gateway),
+      log_(log),
+      limits_(limits),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      buffer_(buffer_size, '\0') {
+    if (!epoll_) throw_errno("cannot make an epoll descriptor");
+    set_nonblocking(listener_.get(), true);
+    // Also on a socket we were given: what made it often asked for far less.  If that is refused,
+    // it serves as it is.
+    (void)::listen(listener_.get(), backlog);
+    watch(listener_.get(), &listener_, true);
+    watch(signals_.stop_fd(), &stop_wanted_, false);
+    watch(signals_.other_fd(), &signals_, false);
+}
+
+Server::~Server() = default;
+
+void Server::run() {
+    while (!is_over()) {
+        wait();
+        read_ready();
+        accept_all();
+        answer_batch();
+        tend();
+        if (stop_wanted_ && farewell_until_ == 0) begin_farewell();
+    }
+}
+
+// -- One turn
+
+void Server::watch(int fd, void* tag, bool edge_triggered) {
+    epoll_event event{};
+    event.events = edge_triggered ? EPOLLIN | EPOLLRDHUP | EPOLLET : EPOLLIN;
+    event.data.ptr = tag;
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+        throw_errno("cannot watch a descriptor");
+    }
+}
+
+int Server::patience() const {
+    if (!ready_.empty() || !batch_.empty()) return 0;
+    if (accept_ready_ && has_room() && now_ >= accept_after_) return 0;
+    if (accept_ready_ && now_ < accept_after_) return retry_accept;
+    if (farewell_until_ != 0) return static_cast<int>(std::clamp<Millis>(farewell_until_ - now_, 0, 50));
+    // The binary is looked at, and connections are, once a second.
+    return connections_.empty() && listener_.get() != STDIN_FILENO ? -1 : static_cast<int>(tend_every);
+}
+
+void Server::wait() {
+    std::array<epoll_event, 256> events;
+    int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), patience());
+    if (count < 0 && errno != EINTR) throw_errno("cannot wait for connections");
+    now_ = steady_now();
+    for (int i = 0; i < count; ++i) {
+        void* tag = events[static_cast<std::size_t>(i)].data.ptr;
+        if (tag == &listener_) {
+            accept_ready_ = true;
+        } else if (tag == &stop_wanted_) {
+            stop_wanted_ = true;
+        } else if (tag == &signals_) {
+            handle_signals();
+        } else {
+            auto& connection = *static_cast<Connection*>(tag);
+            connection.drained = false;
+            connection.hung_up = (events[static_cast<std::size_t>(i)].events & hang_up) != 0;
+            enqueue(connection);
+        }
+    }
+}
+
+void Server::handle_signals() {
+    while (int signal = signals_.next()) {
+        if (signal == SIGHUP) gateway_.refresh_config(true);
+        if (signal == SIGUSR1) log_.reopen();
+    }
+}
+
+void Server::read_ready() {
+    for (Connection* connection : std::exchange(ready_, {})) {
+        connection->queued = false;
+        read(*connection);
+    }
+}
+
+void Server::accept_all() {
+    while (accept_ready_ && now_ >= accept_after_ && batch_.size() < limits_.batch) {
+        if (!has_room() && !make_room()) return;
+        int fd = ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0) {
+            accept_one(fd);
+        } else if (errno == EAGAIN) {
+            accept_ready_ = false;
+            if (farewell_until_ != 0) stop_accepting();
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            log_.warning("cannot accept a connection, trying again", {{"cause", std::strerror(errno)}});
+            accept_after_ = now_ + retry_accept;
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            throw_errno("cannot accept connections");
+        }
+    }
+}
+
+void Server::answer_batch() {
+    if (batch_.empty()) return;
+    std::vector<Request> requests;
+    for (auto& [connection, exchange] : batch_) requests.push_back(std::move(exchange.request()));
+    gateway_.handle(requests, [this](std::size_t i, const Answer& answer) {
+        auto& [connection, exchange] = batch_[i];
+        bool written = exchange.answer(connection->fd.get(), answer);
+        answered(*connection, written && exchange.keep());
+    });
+    batch_.clear();
+}
+
+void Server::tend() {
+    if (now_ < next_tend_) return;
+    next_tend_ = now_ + tend_every;
+    for (auto next = connections_.begin(); next != connections_.end();) {
+        Connection& connection = *next++;
+        Millis age = now_ - connection.since;
+        bool between = connection.kept && connection.is_idle();
+        if (between && age > limits_.idle) close(connection);
+        if (!between && age > limits_.request) drop(connection, "not complete in time");
+    }
+    // Who started us with a socket on fd 0 starts the new binary; a process that nobody minds
+    // (spawn-fcgi leaves it to init) goes on with the old one.
+    bool is_minded = listener_.get() == STDIN_FILENO && ::getppid() != 1;
+    if (is_minded && farewell_until_ == 0 && binary_.was_replaced()) {
+        log_.info("the binary was replaced: leaving");
+        stop_wanted_ = true;
+    }
+}
+
+void Server::begin_farewell() {
+    farewell_until_ = now_ + limits_.farewell;
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, signals_.stop_fd(), nullptr);
+    // What waits in the backlog was connected in good faith: it is served too.
+    accept_ready_ = true;
+    accept_after_ = 0;
+}
+
+// From now on connecting fails, and a web server may turn to another gateway.
+void Server::stop_accepting() {
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.get(), nullptr);
+    // fd 0 stays taken: what is opened next would become stdin.
+    if (listener_.get() != STDIN_FILENO) listener_.reset();
+}
+
+bool Server::is_over() const {
+    if (farewell_until_ == 0) return false;
+    if (now_ >= farewell_until_) return true;
+    return !accept_ready_ && batch_.empty() && std::ranges::all_of(connections_, [](const Connection& connection) {
+        return connection.kept && connection.is_idle() && !connection.queued;
+    });
+}
+
+// -- One connection
+
+void Server::accept_one(int fd) {
+    Connection& connection = connections_.emplace_back(Connection{.fd = Fd(fd), .since = now_});
+    connection.self = std::prev(connections_.end());
+    read(connection);  // its request is often there already
+}
+
+// Closes the connection that can best be done without: the one idle for longest, else the oldest of
+// the slow ones.  False: there is none.
+bool Server::make_room() {
+    Connection* oldest = nullptr;
+    bool oldest_is_idle = false;
+    for (Connection& connection : connections_) {
+        bool idle = connection.kept && connection.is_idle();
+        if (connection.queued || (!idle && now_ - connection.since < slow_request)) continue;
+        bool better = !oldest || (idle && !oldest_is_idle) ||
+                      (idle == oldest_is_idle && connection.since < oldest->since);
+        if (!better) continue;
+        oldest = &connection;
+        oldest_is_idle = idle;
+    }
+    if (!oldest) return false;
+    if (oldest_is_idle) {
+        close(*oldest);
+    } else {
+        drop(*oldest, "too many connections, and it was slow");
+    }
+    return true;
+}
+
+// Reads until a request is complete, nothing is left, or its share of this turn is used up.
+void Server::read(Connection& connection) {
+    for (int i = 0; i < reads_per_turn; ++i) {
+        if (!may_grow(connection)) return;
+        if (!connection.surplus.empty()) {
+            if (!take(connection, std::exchange(connection.surplus, {}))) return;
+            continue;
+        }
+        if (connection.drained) return await(connection);
+        ssize_t got = ::recv(connection.fd.get(), buffer_.data(), buffer_.size(), 0);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0 && errno == EAGAIN) return await(connection);
+        if (got < 0) return drop(connection, std::strerror(errno));
+        if (got == 0) {
+            return connection.is_idle() ? close(connection) : drop(connection, "closed by the peer");
+        }
+        std::size_t size = static_cast<std::size_t>(got);
+        connection.drained = size < buffer_.size() && !connection.hung_up;
+        if (!take(connection, std::string_view(buffer_).substr(0, size))) return;
+    }
+    enqueue(connection);
+}
+
+// False when there is nothing more to be read for now: a request is complete, or the connection gone.
+bool Server::take(Connection& connection, std::string_view data) {
+    RecordReader& reader = connection.reader;
+    if (reader.state() == RecordReader::State::idle && connection.kept) connection.since = now_;
+    std::size_t taken = reader.take(data, gateway_.body_limit());
+    std::string replies = reader.take_replies();
+    if (!replies.empty() &&
+        ::send(connection.fd.get(), replies.data(), replies.size(), MSG_NOSIGNAL) !=
+            static_cast<ssize_t>(replies.size())) {
+        drop(connection, "does not read its answers");
+        return false;
+    }
+    if (reader.state() == RecordReader::State::broken) {
+        drop(connection, reader.problem());
+        return false;
+    }
+    if (reader.state() != RecordReader::State::complete) return true;
+    connection.surplus = data.substr(taken);
+    complete(connection);
+    return false;
+}
+
+void Server::complete(Connection& connection) {
+    shrink(connection);
+    std::optional<Exchange> exchange = decoder_.decode(connection.reader.take_request());
+    if (!exchange) return drop(connection, "refused by libfcgi");
+    batch_.emplace_back(&connection, std::move(*exchange));
+}
+
+// Memory is bounded by letting only a few connections at a time hold a large body.
+bool Server::may_grow(Connection& connection) {
+    if (connection.large || connection.reader.size() <= limits_.small) return true;
+    if (large_ < limits_.large) {
+        connection.large = true;
+        ++large_;
+        return true;
+    }
+    if (!connection.held) held_.push_back(&connection);
+    connection.held = true;
+    return false;
+}
+
+// It holds no large body any more: the next may.
+void Server::shrink(Connection& connection) {
+    if (!connection.large) return;
+    connection.large = false;
+    --large_;
+    if (held_.empty()) return;
+    Connection& next = *held_.front();
+    held_.erase(held_.begin());
+    next.held = false;
+    enqueue(next);
+}
+
+void Server::answered(Connection& connection, bool keep) {
+    if (!keep || farewell_until_ != 0) return close(connection);
+    connection.kept = true;
+    connection.since = now_;
+    if (connection.surplus.empty() && connection.drained) return await(connection);
+    enqueue(connection);
+}
+
+void Server::enqueue(Connection& connection) {
+    if (connection.queued) return;
+    connection.queued = true;
+    ready_.push_back(&connection);
+}
+
+void Server::await(Connection& connection) {
+    if (connection.watched) return;
+    connection.watched = true;
+    watch(connection.fd.get(), &connection, true);
+}
+
+void Server::drop(Connection& connection, std::string_view why) {
+    log_.warning("dropped a request", {{"reason", why}, {"size", connection.reader.size()}});
+    close(connection);
+}
+
+void Server::close(Connection& connection) {
+    shrink(connection);
+    if (connection.queued) std::erase(ready_, &connection);
+    if (connection.held) std::erase(held_, &connection);
+    connections_.erase(connection.self);
+}
+
+}  // namespace bx

@@ -1,0 +1,94 @@
+// The connections of the FastCGI gateway and the loop over them (listener.h says what it promises).
+#pragma once
+
+#include <cstddef>
+#include <list>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "gateway/binary_watch.h"
+#include "gateway/fastcgi.h"
+#include "gateway/gateway.h"
+#include "gateway/signals.h"
+
+namespace bx {
+
+// What bounds one peer, and all of them together.
+struct ServerLimits {
+    Millis request = 30 * second;   // from accept, or its first byte, until a request is complete
+    Millis idle = 120 * second;     // kept open between requests; nginx closes after 60 s itself
+    Millis farewell = 700;          // for what is under way when the end is asked for
+    std::size_t connections = 960;  // open at a time; more wait in the backlog
+    std::size_t batch = 256;        // requests in one commit, about
+    std::size_t small = 24 * 1024;  // bytes of a request that any connection may hold
+    std::size_t large = 16;         // connections that may hold more at a time; more wait
+};
+
+class Server {
+public:
+    // LISTENER is made non-blocking and stays so: siblings may share it.
+    Server(Fd listener, Gateway& gateway, Log& log, const ServerLimits& limits);
+    ~Server();
+
+    // Until SIGTERM, SIGINT or a replaced binary.
+    void run();
+
+private:
+    struct Connection;
+
+    // The steps of one turn of the loop.
+    void wait();
+    void read_ready();
+    void accept_all();
+    void answer_batch();
+    void tend();
+
+    int patience() const;  // milliseconds, for epoll_wait
+    void watch(int fd, void* tag, bool edge_triggered);
+    void handle_signals();
+    void begin_farewell();
+    void stop_accepting();
+    bool is_over() const;
+
+    void accept_one(int fd);
+    bool has_room() const { return connections_.size() < limits_.connections; }
+    bool make_room();
+    void read(Connection& connection);
+    bool take(Connection& connection, std::string_view data);
+    void complete(Connection& connection);
+    bool may_grow(Connection& connection);
+    void shrink(Connection& connection);
+    void answered(Connection& connection, bool keep);
+    void enqueue(Connection& connection);
+    void await(Connection& connection);
+    void drop(Connection& connection, std::string_view why);
+    void close(Connection& connection);
+
+    Fd listener_;
+    Gateway& gateway_;
+    Log& log_;
+    const ServerLimits limits_;
+    GatewaySignals signals_;
+    BinaryWatch binary_;
+    FastcgiDecoder decoder_;
+    Fd epoll_;
+    std::string buffer_;                // what recv() fills
+    std::list<Connection> connections_;
+    std::vector<Connection*> ready_;    // to be read in the next turn
+    std::vector<Connection*> held_;     // wait until they may grow
+    std::vector<std::pair<Connection*, Exchange>> batch_;
+    std::size_t large_ = 0;             // connections that hold more than limits_.small
+    Millis now_ = 0;                    // of this turn
+    Millis next_tend_ = 0;
+    bool accept_ready_ = true;          // the backlog may hold connections
+    Millis accept_after_ = 0;           // no file descriptors left: not before
+    bool stop_wanted_ = false;
+    Millis farewell_until_ = 0;         // 0: the end was not asked for
+};
+
+}  // namespace bx

@@ -1,0 +1,116 @@
+#include "gateway/socket.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+
+#include "base/accounts.h"
+#include "base/error.h"
+#include "base/text.h"
+
+namespace bx {
+
+namespace {
+
+class Umask {
+public:
+    explicit Umask(mode_t mask) : old_(::umask(mask)) {}
+    ~Umask() { ::umask(old_); }
+    Umask(const Umask&) = delete;
+    Umask& operator=(const Umask&) = delete;
+
+private:
+    mode_t old_;
+};
+
+gid_t group_id(const std::string& group) {
+    if (std::optional<gid_t> known = find_group(group)) return *known;
+    if (std::optional<std::int64_t> number = parse_number(group)) return static_cast<gid_t>(*number);
+    throw Error("cannot find the group '" + group + "' in /etc/group: give its name or number");
+}
+
+sockaddr_un address_of(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    constexpr std::size_t room = sizeof address.sun_path - 1;
+    if (path.size() > room) {
+        throw Error("cannot listen on '" + path + "': the path is longer than " +
+                    std::to_string(room) + " bytes");
+    }
+    std::memcpy(address.sun_path, path.data(), path.size());
+    return address;
+}
+
+Fd unix_socket() {
+    Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd) throw_errno("cannot make a socket");
+    return fd;
+}
+
+void remove_dead_socket(const std::string& path, const sockaddr_un& address) {
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) != 0) {
+        if (errno == ENOENT) return;
+        throw_errno("cannot look at '" + path + "'");
+    }
+    if (!S_ISSOCK(info.st_mode)) {
+        throw Error("cannot listen on '" + path + "': it exists and is no socket");
+    }
+    Fd probe = unix_socket();
+    int result = ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    int cause = result == 0 ? 0 : errno;
+    if (cause == 0 || cause == EAGAIN) {  // EAGAIN: its backlog is full
+        throw Error("cannot listen on '" + path + "': another process listens there");
+    }
+    if (cause != ECONNREFUSED) {
+        throw Error("cannot tell whether another process listens on '" + path + "': " +
+                    std::strerror(cause) + ": if none does, remove it");
+    }
+    if (::unlink(path.c_str()) != 0) throw_errno("cannot remove the dead socket '" + path + "'");
+}
+
+}  // namespace
+
+Fd open_listener(const std::string& path, const std::string& group) {
+    const sockaddr_un address = address_of(path);
+    remove_dead_socket(path, address);
+    Fd fd = unix_socket();
+    {
+        Umask mask(0117);
+        if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+            throw_errno("cannot listen on '" + path + "'");
+        }
+    }
+    if (!group.empty() && ::lchown(path.c_str(), static_cast<uid_t>(-1), group_id(group)) != 0) {
+        throw_errno("cannot give '" + path + "' to the group '" + group + "'");
+    }
+    if (::listen(fd.get(), backlog) != 0) throw_errno("cannot listen on '" + path + "'");
+    return fd;
+}
+
+bool is_listening_socket(int fd) {
+    int listening = 0;
+    socklen_t size = sizeof listening;
+    return ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
+}
+
+Fd systemd_socket() {
+    auto number = [](const char* name) {
+        const char* text = std::getenv(name);
+        return parse_number(text ? text : "").value_or(-1);
+    };
+    constexpr int first = 3;  // SD_LISTEN_FDS_START
+    if (number("LISTEN_PID") != ::getpid() || number("LISTEN_FDS") < 1) return {};
+    if (!is_listening_socket(first)) return {};
+    if (::fcntl(first, F_SETFD, FD_CLOEXEC) != 0) throw_errno("cannot take systemd's socket");
+    return Fd(first);
+}
+
+}  // namespace bx

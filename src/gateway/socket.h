@@ -1,0 +1,24 @@
+// Listening sockets: our own, and those we are given.
+#pragma once
+
+#include <string>
+
+#include "base/fd.h"
+
+namespace bx {
+
+// Connections that may wait while the loop commits.  A full backlog is a 502 that nobody resends.
+constexpr int backlog = 4096;
+
+// A unix listening socket at PATH, mode 0660 whatever the umask, given to GROUP (a name or number;
+// empty: ours).  A file that is no socket, or a socket somebody listens on, is an Error; a dead one
+// is replaced.
+Fd open_listener(const std::string& path, const std::string& group);
+
+// True when FD is a listening socket.
+bool is_listening_socket(int fd);
+
+// The first socket of systemd's socket activation (sd_listen_fds(3)), or none.
+Fd systemd_socket();
+
+}  // namespace bx

@@ -1,0 +1,53 @@
+#include "gateway/store_slot.h"
+
+#include <sys/stat.h>
+
+#include <utility>
+
+namespace bx {
+
+StoreSlot::StoreSlot(StoreOpener open, StoreOptions options)
+    : open_(std::move(open)), options_(std::move(options)) {}
+
+void StoreSlot::move_to(const std::string& place) {
+    if (place == place_) return;
+    store_.reset();
+    place_ = place;
+    next_try_ = 0;
+}
+
+StoreSlot::FileId StoreSlot::file_id() const {
+    struct stat info {};
+    if (::stat(place_.c_str(), &info) != 0) return {};
+    return {info.st_dev, info.st_ino};
+}
+
+void StoreSlot::check_place() {
+    if (store_ && file_id() != opened_) store_.reset();
+}
+
+void StoreSlot::use(const std::function<void(Store&)>& work) {
+    if (!store_ && steady_now() < next_try_) throw StoreError(failure_);
+    try {
+        if (!store_) open();
+        work(*store_);
+    } catch (const StoreBusy&) {
+        throw;
+    } catch (const std::exception& error) {
+        close_after(error.what());
+        throw;
+    }
+}
+
+void StoreSlot::open() {
+    store_ = open_(place_, options_);
+    opened_ = file_id();
+}
+
+void StoreSlot::close_after(const std::string& cause) {
+    store_.reset();
+    failure_ = cause;
+    next_try_ = steady_now() + second;
+}
+
+}  // namespace bx

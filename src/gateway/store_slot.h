@@ -1,0 +1,52 @@
+// The gateway's store: opened when it is first needed, and again after trouble, at most once a second.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "store/store.h"
+
+namespace bx {
+
+using StoreOpener =
+    std::function<std::unique_ptr<Store>(const std::string& place, const StoreOptions& options)>;
+
+class StoreSlot {
+public:
+    StoreSlot(StoreOpener open, StoreOptions options);
+
+    // The store is at PLACE from now on; the one of another place is closed.
+    void move_to(const std::string& place);
+    // Closes a store whose file is no longer the one at its place (replaced, restored, removed): what
+    // is written to it would be lost.
+    void check_place();
+
+    // Runs WORK on the open store.  Throws what opening it threw (within a second of a failure the
+    // same again, without another try) or what WORK threw; after anything but StoreBusy it is opened
+    // anew, not before a second has passed.
+    void use(const std::function<void(Store&)>& work);
+
+private:
+    struct FileId {
+        dev_t device = 0;
+        ino_t inode = 0;
+        bool operator==(const FileId&) const = default;
+    };
+    FileId file_id() const;
+    void open();
+    void close_after(const std::string& cause);
+
+    StoreOpener open_;
+    StoreOptions options_;
+    std::string place_;
+    std::unique_ptr<Store> store_;
+    FileId opened_;
+    Millis next_try_ = 0;
+    std::string failure_;
+};
+
+}  // namespace bx

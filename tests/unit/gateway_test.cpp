@@ -1,0 +1,472 @@
+#include "gateway/gateway.h"
+
+#include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "event/payload.h"
+
+using namespace std::literals;
+
+namespace {
+
+// What the tests see of the store, and how they make it fail.
+struct FakeState {
+    std::vector<bx::NewEvent> added;
+    std::vector<std::size_t> batches;
+    std::int64_t unfinished = 0;
+    int opened = 0, probed = 0, added_calls = 0;
+    bool cannot_open = false, busy = false, full = false;
+    std::string place;
+};
+
+class FakeStore : public bx::Store {
+public:
+    explicit FakeStore(FakeState& state) : state_(state) {}
+
+    std::vector<std::optional<bx::EventNumber>> add(std::span<const bx::NewEvent> events,
+                                                    std::int64_t limit) override {
+        ++state_.added_calls;
+        fail_if_told();
+        state_.batches.push_back(events.size());
+        std::vector<std::optional<bx::EventNumber>> numbers;
+        for (const bx::NewEvent& event : events) {
+            if (state_.unfinished >= limit) {
+                numbers.emplace_back();
+                continue;
+            }
+            ++state_.unfinished;
+            state_.added.push_back(event);
+            numbers.emplace_back(static_cast<bx::EventNumber>(state_.added.size()));
+        }
+        return numbers;
+    }
+    std::int64_t probe() override {
+        ++state_.probed;
+        fail_if_told();
+        return state_.unfinished;
+    }
+    bool has_unfinished() override { return state_.unfinished > 0; }
+
+    // The worker's and people's parts: the gateway uses none of them.
+    std::vector<bx::StoredEvent> undispatched(std::size_t) override { unused(); }
+    void dispatch(std::span<const bx::Dispatch>, bx::Millis) override { unused(); }
+    std::vector<bx::Claim> claim(std::size_t,
+                                 const std::function<std::size_t(const std::string&)>&,
+                                 bx::Millis) override {
+        unused();
+    }
+    void finish(std::span<const bx::Finish>) override { unused(); }
+    void save_output(bx::EventNumber, const std::string&, int, const bx::Output&,
+                     const bx::Output&) override {
+        unused();
+    }
+    std::vector<bx::Orphan> orphans() override { unused(); }
+    std::optional<bx::Millis> next_due(bx::Millis) override { unused(); }
+    std::vector<bx::DeliveryName> kill_wishes() override { unused(); }
+    void register_worker(const bx::WorkerRecord&) override { unused(); }
+    void unregister_worker(const bx::WorkerRecord&) override { unused(); }
+    bool scrub() override { unused(); }
+    std::vector<bx::ListRow> list(const bx::ListFilter&) override { unused(); }
+    std::optional<bx::StoredEvent> event(bx::EventNumber) override { unused(); }
+    std::vector<bx::DeliveryRecord> deliveries(bx::EventNumber) override { unused(); }
+    std::vector<bx::AttemptRecord> attempts(bx::EventNumber, const std::string&) override { unused(); }
+    bx::StoreStatus status(bx::Millis) override { unused(); }
+    bx::Wish retry(const bx::DeliveryName&, const std::function<int(const std::string&)>&,
+                   bx::Millis) override {
+        unused();
+    }
+    bx::Wish cancel(const bx::DeliveryName&, bool, bx::Millis) override { unused(); }
+    std::size_t prune(const bx::PruneOrder&) override { unused(); }
+
+private:
+    [[noreturn]] static void unused() { throw std::logic_error("not the gateway's"); }
+    void fail_if_told() const {
+        if (state_.busy) throw bx::StoreBusy("store is busy");
+        if (state_.full) throw bx::StoreError("disk full");
+    }
+    FakeState& state_;
+};
+
+constexpr std::string_view one_portal =
+    "store queue.db\n"
+    "portal { member_id m1\n domain a.example\n token secret-token }\n"
+    "limits { body 2K  fields 20  depth 4  queue 3 }\n"
+    "log { file gateway.log }\n";
+
+struct Fixture {
+    Fixture() {
+        std::string name = (std::filesystem::temp_directory_path() / "bxhook-XXXXXX").string();
+        BOOST_REQUIRE(::mkdtemp(name.data()) != nullptr);
+        dir = name;
+        configure(one_portal);
+    }
+    ~Fixture() { std::filesystem::remove_all(dir); }
+
+    void configure(std::string_view text) {
+        std::ofstream(dir + "/new.conf") << text;
+        std::filesystem::rename(dir + "/new.conf", dir + "/bxhook.conf");
+        if (gateway) gateway->refresh_config(true);
+    }
+    bx::Gateway& the_gateway() {
+        if (gateway) return *gateway;
+        bx::Gateway::Options options;
+        options.become_owner = [](const std::string&) {};
+        options.start = [this](const std::string& config) { started.push_back(config); };
+        options.open = [this](const std::string& place, const bx::StoreOptions&) {
+            ++state.opened;
+            if (state.cannot_open) throw bx::StoreError("cannot open the store");
+            state.place = place;
+            return std::make_unique<FakeStore>(state);
+        };
+        gateway = std::make_unique<bx::Gateway>(dir + "/bxhook.conf", options, log);
+        return *gateway;
+    }
+    std::vector<bx::Answer> ask_all(std::vector<bx::Request> requests) {
+        std::vector<bx::Answer> answers(requests.size());
+        order.clear();
+        the_gateway().handle(requests, [&](std::size_t i, const bx::Answer& answer) {
+            answers[i] = answer;
+            order.push_back(i);
+        });
+        return answers;
+    }
+    bx::Answer ask(bx::Request request) { return ask_all({std::move(request)})[0]; }
+    // "STATUS WORD", the word out of the JSON body.
+    std::string verdict(bx::Request request) {
+        bx::Answer answer = ask(std::move(request));
+        std::size_t at = answer.body.find("\"error\":\"");
+        std::string text = std::to_string(answer.status);
+        if (at == std::string::npos) return text;
+        at += 9;
+        return text + " " + answer.body.substr(at, answer.body.find('"', at) - at);
+    }
+    std::string line(bx::Request request) {
+        bx::Answer answer = ask(std::move(request));
+        return std::to_string(answer.status) + " " + answer.body;
+    }
+    std::string log_text() const {
+        std::ostringstream text;
+        text << std::ifstream(dir + "/gateway.log").rdbuf();
+        return text.str();
+    }
+    std::size_t log_count(std::string_view what) const {
+        std::string text = log_text();
+        std::size_t count = 0;
+        for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; ++at) ++count;
+        return count;
+    }
+
+    std::string dir;
+    FakeState state;
+    std::vector<std::string> started;
+    std::vector<std::size_t> order;
+    bx::Log log{"gateway"};
+    std::unique_ptr<bx::Gateway> gateway;
+};
+
+constexpr std::string_view form = "application/x-www-form-urlencoded";
+constexpr std::string_view good_auth =
+    "&auth[application_token]=secret-token&auth[member_id]=m1&auth[domain]=a.example";
+
+bx::Request post(std::string body, std::string_view type = form) {
+    bx::Request request;
+    request.method = "POST";
+    request.content_type = type;
+    request.remote_addr = "192.0.2.7";
+    request.body = std::move(body);
+    return request;
+}
+
+bx::Request event(const std::string& code = "ONCRMDEALADD") {
+    return post("event=" + code + "&event_handler_id=655&data[FIELDS][ID]=7" + std::string(good_auth));
+}
+
+bx::Request method(const std::string& name) {
+    bx::Request request;
+    request.method = name;
+    return request;
+}
+
+bx::Request with_length(bx::Request request, const std::string& length) {
+    request.content_length = length;
+    return request;
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(gateway, Fixture)
+
+BOOST_AUTO_TEST_CASE(accepts_a_verified_event) {
+    bx::Answer answer = ask(event());
+    BOOST_TEST(answer.status == 200);
+    BOOST_TEST(answer.body == "{\"status\":\"ok\",\"event\":1}\n");
+    BOOST_REQUIRE(state.added.size() == 1u);
+    const bx::NewEvent& added = state.added[0];
+    BOOST_TEST(added.facts.code == "ONCRMDEALADD");
+    BOOST_TEST(added.facts.id == "7");
+    BOOST_TEST(!added.test);
+    BOOST_TEST(added.received_at > 1'700'000'000'000);
+    BOOST_TEST(added.body.find("secret-token") == std::string::npos);
+    BOOST_TEST(added.secrets.find("secret-token") != std::string::npos);
+    BOOST_TEST(log_count("accepted event=1 code=ONCRMDEALADD portal=a.example handler=655 "
+                         "peer=192.0.2.7") == 1u);
+    BOOST_TEST(log_count("secret-token") == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(answers_as_the_contract_says) {
+    const std::string auth(good_auth);
+    std::string many = "event=E&" + std::string(30, '&');
+    const std::pair<bx::Request, std::string> cases[] = {
+        {method("PUT"), "405 method_not_allowed"},
+        {method("post"), "405 method_not_allowed"},
+        {method(""), "405 method_not_allowed"},
+        {post("event=E" + auth, ""), "415 unsupported_content_type"},
+        {post("event=E" + auth, "text/plain"), "415 unsupported_content_type"},
+        {post("event=E" + auth, "application/x-www-form-urlencodedX"), "415 unsupported_content_type"},
+        {post("event=E" + auth, "Application/X-WWW-form-urlencoded; charset=utf-8"), "200"},
+        {post("event=E&x=" + std::string(3000, 'x') + auth), "413 too_large"},
+        {post(many + auth), "413 too_many_fields"},
+        {post("event=E&a[b][c][d][e][f]=1" + auth), "400 malformed"},
+        {post("{", "application/json"), "400 malformed"},
+        {post("x", "multipart/form-data; boundary=b"), "400 malformed"},
+        {post("data=1" + auth), "400 malformed"},
+        {post("event=" + auth), "400 malformed"},
+        {post("event[]=E" + auth), "400 malformed"},
+        {post("event=a%20b" + auth), "400 malformed"},
+        {post("event=" + std::string(256, 'E') + auth), "400 malformed"},
+        {post("event=E&auth[domain][]=x"), "400 malformed"},
+        {post("event=E"), "403 invalid_application_token"},
+        {post("event=E&auth[application_token]=wrong&auth[member_id]=m1"),
+         "403 invalid_application_token"},
+        {post("event=E&auth[application_token]=wrong" + auth), "403 invalid_application_token"},
+        {post("event=E&auth[application_token]=secret-token&auth[member_id]=m2"),
+         "403 invalid_application_token"},
+        {post("event=E" + auth), "200"},
+        {post(R"({"event":"E","auth":{"application_token":"secret-token","member_id":"m1"}})",
+              "application/json"),
+         "200"},
+    };
+    for (const auto& [request, expected] : cases) {
+        BOOST_TEST_CONTEXT(request.body) { BOOST_TEST(verdict(request) == expected); }
+    }
+    BOOST_TEST(log_count("secret-token") == 0u);
+    BOOST_TEST(log_count(" refused ") == 21u);
+}
+
+BOOST_AUTO_TEST_CASE(checks_in_the_order_of_the_table) {
+    const std::string large(3000, 'x');
+    const std::string many = std::string(30, '&');
+    // Wrong in two ways: the one that stands first in the table is named.
+    BOOST_TEST(verdict(post(large, "text/plain")) == "415 unsupported_content_type");
+    BOOST_TEST(verdict(with_length(post(large), "1")) == "413 too_large");
+    BOOST_TEST(verdict(with_length(post(many + "x=1"), "1")) == "413 too_many_fields");
+    BOOST_TEST(verdict(with_length(post("event=E"), "1")) == "400 malformed");
+    BOOST_TEST(verdict(post("event=")) == "400 malformed");
+    state.cannot_open = true;
+    BOOST_TEST(verdict(post("event=E")) == "403 invalid_application_token");
+    BOOST_TEST(state.opened == 0);  // a refused request costs no store access
+    BOOST_TEST(verdict(event()) == "503 unavailable");
+}
+
+BOOST_AUTO_TEST_CASE(content_length_must_agree_when_it_is_there) {
+    bx::Request request = event();
+    std::string size = std::to_string(request.body.size());
+    BOOST_TEST(verdict(request) == "200");
+    BOOST_TEST(verdict(with_length(request, size)) == "200");
+    for (std::string length : {"0"s, "1"s, "99999999999999999999"s, "-1"s, "abc"s, " "s, size + "0",
+                               "+" + size, size + " "}) {
+        BOOST_TEST_CONTEXT(length) {
+            BOOST_TEST(verdict(with_length(request, length)) == "400 malformed");
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_body_that_broke_off_is_malformed) {
+    bx::Request request = event();
+    request.broken = true;
+    BOOST_TEST(verdict(request) == "400 malformed");
+}
+
+BOOST_AUTO_TEST_CASE(status_405_names_the_methods_and_503_the_time) {
+    BOOST_TEST(ask(method("DELETE")).extra_headers == "Allow: GET, HEAD, POST\r\n");
+    state.busy = true;
+    BOOST_TEST(ask(event()).extra_headers.starts_with("Retry-After: "));
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_is_one_transaction_and_refusals_do_not_wait_for_it) {
+    std::vector<bx::Answer> answers = ask_all({event("A"), post("event=E"), event("B"), method("GET")});
+    BOOST_TEST(answers[0].body == "{\"status\":\"ok\",\"event\":1}\n");
+    BOOST_TEST(answers[1].status == 403);
+    BOOST_TEST(answers[2].body == "{\"status\":\"ok\",\"event\":2}\n");
+    BOOST_TEST(answers[3].body == "bxhook: ready\n");
+    BOOST_TEST(state.batches == std::vector<std::size_t>{2u}, boost::test_tools::per_element());
+    const std::vector<std::size_t> expected{1, 3, 0, 2};
+    BOOST_TEST(order == expected, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(only_what_is_beyond_the_queue_limit_is_refused) {
+    std::vector<bx::Answer> answers = ask_all({event(), event(), event(), event()});
+    for (std::size_t i = 0; i < 3; ++i) BOOST_TEST(answers[i].status == 200);
+    BOOST_TEST(answers[3].status == 503);
+    BOOST_TEST(state.added.size() == 3u);
+    BOOST_TEST(line(method("GET")) == "200 bxhook: not ready, see its log\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_busy_store_is_tried_again_at_once) {
+    state.busy = true;
+    BOOST_TEST(verdict(event()) == "503 unavailable");
+    state.busy = false;
+    BOOST_TEST(verdict(event()) == "200");
+    BOOST_TEST(state.opened == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_store_that_cannot_be_opened_is_tried_once_a_second) {
+    state.cannot_open = true;
+    for (int i = 0; i < 5; ++i) BOOST_TEST(verdict(event()) == "503 unavailable");
+    BOOST_TEST(state.opened == 1);
+    BOOST_TEST(log_count(" error gateway: cannot store events") == 1u);
+    state.cannot_open = false;
+    bx::Millis begin = bx::steady_now();
+    while (verdict(event()) != "200") BOOST_REQUIRE(bx::steady_now() - begin < 5000);
+    BOOST_TEST(bx::steady_now() - begin < 1500);
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_store_is_opened_anew) {
+    BOOST_TEST(verdict(event()) == "200");
+    state.full = true;
+    BOOST_TEST(verdict(event()) == "503 unavailable");
+    BOOST_TEST(verdict(event()) == "503 unavailable");
+    BOOST_TEST(state.added_calls == 2);  // the third within a second was not tried
+    BOOST_TEST(state.opened == 1);
+}
+
+BOOST_AUTO_TEST_CASE(tells_the_sender_nothing_of_its_insides) {
+    state.full = true;
+    bx::Answer answer = ask(event());
+    BOOST_TEST(answer.body.find("disk full") == std::string::npos);
+    BOOST_TEST(log_count("disk full") >= 1u);
+}
+
+BOOST_AUTO_TEST_CASE(get_tells_whether_a_post_would_be_accepted) {
+    BOOST_TEST(line(method("GET")) == "200 bxhook: ready\n");
+    BOOST_TEST(ask(method("HEAD")).head);
+    BOOST_TEST(bx::cgi_response(ask(method("HEAD"))).ends_with("\r\n\r\n"));
+    for (int i = 0; i < 10; ++i) ask(method("GET"));
+    BOOST_TEST(state.probed == 1);  // kept for a second
+}
+
+BOOST_AUTO_TEST_CASE(get_is_not_ready_with_a_store_in_trouble) {
+    state.busy = true;
+    BOOST_TEST(line(method("GET")) == "200 bxhook: not ready, see its log\n");
+    BOOST_TEST(log_count("store is busy") == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(without_a_portal_nothing_is_accepted) {
+    configure("store queue.db\nlog { file gateway.log }\n");
+    BOOST_TEST(line(method("GET")) == "200 bxhook: not ready, see its log\n");
+    BOOST_TEST(verdict(event()) == "403 invalid_application_token");
+    BOOST_TEST(state.opened == 0);
+}
+
+BOOST_AUTO_TEST_CASE(with_an_invalid_config_the_early_checks_still_answer) {
+    configure("portal {");
+    BOOST_TEST(verdict(method("PUT")) == "405 method_not_allowed");
+    BOOST_TEST(verdict(post("x", "text/plain")) == "415 unsupported_content_type");
+    BOOST_TEST(verdict(event()) == "503 unavailable");
+    BOOST_TEST(line(method("GET")) == "200 bxhook: not ready, see its log\n");
+    configure(one_portal);
+    BOOST_TEST(verdict(event()) == "200");
+}
+
+BOOST_AUTO_TEST_CASE(an_invalid_new_config_is_refused_and_the_old_one_stays) {
+    BOOST_TEST(verdict(event()) == "200");
+    configure("portal {");
+    BOOST_TEST(verdict(event()) == "200");
+    BOOST_TEST(line(method("GET")) == "200 bxhook: ready\n");
+    BOOST_TEST(log_count("the new config is refused") == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_new_config_applies_without_a_restart) {
+    BOOST_TEST(verdict(event()) == "200");
+    std::string text(one_portal);
+    text.replace(text.find("secret-token"), 12, "other-token!");
+    text.replace(text.find("queue.db"), 8, "moved.db");
+    configure(text);
+    BOOST_TEST(verdict(event()) == "403 invalid_application_token");
+    BOOST_TEST(verdict(post("event=E&auth[member_id]=m1&auth[application_token]=other-token!")) == "200");
+    BOOST_TEST(state.opened == 2);
+    BOOST_TEST(state.place.ends_with("/moved.db"));
+}
+
+BOOST_AUTO_TEST_CASE(a_changed_config_is_seen_within_seconds) {
+    BOOST_TEST(verdict(event()) == "200");
+    std::string text(one_portal);
+    text.replace(text.find("secret-token"), 12, "other-token!");
+    std::ofstream(dir + "/bxhook.conf") << text;
+    bx::Millis begin = bx::steady_now();
+    while (verdict(event()) != "403 invalid_application_token") {
+        BOOST_REQUIRE(bx::steady_now() - begin < 5000);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_renamed_portal_is_logged_and_accepted) {
+    BOOST_TEST(verdict(post("event=E&auth[application_token]=secret-token&auth[member_id]=m1"
+                            "&auth[domain]=new.example")) == "200");
+    BOOST_TEST(log_count("another domain") == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(bytes_from_outside_stay_on_their_log_line) {
+    bx::Request request = post("event=E%0Aforged: accepted&auth[domain]=x%0Ay");
+    request.remote_addr = "1.2.3.4\nforged";
+    ask(std::move(request));
+    ask(post("event=E&auth[domain]=%0Aforged&auth[member_id]=m1&auth[application_token]=secret-token"));
+    BOOST_TEST(log_count("\nforged") == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(starts_a_worker_when_none_runs_at_most_once_a_second) {
+    for (int i = 0; i < 3; ++i) ask(event());
+    BOOST_REQUIRE(started.size() == 1u);
+    BOOST_TEST(started[0] == dir + "/bxhook.conf");
+}
+
+BOOST_AUTO_TEST_CASE(starts_no_worker_for_what_it_refused) {
+    ask(post("event=E"));
+    ask(method("GET"));
+    state.busy = true;
+    ask(event());
+    BOOST_TEST(started.empty());
+}
+
+BOOST_AUTO_TEST_CASE(starts_no_worker_when_told_so) {
+    configure(std::string(one_portal) + "worker { start manual }\n");
+    ask(event());
+    BOOST_TEST(started.empty());
+}
+
+BOOST_AUTO_TEST_CASE(at_its_start_it_looks_for_work_left_behind) {
+    the_gateway().wake_at_start();
+    BOOST_TEST(started.empty());
+    state.unfinished = 1;
+    the_gateway().wake_at_start();
+    BOOST_TEST(started.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_cannot_be_started_is_a_log_line) {
+    bx::Gateway::Options options;
+    options.become_owner = [](const std::string&) {};
+    options.start = [](const std::string&) { throw bx::Error("no more processes"); };
+    options.open = [this](const std::string&, const bx::StoreOptions&) {
+        return std::make_unique<FakeStore>(state);
+    };
+    gateway = std::make_unique<bx::Gateway>(dir + "/bxhook.conf", options, log);
+    BOOST_TEST(verdict(event()) == "200");
+    BOOST_TEST(log_count("cannot start the worker cause=\"no more processes\"") == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(the_body_limit_leaves_room_to_see_one_that_is_too_large) {
+    BOOST_TEST(the_gateway().body_limit() == 2049u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
