@@ -1,0 +1,208 @@
+#include "hooks/hooks.h"
+
+#include <algorithm>
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "event/catalog.h"
+#include "event/payload.h"
+#include "hooks/scripts.h"
+
+namespace bx {
+
+namespace {
+
+constexpr std::string_view any_code = "ANY";
+
+const HookBlock* block_of(const Config& config, std::string_view name) {
+    auto found = std::ranges::find(config.hooks, name, &HookBlock::name);
+    return found == config.hooks.end() ? nullptr : &*found;
+}
+
+void take_settings(Hook& hook, const HookBlock& block) {
+    hook.globs = block.events;
+    hook.when = block.when;
+    hook.unless = block.unless;
+    hook.args = block.args;
+    hook.settings = block.settings;
+}
+
+Hook script_hook(const Config& config, const Script& script) {
+    Hook hook;
+    hook.name = script.name;
+    hook.program = absolute_path(config.hooks_dir, script.path);
+    hook.code = script.code;
+    hook.from_dir = true;
+    hook.settings = config.defaults;
+    if (const HookBlock* block = block_of(config, script.name)) take_settings(hook, *block);
+    if (!script.executable) hook.problem = "not executable";
+    return hook;
+}
+
+Hook block_hook(const HookBlock& block) {
+    Hook hook;
+    hook.name = block.name;
+    hook.program = block.run;
+    take_settings(hook, block);
+    if (block.run.empty()) hook.problem = "missing: no file named " + block.name;
+    return hook;
+}
+
+// Where HOOK is declared, for the error about two of one name.
+std::string origin_of(const Hook& hook) {
+    return hook.from_dir ? "'" + hook.program + "'" : "the block `hook " + hook.name + "`";
+}
+
+void refuse_equal_names(const std::vector<Hook>& sorted) {
+    auto twin = std::ranges::adjacent_find(sorted, {}, &Hook::name);
+    if (twin == sorted.end()) return;
+    throw HooksError("two hooks are named '" + twin->name + "': " + origin_of(*twin) + " and " +
+                     origin_of(*(twin + 1)) + ": rename one, or take its execute bit away");
+}
+
+bool is_known(std::string_view code) {
+    return code == any_code || find_event(code) != nullptr;
+}
+
+HookWarning unknown_code(const Hook& hook) {
+    std::vector<std::string_view> codes;
+    for (const CatalogEvent& event : catalog()) codes.push_back(event.code);
+    std::string_view near = nearest(hook.code, codes);
+    std::string fix = near.empty() ? "`bxhook events` lists the known codes"
+                                   : "mv it to the name " + std::string(near) + ", if that is meant";
+    return {hook.program, "'" + printable(hook.code) + "' is no known event", fix};
+}
+
+HookWarning missing_script(const HookBlock& block, const std::string& hooks_dir) {
+    return {"hook " + block.name,
+            "it has no run, and no file of that name is in '" + hooks_dir + "'",
+            "add the file, or `run` to the block"};
+}
+
+// A path of `when` with all the globs it is given.
+struct Rule {
+    std::string_view path;
+    std::vector<std::string_view> globs;
+};
+
+// In the order of the file.
+std::vector<Rule> by_path(const std::vector<Condition>& conditions) {
+    std::vector<Rule> rules;
+    for (const Condition& condition : conditions) {
+        auto same = std::ranges::find(rules, condition.path, &Rule::path);
+        if (same == rules.end()) same = rules.insert(same, Rule{condition.path, {}});
+        same->globs.push_back(condition.glob);
+    }
+    return rules;
+}
+
+// "when data.FIELDS.ID 7": a rule as a reason.  A glob on a secret may be the secret itself.
+std::string rule_text(std::string_view word, std::string_view path, std::string_view globs) {
+    bool secret = is_secret_key(path.substr(path.rfind('.') + 1));
+    return std::string(word).append(" ").append(path).append(" ").append(secret ? "***" : globs);
+}
+
+bool matches(const Tree& body, std::string_view path, std::string_view glob) {
+    Value value = body.at(path);
+    return value.is_text() && glob_match(glob, value.text(), false);
+}
+
+// Why HOOK's event is another one; empty: it is this one.
+std::string event_refusal(const Hook& hook, std::string_view code) {
+    auto takes = [&](const std::string& glob) { return glob_match(glob, code, true); };
+    bool named = hook.code.empty() || hook.code == any_code || hook.code == code;
+    if (!named) return "event " + hook.code;
+    if (hook.globs.empty() || std::ranges::any_of(hook.globs, takes)) return {};
+    std::string reason = "event";
+    for (const std::string& glob : hook.globs) reason.append(" ").append(glob);
+    return reason;
+}
+
+// Why HOOK does not take this event of its own; empty: it does.
+std::string rule_refusal(const Hook& hook, const Tree& body) {
+    if (hook.settings.disabled) return "disabled";
+    for (const Rule& rule : by_path(hook.when)) {
+        auto fits = [&](std::string_view glob) { return matches(body, rule.path, glob); };
+        if (std::ranges::any_of(rule.globs, fits)) continue;
+        std::string all;
+        for (std::string_view glob : rule.globs) all.append(all.empty() ? "" : " ").append(glob);
+        return rule_text("when", rule.path, all);
+    }
+    for (const Condition& condition : hook.unless) {
+        if (matches(body, condition.path, condition.glob)) {
+            return rule_text("unless", condition.path, condition.glob);
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+HookSet HookSet::load(const Config& config) {
+    HookSet set;
+    ScriptList list = list_scripts(config.hooks_dir);
+    set.stamp_ = std::move(list.stamp);
+    std::vector<Hook> asleep;  // known, but nothing that could run
+    for (const Script& script : list.scripts) {
+        if (!script.valid_name) {
+            if (script.executable) {
+                set.warnings_.push_back({absolute_path(config.hooks_dir, script.path),
+                                         "its name cannot be a hook's ([A-Za-z0-9][A-Za-z0-9._-]*)",
+                                         "rename it"});
+            }
+            continue;
+        }
+        Hook hook = script_hook(config, script);
+        if (script.executable && !is_known(script.code)) set.warnings_.push_back(unknown_code(hook));
+        // A file that is no hook yet: one of a known name, not a README beside the hooks.
+        bool meant = script.executable || is_known(script.code) || block_of(config, script.name);
+        if (meant) (script.executable ? set.hooks_ : asleep).push_back(std::move(hook));
+    }
+    for (const HookBlock& block : config.hooks) {
+        if (!block.run.empty()) {
+            set.hooks_.push_back(block_hook(block));
+        } else if (std::ranges::find(list.scripts, block.name, &Script::name) ==
+                   list.scripts.end()) {
+            set.warnings_.push_back(missing_script(block, config.hooks_dir));
+            asleep.push_back(block_hook(block));
+        }
+    }
+    std::ranges::sort(set.hooks_, {}, &Hook::name);
+    refuse_equal_names(set.hooks_);
+    for (Hook& hook : asleep) {
+        if (!set.find(hook.name)) {
+            set.hooks_.insert(std::ranges::lower_bound(set.hooks_, hook.name, {}, &Hook::name), hook);
+        }
+    }
+    return set;
+}
+
+std::string HookSet::stamp_of(const std::string& hooks_dir) {
+    return list_scripts(hooks_dir).stamp;
+}
+
+const Hook* HookSet::find(std::string_view name) const {
+    auto found = std::ranges::lower_bound(hooks_, name, {}, &Hook::name);
+    return found != hooks_.end() && found->name == name ? &*found : nullptr;
+}
+
+HookSet::Match HookSet::match(const EventFacts& facts, const Tree& body) const {
+    Match result;
+    std::vector<Refusal> refused_by_all;
+    for (const Hook& hook : hooks_) {
+        std::string reason = event_refusal(hook, facts.code);
+        if (reason.empty()) reason = hook.problem;
+        bool of_interest = reason.empty();
+        if (of_interest) reason = rule_refusal(hook, body);
+        if (reason.empty()) {
+            result.taken.push_back(&hook);
+            continue;
+        }
+        if (of_interest) result.refused.push_back({hook.name, reason});
+        refused_by_all.push_back({hook.name, reason});
+    }
+    if (result.taken.empty()) result.refused = std::move(refused_by_all);
+    return result;
+}
+
+}  // namespace bx

@@ -1,0 +1,81 @@
+// The user's hooks: what the config's blocks and hooks_dir declare, and which of them take an
+// event, and why not.  Nothing here starts anything.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "config/config.h"
+#include "event/event.h"
+#include "store/records.h"
+
+namespace bx {
+
+// Two hooks of one name: events stay `new` until it is mended.
+class HooksError : public Error {
+public:
+    using Error::Error;
+};
+
+struct Hook {
+    std::string name;
+    std::string program;               // absolute path; empty when there is none
+    std::vector<std::string> args;     // templates
+    std::string code;                  // of a script: the code in upper case; "ANY": every event
+    std::vector<std::string> globs;    // of a block with `run`
+    std::vector<Condition> when;
+    std::vector<Condition> unless;
+    HookSettings settings;
+    bool from_dir = false;             // a file of hooks_dir (its permissions go up to hooks_dir)
+    // Why it cannot run and so takes no event: "not executable", "missing: no file named x"; what
+    // waits for it fails for this reason.  Empty: it can.
+    std::string problem;
+};
+
+// Something a person should know about hooks_dir: a name that is no known code, for example.
+struct HookWarning {
+    std::string place;
+    std::string message;
+    std::string fix;
+};
+
+class HookSet {
+public:
+    // Reads hooks_dir as it is now.  A missing hooks_dir is an empty one.  Throws HooksError for two
+    // hooks of one name, Error when hooks_dir cannot be read.
+    static HookSet load(const Config& config);
+
+    const std::vector<Hook>& hooks() const { return hooks_; }  // by name
+    const std::vector<HookWarning>& warnings() const { return warnings_; }
+    const Hook* find(std::string_view name) const;
+
+    // Two stamps of hooks_dir are equal when nothing changed in it that load() looks at.
+    const std::string& stamp() const { return stamp_; }
+    static std::string stamp_of(const std::string& hooks_dir);
+
+    struct Match {
+        std::vector<const Hook*> taken;
+        // With at least one taken: the hooks whose when/unless said no, and disabled ones.  With
+        // none: every hook, also those for other events.
+        std::vector<Refusal> refused;
+    };
+    Match match(const EventFacts& facts, const Tree& body) const;
+
+private:
+    std::vector<Hook> hooks_;
+    std::vector<HookWarning> warnings_;
+    std::string stamp_;
+};
+
+// Why HOOK's program may not be started, or nothing: "missing", "not executable", "unsafe
+// permissions", "bad interpreter '/bin/nosh'".  HOOKS_DIR bounds how far up directories are looked at (contract: "The hooks directory").
+struct StartProblem {
+    std::string reason;
+    std::string fix;  // the command that mends it
+};
+std::optional<StartProblem> start_problem(const Hook& hook, const std::string& hooks_dir);
+
+}  // namespace bx

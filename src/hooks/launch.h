@@ -1,0 +1,29 @@
+// What a hook gets: stdin, argv and environment for one run, made of the event and nothing else.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "hooks/hooks.h"
+#include "store/records.h"
+
+namespace bx {
+
+struct Launch {
+    std::string program;
+    std::vector<std::string> argv;  // argv[0] is the program
+    std::vector<std::string> env;   // "NAME=value"
+    std::string dir;
+    std::string input;              // stdin: the event as JSON and LF
+    std::vector<std::string> secrets;  // to be masked in what it prints (mask.h)
+    std::string refusal;            // not empty: the delivery is dead for this reason, run nothing
+};
+
+// CLAIM's run of HOOK.  TZ is the worker's own ("" = unset), HOME its user's.
+Launch prepare_launch(const Claim& claim, const Hook& hook);
+
+// One argument template: {path.in.event} replaced, {{ a brace.  REFUSAL is set when a path is
+// missing, an array, secret, over 64 KB or holds NUL.
+std::string expand_argument(const std::string& text, const Tree& body, std::string& refusal);
+
+}  // namespace bx

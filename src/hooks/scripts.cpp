@@ -1,0 +1,130 @@
+#include "hooks/scripts.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace bx {
+
+namespace {
+
+bool is_ignored(std::string_view name) {
+    return name.starts_with('.') || name.ends_with('~') || name.ends_with(".sample") ||
+           name.ends_with(".disabled");
+}
+
+bool is_hook_name(std::string_view name) {
+    auto letter = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    };
+    return !name.empty() && letter(name.front()) && std::ranges::all_of(name, [&](char c) {
+        return letter(c) || c == '.' || c == '_' || c == '-';
+    });
+}
+
+// "notify.sh" -> "notify"
+std::string without_extension(const std::string& name) {
+    constexpr std::array<std::string_view, 6> extensions{".sh", ".php", ".py", ".pl", ".rb", ".js"};
+    for (std::string_view extension : extensions) {
+        if (name.size() > extension.size() && name.ends_with(extension)) {
+            return name.substr(0, name.size() - extension.size());
+        }
+    }
+    return name;
+}
+
+// The names in DIR, sorted; none when there is no such directory.
+std::vector<std::string> names_in(const std::string& dir) {
+    struct Closer {
+        void operator()(DIR* handle) const { ::closedir(handle); }
+    };
+    std::unique_ptr<DIR, Closer> handle(::opendir(dir.c_str()));
+    if (!handle) {
+        if (errno == ENOENT) return {};
+        throw_errno("cannot read the hooks directory '" + dir + "'");
+    }
+    std::vector<std::string> names;
+    for (;;) {
+        errno = 0;
+        const dirent* entry = ::readdir(handle.get());
+        if (!entry && errno != 0) throw_errno("cannot read the hooks directory '" + dir + "'");
+        if (!entry) break;
+        if (!is_ignored(entry->d_name)) names.emplace_back(entry->d_name);
+    }
+    std::ranges::sort(names);
+    return names;
+}
+
+class Lister {
+public:
+    explicit Lister(const std::string& hooks_dir) : hooks_dir_(hooks_dir) {}
+
+    ScriptList list() {
+        for (const std::string& name : names_in(hooks_dir_)) {
+            std::optional<struct stat> info = look(name);
+            if (!info) continue;
+            if (S_ISDIR(info->st_mode)) {
+                if (name.size() > 2 && name.ends_with(".d")) list_event(name);
+            } else {
+                add(name, without_extension(name), *info);
+            }
+        }
+        return std::move(list_);
+    }
+
+private:
+    // The scripts of EVENT.d, DIR being its name.
+    void list_event(const std::string& dir) {
+        for (const std::string& name : names_in(hooks_dir_ + '/' + dir)) {
+            std::string path = dir + '/' + name;
+            std::optional<struct stat> info = look(path);
+            if (info) add(path, dir.substr(0, dir.size() - 2), *info);
+        }
+    }
+
+    // None for what vanished meanwhile and for links that lead nowhere.
+    std::optional<struct stat> look(const std::string& path) const {
+        struct stat info {};
+        if (::stat((hooks_dir_ + '/' + path).c_str(), &info) != 0) return std::nullopt;
+        return info;
+    }
+
+    void add(const std::string& path, const std::string& event, const struct stat& info) {
+        if (!S_ISREG(info.st_mode)) return;
+        Script script;
+        script.path = path;
+        script.name = without_extension(path);
+        std::ranges::replace(script.name, '/', '.');
+        script.code = upper(event);
+        script.executable = (info.st_mode & 0111) != 0;
+        script.valid_name = is_hook_name(script.name);
+        list_.scripts.push_back(std::move(script));
+        for (long long part : {static_cast<long long>(info.st_ino),
+                               static_cast<long long>(info.st_mode),
+                               static_cast<long long>(info.st_ctim.tv_sec),
+                               static_cast<long long>(info.st_ctim.tv_nsec)}) {
+            list_.stamp.append(std::to_string(part)).append(" ");
+        }
+        list_.stamp.append(path).append("\n");
+    }
+
+    const std::string& hooks_dir_;
+    ScriptList list_;
+};
+
+}  // namespace
+
+ScriptList list_scripts(const std::string& hooks_dir) {
+    return Lister(hooks_dir).list();
+}
+
+}  // namespace bx

@@ -1,0 +1,26 @@
+// The files of hooks_dir that are hooks, or look like it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace bx {
+
+struct Script {
+    std::string path;  // below hooks_dir: "ONCRMDEALADD.d/notify.sh"
+    std::string name;  // as a hook: "ONCRMDEALADD.d.notify"
+    std::string code;  // of its event, upper case; "ANY": every event
+    bool executable = false;   // has an execute bit: enabled
+    bool valid_name = true;    // [A-Za-z0-9][A-Za-z0-9._-]*
+};
+
+struct ScriptList {
+    std::vector<Script> scripts;  // by path
+    std::string stamp;            // equal when nothing changed in what was looked at
+};
+
+// Looks at HOOKS_DIR and its EVENT.d directories.  One that is missing is empty.  Throws Error when
+// one cannot be read.
+ScriptList list_scripts(const std::string& hooks_dir);
+
+}  // namespace bx

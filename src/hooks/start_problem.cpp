@@ -1,0 +1,102 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "hooks/hooks.h"
+
+namespace bx {
+
+namespace {
+
+// PATH as a word of a shell command line.
+std::string quoted(const std::string& path) {
+    std::string result = "'";
+    for (char c : path) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return result + "'";
+}
+
+std::string chown_command(const std::string& path) {
+    return "chown -h " + std::to_string(::geteuid()) + ' ' + quoted(path);
+}
+
+bool is_trusted(uid_t owner) {
+    return owner == 0 || owner == ::geteuid();
+}
+
+// The command that makes PATH safe; none when it is.  Both a symlink and what it leads to count.
+std::optional<std::string> unsafe(const std::string& path) {
+    struct stat link {};
+    struct stat target {};
+    if (::lstat(path.c_str(), &link) != 0 || ::stat(path.c_str(), &target) != 0) {
+        return "ls -ld " + quoted(path);
+    }
+    if (!is_trusted(link.st_uid)) return chown_command(path);
+    if (!is_trusted(target.st_uid)) {
+        return "chown " + std::to_string(::geteuid()) + ' ' + quoted(path);
+    }
+    if ((target.st_mode & (S_IWGRP | S_IWOTH)) != 0) return "chmod go-w " + quoted(path);
+    return std::nullopt;
+}
+
+std::optional<std::string> unsafe_from(const std::string& hooks_dir, const std::string& program) {
+    std::string path = program;
+    if (std::optional<std::string> fix = unsafe(path)) return fix;
+    while (path != hooks_dir && path.size() > hooks_dir.size()) {
+        path = directory_of(path);
+        if (std::optional<std::string> fix = unsafe(path)) return fix;
+    }
+    return std::nullopt;
+}
+
+// The interpreter a script's first line names; empty for a binary.
+std::string interpreter_of(const std::string& program) {
+    Fd fd(::open(program.c_str(), O_RDONLY | O_CLOEXEC));
+    std::array<char, 256> bytes;
+    ssize_t size = fd ? ::read(fd.get(), bytes.data(), bytes.size()) : 0;
+    std::string_view line(bytes.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+    if (!line.starts_with("#!")) return {};
+    line = line.substr(2, line.find('\n') - 2);
+    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+    return std::string(line.substr(0, line.find_first_of(" \t")));
+}
+
+std::optional<StartProblem> bad_interpreter(const std::string& program) {
+    std::string interpreter = interpreter_of(program);
+    if (interpreter.empty() || ::access(interpreter.c_str(), X_OK) == 0) return std::nullopt;
+    StartProblem problem{"bad interpreter '" + printable(interpreter) + "'", ""};
+    if (interpreter.ends_with('\r')) {
+        problem.fix = "sed -i 's/\\r$//' " + quoted(program);
+    } else {
+        problem.fix = "mend the first line of " + quoted(program);
+    }
+    return problem;
+}
+
+}  // namespace
+
+std::optional<StartProblem> start_problem(const Hook& hook, const std::string& hooks_dir) {
+    const std::string& program = hook.program;
+    struct stat info {};
+    if (program.empty() || ::stat(program.c_str(), &info) != 0) {
+        if (program.empty() || errno == ENOENT || errno == ENOTDIR) {
+            return StartProblem{"missing", "put the program at " + quoted(program)};
+        }
+        return StartProblem{system_error("cannot look at it", errno).what(), "ls -l " + quoted(program)};
+    }
+    std::optional<std::string> fix = hook.from_dir ? unsafe_from(hooks_dir, program) : unsafe(program);
+    if (fix) return StartProblem{"unsafe permissions", *fix};
+    if (!S_ISREG(info.st_mode) ||
+        ::faccessat(AT_FDCWD, program.c_str(), X_OK, AT_EACCESS) != 0) {
+        return StartProblem{"not executable", "chmod u+x " + quoted(program)};
+    }
+    return bad_interpreter(program);
+}
+
+}  // namespace bx

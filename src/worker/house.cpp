@@ -1,0 +1,121 @@
+// What the worker's loop does beside running hooks.
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <utility>
+
+#include "worker/loop.h"
+
+namespace bx {
+
+namespace {
+
+constexpr std::size_t prune_step = 200;      // events, so that the gateway never waits for long
+constexpr Millis scrub_limit = 50 * second;  // the contract's minute, with room for the work itself
+
+std::string host_name() {
+    std::array<char, HOST_NAME_MAX + 1> name{};
+    if (::gethostname(name.data(), name.size() - 1) != 0) return "localhost";
+    return name.data();
+}
+
+}  // namespace
+
+void Loop::keep_house() {
+    obey_kill_wishes();
+    woken_ = false;
+    if (now_ >= second_at_) {
+        second_at_ = now_ + second;
+        save_outputs();
+        show_worker();
+    }
+    if (now_ >= minute_at_) {
+        minute_at_ = now_ + minute;
+        pruning_ = unscrubbed_ = true;
+    }
+    if (pruning_) prune();
+    scrub();
+}
+
+void Loop::obey_kill_wishes() {
+    if (runs_.size() == 0) return;
+    for (const DeliveryName& name : store_.kill_wishes()) {
+        runs_.end(name.event, name.hook, AttemptResult::cancelled, now_);
+    }
+}
+
+void Loop::save_outputs() {
+    for (const std::unique_ptr<Run>& run : runs_.all()) {
+        if (!run->take_unsaved()) continue;
+        store_.save_output(run->event(), run->hook(), run->attempt(), run->process()->out().take(),
+                           run->process()->err().take());
+    }
+}
+
+void Loop::show_worker() {
+    WorkerRecord record = shown_;
+    if (record.pid == 0) {
+        record.host = host_name();
+        record.pid = ::getpid();
+        record.version = BXHOOK_VERSION;
+        record.since = wall_now();
+    }
+    record.running = static_cast<int>(runs_.size());
+    record.config_error = config_file_.error().empty() ? hooks_.problem() : config_file_.error();
+    if (record.pid == shown_.pid && record.running == shown_.running &&
+        record.config_error == shown_.config_error) {
+        return;
+    }
+    store_.register_worker(record);
+    shown_ = std::move(record);
+}
+
+// Deliveries that are `running`, but not by us: a dead worker's, at the start; later those of a
+// claim whose commit was reported as failed and was not.
+void Loop::adopt_orphans() {
+    const ConfigPtr& config = config_file_.current();
+    if (!config) return;
+    for (const Orphan& orphan : store_.orphans()) {
+        if (runs_.has(orphan.event, orphan.hook)) continue;
+        log_.warning("a run was lost", {{"event", orphan.event},
+                                        {"hook", orphan.hook},
+                                        {"attempt", orphan.attempt},
+                                        {"started_at", iso_time(orphan.started_at)}});
+        runs_.add(std::make_unique<Run>(orphan, settings_of(orphan.hook), now_));
+        progress_ = true;
+    }
+}
+
+void Loop::prune() {
+    const ConfigPtr& config = config_file_.current();
+    if (!config) return;
+    Millis wall = wall_now();
+    PruneOrder order{wall - config->retention.done, wall - config->retention.dead, prune_step};
+    pruning_ = store_.prune(order) > 0;
+    more_ = more_ || pruning_;
+}
+
+// When idle, and at the latest in time: the checkpoint costs the gateway a moment.
+void Loop::scrub() {
+    if (!unscrubbed_) return;
+    bool idle = runs_.size() == 0 && now_ - quiet_since_ >= second;
+    if (!idle && now_ - scrubbed_at_ < scrub_limit) return;
+    scrubbed_at_ = now_;
+    unscrubbed_ = !store_.scrub();
+}
+
+// The store, or the machine, is in trouble: said once and each minute, then tried again.
+void Loop::note_trouble(const std::string& what, Millis retry_after) {
+    if (what != trouble_ || now_ >= trouble_logged_at_ + minute) {
+        log_.error("in trouble, trying again", {{"cause", what}});
+        trouble_logged_at_ = now_;
+    }
+    trouble_ = what;
+    store_at_ = now_ + retry_after;
+    minute_at_ = 0;  // a claim may have been committed after all
+    more_ = true;
+}
+
+}  // namespace bx

@@ -1,0 +1,410 @@
+#include "worker/loop.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <limits>
+#include <utility>
+
+#include "base/text.h"
+#include "event/payload.h"
+#include "hooks/launch.h"
+#include "worker/schedule.h"
+
+namespace bx {
+
+namespace {
+
+constexpr std::size_t match_batch = 32;  // events; each may hold limits.body in memory
+constexpr Millis backstop = second;      // between looks into the store when nothing calls
+constexpr Millis last_tries = 10 * second;  // to record the last runs after the grace
+constexpr std::size_t stderr_lines = 5;
+
+// The start of a hook failed for REASON; FIX may be a command that mends it.
+class StartError : public Error {
+public:
+    StartError(const std::string& reason, std::string fix) : Error(reason), fix_(std::move(fix)) {}
+    const std::string& fix() const { return fix_; }
+
+private:
+    std::string fix_;
+};
+
+std::string delivery_name(EventNumber event, const std::string& hook) {
+    return std::to_string(event) + '/' + hook;
+}
+
+std::vector<std::string_view> last_lines(std::string_view text, std::size_t most) {
+    std::vector<std::string_view> lines = split(trim(text), '\n');
+    if (lines.size() > most) lines.erase(lines.begin(), lines.end() - static_cast<long>(most));
+    if (lines.size() == 1 && lines.front().empty()) lines.clear();
+    return lines;
+}
+
+}  // namespace
+
+Loop::Loop(ConfigFile& config_file, Store& store, const std::string& store_place, WorkerSeat& seat,
+           WorkerSignals& signals, const WorkerOptions& options, Log& log)
+    : config_file_(config_file),
+      store_(store),
+      store_place_(store_place),
+      seat_(seat),
+      signals_(signals),
+      options_(options),
+      log_(log),
+      hooks_(log),
+      now_(steady_now()),
+      idle_since_(now_),
+      quiet_since_(now_),
+      scrubbed_at_(now_) {}
+
+// -- Its life
+
+int Loop::run() {
+    seat_.open_wake();
+    log_.info("started", {{"pid", ::getpid()}, {"config", config_file_.path()}});
+    for (;;) {
+        turn();
+        if (may_leave() && leave()) break;
+        wait();
+    }
+    depart();
+    return exit_status_;
+}
+
+void Loop::turn() {
+    progress_ = false;
+    now_ = steady_now();
+    try {
+        if (stopping_ && now_ >= grace_until_) runs_.end_all(AttemptResult::interrupted, now_);
+        runs_.reap(now_);
+        runs_.tick(now_);
+        collect();
+        refresh();
+        if (now_ >= store_at_ && has_store_work()) use_store();
+    } catch (const StoreBusy& error) {
+        note_trouble(error.what(), second / 5);
+    } catch (const std::exception& error) {
+        note_trouble(error.what(), second);
+    }
+    if (progress_) quiet_since_ = now_;
+    if (progress_ || runs_.size() > 0 || !finishes_.empty()) idle_since_ = now_;
+}
+
+// False when the turn is only about a hook's output.
+bool Loop::has_store_work() const {
+    return more_ || woken_ || !finishes_.empty() || now_ >= second_at_ ||
+           (next_due_ && wall_now() >= *next_due_);
+}
+
+void Loop::use_store() {
+    more_ = false;
+    record();
+    if (now_ >= minute_at_) adopt_orphans();
+    if (!stopping_) {
+        match();
+        start_due();
+    }
+    keep_house();
+    if (options_.detached && !progress_ && store_.has_unfinished()) idle_since_ = now_;
+    if (!trouble_.empty()) log_.info("the store works again");
+    trouble_.clear();
+}
+
+void Loop::wait() {
+    std::vector<pollfd> set{{signals_.fd(), POLLIN, 0}, {seat_.wake_fd(), POLLIN, 0}};
+    runs_.append_to(set);
+    if (::poll(set.data(), set.size(), static_cast<int>(wait_time())) <= 0) return;
+    if (set[0].revents != 0) take_signals();
+    if (set[1].revents != 0) {
+        seat_.drain();
+        woken_ = true;
+    }
+    runs_.handle(set.data() + 2);
+}
+
+Millis Loop::wait_time() const {
+    if (more_ && store_at_ <= now_) return 0;
+    Millis now = steady_now();
+    Millis until = std::min(now + backstop, runs_.next_tick());
+    if (store_at_ > now) {
+        until = std::min(until, store_at_);
+    } else {
+        if (!finishes_.empty()) return 0;
+        if (next_due_) until = std::min(until, now + std::max(*next_due_ - wall_now(), Millis{0}));
+    }
+    if (hooks_.settled_at() > now) until = std::min(until, hooks_.settled_at());
+    if (stopping_ && grace_until_ > now) until = std::min(until, grace_until_);
+    return std::max(until - now, Millis{0});
+}
+
+void Loop::take_signals() {
+    while (int signal = signals_.next()) {
+        switch (signal) {
+            case SIGTERM:
+            case SIGINT: stop(); break;
+            case SIGHUP: reload_ = true; break;
+            case SIGUSR1: log_.reopen(); break;
+            default: break;  // SIGCHLD: each turn reaps
+        }
+    }
+}
+
+void Loop::stop() {
+    const ConfigPtr& config = config_file_.current();
+    Millis grace = config && !stopping_ ? config->worker.shutdown_grace : 0;  // none the second time
+    if (!stopping_) log_.info("stopping", {{"running", runs_.size()}});
+    stopping_ = true;
+    next_due_.reset();
+    grace_until_ = steady_now() + grace;
+}
+
+bool Loop::may_leave() {
+    if (runs_.size() > 0) return false;
+    if (stopping_) return finishes_.empty() || now_ >= grace_until_ + last_tries;
+    bool quiet = finishes_.empty() && !more_ && trouble_.empty();
+    if (options_.once) return quiet && now_ >= hooks_.settled_at();
+    return options_.detached && quiet && now_ - idle_since_ >= options_.idle;
+}
+
+// An event whose wake-up was taken by the FIFO that is closed now must not lie there: after the
+// close wakers start another worker, before it we look once more.
+bool Loop::leave() {
+    if (stopping_) return true;
+    seat_.close_wake();
+    more_ = true;
+    turn();
+    if (may_leave()) return true;
+    seat_.open_wake();
+    more_ = true;  // what came in between woke nobody
+    return false;
+}
+
+void Loop::depart() {
+    if (!finishes_.empty()) {
+        log_.error("ended runs could not be recorded and will be repeated", {{"runs", finishes_.size()}});
+        exit_status_ = 1;
+    }
+    try {
+        store_.unregister_worker(shown_);
+        store_.scrub();
+    } catch (const StoreError& error) {
+        log_.warning("cannot tidy the store before leaving", {{"cause", error.what()}});
+    }
+    if (options_.once && !hooks_.problem().empty()) exit_status_ = 1;
+    log_.info("stopped");
+}
+
+// -- A turn's work
+
+// Takes the runs that are over, and decides what becomes of their deliveries.
+void Loop::collect() {
+    for (const std::unique_ptr<Run>& run : runs_.take_over()) {
+        Finish finish = run->outcome();
+        settle(std::move(finish), run->max_attempts(), run->settings());
+        report(finishes_.back(), run->max_attempts(), run->duration(now_));
+    }
+}
+
+void Loop::settle(Finish finish, int max_attempts, const HookSettings& settings) {
+    finish.ended_at = wall_now();
+    double random = std::uniform_real_distribution<double>(0, 1)(random_);
+    decide_next(finish, max_attempts, settings, finish.ended_at, random);
+    finishes_.push_back(std::move(finish));
+    progress_ = true;
+}
+
+void Loop::report(const Finish& finish, int max_attempts, Millis duration) {
+    std::string name = delivery_name(finish.event, finish.hook);
+    std::string attempt = std::to_string(finish.attempt) + " of " + std::to_string(max_attempts);
+    switch (finish.result) {
+        case AttemptResult::done:
+            log_.info("done", {{"delivery", name}, {"attempt", attempt}, {"ms", duration}});
+            return;
+        case AttemptResult::interrupted:
+        case AttemptResult::cancelled:
+            log_.info(name_of(finish.result), {{"delivery", name}, {"attempt", attempt}});
+            return;
+        default: break;
+    }
+    const std::string& reason = finish.delivery_reason;
+    if (finish.next == DeliveryState::dead) {
+        log_.error("dead", {{"delivery", name}, {"attempt", attempt}, {"reason", reason}, {"ms", duration}});
+    } else {
+        log_.warning(name_of(finish.result), {{"delivery", name},
+                                              {"attempt", attempt},
+                                              {"reason", reason},
+                                              {"ms", duration},
+                                              {"again_at", iso_time(finish.due_at)}});
+    }
+    for (std::string_view line : last_lines(finish.err.kept, stderr_lines)) {
+        log_.warning("stderr: " + std::string(line), {{"delivery", name}});
+    }
+}
+
+void Loop::record() {
+    if (finishes_.empty()) return;
+    store_.finish(finishes_);
+    finishes_.clear();
+    unscrubbed_ = progress_ = true;
+}
+
+// Looks at config and hooks when the last look is a second old.
+void Loop::refresh() {
+    if (!reload_ && now_ < refresh_at_) return;
+    refresh_at_ = now_ + second;
+    refreshed_at_ = wall_now();
+    switch (config_file_.refresh(std::exchange(reload_, false))) {
+        case ConfigFile::Change::loaded:
+            log_.configure(log_settings(*config_file_.current(), options_));
+            log_.info("config loaded", {{"config", config_file_.path()}});
+            more_ = true;
+            break;
+        case ConfigFile::Change::refused:
+            log_.error("config refused, the old one stays", {{"problem", config_file_.error()}});
+            break;
+        case ConfigFile::Change::none: break;
+    }
+    const ConfigPtr& config = config_file_.current();
+    if (!config) return;
+    if (config->store != store_place_ && !stopping_) {
+        log_.error("the config names another store: leaving this one");
+        exit_status_ = options_.detached ? 0 : 1;  // so that a supervisor starts it anew
+        stop();
+    }
+    hooks_.refresh(config, now_);
+}
+
+void Loop::match() {
+    if (!hooks_.ready(now_)) return;
+    std::vector<StoredEvent> events = store_.undispatched(match_batch);
+    if (events.empty()) return;
+    // A hook that was there before its event must take it, so the last look has to be younger.
+    auto is_newer = [&](const StoredEvent& event) { return event.received_at >= refreshed_at_; };
+    if (std::ranges::any_of(events, is_newer)) {
+        refresh_at_ = 0;
+        refresh();
+        if (!hooks_.ready(now_)) return;
+    }
+    std::vector<Dispatch> verdicts;
+    for (const StoredEvent& event : events) verdicts.push_back(verdict_on(event));
+    store_.dispatch(verdicts, wall_now());
+    unscrubbed_ = progress_ = true;
+    if (events.size() == match_batch) more_ = true;
+}
+
+Dispatch Loop::verdict_on(const StoredEvent& event) const {
+    Dispatch verdict;
+    verdict.event = event.number;
+    try {
+        Tree body = decode_payload(event.body, event.secrets, Secrets::keep);
+        HookSet::Match match = hooks_.set().match(event.facts, body);
+        // From the receipt on, not from now: a worker that comes late does not wait again.
+        Millis received = std::min(event.received_at, wall_now());
+        for (const Hook* hook : match.taken) {
+            const HookSettings& settings = hook->settings;
+            verdict.deliveries.push_back({hook->name, settings.order == Order::entity,
+                                          settings.coalesce, settings.attempts,
+                                          received + settings.delay});
+        }
+        verdict.refused = std::move(match.refused);
+        if (match.taken.empty()) verdict.skip_reason = "no hook takes it";
+    } catch (const Error& error) {
+        verdict.skip_reason = std::string("cannot read its body: ") + error.what();
+        log_.error("skipped", {{"event", event.number}, {"reason", verdict.skip_reason}});
+    }
+    return verdict;
+}
+
+const HookSettings& Loop::settings_of(const std::string& hook) const {
+    const Hook* known = hooks_.set().find(hook);
+    return known ? known->settings : config_file_.current()->defaults;
+}
+
+std::size_t Loop::room(const std::string& hook) const {
+    const HookSettings& settings = settings_of(hook);
+    std::size_t most = settings.disabled ? 0 : static_cast<std::size_t>(settings.concurrency);
+    std::size_t running = runs_.count(hook);
+    return most > running ? most - running : 0;
+}
+
+void Loop::start_due() {
+    next_due_.reset();
+    const ConfigPtr config = config_file_.current();
+    if (!config) return;
+    auto most = static_cast<std::size_t>(config->worker.concurrency);
+    if (runs_.size() >= most) return;
+    std::size_t slots = most - runs_.size();
+    Millis wall = wall_now();
+    std::vector<Claim> claims =
+        store_.claim(slots, [this](const std::string& hook) { return room(hook); }, wall);
+    for (const Claim& claim : claims) start(claim);
+    if (!claims.empty()) progress_ = true;
+    if (claims.size() < slots) next_due_ = store_.next_due(wall);
+}
+
+void Loop::start(const Claim& claim) {
+    try {
+        std::string refusal;
+        std::unique_ptr<Process> process = launch(claim, refusal);
+        if (!process) return fail(claim, refusal, true);
+        runs_.add(std::make_unique<Run>(claim, settings_of(claim.hook), std::move(process), steady_now()));
+        log_.debug("begun", {{"delivery", delivery_name(claim.event.number, claim.hook)},
+                             {"attempt", claim.attempt}});
+    } catch (const StartError& error) {
+        log_.warning("cannot start", {{"hook", claim.hook}, {"reason", error.what()}, {"fix", error.fix()}});
+        fail(claim, error.what(), false);
+    } catch (const std::exception& error) {
+        fail(claim, error.what(), false);
+    }
+}
+
+// Null: REFUSAL says why CLAIM can never run.  Throws Error when it cannot be started now.
+std::unique_ptr<Process> Loop::launch(const Claim& claim, std::string& refusal) {
+    const Config& config = *config_file_.current();
+    const Hook& hook = runnable(claim.hook);
+    if (auto problem = start_problem(hook, config.hooks_dir)) {
+        throw StartError(problem->reason, problem->fix);
+    }
+    Launch what = prepare_launch(claim, hook);
+    refusal = what.refusal;
+    if (!refusal.empty()) return nullptr;
+    return std::make_unique<Process>(what, config.limits.output);
+}
+
+const Hook& Loop::runnable(const std::string& name) {
+    const Hook* hook = hooks_.set().find(name);
+    if (!hook || !hook->problem.empty()) {
+        // It may have been mended since the last look.
+        hooks_.refresh(config_file_.current(), now_);
+        hook = hooks_.set().find(name);
+    }
+    if (!hook) throw Error("missing: no file named " + name + ", and no block with run");
+    if (!hook->problem.empty()) throw Error(hook->problem);
+    return *hook;
+}
+
+// Ends CLAIM's attempt, of which nothing ran.
+void Loop::fail(const Claim& claim, const std::string& reason, bool for_good) {
+    Finish finish;
+    finish.event = claim.event.number;
+    finish.hook = claim.hook;
+    finish.attempt = claim.attempt;
+    finish.result = AttemptResult::failed;
+    finish.reason = reason;
+    settle(std::move(finish), for_good ? claim.attempt : claim.max_attempts, settings_of(claim.hook));
+    report(finishes_.back(), claim.max_attempts, 0);
+}
+
+LogSettings log_settings(const Config& config, const WorkerOptions& options) {
+    LogSettings settings = config.log;
+    if (options.detached && settings.file.empty()) {
+        settings.file = directory_of(config.store) + "/bxhook.log";
+        settings.rotate_at = std::int64_t{10} << 20;
+    }
+    return settings;
+}
+
+}  // namespace bx

@@ -1,0 +1,115 @@
+// The worker's loop.  A turn: reap -> record -> match -> claim and start -> keep house; then it
+// sleeps until a descriptor, a signal or a time calls.
+//
+// Nothing here blocks on a hook.  A store that is busy or fails is tried again; what ended runs
+// left is kept in memory until it could be recorded.
+#pragma once
+
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "config/config.h"
+#include "store/store.h"
+#include "store/wake.h"
+#include "worker/live_hooks.h"
+#include "worker/run_table.h"
+#include "worker/signals.h"
+#include "worker/worker.h"
+
+namespace bx {
+
+class Loop {
+public:
+    // STORE_PLACE is Config::store as the store was opened.
+    Loop(ConfigFile& config_file, Store& store, const std::string& store_place, WorkerSeat& seat,
+         WorkerSignals& signals, const WorkerOptions& options, Log& log);
+
+    // Gives the exit status.
+    int run();
+
+private:
+    // -- Its life
+    void turn();
+    void wait();
+    Millis wait_time() const;  // 0: work is left
+    void take_signals();
+    void stop();
+    bool may_leave();
+    bool leave();
+    void depart();
+
+    // -- A turn's work
+    bool has_store_work() const;
+    void use_store();
+    void collect();
+    void record();
+    void refresh();
+    void match();
+    Dispatch verdict_on(const StoredEvent& event) const;
+    void start_due();
+    std::size_t room(const std::string& hook) const;
+    void start(const Claim& claim);
+    std::unique_ptr<Process> launch(const Claim& claim, std::string& refusal);
+    const Hook& runnable(const std::string& name);
+    void fail(const Claim& claim, const std::string& reason, bool for_good);
+    void settle(Finish finish, int max_attempts, const HookSettings& settings);
+    void report(const Finish& finish, int max_attempts, Millis duration);
+
+    // -- House-keeping (house.cpp)
+    void keep_house();
+    void obey_kill_wishes();
+    void save_outputs();
+    void show_worker();
+    void adopt_orphans();
+    void prune();
+    void scrub();
+    void note_trouble(const std::string& what, Millis retry_after);
+
+    const HookSettings& settings_of(const std::string& hook) const;
+
+    ConfigFile& config_file_;
+    Store& store_;
+    const std::string store_place_;
+    WorkerSeat& seat_;
+    WorkerSignals& signals_;
+    const WorkerOptions options_;
+    Log& log_;
+    LiveHooks hooks_;
+    RunTable runs_;
+    std::vector<Finish> finishes_;  // ended, not yet recorded
+    std::mt19937_64 random_{std::random_device{}()};
+    WorkerRecord shown_;
+    int exit_status_ = 0;
+
+    bool progress_ = false;    // the last turn did something
+    bool more_ = true;         // and another one would find more
+    bool woken_ = true;        // through the FIFO, since the store was last looked at
+    bool reload_ = false;      // SIGHUP
+    bool stopping_ = false;
+    bool pruning_ = false;
+    bool unscrubbed_ = true;   // secrets may have been erased since the last scrub
+
+    // Steady times.
+    Millis now_;
+    Millis refresh_at_ = 0;
+    Millis second_at_ = 0;     // what is done once a second
+    Millis minute_at_ = 0;
+    Millis store_at_ = 0;      // not to be used before
+    Millis trouble_logged_at_ = 0;
+    Millis grace_until_ = 0;   // while stopping
+    Millis idle_since_;        // no unfinished event
+    Millis quiet_since_;       // no progress
+    Millis scrubbed_at_;
+    // Wall times.
+    Millis refreshed_at_ = 0;  // hooks and config were looked at
+    std::optional<Millis> next_due_;
+    std::string trouble_;      // of the store
+};
+
+// The settings of the worker's log: a detached one writes beside its store unless told otherwise.
+LogSettings log_settings(const Config& config, const WorkerOptions& options);
+
+}  // namespace bx

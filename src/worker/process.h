@@ -1,0 +1,54 @@
+// One run of a hook: a child process in a session of its own, its stdin fed and its output taken
+// without ever blocking.
+//
+// Passive: the worker's loop polls the descriptors and calls in.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+#include "hooks/launch.h"
+#include "worker/output.h"
+
+namespace bx {
+
+class Process {
+public:
+    // Starts it: fds 0, 1, 2 and those of ours that are not close-on-exec (leave_descriptors),
+    // default signal dispositions, empty mask, umask 022.  Throws Error when it cannot be started;
+    // what() is the reason for the attempt: "missing", "bad interpreter", ...
+    Process(const Launch& launch, std::size_t output_limit);
+
+    pid_t pid() const { return pid_; }
+    // stdin (to write), stdout, stderr (to read); -1 when closed.
+    int input_fd() const { return input_.get(); }
+    int output_fd() const { return output_.get(); }
+    int error_fd() const { return error_.get(); }
+
+    void feed();         // stdin is writable, or was closed by its reader
+    void read_output();  // either of the others is readable
+    // After it was reaped: takes what is still in the pipes (never waiting for a background child
+    // that holds them open) and closes them.
+    void drain();
+
+    const OutputKeeper& out() const { return out_; }
+    const OutputKeeper& err() const { return err_; }
+
+private:
+    void spawn(const Launch& launch, const int (&fds)[3]);
+
+    pid_t pid_ = -1;
+    Fd input_, output_, error_;
+    std::string pending_;  // stdin not yet written
+    std::size_t written_ = 0;
+    OutputKeeper out_, err_;
+};
+
+// Closes every descriptor from 3 up that whoever started us left open, and opens /dev/null for
+// those of 0, 1 and 2 that are not.  Once, before anything else is opened.
+void leave_descriptors();
+
+}  // namespace bx

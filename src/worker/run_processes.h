@@ -1,0 +1,18 @@
+// Which processes belong to a run of a hook, and signals to all of them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace bx {
+
+// Every living process of run RUN: the session SESSION (0: none known), plus every process of our
+// user whose environment carries BX_RUN=RUN.  By reading /proc.
+std::vector<pid_t> processes_of(pid_t session, const std::string& run);
+
+// Sends SIGNAL to all of them; gives how many there were.
+std::size_t signal_run(pid_t session, const std::string& run, int signal);
+
+}  // namespace bx

@@ -1,0 +1,89 @@
+#include "worker/run_table.h"
+
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace bx {
+
+void RunTable::add(std::unique_ptr<Run> run) {
+    ++counts_[run->hook()];
+    runs_.push_back(std::move(run));
+}
+
+std::size_t RunTable::count(const std::string& hook) const {
+    auto found = counts_.find(hook);
+    return found == counts_.end() ? 0 : found->second;
+}
+
+bool RunTable::has(EventNumber event, const std::string& hook) const {
+    return std::ranges::any_of(runs_, [&](const std::unique_ptr<Run>& run) {
+        return run->event() == event && run->hook() == hook;
+    });
+}
+
+void RunTable::append_to(std::vector<pollfd>& set) const {
+    for (const std::unique_ptr<Run>& run : runs_) {
+        Process* process = run->process();
+        // poll passes over negative descriptors.
+        set.push_back({process ? process->input_fd() : -1, POLLOUT, 0});
+        set.push_back({process ? process->output_fd() : -1, POLLIN, 0});
+        set.push_back({process ? process->error_fd() : -1, POLLIN, 0});
+    }
+}
+
+void RunTable::handle(const pollfd* set) {
+    for (const std::unique_ptr<Run>& run : runs_) {
+        if (set[0].revents != 0) run->process()->feed();
+        if (set[1].revents != 0 || set[2].revents != 0) run->process()->read_output();
+        set += 3;
+    }
+}
+
+void RunTable::reap(Millis now) {
+    int status = 0;
+    for (;;) {
+        pid_t pid = ::waitpid(-1, &status, WNOHANG);
+        if (pid <= 0) return;
+        auto run = std::ranges::find(runs_, pid, [](const auto& entry) { return entry->pid(); });
+        if (run != runs_.end()) (*run)->reaped(status, now);
+    }
+}
+
+void RunTable::tick(Millis now) {
+    for (const std::unique_ptr<Run>& run : runs_) run->tick(now);
+}
+
+Millis RunTable::next_tick() const {
+    Millis next = std::numeric_limits<Millis>::max();
+    for (const std::unique_ptr<Run>& run : runs_) {
+        next = std::min(next, run->over() ? Millis{0} : run->next_tick());
+    }
+    return next;
+}
+
+void RunTable::end_all(AttemptResult why, Millis now) {
+    for (const std::unique_ptr<Run>& run : runs_) run->end(why, now);
+}
+
+void RunTable::end(EventNumber event, const std::string& hook, AttemptResult why, Millis now) {
+    for (const std::unique_ptr<Run>& run : runs_) {
+        if (run->event() == event && (hook.empty() || run->hook() == hook)) run->end(why, now);
+    }
+}
+
+std::vector<std::unique_ptr<Run>> RunTable::take_over() {
+    std::vector<std::unique_ptr<Run>> over;
+    for (std::unique_ptr<Run>& run : runs_) {
+        if (!run->over()) continue;
+        auto count = counts_.find(run->hook());
+        if (--count->second == 0) counts_.erase(count);
+        over.push_back(std::move(run));
+    }
+    std::erase(runs_, nullptr);
+    return over;
+}
+
+}  // namespace bx

@@ -1,0 +1,44 @@
+// The runs of a worker: their descriptors in its poll set, their processes, their ends.
+#pragma once
+
+#include <poll.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "worker/run.h"
+
+namespace bx {
+
+class RunTable {
+public:
+    void add(std::unique_ptr<Run> run);
+    std::size_t size() const { return runs_.size(); }
+    std::size_t count(const std::string& hook) const;  // of that hook's
+    bool has(EventNumber event, const std::string& hook) const;
+    const std::vector<std::unique_ptr<Run>>& all() const { return runs_; }
+
+    // Appends the descriptors of all runs to SET; after the poll, `handle` takes the same part of it.
+    // No run may be added or removed in between.
+    void append_to(std::vector<pollfd>& set) const;
+    void handle(const pollfd* set);
+
+    // Waits for every child that ended: those of the runs, and strangers, which come to us as a
+    // subreaper.
+    void reap(Millis now);
+    void tick(Millis now);
+    Millis next_tick() const;  // the earliest of all; far away when there is none
+    void end_all(AttemptResult why, Millis now);
+    // Ends those of EVENT, or with a HOOK that one.
+    void end(EventNumber event, const std::string& hook, AttemptResult why, Millis now);
+    // Removes and gives those that are over.
+    std::vector<std::unique_ptr<Run>> take_over();
+
+private:
+    std::vector<std::unique_ptr<Run>> runs_;
+    std::map<std::string, std::size_t> counts_;  // by hook; none is 0
+};
+
+}  // namespace bx

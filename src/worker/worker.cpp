@@ -1,0 +1,72 @@
+#include "worker/worker.h"
+
+#include <sys/prctl.h>
+
+#include <csignal>
+#include <memory>
+
+#include "store/owner.h"
+#include "store/store.h"
+#include "store/wake.h"
+#include "worker/detach.h"
+#include "worker/loop.h"
+#include "worker/process.h"
+#include "worker/signals.h"
+
+namespace bx {
+
+namespace {
+
+constexpr Millis seat_wait = 5 * second;  // for a worker that is leaving
+
+ConfigFile open_config(const std::string& path, const WorkerOptions& options) {
+    if (!options.detached) return ConfigFile(path, ConfigPart::all);
+    ConfigFile file = ConfigFile::pending(path, ConfigPart::all);
+    file.refresh(true);
+    return file;
+}
+
+// Null: told to stop before the store could be opened.
+std::unique_ptr<Store> open_patiently(const std::string& place, WorkerSignals& signals, Log& log) {
+    StoreOptions options;
+    options.durable = false;
+    options.wait = second / 4;  // the hooks' pipes wait as long
+    for (bool said = false;; said = true) {
+        try {
+            return open_store(place, options);
+        } catch (const StoreBusy& error) {
+            if (!said) log.warning("waiting for the store", {{"cause", error.what()}});
+        }
+        signals.wait(second);
+        while (int signal = signals.next()) {
+            if (signal == SIGTERM || signal == SIGINT) return nullptr;
+        }
+    }
+}
+
+}  // namespace
+
+int run_worker(const std::string& config_path, const WorkerOptions& options, Log& log) {
+    leave_descriptors();
+    ConfigFile file = open_config(config_path, options);
+    // Of a config that is wrong only where the gateway does not look, that part is used.
+    ConfigPtr config = file.current() ? file.current() : load_config(config_path, ConfigPart::gateway);
+    become_store_owner(config->store);
+    log.configure(log_settings(*config, options));
+    if (options.detached) detach();
+    if (!file.current()) log.error("config refused", {{"problem", file.error()}});
+
+    WorkerSignals signals;
+    // What a hook leaves behind becomes our child, so that it can be told when it has ended.
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    std::unique_ptr<Store> store = open_patiently(config->store, signals, log);
+    if (!store) return 0;
+    WorkerSeat seat(config->store, options.once ? 0 : seat_wait);
+    if (!seat.held()) {
+        if (!options.once) log.info("another worker runs");
+        return 0;
+    }
+    return Loop(file, *store, config->store, seat, signals, options, log).run();
+}
+
+}  // namespace bx

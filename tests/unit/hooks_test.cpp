@@ -1,0 +1,327 @@
+#include "hooks/hooks.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "event/form.h"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// A hooks_dir and the config that names it.
+struct Fixture {
+    Fixture() {
+        std::string name = (fs::temp_directory_path() / "hooks-XXXXXX").string();
+        BOOST_REQUIRE(::mkdtemp(name.data()) != nullptr);
+        top = name;
+        config.hooks_dir = top + "/hooks";
+        fs::create_directory(config.hooks_dir);
+    }
+    ~Fixture() { fs::remove_all(top); }
+    Fixture(const Fixture&) = delete;
+    Fixture& operator=(const Fixture&) = delete;
+
+    std::string file(const std::string& path, mode_t mode = 0755, const std::string& text = "#!/bin/sh\n") {
+        std::string full = config.hooks_dir + "/" + path;
+        fs::create_directories(fs::path(full).parent_path());
+        std::ofstream(full) << text;
+        BOOST_REQUIRE(::chmod(full.c_str(), mode) == 0);
+        return full;
+    }
+
+    bx::HookBlock& block(const std::string& name, std::vector<std::string> events = {},
+                         const std::string& run = "") {
+        bx::HookBlock& hook = config.hooks.emplace_back();
+        hook.name = name;
+        hook.events = std::move(events);
+        hook.run = run;
+        return hook;
+    }
+
+    // The names that load() finds, with what keeps one from running: "a b(not executable)".
+    std::string names() {
+        std::string all;
+        bx::HookSet set = bx::HookSet::load(config);
+        for (const bx::Hook& hook : set.hooks()) {
+            all += (all.empty() ? "" : " ") + hook.name;
+            if (!hook.problem.empty()) all += "(" + hook.problem + ")";
+        }
+        return all;
+    }
+
+    // Who takes BODY, and who refuses and why: "a b | c: unless data.x 1".
+    std::string match(const std::string& body) {
+        bx::Tree tree = bx::decode_urlencoded(body, {});
+        bx::HookSet set = bx::HookSet::load(config);
+        bx::HookSet::Match match = set.match(bx::read_event(tree), tree);
+        std::string text;
+        for (const bx::Hook* hook : match.taken) text += hook->name + " ";
+        for (const bx::Refusal& refusal : match.refused) {
+            text += "| " + refusal.hook + ": " + refusal.reason + " ";
+        }
+        if (!text.empty()) text.pop_back();
+        return text;
+    }
+
+    std::string problem(const std::string& name) {
+        bx::HookSet set = bx::HookSet::load(config);
+        const bx::Hook* hook = set.find(name);
+        BOOST_REQUIRE(hook);
+        auto found = bx::start_problem(*hook, config.hooks_dir);
+        return found ? found->reason : "";
+    }
+
+    std::string top;
+    bx::Config config;
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(hooks, Fixture)
+
+BOOST_AUTO_TEST_CASE(names_follow_the_path_without_extension) {
+    file("ONCRMDEALADD.sh");
+    file("onCrmLeadAdd");
+    file("ONCRMDEALUPDATE.d/notify.php");
+    file("ONCRMDEALUPDATE.d/crm-sync");
+    file("any.py");
+    file("any.d/audit.js");
+    file("CATALOG.PRICE.ON.ADD");
+    BOOST_TEST(names() ==
+               "CATALOG.PRICE.ON.ADD ONCRMDEALADD ONCRMDEALUPDATE.d.crm-sync "
+               "ONCRMDEALUPDATE.d.notify any any.d.audit onCrmLeadAdd");
+}
+
+BOOST_AUTO_TEST_CASE(samples_backups_hidden_and_disabled_files_are_no_hooks) {
+    for (const char* name : {"ONCRMDEALADD.sample", "ONCRMDEALADD~", ".ONCRMDEALADD", "ONCRMDEALADD.disabled",
+                             "ONCRMDEALADD.d/x.sh~", "ONCRMDEALADD.d/.x", "lib/ONCRMDEALADD"}) {
+        file(name);
+    }
+    file("README.md", 0644);
+    BOOST_TEST(names() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_hooks_dir_that_is_missing_is_empty) {
+    config.hooks_dir = top + "/nowhere";
+    BOOST_TEST(names() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_without_execute_bit_is_known_but_asleep) {
+    file("ONCRMDEALADD", 0644);
+    BOOST_TEST(names() == "ONCRMDEALADD(not executable)");
+    BOOST_TEST(match("event=ONCRMDEALADD") == "| ONCRMDEALADD: not executable");
+}
+
+BOOST_AUTO_TEST_CASE(refuses_two_hooks_of_one_name) {
+    file("ONCRMDEALADD.sh");
+    file("ONCRMDEALADD.php");
+    BOOST_CHECK_EXCEPTION(names(), bx::HooksError, [](const bx::HooksError& error) {
+        std::string what = error.what();
+        return what.find("ONCRMDEALADD.sh") != what.npos && what.find("ONCRMDEALADD.php") != what.npos;
+    });
+    file("ONCRMDEALADD.php", 0644);
+    BOOST_TEST(names() == "ONCRMDEALADD");
+}
+
+BOOST_AUTO_TEST_CASE(refuses_a_file_and_a_block_that_both_run) {
+    file("ONCRMDEALADD.sh");
+    block("ONCRMDEALADD", {"ONCRMDEAL*"}, "/bin/true");
+    BOOST_CHECK_THROW(names(), bx::HooksError);
+}
+
+BOOST_AUTO_TEST_CASE(a_block_without_run_holds_the_settings_of_its_script) {
+    std::string path = file("any.d/log.sh");
+    bx::HookBlock& settings = block("any.d.log");
+    settings.settings.attempts = 3;
+    settings.args = {"{event}"};
+    settings.unless = {{"auth.user_id", "17"}};
+    bx::HookSet set = bx::HookSet::load(config);
+    BOOST_REQUIRE(set.hooks().size() == 1U);
+    BOOST_TEST(set.hooks()[0].program == path);
+    BOOST_TEST(set.hooks()[0].settings.attempts == 3);
+    BOOST_TEST(set.hooks()[0].args.front() == "{event}");
+    BOOST_TEST(match("event=X&auth[user_id]=17") == "| any.d.log: unless auth.user_id 17");
+}
+
+BOOST_AUTO_TEST_CASE(a_script_without_a_block_has_the_defaults) {
+    file("any");
+    config.defaults.timeout = 7 * bx::second;
+    BOOST_TEST(bx::HookSet::load(config).hooks()[0].settings.timeout == 7 * bx::second);
+}
+
+BOOST_AUTO_TEST_CASE(a_block_whose_script_is_missing_is_a_warning) {
+    block("crm-log");
+    BOOST_TEST(names() == "crm-log(missing: no file named crm-log)");
+    BOOST_REQUIRE(bx::HookSet::load(config).warnings().size() == 1U);
+    BOOST_TEST(bx::HookSet::load(config).warnings()[0].place == "hook crm-log");
+    BOOST_TEST(match("event=X") == "| crm-log: missing: no file named crm-log");
+}
+
+BOOST_AUTO_TEST_CASE(an_unknown_code_runs_and_is_a_warning) {
+    file("ONCRMDEALUPDAT.sh");
+    bx::HookSet set = bx::HookSet::load(config);
+    BOOST_REQUIRE(set.warnings().size() == 1U);
+    BOOST_TEST(set.warnings()[0].fix.find("ONCRMDEALUPDATE") != std::string::npos);
+    BOOST_TEST(match("event=onCrmDealUpdat") == "ONCRMDEALUPDAT");
+}
+
+BOOST_AUTO_TEST_CASE(a_name_that_cannot_be_a_hooks_is_a_warning) {
+    file("my hook");
+    BOOST_TEST(names() == "");
+    BOOST_TEST(bx::HookSet::load(config).warnings().size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(scripts_take_their_code_in_any_case_and_no_other) {
+    file("onCrmDealUpdate.sh");
+    file("ONCRMDYNAMICITEMUPDATE");
+    BOOST_TEST(match("event=ONCRMDEALUPDATE") == "onCrmDealUpdate");
+    BOOST_TEST(match("event=oncrmdealupdate") == "onCrmDealUpdate");
+    BOOST_TEST(match("event=ONCRMDYNAMICITEMUPDATE") == "ONCRMDYNAMICITEMUPDATE");
+    BOOST_TEST(match("event=ONCRMDYNAMICITEMUPDATE_1220") ==
+               "| ONCRMDYNAMICITEMUPDATE: event ONCRMDYNAMICITEMUPDATE | onCrmDealUpdate: event ONCRMDEALUPDATE");
+}
+
+BOOST_AUTO_TEST_CASE(several_hooks_take_one_event) {
+    file("ONCRMDEALADD.d/a");
+    file("ONCRMDEALADD.d/b.sh");
+    file("any.d/c");
+    block("d", {"ONCRMLEAD*", "oncrmdeal[a-z]*"}, "/bin/true");
+    file("ONCRMLEADADD");
+    BOOST_TEST(match("event=ONCRMDEALADD") == "ONCRMDEALADD.d.a ONCRMDEALADD.d.b any.d.c d");
+}
+
+BOOST_AUTO_TEST_CASE(every_hook_tells_why_when_none_takes_it) {
+    file("ONCRMLEADADD");
+    block("deals", {"ONCRMDEAL*", "ONCRMQUOTE*"}, "/bin/true");
+    block("off", {"*"}, "/bin/true").settings.disabled = true;
+    BOOST_TEST(match("event=ONTASKADD") ==
+               "| ONCRMLEADADD: event ONCRMLEADADD | deals: event ONCRMDEAL* ONCRMQUOTE* | off: disabled");
+}
+
+BOOST_AUTO_TEST_CASE(with_one_taken_only_rules_and_disabled_ones_are_told) {
+    file("ONCRMLEADADD");
+    file("any");
+    block("off", {"*"}, "/bin/true").settings.disabled = true;
+    block("guarded", {"*"}, "/bin/true").unless = {{"auth.user_id", "1*"}};
+    BOOST_TEST(match("event=ONTASKADD&auth[user_id]=17") ==
+               "any | guarded: unless auth.user_id 1* | off: disabled");
+}
+
+BOOST_AUTO_TEST_CASE(when_and_unless) {
+    bx::HookBlock& hook = block("h", {"*"}, "/bin/true");
+    hook.when = {{"data.FIELDS.ENTITY_TYPE_ID", "1220"},
+                 {"auth.user_id", "?*"},
+                 {"data.FIELDS.ENTITY_TYPE_ID", "13[0-4]"}};
+    hook.unless = {{"data.skip", "*"}, {"auth.user_id", "17"}};
+    struct Case {
+        const char* body;
+        const char* expected;
+    };
+    const std::string type = "event=X&data[FIELDS][ENTITY_TYPE_ID]=";
+    const Case cases[] = {
+        {"1220&auth[user_id]=1", "h"},
+        {"132&auth[user_id]=1", "h"},
+        {"135&auth[user_id]=1", "| h: when data.FIELDS.ENTITY_TYPE_ID 1220 13[0-4]"},
+        {"1220", "| h: when auth.user_id ?*"},
+        {"1220&auth[user_id]=", "| h: when auth.user_id ?*"},
+        {"1220&auth[user_id][]=1", "| h: when auth.user_id ?*"},
+        {"1220&auth[user_id]=17", "| h: unless auth.user_id 17"},
+        {"1220&auth[user_id]=1&data[skip]=", "| h: unless data.skip *"},
+        {"1220&auth[user_id]=1&data[skip][]=1", "h"},
+    };
+    for (const Case& c : cases) BOOST_TEST(match(type + c.body) == c.expected, c.body);
+    BOOST_TEST(match("event=X&auth[user_id]=1") == "| h: when data.FIELDS.ENTITY_TYPE_ID 1220 13[0-4]");
+}
+
+BOOST_AUTO_TEST_CASE(a_rule_on_a_secret_is_told_without_it) {
+    block("h", {"*"}, "/bin/true").when = {{"auth.application_token", "51856fef*"}};
+    BOOST_TEST(match("event=X&auth[application_token]=zzz") == "| h: when auth.application_token ***");
+}
+
+BOOST_AUTO_TEST_CASE(the_stamp_changes_with_what_load_sees) {
+    std::string path = file("any.d/a");
+    std::string before = bx::HookSet::load(config).stamp();
+    BOOST_TEST(bx::HookSet::stamp_of(config.hooks_dir) == before);
+    ::chmod(path.c_str(), 0644);
+    BOOST_TEST(bx::HookSet::stamp_of(config.hooks_dir) != before);
+    before = bx::HookSet::stamp_of(config.hooks_dir);
+    file("ONCRMDEALADD");
+    BOOST_TEST(bx::HookSet::stamp_of(config.hooks_dir) != before);
+}
+
+BOOST_AUTO_TEST_CASE(starts_only_what_nobody_else_can_write) {
+    std::string path = file("any.d/a.sh");
+    auto mode = [](const std::string& what, mode_t bits) { BOOST_REQUIRE(::chmod(what.c_str(), bits) == 0); };
+    BOOST_TEST(problem("any.d.a") == "");
+    for (mode_t bad : {0775U, 0757U}) {
+        for (const std::string& what : {path, config.hooks_dir + "/any.d", config.hooks_dir}) {
+            mode(what, bad);
+            BOOST_TEST(problem("any.d.a") == "unsafe permissions", what << " " << bad);
+            mode(what, 0755);
+        }
+    }
+    mode(top, 0777);  // above hooks_dir nothing is looked at
+    BOOST_TEST(problem("any.d.a") == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_fix_is_named) {
+    std::string path = file("any", 0777);
+    bx::HookSet set = bx::HookSet::load(config);
+    auto found = bx::start_problem(*set.find("any"), config.hooks_dir);
+    BOOST_REQUIRE(found.has_value());
+    BOOST_TEST(found->fix == "chmod go-w '" + path + "'");
+}
+
+BOOST_AUTO_TEST_CASE(a_links_target_must_be_safe_too) {
+    std::string target = top + "/target";
+    std::ofstream(target) << "#!/bin/sh\n";
+    ::chmod(target.c_str(), 0755);
+    fs::create_symlink(target, config.hooks_dir + "/any");
+    BOOST_TEST(problem("any") == "");
+    ::chmod(target.c_str(), 0757);
+    BOOST_TEST(problem("any") == "unsafe permissions");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_of_another_user_is_unsafe) {
+    if (::geteuid() != 0) {
+        BOOST_TEST_MESSAGE("skipped: needs root to give files away");
+        return;
+    }
+    std::string path = file("any");
+    BOOST_REQUIRE(::chown(path.c_str(), 12345, 12345) == 0);
+    BOOST_TEST(problem("any") == "unsafe permissions");
+    BOOST_REQUIRE(::chown(path.c_str(), 0, 0) == 0);
+    BOOST_REQUIRE(::chown(config.hooks_dir.c_str(), 12345, 0) == 0);
+    BOOST_TEST(problem("any") == "unsafe permissions");
+}
+
+BOOST_AUTO_TEST_CASE(of_run_the_file_alone_is_looked_at) {
+    std::string path = file("tool");
+    block("h", {"*"}, path);
+    ::chmod(config.hooks_dir.c_str(), 0777);
+    BOOST_TEST(problem("h") == "");
+    ::chmod(path.c_str(), 0775);
+    BOOST_TEST(problem("h") == "unsafe permissions");
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_start_is_told_before) {
+    block("gone", {"*"}, top + "/nowhere");
+    block("dir", {"*"}, config.hooks_dir);
+    block("crlf", {"*"}, file("../crlf", 0755, "#!/bin/sh\r\nexit 0\r\n"));
+    block("lost", {"*"}, file("../lost", 0755, "#! /no/such/interpreter -x\n"));
+    block("plain", {"*"}, file("../plain", 0644));
+    block("good", {"*"}, file("../good", 0755, "#! /usr/bin/env sh\n"));
+    BOOST_TEST(problem("gone") == "missing");
+    BOOST_TEST(problem("dir") == "not executable");
+    BOOST_TEST(problem("crlf") == "bad interpreter '/bin/sh\\x0d'");
+    BOOST_TEST(problem("lost") == "bad interpreter '/no/such/interpreter'");
+    BOOST_TEST(problem("plain") == "not executable");
+    BOOST_TEST(problem("good") == "");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
