@@ -1,0 +1,121 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <iterator>
+#include <optional>
+
+#include "base/accounts.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "cli/findings.h"
+
+namespace bx {
+
+namespace {
+
+constexpr std::size_t short_token = 16;  // Bitrix24's have 32 characters
+
+std::optional<struct stat> look_at(const std::string& path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) return std::nullopt;
+    return info;
+}
+
+// A file that says what runs, or holds tokens.
+void check_permissions(const std::string& path, Findings& findings) {
+    std::optional<struct stat> info = look_at(path);
+    if (!info) return;
+    if (info->st_uid != 0 && info->st_uid != ::geteuid()) {
+        findings.error(path, "belongs to " + user_name(info->st_uid) + ", who could change it",
+                       "chown " + user_name(::geteuid()) + " " + shell_word(path));
+    }
+    if ((info->st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        findings.error(path, "others can change it, and with it what runs",
+                       "chmod go-w " + shell_word(path));
+    }
+    if ((info->st_mode & S_IROTH) != 0) {
+        findings.warning(path, "everyone on this machine can read it, tokens too",
+                         "chmod 600 " + shell_word(path));
+    }
+}
+
+bool denies_all(const std::string& htaccess) {
+    std::ifstream file(htaccess);
+    std::string text = lower(std::string(std::istreambuf_iterator<char>(file), {}));
+    return text.find("require all denied") != std::string::npos ||
+           text.find("deny from all") != std::string::npos;
+}
+
+bool has(const std::string& dir, const std::string& name) {
+    return ::access(absolute_path(dir, name).c_str(), F_OK) == 0;
+}
+
+// By its name, or by what lies in it.  A guess: only the web server knows.
+bool looks_like_document_root(const std::string& dir) {
+    constexpr std::array<std::string_view, 6> names{"public_html", "htdocs",  "httpdocs",
+                                                    "html",        "wwwroot", "webroot"};
+    std::string name = dir.substr(dir.rfind('/') + 1);
+    return std::ranges::find(names, name) != names.end() || has(dir, "index.php") ||
+           has(dir, "index.html") || has(dir, "bxhook.fcgi") || has(dir, "bxhook.cgi");
+}
+
+// PATH below a document root is for everybody, but in .htbxhook/ with an .htaccess of its own.
+void check_place(const std::string& path, Findings& findings) {
+    for (std::string dir = directory_of(path); dir.size() > 1; dir = directory_of(dir)) {
+        if (dir.ends_with("/.htbxhook")) {
+            std::string htaccess = absolute_path(dir, ".htaccess");
+            if (denies_all(htaccess)) return;
+            return findings.error(path, "nothing keeps the web server from handing it out",
+                                  "echo 'Require all denied' > " + shell_word(htaccess));
+        }
+        if (looks_like_document_root(dir)) {
+            return findings.warning(path, "seems to lie below the document root " + dir,
+                                    "move it outside, or where there is no outside into " +
+                                        shell_word(absolute_path(dir, ".htbxhook/")));
+        }
+    }
+}
+
+void check_portals(const Config& config, Findings& findings) {
+    if (config.portals.empty()) {
+        findings.error(config.path, "no portal is configured: every event is refused with 403",
+                       "add a portal block with the token from Bitrix24 to " +
+                           shell_word(config.path));
+    }
+    for (const Portal& portal : config.portals) {
+        if (std::ranges::find(portal.tokens, "APPLICATION_TOKEN") != portal.tokens.end()) {
+            findings.error(portal.place, "its token is still the example's: anybody can guess it",
+                           "put in the application_token from Bitrix24");
+            continue;
+        }
+        bool is_short = std::ranges::any_of(portal.tokens, [](const std::string& token) {
+            return token.size() < short_token;
+        });
+        if (is_short) {
+            findings.warning(portal.place, "a token is shorter than those of Bitrix24",
+                             "copy the whole application_token from Bitrix24");
+        }
+    }
+}
+
+}  // namespace
+
+void check_files(const Config& config, Findings& findings) {
+    check_portals(config, findings);
+    check_permissions(config.path, findings);
+    check_place(config.path, findings);
+    if (!config.portals_file.empty()) {
+        check_permissions(config.portals_file, findings);
+        check_place(config.portals_file, findings);
+    }
+    if (config.store.starts_with('/')) check_place(config.store, findings);
+    if (!config.log.file.empty() && ::access(directory_of(config.log.file).c_str(), W_OK) != 0) {
+        findings.error(config.log.file, "the log cannot be written there: its directory",
+                       "mkdir -p " + shell_word(directory_of(config.log.file)));
+    }
+}
+
+}  // namespace bx

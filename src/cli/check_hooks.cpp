@@ -1,0 +1,183 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "cli/findings.h"
+#include "event/catalog.h"
+#include "hooks/hooks.h"
+
+namespace bx {
+
+namespace {
+
+// Where a hook's programs are looked for, unless its env says otherwise.
+constexpr std::string_view usual_path =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+// What an event has at its top.
+constexpr std::array<std::string_view, 5> top_fields{"event", "event_handler_id", "data", "ts",
+                                                     "auth"};
+
+std::string first_bytes(const std::string& path) {
+    std::string bytes(512, '\0');
+    Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    ssize_t size = fd ? ::read(fd.get(), bytes.data(), bytes.size()) : 0;
+    bytes.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+    return bytes;
+}
+
+// The program that "#!/usr/bin/env [-S] NAME" looks up; empty for another first line.
+std::string looked_up_program(std::string_view first_line) {
+    std::vector<std::string_view> words;
+    for (std::string_view word : split(trim(first_line.substr(2)), ' ')) {
+        if (!word.empty()) words.push_back(word);
+    }
+    if (words.empty() || !words.front().ends_with("/env")) return {};
+    for (std::size_t i = 1; i < words.size(); ++i) {
+        bool option = words[i].starts_with('-') || words[i].find('=') != std::string_view::npos;
+        if (!option) return std::string(words[i]);
+    }
+    return {};
+}
+
+bool in_path(const std::string& program, std::string_view path) {
+    if (program.find('/') != std::string::npos) return ::access(program.c_str(), X_OK) == 0;
+    return std::ranges::any_of(split(path, ':'), [&](std::string_view dir) {
+        return ::access(absolute_path(std::string(dir), program).c_str(), X_OK) == 0;
+    });
+}
+
+std::string path_of(const Hook& hook) {
+    for (const auto& [name, value] : hook.settings.env) {
+        if (name == "PATH") return value;
+    }
+    return std::string(usual_path);
+}
+
+// The first line of a script, which the kernel reads.
+void check_first_line(const Hook& hook, const std::string& place, Findings& findings) {
+    std::string begin = first_bytes(hook.program);
+    if (begin.starts_with("\x7F" "ELF")) return;
+    std::string program = shell_word(hook.program);
+    if (begin.starts_with("\xEF\xBB\xBF")) {
+        return findings.error(place, "begins with a byte order mark, which hides its first line",
+                              "sed -i '1s/^\\xEF\\xBB\\xBF//' " + program);
+    }
+    if (!begin.starts_with("#!")) {
+        return findings.error(place, "is no program and has no first line '#!/bin/sh'",
+                              "sed -i '1i #!/bin/sh' " + program);
+    }
+    std::string line = begin.substr(0, begin.find('\n'));
+    if (line.ends_with('\r')) {
+        return findings.error(place, "has the line ends of Windows: its interpreter is not found",
+                              "sed -i 's/\\r$//' " + program);
+    }
+    std::string wanted = looked_up_program(line);
+    if (!wanted.empty() && !in_path(wanted, path_of(hook))) {
+        findings.error(place, "its interpreter '" + printable(wanted) + "' is not installed",
+                       "install it, or name another in the first line of " + program);
+    }
+}
+
+void check_program(const Hook& hook, const Config& config, const std::string& place,
+                   Findings& findings) {
+    std::optional<StartProblem> problem = start_problem(hook, config.hooks_dir);
+    // A file without its execute bit is a hook that was switched off.
+    bool off = hook.from_dir && problem && problem->reason == "not executable";
+    if (off) {
+        findings.warning(place, "'" + hook.program + "' is not executable and takes no event",
+                         problem->fix);
+    } else if (problem) {
+        std::string first_line = first_bytes(hook.program);
+        bool windows = problem->reason.starts_with("bad interpreter") &&
+                       first_line.substr(0, first_line.find('\n')).ends_with('\r');
+        if (windows) return check_first_line(hook, place, findings);
+        findings.error(place, problem->reason + ": '" + hook.program + "'", problem->fix);
+    } else {
+        check_first_line(hook, place, findings);
+    }
+}
+
+void check_conditions(const std::vector<Condition>& conditions, const std::string& place,
+                      Findings& findings) {
+    for (const Condition& condition : conditions) {
+        std::string top = condition.path.substr(0, condition.path.find('.'));
+        if (std::ranges::find(top_fields, top) != top_fields.end()) continue;
+        findings.warning(place, "'" + printable(condition.path) + "' is in no event",
+                         "begin the path at the top: data.FIELDS.ID, auth.user_id");
+    }
+}
+
+void check_globs(const Hook& hook, const std::string& place, Findings& findings) {
+    std::vector<std::string_view> codes;
+    for (const CatalogEvent& event : catalog()) codes.push_back(event.code);
+    for (const std::string& glob : hook.globs) {
+        bool known = find_event(glob) != nullptr ||
+                     std::ranges::any_of(codes, [&](std::string_view code) {
+                         return glob_match(glob, code, true);
+                     });
+        if (known) continue;
+        std::string_view near = nearest(glob, codes);
+        findings.warning(place, "no known event is '" + printable(glob) + "'",
+                         near.empty() ? "`bxhook events` lists them"
+                                      : "is " + std::string(near) + " meant?");
+    }
+}
+
+void check_settings(const Hook& hook, const std::string& place, Findings& findings) {
+    const HookSettings& settings = hook.settings;
+    struct stat info {};
+    bool missing = !settings.dir.empty() &&
+                   (::stat(settings.dir.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) ||
+                    ::access(settings.dir.c_str(), X_OK) != 0);
+    if (missing) {
+        findings.error(place, "its working directory '" + settings.dir + "' cannot be entered",
+                       "mkdir -p " + shell_word(settings.dir));
+    }
+    if (settings.coalesce && settings.order == Order::none) {
+        findings.warning(place, "coalesce has no effect without lanes", "set order entity");
+    }
+    if (settings.backoff > settings.backoff_max) {
+        findings.warning(place, "backoff is over backoff_max, which holds", "raise backoff_max");
+    }
+}
+
+void check_hook(const Hook& hook, const Config& config, Findings& findings) {
+    std::string place = "hook " + hook.name;
+    if (hook.program.empty()) return;  // a block without its script: HookSet warns
+    check_program(hook, config, place, findings);
+    check_settings(hook, place, findings);
+    check_conditions(hook.when, place, findings);
+    check_conditions(hook.unless, place, findings);
+    check_globs(hook, place, findings);
+}
+
+}  // namespace
+
+void check_hooks(const Config& config, Findings& findings) {
+    HookSet hooks;
+    try {
+        hooks = HookSet::load(config);
+    } catch (const Error& error) {
+        return findings.error(config.hooks_dir, error.what(), "");
+    }
+    for (const HookWarning& warning : hooks.warnings()) {
+        findings.warning(warning.place, warning.message, warning.fix);
+    }
+    for (const Hook& hook : hooks.hooks()) check_hook(hook, config, findings);
+    bool none_runs = std::ranges::all_of(hooks.hooks(), [](const Hook& hook) {
+        return !hook.problem.empty() || hook.settings.disabled;
+    });
+    if (none_runs) {
+        findings.warning(config.hooks_dir, "no hook is enabled: events are kept and skipped",
+                         "put an executable file named as the event there ('bxhook events')");
+    }
+}
+
+}  // namespace bx

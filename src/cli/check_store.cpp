@@ -1,0 +1,151 @@
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/accounts.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/findings.h"
+#include "store/wake.h"
+
+namespace bx {
+
+namespace {
+
+constexpr Millis tolerance = 10 * second;  // as `status`: work that waits longer needs a worker
+constexpr std::uint64_t little_space = std::uint64_t{100} << 20;  // bytes
+constexpr std::size_t shown_lanes = 5;
+constexpr int small_backlog = 1024;
+
+void check_directory(const std::string& dir, Findings& findings) {
+    struct stat info {};
+    if (::stat(dir.c_str(), &info) != 0) {
+        // The first event makes it.
+        if (::access(directory_of(dir).c_str(), W_OK | X_OK) == 0) return;
+        return findings.error(dir, "the store's directory is missing and cannot be made",
+                              "install -d -m 700 " + shell_word(dir));
+    }
+    if (::access(dir.c_str(), R_OK | W_OK | X_OK) != 0) {
+        return findings.error(dir, user_name(::geteuid()) + " cannot write there",
+                              "chown -R " + user_name(::geteuid()) + " " + shell_word(dir));
+    }
+    if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        findings.warning(dir, "others can enter the store's directory",
+                         "chmod 700 " + shell_word(dir));
+    }
+    struct statvfs space {};
+    if (::statvfs(dir.c_str(), &space) == 0 &&
+        std::uint64_t{space.f_bavail} * space.f_frsize < little_space) {
+        findings.warning(dir, "less than 100 MB are free: events are refused when the disk is full",
+                         "bxhook prune --older-than 1d");
+    }
+}
+
+void check_file(const std::string& path, Findings& findings) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0 || (info.st_mode & (S_IRWXG | S_IRWXO)) == 0) return;
+    findings.warning(path, "others can read the store", "chmod 600 " + shell_word(path));
+}
+
+void check_lanes(const StoreStatus& status, Findings& findings) {
+    std::size_t shown = std::min(status.blocked.size(), shown_lanes);
+    for (const BlockedLane& lane : std::span(status.blocked).first(shown)) {
+        std::string name = to_string(DeliveryName{lane.event, lane.hook});
+        findings.warning(name,
+                         "its lane stands still since " + iso_time(lane.since) + ": " +
+                             printable(lane.reason) + "; " + std::to_string(lane.behind) +
+                             " wait behind it",
+                         "bxhook show " + name);
+    }
+    if (status.blocked.size() > shown) {
+        findings.warning("lanes",
+                         std::to_string(status.blocked.size() - shown) + " more stand still",
+                         "bxhook status");
+    }
+    if (status.dead > 0) {
+        findings.warning("deliveries", std::to_string(status.dead) + " are dead: given up",
+                         "bxhook list --state dead, then bxhook retry N/HOOK");
+    }
+}
+
+void check_worker(const Config& config, const StoreStatus& status, bool runs,
+                  Findings& findings) {
+    Millis now = wall_now();
+    bool waits = (status.oldest_new_at && now - *status.oldest_new_at > tolerance) ||
+                 (status.oldest_due_at && now - *status.oldest_due_at > tolerance);
+    if (!runs && waits) {
+        findings.error("worker", "events wait and no worker runs", "bxhook work --once");
+    } else if (!runs && !config.worker.auto_start) {
+        findings.warning("worker", "none runs, and worker.start is manual",
+                         "systemctl start bxhook-worker, or 'bxhook work --once' by cron");
+    }
+    if (!runs) return;
+    for (const WorkerRecord& worker : status.workers) {
+        if (worker.config_error.empty()) continue;
+        findings.error("worker " + std::to_string(worker.pid), printable(worker.config_error, 1000),
+                       "mend it: the worker takes it up by itself");
+    }
+}
+
+void check_queue(const Config& config, const StoreStatus& status, Findings& findings) {
+    std::int64_t limit = config.limits.queue;
+    if (status.unfinished * 10 < limit * 8) return;
+    findings.warning("limits.queue",
+                     std::to_string(status.unfinished) + " of " + std::to_string(limit) +
+                         " events are unfinished: beyond it events are refused with 503",
+                     "bxhook status");
+}
+
+}  // namespace
+
+void check_store(const Config& config, Findings& findings) {
+    std::string place = store_without_password(config.store);
+    bool local = config.store.starts_with('/');
+    if (local) {
+        check_directory(directory_of(config.store), findings);
+        // Not made here: a check changes nothing.
+        if (::access(config.store.c_str(), F_OK) != 0) return;
+        for (const char* end : {"", "-wal", "-shm", "-journal"}) {
+            check_file(config.store + end, findings);
+        }
+    }
+    try {
+        std::unique_ptr<Store> store = store_of(config);
+        store->probe();
+        StoreStatus status = store->status(wall_now());
+        bool runs = local ? worker_runs(config.store) : !status.workers.empty();
+        check_worker(config, status, runs, findings);
+        check_lanes(status, findings);
+        check_queue(config, status, findings);
+    } catch (const Error& error) {
+        findings.error(place, error.what(), "");
+    }
+}
+
+void check_host(Findings& findings) {
+    constexpr std::array<std::string_view, 6> shared{"www-data", "apache", "http",
+                                                     "nginx",    "nobody", "wwwrun"};
+    std::string user = user_name(::geteuid());
+    if (std::ranges::find(shared, user) != shared.end()) {
+        findings.warning("user " + user,
+                         "every site the web server runs as this user can read tokens and events",
+                         "give bxhook a user of its own: suEXEC, or 'bxhook serve' by systemd");
+    }
+    const std::string file = "/proc/sys/net/core/somaxconn";
+    try {
+        std::optional<std::int64_t> backlog = parse_number(trim(read_file(file)));
+        if (!backlog || *backlog >= small_backlog) return;
+        findings.warning(file,
+                         "only " + std::to_string(*backlog) +
+                             " connections may wait: more at once get a 502",
+                         "sysctl -w net.core.somaxconn=4096");
+    } catch (const Error&) {
+        // A container need not show it.
+    }
+}
+
+}  // namespace bx

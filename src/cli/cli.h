@@ -1,0 +1,15 @@
+// The commands a person types.  One file a command; this header is what they share.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bx {
+
+// Runs the command ARGS[0] with its arguments; gives the exit status.  Throws UsageError (2) and
+// Error (1); main prints them.
+int run_command(std::span<const std::string> args);
+
+}  // namespace bx

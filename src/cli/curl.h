@@ -1,0 +1,26 @@
+// One HTTP request by the `curl` program: it knows TLS, proxies and certificates, and is everywhere.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace bx {
+
+struct HttpAnswer {
+    int status = 0;
+    std::string body;  // its first megabyte
+};
+
+// Sends BODY by POST as CONTENT_TYPE, or asks by GET when there is none.  No redirect is followed.
+// URL and body go through pipes: argv, which every user of the machine can read, has neither.
+// Throws Error when curl is missing or gets no answer.
+HttpAnswer ask_url(const std::string& url, const std::optional<std::string>& body = std::nullopt,
+                   const std::string& content_type = "application/x-www-form-urlencoded");
+
+// Throws UsageError unless URL begins with http:// or https:// and is printable.
+void check_url(const std::string& url);
+
+// URL without user, password and query: what a message may show.
+std::string url_for_people(const std::string& url);
+
+}  // namespace bx

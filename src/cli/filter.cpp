@@ -1,0 +1,47 @@
+#include "cli/filter.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+
+namespace bx {
+
+namespace {
+
+constexpr std::array<std::string_view, 8> states{"new",  "skipped", "waiting", "running",
+                                                 "done", "dead",    "merged",  "cancelled"};
+
+std::string checked_state(const std::string& state) {
+    if (std::ranges::find(states, state) != states.end()) return state;
+    std::string known;
+    for (std::string_view name : states) known += (known.empty() ? "" : " ") + std::string(name);
+    throw UsageError("--state: '" + printable(state) + "' is no state (" + known + ")");
+}
+
+}  // namespace
+
+std::vector<Option> filter_options() {
+    return {{"--state", "S", "new skipped waiting running done dead merged cancelled"},
+            {"--event", "GLOB", "events whose code matches, in any case: 'ONCRM*'"},
+            {"--hook", "H", "deliveries of that hook"},
+            {"--portal", "P", "events of that domain or member_id"},
+            {"--since", "D", "events received in the last 30s, 5m, 6h, 30d"}};
+}
+
+bool has_filter(const Arguments& args) {
+    std::vector<Option> options = filter_options();
+    return std::ranges::any_of(options, [&](const Option& option) { return args.has(option.name); });
+}
+
+ListFilter filter_of(const Arguments& args) {
+    ListFilter filter;
+    if (args.has("--state")) filter.state = checked_state(args.value("--state"));
+    filter.code_glob = args.value("--event");
+    filter.hook = args.value("--hook");
+    filter.portal = args.value("--portal");
+    if (args.has("--since")) filter.since = wall_now() - duration_option(args, "--since", 0);
+    return filter;
+}
+
+}  // namespace bx

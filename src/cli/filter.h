@@ -1,0 +1,16 @@
+// The options that choose deliveries: --state, --event, --hook, --portal, --since.
+#pragma once
+
+#include <vector>
+
+#include "cli/command.h"
+
+namespace bx {
+
+std::vector<Option> filter_options();
+// True when ARGS gives one of them.
+bool has_filter(const Arguments& args);
+// Throws UsageError for an unknown state or a bad duration.
+ListFilter filter_of(const Arguments& args);
+
+}  // namespace bx

@@ -1,0 +1,44 @@
+// What `bxhook check` looks at, and what it found.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+
+namespace bx {
+
+struct Finding {
+    bool error = false;  // else a warning
+    std::string place;
+    std::string message;
+    std::string fix;  // the command, or the deed, that mends it
+};
+
+class Findings {
+public:
+    void error(const std::string& place, const std::string& message, const std::string& fix) {
+        list_.push_back({true, place, message, fix});
+    }
+    void warning(const std::string& place, const std::string& message, const std::string& fix) {
+        list_.push_back({false, place, message, fix});
+    }
+    const std::vector<Finding>& list() const { return list_; }
+    std::size_t errors() const;
+
+private:
+    std::vector<Finding> list_;
+};
+
+// The config file itself and its portals: who can read and write it, tokens.
+void check_files(const Config& config, Findings& findings);
+// Each hook: could it be started, does any event reach it.
+void check_hooks(const Config& config, Findings& findings);
+// The store, its directory, the worker, lanes that stand still.
+void check_store(const Config& config, Findings& findings);
+// The machine.
+void check_host(Findings& findings);
+// From outside, through the web server at URL.
+void check_web(const std::string& url, const Config& config, Findings& findings);
+
+}  // namespace bx

@@ -1,0 +1,123 @@
+#include "cli/form_fields.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "event/payload.h"
+
+namespace bx {
+
+namespace {
+
+using Keys = std::vector<std::string>;
+
+Keys keys_of(std::string_view path) {
+    Keys keys;
+    for (std::string_view part : split(path, '.')) keys.emplace_back(part);
+    return keys;
+}
+
+// How many keys A and B begin with in common.
+std::size_t shared(const Keys& a, const Keys& b) {
+    return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
+}
+
+bool begins_with(const Keys& keys, const Keys& beginning) {
+    return shared(keys, beginning) == beginning.size();
+}
+
+// PHP's urlencode(): letters, digits and - _ . stay, a blank is '+'.
+void append_encoded(std::string& out, std::string_view text) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    for (char c : text) {
+        bool plain = is_alphanumeric(c) || c == '-' || c == '_' || c == '.';
+        if (plain || c == ' ') {
+            out += plain ? c : '+';
+        } else {
+            auto byte = static_cast<unsigned char>(c);
+            out += '%';
+            out += digits[byte >> 4];
+            out += digits[byte & 15];
+        }
+    }
+}
+
+void append_name(std::string& out, const Keys& keys) {
+    append_encoded(out, keys.front());
+    for (std::size_t i = 1; i < keys.size(); ++i) {
+        out += "%5B";
+        append_encoded(out, keys[i]);
+        out += "%5D";
+    }
+}
+
+}  // namespace
+
+// A stack of its own: the tree may come from a file.
+FormFields::FormFields(const Tree& tree) {
+    std::vector<Value> open{tree.root().first()};  // the next of each level
+    Keys keys;
+    while (!open.empty()) {
+        Value value = open.back();
+        if (!value) {
+            open.pop_back();
+            if (!keys.empty()) keys.pop_back();
+            continue;
+        }
+        open.back() = value.next();
+        keys.emplace_back(value.key());
+        if (value.is_array()) {
+            open.push_back(value.first());
+        } else {
+            fields_.push_back({keys, std::string(value.text())});
+            keys.pop_back();
+        }
+    }
+}
+
+void FormFields::set(std::string_view path, std::string_view value) {
+    Keys keys = keys_of(path);
+    auto same = std::ranges::find(fields_, keys, &FormField::keys);
+    if (same != fields_.end()) {
+        same->value = value;
+        return;
+    }
+    std::erase_if(fields_, [&](const FormField& field) {
+        return begins_with(field.keys, keys) || begins_with(keys, field.keys);
+    });
+    std::size_t place = fields_.size();
+    std::size_t most = 0;
+    for (std::size_t i = 0; i < fields_.size(); ++i) {
+        std::size_t common = shared(fields_[i].keys, keys);
+        if (common > 0 && common >= most) {
+            most = common;
+            place = i + 1;
+        }
+    }
+    fields_.insert(fields_.begin() + static_cast<std::ptrdiff_t>(place),
+                   {std::move(keys), std::string(value)});
+}
+
+bool FormFields::unset(std::string_view path) {
+    Keys keys = keys_of(path);
+    return std::erase_if(fields_, [&](const FormField& field) {
+               return begins_with(field.keys, keys);
+           }) > 0;
+}
+
+std::string FormFields::encode(bool hide_secrets) const {
+    std::string body;
+    for (const FormField& field : fields_) {
+        if (!body.empty()) body += '&';
+        append_name(body, field.keys);
+        body += '=';
+        if (hide_secrets && is_secret_key(field.keys.back())) {
+            body += "***";
+        } else {
+            append_encoded(body, field.value);
+        }
+    }
+    return body;
+}
+
+}  // namespace bx

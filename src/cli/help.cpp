@@ -1,0 +1,30 @@
+#include "cli/command.h"
+
+namespace bx {
+
+namespace {
+
+int run(const Arguments& args) {
+    if (args.words().empty()) {
+        print(help_text());
+        return 0;
+    }
+    const Command& command = command_named(args.words().front());
+    print(help_text(command));
+    return 0;
+}
+
+}  // namespace
+
+Command help_command() {
+    Command command;
+    command.name = "help";
+    command.synopsis = "[COMMAND]";
+    command.summary = "this list, or what one command does";
+    command.help = "Shows the commands, or what COMMAND does and its options.";
+    command.max_words = 1;
+    command.run = run;
+    return command;
+}
+
+}  // namespace bx

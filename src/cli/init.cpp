@@ -1,0 +1,247 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <optional>
+
+#include "base/accounts.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/templates.h"
+#include "store/owner.h"
+
+namespace bx {
+
+namespace {
+
+struct Plan {
+    std::string dir;         // absolute
+    std::string public_dir;  // absolute; empty: none
+    std::string binary;
+    uid_t owner = 0;         // of DIR and all in it
+    gid_t group = 0;
+    bool public_is_owners = false;  // the owner can write there
+};
+
+std::string plain_path(const std::string& path) {
+    std::string plain = std::filesystem::absolute(path).lexically_normal().string();
+    while (plain.size() > 1 && plain.ends_with('/')) plain.pop_back();
+    return plain;
+}
+
+std::optional<struct stat> look_at(const std::string& path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) return std::nullopt;
+    return info;
+}
+
+// What happened to each file, for the person.
+class Report {
+public:
+    void made(const std::string& path) { text_ += "  made     " + path + "\n"; }
+    void kept(const std::string& path) { text_ += "  kept     " + path + " (was there)\n"; }
+    const std::string& text() const { return text_; }
+
+private:
+    std::string text_;
+};
+
+// Makes PATH with exactly MODE and TEXT, unless something is there.  False: it was.
+bool make_file(const std::string& path, std::string_view text, mode_t mode, Report& report) {
+    Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!fd && errno == EEXIST) {
+        report.kept(path);
+        return false;
+    }
+    if (!fd) throw_errno("cannot make '" + path + "'");
+    if (!write_all(fd.get(), text) || ::fchmod(fd.get(), mode) != 0 || ::fsync(fd.get()) != 0) {
+        int error = errno;
+        ::unlink(path.c_str());  // half a file would be kept for ever
+        throw system_error("cannot write '" + path + "'", error);
+    }
+    report.made(path);
+    return true;
+}
+
+// False: it was there.
+bool make_directory(const std::string& path, mode_t mode, Report& report) {
+    if (::mkdir(path.c_str(), mode) == 0) {
+        report.made(path + "/");
+        return true;
+    }
+    if (errno != EEXIST) throw_errno("cannot make directory '" + path + "'");
+    std::optional<struct stat> info = look_at(path);
+    if (!info || !S_ISDIR(info->st_mode)) throw Error("'" + path + "' is no directory");
+    report.kept(path + "/");
+    return false;
+}
+
+// -- Whose it will be
+
+struct Owner {
+    uid_t uid;
+    gid_t gid;
+};
+
+Owner owner_for_root(const Arguments& args, const std::string& public_dir) {
+    Owner owner{0, 0};
+    if (args.has("--user")) {
+        std::optional<User> user = find_user(args.value("--user"));
+        if (!user) throw Error("there is no user '" + printable(args.value("--user")) + "'");
+        owner = {user->uid, user->gid};
+    } else if (std::optional<struct stat> info = look_at(public_dir)) {
+        owner = {info->st_uid, info->st_gid};
+    }
+    if (owner.uid != 0) return owner;
+    throw Error("hooks and gateway must not run as root: say --user NAME, whose the files will be");
+}
+
+Owner owner_of(const Arguments& args, const std::string& public_dir) {
+    if (::geteuid() == 0) return owner_for_root(args, public_dir);
+    std::string self = user_name(::geteuid());
+    if (args.has("--user") && args.value("--user") != self) {
+        throw Error("only root can make files of another user: run as root, or as " +
+                    printable(args.value("--user")));
+    }
+    return {::geteuid(), ::getegid()};
+}
+
+Plan make_plan(const Arguments& args) {
+    Plan plan;
+    plan.dir = plain_path(args.words().empty() ? "." : args.words().front());
+    plan.binary = own_binary();
+    if (args.has("--public")) {
+        plan.public_dir = plain_path(args.value("--public"));
+        std::optional<struct stat> info = look_at(plan.public_dir);
+        if (!info || !S_ISDIR(info->st_mode)) {
+            throw Error("--public: '" + plan.public_dir + "' is no directory");
+        }
+        bool below = plan.dir == plan.public_dir || plan.dir.starts_with(plan.public_dir + "/");
+        if (below && !plan.dir.ends_with("/.htbxhook")) {
+            throw Error("'" + plan.dir + "' would be served: choose a directory outside '" +
+                        plan.public_dir + "', or '" + plan.public_dir + "/.htbxhook'");
+        }
+    }
+    Owner owner = owner_of(args, plan.public_dir);
+    plan.owner = owner.uid;
+    plan.group = owner.gid;
+    std::optional<struct stat> info = look_at(plan.public_dir);
+    plan.public_is_owners = info && info->st_uid == plan.owner;
+    return plan;
+}
+
+// -- Making it
+
+// DIR itself, given to its owner while we are still root.
+void make_top(const Plan& plan, Report& report) {
+    bool made = make_directory(plan.dir, 0700, report);
+    Fd dir(::open(plan.dir.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat info {};
+    if (!dir || ::fstat(dir.get(), &info) != 0) throw_errno("cannot open '" + plan.dir + "'");
+    bool give = made && info.st_uid != plan.owner;
+    if (give && ::fchown(dir.get(), plan.owner, plan.group) != 0) {
+        throw_errno("cannot give '" + plan.dir + "' to " + user_name(plan.owner));
+    }
+    if (!give && info.st_uid != plan.owner) {
+        throw Error("'" + plan.dir + "' belongs to " + user_name(info.st_uid) + ", not to " +
+                    user_name(plan.owner));
+    }
+}
+
+// Below DIR, as its owner: what the owner puts in the way can then harm nobody else.
+void make_private_files(const Plan& plan, Report& report) {
+    const std::string state = plan.dir + "/state";
+    bool there = ::access(state.c_str(), F_OK) == 0;
+    become_store_owner(state + "/queue.db");
+    there ? report.kept(state + "/") : report.made(state + "/");
+    make_directory(plan.dir + "/hooks", 0755, report);
+    // umask is a person's; a hook must not be writable by the group.
+    for (const SampleHook& hook : sample_hooks()) {
+        make_file(plan.dir + "/hooks/" + std::string(hook.name), hook.text, 0755, report);
+    }
+    make_file(plan.dir + "/bxhook.conf", config_template(), 0600, report);
+    if (plan.dir.ends_with("/.htbxhook")) {
+        make_file(plan.dir + "/.htaccess", deny_htaccess(), 0644, report);
+    }
+}
+
+// True when an .htaccess was there, to which our lines must be added.
+bool make_public_files(const Plan& plan, Report& report) {
+    std::string script = public_script(plan.binary, plan.dir + "/bxhook.conf");
+    make_file(plan.public_dir + "/bxhook.fcgi", script, 0755, report);
+    return !make_file(plan.public_dir + "/.htaccess", public_htaccess(), 0644, report);
+}
+
+// -- What to do next
+
+std::string next_steps(const Plan& plan, bool add_to_htaccess) {
+    std::string config = shell_word(plan.dir + "/bxhook.conf");
+    std::string text = "\nNext:\n  1. Put the portal's token into " + config +
+                       " (uncomment `portal`).\n";
+    if (plan.public_dir.empty()) {
+        text += "  2. Start the gateway: bxhook serve --listen unix:" +
+                shell_word(plan.dir + "/bxhook.sock") + " --config " + config +
+                ", and let the web server pass a URL to it by FastCGI; Bitrix24 gets that URL.\n";
+    } else {
+        text += "  2. Give Bitrix24 the URL of bxhook.fcgi, as it is seen from outside: ";
+        text += "https://YOUR-SITE/.../bxhook.fcgi\n";
+    }
+    text += "  3. Enable a hook, then try it:\n       cd " + shell_word(plan.dir + "/hooks") +
+            " && cp ONCRMDEALUPDATE.sh.sample ONCRMDEALUPDATE.sh\n       bxhook check --config " +
+            config + "\n       bxhook trigger ONCRMDEALUPDATE --config " + config + "\n";
+    if (add_to_htaccess) {
+        text += "\n" + shell_word(plan.public_dir + "/.htaccess") +
+                " was there: add these lines to it\n\n" + std::string(public_htaccess());
+    }
+    if (::access(plan.binary.c_str(), X_OK) != 0) {
+        text += "\nNote: " + user_name(plan.owner) + " cannot run " + shell_word(plan.binary) +
+                ": install it where everybody can (make install)\n";
+    }
+    return text;
+}
+
+int run(const Arguments& args) {
+    Plan plan = make_plan(args);
+    Report report;
+    bool add_to_htaccess = false;
+    // The owner writes its own document root; root writes one that belongs to somebody else.
+    bool as_root = ::geteuid() == 0 && !plan.public_is_owners;
+    make_top(plan, report);
+    if (!plan.public_dir.empty() && as_root) add_to_htaccess = make_public_files(plan, report);
+    make_private_files(plan, report);
+    if (!plan.public_dir.empty() && !as_root) add_to_htaccess = make_public_files(plan, report);
+    print(report.text() + next_steps(plan, add_to_htaccess));
+    return 0;
+}
+
+}  // namespace
+
+Command init_command() {
+    Command command;
+    command.name = "init";
+    command.synopsis = "[DIR]";
+    command.summary = "make a directory with config, hooks and state";
+    command.help = R"(
+Makes DIR (without one: the working directory) for the user's eyes only, with a
+commented bxhook.conf, hooks/ with samples and state/ for the store.  Nothing that
+is there is ever overwritten.  DIR belongs outside the document root; where a host
+offers nothing outside, DOCROOT_DIR/.htbxhook, which gets an .htaccess of its own.
+
+  bxhook init ~/bxhook --public ~/public_html/bx
+  sudo bxhook init /srv/bxhook --user bxhook
+
+--public puts the script bxhook.fcgi and an .htaccess into that directory of the web
+site.  As root the files belong to --user, or to the owner of DOCROOT_DIR.
+)";
+    command.options = {
+        {"--public", "DOCROOT_DIR", "put bxhook.fcgi and .htaccess there"},
+        {"--user", "NAME", "whose the files will be (as root)"}};
+    command.max_words = 1;
+    command.run = run;
+    return command;
+}
+
+}  // namespace bx

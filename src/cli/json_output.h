@@ -1,0 +1,22 @@
+// The objects of `--json`: every key always there, null when there is nothing to say.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "base/json.h"
+#include "store/records.h"
+
+namespace bx {
+
+// A moment as a string, or null.
+void write_time(JsonWriter& json, std::string_view key, std::optional<Millis> moment);
+
+// The keys of a DELIVERY, without the braces: "attempts" may follow.  No delivery: a new or skipped
+// event.
+void write_delivery(JsonWriter& json, const StoredEvent& event,
+                    const std::optional<DeliveryRecord>& delivery);
+// The keys of an ATTEMPT, without the braces.
+void write_attempt(JsonWriter& json, const AttemptRecord& attempt);
+
+}  // namespace bx

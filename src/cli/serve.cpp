@@ -1,0 +1,70 @@
+#include <unistd.h>
+
+#include <utility>
+
+#include "base/log.h"
+#include "cli/command.h"
+#include "config/config.h"
+#include "gateway/gateway.h"
+#include "gateway/listener.h"
+#include "gateway/signals.h"
+#include "gateway/socket.h"
+
+namespace bx {
+
+namespace {
+
+constexpr std::string_view unix_prefix = "unix:";
+
+// --listen, else systemd's socket, else fd 0.
+Fd take_listener(const Arguments& args) {
+    std::string address = args.value("--listen");
+    std::string group = args.value("--group");
+    if (args.has("--listen")) {
+        if (!address.starts_with(unix_prefix) || address.size() == unix_prefix.size()) {
+            throw UsageError("serve: --listen takes unix:PATH, not '" + address + "'");
+        }
+        return open_listener(address.substr(unix_prefix.size()), group);
+    }
+    if (args.has("--group")) throw UsageError("serve: --group needs --listen");
+    if (Fd socket = systemd_socket()) return socket;
+    if (is_listening_socket(STDIN_FILENO)) return Fd(STDIN_FILENO);
+    throw Error("cannot serve: no socket from systemd, none on fd 0: give --listen unix:PATH");
+}
+
+int serve(const Arguments& args) {
+    Log log("gateway");
+    block_signals();  // from the moment the socket is seen a signal must not end us by its default
+    // The socket before the gateway: it is made, and given to its group, while we may still be root.
+    Fd listener = take_listener(args);
+    Gateway gateway(find_config(args.value("--config")), {}, log);
+    return serve_fastcgi(std::move(listener), gateway, log);
+}
+
+}  // namespace
+
+Command serve_command() {
+    Command command;
+    command.name = "serve";
+    command.summary = "the gateway: take events from the web server over FastCGI";
+    command.help = R"(
+Takes events from the web server over FastCGI, verifies them and stores them; the
+worker ('bxhook work') runs the hooks.  It listens on the socket of --listen, else on
+the one systemd hands over (LISTEN_FDS), else on fd 0 (mod_fcgid, spawn-fcgi, lighttpd).
+
+A socket it makes has mode 0660.  Started as root it makes the socket, then becomes the
+owner of the store's directory.
+
+SIGHUP reads the config again, SIGUSR1 reopens the log file, SIGTERM stops.
+
+  bxhook serve --listen unix:/run/bxhook/bxhook.sock --group www-data
+)";
+    command.options = {
+        {"--listen", "unix:PATH", "make this socket; an old one nobody listens on is replaced"},
+        {"--group", "GROUP", "give the socket to this group, the web server's"},
+    };
+    command.run = serve;
+    return command;
+}
+
+}  // namespace bx

@@ -1,0 +1,342 @@
+// What the commands share: arguments, names, tables, safe output, JSON.
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "cli/filter.h"
+#include "cli/json_output.h"
+#include "cli/screen.h"
+#include "cli/table.h"
+#include "cli/wording.h"
+
+namespace bx {
+
+namespace {
+
+namespace data = boost::unit_test::data;
+
+using Words = std::vector<std::string>;
+
+Command sample_command() {
+    Command command;
+    command.name = "sample";
+    command.synopsis = "N...";
+    command.options = {{"--limit", "N", "how many"}, {"--follow", "", "go on"}};
+    command.json = true;
+    command.min_words = 1;
+    command.max_words = 2;
+    return command;
+}
+
+Arguments parse(const Words& words) {
+    return parse_arguments(sample_command(), words);
+}
+
+Screen wide(std::size_t width) {
+    Screen screen;
+    screen.width = width;
+    return screen;
+}
+
+StoredEvent sample_event() {
+    StoredEvent event;
+    event.number = 1042;
+    event.facts.code = "ONCRMDEALUPDATE";
+    event.facts.kind = "ONCRMDEAL";
+    event.facts.id = "6675";
+    event.facts.domain = "some-domain.bitrix24.com";
+    event.facts.member_id = "a223";
+    event.received_at = 1732152988123;
+    event.state = EventState::matched;
+    return event;
+}
+
+template <typename Write>
+std::string json_of(Write write) {
+    std::string text;
+    JsonWriter json(text);
+    json.begin_object();
+    write(json);
+    json.end_object();
+    return text;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(cli)
+
+// -- Arguments
+
+BOOST_AUTO_TEST_CASE(takes_options_anywhere_and_in_both_forms) {
+    Arguments args = parse({"1", "--limit=5", "2", "--follow", "--limit", "7"});
+    BOOST_TEST(args.words() == (Words{"1", "2"}), boost::test_tools::per_element());
+    BOOST_TEST(args.has("--follow"));
+    BOOST_TEST(!args.has("--json"));
+    BOOST_TEST(args.value("--limit") == "7");
+    BOOST_TEST(args.values("--limit") == (Words{"5", "7"}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(takes_words_only_after_two_dashes) {
+    Arguments args = parse({"--", "--limit", "-x"});
+    BOOST_TEST(args.words() == (Words{"--limit", "-x"}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(takes_the_word_behind_an_option_as_its_value_whatever_it_looks_like) {
+    BOOST_TEST(parse({"1", "--limit", "--follow"}).value("--limit") == "--follow");
+    BOOST_TEST(!parse({"1", "--limit", "--follow"}).has("--follow"));
+}
+
+BOOST_AUTO_TEST_CASE(knows_help_and_config_for_every_command) {
+    for (const Command& command : commands()) {
+        Arguments args = parse_arguments(command, Words{"--help", "--config", "x"});
+        BOOST_TEST(args.has("--help"));
+        BOOST_TEST(args.value("--config") == "x");
+    }
+}
+
+struct BadWords {
+    Words words;
+    std::string told;
+};
+
+std::ostream& operator<<(std::ostream& out, const BadWords& bad) {
+    return out << bad.told;
+}
+
+const std::vector<BadWords> bad_words{
+    {{}, "missing argument"},
+    {{"1", "2", "3"}, "unexpected argument '3'"},
+    {{"1", "--limitt", "5"}, "did you mean '--limit'"},
+    {{"1", "--nonsense"}, "unknown option '--nonsense'"},
+    {{"1", "-x"}, "unknown option '-x'"},
+    {{"1", "--limit"}, "needs a value"},
+    {{"1", "--follow=yes"}, "takes no value"},
+    {{"1", "--\x1b[2J"}, "'--\\x1b[2J'"},
+};
+
+BOOST_DATA_TEST_CASE(refuses_wrong_usage_and_says_what, data::make(bad_words), bad) {
+    BOOST_CHECK_EXCEPTION(parse(bad.words), UsageError, [&](const UsageError& error) {
+        return std::string_view(error.what()).find(bad.told) != std::string_view::npos;
+    });
+}
+
+BOOST_AUTO_TEST_CASE(suggests_the_nearest_command) {
+    BOOST_TEST(command_named("list").name == "list");
+    BOOST_CHECK_EXCEPTION(command_named("lst"), UsageError, [](const UsageError& error) {
+        return std::string_view(error.what()).find("did you mean 'list'") != std::string_view::npos;
+    });
+}
+
+BOOST_AUTO_TEST_CASE(names_every_command_and_option_in_the_help) {
+    std::string table = help_text();
+    for (const Command& command : commands()) {
+        BOOST_TEST(table.find("  " + std::string(command.name) + " ") != std::string::npos);
+        BOOST_TEST(!command.summary.empty());
+        std::string text = help_text(command);
+        for (const Option& option : command.options) {
+            BOOST_TEST(text.find("  " + std::string(option.name)) != std::string::npos);
+        }
+        BOOST_TEST((command.run != nullptr));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(keeps_the_help_within_80_columns) {
+    auto check = [](const std::string& text) {
+        std::size_t begin = 0;
+        for (std::size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
+            BOOST_TEST(end - begin <= 80, text.substr(begin, end - begin));
+        }
+    };
+    check(help_text());
+    for (const Command& command : commands()) check(help_text(command));
+}
+
+// -- Names and values
+
+BOOST_AUTO_TEST_CASE(reads_names_of_events_and_deliveries) {
+    BOOST_TEST(parse_delivery_name("1042").event == 1042);
+    BOOST_TEST(parse_delivery_name("1042").hook == "");
+    BOOST_TEST(parse_delivery_name("7/crm-sync.v2_b").hook == "crm-sync.v2_b");
+    BOOST_TEST(parse_delivery_name("7/-").hook == "");
+    BOOST_TEST(to_string(parse_delivery_name("7/a")) == "7/a");
+    BOOST_TEST(to_string(parse_delivery_name("7")) == "7");
+}
+
+const Words bad_names{"",     "0",    "-1",    "+1",     "1x",   "x",      "1/",  "/a",
+                      "1/.a", "1/-a", "1/a b", "1/a/b",  "1/../x", "1 ", "99999999999999999999"};
+
+BOOST_DATA_TEST_CASE(refuses_what_is_no_name, data::make(bad_names), name) {
+    BOOST_CHECK_THROW(parse_delivery_name(name), UsageError);
+}
+
+BOOST_AUTO_TEST_CASE(checks_the_values_of_filters) {
+    Command command = list_command();
+    auto filter = [&](const Words& words) { return filter_of(parse_arguments(command, words)); };
+    BOOST_TEST(filter({"--state", "dead"}).state == "dead");
+    BOOST_TEST(filter({"--state=skipped"}).state == "skipped");
+    BOOST_TEST(filter({}).since == 0);
+    BOOST_TEST(filter({"--since", "1h"}).since <= wall_now() - hour);
+    BOOST_TEST(filter({"--since", "1h"}).since > wall_now() - hour - minute);
+    BOOST_CHECK_THROW(filter({"--state", "fresh"}), UsageError);
+    BOOST_CHECK_THROW(filter({"--state", ""}), UsageError);
+    BOOST_CHECK_THROW(filter({"--since", "1"}), UsageError);
+    BOOST_CHECK_THROW(filter({"--since", "-1h"}), UsageError);
+}
+
+BOOST_AUTO_TEST_CASE(takes_counts_above_0_only) {
+    auto limit = [](const Words& words) {
+        return count_option(parse_arguments(list_command(), words), "--limit", 50);
+    };
+    BOOST_TEST(limit({}) == 50u);
+    BOOST_TEST(limit({"--limit", "3"}) == 3u);
+    BOOST_CHECK_THROW(limit({"--limit", "0"}), UsageError);
+    BOOST_CHECK_THROW(limit({"--limit", "many"}), UsageError);
+}
+
+// -- The screen
+
+BOOST_AUTO_TEST_CASE(cuts_by_characters_not_bytes) {
+    BOOST_TEST(cut_to("сделка", 6) == "сделка");
+    BOOST_TEST(cut_to("сделка", 4) == "сде…");
+    BOOST_TEST(cut_to("abc", 1) == "…");
+    BOOST_TEST(cut_to("abc", 0) == "");
+    BOOST_TEST(columns_of(cut_to("сделка", 4)) == 4u);
+}
+
+BOOST_AUTO_TEST_CASE(shows_control_characters_instead_of_obeying_them) {
+    BOOST_TEST(visible("a\tb\nc") == "a\tb\nc");
+    BOOST_TEST(visible("\x1b[31mred\x07") == "\\x1b[31mred\\x07");
+    BOOST_TEST(visible("\r\x7f") == "\\x0d\\x7f");
+    BOOST_TEST(visible("\xC2\x9B" "2J") == "\\x9b2J");
+    BOOST_TEST(visible("\xC2\xA0ж") == "\xC2\xA0ж");
+    BOOST_TEST(visible("\xFF\x9B") == "\uFFFD\uFFFD");
+}
+
+BOOST_AUTO_TEST_CASE(paints_only_where_colours_are_wanted) {
+    Screen screen;
+    BOOST_TEST(screen.paint("x", Colour::red) == "x");
+    screen.colours = true;
+    BOOST_TEST(screen.paint("x", Colour::red) == "\x1b[31mx\x1b[0m");
+    BOOST_TEST(screen.paint("x", Colour::none) == "x");
+}
+
+BOOST_AUTO_TEST_CASE(aligns_columns_and_ends_no_line_with_blanks) {
+    Table table({{"NAME"}, {"N", true}, {"NOTE"}}, wide(0));
+    table.add({Cell("a"), Cell("5"), Cell("")});
+    table.add({Cell("longer"), Cell("1234"), Cell("x")});
+    BOOST_TEST(table.take() ==
+               "NAME       N  NOTE\n"
+               "a          5\n"
+               "longer  1234  x\n");
+    BOOST_TEST(table.take() == "");
+    table.add({Cell("b"), Cell("6"), Cell("y")});
+    BOOST_TEST(table.take() == "b          6  y\n");
+}
+
+BOOST_AUTO_TEST_CASE(keeps_a_table_within_the_terminal) {
+    for (std::size_t width = 1; width < 60; ++width) {
+        Table table({{"NAME", false, 6}, {"COUNT", true}, {"NOTE", false, 4}}, wide(width));
+        table.add({Cell("a-rather-long-name"), Cell("12345"), Cell("a note of some length")});
+        std::string text = table.take();
+        std::size_t begin = 0;
+        for (std::size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
+            BOOST_TEST(columns_of(text.substr(begin, end - begin)) <= width);
+        }
+    }
+}
+
+// -- JSON: the contract's keys, always all of them
+
+BOOST_AUTO_TEST_CASE(writes_every_key_of_a_delivery) {
+    DeliveryRecord record;
+    record.event = 1042;
+    record.hook = "crm-sync";
+    record.state = DeliveryState::waiting;
+    record.reason = "exit 75";
+    record.attempt = 2;
+    record.max_attempts = 12;
+    record.due_at = 1732152988124;
+    record.blocked_by = 1040;
+    BOOST_TEST(json_of([&](JsonWriter& json) { write_delivery(json, sample_event(), record); }) ==
+               R"({"delivery":"1042/crm-sync","event":1042,"hook":"crm-sync",)"
+               R"("code":"ONCRMDEALUPDATE","portal":"some-domain.bitrix24.com","member_id":"a223",)"
+               R"("kind":"ONCRMDEAL","id":"6675","test":false,)"
+               R"("received_at":"2024-11-21T01:36:28.123Z","state":"waiting","reason":"exit 75",)"
+               R"("attempt":2,"max_attempts":12,"due_at":"2024-11-21T01:36:28.124Z",)"
+               R"("blocked_by":"1040/crm-sync","merged_into":null,"ended_at":null})");
+}
+
+BOOST_AUTO_TEST_CASE(writes_a_skipped_event_without_a_delivery) {
+    StoredEvent event = sample_event();
+    event.state = EventState::skipped;
+    event.reason = "no hook";
+    event.facts.id.clear();
+    event.facts.domain.clear();
+    BOOST_TEST(json_of([&](JsonWriter& json) { write_delivery(json, event, std::nullopt); }) ==
+               R"({"delivery":null,"event":1042,"hook":null,"code":"ONCRMDEALUPDATE","portal":null,)"
+               R"("member_id":"a223","kind":"ONCRMDEAL","id":null,"test":false,)"
+               R"("received_at":"2024-11-21T01:36:28.123Z","state":"skipped","reason":"no hook",)"
+               R"("attempt":null,"max_attempts":null,"due_at":null,)"
+               R"("blocked_by":null,"merged_into":null,"ended_at":null})");
+}
+
+BOOST_AUTO_TEST_CASE(writes_a_new_event_as_new) {
+    StoredEvent event = sample_event();
+    event.state = EventState::fresh;
+    std::string text = json_of([&](JsonWriter& json) { write_delivery(json, event, std::nullopt); });
+    BOOST_TEST(text.find(R"("state":"new")") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(writes_every_key_of_an_attempt) {
+    AttemptRecord attempt;
+    attempt.attempt = 2;
+    attempt.run = "r";
+    attempt.result = AttemptResult::failed;
+    attempt.exit = 75;
+    attempt.started_at = 1732152988000;
+    attempt.ended_at = 1732152988412;
+    attempt.out = {"out\n", 4};
+    attempt.err = {"\xFF", 100};
+    BOOST_TEST(json_of([&](JsonWriter& json) { write_attempt(json, attempt); }) ==
+               R"({"attempt":2,"run":"r","result":"failed","exit":75,"signal":null,"reason":null,)"
+               R"("started_at":"2024-11-21T01:36:28.000Z","ended_at":"2024-11-21T01:36:28.412Z",)"
+               R"("duration_ms":412,"stdout":"out\n","stderr":")" "\uFFFD" R"(",)"
+               R"("stdout_bytes":4,"stderr_bytes":100})");
+}
+
+// -- Wording
+
+BOOST_AUTO_TEST_CASE(says_what_a_delivery_waits_for) {
+    DeliveryRecord record;
+    record.hook = "h";
+    record.due_at = 100 * second;
+    BOOST_TEST(note_of(record, 85 * second) == "in 15s");
+    BOOST_TEST(note_of(record, 100 * second) == "due");
+    record.reason = "exit 1";
+    BOOST_TEST(note_of(record, 85 * second) == "in 15s: exit 1");
+    record.blocked_by = 7;
+    BOOST_TEST(note_of(record, 85 * second) == "after 7/h: exit 1");
+}
+
+BOOST_AUTO_TEST_CASE(says_why_an_attempt_failed_once) {
+    AttemptRecord attempt;
+    BOOST_TEST(outcome_of(attempt) == "");
+    attempt.exit = 0;
+    BOOST_TEST(outcome_of(attempt) == "");
+    attempt.exit = 127;
+    BOOST_TEST(outcome_of(attempt) == "exit 127");
+    attempt.reason = "exit 127: command not found in the hook";
+    BOOST_TEST(outcome_of(attempt) == "exit 127: command not found in the hook");
+    attempt.exit.reset();
+    attempt.signal = "SIGKILL";
+    attempt.reason = "time limit";
+    BOOST_TEST(outcome_of(attempt) == "SIGKILL: time limit");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace bx
