@@ -1,0 +1,24 @@
+#!/bin/sh
+# Adds a line to a CSV file for every new deal.
+#
+#     cp log-deals.sh HOOKS_DIR/ONCRMDEALADD.sh
+#
+# CSV_FILE in the hook's env says where; default: deals.csv beside bxhook.conf.
+set -eu
+file=${CSV_FILE:-../deals.csv}
+
+quoted() {
+    printf '"%s"' "$(printf %s "$1" | sed 's/"/""/g')"
+}
+
+# Several deals may be added at once: the lock keeps the lines apart.
+exec 9>>"$file"
+flock 9
+[ -s "$file" ] || echo 'event,received at,deal,portal,user' >&9
+
+# A hook runs at least once.  The event's number tells a repeated run from a new event.
+if grep -q "^$BX_EVENT_NUMBER," "$file"; then
+    echo "event $BX_EVENT_NUMBER is in $file already"
+    exit
+fi
+echo "$BX_EVENT_NUMBER,$BX_RECEIVED_AT,$(quoted "${BX_ID-}"),$(quoted "${BX_PORTAL-}"),$(quoted "${BX_USER_ID-}")" >&9

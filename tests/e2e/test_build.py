@@ -1,0 +1,346 @@
+"""The build around the code: what make does and does not do, installing, and the checks of the house."""
+
+import contextlib
+import os
+import pty
+import re
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from scratch import ROOT, end_all_below, processes_below, wait_for
+
+# The tree as it was built: `make check` hands its variables on by MAKEFLAGS.
+JOB_SERVER = re.compile(r" ?-j\d*| ?--jobserver-\S+")
+
+
+def make(*arguments, cwd=ROOT, check=True):
+    env = dict(os.environ)
+    env["MAKEFLAGS"] = JOB_SERVER.sub("", env.get("MAKEFLAGS", ""))
+    done = subprocess.run(["make", "--no-print-directory", *map(str, arguments)], cwd=cwd, env=env, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
+    if check:
+        assert done.returncode == 0, done.stdout
+    return done
+
+
+def sh(script, *arguments, **options):
+    return subprocess.run(["sh", ROOT / "tests" / script, *map(str, arguments)], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+
+
+@pytest.fixture(scope="module")
+def built():
+    if make("-q", "all", check=False).returncode:
+        make("all")
+
+
+# -- Building
+
+def test_a_second_make_does_nothing(built):
+    assert make("-q", "all", check=False).returncode == 0
+    assert "Nothing to be done" in make("all").stdout
+
+
+def users_of(header):
+    """The .cpp files of src/ that include HEADER, also through other headers."""
+    found, grown = {header}, True
+    while grown:
+        grown = False
+        for path in [*ROOT.glob("src/**/*.h"), *ROOT.glob("src/**/*.cpp")]:
+            name = str(path.relative_to(ROOT / "src"))
+            included = set(re.findall(r'^#include "(.+)"', path.read_text(), re.MULTILINE))
+            if name not in found and included & found:
+                found.add(name)
+                grown = True
+    return {name for name in found if name.endswith(".cpp")}
+
+
+@pytest.mark.parametrize("header", ["store/wake.h", "base/clock.h", "worker/schedule.h"])
+def test_a_touched_header_rebuilds_its_users_only(built, header):
+    plan = make("-n", "all", "-W", f"src/{header}").stdout
+    compiled = set(re.findall(r" -c -o \S+ src/(\S+\.cpp)", plan))
+    assert compiled == users_of(header)
+    assert compiled, f"nobody includes {header}"
+
+
+def test_other_flags_rebuild_all(built):
+    plan = make("-n", "all", "CPPFLAGS=-DOTHER").stdout
+    compiled = re.findall(r" -c -o \S+ (src/\S+\.cpp)", plan)
+    assert len(compiled) == len([*ROOT.glob("src/**/*.cpp")])
+
+
+def test_without_libraries_make_says_what_to_run(tmp_path):
+    done = make("all", f"BUILD={tmp_path}", f"PROGRAM={tmp_path}/bxhook", "DEPS_CONFIGURED=", "PKG_CONFIG=false",
+                check=False)
+    assert done.returncode != 0
+    assert "make deps" in done.stdout
+
+
+# -- Installing
+
+def files_below(path):
+    return {str(file.relative_to(path)) for file in path.rglob("*") if not file.is_dir()}
+
+
+class Installed:
+    """What `make install` wrote below DESTDIR, where a config lay already."""
+
+    def __init__(self, root):
+        self.root = root
+        self.config = root / self.place("sysconfdir") / "bxhook" / "bxhook.conf"
+        self.config.parent.mkdir(parents=True)
+        self.config.write_text("; mine\n")
+        make("install", f"DESTDIR={root}")
+
+    @staticmethod
+    def place(variable):
+        """A directory of the Makefile's, without its leading slash."""
+        return make(f"--eval=show: ; @echo $({variable})", "show").stdout.strip().lstrip("/")
+
+    def path(self, variable, name):
+        return self.root / self.place(variable) / name
+
+
+@pytest.fixture(scope="module")
+def installed(built, tmp_path_factory):
+    return Installed(tmp_path_factory.mktemp("root"))
+
+
+@pytest.mark.parametrize("variable, name", [
+    ("bindir", "bxhook"), ("bashdir", "bxhook"), ("docdir", "README.md"), ("docdir", "conf/nginx.conf.example"),
+    ("docdir", "examples/notify.sh"), ("unitdir", "bxhook.service"), ("unitdir", "bxhook.socket"),
+    ("unitdir", "bxhook-worker.service"),
+    *[("mandir", f"man{page.suffix[1:]}/{page.name}") for page in ROOT.glob("man/*.[1-8]")]])
+def test_install_puts_it_below_destdir(installed, variable, name):
+    assert installed.path(variable, name).stat().st_size > 0
+
+
+def test_install_names_no_place_outside_destdir(installed):
+    plan = make("-n", "install", "DESTDIR=/nowhere").stdout
+    commands = [line for line in plan.splitlines() if not line.lstrip().startswith("#")]
+    targets = re.findall(r"""['"](/[^'"$]*)""", "\n".join(commands))
+    assert len(targets) > 5
+    assert [target for target in targets if not target.startswith("/nowhere/")] == []
+
+
+def test_install_leaves_the_config_alone(installed):
+    assert installed.config.read_text() == "; mine\n"
+
+
+def test_installed_units_name_the_installed_places(installed):
+    unit = installed.path("unitdir", "bxhook.service").read_text()
+    bindir, sysconfdir = installed.place("bindir"), installed.place("sysconfdir")
+    assert f"ExecStart=/{bindir}/bxhook serve --config /{sysconfdir}/bxhook/bxhook.conf\n" in unit
+
+
+def test_installcheck_passes_and_uninstall_leaves_the_config_only(installed):
+    make("installcheck", f"DESTDIR={installed.root}")
+    make("uninstall", f"DESTDIR={installed.root}")
+    assert files_below(installed.root) == {str(installed.config.relative_to(installed.root))}
+
+
+# -- configure
+
+def test_configure_writes_config_mk_and_nothing_else(tmp_path):
+    for name in ("Makefile", "configure.ac", "config.mk.in"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("src", "man", "conf"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    make("configure", cwd=tmp_path)
+    before = files_below(tmp_path)
+    subprocess.run(["./configure", "--prefix=/opt/bx", "--sysconfdir=/etc", "CXXFLAGS=-O1"], cwd=tmp_path,
+                   check=True, capture_output=True)
+    assert files_below(tmp_path) - before == {"config.mk", "config.log", "config.status"}
+    plan = make("-n", "V=1", "install", cwd=tmp_path).stdout
+    assert """-DBXHOOK_SYSCONFDIR='"/etc"'""" in plan
+    assert "-Wextra -O1 " in plan
+    assert "'/opt/bx/bin/bxhook'" in plan
+
+
+# -- The checks of the house
+
+def planted(tmp_path, name, text):
+    shutil.copytree(ROOT / "src", tmp_path / "src")
+    path = tmp_path / "src" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text((path.read_text() if path.exists() else "") + text)
+    return sh("layers.sh", tmp_path / "src")
+
+
+def test_the_includes_point_one_way():
+    done = sh("layers.sh", ROOT / "src")
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("name, text, complaint", [
+    ("event/form.h", '#include "gateway/request.h"\n', "src/event/form.h:"),
+    ("base/text.h", '#include "config/config.h"\n', "src/base/text.h:"),
+    ("gateway/gateway.h", '#  include "hooks/hooks.h"\n', "src/gateway/gateway.h:"),
+    ("worker/worker.h", '#include "gateway/gateway.h"\n', "src/worker/worker.h:"),
+    ("util/misc.h", "int misc();\n", "src/util/misc.h is in no room"),
+    ("store/store.h", "struct sqlite3;\n", "SQLite is known to more than one .cpp"),
+    ("cli/list.cpp", "#include <fcgiapp.h>\n", "libfcgi is known to more than one .cpp"),
+])
+def test_a_wrong_include_is_found(tmp_path, name, text, complaint):
+    done = planted(tmp_path, name, text)
+    assert done.returncode != 0
+    assert complaint in done.stdout
+
+
+def test_a_comment_may_name_anything(tmp_path):
+    assert planted(tmp_path, "store/store.h", "// As sqlite3_exec and FCGX_Accept_r do.\n").returncode == 0
+
+
+def test_the_runner_counts_failures_and_says_so():
+    done = subprocess.run([sys.executable, ROOT / "tests" / "run", "unit", "conformance"], text=True,
+                          env={**os.environ, "BUILD": "/nonexistent"}, stdout=subprocess.PIPE)
+    assert done.stdout.splitlines()[-1] == "0 passed, 2 failed"
+    assert done.returncode == 1
+
+
+# -- Packages
+
+class Machine:
+    """A Debian of paper: programs of our own in PATH, and the policy file in a scratch directory."""
+
+    def __init__(self, path):
+        self.path = path
+        self.policy = path / "policy-rc.d"
+        self.log = path / "log"
+        self.log.touch()
+        self.bin = path / "bin"
+        self.bin.mkdir()
+        self.program("id", "echo 0")
+        self.program("dpkg-query", 'case "$4" in lighttpd | jq) exit 1 ;; esac\necho installed')
+        self.apt()
+
+    def program(self, name, script):
+        (self.bin / name).write_text(f"#!/bin/sh\n{script}\n")
+        (self.bin / name).chmod(0o755)
+
+    def apt(self, status=0):
+        self.program("apt-get", f'echo "apt-get $*" >>"{self.log}"\n"{self.policy}"\n'
+                                f'echo "policy $? $DEBIAN_FRONTEND" >>"{self.log}"\n[ "$1" = update ] || exit {status}')
+
+    def deps(self, what="all"):
+        return sh("deps.sh", what, env={"PATH": f"{self.bin}:/usr/bin:/bin", "POLICY_RC_D": str(self.policy)})
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path)
+
+
+INSTALLED = ["apt-get update", "policy 101 noninteractive",
+             "apt-get install -y --no-install-recommends lighttpd jq", "policy 101 noninteractive"]
+
+
+def test_deps_installs_what_is_missing_and_starts_nothing(machine):
+    assert machine.deps().returncode == 0
+    assert machine.log.read_text().splitlines() == INSTALLED
+    assert not machine.policy.exists()
+
+
+def test_deps_does_nothing_when_nothing_is_missing(machine):
+    assert machine.deps("demo").returncode == 0
+    assert machine.log.read_text() == ""
+
+
+@pytest.mark.parametrize("status", [0, 100])
+def test_deps_puts_an_existing_policy_back(machine, status):
+    machine.policy.write_text("#!/bin/sh\nexit 0\n")
+    machine.apt(status)
+    assert machine.deps().returncode == status
+    assert machine.log.read_text().splitlines() == INSTALLED
+    assert machine.policy.read_text() == "#!/bin/sh\nexit 0\n"
+    assert files_below(machine.path) == {"policy-rc.d", "log", "bin/id", "bin/dpkg-query", "bin/apt-get"}
+
+
+def test_deps_clears_up_after_a_killed_run(machine):
+    machine.apt(status='$(kill -KILL $PPID)')
+    machine.policy.write_text("#!/bin/sh\nexit 0\n")
+    assert machine.deps().returncode != 0
+    assert machine.policy.read_text() != "#!/bin/sh\nexit 0\n"
+    machine.apt()
+    assert machine.deps().returncode == 0
+    assert machine.policy.read_text() == "#!/bin/sh\nexit 0\n"
+
+
+def test_deps_uses_sudo_when_it_is_not_root(machine):
+    machine.program("id", "echo 1000")
+    machine.program("sudo", f'echo sudo >>"{machine.log}"\nexec env "$@"')
+    assert machine.deps().returncode == 0
+    assert machine.log.read_text().splitlines() == ["sudo", *INSTALLED]
+
+
+def test_deps_names_the_packages_elsewhere(machine):
+    for name in ("dpkg-query", "apt-get"):
+        (machine.bin / name).unlink()
+    for name in ("sh", "echo"):
+        (machine.bin / name).symlink_to(shutil.which(name))
+    done = sh("deps.sh", "build", env={"PATH": str(machine.bin)})
+    assert done.returncode == 1
+    assert "libfcgi-dev" in done.stdout and "run-check" in done.stdout
+
+
+# -- The demo
+
+@pytest.fixture
+def place():
+    """A directory that any user may search, for the demo's own scratch directory."""
+    path = Path(tempfile.mkdtemp(prefix="bxhook-e2e-", dir="/tmp"))
+    path.chmod(0o711)
+    yield path
+    end_all_below(path)
+    shutil.rmtree(path)
+
+
+def demo(program, place, **environment):
+    done = sh("demo.sh", program, env={"PATH": "/usr/bin:/bin", "TMPDIR": str(place), **environment},
+              stdin=subprocess.DEVNULL, timeout=120)
+    assert list(place.iterdir()) == [] and processes_below(place) == [], done.stdout
+    return done
+
+
+def test_the_demo_passes_and_leaves_nothing_behind(program, place):
+    done = demo(program, place)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("  right  ") == 12, done.stdout
+    assert done.stdout.endswith("demo: all was as it must be\n")
+
+
+def test_the_demo_fails_when_the_config_has_another_token(program, place):
+    done = demo(program, place, DEMO_TOKEN="wrong")
+    assert done.returncode == 1, done.stdout
+    assert "WRONG" in done.stdout and done.stdout.endswith("demo: something was wrong\n")
+
+
+def test_the_demo_stays_up_on_a_terminal_until_ctrl_c(program, place):
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ["TMPDIR"] = str(place)
+        os.execvp("sh", ["sh", str(ROOT / "tests" / "demo.sh"), str(program)])
+    shown = b""
+
+    def told(text):
+        nonlocal shown
+        with contextlib.suppress(OSError):  # the end of a terminal
+            if select.select([terminal], [], [], 0)[0]:
+                shown += os.read(terminal, 65536)
+        return text in shown
+
+    wait_for(lambda: told(b"Ctrl-C ends it."), lambda: shown, 30)
+    curl = re.search(rb"^  (curl .*?)\r?$", shown, re.MULTILINE).group(1).decode()
+    assert subprocess.check_output(curl, shell=True, stderr=subprocess.DEVNULL) == b'{"status":"ok","event":6}\n'
+    os.write(terminal, b"\x03")
+    wait_for(lambda: told(b"demo: all was as it must be"), lambda: shown, 30)
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert list(place.iterdir()) == [] and processes_below(place) == []

@@ -1,0 +1,3 @@
+<?php
+// What PHP made of the body, keys' types and order included.
+echo serialize($_POST);

@@ -1,0 +1,75 @@
+#include "cli/templates.h"
+
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "config/info.h"
+#include "config/schema.h"
+#include "event/catalog.h"
+
+namespace {
+
+// The template with the ';' taken from every setting, which has no blank or four behind it; prose
+// has one.
+std::string uncommented() {
+    std::string text;
+    for (std::string_view line : bx::split(bx::config_template(), '\n')) {
+        bool setting = line.starts_with(";    ") || (line.size() > 1 && line[1] != ' ');
+        if (setting) text += std::string(line.substr(1)) + "\n";
+    }
+    return text;
+}
+
+const bx::Setting* find(const std::vector<bx::Setting>& settings, std::string_view key) {
+    auto found = std::ranges::find(settings, key, &bx::Setting::key);
+    return found == settings.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(templates)
+
+BOOST_AUTO_TEST_CASE(the_config_of_init_is_the_one_in_conf) {
+    BOOST_TEST(bx::config_template() == bx::read_file("conf/bxhook.conf"));
+}
+
+BOOST_AUTO_TEST_CASE(the_config_of_init_is_valid_as_it_is) {
+    BOOST_TEST(bx::check_syntax(bx::config_template(), "x").empty());
+    BOOST_TEST(bx::parse_info(std::string(bx::config_template()), "x").empty());
+}
+
+BOOST_AUTO_TEST_CASE(the_config_of_init_shows_every_key_with_its_default) {
+    std::vector<bx::Setting> settings = bx::parse_info(uncommented(), "x");
+    BOOST_TEST(find(settings, "portal") != nullptr);
+    for (const auto& [path, spec] : bx::config_keys()) {
+        std::size_t dot = path.find('.');
+        std::string block = dot == std::string::npos ? "" : path.substr(0, dot);
+        if (block == "hook") block = "defaults";
+        if (path == "portals" || path == "hook.dir") continue;  // no default: an example
+        const bx::Setting* outer = block.empty() ? nullptr : find(settings, block);
+        BOOST_REQUIRE(block.empty() == (outer == nullptr));
+        const bx::Setting* shown = find(outer != nullptr ? outer->children : settings, spec.name);
+        BOOST_TEST((shown != nullptr && shown->value == spec.fallback), path);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(each_sample_hook_is_a_script_named_after_an_event) {
+    for (const bx::SampleHook& hook : bx::sample_hooks()) {
+        std::string code(hook.name.substr(0, hook.name.find('.')));
+        BOOST_TEST((code == "any" || bx::find_event(code) != nullptr), code);
+        BOOST_TEST(hook.name.ends_with(".sample"));
+        BOOST_TEST(hook.text.starts_with("#!/"));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(the_public_script_survives_any_path) {
+    BOOST_TEST(bx::public_script("/b x/it's", "/c$(id)") ==
+               "#!/bin/sh\n"
+               "# Made by `bxhook init`: all of bxhook that lies below the document root.\n"
+               "export BXHOOK_CONFIG='/c$(id)'\n"
+               "exec '/b x/it'\\''s'\n");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
