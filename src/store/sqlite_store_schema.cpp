@@ -161,7 +161,8 @@ std::string version_text(std::int64_t version) {
     return std::to_string(version / major_step) + "." + std::to_string(version % major_step);
 }
 
-// The schema's version; 0 for a file that has none yet.
+// The schema's version; 0 for a file that has none yet.  Inside a transaction: another process may
+// be making the schema just now.
 std::int64_t checked_version(Database& database) {
     const std::string what = "cannot open store '" + database.path() + "': ";
     const std::int64_t version = database.number("PRAGMA user_version");
@@ -177,6 +178,13 @@ std::int64_t checked_version(Database& database) {
                                 ", this one reads " + version_text(newest) +
                                 "); install that version");
     }
+    return version;
+}
+
+std::int64_t version_now(Database& database) {
+    Transaction snapshot(database, Transaction::Kind::read);
+    const std::int64_t version = checked_version(database);
+    snapshot.commit();
     return version;
 }
 
@@ -250,7 +258,7 @@ std::unique_ptr<Database> open_database(const std::string& path, const StoreOpti
     make_file(path, options.create);
     auto database =
         std::make_unique<Database>(path, Database::Wait{options.wait, options.give_up});
-    const std::int64_t version = checked_version(*database);
+    const std::int64_t version = version_now(*database);
     if (version == 0 && !options.create) {
         throw StoreError("cannot open store '" + path + "': it is empty");
     }
