@@ -35,7 +35,7 @@ Fd take_listener(const Arguments& args) {
 int serve(const Arguments& args) {
     Log log("gateway");
     block_signals();  // from the moment the socket is seen a signal must not end us by its default
-    // The socket before the gateway: it is made, and given to its group, while we may still be root.
+    // The socket before the gateway: it is made, and given to its group, while we may be root.
     Fd listener = take_listener(args);
     Gateway gateway(find_config(args.value("--config")), {}, log);
     return serve_fastcgi(std::move(listener), gateway, log);

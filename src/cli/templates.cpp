@@ -130,14 +130,14 @@ std::string_view public_htaccess() {
     return R"apache(# Made by `bxhook init`: lets Apache run bxhook.fcgi, by mod_fcgid or as a CGI program.
 # "Options not allowed here" in the error log: remove that line, such hosts allow it anyway.
 Options +ExecCGI
-<Files "bxhook.fcgi">
+<FilesMatch "^bxhook\.(fcgi|cgi)$">
     <IfModule mod_fcgid.c>
         SetHandler fcgid-script
     </IfModule>
     <IfModule !mod_fcgid.c>
         SetHandler cgi-script
     </IfModule>
-</Files>
+</FilesMatch>
 )apache";
 }
 

@@ -25,9 +25,10 @@ Command work_command() {
     command.synopsis = "[--once]";
     command.summary = "run the worker: match events to hooks and run them";
     command.help =
-        "Runs until SIGTERM; hooks that run then get worker.shutdown_grace to end.  SIGHUP reloads\n"
-        "the config, SIGUSR1 reopens the log.  One worker serves a SQLite store: a second one leaves\n"
-        "at once, with exit status 0.  With `worker { start auto }` the gateway starts it by itself.";
+        "Runs until SIGTERM; hooks that run then get worker.shutdown_grace to end.  SIGHUP\n"
+        "reloads the config, SIGUSR1 reopens the log.  One worker serves a SQLite store: a\n"
+        "second one leaves at once, with exit status 0.  With `worker { start auto }` the\n"
+        "gateway starts it by itself.";
     command.options = {
         {"--once", "", "run what is due and leave (for cron)"},
         {"--detach", "", "in the background, leaving when idle: how the gateway starts it"},

@@ -314,6 +314,7 @@ Config Reader::read(const std::vector<Setting>& settings) {
         specials.push_back({"worker", false, [&](const Setting& item, const std::string&) {
                                 read_worker_for_gateway(item, config_.worker);
                             }});
+        specials.push_back({"hooks_dir", true, ignored});
         specials.push_back({"retention", true, ignored});
         specials.push_back({"defaults", true, ignored});
     }

@@ -30,10 +30,19 @@ struct State {
     }
 };
 
-// LENGTH bytes, at most 8, as a number.  The host's byte order will do: hashes stay in memory.
-std::uint64_t load(const char* bytes, std::size_t length) {
+// In the host's byte order: hashes stay in memory.
+std::uint64_t load(const char* bytes) {
     std::uint64_t word = 0;
-    std::memcpy(&word, bytes, length);
+    std::memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+// What is left at the end, less than 8 bytes.  (A copy of variable length is a call.)
+std::uint64_t load_rest(std::string_view rest) {
+    std::uint64_t word = 0;
+    for (; !rest.empty(); rest.remove_suffix(1)) {
+        word = word << 8 | static_cast<unsigned char>(rest.back());
+    }
     return word;
 }
 
@@ -43,8 +52,8 @@ std::uint64_t siphash(const SipKey& key, std::string_view text) {
     State state{key.k0 ^ 0x736f6d6570736575, key.k1 ^ 0x646f72616e646f6d,
                 key.k0 ^ 0x6c7967656e657261, key.k1 ^ 0x7465646279746573};
     const std::uint64_t length = text.size();
-    for (; text.size() >= 8; text.remove_prefix(8)) state.take(load(text.data(), 8));
-    state.take(load(text.data(), text.size()) | length << 56);
+    for (; text.size() >= 8; text.remove_prefix(8)) state.take(load(text.data()));
+    state.take(load_rest(text) | length << 56);
     state.v2 ^= 0xff;
     for (int i = 0; i < 3; ++i) state.round();
     return state.v0 ^ state.v1 ^ state.v2 ^ state.v3;

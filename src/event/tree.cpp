@@ -175,13 +175,24 @@ Place Tree::child(Place array, Slice key) {
     }
     Array& owner = array_at(array);
     if (owner.table == none && owner.count > linear_limit) make_table(owner);
-    const NodeId found = find(owner, view(key));
-    return found == none ? insert(owner, key) : Place{found, 0, key.length};
+    if (owner.table == none) {
+        const NodeId found = find(owner, view(key));
+        return found == none ? insert(owner, key) : Place{found, 0, key.length};
+    }
+    const Table& table = tables_[owner.table];
+    const std::size_t slot = slot_of(table, view(key));
+    if (table[slot] != 0) return {table[slot], 0, key.length};
+    const Place place = insert(owner, key);
+    fill_slot(owner, slot);
+    return place;
 }
 
 Place Tree::append(Place array, Slice key) {
     if (const auto longer = lengthen(array, key)) return *longer;
-    return insert(array_at(array), key);
+    Array& owner = array_at(array);
+    const Place place = insert(owner, key);
+    if (owner.table != none) fill_slot(owner, slot_of(tables_[owner.table], view(key)));
+    return place;
 }
 
 std::optional<std::int64_t> Tree::next_index(Place array) {
@@ -282,7 +293,7 @@ Place Tree::insert(Array& array, Slice key) {
     return place;
 }
 
-// Puts the node at PLACE, its first key, at the end of ARRAY.
+// Puts the node at PLACE, its first key, at the end of ARRAY; not into its table.
 void Tree::link(Array& array, Place place) {
     const NodeId node = place.node;
     nodes_[node].next = none;
@@ -294,17 +305,9 @@ void Tree::link(Array& array, Place place) {
     array.last = node;
     array.count = (array.count + 1) & 0x7fffffff;
 
-    const std::string_view key = path_of(node).substr(0, place.end);
-    if (const auto index = int_key(key)) {
+    if (const auto index = int_key(path_of(node).substr(0, place.end))) {
         array.largest = array.has_index ? std::max(array.largest, *index) : *index;
         array.has_index = true;
-    }
-    if (array.table == none) return;
-    Table& table = tables_[array.table];
-    if (array.count > table.size() / 4 * 3) {
-        make_table(array);
-    } else {
-        table[slot_of(table, key)] = node;
     }
 }
 
@@ -341,6 +344,16 @@ std::size_t Tree::slot_of(const Table& table, std::string_view key) const {
     return slot;
 }
 
+// Puts the last child of ARRAY into SLOT of its table, unless the table is full.
+void Tree::fill_slot(Array& array, std::size_t slot) {
+    Table& table = tables_[array.table];
+    if (array.count > table.size() / 4 * 3) {
+        make_table(array);
+    } else {
+        table[slot] = array.last;
+    }
+}
+
 // A table of all children with as many free slots; the old one is freed first.
 void Tree::make_table(Array& array) {
     if (array.table == none) {
@@ -352,7 +365,10 @@ void Tree::make_table(Array& array) {
     table = {};
     table.resize(size);
     for (NodeId node = array.first; node != none; node = nodes_[node].next) {
-        table[slot_of(table, path_of(node).substr(0, first_key(node).end))] = node;
+        const std::string_view key = path_of(node).substr(0, first_key(node).end);
+        std::size_t slot = siphash(hash_seed(), key) & (size - 1);
+        while (table[slot] != 0) slot = (slot + 1) & (size - 1);  // all keys differ
+        table[slot] = node;
     }
 }
 

@@ -156,6 +156,7 @@ private:
 
     NodeId find(const Array& array, std::string_view key) const;
     std::size_t slot_of(const Table& table, std::string_view key) const;
+    void fill_slot(Array& array, std::size_t slot);
     void make_table(Array& array);
 
     std::string buffer_;

@@ -43,8 +43,8 @@ void read_body(Request& request, std::size_t limit) {
     }
 }
 
-// Takes the rest of a body that was not read, or not whole: mod_cgid speaks over a socket, and closing
-// one with bytes unread resets it under the answer.
+// Takes the rest of a body that was not read, or not whole: mod_cgid speaks over a socket, and
+// closing one with bytes unread resets it under the answer.
 void discard_rest(const Request& request) {
     bool until_its_end = !request.content_length && !request.body.empty();
     std::size_t left = until_its_end ? SIZE_MAX : declared_length(request).value_or(0);

@@ -14,7 +14,7 @@ namespace bx {
 
 struct Exchange::Fcgx {
     Fcgx() { FCGX_InitRequest(&request, -1, 0); }
-    // Never by FCGX_Finish_r: it would close the connection, and wait up to two seconds for the peer.
+    // Never by FCGX_Finish_r: it would close the connection and wait up to 2 s for the peer.
     ~Fcgx() { FCGX_Free(&request, 0); }
     Fcgx(const Fcgx&) = delete;
     Fcgx& operator=(const Fcgx&) = delete;

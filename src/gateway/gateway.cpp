@@ -97,9 +97,10 @@ Gateway::Verdict Gateway::judge(Request& request) {
             return Verdict::refused(405, "method_not_allowed", "events come by POST");
         }
         if (media_type(request.content_type) == MediaType::other) {
-            return Verdict::refused(415, "unsupported_content_type",
-                                    "the content type is none of application/x-www-form-urlencoded, "
-                                    "multipart/form-data, application/json");
+            return Verdict::refused(
+                415, "unsupported_content_type",
+                "the content type is none of application/x-www-form-urlencoded, "
+                "multipart/form-data, application/json");
         }
         return judge_event(request);
     } catch (const std::exception& error) {  // out of memory

@@ -17,7 +17,8 @@ std::size_t connection_limit() {
     constexpr rlim_t most = 4096;
     rlimit files{};
     if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return ServerLimits{}.connections;
-    return static_cast<std::size_t>(std::clamp<rlim_t>(files.rlim_cur, 2 * reserved, most) - reserved);
+    rlim_t usable = std::clamp<rlim_t>(files.rlim_cur, 2 * reserved, most);
+    return static_cast<std::size_t>(usable - reserved);
 }
 
 }  // namespace

@@ -47,7 +47,8 @@ bool are_complete_params(std::string_view params) {
     return true;
 }
 
-void append_record(std::string& out, std::uint8_t type, std::uint16_t id, std::string_view content) {
+void append_record(std::string& out, std::uint8_t type, std::uint16_t id,
+                   std::string_view content) {
     std::size_t size = content.size();
     const std::array<char, 8> header{
         static_cast<char>(version),   static_cast<char>(type),        static_cast<char>(id >> 8),
@@ -129,12 +130,14 @@ void RecordReader::begin_record() {
 std::size_t RecordReader::take_content(std::string_view data, std::size_t body_limit) {
     std::string_view part = data.substr(0, left_);
     if (header_.type == record::begin_request && !active_) {
-        std::copy(part.begin(), part.end(), small_.begin() + static_cast<std::ptrdiff_t>(collected_));
+        std::copy(part.begin(), part.end(),
+                  small_.begin() + static_cast<std::ptrdiff_t>(collected_));
         collected_ += part.size();
     } else if (is_ours() && header_.type == record::params) {
         request_.params.append(part);
     } else if (is_ours() && header_.type == record::standard_input) {
-        request_.body.append(part.substr(0, body_limit - std::min(body_limit, request_.body.size())));
+        request_.body.append(
+            part.substr(0, body_limit - std::min(body_limit, request_.body.size())));
     }
     left_ -= part.size();
     if (left_ == 0) end_record();
@@ -153,11 +156,13 @@ void RecordReader::end_record() {
         // Management (4): of GET_VALUES we know no name, and those are left out of the result.
         const std::string unknown{static_cast<char>(header_.type), 0, 0, 0, 0, 0, 0, 0};
         bool asked = header_.type == record::get_values;
-        return asked ? reply(record::get_values_result, 0, {}) : reply(record::unknown_type, 0, unknown);
+        return asked ? reply(record::get_values_result, 0, {})
+                     : reply(record::unknown_type, 0, unknown);
     }
     if (header_.type == record::begin_request) {
         if (!active_) return begin_request();
-        return reply(record::end_request, header_.id, std::string{0, 0, 0, 0, cannot_multiplex, 0, 0, 0});
+        return reply(record::end_request, header_.id,
+                     std::string{0, 0, 0, 0, cannot_multiplex, 0, 0, 0});
     }
     if (!is_ours() || header_.content > 0) return;
     if (header_.type == record::params) {

@@ -65,14 +65,19 @@ Server::Server(Fd listener, Gateway& gateway, Log& log, const ServerLimits& limi
 Server::~Server() = default;
 
 void Server::run() {
-    while (!is_over()) {
-        wait();
-        read_ready();
-        accept_all();
-        answer_batch();
-        tend();
-        if (stop_wanted_ && farewell_until_ == 0) begin_farewell();
+    while (turn()) {
     }
+}
+
+bool Server::turn() {
+    if (is_over()) return false;
+    wait();
+    read_ready();
+    accept_all();
+    answer_batch();
+    tend();
+    if (stop_wanted_ && farewell_until_ == 0) begin_farewell();
+    return true;
 }
 
 // -- One turn
@@ -90,18 +95,21 @@ int Server::patience() const {
     if (!ready_.empty() || !batch_.empty()) return 0;
     if (accept_ready_ && has_room() && now_ >= accept_after_) return 0;
     if (accept_ready_ && now_ < accept_after_) return retry_accept;
-    if (farewell_until_ != 0) return static_cast<int>(std::clamp<Millis>(farewell_until_ - now_, 0, 50));
-    // The binary is looked at, and connections are, once a second.
-    return connections_.empty() && listener_.get() != STDIN_FILENO ? -1 : static_cast<int>(tend_every);
+    if (farewell_until_ != 0) return 50;
+    // What tend() looks at: connections, and under mod_fcgid the binary.
+    bool nothing_to_tend = connections_.empty() && listener_.get() != STDIN_FILENO;
+    return nothing_to_tend ? -1 : static_cast<int>(tend_every);
 }
 
 void Server::wait() {
     std::array<epoll_event, 256> events;
-    int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), patience());
+    constexpr int room = static_cast<int>(events.size());
+    int count = ::epoll_wait(epoll_.get(), events.data(), room, patience());
     if (count < 0 && errno != EINTR) throw_errno("cannot wait for connections");
     now_ = steady_now();
     for (int i = 0; i < count; ++i) {
-        void* tag = events[static_cast<std::size_t>(i)].data.ptr;
+        const epoll_event& event = events[static_cast<std::size_t>(i)];
+        void* tag = event.data.ptr;
         if (tag == &listener_) {
             accept_ready_ = true;
         } else if (tag == &stop_wanted_) {
@@ -111,7 +119,7 @@ void Server::wait() {
         } else {
             auto& connection = *static_cast<Connection*>(tag);
             connection.drained = false;
-            connection.hung_up = (events[static_cast<std::size_t>(i)].events & hang_up) != 0;
+            connection.hung_up = (event.events & hang_up) != 0;
             enqueue(connection);
         }
     }
@@ -136,12 +144,13 @@ void Server::accept_all() {
         if (!has_room() && !make_room()) return;
         int fd = ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
-            accept_one(fd);
+            take_over(Fd(fd));
         } else if (errno == EAGAIN) {
             accept_ready_ = false;
             if (farewell_until_ != 0) stop_accepting();
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            log_.warning("cannot accept a connection, trying again", {{"cause", std::strerror(errno)}});
+            log_.warning("cannot accept a connection, trying again",
+                         {{"cause", std::strerror(errno)}});
             accept_after_ = now_ + retry_accept;
         } else if (errno != EINTR && errno != ECONNABORTED) {
             throw_errno("cannot accept connections");
@@ -198,15 +207,16 @@ void Server::stop_accepting() {
 bool Server::is_over() const {
     if (farewell_until_ == 0) return false;
     if (now_ >= farewell_until_) return true;
-    return !accept_ready_ && batch_.empty() && std::ranges::all_of(connections_, [](const Connection& connection) {
-        return connection.kept && connection.is_idle() && !connection.queued;
-    });
+    return !accept_ready_ && batch_.empty() &&
+           std::ranges::all_of(connections_, [](const Connection& connection) {
+               return connection.kept && connection.is_idle() && !connection.queued;
+           });
 }
 
 // -- One connection
 
-void Server::accept_one(int fd) {
-    Connection& connection = connections_.emplace_back(Connection{.fd = Fd(fd), .since = now_});
+void Server::take_over(Fd fd) {
+    Connection& connection = connections_.emplace_back(Connection{.fd = std::move(fd), .since = now_});
     connection.self = std::prev(connections_.end());
     read(connection);  // its request is often there already
 }
@@ -248,7 +258,8 @@ void Server::read(Connection& connection) {
         if (got < 0 && errno == EAGAIN) return await(connection);
         if (got < 0) return drop(connection, std::strerror(errno));
         if (got == 0) {
-            return connection.is_idle() ? close(connection) : drop(connection, "closed by the peer");
+            return connection.is_idle() ? close(connection)
+                                        : drop(connection, "closed by the peer");
         }
         std::size_t size = static_cast<std::size_t>(got);
         connection.drained = size < buffer_.size() && !connection.hung_up;
@@ -257,7 +268,7 @@ void Server::read(Connection& connection) {
     enqueue(connection);
 }
 
-// False when there is nothing more to be read for now: a request is complete, or the connection gone.
+// False when there is nothing more to read for now: a request is complete, or the connection gone.
 bool Server::take(Connection& connection, std::string_view data) {
     RecordReader& reader = connection.reader;
     if (reader.state() == RecordReader::State::idle && connection.kept) connection.since = now_;

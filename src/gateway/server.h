@@ -37,6 +37,12 @@ public:
 
     // Until SIGTERM, SIGINT or a replaced binary.
     void run();
+    // One turn of that loop; false: it is over.
+    bool turn();
+
+    // A connection that was accepted elsewhere, non-blocking; served like any other.
+    void take_over(Fd connection);
+    std::size_t connections() const { return connections_.size(); }
 
 private:
     struct Connection;
@@ -55,7 +61,6 @@ private:
     void stop_accepting();
     bool is_over() const;
 
-    void accept_one(int fd);
     bool has_room() const { return connections_.size() < limits_.connections; }
     bool make_room();
     void read(Connection& connection);

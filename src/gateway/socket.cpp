@@ -32,7 +32,8 @@ private:
 
 gid_t group_id(const std::string& group) {
     if (std::optional<gid_t> known = find_group(group)) return *known;
-    if (std::optional<std::int64_t> number = parse_number(group)) return static_cast<gid_t>(*number);
+    std::optional<std::int64_t> number = parse_number(group);
+    if (number) return static_cast<gid_t>(*number);
     throw Error("cannot find the group '" + group + "' in /etc/group: give its name or number");
 }
 
@@ -64,8 +65,8 @@ void remove_dead_socket(const std::string& path, const sockaddr_un& address) {
         throw Error("cannot listen on '" + path + "': it exists and is no socket");
     }
     Fd probe = unix_socket();
-    int result = ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
-    int cause = result == 0 ? 0 : errno;
+    const auto* target = reinterpret_cast<const sockaddr*>(&address);
+    int cause = ::connect(probe.get(), target, sizeof address) == 0 ? 0 : errno;
     if (cause == 0 || cause == EAGAIN) {  // EAGAIN: its backlog is full
         throw Error("cannot listen on '" + path + "': another process listens there");
     }

@@ -1,4 +1,4 @@
-// The gateway's store: opened when it is first needed, and again after trouble, at most once a second.
+// The gateway's store: opened when first needed, and again after trouble, at most once a second.
 #pragma once
 
 #include <sys/types.h>
@@ -21,13 +21,13 @@ public:
 
     // The store is at PLACE from now on; the one of another place is closed.
     void move_to(const std::string& place);
-    // Closes a store whose file is no longer the one at its place (replaced, restored, removed): what
-    // is written to it would be lost.
+    // Closes a store whose file is no longer the one at its place (replaced, restored, removed):
+    // what is written to it would be lost.
     void check_place();
 
     // Runs WORK on the open store.  Throws what opening it threw (within a second of a failure the
-    // same again, without another try) or what WORK threw; after anything but StoreBusy it is opened
-    // anew, not before a second has passed.
+    // same again, without another try) or what WORK threw; after anything but StoreBusy it is
+    // opened anew, not before a second has passed.
     void use(const std::function<void(Store&)>& work);
 
 private:

@@ -68,8 +68,9 @@ HookWarning unknown_code(const Hook& hook) {
     std::vector<std::string_view> codes;
     for (const CatalogEvent& event : catalog()) codes.push_back(event.code);
     std::string_view near = nearest(hook.code, codes);
-    std::string fix = near.empty() ? "`bxhook events` lists the known codes"
-                                   : "mv it to the name " + std::string(near) + ", if that is meant";
+    std::string fix = near.empty()
+                          ? "`bxhook events` lists the known codes"
+                          : "mv it to the name " + std::string(near) + ", if that is meant";
     return {hook.program, "'" + printable(hook.code) + "' is no known event", fix};
 }
 
@@ -153,7 +154,8 @@ HookSet HookSet::load(const Config& config) {
             continue;
         }
         Hook hook = script_hook(config, script);
-        if (script.executable && !is_known(script.code)) set.warnings_.push_back(unknown_code(hook));
+        if (script.executable && !is_known(script.code))
+            set.warnings_.push_back(unknown_code(hook));
         // A file that is no hook yet: one of a known name, not a README beside the hooks.
         bool meant = script.executable || is_known(script.code) || block_of(config, script.name);
         if (meant) (script.executable ? set.hooks_ : asleep).push_back(std::move(hook));
@@ -171,7 +173,8 @@ HookSet HookSet::load(const Config& config) {
     refuse_equal_names(set.hooks_);
     for (Hook& hook : asleep) {
         if (!set.find(hook.name)) {
-            set.hooks_.insert(std::ranges::lower_bound(set.hooks_, hook.name, {}, &Hook::name), hook);
+            set.hooks_.insert(std::ranges::lower_bound(set.hooks_, hook.name, {}, &Hook::name),
+                              hook);
         }
     }
     return set;

@@ -44,8 +44,8 @@ struct HookWarning {
 
 class HookSet {
 public:
-    // Reads hooks_dir as it is now.  A missing hooks_dir is an empty one.  Throws HooksError for two
-    // hooks of one name, Error when hooks_dir cannot be read.
+    // Reads hooks_dir as it is now.  A missing hooks_dir is an empty one.  Throws HooksError for
+    // two hooks of one name, Error when hooks_dir cannot be read.
     static HookSet load(const Config& config);
 
     const std::vector<Hook>& hooks() const { return hooks_; }  // by name
@@ -71,7 +71,8 @@ private:
 };
 
 // Why HOOK's program may not be started, or nothing: "missing", "not executable", "unsafe
-// permissions", "bad interpreter '/bin/nosh'".  HOOKS_DIR bounds how far up directories are looked at (contract: "The hooks directory").
+// permissions", "bad interpreter '/bin/nosh'".  HOOKS_DIR bounds how far up directories are looked
+// at (contract: "The hooks directory").
 struct StartProblem {
     std::string reason;
     std::string fix;  // the command that mends it

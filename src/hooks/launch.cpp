@@ -179,7 +179,8 @@ std::vector<std::string> secrets_of(const Tree& body) {
 }
 
 // The value that {PATH} stands for; what makes it unusable goes into PROBLEM.
-std::string_view argument_value(const Tree& body, std::string_view path, std::string_view& problem) {
+std::string_view argument_value(const Tree& body, std::string_view path,
+                                std::string_view& problem) {
     Value value = body.at(path);
     if (!value) {
         problem = "is missing";

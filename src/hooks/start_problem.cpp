@@ -88,9 +88,11 @@ std::optional<StartProblem> start_problem(const Hook& hook, const std::string& h
         if (program.empty() || errno == ENOENT || errno == ENOTDIR) {
             return StartProblem{"missing", "put the program at " + quoted(program)};
         }
-        return StartProblem{system_error("cannot look at it", errno).what(), "ls -l " + quoted(program)};
+        return StartProblem{system_error("cannot look at it", errno).what(),
+                            "ls -l " + quoted(program)};
     }
-    std::optional<std::string> fix = hook.from_dir ? unsafe_from(hooks_dir, program) : unsafe(program);
+    std::optional<std::string> fix =
+        hook.from_dir ? unsafe_from(hooks_dir, program) : unsafe(program);
     if (fix) return StartProblem{"unsafe permissions", *fix};
     if (!S_ISREG(info.st_mode) ||
         ::faccessat(AT_FDCWD, program.c_str(), X_OK, AT_EACCESS) != 0) {

@@ -173,8 +173,8 @@ struct BlockedLane {
     std::int64_t behind = 0; // deliveries waiting behind it
 };
 
-// The last hour's: deliveries done, runs that failed (timed out and lost ones too), deliveries that died
-// (whose last run is among the failed).
+// The last hour's: deliveries done, runs that failed (timed out and lost ones too), deliveries that
+// died (whose last run is among the failed).
 struct HookCounts {
     std::string hook;
     std::int64_t waiting = 0, running = 0;

@@ -13,7 +13,8 @@ namespace bx {
 
 namespace {
 
-// Waiting for a lock: at first often, since a transaction takes about as long, then each millisecond.
+// Waiting for a lock: at first often, since a transaction takes about as long, then each
+// millisecond.
 constexpr int quick_tries = 10;
 constexpr std::chrono::microseconds quick_step{100};
 constexpr std::chrono::microseconds slow_step{1000};
@@ -141,7 +142,9 @@ void Database::fail(int code) {
     switch (code & 0xff) {  // the rest says more of the same error
         case SQLITE_BUSY:
         case SQLITE_LOCKED:
-            if (std::exchange(gave_up_, false)) throw StoreBusy(what + "another process holds it, and this one is stopping");
+            if (std::exchange(gave_up_, false)) {
+                throw StoreBusy(what + "another process holds it, and this one is stopping");
+            }
             throw StoreBusy(what + "another process has held it for over " + duration_text(limit_));
         case SQLITE_NOTADB:
             throw StoreVersionError(what + "it is no SQLite database");

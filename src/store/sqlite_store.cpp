@@ -103,7 +103,8 @@ std::optional<StoredEvent> SqliteStore::event(EventNumber number) {
     const Transaction moment(db_, Transaction::Kind::read);
     std::optional<StoredEvent> event = load_event(number);
     if (!event) return event;
-    Rows rows = db_.rows("SELECT hook, reason FROM refusal WHERE event = ? ORDER BY hook", {number});
+    Rows rows =
+        db_.rows("SELECT hook, reason FROM refusal WHERE event = ? ORDER BY hook", {number});
     while (rows.next()) event->refused.push_back({rows.text(0), rows.text(1)});
     return event;
 }

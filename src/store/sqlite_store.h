@@ -74,6 +74,7 @@ private:
     EventNumber next_ready_event(const std::string& hook);
     Claim start(Change& change, EventNumber event, const std::string& hook, Millis now);
     void finish_one(Change& change, const Finish& run, bool wishes);
+    void record_attempt(const Finish& run);
 
     std::optional<EventNumber> blocker(EventNumber event, const LaneKey& key);
     void read_tallies(StoreStatus& status);

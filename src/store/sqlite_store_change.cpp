@@ -1,10 +1,10 @@
 // Secrets.  SQLite's secure_delete overwrites what is deleted, but when it balances a b-tree it
-// moves rows to other pages, and what they leave behind stays (measured with 3.40: some per cent of
-// erased rows could still be read in the file).  So secrets never move: each lies in a slot, a row
-// padded to a multiple of `slot_unit`; erasing writes zeros over it, and the slot is used again by
-// secrets of the same padded size.  SQLite overwrites a row by one of the same size in place, and
-// adds one of a new greatest key without touching the others.  Slots are never deleted; there are
-// as many as there were secrets at the busiest time.
+// moves rows to other pages, and what they leave behind stays (3.40: of ten thousand rows deleted
+// one by one some could still be read in the file).  So secrets never move: each lies in a slot, a
+// row padded to a multiple of `slot_unit`; erasing writes zeros over it, and the slot is used again
+// by secrets of the same padded size.  SQLite overwrites a row by one of the same size in place,
+// and adds one of a new greatest key without touching the others.  Slots are never deleted; there
+// are as many as there were secrets at the busiest time.
 #include "store/sqlite_store_change.h"
 
 #include <algorithm>
@@ -219,7 +219,8 @@ std::optional<std::int64_t> Change::keep_secrets(std::string_view secrets) {
 }
 
 void Change::erase_slot(std::int64_t slot) {
-    const std::int64_t size = database_.number("SELECT length(data) FROM slot WHERE slot = ?", {slot});
+    const std::int64_t size =
+        database_.number("SELECT length(data) FROM slot WHERE slot = ?", {slot});
     database_.run("UPDATE slot SET data = zeroblob(?2) WHERE slot = ?1", {slot, size});
     database_.run("INSERT INTO free_slot (size, slot) VALUES (?, ?)", {size, slot});
     count("", "erased", 1);

@@ -1,5 +1,5 @@
-// One write transaction on the SQLite store, and the few moves everything that changes it is made of.
-// They keep the rules at the top of sqlite_store_schema.cpp.
+// One write transaction on the SQLite store, and the few moves everything that changes it is made
+// of. They keep the rules at the top of sqlite_store_schema.cpp.
 #pragma once
 
 #include <optional>

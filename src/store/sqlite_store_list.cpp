@@ -65,14 +65,16 @@ std::string list_statement(const ListFilter& filter) {
         "SELECT " + std::string(delivery_columns) + ", " + std::string(event_columns) + " FROM ";
     const std::string range = " AND e.n >= ?1 AND (?2 = '' OR d.hook = ?2) ORDER BY e.n DESC";
     if (filter.state == "new" || filter.state == "skipped") {  // -1: such an event has no delivery
-        return columns + "event AS e INDEXED BY event_state LEFT JOIN delivery AS d ON d.event = -1 " +
+        return columns +
+               "event AS e INDEXED BY event_state LEFT JOIN delivery AS d ON d.event = -1 " +
                "WHERE e.state <> 1 AND e.state = " + (filter.state == "new" ? "0" : "2") + range;
     }
     if (filter.state.empty()) {
         return columns + "event AS e LEFT JOIN delivery AS d ON d.event = e.n WHERE 1" + range;
     }
     const auto state = delivery_state(filter.state);
-    if (!state) throw StoreError("cannot list deliveries: there is no state '" + filter.state + "'");
+    if (!state)
+        throw StoreError("cannot list deliveries: there is no state '" + filter.state + "'");
     const std::string code = std::to_string(static_cast<int>(*state));
     if (state == DeliveryState::done) {  // nearly all: the index leaves them out
         return columns + "event AS e CROSS JOIN delivery AS d ON d.event = e.n WHERE d.state = " +
@@ -278,7 +280,8 @@ void SqliteStore::read_workers(StoreStatus& status) {
 
 void SqliteStore::read_blocked(StoreStatus& status) {
     Rows rows = db_.rows(
-        "SELECT " + std::string(event_columns) + ", d.hook, d.portal, d.lane, d.reason, d.failed_at " +
+        "SELECT " + std::string(event_columns) +
+            ", d.hook, d.portal, d.lane, d.reason, d.failed_at " +
             "FROM delivery AS d INDEXED BY delivery_failed CROSS JOIN event AS e ON e.n = d.event "
             "WHERE d.failed_at IS NOT NULL AND d.state < 2 AND d.lane IS NOT NULL "
             "AND (d.turn IS NOT NULL OR d.state = 1) ORDER BY d.event LIMIT ?",

@@ -6,7 +6,8 @@
 //   delivery.turn             NULL  not waiting, or behind another of its lane
 //                             1     claimable once due_at has come
 //                             2     claimable
-//   delivery.lane             kind and id of the entity, NULL without a lane.  Of a hook, portal and
+//   delivery.lane             kind and id of the entity, NULL without a lane.  Of a hook, portal
+//   and
 //                             lane at most one delivery runs; while none does, the waiting one of
 //                             the smallest event, and only it, has a turn.
 //   tally                     how many there are: of events (hook '') by state, and `unfinished`;
@@ -24,8 +25,8 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "base/fd.h"
@@ -132,10 +133,11 @@ CREATE TABLE worker (host TEXT NOT NULL, pid INTEGER NOT NULL, version TEXT NOT 
 constexpr std::array migrations = {Migration{1000, version_1_0}};
 constexpr std::int64_t newest = migrations.back().to;
 
-// Pages in the log before a commit moves them into the database.  A worker does it often; a commit
-// that somebody's answer waits for only past 64 MB, when no worker runs.
-constexpr int log_pages_worker = 1000;
-constexpr int log_pages_others = 16384;
+// Pages in the log before a commit moves them into the database.  The worker does it often, so that
+// those whose answer somebody waits for need not: they do it past 64 MB, when no worker runs.  A
+// process of one request reads the whole log before it writes (0.2 ms a MB) and must keep it short.
+constexpr int log_pages_short = 1000;
+constexpr int log_pages_long = 16384;
 
 // Makes the file so that SQLite does not choose its mode (the log takes over the database's).  It
 // may not be opened when it exists: closing it again would drop the locks that this process holds
@@ -219,7 +221,8 @@ void set_up(Database& database, const StoreOptions& options, Journal journal) {
         database.script("PRAGMA synchronous = EXTRA");
         return;
     }
-    const int pages = options.durable ? log_pages_others : log_pages_worker;
+    const bool lasting = options.durable && !options.one_shot;
+    const int pages = lasting ? log_pages_long : log_pages_short;
     database.script("PRAGMA wal_autocheckpoint = " + std::to_string(pages));
     database.script(options.durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
     if (options.one_shot) database.keep_log_at_close();

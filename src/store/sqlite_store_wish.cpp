@@ -16,6 +16,10 @@ Wish refused(const std::string& text) {
     return {false, text, 0};
 }
 
+Wish no_delivery(const DeliveryName& name) {
+    return refused("there is no delivery " + name_text(name.event, name.hook));
+}
+
 void append_line(std::string& text, const std::string& line) {
     if (!text.empty()) text += "; ";
     text += line;
@@ -63,13 +67,13 @@ Wish SqliteStore::retry(const DeliveryName& name,
     const std::string number = std::to_string(name.event);
 
     if (event->state != EventState::matched) {
-        if (!name.hook.empty()) return refused("there is no delivery " + name_text(name.event, name.hook));
+        if (!name.hook.empty()) return no_delivery(name);
         if (event->state == EventState::fresh) return refused(number + " is new");
         change.renew(name.event);
         wish.count = 1;
     } else {
         const std::vector<Stored> found = stored_deliveries(name);
-        if (found.empty()) return refused("there is no delivery " + name_text(name.event, name.hook));
+        if (found.empty()) return no_delivery(name);
         for (const Stored& delivery : found) {
             const bool ended = delivery.state == DeliveryState::dead ||
                                delivery.state == DeliveryState::cancelled;
@@ -87,7 +91,7 @@ Wish SqliteStore::retry(const DeliveryName& name,
 }
 
 void SqliteStore::retry_delivery(Change& change, const Stored& delivery, int extra, Millis now) {
-    Bound turn = nullptr;
+    std::optional<std::int64_t> turn;
     if (delivery.key.lane.empty()) turn = Change::turn_at(now, now);
     db_.run("UPDATE delivery SET state = 0, turn = ?3, due_at = ?4, ended_at = NULL, "
             "failed_at = NULL, reason = '', max_attempts = attempt + ?5 "
@@ -106,18 +110,19 @@ Wish SqliteStore::cancel(const DeliveryName& name, bool kill, Millis now) {
     const std::string number = std::to_string(name.event);
     if (!event) return refused("there is no event " + number);
     if (event->state != EventState::matched) {
-        if (!name.hook.empty()) return refused("there is no delivery " + name_text(name.event, name.hook));
+        if (!name.hook.empty()) return no_delivery(name);
         if (event->state == EventState::skipped) return refused(number + " is skipped");
         change.skip(name.event, "cancelled", now);
         change.commit();
         return {true, {}, 1};
     }
     const std::vector<Stored> found = stored_deliveries(name);
-    if (found.empty()) return refused("there is no delivery " + name_text(name.event, name.hook));
+    if (found.empty()) return no_delivery(name);
     Wish wish;
     for (const Stored& delivery : found) {
         if (delivery.state == waiting) {
-            change.end_waiting(name.event, delivery.key, DeliveryState::cancelled, std::nullopt, now);
+            change.end_waiting(name.event, delivery.key, DeliveryState::cancelled, std::nullopt,
+                               now);
             change.settle(delivery.key, now);
             ++wish.count;
         } else if (delivery.state == running && kill) {

@@ -142,7 +142,7 @@ void SqliteStore::insert_delivery(Change& change, EventNumber event, const Event
     if (!alone && delivery.coalesce) heir = merge_older(change, key, event, facts.code, now);
     const Millis due_at = heir.due_at.value_or(delivery.due_at);
 
-    Bound turn = nullptr;
+    std::optional<std::int64_t> turn;
     if (alone) turn = Change::turn_at(due_at, now);
     Bound lane = nullptr;
     if (laned) lane = key.lane;
@@ -289,25 +289,18 @@ void SqliteStore::finish_one(Change& change, const Finish& run, bool wishes) {
                           {run.event, run.hook}) > 0 && next == waiting) {
         next = DeliveryState::cancelled;
     }
-    db_.run("UPDATE attempt SET result = ?4, exit = ?5, signal = ?6, reason = ?7, ended_at = ?8, "
-            "out = ?9, out_bytes = ?10, err = ?11, err_bytes = ?12 "
-            "WHERE event = ?1 AND hook = ?2 AND attempt = ?3",
-            {run.event, run.hook, run.attempt, static_cast<int>(run.result), std::optional<std::int64_t>(run.exit),
-             run.signal, run.reason, run.ended_at, Blob{run.out.kept}, run.out.bytes,
-             Blob{run.err.kept}, run.err.bytes});
+    record_attempt(run);
 
     const bool again = next == waiting;
-    Bound due_at = nullptr;
-    Bound turn = nullptr;
-    Bound failed_at = nullptr;
-    Bound ended_at = nullptr;
+    std::optional<Millis> due_at, failed_at, ended_at;
+    std::optional<std::int64_t> turn;
     if (again) {
         due_at = run.due_at;
+        if (run.counts) failed_at = run.ended_at;
         if (key.lane.empty()) turn = Change::turn_at(run.due_at, run.ended_at);
     } else {
         ended_at = run.ended_at;
     }
-    if (run.counts && again) failed_at = run.ended_at;
     db_.run("UPDATE delivery SET state = ?3, turn = ?4, due_at = ?5, ended_at = ?6, reason = ?7, "
             "failed_at = coalesce(?8, failed_at), max_attempts = max_attempts + ?9 "
             "WHERE event = ?1 AND hook = ?2",
@@ -317,6 +310,16 @@ void SqliteStore::finish_one(Change& change, const Finish& run, bool wishes) {
     change.count_run(run.hook, run.result, next, run.ended_at);
     change.settle(key, run.ended_at);
     if (!again) change.delivery_ended(run.event, next, run.ended_at);
+}
+
+void SqliteStore::record_attempt(const Finish& run) {
+    db_.run(
+        "UPDATE attempt SET result = ?4, exit = ?5, signal = ?6, reason = ?7, ended_at = ?8, "
+        "out = ?9, out_bytes = ?10, err = ?11, err_bytes = ?12 "
+        "WHERE event = ?1 AND hook = ?2 AND attempt = ?3",
+        {run.event, run.hook, run.attempt, static_cast<int>(run.result),
+         std::optional<std::int64_t>(run.exit), run.signal, run.reason, run.ended_at,
+         Blob{run.out.kept}, run.out.bytes, Blob{run.err.kept}, run.err.bytes});
 }
 
 void SqliteStore::save_output(EventNumber event, const std::string& hook, int attempt,

@@ -93,11 +93,11 @@ public:
 
     // Claims up to SLOTS deliveries that are due at NOW and free in their lane, makes them
     // `running` and records attempt and run name.  ROOM tells how many more of a hook may run now
-    // (0: full, disabled).  Slots go round the hooks, within a hook round the portals, across calls;
-    // within a hook and portal the smallest N first.
-    virtual std::vector<Claim> claim(std::size_t slots,
-                                     const std::function<std::size_t(const std::string& hook)>& room,
-                                     Millis now) = 0;
+    // (0: full, disabled).  Slots go round the hooks, within a hook round the portals, across
+    // calls; within a hook and portal the smallest N first.
+    virtual std::vector<Claim> claim(
+        std::size_t slots, const std::function<std::size_t(const std::string& hook)>& room,
+        Millis now) = 0;
     // Records ended runs.  One whose delivery is not `running` in that attempt any more changes
     // nothing.  Where an event's last delivery ended and none is dead, its secrets are erased.
     virtual void finish(std::span<const Finish> runs) = 0;
@@ -116,8 +116,8 @@ public:
     // Shows (or, with none, takes back) this worker in `status`.
     virtual void register_worker(const WorkerRecord& worker) = 0;
     virtual void unregister_worker(const WorkerRecord& worker) = 0;
-    // House-keeping that must not wait for ever: erased secrets leave the store's files (SQLite: WAL
-    // checkpoint with TRUNCATE).  True when nothing is left to do.
+    // House-keeping that must not wait for ever: erased secrets leave the store's files (SQLite:
+    // WAL checkpoint with TRUNCATE).  True when nothing is left to do.
     virtual bool scrub() = 0;
 
     // -- People

@@ -153,8 +153,8 @@ public:
         ::posix_spawn_file_actions_init(&files_);
         ::posix_spawnattr_init(&attributes_);
         for (int fd : {0, 1, 2}) {
-            ::posix_spawn_file_actions_addopen(&files_, fd, "/dev/null", fd == 0 ? O_RDONLY : O_WRONLY,
-                                               0);
+            ::posix_spawn_file_actions_addopen(&files_, fd, "/dev/null",
+                                               fd == 0 ? O_RDONLY : O_WRONLY, 0);
         }
         ::posix_spawn_file_actions_addclosefrom_np(&files_, 3);
         sigset_t signals;
@@ -199,7 +199,8 @@ void expect_success(pid_t pid) {
 
 void start_worker(const std::string& config_path) {
     const std::string binary = worker_binary();
-    std::vector<std::string> arguments = {own_binary(), "work", "--detach", "--config", config_path};
+    std::vector<std::string> arguments = {own_binary(), "work", "--detach", "--config",
+                                          config_path};
     std::vector<std::string> environment = worker_environment();
     const SpawnSettings settings;
     pid_t pid = -1;

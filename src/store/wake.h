@@ -19,7 +19,8 @@ public:
     bool held() const { return static_cast<bool>(lock_); }
     // Opens the FIFO for reading (making it, 0600) and clears it.  From here on wakers succeed.
     void open_wake();
-    // Closes it: from here on wakers start a worker instead.  Look into the store once more after it.
+    // Closes it: from here on wakers start a worker instead.  Look into the store once more after
+    // it.
     void close_wake() { wake_.reset(); }
     int wake_fd() const { return wake_.get(); }  // readable when woken; -1 while closed
     void drain();                                // takes what was written

@@ -3,8 +3,9 @@
 
 namespace bx {
 
-// Goes on in a child of a child, in a session of its own, with /dev/null as 0, 1 and 2; the caller's
-// process exits with status 0.  Only in a process with one thread.  Throws Error when it cannot.
+// Goes on in a child of a child, in a session of its own, with /dev/null as 0, 1 and 2; the
+// caller's process exits with status 0.  Only in a process with one thread.  Throws Error when it
+// cannot.
 void detach();
 
 }  // namespace bx

@@ -25,8 +25,8 @@ public:
     // Why events cannot be matched; empty: they can.
     const std::string& problem() const { return problem_; }
     // True when events may be matched at NOW: there is no problem, and no script went away a moment
-    // ago.  Editors and FTP replace a file by deleting it and writing it again; an event that came in
-    // between would be skipped for good.
+    // ago.  Editors and FTP replace a file by deleting it and writing it again; an event that came
+    // in between would be skipped for good.
     bool ready(Millis now) const { return config_ && problem_.empty() && now >= settled_at_; }
     Millis settled_at() const { return settled_at_; }
 

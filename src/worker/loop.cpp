@@ -109,7 +109,7 @@ void Loop::use_store() {
     }
     keep_house();
     if (options_.detached && !progress_ && store_.has_unfinished()) idle_since_ = now_;
-    if (!trouble_.empty()) log_.info("the store works again");
+    if (!trouble_.empty()) log_.info("out of trouble");
     trouble_.clear();
 }
 
@@ -154,7 +154,8 @@ void Loop::take_signals() {
 
 void Loop::stop() {
     const ConfigPtr& config = config_file_.current();
-    Millis grace = config && !stopping_ ? config->worker.shutdown_grace : 0;  // none the second time
+    Millis grace =
+        config && !stopping_ ? config->worker.shutdown_grace : 0;  // none the second time
     if (!stopping_) log_.info("stopping", {{"running", runs_.size()}});
     stopping_ = true;
     next_due_.reset();
@@ -169,8 +170,8 @@ bool Loop::may_leave() {
     return options_.detached && quiet && now_ - idle_since_ >= options_.idle;
 }
 
-// An event whose wake-up was taken by the FIFO that is closed now must not lie there: after the
-// close wakers start another worker, before it we look once more.
+// After the close wakers start another worker, which waits for the seat; what they woke us for
+// before it is found by looking once more.
 bool Loop::leave() {
     if (stopping_) return true;
     seat_.close_wake();
@@ -184,7 +185,8 @@ bool Loop::leave() {
 
 void Loop::depart() {
     if (!finishes_.empty()) {
-        log_.error("ended runs could not be recorded and will be repeated", {{"runs", finishes_.size()}});
+        log_.error("ended runs could not be recorded and will be repeated",
+                   {{"runs", finishes_.size()}});
         exit_status_ = 1;
     }
     try {
@@ -231,7 +233,9 @@ void Loop::report(const Finish& finish, int max_attempts, Millis duration) {
     }
     const std::string& reason = finish.delivery_reason;
     if (finish.next == DeliveryState::dead) {
-        log_.error("dead", {{"delivery", name}, {"attempt", attempt}, {"reason", reason}, {"ms", duration}});
+        log_.error(
+            "dead",
+            {{"delivery", name}, {"attempt", attempt}, {"reason", reason}, {"ms", duration}});
     } else {
         log_.warning(name_of(finish.result), {{"delivery", name},
                                               {"attempt", attempt},
@@ -261,6 +265,7 @@ void Loop::refresh() {
             log_.configure(log_settings(*config_file_.current(), options_));
             log_.info("config loaded", {{"config", config_file_.path()}});
             more_ = true;
+            minute_at_ = 0;  // without any config orphans could not be adopted
             break;
         case ConfigFile::Change::refused:
             log_.error("config refused, the old one stays", {{"problem", config_file_.error()}});
@@ -299,7 +304,9 @@ Dispatch Loop::verdict_on(const StoredEvent& event) const {
     Dispatch verdict;
     verdict.event = event.number;
     try {
-        Tree body = decode_payload(event.body, event.secrets, Secrets::keep);
+        // A skipped event that a person retries has lost its secrets.
+        Tree body = decode_payload(event.body, event.secrets,
+                                   event.secrets_erased ? Secrets::omit : Secrets::keep);
         HookSet::Match match = hooks_.set().match(event.facts, body);
         // From the receipt on, not from now: a worker that comes late does not wait again.
         Millis received = std::min(event.received_at, wall_now());
@@ -350,11 +357,13 @@ void Loop::start(const Claim& claim) {
         std::string refusal;
         std::unique_ptr<Process> process = launch(claim, refusal);
         if (!process) return fail(claim, refusal, true);
-        runs_.add(std::make_unique<Run>(claim, settings_of(claim.hook), std::move(process), steady_now()));
+        runs_.add(std::make_unique<Run>(claim, settings_of(claim.hook), std::move(process),
+                                        steady_now()));
         log_.debug("begun", {{"delivery", delivery_name(claim.event.number, claim.hook)},
                              {"attempt", claim.attempt}});
     } catch (const StartError& error) {
-        log_.warning("cannot start", {{"hook", claim.hook}, {"reason", error.what()}, {"fix", error.fix()}});
+        log_.warning("cannot start",
+                     {{"hook", claim.hook}, {"reason", error.what()}, {"fix", error.fix()}});
         fail(claim, error.what(), false);
     } catch (const std::exception& error) {
         fail(claim, error.what(), false);
@@ -394,7 +403,8 @@ void Loop::fail(const Claim& claim, const std::string& reason, bool for_good) {
     finish.attempt = claim.attempt;
     finish.result = AttemptResult::failed;
     finish.reason = reason;
-    settle(std::move(finish), for_good ? claim.attempt : claim.max_attempts, settings_of(claim.hook));
+    settle(std::move(finish), for_good ? claim.attempt : claim.max_attempts,
+           settings_of(claim.hook));
     report(finishes_.back(), claim.max_attempts, 0);
 }
 

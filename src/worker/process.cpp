@@ -72,8 +72,10 @@ Error start_error(int code, const Launch& launch) {
     }
     switch (code) {
         case ENOENT:
-            return Error(::access(launch.program.c_str(), F_OK) == 0 ? "bad interpreter" : "missing");
-        case ENOEXEC: return Error("bad interpreter: neither a binary nor a script that begins with #!");
+            return Error(::access(launch.program.c_str(), F_OK) == 0 ? "bad interpreter"
+                                                                     : "missing");
+        case ENOEXEC:
+            return Error("bad interpreter: neither a binary nor a script that begins with #!");
         case EACCES: return Error("not executable");
         case E2BIG: return Error("arguments and environment are too long (E2BIG)");
         default: return system_error("cannot start", code);

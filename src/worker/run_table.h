@@ -20,8 +20,8 @@ public:
     bool has(EventNumber event, const std::string& hook) const;
     const std::vector<std::unique_ptr<Run>>& all() const { return runs_; }
 
-    // Appends the descriptors of all runs to SET; after the poll, `handle` takes the same part of it.
-    // No run may be added or removed in between.
+    // Appends the descriptors of all runs to SET; after the poll, `handle` takes the same part of
+    // it.  No run may be added or removed in between.
     void append_to(std::vector<pollfd>& set) const;
     void handle(const pollfd* set);
 

@@ -47,13 +47,14 @@ void decide_next(Finish& finish, int max_attempts, const HookSettings& settings,
         finish.due_at = now;
         return;
     }
-    bool permanent = finish.result == AttemptResult::failed && finish.exit && is_permanent(*finish.exit);
+    bool permanent =
+        finish.result == AttemptResult::failed && finish.exit && is_permanent(*finish.exit);
     if (permanent || finish.attempt >= max_attempts) {
         finish.next = DeliveryState::dead;
         return;
     }
-    // Failures since the attempts were last given: a person's retry, and an interruption, give more,
-    // and the backoff begins anew.
+    // Failures since the attempts were last given: a person's retry, and an interruption, give
+    // more, and the backoff begins anew.
     int failures = settings.attempts - (max_attempts - finish.attempt);
     finish.next = DeliveryState::waiting;
     finish.due_at = now + backoff_after(std::max(failures, 1), settings, random);

@@ -24,7 +24,8 @@ WorkerSignals::WorkerSignals() {
 
 int WorkerSignals::next() {
     signalfd_siginfo info;
-    return ::read(fd_.get(), &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
+    return ::read(fd_.get(), &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo)
+                                                                : 0;
 }
 
 void WorkerSignals::wait(Millis most) const {

@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <memory>
+#include <optional>
 
 #include "store/owner.h"
 #include "store/store.h"
@@ -44,29 +45,49 @@ std::unique_ptr<Store> open_patiently(const std::string& place, WorkerSignals& s
     }
 }
 
+// None when another worker serves the store; it has been woken then.  One that is leaving wakes no
+// more but holds the lock still: that one is waited for.
+std::optional<WorkerSeat> take_seat(const std::string& place, Millis patience) {
+    for (Millis end = steady_now() + patience;;) {
+        WorkerSeat seat(place, 0);
+        if (seat.held()) return seat;
+        if (wake_worker(place) == WakeResult::woken || steady_now() >= end) return std::nullopt;
+    }
+}
+
+int work(ConfigFile& file, const std::string& place, const WorkerOptions& options, Log& log) {
+    if (!file.current()) log.error("config refused", {{"problem", file.error()}});
+    WorkerSignals signals;
+    // What a hook leaves behind becomes our child, so that it can be told when it has ended.
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    std::unique_ptr<Store> store = open_patiently(place, signals, log);
+    if (!store) return 0;
+    std::optional<WorkerSeat> seat = take_seat(place, options.once ? 0 : seat_wait);
+    if (!seat) {
+        if (!options.once) log.info("another worker runs");
+        return 0;
+    }
+    return Loop(file, *store, place, *seat, signals, options, log).run();
+}
+
 }  // namespace
 
 int run_worker(const std::string& config_path, const WorkerOptions& options, Log& log) {
     leave_descriptors();
     ConfigFile file = open_config(config_path, options);
     // Of a config that is wrong only where the gateway does not look, that part is used.
-    ConfigPtr config = file.current() ? file.current() : load_config(config_path, ConfigPart::gateway);
+    ConfigPtr config =
+        file.current() ? file.current() : load_config(config_path, ConfigPart::gateway);
     become_store_owner(config->store);
     log.configure(log_settings(*config, options));
-    if (options.detached) detach();
-    if (!file.current()) log.error("config refused", {{"problem", file.error()}});
-
-    WorkerSignals signals;
-    // What a hook leaves behind becomes our child, so that it can be told when it has ended.
-    ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-    std::unique_ptr<Store> store = open_patiently(config->store, signals, log);
-    if (!store) return 0;
-    WorkerSeat seat(config->store, options.once ? 0 : seat_wait);
-    if (!seat.held()) {
-        if (!options.once) log.info("another worker runs");
-        return 0;
+    if (!options.detached) return work(file, config->store, options, log);
+    try {
+        detach();
+        return work(file, config->store, options, log);
+    } catch (const std::exception& error) {
+        log.error("cannot work", {{"cause", error.what()}});  // nobody reads stderr any more
+        throw;
     }
-    return Loop(file, *store, config->store, seat, signals, options, log).run();
 }
 
 }  // namespace bx

@@ -86,8 +86,8 @@ def alive(pid):
 
 
 def processes_below(path):
-    """Pids of the processes whose program or working directory lies below PATH, or that name it."""
-    path = str(path)
+    """Pids of the processes whose program or working directory lies below PATH, or that were given a
+    path there.  None that has a terminal: a person may look at a log."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -95,7 +95,8 @@ def processes_below(path):
         with contextlib.suppress(OSError):
             places = [os.readlink(entry / "exe"), os.readlink(entry / "cwd")]
             places += (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if any(path + "/" in place + "/" for place in places) and alive(int(entry.name)):
+            terminal = (entry / "stat").read_text().rpartition(")")[2].split()[4]
+            if any(f"{path}/" in f"{place}/" for place in places) and terminal == "0" and alive(int(entry.name)):
                 found.append(int(entry.name))
     return found
 
@@ -220,11 +221,15 @@ class Scratch:
         self.path.chmod(0o711)
         self.bin = directory(self.path / "bin")
         self.binary = self.bin / "bxhook"
-        # Without its debug information, many times its size: it is copied often.
-        subprocess.run(["strip", "--strip-debug", "-o", self.binary, program], check=True)
-        self.binary.chmod(0o755)
         self._compiled = {}
         self._count = 0
+        try:
+            # Without its debug information, many times its size: it is copied often.
+            subprocess.run(["strip", "--strip-debug", "-o", self.binary, program], check=True)
+            self.binary.chmod(0o755)
+        except BaseException:
+            self.remove()
+            raise
 
     def new(self, name):
         """A fresh directory, searchable by all."""
@@ -253,6 +258,18 @@ PORTAL = f"""portal {{
 """
 
 
+HOLD_LOCK = """
+import sqlite3, sys
+store = sqlite3.connect(sys.argv[1], isolation_level=None)
+store.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+# What every event of the tests carries and no log may hold.
+SECRETS = {bitrix.WRONG_TOKEN, *bitrix.secrets_of(bitrix.event())}
+
+
 class Site:
     """A config, hooks and a store in HOME, and what runs on them.
 
@@ -273,6 +290,7 @@ class Site:
         self.out = directory(self.home / "out", 0o755, self.user)
         self.config = self.home / "bxhook.conf"
         self.socket = self.run_dir / "bxhook.sock"
+        self.env = {}  # of every program started for it
         self.gateway = None
         self._processes = []
         self.configure()
@@ -314,6 +332,7 @@ class Site:
     # -- processes
 
     def start(self, arguments, log, **options):
+        options["env"] = self.env | options.get("env", {})
         process = Process(arguments, self.log_dir / log, **({"user": self.user} | options))
         self._processes.append(process)
         return process
@@ -347,11 +366,22 @@ class Site:
         """`bxhook ARGUMENTS --config ...`, typed by the site's user."""
         done = subprocess.run(
             [self.binary, *map(str, arguments), "--config", str(self.config)], input=input,
-            capture_output=True, timeout=60, cwd="/", env={"PATH": "/usr/bin:/bin"} | (env or {}),
+            capture_output=True, timeout=60, cwd="/", env={"PATH": "/usr/bin:/bin"} | self.env | (env or {}),
             **as_user(self.user))
         if check:
             assert done.returncode == 0, f"{arguments}: exit {done.returncode}: {done.stderr.decode()}"
         return done
+
+    @contextlib.contextmanager
+    def store_locked(self):
+        """As long as it lasts another process writes to the store."""
+        holder = subprocess.Popen(["/usr/bin/python3", "-c", HOLD_LOCK, self.home / "state" / "queue.db"],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, **as_user(self.user))
+        try:
+            assert holder.stdout.readline() == b"locked\n"
+            yield
+        finally:
+            holder.communicate()
 
     def show(self, what, *options):
         return json.loads(self.run("show", str(what), "--json", *options).stdout)
@@ -367,6 +397,9 @@ class Site:
             process.popen.send_signal(signal.SIGCONT)
             process.stop()
         end_all_below(self.path)
+        leaked = [(name, line) for name, text in self.logs().items() for line in text.splitlines()
+                  if any(secret in line for secret in SECRETS)]
+        assert not leaked, leaked
         if not self.docroot.is_relative_to(self.path):
             end_all_below(self.docroot)
             shutil.rmtree(self.docroot)

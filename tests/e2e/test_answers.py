@@ -1,13 +1,14 @@
 """Every row of the contract's table of answers, through nginx."""
 
 import json
-import subprocess
+import re
+import unicodedata
 
 import pytest
 
 import bitrix
 import client
-from scratch import PORTAL, as_user, wait_for
+from scratch import PORTAL, wait_for
 from servers import Nginx
 
 FORM = client.FORM
@@ -212,25 +213,11 @@ def unavailable(answer):
     assert int(answer.headers["retry-after"]) > 0
 
 
-HOLD_LOCK = """
-import sqlite3, sys
-store = sqlite3.connect(sys.argv[1], isolation_level=None)
-store.execute("BEGIN IMMEDIATE")
-print("locked", flush=True)
-sys.stdin.read()
-"""
-
-
 def test_is_unavailable_while_the_store_is_locked(site):
     server = behind_nginx(site, worker="start manual")
     first = server.post(GOOD).event
-    holder = subprocess.Popen(["/usr/bin/python3", "-c", HOLD_LOCK, site.home / "state" / "queue.db"],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, **as_user(site.user))
-    assert holder.stdout.readline() == b"locked\n"
-    unavailable(server.post(GOOD, timeout=3))
-    holder.stdin.close()
-    assert holder.wait() == 0
-    holder.stdout.close()
+    with site.store_locked():
+        unavailable(server.post(GOOD, timeout=3))
     assert server.post(GOOD).event > first
 
 
@@ -284,3 +271,17 @@ def test_a_refusal_is_one_line(nginx, status, body, content_type):
     assert len(lines) == 1
     assert "127.0.0.1" in lines[0] and str(len(body)) in lines[0]
     assert bitrix.TOKEN not in lines[0] and bitrix.WRONG_TOKEN not in lines[0]
+
+
+LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z (info|warning) gateway: (accepted|refused|the portal) ")
+
+
+@pytest.mark.parametrize("token,status", [(bitrix.TOKEN, 200), (bitrix.WRONG_TOKEN, 403)])
+def test_what_was_sent_cannot_forge_a_log_line(nginx, token, status):
+    log = nginx.site.log_dir / "gateway.log"
+    before = len(log.read_bytes())
+    body = bitrix.body(token=token, domain="a\n2026 gateway: forged\r\x1b[31m\x9b\x7f\x00 x=\"y\"")
+    assert client.post(nginx.url, body).status == status
+    text = wait_for(lambda: log.read_bytes()[before:], "lines in the log").decode()
+    assert text.endswith("\n") and not [c for c in text if unicodedata.category(c) == "Cc" and c != "\n"]
+    assert [line for line in text.splitlines() if not LINE.match(line)] == []

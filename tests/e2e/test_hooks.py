@@ -81,6 +81,24 @@ def test_arguments_and_directory_are_the_configs(serving):
     assert run.cwd == str(serving.run_dir)
 
 
+REFUSED_ARGUMENTS = ["{data.NOPE}", "{data.FIELDS}", "{auth.application_token}", "x{auth.ACCESS_TOKEN}",
+                     "{data.FIELDS.LONG}", "{data.FIELDS.NUL}"]
+
+
+def test_an_argument_that_cannot_be_is_dead_and_runs_nothing(serving):
+    tree = bitrix.event(fields={"LONG": "x" * 70000, "NUL": "a\0b"})
+    tree["auth"]["ACCESS_TOKEN"] = "secret-in-upper-case"
+    program = serving.probe("sync.disabled")
+    serving.configure(more="".join(f'hook h{i} {{ event * run {program} arg "{text}" }}\n'
+                                   for i, text in enumerate(REFUSED_ARGUMENTS)))
+    number = post(serving, tree)
+    serving.wait_idle()
+    for delivery in serving.show(number)["deliveries"]:
+        assert delivery["state"] == "dead" and "argument" in delivery["reason"]
+        assert "secret-in-upper-case" not in delivery["reason"]
+    assert list(serving.out.iterdir()) == []
+
+
 def test_hostile_values_are_data(serving):
     serving.probe("any")
     values = ["a\nb", "'\"", "$(id)", "`id`", "() { :;}; echo x", "\x1b[31m", "-rf", "%s%n", "=x", "\u0410"]
@@ -177,8 +195,8 @@ def test_a_failing_delivery_waits_longer_each_time(serving):
 def test_time_limit_ends_the_whole_run(serving):
     """A hook that ignores SIGTERM, and one whose child left its session: SIGKILL 5 s later."""
     serving.configure(defaults="timeout 500ms attempts 1")
-    serving.hook("any.d/deaf", f"trap '' TERM; echo $$ > {serving.out}/deaf; while :; do tail -f /dev/null; done")
-    serving.hook("any.d/split", f"setsid sh -c 'trap \"\" TERM; echo $$ > {serving.out}/split; exec tail -f /dev/null' & wait; wait")
+    serving.hook("any.d/deaf", f"trap '' TERM; echo $$ > {serving.out}/deaf; while :; do sleep infinity; done")
+    serving.hook("any.d/split", f"setsid sh -c 'trap \"\" TERM; echo $$ > {serving.out}/split; exec sleep infinity' & wait; wait")
     began = time.monotonic()
     number = post(serving)
     files = [serving.out / "deaf", serving.out / "split"]
@@ -193,7 +211,7 @@ def test_time_limit_ends_the_whole_run(serving):
 
 def test_time_limit_begins_with_sigterm(serving):
     serving.configure(defaults="timeout 300ms attempts 1")
-    serving.hook("any", f"trap 'echo bye > {serving.out}/bye; exit 0' TERM; tail -f /dev/null & wait")
+    serving.hook("any", f"trap 'echo bye > {serving.out}/bye; exit 0' TERM; sleep infinity & wait")
     began = time.monotonic()
     delivery = serving.delivery(post(serving), states=("dead",))
     assert [a["result"] for a in delivery["attempts"]] == ["timeout"]
@@ -239,7 +257,7 @@ def test_output_is_cut_in_the_middle(serving):
 
 def test_a_child_left_behind_is_left_alone(serving):
     """It keeps stdout open: the delivery ends with the hook nevertheless."""
-    serving.hook("any", f"tail -f /dev/null & echo $! > {serving.out}/child; echo started")
+    serving.hook("any", f"sleep infinity & echo $! > {serving.out}/child; echo started")
     began = time.monotonic()
     delivery = serving.delivery(post(serving))
     assert time.monotonic() - began < 10
@@ -280,7 +298,7 @@ def test_shutdown_interrupts_and_the_next_worker_repeats(site):
     site.configure(worker="start manual shutdown_grace 200ms")
     site.serve()
     site.hook("any", f'[ "$BX_ATTEMPT" = 1 ] && [ ! -e {site.out}/once ] || exit 0; '
-                        f'touch {site.out}/once; tail -f /dev/null')
+                        f'touch {site.out}/once; sleep infinity')
     worker = site.work()
     number = post(site)
     wait_for((site.out / "once").exists, "the hook to run")

@@ -119,6 +119,19 @@ def test_ends_within_a_second_when_told(site, signal_number):
         assert half.closed()
 
 
+def test_ends_when_told_while_it_waits_for_the_store(site):
+    site.configure(worker="start manual")
+    gateway = site.serve()
+    assert client.fastcgi(site.socket, bitrix.body()).event
+    with site.store_locked(), client.FastCgi(site.socket) as waiting:
+        waiting.send(client.fastcgi_request(bitrix.body()))
+        assert gateway.stop(limit=1.5) == 0
+        try:
+            assert waiting.read().status == 503
+        except EOFError:
+            pass  # refused by the end of the connection: the web server says 502
+
+
 def test_reload_signals_do_not_end_it(site):
     gateway = site.serve()
     for signal_number in (1, 10):

@@ -84,7 +84,7 @@ Php::Php(const std::string& script) : script_(script), directory_("/tmp/bxhook-p
 
 Php::~Php() {
     if (pid_ > 0) {
-        ::kill(pid_, SIGTERM);
+        ::kill(pid_, SIGKILL);  // SIGTERM waits for a request to come
         ::waitpid(pid_, nullptr, 0);
     }
     ::unlink(socket_.c_str());

@@ -353,7 +353,7 @@ BOOST_AUTO_TEST_CASE(a_bad_portals_file_is_refused) {
 BOOST_AUTO_TEST_CASE(the_gateway_refuses_only_what_it_uses) {
     const char* hooks_broken =
         "hook \"a b\" { timout 5 }\nhook x { }\nhook x { }\ndefaults { timeout x }\n"
-        "retention { done x }\nworker { start manual concurrency x }\n";
+        "retention { done x }\nhooks_dir \"\"\nworker { start manual concurrency x }\n";
     BOOST_TEST(problems(hooks_broken, bx::ConfigPart::gateway) == "");
     BOOST_TEST(!load(hooks_broken, bx::ConfigPart::gateway)->worker.auto_start);
     BOOST_TEST(problems(hooks_broken) != "");

@@ -343,6 +343,11 @@ BOOST_AUTO_TEST_CASE(refuses_bodies_that_cannot_be_read_for_certain) {
         part("Content-Disposition: form-data; NAME=\"a\"", "1") + good + "--XX--",
         part("Content-Disposition: form-data; name=\"a\"; name=\"b\"", "1") + good + "--XX--",
         part("Content-Disposition: form-data; q='; name=\"a\"; r=' ; name='b'", "1") + "--XX--",
+        part("Content-Disposition: form-data; name=\"a\"; name=", "1") + "--XX--",
+        part("Content-Disposition: form-data; name=\"a\"; name", "1") + "--XX--",
+        part("Content-Disposition: x\"; name=\"a\"", "1") + "--XX--",
+        part("Content-Disposition: ;'; name=\"a\"", "1") + "--XX--",
+        part("Content-Disposition: form-data; name=\"a\" b=\"; \"", "1") + "--XX--",
         part("Content-Disposition: form-data;\r\n name=\"a\"", "1") + good + "--XX--",
         part("X: name=\"b\"\r\nContent-Disposition: form-data; name=\"a\"", "1") + good + "--XX--",
         part("Content-Disposition: form-data; name=\"a\"\r\nContent-Disposition: x; name=\"b\"", "1") +

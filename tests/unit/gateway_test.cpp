@@ -71,7 +71,9 @@ public:
     std::vector<bx::ListRow> list(const bx::ListFilter&) override { unused(); }
     std::optional<bx::StoredEvent> event(bx::EventNumber) override { unused(); }
     std::vector<bx::DeliveryRecord> deliveries(bx::EventNumber) override { unused(); }
-    std::vector<bx::AttemptRecord> attempts(bx::EventNumber, const std::string&) override { unused(); }
+    std::vector<bx::AttemptRecord> attempts(bx::EventNumber, const std::string&) override {
+        unused();
+    }
     bx::StoreStatus status(bx::Millis) override { unused(); }
     bx::Wish retry(const bx::DeliveryName&, const std::function<int(const std::string&)>&,
                    bx::Millis) override {
@@ -180,7 +182,8 @@ bx::Request post(std::string body, std::string_view type = form) {
 }
 
 bx::Request event(const std::string& code = "ONCRMDEALADD") {
-    return post("event=" + code + "&event_handler_id=655&data[FIELDS][ID]=7" + std::string(good_auth));
+    return post("event=" + code + "&event_handler_id=655&data[FIELDS][ID]=7" +
+                std::string(good_auth));
 }
 
 bx::Request method(const std::string& name) {
@@ -224,7 +227,8 @@ BOOST_AUTO_TEST_CASE(answers_as_the_contract_says) {
         {method(""), "405 method_not_allowed"},
         {post("event=E" + auth, ""), "415 unsupported_content_type"},
         {post("event=E" + auth, "text/plain"), "415 unsupported_content_type"},
-        {post("event=E" + auth, "application/x-www-form-urlencodedX"), "415 unsupported_content_type"},
+        {post("event=E" + auth, "application/x-www-form-urlencodedX"),
+         "415 unsupported_content_type"},
         {post("event=E" + auth, "Application/X-WWW-form-urlencoded; charset=utf-8"), "200"},
         {post("event=E&x=" + std::string(3000, 'x') + auth), "413 too_large"},
         {post(many + auth), "413 too_many_fields"},
@@ -296,7 +300,8 @@ BOOST_AUTO_TEST_CASE(status_405_names_the_methods_and_503_the_time) {
 }
 
 BOOST_AUTO_TEST_CASE(a_batch_is_one_transaction_and_refusals_do_not_wait_for_it) {
-    std::vector<bx::Answer> answers = ask_all({event("A"), post("event=E"), event("B"), method("GET")});
+    std::vector<bx::Answer> answers =
+        ask_all({event("A"), post("event=E"), event("B"), method("GET")});
     BOOST_TEST(answers[0].body == "{\"status\":\"ok\",\"event\":1}\n");
     BOOST_TEST(answers[1].status == 403);
     BOOST_TEST(answers[2].body == "{\"status\":\"ok\",\"event\":2}\n");
@@ -395,7 +400,8 @@ BOOST_AUTO_TEST_CASE(a_new_config_applies_without_a_restart) {
     text.replace(text.find("queue.db"), 8, "moved.db");
     configure(text);
     BOOST_TEST(verdict(event()) == "403 invalid_application_token");
-    BOOST_TEST(verdict(post("event=E&auth[member_id]=m1&auth[application_token]=other-token!")) == "200");
+    BOOST_TEST(verdict(post("event=E&auth[member_id]=m1&auth[application_token]=other-token!")) ==
+               "200");
     BOOST_TEST(state.opened == 2);
     BOOST_TEST(state.place.ends_with("/moved.db"));
 }
@@ -421,7 +427,8 @@ BOOST_AUTO_TEST_CASE(bytes_from_outside_stay_on_their_log_line) {
     bx::Request request = post("event=E%0Aforged: accepted&auth[domain]=x%0Ay");
     request.remote_addr = "1.2.3.4\nforged";
     ask(std::move(request));
-    ask(post("event=E&auth[domain]=%0Aforged&auth[member_id]=m1&auth[application_token]=secret-token"));
+    ask(post(
+        "event=E&auth[domain]=%0Aforged&auth[member_id]=m1&auth[application_token]=secret-token"));
     BOOST_TEST(log_count("\nforged") == 0u);
 }
 

@@ -26,7 +26,8 @@ struct Fixture {
     Fixture(const Fixture&) = delete;
     Fixture& operator=(const Fixture&) = delete;
 
-    std::string file(const std::string& path, mode_t mode = 0755, const std::string& text = "#!/bin/sh\n") {
+    std::string file(const std::string& path, mode_t mode = 0755,
+                     const std::string& text = "#!/bin/sh\n") {
         std::string full = config.hooks_dir + "/" + path;
         fs::create_directories(fs::path(full).parent_path());
         std::ofstream(full) << text;
@@ -98,8 +99,9 @@ BOOST_AUTO_TEST_CASE(names_follow_the_path_without_extension) {
 }
 
 BOOST_AUTO_TEST_CASE(samples_backups_hidden_and_disabled_files_are_no_hooks) {
-    for (const char* name : {"ONCRMDEALADD.sample", "ONCRMDEALADD~", ".ONCRMDEALADD", "ONCRMDEALADD.disabled",
-                             "ONCRMDEALADD.d/x.sh~", "ONCRMDEALADD.d/.x", "lib/ONCRMDEALADD"}) {
+    for (const char* name :
+         {"ONCRMDEALADD.sample", "ONCRMDEALADD~", ".ONCRMDEALADD", "ONCRMDEALADD.disabled",
+          "ONCRMDEALADD.d/x.sh~", "ONCRMDEALADD.d/.x", "lib/ONCRMDEALADD"}) {
         file(name);
     }
     file("README.md", 0644);
@@ -122,7 +124,8 @@ BOOST_AUTO_TEST_CASE(refuses_two_hooks_of_one_name) {
     file("ONCRMDEALADD.php");
     BOOST_CHECK_EXCEPTION(names(), bx::HooksError, [](const bx::HooksError& error) {
         std::string what = error.what();
-        return what.find("ONCRMDEALADD.sh") != what.npos && what.find("ONCRMDEALADD.php") != what.npos;
+        return what.find("ONCRMDEALADD.sh") != what.npos &&
+               what.find("ONCRMDEALADD.php") != what.npos;
     });
     file("ONCRMDEALADD.php", 0644);
     BOOST_TEST(names() == "ONCRMDEALADD");
@@ -183,7 +186,8 @@ BOOST_AUTO_TEST_CASE(scripts_take_their_code_in_any_case_and_no_other) {
     BOOST_TEST(match("event=oncrmdealupdate") == "onCrmDealUpdate");
     BOOST_TEST(match("event=ONCRMDYNAMICITEMUPDATE") == "ONCRMDYNAMICITEMUPDATE");
     BOOST_TEST(match("event=ONCRMDYNAMICITEMUPDATE_1220") ==
-               "| ONCRMDYNAMICITEMUPDATE: event ONCRMDYNAMICITEMUPDATE | onCrmDealUpdate: event ONCRMDEALUPDATE");
+               "| ONCRMDYNAMICITEMUPDATE: event ONCRMDYNAMICITEMUPDATE | onCrmDealUpdate: event "
+               "ONCRMDEALUPDATE");
 }
 
 BOOST_AUTO_TEST_CASE(several_hooks_take_one_event) {
@@ -199,8 +203,9 @@ BOOST_AUTO_TEST_CASE(every_hook_tells_why_when_none_takes_it) {
     file("ONCRMLEADADD");
     block("deals", {"ONCRMDEAL*", "ONCRMQUOTE*"}, "/bin/true");
     block("off", {"*"}, "/bin/true").settings.disabled = true;
-    BOOST_TEST(match("event=ONTASKADD") ==
-               "| ONCRMLEADADD: event ONCRMLEADADD | deals: event ONCRMDEAL* ONCRMQUOTE* | off: disabled");
+    BOOST_TEST(
+        match("event=ONTASKADD") ==
+        "| ONCRMLEADADD: event ONCRMLEADADD | deals: event ONCRMDEAL* ONCRMQUOTE* | off: disabled");
 }
 
 BOOST_AUTO_TEST_CASE(with_one_taken_only_rules_and_disabled_ones_are_told) {
@@ -235,12 +240,14 @@ BOOST_AUTO_TEST_CASE(when_and_unless) {
         {"1220&auth[user_id]=1&data[skip][]=1", "h"},
     };
     for (const Case& c : cases) BOOST_TEST(match(type + c.body) == c.expected, c.body);
-    BOOST_TEST(match("event=X&auth[user_id]=1") == "| h: when data.FIELDS.ENTITY_TYPE_ID 1220 13[0-4]");
+    BOOST_TEST(match("event=X&auth[user_id]=1") ==
+               "| h: when data.FIELDS.ENTITY_TYPE_ID 1220 13[0-4]");
 }
 
 BOOST_AUTO_TEST_CASE(a_rule_on_a_secret_is_told_without_it) {
     block("h", {"*"}, "/bin/true").when = {{"auth.application_token", "51856fef*"}};
-    BOOST_TEST(match("event=X&auth[application_token]=zzz") == "| h: when auth.application_token ***");
+    BOOST_TEST(match("event=X&auth[application_token]=zzz") ==
+               "| h: when auth.application_token ***");
 }
 
 BOOST_AUTO_TEST_CASE(the_stamp_changes_with_what_load_sees) {
@@ -256,7 +263,9 @@ BOOST_AUTO_TEST_CASE(the_stamp_changes_with_what_load_sees) {
 
 BOOST_AUTO_TEST_CASE(starts_only_what_nobody_else_can_write) {
     std::string path = file("any.d/a.sh");
-    auto mode = [](const std::string& what, mode_t bits) { BOOST_REQUIRE(::chmod(what.c_str(), bits) == 0); };
+    auto mode = [](const std::string& what, mode_t bits) {
+        BOOST_REQUIRE(::chmod(what.c_str(), bits) == 0);
+    };
     BOOST_TEST(problem("any.d.a") == "");
     for (mode_t bad : {0775U, 0757U}) {
         for (const std::string& what : {path, config.hooks_dir + "/any.d", config.hooks_dir}) {

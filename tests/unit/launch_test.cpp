@@ -62,14 +62,16 @@ BOOST_AUTO_TEST_SUITE(launch)
 
 BOOST_AUTO_TEST_CASE(stdin_is_the_whole_event_on_one_line) {
     BOOST_TEST(launch_of("event=X&data[a][]=1&data[a][]=/&auth[access_token]=%D0%90").input ==
-               "{\"event\":\"X\",\"data\":{\"a\":[\"1\",\"/\"]},\"auth\":{\"access_token\":\"\xD0\x90\"}}\n");
+               "{\"event\":\"X\",\"data\":{\"a\":[\"1\",\"/"
+               "\"]},\"auth\":{\"access_token\":\"\xD0\x90\"}}\n");
 }
 
 BOOST_AUTO_TEST_CASE(an_erased_events_secrets_are_absent) {
     bx::Claim claim = claim_of("event=X&auth[access_token]=abcdef&auth[user_id]=1");
     claim.event.secrets.clear();
     claim.event.secrets_erased = true;
-    BOOST_TEST(bx::prepare_launch(claim, hook_of()).input == "{\"event\":\"X\",\"auth\":{\"user_id\":\"1\"}}\n");
+    BOOST_TEST(bx::prepare_launch(claim, hook_of()).input ==
+               "{\"event\":\"X\",\"auth\":{\"user_id\":\"1\"}}\n");
 }
 
 BOOST_AUTO_TEST_CASE(the_environment_says_what_the_event_carries) {
@@ -106,8 +108,9 @@ BOOST_AUTO_TEST_CASE(the_environment_says_what_the_event_carries) {
 
 BOOST_AUTO_TEST_CASE(what_the_event_lacks_is_not_set) {
     bx::Launch what = launch_of("event=X");
-    for (const char* name : {"BX_ID", "BX_PORTAL", "BX_MEMBER_ID", "BX_USER_ID", "BX_EVENT_HANDLER_ID",
-                             "BX_TS", "BX_TOKEN_EXPIRES_AT", "BX_TRUNCATED"}) {
+    for (const char* name :
+         {"BX_ID", "BX_PORTAL", "BX_MEMBER_ID", "BX_USER_ID", "BX_EVENT_HANDLER_ID", "BX_TS",
+          "BX_TOKEN_EXPIRES_AT", "BX_TRUNCATED"}) {
         BOOST_TEST(get(what, name) == "-", name);
     }
 }
@@ -123,7 +126,9 @@ BOOST_AUTO_TEST_CASE(the_tokens_end_comes_from_expires_or_from_ts_and_expires_in
         {"ts=9223372036854775807&auth[expires_in]=9223372036854775807", "-"},
     };
     for (const auto& [body, expected] : cases) {
-        BOOST_TEST(get(launch_of(std::string("event=X&") + body), "BX_TOKEN_EXPIRES_AT") == expected, body);
+        BOOST_TEST(
+            get(launch_of(std::string("event=X&") + body), "BX_TOKEN_EXPIRES_AT") == expected,
+            body);
     }
 }
 
@@ -135,7 +140,8 @@ BOOST_AUTO_TEST_CASE(a_test_event_is_marked) {
 
 BOOST_AUTO_TEST_CASE(a_hooks_env_may_replace_ours_but_not_set_bx) {
     bx::Hook hook = hook_of();
-    hook.settings.env = {{"PATH", "/opt"}, {"API_URL", "https://erp.example"}, {"BX_EVENT", "evil"}};
+    hook.settings.env = {
+        {"PATH", "/opt"}, {"API_URL", "https://erp.example"}, {"BX_EVENT", "evil"}};
     bx::Launch what = bx::prepare_launch(claim_of("event=X"), hook);
     BOOST_TEST(get(what, "PATH") == "/opt");
     BOOST_TEST(get(what, "API_URL") == "https://erp.example");
@@ -145,7 +151,8 @@ BOOST_AUTO_TEST_CASE(a_hooks_env_may_replace_ours_but_not_set_bx) {
 }
 
 BOOST_AUTO_TEST_CASE(data_names_hold_letters_digits_and_underscores_only) {
-    bx::Launch what = launch_of("event=X&data[a-b][%C3%A9][]=1&data[x][TOKEN]=secretvalue&data[n]=");
+    bx::Launch what =
+        launch_of("event=X&data[a-b][%C3%A9][]=1&data[x][TOKEN]=secretvalue&data[n]=");
     BOOST_TEST(get(what, "BX_DATA_A_B____0") == "1");
     BOOST_TEST(get(what, "BX_DATA_N") == "");
     BOOST_TEST(get(what, "BX_DATA_X_TOKEN") == "-");
@@ -153,7 +160,8 @@ BOOST_AUTO_TEST_CASE(data_names_hold_letters_digits_and_underscores_only) {
 }
 
 BOOST_AUTO_TEST_CASE(values_with_shell_metacharacters_stay_data) {
-    bx::Launch what = launch_of("event=X&data[a]=%28%29+%7B+%3A%3B%7D%3B+echo+%24%28id%29%0A%27%22%60id%60");
+    bx::Launch what =
+        launch_of("event=X&data[a]=%28%29+%7B+%3A%3B%7D%3B+echo+%24%28id%29%0A%27%22%60id%60");
     BOOST_TEST(get(what, "BX_DATA_A") == "() { :;}; echo $(id)\n'\"`id`");
 }
 
@@ -173,7 +181,8 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_is_left_out_and_said) {
 
 BOOST_AUTO_TEST_CASE(all_data_together_is_bounded_in_order) {
     std::string body = "event=X";
-    for (int i = 0; i < 6; ++i) body += "&data[" + std::to_string(i) + "]=" + std::string(30000, 'x');
+    for (int i = 0; i < 6; ++i)
+        body += "&data[" + std::to_string(i) + "]=" + std::string(30000, 'x');
     bx::Launch what = launch_of(body + "&data[small]=1");
     std::size_t size = 0;
     for (const std::string& entry : what.env) {
@@ -192,7 +201,8 @@ BOOST_AUTO_TEST_CASE(a_name_of_a_megabyte_is_left_out) {
 }
 
 BOOST_AUTO_TEST_CASE(arguments_take_their_values_from_the_event) {
-    bx::Launch what = launch_of(deal, {"--id", "{data.FIELDS.ID}", "{event}:{data.FIELDS.STAGE_ID}", "{{x}", "a{{{ts}"});
+    bx::Launch what = launch_of(
+        deal, {"--id", "{data.FIELDS.ID}", "{event}:{data.FIELDS.STAGE_ID}", "{{x}", "a{{{ts}"});
     BOOST_TEST(what.refusal == "");
     const std::vector<std::string> expected = {"/srv/bx/hooks/crm-sync", "--id", "759",
                                                "onCrmDealUpdate:C1:NEW", "{x}", "a{1736405807"};
@@ -210,15 +220,19 @@ BOOST_AUTO_TEST_CASE(an_argument_that_cannot_be_made_kills_the_delivery) {
         {"{data.ok", "argument '{data.ok' has a brace that is not closed ({{ is a brace)"},
         {"{data.ok}", ""},
     };
-    const std::string body = "event=X&data[ok]=1&data[nul]=a%00b&auth[access_token]=abcdef&data[long]=" +
-                             std::string(65537, 'x');
-    for (const auto& [arg, refusal] : cases) BOOST_TEST(launch_of(body, {arg}).refusal == refusal, arg);
+    const std::string body =
+        "event=X&data[ok]=1&data[nul]=a%00b&auth[access_token]=abcdef&data[long]=" +
+        std::string(65537, 'x');
+    for (const auto& [arg, refusal] : cases)
+        BOOST_TEST(launch_of(body, {arg}).refusal == refusal, arg);
 }
 
 BOOST_AUTO_TEST_CASE(secrets_at_any_depth_are_masked) {
-    bx::Launch what = launch_of("event=X&data[a][b][Client_Secret]=deep-secret&auth[refresh_token]=short&auth[token]=q%22uoted");
-    BOOST_TEST(bx::mask_secrets("x deep-secret y short {\"token\":\"q\\\"uoted\"} q\"uoted", what.secrets) ==
-               "x *** y short {\"token\":\"***\"} ***");
+    bx::Launch what = launch_of(
+        "event=X&data[a][b][Client_Secret]=deep-secret&auth[refresh_token]=short&auth[token]=q%"
+        "22uoted");
+    BOOST_TEST(bx::mask_secrets("x deep-secret y short {\"token\":\"q\\\"uoted\"} q\"uoted",
+                                what.secrets) == "x *** y short {\"token\":\"***\"} ***");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -246,24 +260,28 @@ BOOST_AUTO_TEST_CASE(every_occurrence_is_masked) {
         {"half a secret: abcdefg", {"abcdefghij"}, "half a secret: ***"},
         {"too little: abcde", {"abcdefghij"}, "too little: abcde"},
     };
-    for (const Case& c : cases) BOOST_TEST(bx::mask_secrets(c.output, c.secrets) == c.expected, c.output);
+    for (const Case& c : cases)
+        BOOST_TEST(bx::mask_secrets(c.output, c.secrets) == c.expected, c.output);
 }
 
 BOOST_AUTO_TEST_CASE(pieces_of_any_size_give_the_same) {
-    const std::vector<std::string> secrets = {"abcdef", "defghij", "ababab", "cababac", std::string(50, 'z')};
+    const std::vector<std::string> secrets = {"abcdef", "defghij", "ababab", "cababac",
+                                              std::string(50, 'z')};
     std::string output;
     unsigned state = 12345;
     for (int i = 0; i < 3000; ++i) {
         state = state * 1103515245 + 12345;
         unsigned pick = (state >> 16) % 12;
-        output += pick < secrets.size() ? secrets[pick].substr(0, (state >> 20) % 60) : std::string(1, "abcdz\n."[pick - 5]);
+        output += pick < secrets.size() ? secrets[pick].substr(0, (state >> 20) % 60)
+                                        : std::string(1, "abcdz\n."[pick - 5]);
     }
     const std::string whole = bx::mask_secrets(output, secrets);
     for (const std::string& secret : secrets) BOOST_TEST(whole.find(secret) == std::string::npos);
     for (std::size_t size : {1U, 2U, 3U, 7U, 64U, 1000U}) {
         bx::Masker masker(secrets);
         std::string pieces;
-        for (std::size_t at = 0; at < output.size(); at += size) pieces += masker.add(std::string_view(output).substr(at, size));
+        for (std::size_t at = 0; at < output.size(); at += size)
+            pieces += masker.add(std::string_view(output).substr(at, size));
         pieces += masker.end();
         BOOST_TEST((pieces == whole), "pieces of " << size);
     }

@@ -33,7 +33,8 @@ std::string make_record(std::uint8_t type, std::uint16_t id, std::string_view co
 }
 
 // One with N bytes of padding.
-std::string make_padded(std::uint8_t type, std::uint16_t id, std::string_view content, char padding) {
+std::string make_padded(std::uint8_t type, std::uint16_t id, std::string_view content,
+                        char padding) {
     std::string out = make_record(type, id, content);
     out[6] = padding;
     return out + std::string(static_cast<std::size_t>(padding), 'P');
@@ -160,13 +161,17 @@ BOOST_AUTO_TEST_CASE(breaks_what_is_no_proper_request) {
         {make_record(1, 1, "short"), "broken bad BEGIN_REQUEST"},
         {make_record(1, 1, other_role), "broken not the role of a responder"},
         {begin(1) + begin(1), "broken unexpected record"},
-        {begin(1) + make_record(bx::record::abort_request, 1, ""), "broken aborted by the web server"},
+        {begin(1) + make_record(bx::record::abort_request, 1, ""),
+         "broken aborted by the web server"},
         {begin(1) + params(1, "") + params(1, ""), "broken PARAMS after their end"},
         {begin(1) + make_record(bx::record::standard_input, 1, "x"),
          "broken STDIN before the end of PARAMS"},
         {begin(1) + make_record(bx::record::data, 1, "x"), "broken unexpected record"},
         {begin(1) + params(1, "\x05"), "broken truncated PARAMS"},
-        {begin(1) + params(1, "\x05\x05""abc"), "broken truncated PARAMS"},
+        {begin(1) + params(1,
+                           "\x05\x05"
+                           "abc"),
+         "broken truncated PARAMS"},
         {begin(1) + params(1, "\x7f"), "broken truncated PARAMS"},
         {begin(1) + params(1, "\xff\xff\xff\xfe\xff\xff\xff\xfe"), "broken truncated PARAMS"},
         {begin(1) + params(1, "\xff\xff\xff\xff\x01"), "broken truncated PARAMS"},

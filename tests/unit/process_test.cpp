@@ -34,7 +34,8 @@ std::string read(const std::string& path) {
 struct Fixture {
     Fixture() {
         ::signal(SIGPIPE, SIG_IGN);
-        // Whoever runs the tests may have left some open; the worker closes them (leave_descriptors).
+        // Whoever runs the tests may have left some open; the worker closes them
+        // (leave_descriptors).
         for (int fd = 3; fd < 1024; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
         ::prctl(PR_SET_CHILD_SUBREAPER, 1);
         std::string name = (fs::temp_directory_path() / "process-XXXXXX").string();
@@ -155,11 +156,12 @@ BOOST_AUTO_TEST_CASE(the_process_is_clean) {
     ::sigprocmask(SIG_BLOCK, &set, &before);
     bx::Fd leak(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     ::setenv("LEAK", "1", 1);
-    bx::Finish end = run(
-        "ls /proc/$$/fd | tr '\\n' ' '; echo; "
-        // By the shell itself: it blocks signals while it starts another program.
-        "while read -r line; do case $line in Sig[BI]*) echo \"$line\";; esac; done </proc/$$/status; umask; pwd; "
-        "env | sort | grep -vE '^(_|PWD|OLDPWD|SHLVL)='; cut -d' ' -f1,6 /proc/$$/stat");
+    bx::Finish end =
+        run("ls /proc/$$/fd | tr '\\n' ' '; echo; "
+            // By the shell itself: it blocks signals while it starts another program.
+            "while read -r line; do case $line in Sig[BI]*) echo \"$line\";; esac; done "
+            "</proc/$$/status; umask; pwd; "
+            "env | sort | grep -vE '^(_|PWD|OLDPWD|SHLVL)='; cut -d' ' -f1,6 /proc/$$/stat");
     ::umask(0022);
     ::signal(SIGUSR2, SIG_DFL);
     ::sigprocmask(SIG_SETMASK, &before, nullptr);
@@ -181,8 +183,10 @@ BOOST_AUTO_TEST_CASE(the_process_is_clean) {
 
 BOOST_AUTO_TEST_CASE(much_output_before_much_input_is_no_deadlock) {
     output_limit = std::size_t{1} << 20;
-    bx::Finish end = run("head -c 300000 /dev/zero | tr '\\0' o; head -c 300000 /dev/zero | tr '\\0' e >&2; cat | wc -c",
-                         std::string(300'000, 'i'));
+    bx::Finish end =
+        run("head -c 300000 /dev/zero | tr '\\0' o; head -c 300000 /dev/zero | tr '\\0' e >&2; cat "
+            "| wc -c",
+            std::string(300'000, 'i'));
     BOOST_TEST((end.result == AttemptResult::done));
     BOOST_TEST(end.out.kept == std::string(300'000, 'o') + "300000\n");
     BOOST_TEST(end.err.kept == std::string(300'000, 'e'));
@@ -254,7 +258,9 @@ BOOST_AUTO_TEST_CASE(who_ignores_sigterm_is_killed_after_five_seconds) {
 
 BOOST_AUTO_TEST_CASE(a_child_that_left_the_session_is_ended_too) {
     settings.timeout = 300;
-    bx::Finish end = run("setsid sleep 60 & echo $! >child; setsid sh -c 'sleep 60 & echo $! >grandchild; exit'; exec sleep 60");
+    bx::Finish end =
+        run("setsid sleep 60 & echo $! >child; setsid sh -c 'sleep 60 & echo $! >grandchild; "
+            "exit'; exec sleep 60");
     BOOST_TEST((end.result == AttemptResult::timeout));
     BOOST_TEST(!lives(pid_in("child")));
     BOOST_TEST(!lives(pid_in("grandchild")));
@@ -305,7 +311,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_start_says_why) {
     std::ofstream(dir + "/text") << "echo no interpreter\n";
     ::chmod((dir + "/text").c_str(), 0755);
     what.program = dir + "/text";
-    BOOST_TEST(refusal(what) == "bad interpreter: neither a binary nor a script that begins with #!");
+    BOOST_TEST(refusal(what) ==
+               "bad interpreter: neither a binary nor a script that begins with #!");
     std::ofstream(dir + "/text") << "#!/no/such/thing\n";
     BOOST_TEST(refusal(what) == "bad interpreter");
     what = launch("exit 0");
@@ -330,7 +337,8 @@ BOOST_AUTO_TEST_CASE(a_failed_start_leaks_no_descriptor) {
 BOOST_AUTO_TEST_CASE(secrets_are_masked_before_the_output_is_cut) {
     output_limit = 1024;
     const std::string secret = "s6p6eclrvim6da22ft9ch94ekreb52lv";
-    bx::Launch what = launch("i=0; while [ $i -lt 200 ]; do printf '%s.' $S; i=$((i+1)); done; printf %s $S >&2");
+    bx::Launch what =
+        launch("i=0; while [ $i -lt 200 ]; do printf '%s.' $S; i=$((i+1)); done; printf %s $S >&2");
     what.env.push_back("S=" + secret);
     what.secrets = {secret};
     start(what);
@@ -377,7 +385,8 @@ BOOST_AUTO_TEST_CASE(head_and_tail_are_kept_beyond_it_and_the_cut_is_marked) {
         bx::OutputKeeper keeper(200, {});
         std::string all;
         for (int i = 0; all.size() < 5000; ++i) all += std::to_string(i) + " ";
-        for (std::size_t at = 0; at < all.size(); at += piece) keeper.add(std::string_view(all).substr(at, piece));
+        for (std::size_t at = 0; at < all.size(); at += piece)
+            keeper.add(std::string_view(all).substr(at, piece));
         keeper.end();
         bx::Output output = keeper.take();
         std::string mark = "\n[... cut: " + std::to_string(all.size()) + " bytes in all ...]\n";

@@ -11,7 +11,8 @@ bx::HookSettings settings(bx::Millis backoff = 15 * bx::second, bx::Millis most 
     return result;
 }
 
-bx::Finish ended(bx::AttemptResult result, std::optional<int> exit = std::nullopt, int attempt = 1) {
+bx::Finish ended(bx::AttemptResult result, std::optional<int> exit = std::nullopt,
+                 int attempt = 1) {
     bx::Finish finish;
     finish.result = result;
     finish.exit = exit;
@@ -38,9 +39,11 @@ BOOST_AUTO_TEST_SUITE(schedule)
 using enum bx::AttemptResult;
 
 BOOST_AUTO_TEST_CASE(backoff_doubles_up_to_its_most) {
-    const bx::Millis expected[] = {15, 30, 60, 120, 240, 480, 960, 1920, 3840, 7680, 15360, 21600, 21600};
+    const bx::Millis expected[] = {15,   30,   60,   120,   240,   480,  960,
+                                   1920, 3840, 7680, 15360, 21600, 21600};
     for (int attempt = 1; attempt <= 13; ++attempt) {
-        BOOST_TEST(bx::backoff_after(attempt, settings(), 0.5) == expected[attempt - 1] * bx::second);
+        BOOST_TEST(bx::backoff_after(attempt, settings(), 0.5) ==
+                   expected[attempt - 1] * bx::second);
     }
 }
 
@@ -88,7 +91,8 @@ BOOST_AUTO_TEST_CASE(the_last_attempt_is_the_end) {
     BOOST_TEST(fate(ended(failed, 1, 12)) == "dead exit 1");
     BOOST_TEST(fate(ended(timeout, std::nullopt, 12)) == "dead timeout");
     BOOST_TEST(fate(ended(lost, std::nullopt, 12)) == "dead lost");
-    BOOST_TEST(fate(ended(interrupted, std::nullopt, 12)) == "waiting +0 interrupted (does not count)");
+    BOOST_TEST(fate(ended(interrupted, std::nullopt, 12)) ==
+               "waiting +0 interrupted (does not count)");
 }
 
 BOOST_AUTO_TEST_CASE(the_backoff_begins_anew_when_attempts_were_given) {

@@ -63,7 +63,8 @@ public:
         ::close(out[1]);
         const bx::Fd in(out[0]);
         char word[4] = {};
-        if (::read(in.get(), word, sizeof word) != sizeof word) throw bx::Error("python3 holds nothing");
+        if (::read(in.get(), word, sizeof word) != sizeof word)
+            throw bx::Error("python3 holds nothing");
     }
     ~Holder() {
         ::kill(pid_, SIGKILL);
@@ -83,7 +84,8 @@ std::string bytes_of(const std::string& place) {
     for (const char* suffix : {"", "-wal", "-journal"}) {
         FILE* file = ::popen(("cat '" + place + suffix + "' 2>/dev/null").c_str(), "r");
         char chunk[65536];
-        while (const std::size_t got = std::fread(chunk, 1, sizeof chunk, file)) all.append(chunk, got);
+        while (const std::size_t got = std::fread(chunk, 1, sizeof chunk, file))
+            all.append(chunk, got);
         ::pclose(file);
     }
     return all;
@@ -129,9 +131,10 @@ BOOST_AUTO_TEST_CASE(its_files_are_its_users_alone) {
 BOOST_AUTO_TEST_CASE(a_store_that_is_not_there_is_made_only_when_told_to) {
     Scratch dir;
     const auto no_create = options_with([](auto& o) { o.create = false; });
-    BOOST_CHECK_EXCEPTION(bx::open_store(dir / "q", no_create), bx::StoreError, [&](const auto& error) {
-        return error.what() == "cannot open store '" + dir / "q" + "': there is none";
-    });
+    BOOST_CHECK_EXCEPTION(
+        bx::open_store(dir / "q", no_create), bx::StoreError, [&](const auto& error) {
+            return error.what() == "cannot open store '" + dir / "q" + "': there is none";
+        });
     BOOST_TEST(mode_of(dir / "q") == 0U);
     write_file(dir / "q", "");
     BOOST_CHECK_THROW(bx::open_store(dir / "q", no_create), bx::StoreError);
@@ -160,7 +163,8 @@ BOOST_AUTO_TEST_CASE(a_newer_major_version_is_refused_a_newer_minor_one_used) {
     Scene s;
     s.add("1");
     bx::Database raw(s.place(), {});
-    raw.script("PRAGMA user_version = 1001; ALTER TABLE event ADD COLUMN colour TEXT DEFAULT 'red'");
+    raw.script(
+        "PRAGMA user_version = 1001; ALTER TABLE event ADD COLUMN colour TEXT DEFAULT 'red'");
     s.open();
     s.put("2");
     BOOST_TEST(s.claim(1) == "2/crm#1");
@@ -219,7 +223,8 @@ BOOST_AUTO_TEST_CASE(a_full_disk_is_an_error_and_loses_nothing) {
     const std::string place = s.place();
     const int status = in_child([&] {
         ::signal(SIGXFSZ, SIG_IGN);
-        const auto store = std::make_unique<bx::SqliteStore>(place, bx::StoreOptions{}, Journal::ahead);
+        const auto store =
+            std::make_unique<bx::SqliteStore>(place, bx::StoreOptions{}, Journal::ahead);
         bx::NewEvent large = Scene::event("2");
         large.body.assign(200'000, 'x');
         // As far as the log has come: what follows meets a disk that takes no more.
@@ -260,7 +265,8 @@ BOOST_AUTO_TEST_CASE(processes_that_make_it_at_once_share_it) {
             int failures = 0;
             for (int i = 0; i < 25; ++i) {
                 try {
-                    const auto store = bx::open_store(dir / "q", {.wait = 20'000, .give_up = nullptr});
+                    const auto store =
+                        bx::open_store(dir / "q", {.wait = 20'000, .give_up = nullptr});
                     const std::vector<bx::NewEvent> batch(3, Scene::event("7"));
                     for (const auto& number : store->add(batch, 1000)) failures += !number;
                 } catch (const std::exception& error) {
@@ -369,7 +375,8 @@ BOOST_AUTO_TEST_CASE(erased_secrets_are_in_no_byte_of_its_files) {
         for (auto i = random() % 40; i > 0; --i) {
             bx::NewEvent event = Scene::event("");
             const std::string mark = "<" + std::to_string(secrets.size()) + ">";
-            while (event.secrets.size() < 20 + random() % (i % 9 == 0 ? 9000 : 400)) event.secrets += mark;
+            while (event.secrets.size() < 20 + random() % (i % 9 == 0 ? 9000 : 400))
+                event.secrets += mark;
             const bx::EventNumber number = s.add(event);
             secrets[number] = event.secrets;
             live.insert(number);
@@ -466,24 +473,30 @@ BOOST_AUTO_TEST_CASE(no_statement_walks_over_a_table_that_grows) {
     store.prune({.done_before = now + 1, .dead_before = now + 1});
     bx::ListFilter filter;
     filter.since = now;
-    for (const char* state : {"waiting", "running", "dead", "merged", "cancelled", "new", "skipped"}) {
+    for (const char* state :
+         {"waiting", "running", "dead", "merged", "cancelled", "new", "skipped"}) {
         filter.state = state;
         store.list(filter);
     }
     // Small whatever the store's size: one row a hook, a worker, a wish.
-    const std::set<std::string> small = {"tally", "worker", "kill_wish", "sqlite_master", "CONSTANT ROW"};
+    const std::set<std::string> small = {"tally", "worker", "kill_wish", "sqlite_master",
+                                         "CONSTANT ROW"};
     std::size_t looked_at = 0;
     for (const std::string& text : store.database().statements()) {
-        if (!text.starts_with("SELECT") && !text.starts_with("UPDATE") && !text.starts_with("DELETE")) continue;
+        if (!text.starts_with("SELECT") && !text.starts_with("UPDATE") &&
+            !text.starts_with("DELETE"))
+            continue;
         ++looked_at;
         bx::Rows plan = store.database().rows("EXPLAIN QUERY PLAN " + text);
         while (plan.next()) {
             const std::string step = plan.text(3);
             const bool sorts = step.find("TEMP B-TREE") != std::string::npos;
-            const bool scans = step.starts_with("SCAN ") && step.find("INDEX delivery_ready") == std::string::npos &&
+            const bool scans = step.starts_with("SCAN ") &&
+                               step.find("INDEX delivery_ready") == std::string::npos &&
                                step.find("INDEX delivery_failed") == std::string::npos &&
                                !small.count(step.substr(5));
-            BOOST_TEST(!(scans || (sorts && text.find("FROM rate") == std::string::npos)), step << ": " << text);
+            BOOST_TEST(!(scans || (sorts && text.find("FROM rate") == std::string::npos)),
+                       step << ": " << text);
         }
     }
     BOOST_TEST(looked_at > 50U);

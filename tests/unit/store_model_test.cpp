@@ -1,5 +1,5 @@
-// The store against a model: random histories of adding, matching, claiming, finishing, retrying and
-// cancelling, and the same rules in memory without a thought for speed.
+// The store against a model: random histories of adding, matching, claiming, finishing, retrying
+// and cancelling, and the same rules in memory without a thought for speed.
 #include <boost/test/unit_test.hpp>
 
 #include <random>
@@ -55,7 +55,8 @@ struct Model {
             auto found = hooks.find(hook);
             if (event >= into || found == hooks.end()) continue;
             Delivery& d = found->second;
-            if (d.state != DeliveryState::waiting || d.lane != heir.lane || d.code != heir.code) continue;
+            if (d.state != DeliveryState::waiting || d.lane != heir.lane || d.code != heir.code)
+                continue;
             d.state = DeliveryState::merged;
             heir.due = heir.attempt < 0 ? d.due : std::min(heir.due, d.due);
             heir.attempt = std::max(heir.attempt, d.attempt);
@@ -71,7 +72,8 @@ struct Model {
     std::string picture() const {
         std::string text;
         for (const auto& [event, state] : events) {
-            text += std::to_string(event) + ' ' + state + (erased.count(event) ? " erased" : "") + ';';
+            text +=
+                std::to_string(event) + ' ' + state + (erased.count(event) ? " erased" : "") + ';';
             if (deliveries.count(event)) {
                 for (const auto& [hook, d] : deliveries.at(event)) text += line(hook, d);
             }
@@ -188,7 +190,8 @@ private:
         const auto slots = static_cast<std::size_t>(1 + pick(3));
         std::size_t possible = 0;
         for (const auto& [event, hooks] : model_.deliveries) {
-            for (const auto& [hook, d] : hooks) possible += model_.claimable(event, hook, scene_.now);
+            for (const auto& [hook, d] : hooks)
+                possible += model_.claimable(event, hook, scene_.now);
         }
         const auto plenty = [](const std::string&) { return std::size_t{99}; };
         const auto claims = scene_.store().claim(slots, plenty, scene_.now);
@@ -219,7 +222,8 @@ private:
         }
         const bool killed = wished_.erase(name) > 0;
         scene_.finish(run);
-        mine.state = killed && run.next == DeliveryState::waiting ? DeliveryState::cancelled : run.next;
+        mine.state =
+            killed && run.next == DeliveryState::waiting ? DeliveryState::cancelled : run.next;
         mine.due = run.due_at;
         model_.ended(event);
     }

@@ -225,7 +225,11 @@ BOOST_AUTO_TEST_CASE(a_list_is_filtered_by_code_hook_portal_and_time) {
     BOOST_TEST(s.list(where([&](auto& f) { f.portal = "some.EXAMPLE"; })) == "4/- 3/a 2/b 1/a");
     BOOST_TEST(s.list(where([&](auto& f) { f.since = s.now; })) == "4/- 3/a 2/b");
     BOOST_TEST(s.list(where([&](auto& f) { f.since = s.now + 1; })) == "");
-    BOOST_TEST(s.list(where([&](auto& f) { f.state = "waiting"; f.hook = "a"; f.since = s.now; })) == "3/a");
+    BOOST_TEST(s.list(where([&](auto& f) {
+        f.state = "waiting";
+        f.hook = "a";
+        f.since = s.now;
+    })) == "3/a");
 }
 
 BOOST_AUTO_TEST_CASE(a_clock_that_stepped_back_hides_no_event) {

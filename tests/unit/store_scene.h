@@ -25,8 +25,8 @@
 
 namespace store_tests {
 
-// A directory of its own, gone afterwards; in memory where there is such a place: what is tested here
-// does not depend on a disk's speed.
+// A directory of its own, gone afterwards; in memory where there is such a place: what is tested
+// here does not depend on a disk's speed.
 class Scratch {
 public:
     Scratch() {
@@ -213,34 +213,45 @@ private:
 // One line a rule of src/store/sqlite_store_schema.cpp, as the rows that break it.
 inline std::string Scene::recount() const {
     const std::pair<const char*, const char*> rules[] = {
-        {"event.open", "SELECT n FROM event WHERE open <> (SELECT count(*) FROM delivery "
-                       "WHERE event = n AND state < 2)"},
-        {"event.dead", "SELECT n FROM event WHERE dead <> (SELECT count(*) FROM delivery "
-                       "WHERE event = n AND state = 3)"},
-        {"event.ended_at", "SELECT n FROM event WHERE (ended_at IS NULL) <> (state = 0 OR open > 0)"},
+        {"event.open",
+         "SELECT n FROM event WHERE open <> (SELECT count(*) FROM delivery "
+         "WHERE event = n AND state < 2)"},
+        {"event.dead",
+         "SELECT n FROM event WHERE dead <> (SELECT count(*) FROM delivery "
+         "WHERE event = n AND state = 3)"},
+        {"event.ended_at",
+         "SELECT n FROM event WHERE (ended_at IS NULL) <> (state = 0 OR open > 0)"},
         {"event.erased", "SELECT n FROM event WHERE erased AND slot IS NOT NULL"},
         {"erasure", "SELECT n FROM event WHERE ended_at IS NOT NULL AND dead = 0 AND NOT erased"},
-        {"one runs", "SELECT hook || portal || lane FROM delivery WHERE state = 1 AND lane IS NOT NULL "
-                     "GROUP BY hook, portal, lane HAVING count(*) > 1"},
-        {"turn", "SELECT event || '/' || hook FROM delivery AS d WHERE (turn IS NOT NULL) <> "
-                 "(state = 0 AND (lane IS NULL OR NOT EXISTS (SELECT 1 FROM delivery AS o WHERE "
-                 "o.hook = d.hook AND o.portal = d.portal AND o.lane = d.lane AND o.event <> d.event "
-                 "AND (o.state = 1 OR (o.state = 0 AND o.event < d.event)))))"},
+        {"one runs",
+         "SELECT hook || portal || lane FROM delivery WHERE state = 1 AND lane IS NOT NULL "
+         "GROUP BY hook, portal, lane HAVING count(*) > 1"},
+        {"turn",
+         "SELECT event || '/' || hook FROM delivery AS d WHERE (turn IS NOT NULL) <> "
+         "(state = 0 AND (lane IS NULL OR NOT EXISTS (SELECT 1 FROM delivery AS o WHERE "
+         "o.hook = d.hook AND o.portal = d.portal AND o.lane = d.lane AND o.event <> d.event "
+         "AND (o.state = 1 OR (o.state = 0 AND o.event < d.event)))))"},
         {"due_at", "SELECT event FROM delivery WHERE (due_at IS NOT NULL) <> (state = 0)"},
         {"delivery.ended_at", "SELECT event FROM delivery WHERE (ended_at IS NULL) <> (state < 2)"},
-        {"attempts", "SELECT event FROM delivery AS d WHERE state = 1 AND (SELECT count(*) FROM attempt "
-                     "AS a WHERE a.event = d.event AND a.hook = d.hook AND a.result = 0) <> 1"},
-        {"tally", "SELECT hook || what FROM tally AS t WHERE hook <> '' AND n <> (SELECT count(*) FROM "
-                  "delivery AS d WHERE d.hook = t.hook AND t.what = CASE d.state WHEN 0 THEN 'waiting' "
-                  "WHEN 1 THEN 'running' WHEN 2 THEN 'done' WHEN 3 THEN 'dead' WHEN 4 THEN 'merged' "
-                  "ELSE 'cancelled' END)"},
-        {"unfinished", "SELECT n FROM tally WHERE hook = '' AND what = 'unfinished' AND n <> "
-                       "(SELECT count(*) FROM event WHERE ended_at IS NULL)"},
-        {"slots", "SELECT slot FROM slot WHERE (SELECT count(*) FROM event WHERE event.slot = slot.slot) "
-                  "+ (SELECT count(*) FROM free_slot AS f WHERE f.slot = slot.slot) <> 1"},
-        {"free slots", "SELECT f.slot FROM free_slot AS f JOIN slot AS s ON s.slot = f.slot "
-                       "WHERE s.data <> zeroblob(f.size)"},
-        {"integrity", "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'"},
+        {"attempts",
+         "SELECT event FROM delivery AS d WHERE state = 1 AND (SELECT count(*) FROM attempt "
+         "AS a WHERE a.event = d.event AND a.hook = d.hook AND a.result = 0) <> 1"},
+        {"tally",
+         "SELECT hook || what FROM tally AS t WHERE hook <> '' AND n <> (SELECT count(*) FROM "
+         "delivery AS d WHERE d.hook = t.hook AND t.what = CASE d.state WHEN 0 THEN 'waiting' "
+         "WHEN 1 THEN 'running' WHEN 2 THEN 'done' WHEN 3 THEN 'dead' WHEN 4 THEN 'merged' "
+         "ELSE 'cancelled' END)"},
+        {"unfinished",
+         "SELECT n FROM tally WHERE hook = '' AND what = 'unfinished' AND n <> "
+         "(SELECT count(*) FROM event WHERE ended_at IS NULL)"},
+        {"slots",
+         "SELECT slot FROM slot WHERE (SELECT count(*) FROM event WHERE event.slot = slot.slot) "
+         "+ (SELECT count(*) FROM free_slot AS f WHERE f.slot = slot.slot) <> 1"},
+        {"free slots",
+         "SELECT f.slot FROM free_slot AS f JOIN slot AS s ON s.slot = f.slot "
+         "WHERE s.data <> zeroblob(f.size)"},
+        {"integrity",
+         "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'"},
     };
     bx::Database database(place_, {});
     std::string broken;

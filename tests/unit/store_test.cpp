@@ -14,7 +14,8 @@ BOOST_AUTO_TEST_SUITE(store)
 
 BOOST_AUTO_TEST_CASE(numbers_grow_in_the_order_of_receipt) {
     Scene s;
-    const std::vector<bx::NewEvent> batch = {Scene::event("1"), Scene::event("2"), Scene::event("3")};
+    const std::vector<bx::NewEvent> batch = {Scene::event("1"), Scene::event("2"),
+                                             Scene::event("3")};
     const auto numbers = s.store().add(batch, 100);
     BOOST_TEST(numbers.size() == 3U);
     BOOST_TEST((numbers[0] < numbers[1] && numbers[1] < numbers[2]));
@@ -34,7 +35,9 @@ BOOST_AUTO_TEST_CASE(numbers_are_never_used_again) {
 BOOST_AUTO_TEST_CASE(an_event_is_kept_byte_for_byte) {
     Scene s;
     bx::NewEvent in = Scene::event("a\0b\xFF");
-    in.facts = {"ONX", std::string("k\0\xFE", 3), std::string("i\0d", 3), "Do.Main", "", "7", "655", "1736424182"};
+    in.facts = {
+        "ONX",       std::string("k\0\xFE", 3), std::string("i\0d", 3), "Do.Main", "", "7", "655",
+        "1736424182"};
     in.test = true;
     in.body = std::string("\0\xFF body", 7);
     in.secrets = std::string("\0\0s\0\0", 5);
@@ -58,7 +61,8 @@ BOOST_AUTO_TEST_CASE(an_event_is_kept_byte_for_byte) {
 BOOST_AUTO_TEST_CASE(only_the_events_beyond_the_limit_are_refused) {
     Scene s;
     s.add("1");
-    const std::vector<bx::NewEvent> batch = {Scene::event("2"), Scene::event("3"), Scene::event("4")};
+    const std::vector<bx::NewEvent> batch = {Scene::event("2"), Scene::event("3"),
+                                             Scene::event("4")};
     const auto numbers = s.store().add(batch, 3);
     BOOST_TEST((numbers[0] && numbers[1] && !numbers[2]));
     BOOST_TEST(!s.store().add(batch, 3)[0].has_value());
@@ -522,7 +526,8 @@ BOOST_AUTO_TEST_CASE(a_storm_of_updates_leaves_one_waiting) {
     bx::NewDelivery merging = s.delivery("crm");
     merging.coalesce = true;
     std::vector<bx::Dispatch> verdicts;
-    for (const auto& number : s.store().add(std::vector<bx::NewEvent>(2000, Scene::event("7")), 10000)) {
+    for (const auto& number :
+         s.store().add(std::vector<bx::NewEvent>(2000, Scene::event("7")), 10000)) {
         verdicts.push_back({number.value(), {merging}, {}, {}});
     }
     s.store().dispatch(verdicts, s.now);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "event/payload.h"
+#include "event/siphash.h"
 
 namespace bx {
 
@@ -182,6 +183,20 @@ BOOST_AUTO_TEST_CASE(nothing_answers_as_an_empty_value) {
 
 BOOST_AUTO_TEST_CASE(refuses_a_buffer_longer_than_its_lengths_can_say) {
     BOOST_CHECK_THROW(Tree(std::string(Tree::max_bytes + 1, 'a')), Error);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(siphash_1_3)
+
+// The authors' key; the values as Rust's library tests them, read as little-endian numbers.
+BOOST_AUTO_TEST_CASE(gives_the_published_values) {
+    const SipKey key{0x0706050403020100, 0x0f0e0d0c0b0a0908};
+    BOOST_TEST(siphash(key, "") == 0xabac0158050fc4dc);
+    BOOST_TEST(siphash(key, std::string_view("\0", 1)) == 0xc9f49bf37d57ca93);
+    BOOST_TEST(siphash(key, "12345678") != siphash(key, "12345679"));
+    BOOST_TEST(siphash(key, "123456789") != siphash(key, "12345678"));
+    BOOST_TEST(siphash({1, 2}, "a") != siphash({1, 3}, "a"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,7 +1,7 @@
 // Between the processes of one store: the worker's seat, waking it, starting it.
 //
-// start_worker() runs this very program as `work --detach --config PATH`: the report at the end of this
-// file then answers for the worker.
+// start_worker() runs this very program as `work --detach --config PATH`: the report at the end of
+// this file then answers for the worker.
 #include <boost/test/unit_test.hpp>
 
 #include <fcntl.h>
@@ -269,7 +269,8 @@ const bool reported = [] {
         std::ifstream file("/proc/self/cmdline");
         for (std::string word; std::getline(file, word, '\0');) words.push_back(word);
     }
-    if (words.size() == 5 && words[1] == "work" && words[2] == "--detach" && words[3] == "--config") {
+    if (words.size() == 5 && words[1] == "work" && words[2] == "--detach" &&
+        words[3] == "--config") {
         report(words[4]);
     }
     return false;

@@ -81,7 +81,8 @@ struct Fixture {
     Fixture(const Fixture&) = delete;
     Fixture& operator=(const Fixture&) = delete;
 
-    void configure(const std::string& more, const std::string& defaults = "backoff 100ms attempts 5") {
+    void configure(const std::string& more,
+                   const std::string& defaults = "backoff 100ms attempts 5") {
         std::ofstream(dir + "/new.conf")
             << "store state/queue.db\nhooks_dir hooks\nportal { token abcdefgh1234 }\n"
             << "defaults { timeout 20s " << defaults << " }\n"
@@ -103,12 +104,15 @@ struct Fixture {
     bx::EventNumber post(const std::string& body) {
         bx::Tree tree = bx::decode_urlencoded(body, {});
         bx::Payload payload = bx::encode_payload(tree);
-        bx::NewEvent event{bx::read_event(tree), false, bx::wall_now(), payload.body, payload.secrets};
+        bx::NewEvent event{bx::read_event(tree), false, bx::wall_now(), payload.body,
+                           payload.secrets};
         bx::EventNumber number = store()->add({&event, 1}, 1000).front().value();
         bx::wake_worker(store_path);
         return number;
     }
-    bx::EventNumber deal(const std::string& id) { return post("event=ONCRMDEALUPDATE&data[FIELDS][ID]=" + id); }
+    bx::EventNumber deal(const std::string& id) {
+        return post("event=ONCRMDEALUPDATE&data[FIELDS][ID]=" + id);
+    }
 
     // "done", "waiting 2/5 exit 1", for an event without deliveries its own state: "skipped ...".
     std::string state(bx::EventNumber number, const std::string& hook_name = "") {
@@ -122,7 +126,8 @@ struct Fixture {
         }
         std::optional<bx::StoredEvent> event = open->event(number);
         BOOST_REQUIRE(event.has_value());
-        return std::string(name_of(event->state)) + (event->reason.empty() ? "" : " " + event->reason);
+        return std::string(name_of(event->state)) +
+               (event->reason.empty() ? "" : " " + event->reason);
     }
 
     std::vector<bx::AttemptRecord> attempts(bx::EventNumber number, const std::string& hook_name) {
@@ -139,11 +144,14 @@ struct Fixture {
     void wait_state(bx::EventNumber number, const std::string& beginning) {
         std::string last;
         bool reached = wait_for([&] { return (last = state(number)).starts_with(beginning); });
-        BOOST_REQUIRE_MESSAGE(reached, "'" << last << "' instead of '" << beginning << "'\n" << log());
+        BOOST_REQUIRE_MESSAGE(reached, "'" << last << "' instead of '" << beginning << "'\n"
+                                           << log());
     }
     void wait_file(const std::string& name, const std::string& part) {
-        bool reached = wait_for([&] { return read(dir + "/" + name).find(part) != std::string::npos; });
-        BOOST_REQUIRE_MESSAGE(reached, "no '" << part << "' in " << name << ": " << read(dir + "/" + name));
+        bool reached =
+            wait_for([&] { return read(dir + "/" + name).find(part) != std::string::npos; });
+        BOOST_REQUIRE_MESSAGE(reached,
+                              "no '" << part << "' in " << name << ": " << read(dir + "/" + name));
     }
 
     // No store may be open here: SQLite's locks do not survive a fork.
@@ -166,12 +174,14 @@ struct Fixture {
     }
     pid_t start_and_wait() {
         pid_t pid = start();
-        BOOST_REQUIRE(wait_for([&] { return bx::wake_worker(store_path) == bx::WakeResult::woken; }));
+        BOOST_REQUIRE(
+            wait_for([&] { return bx::wake_worker(store_path) == bx::WakeResult::woken; }));
         return pid;
     }
     int wait_exit(pid_t pid) {
         int status = -1;
-        BOOST_REQUIRE_MESSAGE(wait_for([&] { return ::waitpid(pid, &status, WNOHANG) == pid; }), log());
+        BOOST_REQUIRE_MESSAGE(wait_for([&] { return ::waitpid(pid, &status, WNOHANG) == pid; }),
+                              log());
         std::erase(workers, pid);
         return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
     }
@@ -208,7 +218,8 @@ BOOST_AUTO_TEST_CASE(once_runs_what_is_due_and_leaves) {
     BOOST_TEST(all[0].out.kept == "7\n");
     BOOST_TEST(all[0].err.kept == "warned\n");
     BOOST_TEST(all[0].exit.value() == 0);
-    BOOST_TEST(read(dir + "/out") == "{\"event\":\"ONCRMDEALUPDATE\",\"data\":{\"FIELDS\":{\"ID\":\"7\"}}}\n");
+    BOOST_TEST(read(dir + "/out") ==
+               "{\"event\":\"ONCRMDEALUPDATE\",\"data\":{\"FIELDS\":{\"ID\":\"7\"}}}\n");
     BOOST_TEST(!bx::worker_runs(store_path));
 }
 
@@ -253,7 +264,8 @@ BOOST_AUTO_TEST_CASE(dead_after_the_last_attempt_and_at_once_for_a_permanent_exi
     bx::EventNumber permanent = post("event=ONTASKADD");
     wait_state(permanent, "dead 1/5 exit 65");
     wait_state(tried, "dead 5/5 exit 1");
-    BOOST_TEST(log().find("error worker: dead delivery=" + std::to_string(tried) + "/ONCRMDEALUPDATE") != std::string::npos);
+    BOOST_TEST(log().find("error worker: dead delivery=" + std::to_string(tried) +
+                          "/ONCRMDEALUPDATE") != std::string::npos);
     BOOST_TEST(log().find("warning worker: stderr: no such deal delivery=") != std::string::npos);
 }
 
@@ -282,7 +294,8 @@ BOOST_AUTO_TEST_CASE(a_hook_that_is_gone_fails_and_is_tried_again) {
     bx::EventNumber number = deal("7");
     wait_state(number, "waiting");
     fs::remove(dir + "/hooks/any");
-    BOOST_TEST(wait_for([&] { return state(number).find("missing: no file named any") != std::string::npos; }));
+    BOOST_TEST(wait_for(
+        [&] { return state(number).find("missing: no file named any") != std::string::npos; }));
     hook("any", "exit 0");
     wait_state(number, "done");
 }
@@ -293,7 +306,8 @@ BOOST_AUTO_TEST_CASE(a_script_replaced_by_delete_and_create_loses_nothing) {
     wait_state(deal("1"), "done");
     fs::remove(dir + "/hooks/any");
     bx::EventNumber between = deal("2");
-    BOOST_REQUIRE(wait_for([&] { return log().find("a hook's file is gone") != std::string::npos; }));
+    BOOST_REQUIRE(
+        wait_for([&] { return log().find("a hook's file is gone") != std::string::npos; }));
     BOOST_TEST(state(between) == "new");
     hook("any", "exit 0");
     wait_state(between, "done");
@@ -328,10 +342,12 @@ BOOST_AUTO_TEST_CASE(config_changes_apply_by_themselves_and_a_bad_one_is_refused
     BOOST_REQUIRE(wait_for([&] { return !store()->status(bx::wall_now()).workers.empty(); }));
     configure("hook a { event *\n run /bin/true\n timeout never }");
     BOOST_REQUIRE(wait_for([&] {
-        return store()->status(bx::wall_now()).workers.at(0).config_error.find("hook a: timeout") != std::string::npos;
+        return store()->status(bx::wall_now()).workers.at(0).config_error.find("hook a: timeout") !=
+               std::string::npos;
     }));
     configure("hook a { event *\n run /bin/true }");
-    BOOST_REQUIRE(wait_for([&] { return store()->status(bx::wall_now()).workers.at(0).config_error.empty(); }));
+    BOOST_REQUIRE(wait_for(
+        [&] { return store()->status(bx::wall_now()).workers.at(0).config_error.empty(); }));
     wait_state(deal("7"), "done");
 }
 
@@ -356,7 +372,9 @@ BOOST_AUTO_TEST_CASE(a_disabled_hook_leaves_what_waits_waiting) {
 BOOST_AUTO_TEST_CASE(concurrency_is_kept_per_hook_and_in_all) {
     configure("worker { concurrency 3 }\nhook any.d.a { concurrency 1 }");
     for (const char* name : {"a", "b"}) {
-        hook(std::string("any.d/") + name, std::string("echo +") + name + " >>../../runs; sleep 0.1; echo -" + name + " >>../../runs");
+        hook(std::string("any.d/") + name, std::string("echo +") + name +
+                                               " >>../../runs; sleep 0.1; echo -" + name +
+                                               " >>../../runs");
     }
     for (int i = 0; i < 8; ++i) deal(std::to_string(i));
     BOOST_TEST(once() == 0);
@@ -365,7 +383,8 @@ BOOST_AUTO_TEST_CASE(concurrency_is_kept_per_hook_and_in_all) {
         std::istringstream lines(read(dir + "/runs"));
         int running = 0, highest = 0;
         for (std::string line; lines >> line;) {
-            if (line.ends_with(ending)) highest = std::max(highest, running += line[0] == '+' ? 1 : -1);
+            if (line.ends_with(ending))
+                highest = std::max(highest, running += line[0] == '+' ? 1 : -1);
         }
         return highest;
     };
@@ -375,7 +394,8 @@ BOOST_AUTO_TEST_CASE(concurrency_is_kept_per_hook_and_in_all) {
 
 BOOST_AUTO_TEST_CASE(sigterm_gives_running_hooks_their_grace) {
     configure("worker { shutdown_grace 20s }");
-    hook("any", "echo begun >>../out; while ! test -e ../go; do sleep 0.05; done; echo ended >>../out");
+    hook("any",
+         "echo begun >>../out; while ! test -e ../go; do sleep 0.05; done; echo ended >>../out");
     pid_t pid = start_and_wait();
     bx::EventNumber number = deal("7");
     wait_file("out", "begun");
@@ -405,7 +425,8 @@ BOOST_AUTO_TEST_CASE(beyond_the_grace_a_run_is_interrupted_and_does_not_count) {
 
 BOOST_AUTO_TEST_CASE(a_killed_workers_runs_are_ended_before_they_are_repeated) {
     hook("any",
-         "echo begin >>../out; test -e ../go || { trap '' TERM; setsid sleep 60 & echo $! >../child; while :; do sleep 0.05; done; }");
+         "echo begin >>../out; test -e ../go || { trap '' TERM; setsid sleep 60 & echo $! "
+         ">../child; while :; do sleep 0.05; done; }");
     pid_t pid = start_and_wait();
     bx::EventNumber number = deal("7");
     wait_file("child", "\n");
@@ -448,10 +469,12 @@ BOOST_AUTO_TEST_CASE(output_can_be_followed_while_a_hook_runs) {
 
 BOOST_AUTO_TEST_CASE(the_events_secrets_are_masked_in_stored_output) {
     hook("any", "cat; cat /proc/self/environ | tr '\\0' '\\n' >../env");
-    bx::EventNumber number = post("event=X&auth[access_token]=abcdef123456&data[token]=nested-secret");
+    bx::EventNumber number =
+        post("event=X&auth[access_token]=abcdef123456&data[token]=nested-secret");
     BOOST_TEST(once() == 0);
-    BOOST_TEST(attempts(number, "any").at(0).out.kept ==
-               "{\"event\":\"X\",\"auth\":{\"access_token\":\"***\"},\"data\":{\"token\":\"***\"}}\n");
+    BOOST_TEST(
+        attempts(number, "any").at(0).out.kept ==
+        "{\"event\":\"X\",\"auth\":{\"access_token\":\"***\"},\"data\":{\"token\":\"***\"}}\n");
     BOOST_TEST(read(dir + "/env").find("abcdef123456") == std::string::npos);
     BOOST_TEST(read(dir + "/env").find("nested-secret") == std::string::npos);
     // All its deliveries have ended: the secrets are in no byte of the store's files either.
@@ -518,7 +541,9 @@ BOOST_AUTO_TEST_CASE(an_idle_worker_sleeps) {
     auto switches = [&] {
         std::string status = read("/proc/" + std::to_string(pid) + "/status");
         std::size_t at = status.find("\nvoluntary_ctxt_switches:");
-        return bx::parse_number(bx::trim(status.substr(at + 25, status.find('\n', at + 1) - at - 25))).value_or(-1);
+        return bx::parse_number(
+                   bx::trim(status.substr(at + 25, status.find('\n', at + 1) - at - 25)))
+            .value_or(-1);
     };
     bx::Millis end = bx::steady_now() + 3 * bx::second;
     std::int64_t before = switches();

@@ -1,0 +1,53 @@
+# Fuzzing.  The targets need clang: `make deps`.
+#   make fuzz T=form SECONDS=60     one libFuzzer target under ASan and UBSan: form json multipart
+#                                   payload config fastcgi; what it learns is kept in $(BUILD)/corpus/T
+#   make fuzz-all SECONDS=20        all of them, one after the other
+#   make fuzz-php BODIES=500000     our decoder against php-cgi's $_POST; SEED= repeats a run
+
+FUZZ_TARGETS = form json multipart payload config fastcgi
+FUZZ_SANITIZERS = fuzzer-no-link,address,undefined
+SECONDS ?= 60
+
+.PHONY: fuzz fuzz-all fuzz-programs $(FUZZ_TARGETS:%=fuzz-run-%)
+
+fuzz: fuzz-run-$(or $(T),form)
+
+fuzz-all: fuzz-programs
+	@for target in $(FUZZ_TARGETS); do $(SUBMAKE) --quiet fuzz-run-$$target || exit 1; done
+
+# Objects of their own: other compiler, other flags.
+fuzz-programs:
+	@+$(PARALLEL) CXX=clang++ SANITIZE=$(FUZZ_SANITIZERS) CXXFLAGS='-O1 -g' \
+	    BUILD='$(BUILD)/fuzz' $(FUZZ_TARGETS:%='$(BUILD)/fuzz/%-fuzz')
+
+# Stops at the first finding, which is then the file $(BUILD)/fuzz/TARGET-crash-...
+$(FUZZ_TARGETS:%=fuzz-run-%): fuzz-run-%: fuzz-programs
+	@mkdir -p '$(BUILD)/corpus/$*'
+	@echo '== fuzz $*: $(SECONDS) s'
+	@'$(BUILD)/fuzz/$*-fuzz' -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 -rss_limit_mb=2048 \
+	    -print_final_stats=1 $(patsubst %,-dict=%,$(wildcard tests/fuzz/$*.dict)) -artifact_prefix='$(BUILD)/fuzz/$*-' \
+	    '$(BUILD)/corpus/$*' $(wildcard tests/fuzz/corpus/$*) 2>'$(BUILD)/fuzz/$*.log' || \
+	    { tail -n 60 '$(BUILD)/fuzz/$*.log'; exit 1; }
+	@grep -E 'INITED|stat::number_of_executed_units' '$(BUILD)/fuzz/$*.log'; grep -E '(DONE|REDUCE|NEW|pulse).* cov:' '$(BUILD)/fuzz/$*.log' | tail -n 1
+
+$(BUILD)/%-fuzz: $(BUILD)/tests/fuzz/%.o $(LIB_OBJ)
+	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIB_OBJ) $(DEPS_LIBS) $(LIBS)
+
+-include $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%.d)
+
+# -- The differential fuzzer.
+BODIES = 500000
+
+.PHONY: fuzz-php
+
+fuzz-php: $(BUILD)/php-diff
+	$(BUILD)/php-diff form $(BODIES) $(SEED)
+	$(BUILD)/php-diff multipart $(BODIES) $(SEED)
+
+PHP_DIFF_OBJ = $(BUILD)/tests/fuzz/php_diff.o $(BUILD)/tests/fuzz/php.o $(BUILD)/tests/fuzz/bodies.o
+
+$(PHP_DIFF_OBJ): private ALL_CPPFLAGS += -DBXHOOK_SOURCE='"$(CURDIR)"'
+$(BUILD)/php-diff: $(PHP_DIFF_OBJ) $(LIB_OBJ)
+	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(LIBS)
+
+-include $(PHP_DIFF_OBJ:.o=.d)
