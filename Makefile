@@ -77,7 +77,7 @@ endif
 # -- Rules.
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all static deps build-deps check check-unit check-e2e run-check demo run-demo \
+.PHONY: all static deps deps-fuzz build-deps check check-unit check-e2e run-check demo run-demo \
 	install uninstall installcheck clean distclean FORCE
 
 all: $(PROGRAM)
@@ -130,7 +130,7 @@ SUBMAKE = $(MAKE) --no-print-directory
 PARALLEL = $(SUBMAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 RUN_TESTS = BUILD='$(BUILD)' BXHOOK='$(abspath $(PROGRAM))' UNIT='$(T)' E2E='$(K)' tests/run
 
-deps:
+deps deps-fuzz:
 	@sh tests/deps.sh all
 
 build-deps:
@@ -141,13 +141,14 @@ check:
 	@+$(SUBMAKE) run-check
 
 run-check:
-	@+$(PARALLEL) all $(BUILD)/unit-tests $(BUILD)/conformance
+	@+$(PARALLEL) all $(BUILD)/unit-tests $(BUILD)/conformance $(BUILD)/bxhook-faults
+	@+$(SUBMAKE) fuzz-programs
 	@$(RUN_TESTS)
 
 check-unit: $(BUILD)/unit-tests
 	@$(RUN_TESTS) unit
 
-check-e2e: all $(BUILD)/conformance
+check-e2e: all $(BUILD)/conformance $(BUILD)/bxhook-faults
 	@$(RUN_TESTS) e2e
 
 demo:
@@ -158,7 +159,7 @@ run-demo:
 	@+$(PARALLEL) all
 	@sh tests/demo.sh '$(abspath $(PROGRAM))'
 
--include tests/fuzz/fuzz.mk $(wildcard tests/bench/*.mk)
+-include tests/fuzz/fuzz.mk tests/faults/faults.mk $(wildcard tests/bench/*.mk)
 
 # -- Installing.  Only below DESTDIR.  No bxhook.conf: `bxhook init` makes that, as the user it is for.
 D = $(DESTDIR)

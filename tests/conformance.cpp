@@ -76,9 +76,15 @@ Json decode(const Json& body_b64) {
         answer["got"] = notation(tree.root());
     } catch (const bx::FormError& error) {
         switch (error.problem()) {
-            case bx::FormError::Problem::too_many_fields: answer["over"] = "fields"; break;
-            case bx::FormError::Problem::too_deep: answer["over"] = "depth"; break;
-            case bx::FormError::Problem::malformed: answer["error"] = error.what(); break;
+            case bx::FormError::Problem::too_many_fields:
+                answer["over"] = "fields";
+                break;
+            case bx::FormError::Problem::too_deep:
+                answer["over"] = "depth";
+                break;
+            case bx::FormError::Problem::malformed:
+                answer["error"] = error.what();
+                break;
         }
     } catch (const std::exception& error) {
         answer["error"] = error.what();

@@ -3,7 +3,6 @@
 
 #include <string>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "event/tree.h"
 
@@ -26,6 +25,8 @@ struct EventFacts {
     std::string handler_id;
     std::string ts;
 
+    // The portal for people: the domain, without one the member_id.
+    const std::string& portal() const { return domain.empty() ? member_id : domain; }
     // The portal of a lane: member_id, without one the domain in lower case.
     std::string lane_portal() const;
 };

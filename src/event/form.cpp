@@ -23,14 +23,13 @@ Offset find_byte(const std::string& bytes, Offset begin, Offset end, char byte) 
     return static_cast<Offset>(static_cast<const char*>(found) - bytes.data());
 }
 
-constexpr std::int8_t no_digit = -1;
+// The value of a hex digit, -1 of any other byte.
 constexpr auto hex_digits = [] {
     std::array<std::int8_t, 256> digits{};
-    digits.fill(no_digit);
-    for (int i = 0; i < 10; ++i) digits[static_cast<std::size_t>('0' + i)] = static_cast<std::int8_t>(i);
-    for (int i = 0; i < 6; ++i) {
-        digits[static_cast<std::size_t>('a' + i)] = static_cast<std::int8_t>(10 + i);
-        digits[static_cast<std::size_t>('A' + i)] = static_cast<std::int8_t>(10 + i);
+    digits.fill(-1);
+    for (const std::string_view order : {"0123456789abcdef", "0123456789ABCDEF"}) {
+        std::int8_t value = 0;
+        for (const char c : order) digits[static_cast<unsigned char>(c)] = value++;
     }
     return digits;
 }();
@@ -43,7 +42,8 @@ int hex_digit(char c) {
 Slice url_decode(std::string& bytes, Offset begin, Offset end) {
     char* const first = bytes.data() + begin;
     const char* const last = bytes.data() + end;
-    char* out = std::find_if(first, bytes.data() + end, [](char c) { return c == '%' || c == '+'; });
+    char* out =
+        std::find_if(first, bytes.data() + end, [](char c) { return c == '%' || c == '+'; });
     for (const char* in = out; in < last; ++in) {
         char c = *in;
         if (c == '+') {
@@ -200,10 +200,14 @@ MediaType media_type(std::string_view content_type) {
 
 Tree decode_body(std::string body, std::string_view content_type, const FormLimits& limits) {
     switch (media_type(content_type)) {
-        case MediaType::form: return decode_urlencoded(std::move(body), limits);
-        case MediaType::multipart: return decode_multipart(body, content_type, limits);
-        case MediaType::json: return decode_json(body, limits);
-        case MediaType::other: break;
+        case MediaType::form:
+            return decode_urlencoded(std::move(body), limits);
+        case MediaType::multipart:
+            return decode_multipart(body, content_type, limits);
+        case MediaType::json:
+            return decode_json(body, limits);
+        case MediaType::other:
+            break;
     }
     throw FormError::malformed("content type is none that can be decoded");
 }
@@ -216,6 +220,10 @@ Tree decode_urlencoded(std::string body, const FormLimits& limits) {
     const auto end = static_cast<Offset>(bytes.size());  // before the tree adds to it
     for (Offset begin = 0; begin < end;) {
         const Offset stop = find_byte(bytes, begin, end, '&');
+        if (stop == begin) {  // a field without name and value
+            ++begin;
+            continue;
+        }
         const Offset equals = find_byte(bytes, begin, stop, '=');
         const Slice name = url_decode(bytes, begin, equals);
         const Slice text = equals < stop ? url_decode(bytes, equals + 1, stop) : Slice{stop, 0};

@@ -53,8 +53,8 @@ Tree decode_multipart(const std::string& body, std::string_view content_type,
 
 // application/json: an object; numbers as their literal text, true and false as "1" and "0", null
 // and empty arrays dropped; the last of a repeated key wins.  Keys are plain: no rule for brackets,
-// dots or blanks; one that holds NUL is malformed, as a form cannot have it.  Every scalar, null and
-// empty array or object counts as a field; `depth` counts the levels below the outer object.
+// dots or blanks; one that holds NUL is malformed, as a form cannot have it.  Every scalar, null
+// and empty array or object counts as a field; `depth` counts the levels below the outer object.
 Tree decode_json(const std::string& body, const FormLimits& limits);
 
 // Assigns TEXT to the variable NAME (already url-decoded), by PHP's rules for brackets, blanks,

@@ -1,6 +1,9 @@
 #include "event/gate.h"
 
 #include <algorithm>
+#include <bit>
+#include <functional>
+#include <limits>
 
 #include "base/text.h"
 
@@ -9,12 +12,6 @@ namespace bx {
 namespace {
 
 constexpr std::size_t unknown = 0;
-
-std::size_t find_in(const std::unordered_map<std::string, std::size_t>& index,
-                    const std::string& key) {
-    auto found = index.find(key);
-    return found == index.end() ? unknown : found->second;
-}
 
 // Time depends on the size of A alone, which is the same for every token.  The volatile keeps the
 // compiler from leaving the loop early.
@@ -57,14 +54,16 @@ Gate::Gate(const std::vector<Portal>& portals) {
         }
         entry.tokens.resize(rounds, dummy);
         if (!portal.member_id.empty()) {
-            by_member_id_.emplace(portal.member_id, entries_.size());
+            by_member_id_.add(portal.member_id, entries_.size());
         } else if (!entry.domain.empty()) {
-            by_domain_.emplace(entry.domain, entries_.size());
+            by_domain_.add(entry.domain, entries_.size());
         } else {
             anyone_ = entries_.size();
         }
         entries_.push_back(std::move(entry));
     }
+    by_member_id_.seal();
+    by_domain_.seal();
 }
 
 GateVerdict Gate::check(const Tree& body) const {
@@ -79,24 +78,48 @@ GateVerdict Gate::check(const Tree& body) const {
 
 bool Gate::domain_differs(const Tree& body) const {
     Value auth = body.root()["auth"];
-    std::size_t entry = find_in(by_member_id_, std::string(auth["member_id"].text()));
+    std::size_t entry = by_member_id_.find(auth["member_id"].text());
     const std::string& known = entries_[entry].domain;
     std::string_view received = auth["domain"].text();
     return !known.empty() && !received.empty() && !equal_ignoring_case(known, received);
 }
 
+void Gate::Index::add(const std::string& name, std::size_t entry) {
+    items_.push_back({std::hash<std::string_view>{}(name), name, entry});
+}
+
+void Gate::Index::seal() {
+    std::size_t size = std::bit_ceil(std::max<std::size_t>(1, items_.size()));
+    items_.resize(size, {std::numeric_limits<std::size_t>::max(), "", unknown});
+    std::ranges::sort(items_, {}, &Item::hash);
+}
+
+// A binary search without a branch on its outcome, and always one name to compare.
+std::size_t Gate::Index::find(std::string_view name) const {
+    std::size_t hash = std::hash<std::string_view>{}(name);
+    std::size_t at = 0;
+    for (std::size_t step = items_.size() / 2; step > 0; step /= 2) {
+        at += step * static_cast<std::size_t>(items_[at + step - 1].hash < hash);
+    }
+    // Past a name of the same hash, should there ever be one.
+    while (at + 1 < items_.size() && items_[at + 1].hash == hash && items_[at].name != name) ++at;
+    return items_[at].entry * static_cast<std::size_t>(items_[at].name == name);
+}
+
 // Both indexes are asked whatever the first says, for the same work with each sender.
 std::size_t Gate::entry_of(Value auth) const {
-    std::size_t by_member_id = find_in(by_member_id_, std::string(auth["member_id"].text()));
-    std::size_t by_domain = find_in(by_domain_, lower(auth["domain"].text()));
-    if (by_member_id != unknown) return by_member_id;
-    return by_domain != unknown ? by_domain : anyone_;
+    std::size_t by_member_id = by_member_id_.find(auth["member_id"].text());
+    std::size_t by_domain = by_domain_.find(lower(auth["domain"].text()));
+    auto otherwise = [](std::size_t entry, std::size_t next) {
+        return entry + next * static_cast<std::size_t>(entry == unknown);
+    };
+    return otherwise(otherwise(by_member_id, by_domain), anyone_);
 }
 
 // All tokens are compared, each over its full width, with no branch on an outcome.
 bool Gate::matches(const Entry& entry, std::string_view token) const {
-    std::string given(token.substr(0, width_));
-    given.resize(width_);
+    std::string given(width_, '\0');
+    token.copy(given.data(), width_);
     unsigned right = 0;
     for (const Token& known : entry.tokens) {
         unsigned same_bytes = equal_in_constant_time(known.bytes, given) ? 1 : 0;

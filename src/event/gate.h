@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "config/config.h"
@@ -54,7 +53,22 @@ private:
         std::string domain;
         std::vector<Token> tokens;  // as many for every portal
     };
-    using Index = std::unordered_map<std::string, std::size_t>;  // into entries_
+    // From a name to its place in entries_, in as many steps for a name that is there as for any
+    // other: sorted by hash, and filled up to a power of two.
+    class Index {
+    public:
+        void add(const std::string& name, std::size_t entry);
+        void seal();  // after the last add()
+        std::size_t find(std::string_view name) const;  // 0: not there
+
+    private:
+        struct Item {
+            std::size_t hash;
+            std::string name;
+            std::size_t entry;
+        };
+        std::vector<Item> items_;
+    };
 
     std::size_t entry_of(Value auth) const;
     bool matches(const Entry& entry, std::string_view token) const;

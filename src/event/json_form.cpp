@@ -54,8 +54,9 @@ public:
                      const nlohmann::detail::exception& error) override {
         // The library's own text quotes the body, which may hold a secret.
         const bool number = error.id == number_overflow;
-        throw FormError::malformed(std::string(number ? "a number out of range" : "a syntax error") +
-                                   " in the JSON body at byte " + std::to_string(position));
+        throw FormError::malformed(
+            std::string(number ? "a number out of range" : "a syntax error") +
+            " in the JSON body at byte " + std::to_string(position));
     }
 
 private:

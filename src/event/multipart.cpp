@@ -1,8 +1,8 @@
 // Multipart bodies (RFC 7578): cgicc reads them and stays in this file.
 //
-// cgicc finds boundaries in the middle of lines, loses parts without a word when the end is missing,
-// and takes a name from any header.  So the body's shape is checked first, more strictly than PHP
-// would (main/rfc1867.c), and what cgicc has read must be what the check saw.
+// cgicc finds boundaries in the middle of lines, loses parts without a word when the end is
+// missing, and takes a name from any header.  So the body's shape is checked first, more strictly
+// than PHP would (main/rfc1867.c), and what cgicc has read must be what the check saw.
 #include <cgicc/CgiInput.h>
 #include <cgicc/Cgicc.h>
 
@@ -76,8 +76,8 @@ void for_each_part(std::string_view body, const std::string& delimiter, Part par
     if (!closed) throw bad("the final boundary is missing");
 }
 
-// Of a Content-Disposition: the name.  It must be in double quotes, without a backslash; about other
-// quoting PHP and cgicc do not agree.
+// Of a Content-Disposition: the name.  It must be in double quotes, without a backslash; about
+// other quoting PHP and cgicc do not agree.
 std::string_view disposition_name(std::string_view disposition) {
     const FormError unreadable = bad("a part's name cannot be read");
     std::string_view name;
@@ -134,7 +134,8 @@ std::string_view part_name(std::string_view part) {
 // What cgicc asks for: a request with this body and boundary.
 class BodyInput : public cgicc::CgiInput {
 public:
-    BodyInput(std::string_view body, std::string_view boundary) : body_(body), boundary_(boundary) {}
+    BodyInput(std::string_view body, std::string_view boundary)
+        : body_(body), boundary_(boundary) {}
 
     // The last CRLF may be left out of a body (RFC 2046), but cgicc would lose the last part.
     std::size_t size() const { return body_.size() + crlf.size(); }
@@ -181,16 +182,15 @@ Tree decode_multipart(const std::string& body, std::string_view content_type,
     for_each_part(body, delimiter, [&parts](std::string_view) { ++parts; });
     if (parts > limits.fields) throw FormError::too_many_fields(parts, limits.fields);
     std::vector<std::string_view> names;
-    for_each_part(body, delimiter, [&names](std::string_view part) {
-        names.push_back(part_name(part));
-    });
+    for_each_part(body, delimiter,
+                  [&names](std::string_view part) { names.push_back(part_name(part)); });
 
     BodyInput input(body, boundary);
     const cgicc::Cgicc form = read_body(input);
     const std::vector<cgicc::FormEntry>& fields = form.getElements();
-    const bool as_checked =
-        std::equal(fields.begin(), fields.end(), names.begin(), names.end(),
-                   [](const auto& field, std::string_view name) { return field.getName() == name; });
+    const bool as_checked = std::equal(
+        fields.begin(), fields.end(), names.begin(), names.end(),
+        [](const auto& field, std::string_view name) { return field.getName() == name; });
     if (fields.empty() || !as_checked) throw bad("it cannot be read");
 
     tree.reserve(fields.size());

@@ -137,10 +137,12 @@ private:
                 tree_.set_text(place, slice(body_.skip(length), static_cast<std::size_t>(length)));
                 return;
             case Kind::secret:
-                tree_.set_text(place, mode_ == Secrets::hide ? hidden_
-                                                             : tree_.add_text(secrets_.text()));
+                tree_.set_text(place,
+                               mode_ == Secrets::hide ? hidden_ : tree_.add_text(secrets_.text()));
                 return;
-            case Kind::empty_array: tree_.set_array(place); return;
+            case Kind::empty_array:
+                tree_.set_array(place);
+                return;
         }
         throw damaged();
     }

@@ -321,8 +321,8 @@ std::uint32_t Tree::new_array() {
 // True when KEY is the first of NODE's path.
 bool Tree::stands_at(NodeId node, std::string_view key) const {
     const std::string_view path = path_of(node);
-    return path.size() >= key.size() &&
-           (path.size() == key.size() || path[key.size()] == '\0') && path.starts_with(key);
+    return path.size() >= key.size() && (path.size() == key.size() || path[key.size()] == '\0') &&
+           path.starts_with(key);
 }
 
 Tree::NodeId Tree::find(const Array& array, std::string_view key) const {

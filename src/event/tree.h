@@ -8,8 +8,8 @@
 // are, and nothing recurses.  All bytes lie in one buffer, all nodes in one vector, and a run of
 // arrays with a single child is one node: "a[b][c]=1" makes one node whose path is "a", "b", "c"
 // and which is split where a later name parts from it.  So a field costs at most two nodes however
-// deep its name is.  An array of more than a few children is looked up through a hash table, seeded,
-// so that colliding names cannot be prepared.
+// deep its name is.  An array of more than a few children is looked up through a hash table,
+// seeded, so that colliding names cannot be prepared.
 #pragma once
 
 #include <cstdint>
@@ -38,16 +38,17 @@ public:
 
     explicit operator bool() const { return tree_ != nullptr; }
     bool is_array() const;
-    bool is_text() const;               // a scalar: every scalar is a string
-    std::string_view text() const;      // of a scalar; empty for an array or nothing
-    std::string_view key() const;       // under which it stands in its array; the root's is empty
-    std::uint32_t count() const;        // children of an array, 0 otherwise; walks them
-    bool is_list() const;               // an array whose keys are exactly 0, 1, ... in this order
+    bool is_text() const;           // a scalar: every scalar is a string
+    std::string_view text() const;  // of a scalar; empty for an array or nothing
+    std::string_view key() const;   // under which it stands in its array; the root's is empty
+    std::uint32_t count() const;    // children of an array, 0 otherwise; walks them
+    bool is_list() const;           // an array whose keys are exactly 0, 1, ... in this order
     // True when more than one assignment went to this value, or it changed between scalar and
     // array: two fields of the body named the same thing.
     bool rewritten() const;
 
-    Value operator[](std::string_view key) const;  // the child of that key, or nothing
+    // The child of that key, or nothing.  Searches through an array that was only appended to.
+    Value operator[](std::string_view key) const;
     // The value at a dotted path ("data.FIELDS.ID") below this one, or nothing.
     Value at(std::string_view path) const;
 
@@ -126,16 +127,16 @@ private:
         NodeId next;            // sibling, or none
         std::uint32_t content;  // a text's offset, an array's index into arrays_
         std::uint32_t length : 28;  // a text's
-        Kind kind : 2;          // of the path's last key; the others are arrays
+        Kind kind : 2;              // of the path's last key; the others are arrays
         bool rewritten : 1;
     };
     struct Array {
         std::int64_t largest = 0;  // int key ever, when has_index
         NodeId first = none;
         NodeId last = none;
-        std::uint32_t table = none;      // index into tables_: made by the first look-up that needs it
-        std::uint32_t count : 31 = 0;    // children, dropped ones too
-        bool has_index : 1 = false;      // ever had an int key
+        std::uint32_t table = none;  // index into tables_: made by the first look-up that needs it
+        std::uint32_t count : 31 = 0;  // children, dropped ones too
+        bool has_index : 1 = false;    // ever had an int key
     };
     using Table = std::vector<NodeId>;  // open addressing, a power of two; 0 (the root) is free
 

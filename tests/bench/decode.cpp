@@ -88,16 +88,22 @@ const std::vector<Class>& classes() {
                  return "data%5BFIELDS%5D%5B" + number(i) + "%5D%5BSTAGE_ID%5D=C1%3ANEW";
              });
          }},
-        {"distinct names", [](Body& b) { b.fields([](std::size_t i) { return "k" + number(i) + "="; }); }},
-        {"distinct, short", [](Body& b) { b.short_fields([](std::size_t i) { return "k" + number(i); }); }},
+        {"distinct names",
+         [](Body& b) { b.fields([](std::size_t i) { return "k" + number(i) + "="; }); }},
+        {"distinct, short",
+         [](Body& b) { b.short_fields([](std::size_t i) { return "k" + number(i); }); }},
         {"one name", [](Body& b) { b.fields([](std::size_t) { return std::string("a="); }); }},
-        {"numeric names", [](Body& b) { b.fields([](std::size_t i) { return "a[" + number(i) + "]="; }); }},
+        {"numeric names",
+         [](Body& b) { b.fields([](std::size_t i) { return "a[" + number(i) + "]="; }); }},
         {"numeric, colliding in PHP",
-         [](Body& b) { b.fields([](std::size_t i) { return "a[" + number(i << 32) + "]="; }, million / 10); }},
+         [](Body& b) {
+             b.fields([](std::size_t i) { return "a[" + number(i << 32) + "]="; }, million / 10);
+         }},
         {"appends", [](Body& b) { b.fields([](std::size_t) { return std::string("a[]="); }); }},
         {"100,000 appends",
          [](Body& b) { b.fields([](std::size_t) { return std::string("a[]="); }, million / 10); }},
-        {"appends of arrays", [](Body& b) { b.fields([](std::size_t) { return std::string("a[][k][]="); }); }},
+        {"appends of arrays",
+         [](Body& b) { b.fields([](std::size_t) { return std::string("a[][k][]="); }); }},
         {"names of 64 KB",
          [](Body& b) {
              b.fields([](std::size_t i) { return std::string(65536, 'n') + number(i) + "="; });
@@ -105,25 +111,35 @@ const std::vector<Class>& classes() {
         {"64 levels, one name",
          [](Body& b) { b.fields([](std::size_t) { return "a" + repeated("[b]", 64) + "="; }); }},
         {"64 levels, distinct first",
-         [](Body& b) { b.fields([](std::size_t i) { return "a" + number(i) + repeated("[b]", 64) + "="; }); }},
+         [](Body& b) {
+             b.fields([](std::size_t i) { return "a" + number(i) + repeated("[b]", 64) + "="; });
+         }},
         {"64 levels, distinct last",
          [](Body& b) {
-             b.fields([](std::size_t i) { return "a" + repeated("[b]", 63) + "[" + number(i) + "]="; });
+             b.fields(
+                 [](std::size_t i) { return "a" + repeated("[b]", 63) + "[" + number(i) + "]="; });
          }},
         {"64 levels, distinct at any",
          [](Body& b) {
              b.fields([](std::size_t i) {
                  const int at = static_cast<int>(i * 7 % 62);
-                 return "a" + repeated("[b]", at) + "[" + number(i) + "]" + repeated("[b]", 63 - at) + "=";
+                 return "a" + repeated("[b]", at) + "[" + number(i) + "]" +
+                        repeated("[b]", 63 - at) + "=";
              });
          }},
-        {"64 levels of appends", [](Body& b) { b.fields([](std::size_t) { return "a" + repeated("[]", 64) + "="; }); }},
+        {"64 levels of appends",
+         [](Body& b) { b.fields([](std::size_t) { return "a" + repeated("[]", 64) + "="; }); }},
         {"30 levels, split in two",
          [](Body& b) {
-             b.fields([](std::size_t i) { return number(i / 2) + repeated("[b]", 8) + (i % 2 ? "[x]" : "[y]") + repeated("[]", 8); });
+             b.fields([](std::size_t i) {
+                 return number(i / 2) + repeated("[b]", 8) + (i % 2 ? "[x]" : "[y]") +
+                        repeated("[]", 8);
+             });
          }},
         {"scalar and array in turn",
-         [](Body& b) { b.fields([](std::size_t i) { return std::string(i % 2 ? "a=" : "a[b]="); }); }},
+         [](Body& b) {
+             b.fields([](std::size_t i) { return std::string(i % 2 ? "a=" : "a[b]="); });
+         }},
         {"a million &", [](Body& b) { b.short_fields([](std::size_t) { return std::string(); }); }},
         {"& only", [](Body& b) { b.fill("", "&"); }},
         {"[ only", [](Body& b) { b.fill("", "["); }},
@@ -199,7 +215,8 @@ int run(std::string_view name, std::size_t size, std::string_view decoder) {
         const bool refused = decode(body, decoder);
         const std::clock_t end = std::clock();
         std::printf("%zu %zu %.3f %ld %d\n", bytes, body.count(),
-                    1000.0 * static_cast<double>(end - start) / CLOCKS_PER_SEC, peak_kilobytes(), refused);
+                    1000.0 * static_cast<double>(end - start) / CLOCKS_PER_SEC, peak_kilobytes(),
+                    refused);
         return 0;
     }
     std::cerr << "decode: no class '" << name << "'\n";

@@ -8,49 +8,157 @@ using Words = std::vector<std::string_view>;
 using namespace std::string_view_literals;
 
 const Words& tokens() {
-    static const Words all = {
-        "[",    "[",    "]",    "]",    "=",    "=",      "&",        "&",        ";",    "+",      "%",
-        "%5B",  "%5D",  "%5b",  "%3D",  "%26",  "%2",     "%00",      "%20",      "%2E",  "%g1",    "%%",
-        ".",    " ",    "\t",   "\v",   "\r\n", "\0"sv,   "\xff",     "\xd0\x90", "%D0",  "-",      "_",
-        "a",    "a",    "b",    "c",    "0",    "1",      "2",        "9",        "10",   "07",     "-1",
-        "[]",   "[]",   "[ ]",  "[a]",  "[b]",  "[0]",    "[-5]",     "][",       "]]",   "[[",     "_[",
-        "__Host-", "__Secure-", "__host-", "_.Host-", "_[Host-", "..Secure-", "[__Host-", "[__Secure-",
-        "9223372036854775807", "-9223372036854775808", "9223372036854775808", "[9223372036854775806]",
-        "-0",   "1e3",  "00",   "&&",   "==",   "a[",     "a=",       "&a[]=",    "&a[b]=", "&b=",  "'\""};
+    static const Words all = {"[",
+                              "[",
+                              "]",
+                              "]",
+                              "=",
+                              "=",
+                              "&",
+                              "&",
+                              ";",
+                              "+",
+                              "%",
+                              "%5B",
+                              "%5D",
+                              "%5b",
+                              "%3D",
+                              "%26",
+                              "%2",
+                              "%00",
+                              "%20",
+                              "%2E",
+                              "%g1",
+                              "%%",
+                              ".",
+                              " ",
+                              "\t",
+                              "\v",
+                              "\r\n",
+                              "\0"sv,
+                              "\xff",
+                              "\xd0\x90",
+                              "%D0",
+                              "-",
+                              "_",
+                              "a",
+                              "a",
+                              "b",
+                              "c",
+                              "0",
+                              "1",
+                              "2",
+                              "9",
+                              "10",
+                              "07",
+                              "-1",
+                              "[]",
+                              "[]",
+                              "[ ]",
+                              "[a]",
+                              "[b]",
+                              "[0]",
+                              "[-5]",
+                              "][",
+                              "]]",
+                              "[[",
+                              "_[",
+                              "__Host-",
+                              "__Secure-",
+                              "__host-",
+                              "_.Host-",
+                              "_[Host-",
+                              "..Secure-",
+                              "[__Host-",
+                              "[__Secure-",
+                              "9223372036854775807",
+                              "-9223372036854775808",
+                              "9223372036854775808",
+                              "[9223372036854775806]",
+                              "-0",
+                              "1e3",
+                              "00",
+                              "&&",
+                              "==",
+                              "a[",
+                              "a=",
+                              "&a[]=",
+                              "&a[b]=",
+                              "&b=",
+                              "'\""};
     return all;
 }
 
 const Words& bases() {
-    static const Words all = {"a", "a", "b", "data", "0", "1", "a.b", "a b", "_", "__Host-x", " a", "a]"};
+    static const Words all = {"a",   "a",   "b", "data",     "0",  "1",
+                              "a.b", "a b", "_", "__Host-x", " a", "a]"};
     return all;
 }
 
 const Words& keys() {
-    static const Words all = {"a",  "b",  "c",   "ID", "",   "",    "",    " ",   "0",   "1",
-                              "2",  "5",  "-3",  "-1", "07", "a.b", " b",  "b ",  "[",   "a[b",
-                              "\t", "  ", "\xff", "__Host-x", "__Secure-x", "9223372036854775807",
-                              "9223372036854775806", "-9223372036854775808"};
+    static const Words all = {"a",
+                              "b",
+                              "c",
+                              "ID",
+                              "",
+                              "",
+                              "",
+                              " ",
+                              "0",
+                              "1",
+                              "2",
+                              "5",
+                              "-3",
+                              "-1",
+                              "07",
+                              "a.b",
+                              " b",
+                              "b ",
+                              "[",
+                              "a[b",
+                              "\t",
+                              "  ",
+                              "\xff",
+                              "__Host-x",
+                              "__Secure-x",
+                              "9223372036854775807",
+                              "9223372036854775806",
+                              "-9223372036854775808"};
     return all;
 }
 
 const Words& headers() {
-    static const Words all = {
-        "Content-Type: text/plain\r\n", "X: y\r\n", "content-length: 3\r\n", "X: name=\"q\"\r\n",
-        "Content-Transfer-Encoding: base64\r\n", "bad\r\n", " folded\r\n", "X:\n", "\r", "\0"sv,
-        "Content-Disposition: form-data; name=\"again\"\r\n"};
+    static const Words all = {"Content-Type: text/plain\r\n",
+                              "X: y\r\n",
+                              "content-length: 3\r\n",
+                              "X: name=\"q\"\r\n",
+                              "Content-Transfer-Encoding: base64\r\n",
+                              "bad\r\n",
+                              " folded\r\n",
+                              "X:\n",
+                              "\r",
+                              "\0"sv,
+                              "Content-Disposition: form-data; name=\"again\"\r\n"};
     return all;
 }
 
 const Words& dispositions() {
-    static const Words all = {
-        "Content-Disposition: form-data; name=", "Content-Disposition: form-data; name=",
-        "Content-Disposition: form-data; name=", "content-disposition:form-data;name=",
-        "Content-Disposition: attachment; x=1; name=", "Content-Disposition: name=",
-        "Content-Disposition: form-data; x='; name=", "Content-Disposition: form-data; x=\"; name=",
-        "Content-Disposition: form-data; name=\"b\"; name=", "Content-Disposition : form-data; name=",
-        "Content-Disposition: form-data; filename=", "Content-Disposition: form-data; Name=",
-        "Content-Disposition: form-data;; ;name=", "Content-Disposition: form-data; name =",
-        "Content-Disposition: form-data; name= ", "Content-Disposition: form-data; y=a'b; name="};
+    static const Words all = {"Content-Disposition: form-data; name=",
+                              "Content-Disposition: form-data; name=",
+                              "Content-Disposition: form-data; name=",
+                              "content-disposition:form-data;name=",
+                              "Content-Disposition: attachment; x=1; name=",
+                              "Content-Disposition: name=",
+                              "Content-Disposition: form-data; x='; name=",
+                              "Content-Disposition: form-data; x=\"; name=",
+                              "Content-Disposition: form-data; name=\"b\"; name=",
+                              "Content-Disposition : form-data; name=",
+                              "Content-Disposition: form-data; filename=",
+                              "Content-Disposition: form-data; Name=",
+                              "Content-Disposition: form-data;; ;name=",
+                              "Content-Disposition: form-data; name =",
+                              "Content-Disposition: form-data; name= ",
+                              "Content-Disposition: form-data; y=a'b; name="};
     return all;
 }
 
@@ -128,9 +236,15 @@ void Bodies::damage(std::string& text) {
     if (text.empty()) return;
     const std::size_t at = below(text.size());
     switch (below(3)) {
-        case 0: text.erase(at, 1 + below(3)); break;
-        case 1: text.insert(at, any(tokens())); break;
-        default: text[at] = static_cast<char>(below(256)); break;
+        case 0:
+            text.erase(at, 1 + below(3));
+            break;
+        case 1:
+            text.insert(at, any(tokens()));
+            break;
+        default:
+            text[at] = static_cast<char>(below(256));
+            break;
     }
 }
 

@@ -33,6 +33,8 @@ $(FUZZ_TARGETS:%=fuzz-run-%): fuzz-run-%: fuzz-programs
 $(BUILD)/%-fuzz: $(BUILD)/tests/fuzz/%.o $(LIB_OBJ)
 	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIB_OBJ) $(DEPS_LIBS) $(LIBS)
 
+# Not to be removed as an intermediate file: each run would compile it anew.
+.SECONDARY: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%.o)
 -include $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%.d)
 
 # -- The differential fuzzer.

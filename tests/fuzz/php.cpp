@@ -28,7 +28,8 @@ constexpr std::size_t record_max = 65535;
 
 void append_record(std::string& out, Record type, std::string_view content) {
     const std::array<char, header_size> header = {
-        1, type, 0, 1, static_cast<char>(content.size() >> 8), static_cast<char>(content.size()), 0, 0};
+        1, type, 0, 1, static_cast<char>(content.size() >> 8), static_cast<char>(content.size()),
+        0, 0};
     out.append(header.data(), header.size());
     out += content;
 }
@@ -69,15 +70,15 @@ std::string request(const std::string& script, std::string_view body, std::strin
 Php::Php(const std::string& script) : script_(script), directory_("/tmp/bxhook-php-XXXXXX") {
     if (!::mkdtemp(directory_.data())) throw_errno("cannot make a directory in /tmp");
     socket_ = directory_ + "/socket";
-    std::vector<std::string> words = {"php-cgi", "-d", "log_errors=0", "-d", "display_errors=0",
-                                      "-b",      socket_};
+    std::vector<std::string> words = {"php-cgi",          "-d", "log_errors=0", "-d",
+                                      "display_errors=0", "-b", socket_};
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
     std::string requests = "PHP_FCGI_MAX_REQUESTS=0";  // as many as come
     std::array<char*, 2> environment = {requests.data(), nullptr};
-    const int error = ::posix_spawn(&pid_, "/usr/bin/php-cgi", nullptr, nullptr, argv.data(),
-                                    environment.data());
+    const int error =
+        ::posix_spawn(&pid_, "/usr/bin/php-cgi", nullptr, nullptr, argv.data(), environment.data());
     if (error != 0) throw system_error("cannot start '/usr/bin/php-cgi'", error);
     connect();
 }
@@ -128,7 +129,9 @@ std::string Php::read_answer() {
     for (;;) {
         std::array<char, header_size> header;
         read_exactly(header.data(), header.size());
-        const auto byte = [&header](std::size_t i) { return static_cast<unsigned char>(header[i]); };
+        const auto byte = [&header](std::size_t i) {
+            return static_cast<unsigned char>(header[i]);
+        };
         std::string content(std::size_t{byte(4)} << 8 | byte(5), '\0');
         read_exactly(content.data(), content.size());
         std::array<char, 256> padding;

@@ -98,7 +98,9 @@ private:
         const bool right = error.problem() == Problem::too_many_fields ? count('&') >= 1000
                            : error.problem() == Problem::too_deep ? count('[') + count('%') > 64
                                                                   : multipart_;
-        if (!right) throw bx::Error("refused for no reason: '" + bx::printable(body, 10000) + "': " + error.what());
+        if (!right)
+            throw bx::Error("refused for no reason: '" + bx::printable(body, 10000) +
+                            "': " + error.what());
     }
 
     bool differs(const std::string& body) {
@@ -164,7 +166,8 @@ int main(int argc, char** argv) {
         return 2;
     }
     try {
-        return run(kind == "multipart", static_cast<std::size_t>(*count), static_cast<std::uint64_t>(*seed));
+        return run(kind == "multipart", static_cast<std::size_t>(*count),
+                   static_cast<std::uint64_t>(*seed));
     } catch (const std::exception& error) {
         std::cerr << "php-diff: " << error.what() << '\n';
         return 1;

@@ -64,7 +64,7 @@ std::string field(const std::string& name, const std::string& value) {
 const std::string xx_type = "multipart/form-data; boundary=XX";
 
 std::string from_multipart(const std::string& body, std::string_view type = xx_type,
-                      const FormLimits& limits = {}) {
+                           const FormLimits& limits = {}) {
     return json_of(decode_multipart(body, type, limits));
 }
 
@@ -93,7 +93,8 @@ BOOST_AUTO_TEST_CASE(splits_at_ampersands_and_the_first_equals_sign) {
 
 BOOST_AUTO_TEST_CASE(decodes_names_and_values_once) {
     check_forms({
-        {"a=%41%zz%4&b=%&c=%%41&d=%4%41&e=%2541", R"({"a":"A%zz%4","b":"%","c":"%A","d":"%4A","e":"%41"})"},
+        {"a=%41%zz%4&b=%&c=%%41&d=%4%41&e=%2541",
+         R"({"a":"A%zz%4","b":"%","c":"%A","d":"%4A","e":"%41"})"},
         {"a%5Bb%5D=1&a%5bc]=2", R"({"a":{"b":"1","c":"2"}})"},
         {"a=x%00y&b=+%2B", R"({"a":"x\u0000y","b":" +"})"},
         {"a=%D0%90&b=%ff", "{\"a\":\"А\",\"b\":\"\xEF\xBF\xBD\"}"},
@@ -146,7 +147,8 @@ BOOST_AUTO_TEST_CASE(appends_and_overwrites_as_php_does) {
         {"a[][x]=1&a[][y]=2", R"({"a":[{"x":"1"},{"y":"2"}]})"},
         {"a[][]=1&a[][]=2", R"({"a":[["1"],["2"]]})"},
         {"a[-5]=x&a[]=y&a[]=z", R"({"a":{"-5":"x","-4":"y","-3":"z"}})"},
-        {"a[9223372036854775807]=x&a[]=y&a[][b]=z&c=1", R"({"a":{"9223372036854775807":"x"},"c":"1"})"},
+        {"a[9223372036854775807]=x&a[]=y&a[][b]=z&c=1",
+         R"({"a":{"9223372036854775807":"x"},"c":"1"})"},
         {"a=1&b=2&a=3", R"({"a":"3","b":"2"})"},
         {"a.b=1&c=2&a_b=3&a b=4&a[b=5", R"({"a_b":"5","c":"2"})"},
         {"a[b]=1&a[b][c]=2&a[]=3", R"({"a":{"b":{"c":"2"},"0":"3"}})"},
@@ -162,8 +164,9 @@ BOOST_AUTO_TEST_CASE(refuses_more_fields_than_the_limit) {
     BOOST_TEST(from_form("a&&c&", three) == R"({"a":"","c":""})");
     for (const std::string body : {"a&b&c&d", "&&&&", "=&=&=&=", "a[x][y]&&&&"}) {
         const FormLimits shallow{3, 1};  // the fields are looked at first
-        BOOST_TEST(refusal(FormError::Problem::too_many_fields, [&] { from_form(body, shallow); }) ==
-                   "4 fields are over the limit of 3 (limits.fields)");
+        BOOST_TEST(refusal(FormError::Problem::too_many_fields, [&] {
+                       from_form(body, shallow);
+                   }) == "4 fields are over the limit of 3 (limits.fields)");
     }
 }
 
@@ -171,15 +174,16 @@ BOOST_AUTO_TEST_CASE(refuses_more_levels_than_the_limit) {
     const FormLimits two{1000, 2};
     BOOST_TEST(from_form("a[b][c]d[e]=1", two) == R"({"a":{"b":{"c":"1"}}})");
     BOOST_TEST(from_form("[b][c][d]=1&x[[[[=1", two) == R"({"x____":"1"})");
-    for (const std::string body : {"a[b][c][d]=1", "a[][][]=1", "a[b][c][=1", "a[b][__Host-x][c]"}) {
+    for (const std::string body :
+         {"a[b][c][d]=1", "a[][][]=1", "a[b][c][=1", "a[b][__Host-x][c]"}) {
         BOOST_TEST(refusal(FormError::Problem::too_deep, [&] { from_form(body, two); }) ==
                    "a name of 3 levels is over the limit of 2 (limits.depth)");
     }
     BOOST_TEST(from_form("a" + repeated("[b]", 64) + "=1") ==
                R"({"a":)" + repeated(R"({"b":)", 64) + R"("1")" + repeated("}", 65));
-    BOOST_TEST(refusal(FormError::Problem::too_deep,
-                       [] { from_form("a" + repeated("[b]", 65) + "=1"); }) ==
-               "a name of 65 levels is over the limit of 64 (limits.depth)");
+    BOOST_TEST(refusal(FormError::Problem::too_deep, [] {
+                   from_form("a" + repeated("[b]", 65) + "=1");
+               }) == "a name of 65 levels is over the limit of 64 (limits.depth)");
 }
 
 BOOST_AUTO_TEST_CASE(takes_the_media_type_up_to_its_first_delimiter) {
@@ -188,15 +192,17 @@ BOOST_AUTO_TEST_CASE(takes_the_media_type_up_to_its_first_delimiter) {
     BOOST_CHECK(media_type("application/x-www-form-urlencoded; charset=x") == MediaType::form);
     BOOST_CHECK(media_type("Multipart/form-data;boundary=x") == MediaType::multipart);
     BOOST_CHECK(media_type("application/json foo") == MediaType::json);
-    for (const std::string_view other : {"", " application/json", "application/json\t; x", "text/plain",
-                                         "application/jsonx", "\"application/json\""}) {
+    for (const std::string_view other :
+         {"", " application/json", "application/json\t; x", "text/plain", "application/jsonx",
+          "\"application/json\""}) {
         BOOST_CHECK(media_type(other) == MediaType::other);
     }
 }
 
 BOOST_AUTO_TEST_CASE(decodes_by_content_type) {
     const FormLimits limits;
-    BOOST_TEST(json_of(decode_body("a=1", "application/x-www-form-urlencoded; x", limits)) == R"({"a":"1"})");
+    BOOST_TEST(json_of(decode_body("a=1", "application/x-www-form-urlencoded; x", limits)) ==
+               R"({"a":"1"})");
     BOOST_TEST(json_of(decode_body("{\"a\":1}", "application/json", limits)) == R"({"a":"1"})");
     BOOST_TEST(json_of(decode_body(field("a", "1") + "--XX--", xx_type, limits)) == R"({"a":"1"})");
     BOOST_CHECK_THROW(decode_body("a=1", "text/plain", limits), FormError);
@@ -207,15 +213,17 @@ BOOST_AUTO_TEST_SUITE_END()
 BOOST_AUTO_TEST_SUITE(json_form)
 
 BOOST_AUTO_TEST_CASE(keeps_the_literal_text_of_scalars) {
-    BOOST_TEST(from_json(R"({"a":1,"b":-0,"c":1.50,"d":1e2,"e":true,"f":false,"g":"x\u0410\n","h":-7})") ==
-               R"({"a":"1","b":"-0","c":"1.50","d":"1e2","e":"1","f":"0","g":"xА\n","h":"-7"})");
+    BOOST_TEST(
+        from_json(R"({"a":1,"b":-0,"c":1.50,"d":1e2,"e":true,"f":false,"g":"x\u0410\n","h":-7})") ==
+        R"({"a":"1","b":"-0","c":"1.50","d":"1e2","e":"1","f":"0","g":"xА\n","h":"-7"})");
     BOOST_TEST(from_json(R"({"a":123456789012345678901234567890,"b":18446744073709551615})") ==
                R"({"a":"123456789012345678901234567890","b":"18446744073709551615"})");
 }
 
 BOOST_AUTO_TEST_CASE(drops_what_a_form_cannot_say) {
-    BOOST_TEST(from_json(R"({"a":null,"b":[],"c":{},"d":{"e":null,"f":[{}]},"g":[[],[null]],"h":"1"})") ==
-               R"({"h":"1"})");
+    BOOST_TEST(
+        from_json(R"({"a":null,"b":[],"c":{},"d":{"e":null,"f":[{}]},"g":[[],[null]],"h":"1"})") ==
+        R"({"h":"1"})");
     BOOST_TEST(from_json(R"({"a":[1,null,2],"b":{"c":{"d":null},"e":1}})") ==
                R"({"a":{"0":"1","2":"2"},"b":{"e":"1"}})");
     BOOST_TEST(from_json("{}") == "[]");
@@ -242,13 +250,33 @@ BOOST_AUTO_TEST_CASE(lets_the_last_of_a_repeated_key_win_and_marks_it) {
 }
 
 BOOST_AUTO_TEST_CASE(refuses_what_is_no_object) {
-    const std::vector<std::string> bodies = {
-        "", " ", "[]", "1", "null", "\"a\"", "[{\"a\":1}]", "{", "{\"a\":1", "{\"a\":1}x", "{\"a\":1}{}",
-        "{\"a\":1,}", "{'a':1}", "{\"a\":01}", "{\"a\":\"\xff\"}", "{\"a\":\"\\ud800\"}", "{\"a\":NaN}",
-        "{\"a\":1e999}", "{\"a\":\"\n\"}", "{\"a\\u0000b\":1}", "{}\0x"s, "/**/{}", "{\"a\":1}\0"s};
+    const std::vector<std::string> bodies = {"",
+                                             " ",
+                                             "[]",
+                                             "1",
+                                             "null",
+                                             "\"a\"",
+                                             "[{\"a\":1}]",
+                                             "{",
+                                             "{\"a\":1",
+                                             "{\"a\":1}x",
+                                             "{\"a\":1}{}",
+                                             "{\"a\":1,}",
+                                             "{'a':1}",
+                                             "{\"a\":01}",
+                                             "{\"a\":\"\xff\"}",
+                                             "{\"a\":\"\\ud800\"}",
+                                             "{\"a\":NaN}",
+                                             "{\"a\":1e999}",
+                                             "{\"a\":\"\n\"}",
+                                             "{\"a\\u0000b\":1}",
+                                             "{}\0x"s,
+                                             "/**/{}",
+                                             "{\"a\":1}\0"s};
     for (const std::string& body : bodies) {
         BOOST_TEST_CONTEXT(body) {
-            const std::string said = refusal(FormError::Problem::malformed, [&] { from_json(body); });
+            const std::string said =
+                refusal(FormError::Problem::malformed, [&] { from_json(body); });
             BOOST_TEST(said.find("JSON body") != said.npos, said);
         }
     }
@@ -263,16 +291,20 @@ BOOST_AUTO_TEST_CASE(never_quotes_the_body_in_its_error) {
 
 BOOST_AUTO_TEST_CASE(applies_the_limits_of_json_as_it_reads) {
     const FormLimits three{3, 2};
-    BOOST_TEST(from_json(R"({"a":{"b":{"c":1}},"d":[2,3]})", three) == R"({"a":{"b":{"c":"1"}},"d":["2","3"]})");
-    for (const std::string body : {R"({"a":[1,2,3,4]})", R"({"a":[null,null,null,null]})",
-                                   R"({"a":[[],{},[],{}]})", R"({"a":1,"a":1,"a":1,"a":1} not read)"}) {
+    BOOST_TEST(from_json(R"({"a":{"b":{"c":1}},"d":[2,3]})", three) ==
+               R"({"a":{"b":{"c":"1"}},"d":["2","3"]})");
+    for (const std::string body :
+         {R"({"a":[1,2,3,4]})", R"({"a":[null,null,null,null]})", R"({"a":[[],{},[],{}]})",
+          R"({"a":1,"a":1,"a":1,"a":1} not read)"}) {
         BOOST_TEST(refusal(FormError::Problem::too_many_fields, [&] { from_json(body, three); }) ==
                    "4 fields are over the limit of 3 (limits.fields)");
     }
-    BOOST_TEST(refusal(FormError::Problem::too_deep, [&] { from_json(R"({"a":{"b":{"c":{}}}})", three); }) ==
-               "a name of 3 levels is over the limit of 2 (limits.depth)");
-    BOOST_TEST(refusal(FormError::Problem::too_deep, [] { from_json("{\"a\":" + repeated("[", 100000)); }) ==
-               "a name of 65 levels is over the limit of 64 (limits.depth)");
+    BOOST_TEST(refusal(FormError::Problem::too_deep, [&] {
+                   from_json(R"({"a":{"b":{"c":{}}}})", three);
+               }) == "a name of 3 levels is over the limit of 2 (limits.depth)");
+    BOOST_TEST(refusal(FormError::Problem::too_deep, [] {
+                   from_json("{\"a\":" + repeated("[", 100000));
+               }) == "a name of 65 levels is over the limit of 64 (limits.depth)");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -280,18 +312,22 @@ BOOST_AUTO_TEST_SUITE_END()
 BOOST_AUTO_TEST_SUITE(multipart_form)
 
 BOOST_AUTO_TEST_CASE(reads_fields_in_order) {
-    BOOST_TEST(from_multipart(field("b", "1") + field("a", "2\r\n\r\n3") + field("b", "4") + "--XX--\r\n") ==
-               R"({"b":"4","a":"2\r\n\r\n3"})");
-    BOOST_TEST(from_multipart("preamble\r\n" + field("a", "") + "--XX--\r\nepilogue") == R"({"a":""})");
+    BOOST_TEST(from_multipart(field("b", "1") + field("a", "2\r\n\r\n3") + field("b", "4") +
+                              "--XX--\r\n") == R"({"b":"4","a":"2\r\n\r\n3"})");
+    BOOST_TEST(from_multipart("preamble\r\n" + field("a", "") + "--XX--\r\nepilogue") ==
+               R"({"a":""})");
     BOOST_TEST(from_multipart(field("a", "1") + "--XX--") == R"({"a":"1"})");
     BOOST_TEST(from_multipart("") == "[]");
-    BOOST_TEST(from_multipart(part("content-type: text/plain\r\ncontent-disposition:form-data; name=\"a\"", "1") +
-                         "--XX--\r\n") == R"({"a":"1"})");
+    BOOST_TEST(
+        from_multipart(
+            part("content-type: text/plain\r\ncontent-disposition:form-data; name=\"a\"", "1") +
+            "--XX--\r\n") == R"({"a":"1"})");
 }
 
 BOOST_AUTO_TEST_CASE(applies_the_rules_of_names_without_url_decoding) {
-    BOOST_TEST(from_multipart(field("d[F][ID]", "1") + field("d[F][]", "2") + field("a%5Bb%5D+", "%41+") +
-                         field(" x.y", "3") + field("q[u", "4") + field("d[F][]", "5") + "--XX--") ==
+    BOOST_TEST(from_multipart(field("d[F][ID]", "1") + field("d[F][]", "2") +
+                              field("a%5Bb%5D+", "%41+") + field(" x.y", "3") + field("q[u", "4") +
+                              field("d[F][]", "5") + "--XX--") ==
                R"({"d":{"F":{"ID":"1","0":"2","1":"5"}},"a%5Bb%5D+":"%41+","x_y":"3","q_u":"4"})");
 }
 
@@ -319,15 +355,20 @@ BOOST_AUTO_TEST_CASE(takes_the_boundary_as_php_does) {
 BOOST_AUTO_TEST_CASE(refuses_bodies_that_cannot_be_read_for_certain) {
     const std::string good = field("z", "26");
     const std::vector<std::string> bodies = {
-        "x", "a=1&b=2", "--XX", "--XX--", "--XX--\r\n", "--XX\r\n--XX--\r\n",
-        good,                                                      // no final boundary
-        field("a", "1") + good + "--XX",                           // cut
+        "x",
+        "a=1&b=2",
+        "--XX",
+        "--XX--",
+        "--XX--\r\n",
+        "--XX\r\n--XX--\r\n",
+        good,                             // no final boundary
+        field("a", "1") + good + "--XX",  // cut
         "--XX\nContent-Disposition: form-data; name=\"a\"\n\n1\n--XX--\n",
-        "--XX\r\n\r\n1\r\n--XX--\r\n",                             // no headers
+        "--XX\r\n\r\n1\r\n--XX--\r\n",  // no headers
         "--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n--XX--\r\n",
-        field("a", "1 --XX\r\n2") + good + "--XX--\r\n",           // cgicc would cut there
-        field("a", "1\r\n--XXfoo\r\n2") + good + "--XX--\r\n",     // PHP would
-        field("a", "1") + "--XX--\r\n" + good + "--XX--\r\n",      // PHP reads on
+        field("a", "1 --XX\r\n2") + good + "--XX--\r\n",        // cgicc would cut there
+        field("a", "1\r\n--XXfoo\r\n2") + good + "--XX--\r\n",  // PHP would
+        field("a", "1") + "--XX--\r\n" + good + "--XX--\r\n",   // PHP reads on
         field("a", "1\n--XX") + "--XX--\r\n",
         field("", "1") + good + "--XX--",
         field("a\\\"b", "1") + good + "--XX--",
@@ -350,11 +391,13 @@ BOOST_AUTO_TEST_CASE(refuses_bodies_that_cannot_be_read_for_certain) {
         part("Content-Disposition: form-data; name=\"a\" b=\"; \"", "1") + "--XX--",
         part("Content-Disposition: form-data;\r\n name=\"a\"", "1") + good + "--XX--",
         part("X: name=\"b\"\r\nContent-Disposition: form-data; name=\"a\"", "1") + good + "--XX--",
-        part("Content-Disposition: form-data; name=\"a\"\r\nContent-Disposition: x; name=\"b\"", "1") +
+        part("Content-Disposition: form-data; name=\"a\"\r\nContent-Disposition: x; name=\"b\"",
+             "1") +
             "--XX--",
         part("Content-Disposition: form-data; name=\"a\"; filename=\"x\"", "1") + good + "--XX--",
         part("Content-Disposition: form-data; name=\"a\"; filename=\"\"", "1") + good + "--XX--",
-        part("Content-Disposition: form-data; name=\"a\"; filename*=utf-8''x", "1") + good + "--XX--",
+        part("Content-Disposition: form-data; name=\"a\"; filename*=utf-8''x", "1") + good +
+            "--XX--",
         part("Content-Disposition: form-data; FILENAME=x; name=\"a\"", "1") + good + "--XX--",
     };
     for (const std::string& body : bodies) {
@@ -370,7 +413,8 @@ BOOST_AUTO_TEST_CASE(applies_the_limits_to_parts) {
     BOOST_TEST(from_multipart(field("a", "1") + field("b[c]", "2") + "--XX--", xx_type, two) ==
                R"({"a":"1","b":{"c":"2"}})");
     BOOST_TEST(refusal(FormError::Problem::too_many_fields, [&] {
-                   from_multipart(field("a", "1") + field("b", "2") + field("b", "2") + "--XX--", xx_type, two);
+                   from_multipart(field("a", "1") + field("b", "2") + field("b", "2") + "--XX--",
+                                  xx_type, two);
                }) == "3 fields are over the limit of 2 (limits.fields)");
     BOOST_TEST(refusal(FormError::Problem::too_deep, [&] {
                    from_multipart(field("a[b][c]", "1") + "--XX--", xx_type, two);

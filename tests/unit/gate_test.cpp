@@ -102,6 +102,27 @@ BOOST_AUTO_TEST_CASE(a_renamed_portal_enters_and_is_noticed) {
     BOOST_TEST(!differs(from("m9", "new.example", "t3")));
 }
 
+BOOST_AUTO_TEST_CASE(each_of_many_portals_is_found_and_no_other) {
+    for (int count : {1, 2, 3, 4, 5, 16, 17, 100}) {
+        std::vector<bx::Portal> portals;
+        for (int i = 0; i < count; ++i) {
+            std::string n = std::to_string(i);
+            portals.push_back(portal("m" + n, "", {"by-id-" + n}));
+            portals.push_back(portal("", "d" + n, {"by-domain-" + n}));
+        }
+        bx::Gate gate(portals);
+        for (int i = 0; i < count; ++i) {
+            std::string n = std::to_string(i);
+            std::string next = std::to_string((i + 1) % count);
+            BOOST_TEST(verdict(gate, from("m" + n, "d" + next, "by-id-" + n)) == "allowed");
+            BOOST_TEST(verdict(gate, from("x" + n, "D" + n, "by-domain-" + n)) == "allowed");
+            BOOST_TEST(verdict(gate, from("x" + n, "x" + n, "by-id-" + n)) == "wrong token");
+            if (count == 1) continue;
+            BOOST_TEST(verdict(gate, from("m" + n, "d" + n, "by-id-" + next)) == "wrong token");
+        }
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_gate_may_be_copied) {
     auto original = std::make_unique<bx::Gate>(three);
     bx::Gate copy = *original;

@@ -57,8 +57,9 @@ const std::string sample =
 BOOST_AUTO_TEST_SUITE(payload)
 
 BOOST_AUTO_TEST_CASE(knows_the_secret_keys_in_any_case) {
-    for (const std::string_view key : {"access_token", "REFRESH_TOKEN", "application_token", "event_token",
-                                       "Token", "client_secret", "AUTH_ID", "refresh_id"}) {
+    for (const std::string_view key :
+         {"access_token", "REFRESH_TOKEN", "application_token", "event_token", "Token",
+          "client_secret", "AUTH_ID", "refresh_id"}) {
         BOOST_TEST(is_secret_key(key));
     }
     for (const std::string_view key : {"", "tokens", "access_token ", "id", "auth", "secret"}) {
@@ -68,8 +69,9 @@ BOOST_AUTO_TEST_CASE(knows_the_secret_keys_in_any_case) {
 
 BOOST_AUTO_TEST_CASE(keeps_every_byte_and_the_order) {
     for (const std::string& body :
-         {""s, sample, "a=%00%ff&b[%fe%5d]=x&c[]=&c[]="s, "a[b][c][d]=1&a[b][x]=2&y=3&a[b][c][e]=4"s,
-          "0=a&1=b"s, "a[9223372036854775807]=x&a[-1]=y"s, "a[x][__Secure-]=1&b=1"s}) {
+         {""s, sample, "a=%00%ff&b[%fe%5d]=x&c[]=&c[]="s,
+          "a[b][c][d]=1&a[b][x]=2&y=3&a[b][c][e]=4"s, "0=a&1=b"s,
+          "a[9223372036854775807]=x&a[-1]=y"s, "a[x][__Secure-]=1&b=1"s}) {
         const Tree tree = parse(body);
         const Payload payload = encode_payload(tree);
         const Tree back = decode_payload(payload.body, payload.secrets, Secrets::keep);
@@ -77,13 +79,15 @@ BOOST_AUTO_TEST_CASE(keeps_every_byte_and_the_order) {
         BOOST_TEST(json_of(back) == json_of(tree));
         BOOST_TEST((again.body == payload.body && again.secrets == payload.secrets));
     }
-    BOOST_TEST(decode_payload(encode_payload(parse("a=%00%ff")).body, {}, Secrets::keep).at("a").text() ==
-               "\0\xff"s);
+    BOOST_TEST(
+        decode_payload(encode_payload(parse("a=%00%ff")).body, {}, Secrets::keep).at("a").text() ==
+        "\0\xff"s);
 }
 
 BOOST_AUTO_TEST_CASE(keeps_secrets_out_of_the_body) {
-    const Payload payload = encode_payload(parse(
-        "auth[access_token]=S3CRET1&data[x][y][CLIENT_SECRET]=S3CRET2&token[]=plain&auth[domain]=d"));
+    const Payload payload =
+        encode_payload(parse("auth[access_token]=S3CRET1&data[x][y][CLIENT_SECRET]=S3CRET2&token[]="
+                             "plain&auth[domain]=d"));
     BOOST_TEST(payload.body.find("S3CRET") == std::string::npos);
     BOOST_TEST(payload.secrets.find("S3CRET1") != std::string::npos);
     BOOST_TEST(payload.secrets.find("S3CRET2") != std::string::npos);
@@ -94,9 +98,11 @@ BOOST_AUTO_TEST_CASE(keeps_secrets_out_of_the_body) {
 BOOST_AUTO_TEST_CASE(reads_back_with_hidden_or_without_secrets) {
     const std::string body = "auth[access_token]=s&auth[domain]=d&token=t&only[one][token]=u&z=1";
     BOOST_TEST(read_back(body, Secrets::keep) == json_of(parse(body)));
-    BOOST_TEST(read_back(body, Secrets::hide) ==
-               R"({"auth":{"access_token":"***","domain":"d"},"token":"***","only":{"one":{"token":"***"}},"z":"1"})");
-    BOOST_TEST(read_back(body, Secrets::omit) == R"({"auth":{"domain":"d"},"only":{"one":[]},"z":"1"})");
+    BOOST_TEST(
+        read_back(body, Secrets::hide) ==
+        R"({"auth":{"access_token":"***","domain":"d"},"token":"***","only":{"one":{"token":"***"}},"z":"1"})");
+    BOOST_TEST(read_back(body, Secrets::omit) ==
+               R"({"auth":{"domain":"d"},"only":{"one":[]},"z":"1"})");
     BOOST_TEST(read_back("auth[x][y]=1&auth[token]=2&auth[x][token]=3&auth[z]=4", Secrets::omit) ==
                R"({"auth":{"x":{"y":"1"},"z":"4"}})");
 }
@@ -110,18 +116,20 @@ BOOST_AUTO_TEST_CASE(needs_the_secrets_it_was_made_with) {
 }
 
 BOOST_AUTO_TEST_CASE(refuses_other_versions_and_damage) {
-    const std::vector<std::string> bodies = {
-        "",            "\2",                       // not version 1
-        "\1\0"s,       "\1\0\2"s,                  // cut
-        "\1\0\0\0"s,                               // no key
-        "\1\0\2\0a\4"s,                            // text cut
-        "\1\0\2xa\0"s,                             // keys without NUL
-        "\1\0\2\0a\3"s,                            // unknown kind
-        "\1\1\2\0a\0"s,                            // shares what is not there
-        "\1\0\2\0a\0\1\2\0b\0"s,                   // a text as an array
-        "\1\0\2\0a\0\0\2\0a\0"s,                   // the same twice
-        "\1\0\2\0a\0\0\4\0a\0b\0"s,                // through a text
-        "\1\0\xff\xff\xff\xff\xff\xff\xff\xff\x7f"s, "\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\1"s};
+    const std::vector<std::string> bodies = {"",
+                                             "\2",  // not version 1
+                                             "\1\0"s,
+                                             "\1\0\2"s,                // cut
+                                             "\1\0\0\0"s,              // no key
+                                             "\1\0\2\0a\4"s,           // text cut
+                                             "\1\0\2xa\0"s,            // keys without NUL
+                                             "\1\0\2\0a\3"s,           // unknown kind
+                                             "\1\1\2\0a\0"s,           // shares what is not there
+                                             "\1\0\2\0a\0\1\2\0b\0"s,  // a text as an array
+                                             "\1\0\2\0a\0\0\2\0a\0"s,  // the same twice
+                                             "\1\0\2\0a\0\0\4\0a\0b\0"s,  // through a text
+                                             "\1\0\xff\xff\xff\xff\xff\xff\xff\xff\x7f"s,
+                                             "\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\1"s};
     for (const std::string& body : bodies) BOOST_TEST(is_refused(body, {}));
     BOOST_TEST(!is_refused("\1", {}));
     BOOST_TEST(!is_refused("\1\0\2\0a\0"s, {}));
@@ -141,7 +149,8 @@ BOOST_AUTO_TEST_CASE(survives_any_bytes) {
 }
 
 BOOST_AUTO_TEST_CASE(writes_json_on_one_line) {
-    BOOST_TEST(json_of(parse("a=%0A/%D0%90&b[]=x&c[1]=y")) == "{\"a\":\"\\n/А\",\"b\":[\"x\"],\"c\":{\"1\":\"y\"}}");
+    BOOST_TEST(json_of(parse("a=%0A/%D0%90&b[]=x&c[1]=y")) ==
+               "{\"a\":\"\\n/А\",\"b\":[\"x\"],\"c\":{\"1\":\"y\"}}");
     BOOST_TEST(json_of(parse("")) == "[]");
 }
 

@@ -61,7 +61,8 @@ BOOST_AUTO_TEST_CASE(keeps_the_order_of_first_insertion) {
 BOOST_AUTO_TEST_CASE(splits_a_path_where_a_later_one_parts_from_it) {
     Builder b;
     b.set("a.b.c.d", "1").set("a.b.x", "2").set("a.y.c.d", "3").set("a.b.c.e.f", "4");
-    BOOST_TEST(b.json() == R"({"a":{"b":{"c":{"d":"1","e":{"f":"4"}},"x":"2"},"y":{"c":{"d":"3"}}}})");
+    BOOST_TEST(b.json() ==
+               R"({"a":{"b":{"c":{"d":"1","e":{"f":"4"}},"x":"2"},"y":{"c":{"d":"3"}}}})");
     BOOST_TEST(b.tree.at("a.b.c.e.f").text() == "4");
     BOOST_TEST(b.tree.at("a.b.c.e").is_array());
     BOOST_TEST(!b.tree.at("a.b.c.f"));
