@@ -45,7 +45,7 @@ std::string absolute_path(const std::string& dir, const std::string& path);
 // The directory part of PATH ("." without one).
 std::string directory_of(const std::string& path);
 
-// The absolute path of the running binary (/proc/self/exe), without " (deleted)".
+// The absolute path of the running binary (/proc/self/exe), without " (deleted)".  Throws Error.
 std::string own_binary();
 
 }  // namespace bx

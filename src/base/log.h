@@ -13,7 +13,6 @@
 #include <string>
 #include <string_view>
 
-#include "base/clock.h"
 #include "base/fd.h"
 
 namespace bx {

@@ -112,6 +112,7 @@ void check_files(const Config& config, Findings& findings) {
         check_place(config.portals_file, findings);
     }
     if (config.store.starts_with('/')) check_place(config.store, findings);
+    check_place(config.hooks_dir, findings);
     if (!config.log.file.empty() && ::access(directory_of(config.log.file).c_str(), W_OK) != 0) {
         findings.error(config.log.file, "the log cannot be written there: its directory",
                        "mkdir -p " + shell_word(directory_of(config.log.file)));

@@ -65,6 +65,11 @@ void check_first_line(const Hook& hook, const std::string& place, Findings& find
     std::string begin = first_bytes(hook.program);
     if (begin.starts_with("\x7F" "ELF")) return;
     std::string program = shell_word(hook.program);
+    if (::faccessat(AT_FDCWD, hook.program.c_str(), R_OK, AT_EACCESS) != 0) {
+        // A binary would run all the same.
+        return findings.warning(place, "cannot be read: as a script it cannot run",
+                                "chmod a+r " + program);
+    }
     if (begin.starts_with("\xEF\xBB\xBF")) {
         return findings.error(place, "begins with a byte order mark, which hides its first line",
                               "sed -i '1s/^\\xEF\\xBB\\xBF//' " + program);

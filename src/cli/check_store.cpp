@@ -16,7 +16,6 @@ namespace bx {
 
 namespace {
 
-constexpr Millis tolerance = 10 * second;  // as `status`: work that waits longer needs a worker
 constexpr std::uint64_t little_space = std::uint64_t{100} << 20;  // bytes
 constexpr std::size_t shown_lanes = 5;
 constexpr int small_backlog = 1024;
@@ -74,14 +73,13 @@ void check_lanes(const StoreStatus& status, Findings& findings) {
 
 void check_worker(const Config& config, const StoreStatus& status, bool runs,
                   Findings& findings) {
-    Millis now = wall_now();
-    bool waits = (status.oldest_new_at && now - *status.oldest_new_at > tolerance) ||
-                 (status.oldest_due_at && now - *status.oldest_due_at > tolerance);
-    if (!runs && waits) {
-        findings.error("worker", "events wait and no worker runs", "bxhook work --once");
+    const std::string fix = config.worker.auto_start
+                                ? "bxhook work --once"
+                                : "systemctl start bxhook-worker, or 'bxhook work --once' by cron";
+    if (!runs && status.overdue_since(wall_now())) {
+        findings.error("worker", "events wait and no worker runs", fix);
     } else if (!runs && !config.worker.auto_start) {
-        findings.warning("worker", "none runs, and worker.start is manual",
-                         "systemctl start bxhook-worker, or 'bxhook work --once' by cron");
+        findings.warning("worker", "none runs, and worker.start is manual", fix);
     }
     if (!runs) return;
     for (const WorkerRecord& worker : status.workers) {
@@ -92,10 +90,10 @@ void check_worker(const Config& config, const StoreStatus& status, bool runs,
 }
 
 void check_queue(const Config& config, const StoreStatus& status, Findings& findings) {
-    std::int64_t limit = config.limits.queue;
-    if (status.unfinished * 10 < limit * 8) return;
+    if (!config.limits.queue_is_nearly_full(status.unfinished)) return;
     findings.warning("limits.queue",
-                     std::to_string(status.unfinished) + " of " + std::to_string(limit) +
+                     std::to_string(status.unfinished) + " of " +
+                         std::to_string(config.limits.queue) +
                          " events are unfinished: beyond it events are refused with 503",
                      "bxhook status");
 }

@@ -1,7 +1,7 @@
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
+#include <map>
 #include <optional>
 
 #include "base/fd.h"
@@ -13,6 +13,8 @@ namespace bx {
 
 namespace {
 
+constexpr std::size_t max_hooks = 20;  // to be asked for
+
 bool is_gateway(const HttpAnswer& answer) {
     return answer.body.starts_with("bxhook: ");
 }
@@ -21,26 +23,42 @@ std::string status_text(const HttpAnswer& answer) {
     return "answers " + std::to_string(answer.status);
 }
 
-// False: nothing more need be asked.
-bool check_get(const std::string& url, Findings& findings) {
+// What to look at when the web server answers STATUS itself.
+std::string fix_of_status(int status) {
+    if (status == 200 || status == 404) return "let the web server pass this URL to bxhook";
+    if (status >= 502) return "systemctl start bxhook.socket, or see the web server's error log";
+    return "look into the web server's error log";
+}
+
+// A server that serves the file instead of running it: BODY is bxhook.fcgi, script or binary.
+bool is_program(const std::string& body) {
+    return body.starts_with("#!") || body.starts_with("\x7F" "ELF");
+}
+
+// None: there was no answer.
+std::optional<HttpAnswer> check_get(const std::string& url, Findings& findings) {
     std::string place = url_for_people(url);
     HttpAnswer answer;
     try {
         answer = ask_url(url);
     } catch (const Error& error) {
         findings.error(place, error.what(), "curl -v " + shell_word(place));
-        return false;
+        return std::nullopt;
     }
     if (answer.status >= 300 && answer.status < 400) {
         findings.error(place, status_text(answer) + ", a redirect, which Bitrix24 does not follow",
                        "give Bitrix24 the URL it leads to");
+    } else if (answer.status == 200 && is_program(answer.body)) {
+        findings.error(place, "hands the program out as a file instead of running it",
+                       "let Apache run it (Options +ExecCGI), and a server in front of Apache "
+                       "(nginx) pass it on");
     } else if (answer.status != 200 || !is_gateway(answer)) {
         findings.error(place, status_text(answer) + " and is not the gateway",
-                       "look into the web server's error log");
+                       fix_of_status(answer.status));
     } else if (!answer.body.starts_with("bxhook: ready")) {
         findings.error(place, "the gateway is not ready", "look into its log: why stands there");
     }
-    return answer.status == 200 && is_gateway(answer);
+    return answer;
 }
 
 // A POST with a token that cannot be right must be refused by the gateway itself.
@@ -56,27 +74,36 @@ void check_post(const std::string& url, Findings& findings) {
                    "let POST through to the gateway, its body too");
 }
 
-// The directory that URL's directory shows, as far as it can be known: the one that holds
-// .htbxhook/, bxhook.fcgi or this binary.
-std::optional<std::string> web_directory(const Config& config) {
+// The directory above PATH that URL's directory shows, as far as it can be known: the one that
+// holds .htbxhook/, bxhook.fcgi or this binary.
+std::optional<std::string> web_directory(const std::string& path) {
     std::string beside = directory_of(own_binary());
     auto holds = [](const std::string& dir, const char* name) {
         return ::access(absolute_path(dir, name).c_str(), F_OK) == 0;
     };
-    for (std::string dir = directory_of(config.path); dir.size() > 1; dir = directory_of(dir)) {
+    for (std::string dir = directory_of(path); dir.size() > 1; dir = directory_of(dir)) {
         if (dir.ends_with("/.htbxhook")) return directory_of(dir);
         if (dir == beside || holds(dir, "bxhook.fcgi") || holds(dir, "bxhook.cgi")) return dir;
     }
     return std::nullopt;
 }
 
-// A file in hooks_dir, or hooks_dir itself when it is empty.
-std::string some_hook(const std::string& hooks_dir) {
-    std::error_code ignored;
-    for (const auto& entry : std::filesystem::directory_iterator(hooks_dir, ignored)) {
-        return entry.path().string();
+// Files below hooks_dir, one of each extension: many servers take some kinds of file for static.
+// Without any hooks_dir itself.
+std::vector<std::string> some_hooks(const std::string& hooks_dir) {
+    std::map<std::string, std::string> by_extension;
+    std::error_code error;
+    std::filesystem::recursive_directory_iterator entry(hooks_dir, error);
+    for (; !error && entry != end(entry); entry.increment(error)) {
+        std::error_code ignored;
+        if (by_extension.size() == max_hooks) break;
+        if (!entry->is_regular_file(ignored)) continue;
+        by_extension.emplace(entry->path().extension().string(), entry->path().string());
     }
-    return hooks_dir + "/";
+    std::vector<std::string> hooks;
+    for (const auto& [extension, path] : by_extension) hooks.push_back(path);
+    if (hooks.empty()) hooks.push_back(hooks_dir + "/");
+    return hooks;
 }
 
 std::string url_path(const std::string& path) {
@@ -92,21 +119,31 @@ std::string url_path(const std::string& path) {
     return text;
 }
 
+std::string fix_of_served(const std::string& path) {
+    std::string text = "move it outside the document root";
+    if (path.find("/.htbxhook/") == std::string::npos) {
+        return text + ", or into .htbxhook/ with an .htaccess that says 'Require all denied'";
+    }
+    return text +
+           ", or deny .htbxhook/: in its .htaccess 'Require all denied', in nginx in front of "
+           "Apache 'location ~ /\\.ht { deny all; }'";
+}
+
 void check_hidden(const std::string& url, const Config& config, Findings& findings) {
-    std::optional<std::string> dir = web_directory(config);
-    if (!dir) return;
     std::string bare = url.substr(0, url.find('?'));
     std::string base = bare.substr(0, bare.rfind('/') + 1);
-    for (const std::string& path : {config.path, config.store, some_hook(config.hooks_dir)}) {
-        if (!path.starts_with(*dir + "/")) continue;
+    std::vector<std::string> paths = some_hooks(config.hooks_dir);
+    paths.insert(paths.begin(), {config.path, config.store});
+    for (const std::string& path : paths) {
+        std::optional<std::string> dir = web_directory(path);
+        if (!dir) continue;
         std::string asked = base + url_path(path.substr(dir->size() + 1));
         HttpAnswer answer = ask_url(asked);
         // A gateway that serves every URL below its own hands nothing out.
         if (answer.status == 403 || answer.status == 404 || is_gateway(answer)) continue;
         findings.error(url_for_people(asked), status_text(answer) + ": '" + path +
                                                   "' may be read through the web",
-                       "move it outside the document root, or into .htbxhook/ with an .htaccess "
-                       "that says 'Require all denied'");
+                       fix_of_served(path));
     }
 }
 
@@ -117,9 +154,10 @@ void check_web(const std::string& url, const Config& config, Findings& findings)
         findings.warning(url_for_people(url), "tokens and events come unencrypted",
                          "use https://");
     }
-    if (!check_get(url, findings)) return;
+    std::optional<HttpAnswer> answer = check_get(url, findings);
+    if (!answer) return;
     try {
-        check_post(url, findings);
+        if (answer->status == 200 && is_gateway(*answer)) check_post(url, findings);
         check_hidden(url, config, findings);
     } catch (const Error& error) {
         findings.error(url_for_people(url), error.what(), "");

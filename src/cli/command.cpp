@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "config/hook_name.h"
 #include "store/owner.h"
 
 namespace bx {
@@ -101,15 +102,6 @@ std::pair<std::string, std::string> take_option(const Command& command,
     std::string value = args.front();
     args = args.subspan(1);
     return {name, std::move(value)};
-}
-
-// Contract of a hook's name: [A-Za-z0-9][A-Za-z0-9._-]*
-bool is_hook_name(std::string_view text) {
-    auto is_alphanumeric = [](char c) {
-        return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z');
-    };
-    auto is_allowed = [&](char c) { return is_alphanumeric(c) || c == '.' || c == '_' || c == '-'; };
-    return !text.empty() && is_alphanumeric(text.front()) && std::ranges::all_of(text, is_allowed);
 }
 
 void check_word_count(const Command& command, const std::vector<std::string>& words) {

@@ -19,6 +19,7 @@ namespace bx {
 namespace {
 
 constexpr std::size_t max_answer = std::size_t{1} << 20;
+constexpr std::size_t status_size = 4;  // "\n200"
 constexpr std::size_t max_url = 8000;  // with the rest of the config it fits into a pipe at once
 
 struct Pipe {
@@ -73,7 +74,7 @@ std::string config_text(const std::string& url, const std::string* content_type)
     return text;
 }
 
-// All that comes from FD, at most MAX bytes kept.
+// What comes from FD: the first MAX bytes, and the end, where the status is.
 std::string read_answer(const Fd& fd, std::size_t max) {
     std::string text;
     std::array<char, 16384> chunk;
@@ -82,7 +83,8 @@ std::string read_answer(const Fd& fd, std::size_t max) {
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) throw_errno("cannot read from curl");
         if (got == 0) return text;
-        text.append(chunk.data(), std::min(static_cast<std::size_t>(got), max - text.size()));
+        text.append(chunk.data(), static_cast<std::size_t>(got));
+        if (text.size() > max + status_size) text.erase(max, text.size() - max - status_size);
     }
 }
 
@@ -140,7 +142,7 @@ HttpAnswer ask_url(const std::string& url, const std::optional<std::string>& bod
     // It reads all of the body before it writes anything; what it does not take it will report.
     bool sent = !body || write_all(input.write.get(), *body);
     input.write.reset();
-    std::string text = read_answer(output.read, max_answer + 16);
+    std::string text = read_answer(output.read, max_answer);
     std::string complaint = read_answer(errors.read, 4096);
     int status = wait_for(pid);
     if (!sent || status != 0) {

@@ -1,4 +1,3 @@
-#include <algorithm>
 
 #include "base/json.h"
 #include "base/text.h"

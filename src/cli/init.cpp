@@ -182,12 +182,14 @@ std::string next_steps(const Plan& plan, bool add_to_htaccess) {
     std::string text = "\nNext:\n  1. Put the portal's token into " + config +
                        " (uncomment `portal`).\n";
     if (plan.public_dir.empty()) {
-        text += "  2. Start the gateway: bxhook serve --listen unix:" +
-                shell_word(plan.dir + "/bxhook.sock") + " --config " + config +
-                ", and let the web server pass a URL to it by FastCGI; Bitrix24 gets that URL.\n";
+        // Not below DIR: the web server may not enter that.
+        text += "  2. Start the gateway, by systemd (README) or by hand as root; let the web\n"
+                "     server pass a URL to its socket by FastCGI, and give Bitrix24 that URL:\n"
+                "       bxhook serve --listen unix:/run/bxhook.sock --group www-data --config " +
+                config + "\n";
     } else {
-        text += "  2. Give Bitrix24 the URL of bxhook.fcgi, as it is seen from outside: ";
-        text += "https://YOUR-SITE/.../bxhook.fcgi\n";
+        text += "  2. Give Bitrix24 the URL of bxhook.fcgi, as it is seen from outside:\n";
+        text += "       https://YOUR-SITE/.../bxhook.fcgi\n";
     }
     text += "  3. Enable a hook, then try it:\n       cd " + shell_word(plan.dir + "/hooks") +
             " && cp ONCRMDEALUPDATE.sh.sample ONCRMDEALUPDATE.sh\n       bxhook check --config " +

@@ -76,7 +76,7 @@ private:
                                 {relative_time(row.event.received_at, now), Colour::dim},
                                 printable(facts.code),
                                 printable(facts.id.empty() ? "-" : facts.id)};
-        const std::string& portal = facts.domain.empty() ? facts.member_id : facts.domain;
+        const std::string& portal = facts.portal();
         if (with_portal_) cells.emplace_back(printable(portal.empty() ? "-" : portal));
         cells.emplace_back(row_note(row, now));
         return cells;

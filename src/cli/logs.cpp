@@ -40,7 +40,8 @@ void print_output(const std::string& text) {
 
 // NAME with its hook: an event of one delivery needs none.
 DeliveryName complete(Store& store, const DeliveryName& name) {
-    if (!store.event(name.event)) throw Error("there is no event " + std::to_string(name.event));
+    std::optional<StoredEvent> event = store.event(name.event);
+    if (!event) throw Error("there is no event " + std::to_string(name.event));
     std::string known;
     std::size_t count = 0;
     for (const DeliveryRecord& record : store.deliveries(name.event)) {
@@ -48,8 +49,9 @@ DeliveryName complete(Store& store, const DeliveryName& name) {
         known += " " + to_string({name.event, record.hook});
         ++count;
     }
-    if (!name.hook.empty()) throw Error("there is no delivery " + to_string(name));
-    if (count == 0) throw Error("event " + to_string(name) + " has no delivery");
+    if (!name.hook.empty() || count == 0) {
+        throw Error(no_delivery(name.event, name.hook, event->state));
+    }
     std::string only = known.substr(1);
     if (count == 1) return parse_delivery_name(only);
     throw Error("event " + to_string(name) + " has several deliveries, name one:" + known);
@@ -66,6 +68,13 @@ bool is_waiting(Store& store, const DeliveryName& name) {
         if (record.hook == name.hook) return record.state == DeliveryState::waiting;
     }
     return false;
+}
+
+void wait_until_matched(Store& store, EventNumber number) {
+    for (;; std::this_thread::sleep_for(follow_pause)) {
+        std::optional<StoredEvent> event = store.event(number);
+        if (!event || event->state != EventState::fresh) return;
+    }
 }
 
 Error not_run(const DeliveryName& name) {
@@ -115,11 +124,12 @@ int run(const Arguments& args) {
     DeliveryName name = parse_delivery_name(args.words().front());
     ConfigPtr config = config_of(args, ConfigPart::gateway);
     std::unique_ptr<Store> store = store_of(*config);
-    name = complete(*store, name);
     if (args.has("--follow")) {
-        follow(*store, name);
+        wait_until_matched(*store, name.event);
+        follow(*store, complete(*store, name));
         return 0;
     }
+    name = complete(*store, name);
     std::optional<AttemptRecord> attempt = last_attempt(*store, name);
     if (!attempt) throw not_run(name);
     if (json) print(as_json(name, *attempt));
@@ -139,7 +149,8 @@ Writes what the hook printed in its last attempt, the running one too: stdout fi
 then, below a line '--- stderr ---' when there are both, stderr.  Of a long output
 the head and the tail are kept ('limits.output').  Earlier attempts: 'bxhook show'.
 
-With --follow the output is written as it comes, until the attempt ends.
+With --follow the output is written as it comes, until the attempt ends; it waits
+for an attempt to begin.
 )";
     command.options = {{"--follow", "", "wait for more until the attempt ends"}};
     command.json = true;

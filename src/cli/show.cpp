@@ -34,7 +34,7 @@ Story read_story(Store& store, const DeliveryName& name, bool with_secrets) {
         story.deliveries.push_back({record, store.attempts(name.event, record.hook)});
     }
     if (!name.hook.empty() && story.deliveries.empty()) {
-        throw Error("there is no delivery " + to_string(name));
+        throw Error(no_delivery(name.event, name.hook, event->state));
     }
     return story;
 }

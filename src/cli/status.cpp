@@ -10,11 +10,6 @@ namespace bx {
 
 namespace {
 
-// Work that waits longer than this while no worker runs is a failure: exit status 1.
-constexpr Millis tolerance = 10 * second;
-// Of limits.queue, from where on it is worth a word.
-constexpr std::int64_t crowded_percent = 80;
-
 struct Report {
     std::string config_path;
     std::string config_error;  // why the file as it is cannot be used; empty: it can
@@ -61,18 +56,11 @@ void read_store(Report& report, Millis now) {
     }
 }
 
-// The moment since when the oldest piece of work could have been done.
-std::optional<Millis> oldest_work(const StoreStatus& store) {
-    if (!store.oldest_new_at) return store.oldest_due_at;
-    if (!store.oldest_due_at) return store.oldest_new_at;
-    return std::min(*store.oldest_new_at, *store.oldest_due_at);
-}
-
 void judge(Report& report, Millis now) {
     const StoreStatus& store = *report.store;
-    std::optional<Millis> oldest = oldest_work(store);
-    if (oldest && now - *oldest > tolerance && !report.worker_runs) {
-        fail(report, "no worker runs and work is due since " + iso_time(*oldest) +
+    std::optional<Millis> since = store.overdue_since(now);
+    if (since && !report.worker_runs) {
+        fail(report, "no worker runs and work is due since " + iso_time(*since) +
                          ": start it with 'bxhook work'");
     }
     for (const WorkerRecord& worker : store.workers) {
@@ -80,10 +68,10 @@ void judge(Report& report, Millis now) {
         report.problems.push_back("worker " + std::to_string(worker.pid) + " on " + worker.host +
                                   ": " + worker.config_error);
     }
-    std::int64_t limit = report.config->limits.queue;
-    if (store.unfinished >= limit / 100 * crowded_percent && store.unfinished > 0) {
+    const Config::Limits& limits = report.config->limits;
+    if (limits.queue_is_nearly_full(store.unfinished)) {
         report.problems.push_back(std::to_string(store.unfinished) + " unfinished events of " +
-                                  std::to_string(limit) + " (limits.queue): beyond it events are " +
+                                  std::to_string(limits.queue) + " (limits.queue): beyond it events are " +
                                   "refused");
     }
 }
@@ -261,7 +249,7 @@ private:
         for (const BlockedLane& lane : store.blocked) {
             table.add({to_string(DeliveryName{lane.event, lane.hook}),
                        printable(lane.facts.kind + " " + lane.facts.id),
-                       printable(lane.facts.domain.empty() ? lane.facts.member_id : lane.facts.domain),
+                       printable(lane.facts.portal()),
                        relative_time(lane.since, now_), std::to_string(lane.behind),
                        {printable(lane.reason), Colour::red}});
         }

@@ -69,7 +69,7 @@ std::vector<DeliveryName> choose_in_bulk(const Arguments& args, Store& store,
     return names;
 }
 
-// "retried 1042: 3 deliveries: secrets were erased"
+// "retried 1042: 3 deliveries: its secrets were erased ..."
 std::string told(const DeliveryName& name, const WishKind& kind, const Wish& wish) {
     std::string text = std::string(kind.past) + " " + to_string(name);
     if (wish.count > 1) text += ": " + std::to_string(wish.count) + " deliveries";

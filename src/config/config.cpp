@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "config/hook_name.h"
 #include "config/info.h"
 #include "config/portals.h"
 #include "config/problems.h"
@@ -20,14 +21,6 @@ constexpr std::size_t max_name = 200;  // of a hook; a file's name can have 255 
 
 std::string join(const std::string& place, const std::string& key) {
     return place.empty() ? key : place + ": " + key;
-}
-
-bool is_hook_name(std::string_view name) {
-    auto is_allowed = [](char c) {
-        return is_alphanumeric(c) || c == '.' || c == '_' || c == '-';
-    };
-    return !name.empty() && name.size() <= max_name && is_alphanumeric(name[0]) &&
-           std::ranges::all_of(name, is_allowed);
 }
 
 bool is_env_name(std::string_view name) {
@@ -247,7 +240,7 @@ void Reader::add_event(HookBlock& hook, const Setting& setting, const std::strin
 void Reader::read_hook(const Setting& setting) {
     HookBlock hook;
     hook.name = setting.value;
-    if (!is_hook_name(hook.name)) {
+    if (!is_hook_name(hook.name) || hook.name.size() > max_name) {
         return problems_.add("hook", quoted(hook.name) +
                                          " is no name of a hook: letters, digits, . _ - and first "
                                          "a letter or digit");

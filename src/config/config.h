@@ -80,6 +80,10 @@ struct Config {
         std::size_t fields = 1000;
         unsigned depth = 64;                      // levels of brackets
         std::int64_t queue = 1000000;             // unfinished events
+        // From 80 % of `queue` on, where it is worth a word before events are refused.
+        bool queue_is_nearly_full(std::int64_t unfinished) const {
+            return unfinished > 0 && unfinished * 10 >= queue * 8;
+        }
         std::size_t output = std::size_t{64} << 10;  // bytes of stdout, and of stderr, kept
     };
     struct Retention {

@@ -1,11 +1,9 @@
 #include "config/info.h"
 
-#include <algorithm>
 #include <boost/property_tree/info_parser.hpp>
 #include <boost/property_tree/ptree.hpp>
 #include <sstream>
 
-#include "base/text.h"
 #include "config/config.h"
 
 namespace bx {

@@ -1,7 +1,6 @@
 #include "config/schema.h"
 
 #include <array>
-#include <limits>
 #include <type_traits>
 
 #include "base/clock.h"

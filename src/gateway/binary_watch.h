@@ -9,7 +9,7 @@ namespace bx {
 
 class BinaryWatch {
 public:
-    BinaryWatch();
+    BinaryWatch();  // throws Error when /proc does not tell what runs
 
     // True when another file stands at the program's path.  One that is missing, as between the two
     // steps of an upload by FTP, is not yet replaced.

@@ -41,10 +41,10 @@ private:
 
 class FastcgiDecoder {
 public:
-    // Prepares libfcgi.  One per process; ignores SIGPIPE from here on.
+    // Prepares libfcgi.  One per process; ignores SIGPIPE from here on.  Throws Error.
     FastcgiDecoder();
 
-    // None when libfcgi refuses the request.
+    // None when libfcgi refuses the request.  Throws Error when no descriptors are left.
     std::optional<Exchange> decode(RawRequest raw);
 
 private:

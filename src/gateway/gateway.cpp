@@ -3,6 +3,7 @@
 #include <exception>
 #include <utility>
 
+#include "base/fault.h"
 #include "event/event.h"
 #include "event/form.h"
 #include "event/payload.h"
@@ -77,10 +78,13 @@ void Gateway::handle(std::span<Request> requests, const Answerer& answer) {
         std::size_t sender = senders[i];
         verdicts[i].event = std::move(events[i]);
         log_verdict(requests[sender], sizes[sender], verdicts[i]);
+        fault_point("before-answer");
         answer(sender, *verdicts[i].answer);
         any_added = any_added || verdicts[i].number > 0;
     }
+    fault_point("after-answers");
     if (any_added && !options_.one_shot) summon_worker();
+    if (any_added) watch_queue();
 }
 
 // -- The verdict, in the order of the contract's table
@@ -143,9 +147,11 @@ Gateway::Verdict Gateway::verify(Request& request) {
     verdict.event.facts = read_event(body);
     GateVerdict gate = gate_->check(body);
     if (gate != GateVerdict::allowed) {
+        // A mistyped domain or member_id of a portal block is seen by the portal alone.
         return Verdict::refused(403, "invalid_application_token",
                                 "the application token is not that of a configured portal",
-                                std::string(describe(gate)));
+                                std::string(describe(gate)) + ", sent by portal '" +
+                                    verdict.event.facts.portal() + "'");
     }
     if (gate_->domain_differs(body)) {
         log_.warning("the portal has another domain than its block says",
@@ -189,7 +195,7 @@ void Gateway::log_verdict(const Request& request, std::size_t size, const Verdic
         const EventFacts& facts = verdict.event.facts;
         log_.info("accepted", {{"event", verdict.number},
                                {"code", facts.code},
-                               {"portal", facts.domain.empty() ? facts.member_id : facts.domain},
+                               {"portal", facts.portal()},
                                {"handler", facts.handler_id},
                                {"peer", request.remote_addr}});
     } else if (!verdict.error.empty()) {
@@ -263,6 +269,22 @@ void Gateway::report(std::string_view trouble, std::string_view cause) {
     log_.error(trouble, {{"cause", cause}});
 }
 
+// Says that limits.queue is near, before events are refused for it; once a minute.
+void Gateway::watch_queue() {
+    Millis now = steady_now();
+    if (now < next_watch_) return;
+    std::int64_t unfinished = 0;
+    try {
+        store_.use([&](Store& store) { unfinished = store.unfinished(); });
+    } catch (const std::exception& error) {
+        report("cannot count unfinished events", error.what());
+    }
+    if (!config_->limits.queue_is_nearly_full(unfinished)) return;
+    next_watch_ = now + minute;
+    log_.warning("the queue is nearly full: see limits.queue",
+                 {{"unfinished", unfinished}, {"limit", config_->limits.queue}});
+}
+
 void Gateway::wake_at_start() {
     if (!config_) return;
     bool unfinished = false;
@@ -276,10 +298,13 @@ void Gateway::wake_at_start() {
 
 void Gateway::summon_worker() {
     if (!config_) return;
+    owes_worker_ = false;
     try {
         if (wake_worker(config_->store) == WakeResult::woken || !config_->worker.auto_start) return;
         Millis now = steady_now();
-        if (now < next_start_) return;
+        // The one just started looks into the store when it is up; but it may have died.
+        owes_worker_ = now < next_start_;
+        if (owes_worker_) return;
         next_start_ = now + second;
         options_.start(config_->path);
     } catch (const std::exception& error) {

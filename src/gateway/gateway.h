@@ -4,7 +4,6 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -51,8 +50,10 @@ public:
     void refresh_config(bool force = false);
     // At a gateway's start: if events are unfinished and no worker runs, start one.
     void wake_at_start();
-    // Wakes the worker; starts one when none runs and the config says so, at most once a second.
+    // Wakes the worker; starts one when none runs and the config says so, at most once a second:
+    // what comes sooner is made good by the next summon_worker, due while owes_worker().
     void summon_worker();
+    bool owes_worker() const { return owes_worker_; }
 
 private:
     struct Verdict;
@@ -64,6 +65,7 @@ private:
     bool is_ready();
     void apply_config();
     void report(std::string_view trouble, std::string_view cause);
+    void watch_queue();
 
     Options options_;
     Log& log_;
@@ -73,7 +75,9 @@ private:
     StoreSlot store_;
     Millis next_refresh_ = 0;
     Millis next_start_ = 0;       // of a worker
+    bool owes_worker_ = false;
     Millis next_probe_ = 0;
+    Millis next_watch_ = 0;       // of the queue
     bool ready_ = false;          // what the last probe said
     std::string reported_;        // the trouble last logged, and when it may be logged again
     Millis next_report_ = 0;

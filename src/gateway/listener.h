@@ -14,7 +14,7 @@ namespace bx {
 
 // Serves until SIGTERM, SIGINT or (an inherited fd 0, whose owner starts processes anew) the binary
 // was replaced: then what is there is answered, within a second.  SIGHUP reloads the config,
-// SIGUSR1 reopens the log.  Exit status.
+// SIGUSR1 reopens the log.  Exit status.  Throws Error when LISTENER is none.
 int serve_fastcgi(Fd listener, Gateway& gateway, Log& log);
 
 }  // namespace bx

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <new>
 
 #include "base/error.h"
 #include "gateway/socket.h"
@@ -20,11 +21,22 @@ namespace {
 constexpr std::size_t buffer_size = 64 * 1024;
 // Reads of one connection in one turn: a fast peer with a large body does not hold up the others.
 constexpr int reads_per_turn = 4;
-// When all connections are taken, one whose request has been on its way for longer may have to go.
+// One whose request has been on its way for longer may have to go when others wait for its place:
+// when all connections are taken, or all that may hold a large body.
 constexpr Millis slow_request = 5 * second;
 constexpr Millis retry_accept = 100;  // after running out of file descriptors
 constexpr Millis tend_every = second;
 constexpr std::uint32_t hang_up = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+
+bool has_unread(int fd) {
+    char first = 0;
+    return ::recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+// accept() can also report what became of one connection, and what the machine is short of.
+bool is_listener_broken(int error) {
+    return error == EBADF || error == EINVAL || error == ENOTSOCK || error == EOPNOTSUPP;
+}
 
 }  // namespace
 
@@ -41,8 +53,11 @@ struct Server::Connection {
     bool queued = false;    // in ready_
     bool held = false;      // in held_
     bool large = false;     // counted in large_
+    Millis large_since = 0;
+    bool deciding = false;  // in batch_
 
     bool is_idle() const { return reader.state() == RecordReader::State::idle && surplus.empty(); }
+    bool is_between() const { return kept && is_idle(); }  // two requests
 };
 
 Server::Server(Fd listener, Gateway& gateway, Log& log, const ServerLimits& limits)
@@ -65,7 +80,12 @@ Server::Server(Fd listener, Gateway& gateway, Log& log, const ServerLimits& limi
 Server::~Server() = default;
 
 void Server::run() {
-    while (turn()) {
+    for (bool going = true; going;) {
+        try {
+            going = turn();
+        } catch (const std::bad_alloc&) {
+            shed();
+        }
     }
 }
 
@@ -96,8 +116,9 @@ int Server::patience() const {
     if (accept_ready_ && has_room() && now_ >= accept_after_) return 0;
     if (accept_ready_ && now_ < accept_after_) return retry_accept;
     if (farewell_until_ != 0) return 50;
-    // What tend() looks at: connections, and under mod_fcgid the binary.
-    bool nothing_to_tend = connections_.empty() && listener_.get() != STDIN_FILENO;
+    // What tend() looks at: connections, the worker, and under mod_fcgid the binary.
+    bool nothing_to_tend = connections_.empty() && listener_.get() != STDIN_FILENO &&
+                           !gateway_.owes_worker();
     return nothing_to_tend ? -1 : static_cast<int>(tend_every);
 }
 
@@ -106,6 +127,7 @@ void Server::wait() {
     constexpr int room = static_cast<int>(events.size());
     int count = ::epoll_wait(epoll_.get(), events.data(), room, patience());
     if (count < 0 && errno != EINTR) throw_errno("cannot wait for connections");
+    more_ready_ = count == room;
     now_ = steady_now();
     for (int i = 0; i < count; ++i) {
         const epoll_event& event = events[static_cast<std::size_t>(i)];
@@ -148,12 +170,12 @@ void Server::accept_all() {
         } else if (errno == EAGAIN) {
             accept_ready_ = false;
             if (farewell_until_ != 0) stop_accepting();
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        } else if (is_listener_broken(errno)) {
+            throw_errno("cannot accept connections");
+        } else if (errno != EINTR && errno != ECONNABORTED) {
             log_.warning("cannot accept a connection, trying again",
                          {{"cause", std::strerror(errno)}});
             accept_after_ = now_ + retry_accept;
-        } else if (errno != EINTR && errno != ECONNABORTED) {
-            throw_errno("cannot accept connections");
         }
     }
 }
@@ -173,12 +195,19 @@ void Server::answer_batch() {
 void Server::tend() {
     if (now_ < next_tend_) return;
     next_tend_ = now_ + tend_every;
+    if (gateway_.owes_worker()) gateway_.summon_worker();
     for (auto next = connections_.begin(); next != connections_.end();) {
         Connection& connection = *next++;
         Millis age = now_ - connection.since;
-        bool between = connection.kept && connection.is_idle();
+        bool between = connection.is_between();
         if (between && age > limits_.idle) close(connection);
-        if (!between && age > limits_.request) drop(connection, "not complete in time");
+        bool in_the_way = connection.large && !held_.empty() &&
+                          now_ - connection.large_since > slow_request;
+        if (!between && age > limits_.request) {
+            drop(connection, "not complete in time");
+        } else if (in_the_way) {
+            drop(connection, "too many large bodies, and it was slow");
+        }
     }
     // Who started us with a socket on fd 0 starts the new binary; a process that nobody minds
     // (spawn-fcgi leaves it to init) goes on with the old one.
@@ -207,9 +236,9 @@ void Server::stop_accepting() {
 bool Server::is_over() const {
     if (farewell_until_ == 0) return false;
     if (now_ >= farewell_until_) return true;
-    return !accept_ready_ && batch_.empty() &&
+    return !accept_ready_ && !more_ready_ && batch_.empty() &&
            std::ranges::all_of(connections_, [](const Connection& connection) {
-               return connection.kept && connection.is_idle() && !connection.queued;
+               return connection.is_between() && !connection.queued;
            });
 }
 
@@ -221,27 +250,38 @@ void Server::take_over(Fd fd) {
     read(connection);  // its request is often there already
 }
 
-// Closes the connection that can best be done without: the one idle for longest, else the oldest of
-// the slow ones.  False: there is none.
+// Closes the connection that can best be done without; false: there is none.
 bool Server::make_room() {
+    while (Connection* connection = most_dispensable()) {
+        if (!connection->is_between()) {
+            drop(*connection, "too many connections, and it was slow");
+            return true;
+        }
+        if (!has_unread(connection->fd.get())) {
+            close(*connection);
+            return true;
+        }
+        connection->drained = false;
+        enqueue(*connection);  // a request came since epoll was asked, and is not to be lost
+    }
+    return false;
+}
+
+// The one idle for longest, else the oldest of the slow ones; null: none.
+Server::Connection* Server::most_dispensable() {
     Connection* oldest = nullptr;
     bool oldest_is_idle = false;
     for (Connection& connection : connections_) {
-        bool idle = connection.kept && connection.is_idle();
-        if (connection.queued || (!idle && now_ - connection.since < slow_request)) continue;
+        if (connection.queued || connection.deciding) continue;
+        bool idle = connection.is_between();
+        if (!idle && now_ - connection.since < slow_request) continue;
         bool better = !oldest || (idle && !oldest_is_idle) ||
                       (idle == oldest_is_idle && connection.since < oldest->since);
         if (!better) continue;
         oldest = &connection;
         oldest_is_idle = idle;
     }
-    if (!oldest) return false;
-    if (oldest_is_idle) {
-        close(*oldest);
-    } else {
-        drop(*oldest, "too many connections, and it was slow");
-    }
-    return true;
+    return oldest;
 }
 
 // Reads until a request is complete, nothing is left, or its share of this turn is used up.
@@ -291,23 +331,32 @@ bool Server::take(Connection& connection, std::string_view data) {
 }
 
 void Server::complete(Connection& connection) {
-    shrink(connection);
-    std::optional<Exchange> exchange = decoder_.decode(connection.reader.take_request());
-    if (!exchange) return drop(connection, "refused by libfcgi");
-    batch_.emplace_back(&connection, std::move(*exchange));
+    try {
+        std::optional<Exchange> exchange = decoder_.decode(connection.reader.take_request());
+        if (!exchange) return drop(connection, "refused by libfcgi");
+        batch_.emplace_back(&connection, std::move(*exchange));
+        connection.deciding = true;
+    } catch (const Error& error) {  // no descriptors left
+        drop(connection, error.what());
+    }
 }
 
 // Memory is bounded by letting only a few connections at a time hold a large body.
 bool Server::may_grow(Connection& connection) {
     if (connection.large || connection.reader.size() <= limits_.small) return true;
     if (large_ < limits_.large) {
-        connection.large = true;
-        ++large_;
+        grow(connection);
         return true;
     }
     if (!connection.held) held_.push_back(&connection);
     connection.held = true;
     return false;
+}
+
+void Server::grow(Connection& connection) {
+    connection.large = true;
+    connection.large_since = now_;
+    ++large_;
 }
 
 // It holds no large body any more: the next may.
@@ -319,10 +368,13 @@ void Server::shrink(Connection& connection) {
     Connection& next = *held_.front();
     held_.erase(held_.begin());
     next.held = false;
+    grow(next);
     enqueue(next);
 }
 
 void Server::answered(Connection& connection, bool keep) {
+    connection.deciding = false;
+    shrink(connection);
     if (!keep || farewell_until_ != 0) return close(connection);
     connection.kept = true;
     connection.since = now_;
@@ -338,8 +390,12 @@ void Server::enqueue(Connection& connection) {
 
 void Server::await(Connection& connection) {
     if (connection.watched) return;
-    connection.watched = true;
-    watch(connection.fd.get(), &connection, true);
+    try {
+        watch(connection.fd.get(), &connection, true);
+        connection.watched = true;
+    } catch (const Error& error) {  // no memory left, or too many watches of this user
+        drop(connection, error.what());
+    }
 }
 
 void Server::drop(Connection& connection, std::string_view why) {
@@ -352,6 +408,17 @@ void Server::close(Connection& connection) {
     if (connection.queued) std::erase(ready_, &connection);
     if (connection.held) std::erase(held_, &connection);
     connections_.erase(connection.self);
+}
+
+// Out of memory in the middle of a turn: gives back what all connections hold.
+void Server::shed() {
+    ready_.clear();
+    held_.clear();
+    batch_.clear();
+    connections_.clear();
+    large_ = 0;
+    accept_ready_ = true;  // epoll may have told of it and will not again
+    log_.error("out of memory: all connections were dropped");
 }
 
 }  // namespace bx

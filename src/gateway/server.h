@@ -31,11 +31,11 @@ struct ServerLimits {
 
 class Server {
 public:
-    // LISTENER is made non-blocking and stays so: siblings may share it.
+    // LISTENER is made non-blocking and stays so: siblings may share it.  Throws Error.
     Server(Fd listener, Gateway& gateway, Log& log, const ServerLimits& limits);
     ~Server();
 
-    // Until SIGTERM, SIGINT or a replaced binary.
+    // Until SIGTERM, SIGINT or a replaced binary.  Throws Error when the listener is broken.
     void run();
     // One turn of that loop; false: it is over.
     bool turn();
@@ -63,16 +63,19 @@ private:
 
     bool has_room() const { return connections_.size() < limits_.connections; }
     bool make_room();
+    Connection* most_dispensable();
     void read(Connection& connection);
     bool take(Connection& connection, std::string_view data);
     void complete(Connection& connection);
     bool may_grow(Connection& connection);
+    void grow(Connection& connection);
     void shrink(Connection& connection);
     void answered(Connection& connection, bool keep);
     void enqueue(Connection& connection);
     void await(Connection& connection);
     void drop(Connection& connection, std::string_view why);
     void close(Connection& connection);
+    void shed();
 
     Fd listener_;
     Gateway& gateway_;
@@ -90,6 +93,7 @@ private:
     std::size_t large_ = 0;             // connections that hold more than limits_.small
     Millis now_ = 0;                    // of this turn
     Millis next_tend_ = 0;
+    bool more_ready_ = false;           // epoll may know of more than it told
     bool accept_ready_ = true;          // the backlog may hold connections
     Millis accept_after_ = 0;           // no file descriptors left: not before
     bool stop_wanted_ = false;

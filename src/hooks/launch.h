@@ -19,7 +19,8 @@ struct Launch {
     std::string refusal;            // not empty: the delivery is dead for this reason, run nothing
 };
 
-// CLAIM's run of HOOK.  TZ is the worker's own ("" = unset), HOME its user's.
+// CLAIM's run of HOOK.  TZ is the worker's own ("" = unset), HOME its user's.  Throws Error when
+// the stored body is damaged.
 Launch prepare_launch(const Claim& claim, const Hook& hook);
 
 // One argument template: {path.in.event} replaced, {{ a brace.  REFUSAL is set when a path is

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "config/hook_name.h"
 
 namespace bx {
 
@@ -20,15 +21,6 @@ namespace {
 bool is_ignored(std::string_view name) {
     return name.starts_with('.') || name.ends_with('~') || name.ends_with(".sample") ||
            name.ends_with(".disabled");
-}
-
-bool is_hook_name(std::string_view name) {
-    auto letter = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    };
-    return !name.empty() && letter(name.front()) && std::ranges::all_of(name, [&](char c) {
-        return letter(c) || c == '.' || c == '_' || c == '-';
-    });
 }
 
 // "notify.sh" -> "notify"

@@ -11,7 +11,7 @@ struct Script {
     std::string name;  // as a hook: "ONCRMDEALADD.d.notify"
     std::string code;  // of its event, upper case; "ANY": every event
     bool executable = false;   // has an execute bit: enabled
-    bool valid_name = true;    // [A-Za-z0-9][A-Za-z0-9._-]*
+    bool valid_name = true;    // config/hook_name.h
 };
 
 struct ScriptList {

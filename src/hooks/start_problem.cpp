@@ -15,15 +15,13 @@ namespace bx {
 
 namespace {
 
-// PATH as a word of a shell command line.
-std::string quoted(const std::string& path) {
-    std::string result = "'";
-    for (char c : path) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return result + "'";
+std::string chown_command(const std::string& path) {
+    return "chown -h " + std::to_string(::geteuid()) + ' ' + shell_word(path);
 }
 
-std::string chown_command(const std::string& path) {
-    return "chown -h " + std::to_string(::geteuid()) + ' ' + quoted(path);
+// The owner's bit is of no use to a worker who is not the owner.
+std::string chmod_command(const std::string& path, uid_t owner) {
+    return (owner == ::geteuid() ? "chmod u+x " : "chmod a+rx ") + shell_word(path);
 }
 
 bool is_trusted(uid_t owner) {
@@ -35,13 +33,13 @@ std::optional<std::string> unsafe(const std::string& path) {
     struct stat link {};
     struct stat target {};
     if (::lstat(path.c_str(), &link) != 0 || ::stat(path.c_str(), &target) != 0) {
-        return "ls -ld " + quoted(path);
+        return "ls -ld " + shell_word(path);
     }
     if (!is_trusted(link.st_uid)) return chown_command(path);
     if (!is_trusted(target.st_uid)) {
-        return "chown " + std::to_string(::geteuid()) + ' ' + quoted(path);
+        return "chown " + std::to_string(::geteuid()) + ' ' + shell_word(path);
     }
-    if ((target.st_mode & (S_IWGRP | S_IWOTH)) != 0) return "chmod go-w " + quoted(path);
+    if ((target.st_mode & (S_IWGRP | S_IWOTH)) != 0) return "chmod go-w " + shell_word(path);
     return std::nullopt;
 }
 
@@ -72,9 +70,9 @@ std::optional<StartProblem> bad_interpreter(const std::string& program) {
     if (interpreter.empty() || ::access(interpreter.c_str(), X_OK) == 0) return std::nullopt;
     StartProblem problem{"bad interpreter '" + printable(interpreter) + "'", ""};
     if (interpreter.ends_with('\r')) {
-        problem.fix = "sed -i 's/\\r$//' " + quoted(program);
+        problem.fix = "sed -i 's/\\r$//' " + shell_word(program);
     } else {
-        problem.fix = "mend the first line of " + quoted(program);
+        problem.fix = "mend the first line of " + shell_word(program);
     }
     return problem;
 }
@@ -86,17 +84,17 @@ std::optional<StartProblem> start_problem(const Hook& hook, const std::string& h
     struct stat info {};
     if (program.empty() || ::stat(program.c_str(), &info) != 0) {
         if (program.empty() || errno == ENOENT || errno == ENOTDIR) {
-            return StartProblem{"missing", "put the program at " + quoted(program)};
+            return StartProblem{"missing", "put the program at " + shell_word(program)};
         }
         return StartProblem{system_error("cannot look at it", errno).what(),
-                            "ls -l " + quoted(program)};
+                            "ls -l " + shell_word(program)};
     }
     std::optional<std::string> fix =
         hook.from_dir ? unsafe_from(hooks_dir, program) : unsafe(program);
     if (fix) return StartProblem{"unsafe permissions", *fix};
     if (!S_ISREG(info.st_mode) ||
         ::faccessat(AT_FDCWD, program.c_str(), X_OK, AT_EACCESS) != 0) {
-        return StartProblem{"not executable", "chmod u+x " + quoted(program)};
+        return StartProblem{"not executable", chmod_command(program, info.st_uid)};
     }
     return bad_interpreter(program);
 }

@@ -1,5 +1,6 @@
 #include "store/records.h"
 
+#include <algorithm>
 #include <array>
 
 namespace bx {
@@ -32,6 +33,27 @@ std::optional<DeliveryState> delivery_state(std::string_view name) {
         if (delivery_states[i] == name) return static_cast<DeliveryState>(i);
     }
     return std::nullopt;
+}
+
+std::string no_delivery(EventNumber event, const std::string& hook, EventState state) {
+    const std::string number = std::to_string(event);
+    std::string text = "there is no delivery " + number;
+    if (!hook.empty()) text += "/" + hook;
+    switch (state) {
+        case EventState::matched: return text;
+        case EventState::fresh: return text + ": no worker has matched event " + number + " yet";
+        case EventState::skipped:
+            return text + ": no hook took event " + number + ", 'bxhook show " + number +
+                   "' tells why";
+    }
+    return text;
+}
+
+std::optional<Millis> StoreStatus::overdue_since(Millis now) const {
+    constexpr Millis tolerance = 10 * second;
+    const Millis oldest = std::min(oldest_new_at.value_or(now), oldest_due_at.value_or(now));
+    if (now - oldest <= tolerance) return std::nullopt;
+    return oldest;
 }
 
 }  // namespace bx

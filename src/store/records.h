@@ -23,6 +23,10 @@ std::string_view name_of(DeliveryState state);
 std::string_view name_of(AttemptResult result);
 std::optional<DeliveryState> delivery_state(std::string_view name);
 
+// For people: "there is no delivery 1042/crm-sync", and of an event in STATE new or skipped that it
+// has none yet, or none at all.
+std::string no_delivery(EventNumber event, const std::string& hook, EventState state);
+
 // An event to be added.  Body and secrets are encode_payload's.
 struct NewEvent {
     EventFacts facts;
@@ -191,6 +195,10 @@ struct StoreStatus {
     std::vector<WorkerRecord> workers;    // those that live
     std::vector<BlockedLane> blocked;     // at most 100, oldest first
     std::vector<HookCounts> hooks;        // by name, those with something to count
+
+    // Since when the oldest work could have been done, when that is over 10 s: too long to be
+    // explained by anything but a worker that is missing or stuck.
+    std::optional<Millis> overdue_since(Millis now) const;
 };
 
 }  // namespace bx

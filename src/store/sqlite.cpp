@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/fault.h"
 #include "store/store.h"
 
 namespace bx {
@@ -236,8 +237,10 @@ Transaction::~Transaction() {
 }
 
 void Transaction::commit() {
+    fault_point("before-commit");
     database_.run("COMMIT");
     open_ = false;
+    fault_point("after-commit");
 }
 
 }  // namespace bx

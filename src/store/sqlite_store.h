@@ -40,7 +40,8 @@ public:
                      const Output& err) override;
     std::vector<Orphan> orphans() override;
     std::optional<Millis> next_due(Millis now) override;
-    bool has_unfinished() override;
+    void cap_due(Millis latest) override;
+    std::int64_t unfinished() override;
     std::vector<DeliveryName> kill_wishes() override;
     void register_worker(const WorkerRecord& worker) override;
     void unregister_worker(const WorkerRecord& worker) override;

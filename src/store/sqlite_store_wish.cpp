@@ -16,10 +16,6 @@ Wish refused(const std::string& text) {
     return {false, text, 0};
 }
 
-Wish no_delivery(const DeliveryName& name) {
-    return refused("there is no delivery " + name_text(name.event, name.hook));
-}
-
 void append_line(std::string& text, const std::string& line) {
     if (!text.empty()) text += "; ";
     text += line;
@@ -63,17 +59,19 @@ Wish SqliteStore::retry(const DeliveryName& name,
     const std::optional<StoredEvent> event = load_event(name.event);
     if (!event) return refused("there is no event " + std::to_string(name.event));
     Wish wish;
-    if (event->secrets_erased) wish.text = "its secrets were erased";
+    if (event->secrets_erased) wish.text = "its secrets were erased before, hooks get it without";
     const std::string number = std::to_string(name.event);
 
     if (event->state != EventState::matched) {
-        if (!name.hook.empty()) return no_delivery(name);
-        if (event->state == EventState::fresh) return refused(number + " is new");
+        if (!name.hook.empty()) return refused(no_delivery(name.event, name.hook, event->state));
+        if (event->state == EventState::fresh) {
+            return refused(number + " is new, the worker takes it next");
+        }
         change.renew(name.event);
         wish.count = 1;
     } else {
         const std::vector<Stored> found = stored_deliveries(name);
-        if (found.empty()) return no_delivery(name);
+        if (found.empty()) return refused(no_delivery(name.event, name.hook, event->state));
         for (const Stored& delivery : found) {
             const bool ended = delivery.state == DeliveryState::dead ||
                                delivery.state == DeliveryState::cancelled;
@@ -110,14 +108,14 @@ Wish SqliteStore::cancel(const DeliveryName& name, bool kill, Millis now) {
     const std::string number = std::to_string(name.event);
     if (!event) return refused("there is no event " + number);
     if (event->state != EventState::matched) {
-        if (!name.hook.empty()) return no_delivery(name);
+        if (!name.hook.empty()) return refused(no_delivery(name.event, name.hook, event->state));
         if (event->state == EventState::skipped) return refused(number + " is skipped");
         change.skip(name.event, "cancelled", now);
         change.commit();
         return {true, {}, 1};
     }
     const std::vector<Stored> found = stored_deliveries(name);
-    if (found.empty()) return no_delivery(name);
+    if (found.empty()) return refused(no_delivery(name.event, name.hook, event->state));
     Wish wish;
     for (const Stored& delivery : found) {
         if (delivery.state == waiting) {

@@ -354,8 +354,25 @@ std::optional<Millis> SqliteStore::next_due(Millis now) {
     return rows.next() ? rows.maybe_number(0) : std::nullopt;
 }
 
-bool SqliteStore::has_unfinished() {
-    return tally("unfinished") > 0;
+// Those behind another of their lane have their turn, and are capped, later.
+void SqliteStore::cap_due(Millis latest) {
+    const auto is_later = [&] {
+        return db_.number("SELECT EXISTS (SELECT 1 FROM delivery INDEXED BY delivery_due "
+                          "WHERE turn = 1 AND due_at > ?)",
+                          {latest}) != 0;
+    };
+    while (is_later()) {
+        Change change(db_);
+        db_.run("UPDATE delivery SET due_at = ?1 WHERE (event, hook) IN "
+                "(SELECT event, hook FROM delivery INDEXED BY delivery_due "
+                "WHERE turn = 1 AND due_at > ?1 LIMIT ?2)",
+                {latest, call_at_most});
+        change.commit();
+    }
+}
+
+std::int64_t SqliteStore::unfinished() {
+    return tally("unfinished");
 }
 
 std::vector<DeliveryName> SqliteStore::kill_wishes() {

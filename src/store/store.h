@@ -3,7 +3,8 @@
 //
 // Every function that changes something is one transaction: when it returns, all of it is
 // committed, when it throws, nothing is.  `add` is durable on return (survives a power cut); the
-// worker's marks survive a crash of the process, and after a power cut a hook may run again.
+// worker's marks survive a crash of the process, and after a power cut a hook may run again.  All
+// functions throw StoreError, those that only read too.
 //
 // Lanes: a delivery whose lane (hook, portal, kind, id) has an unfinished delivery of a smaller
 // N, or one running, is not claimable.  This is decided here, inside the transactions.
@@ -56,7 +57,7 @@ struct DeliveryName {
 // What came of a person's wish for one name.
 struct Wish {
     bool done = false;
-    std::string text;  // why not ("1042/crm-sync is running"), or a remark ("secrets were erased")
+    std::string text;  // why not ("1042/crm-sync is running"), or a remark ("its secrets ...")
     std::int64_t count = 0;  // deliveries (or events) changed
 };
 
@@ -109,8 +110,11 @@ public:
     // The earliest due time later than NOW of a delivery that could then be claimed; none: nothing
     // waits for a time.
     virtual std::optional<Millis> next_due(Millis now) = 0;
-    // True while an event is `new` or has a delivery waiting or running, due or not.
-    virtual bool has_unfinished() = 0;
+    // Due times after LATEST become LATEST: a clock that was set back since had given them.
+    virtual void cap_due(Millis latest) = 0;
+    // Events that are `new` or have a delivery waiting or running, due or not.
+    virtual std::int64_t unfinished() = 0;
+    bool has_unfinished() { return unfinished() > 0; }
     // Deliveries a person wants ended (cancel --kill): those of the running ones marked so.
     virtual std::vector<DeliveryName> kill_wishes() = 0;
     // Shows (or, with none, takes back) this worker in `status`.

@@ -18,6 +18,7 @@ public:
 
     bool held() const { return static_cast<bool>(lock_); }
     // Opens the FIFO for reading (making it, 0600) and clears it.  From here on wakers succeed.
+    // Throws Error.
     void open_wake();
     // Closes it: from here on wakers start a worker instead.  Look into the store once more after
     // it.

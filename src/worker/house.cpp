@@ -34,6 +34,7 @@ void Loop::keep_house() {
     if (now_ >= minute_at_) {
         minute_at_ = now_ + minute;
         pruning_ = unscrubbed_ = true;
+        cap_waits();
     }
     if (pruning_) prune();
     scrub();
@@ -86,6 +87,25 @@ void Loop::adopt_orphans() {
         runs_.add(std::make_unique<Run>(orphan, settings_of(orphan.hook), now_));
         progress_ = true;
     }
+}
+
+void Loop::watch_clock() {
+    const Millis ahead = wall_now() - now_;
+    const Millis step = ahead - std::exchange(wall_ahead_, ahead);
+    if (step > -second && step < second) return;
+    log_.warning("the clock was set", {{"by", (step < 0 ? "-" : "") + duration_text(std::abs(step))}});
+    refresh_at_ = second_at_ = minute_at_ = 0;
+}
+
+// No delivery is to wait for longer than its hook may have it wait, whatever the clock was.
+void Loop::cap_waits() {
+    const ConfigPtr& config = config_file_.current();
+    if (!config) return;
+    Millis longest = std::max(config->defaults.delay, config->defaults.backoff_max);
+    for (const Hook& hook : hooks_.set().hooks()) {
+        longest = std::max({longest, hook.settings.delay, hook.settings.backoff_max});
+    }
+    store_.cap_due(wall_now() + longest);
 }
 
 void Loop::prune() {

@@ -5,10 +5,11 @@
 
 #include <algorithm>
 #include <csignal>
-#include <limits>
 #include <utility>
 
+#include "base/fault.h"
 #include "base/text.h"
+#include "event/catalog.h"
 #include "event/payload.h"
 #include "hooks/launch.h"
 #include "worker/schedule.h"
@@ -31,6 +32,12 @@ public:
 private:
     std::string fix_;
 };
+
+// Each entity's beginning and end is told, however many there are.
+bool may_merge(std::string_view code) {
+    std::string_view verb = verb_of(code);
+    return verb != "ADD" && verb != "DELETE" && verb != "DELETED";
+}
 
 std::string delivery_name(EventNumber event, const std::string& hook) {
     return std::to_string(event) + '/' + hook;
@@ -58,7 +65,8 @@ Loop::Loop(ConfigFile& config_file, Store& store, const std::string& store_place
       now_(steady_now()),
       idle_since_(now_),
       quiet_since_(now_),
-      scrubbed_at_(now_) {}
+      scrubbed_at_(now_),
+      wall_ahead_(wall_now() - now_) {}
 
 // -- Its life
 
@@ -77,6 +85,7 @@ int Loop::run() {
 void Loop::turn() {
     progress_ = false;
     now_ = steady_now();
+    watch_clock();
     try {
         if (stopping_ && now_ >= grace_until_) runs_.end_all(AttemptResult::interrupted, now_);
         runs_.reap(now_);
@@ -114,15 +123,19 @@ void Loop::use_store() {
 }
 
 void Loop::wait() {
-    std::vector<pollfd> set{{signals_.fd(), POLLIN, 0}, {seat_.wake_fd(), POLLIN, 0}};
-    runs_.append_to(set);
-    if (::poll(set.data(), set.size(), static_cast<int>(wait_time())) <= 0) return;
-    if (set[0].revents != 0) take_signals();
-    if (set[1].revents != 0) {
-        seat_.drain();
-        woken_ = true;
+    try {
+        std::vector<pollfd> set{{signals_.fd(), POLLIN, 0}, {seat_.wake_fd(), POLLIN, 0}};
+        runs_.append_to(set);
+        if (::poll(set.data(), set.size(), static_cast<int>(wait_time())) <= 0) return;
+        if (set[0].revents != 0) take_signals();
+        if (set[1].revents != 0) {
+            seat_.drain();
+            woken_ = true;
+        }
+        runs_.handle(set.data() + 2);
+    } catch (const std::exception& error) {  // out of memory
+        note_trouble(error.what(), second);
     }
-    runs_.handle(set.data() + 2);
 }
 
 Millis Loop::wait_time() const {
@@ -250,7 +263,9 @@ void Loop::report(const Finish& finish, int max_attempts, Millis duration) {
 
 void Loop::record() {
     if (finishes_.empty()) return;
+    fault_point("before-finish");
     store_.finish(finishes_);
+    fault_point("after-finish");
     finishes_.clear();
     unscrubbed_ = progress_ = true;
 }
@@ -296,6 +311,7 @@ void Loop::match() {
     std::vector<Dispatch> verdicts;
     for (const StoredEvent& event : events) verdicts.push_back(verdict_on(event));
     store_.dispatch(verdicts, wall_now());
+    fault_point("after-dispatch");
     unscrubbed_ = progress_ = true;
     if (events.size() == match_batch) more_ = true;
 }
@@ -313,8 +329,8 @@ Dispatch Loop::verdict_on(const StoredEvent& event) const {
         for (const Hook* hook : match.taken) {
             const HookSettings& settings = hook->settings;
             verdict.deliveries.push_back({hook->name, settings.order == Order::entity,
-                                          settings.coalesce, settings.attempts,
-                                          received + settings.delay});
+                                          settings.coalesce && may_merge(event.facts.code),
+                                          settings.attempts, received + settings.delay});
         }
         verdict.refused = std::move(match.refused);
         if (match.taken.empty()) verdict.skip_reason = "no hook takes it";
@@ -380,7 +396,10 @@ std::unique_ptr<Process> Loop::launch(const Claim& claim, std::string& refusal) 
     Launch what = prepare_launch(claim, hook);
     refusal = what.refusal;
     if (!refusal.empty()) return nullptr;
-    return std::make_unique<Process>(what, config.limits.output);
+    fault_point("before-spawn");
+    auto process = std::make_unique<Process>(what, config.limits.output);
+    fault_point("after-spawn");
+    return process;
 }
 
 const Hook& Loop::runnable(const std::string& name) {

@@ -64,6 +64,8 @@ private:
     void save_outputs();
     void show_worker();
     void adopt_orphans();
+    void watch_clock();
+    void cap_waits();
     void prune();
     void scrub();
     void note_trouble(const std::string& what, Millis retry_after);
@@ -106,6 +108,7 @@ private:
     // Wall times.
     Millis refreshed_at_ = 0;  // hooks and config were looked at
     std::optional<Millis> next_due_;
+    Millis wall_ahead_;        // of the steady time
     std::string trouble_;      // of the store
 };
 

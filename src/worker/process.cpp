@@ -16,7 +16,6 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/text.h"
 
 namespace bx {
 

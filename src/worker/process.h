@@ -7,7 +7,6 @@
 #include <sys/types.h>
 
 #include <string>
-#include <string_view>
 
 #include "base/fd.h"
 #include "hooks/launch.h"

@@ -9,7 +9,7 @@
 namespace bx {
 
 // Every living process of run RUN: the session SESSION (0: none known), plus every process of our
-// user whose environment carries BX_RUN=RUN.  By reading /proc.
+// user whose environment carries BX_RUN=RUN.  By reading /proc; throws Error when it cannot.
 std::vector<pid_t> processes_of(pid_t session, const std::string& run);
 
 // Sends SIGNAL to all of them; gives how many there were.

@@ -25,20 +25,29 @@ bool RunTable::has(EventNumber event, const std::string& hook) const {
 }
 
 void RunTable::append_to(std::vector<pollfd>& set) const {
+    // Only open ones: poll would pass over a negative one, but refuses more than RLIMIT_NOFILE.
+    auto append = [&set](int fd, short events) {
+        if (fd >= 0) set.push_back({fd, events, 0});
+    };
     for (const std::unique_ptr<Run>& run : runs_) {
         Process* process = run->process();
-        // poll passes over negative descriptors.
-        set.push_back({process ? process->input_fd() : -1, POLLOUT, 0});
-        set.push_back({process ? process->output_fd() : -1, POLLIN, 0});
-        set.push_back({process ? process->error_fd() : -1, POLLIN, 0});
+        if (!process) continue;
+        append(process->input_fd(), POLLOUT);
+        append(process->output_fd(), POLLIN);
+        append(process->error_fd(), POLLIN);
     }
 }
 
 void RunTable::handle(const pollfd* set) {
+    auto is_called = [&set](int fd) { return fd >= 0 && (set++)->revents != 0; };
     for (const std::unique_ptr<Run>& run : runs_) {
-        if (set[0].revents != 0) run->process()->feed();
-        if (set[1].revents != 0 || set[2].revents != 0) run->process()->read_output();
-        set += 3;
+        Process* process = run->process();
+        if (!process) continue;
+        const bool takes_input = is_called(process->input_fd());
+        const bool has_output = is_called(process->output_fd());
+        const bool has_errors = is_called(process->error_fd());
+        if (takes_input) process->feed();
+        if (has_output || has_errors) process->read_output();
     }
 }
 

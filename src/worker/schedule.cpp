@@ -54,10 +54,10 @@ void decide_next(Finish& finish, int max_attempts, const HookSettings& settings,
         return;
     }
     // Failures since the attempts were last given: a person's retry, and an interruption, give
-    // more, and the backoff begins anew.
+    // more, and the backoff begins anew.  The config may give others now than it gave then.
     int failures = settings.attempts - (max_attempts - finish.attempt);
     finish.next = DeliveryState::waiting;
-    finish.due_at = now + backoff_after(std::max(failures, 1), settings, random);
+    finish.due_at = now + backoff_after(std::clamp(failures, 1, finish.attempt), settings, random);
 }
 
 }  // namespace bx

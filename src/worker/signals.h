@@ -8,7 +8,8 @@ namespace bx {
 
 class WorkerSignals {
 public:
-    // Blocks SIGCHLD, SIGTERM, SIGINT, SIGHUP and SIGUSR1 for good and ignores SIGPIPE.
+    // Blocks SIGCHLD, SIGTERM, SIGINT, SIGHUP and SIGUSR1 for good and ignores SIGPIPE.  Throws
+    // Error.
     WorkerSignals();
 
     int fd() const { return fd_.get(); }  // readable when one is there

@@ -3,8 +3,8 @@
 
 #include <string>
 
+#include "base/clock.h"
 #include "base/log.h"
-#include "config/config.h"
 
 namespace bx {
 

@@ -1,6 +1,10 @@
-"""What the quick hook of hooks/lane.c wrote, and whether its lanes were kept."""
+"""What the quick hook of hooks/lane.c wrote, and whether all that is promised was kept."""
 
 import collections
+import json
+import subprocess
+
+from scratch import as_user
 
 Note = collections.namedtuple("Note", "what number id pid time")
 
@@ -34,3 +38,52 @@ def problems(notes):
             found.append(f"lane {note.id}: {note.number} ended after another had begun")
         last[note.id] = note
     return found
+
+
+ATTEMPTS = """
+import json, sqlite3, sys
+store = sqlite3.connect(sys.argv[1])
+# Whether it is known to have run, and whether its worker died or left during it.
+print(json.dumps(store.execute(
+    "SELECT event, exit IS NOT NULL OR signal <> '', result IN (4, 5, 6) FROM attempt").fetchall()))
+"""
+
+
+def attempts(site):
+    """{event: [(ran, cut short) of each attempt]} of a site with one hook."""
+    done = subprocess.run(["/usr/bin/python3", "-c", ATTEMPTS, site.home / "state" / "queue.db"],
+                          capture_output=True, check=True, **as_user(site.user))
+    found = collections.defaultdict(list)
+    for event, ran, cut_short in json.loads(done.stdout):
+        found[event].append((bool(ran), bool(cut_short)))
+    return found
+
+
+def broken_promises(site, accepted):
+    """Lines that say what of the promise was broken, once nothing is unfinished any more.
+
+    ACCEPTED: numbers of the events that were answered 200.  The site's only hook is that of lane.c,
+    and it takes every event.
+    """
+    state = {line["event"]: line["state"] for line in site.list("--limit", "10000000")}
+    return breaches(accepted, state, attempts(site), lane_log(site))
+
+
+def breaches(accepted, state, tried, notes):
+    """The model: all accepted events are in the store (STATE); of every event there the hook ran to
+    its end, exactly as often as its attempts say (TRIED), where one that was cut short may or may not
+    have begun; the lanes were kept; nothing is left unfinished.
+    """
+    found = [f"event {number} was answered 200 and is lost" for number in sorted(set(accepted) - set(state))]
+    found += [f"event {number} is {word}" for number, word in sorted(state.items()) if word != "done"]
+    starts = collections.Counter(note.number for note in notes if note.what == "start")
+    ends = collections.Counter(note.number for note in notes if note.what == "end")
+    found += [f"event {number} ran but is not in the store" for number in sorted(set(starts) - set(state))]
+    for number in sorted(state):
+        ran = sum(ran and not cut for ran, cut in tried[number])
+        cut = sum(cut for _, cut in tried[number])
+        enough = ends[number] >= 1 and ran <= starts[number] <= ran + cut
+        if not enough or starts[number] - ends[number] > cut:
+            found.append(f"event {number}: {starts[number]} starts and {ends[number]} ends "
+                         f"of {ran} runs and {cut} cut short")
+    return found + problems(notes)

@@ -19,6 +19,9 @@ class Hosted:
     def logs(self):
         return self.site.logs()
 
+    def close(self):
+        self.site.stop()
+
 
 def nginx_listen(scratch):
     site = Site(scratch, "nginx")

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import bitrix
+import leaks
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -266,10 +267,6 @@ print("locked", flush=True)
 sys.stdin.read()
 """
 
-# What every event of the tests carries and no log may hold.
-SECRETS = {bitrix.WRONG_TOKEN, *bitrix.secrets_of(bitrix.event())}
-
-
 class Site:
     """A config, hooks and a store in HOME, and what runs on them.
 
@@ -393,16 +390,19 @@ class Site:
         return json.loads(self.run("status", "--json", check=False).stdout)
 
     def stop(self):
+        """Ends all that runs; fails when a secret is where it does not belong."""
+        leaked = leaks.search(self.processes())
         for process in reversed(self._processes):
             process.popen.send_signal(signal.SIGCONT)
             process.stop()
         end_all_below(self.path)
-        leaked = [(name, line) for name, text in self.logs().items() for line in text.splitlines()
-                  if any(secret in line for secret in SECRETS)]
-        assert not leaked, leaked
-        if not self.docroot.is_relative_to(self.path):
+        elsewhere = not self.docroot.is_relative_to(self.path)
+        if elsewhere:
             end_all_below(self.docroot)
+        leaked += leaks.search(leaks.at_rest(self))
+        if elsewhere:
             shutil.rmtree(self.docroot)
+        leaks.refuse(leaked)
 
     # -- what came of an event
 
@@ -432,21 +432,6 @@ class Site:
             return last[0] if last[0]["unfinished"] == 0 else None
         return wait_for(look, lambda: f"no unfinished event: {last}", limit)
 
-    def leaks(self, values):
-        """(value, place) of each secret value in the site's logs, lists and reports.
-
-        VALUES: texts.  What a person asks for by --secrets is not looked at.
-        """
-        places = dict(self.logs())
-        for command in (("list",), ("list", "--json"), ("status",), ("status", "--json"), ("check",),
-                        ("check", "--print"), ("check", "--json")):
-            done = self.run(*command, check=False)
-            places[" ".join(command)] = (done.stdout + done.stderr).decode(errors="replace")
-        for number in {line["event"] for line in self.list("--limit", "1000000")}:
-            for options in ((), ("--json",)):
-                done = self.run("show", number, *options)
-                places[f"show {number} {' '.join(options)}"] = (done.stdout + done.stderr).decode(errors="replace")
-        for path in self.out.iterdir():
-            for name in ("argv", "environ"):
-                places[f"{path.name}: {name}"] = (path / name).read_text(errors="replace")
-        return [(value, place) for value in values for place, text in places.items() if value in text]
+    def processes(self):
+        """Arguments and environment of all that runs for the site."""
+        return leaks.processes({*processes_below(self.path), *processes_below(self.docroot)})

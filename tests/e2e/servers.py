@@ -86,11 +86,15 @@ class Server:
 class Nginx(Server):
     name = "nginx"
 
-    def __init__(self, site, workers=1):
+    def __init__(self, site, workers=1, kept=0, more=""):
+        """KEPT: connections to the gateway that each worker keeps open; MORE: lines of the location."""
         super().__init__(site)
         location = conf("nginx.conf.example", {
-            "include       fastcgi_params;": "include /etc/nginx/fastcgi_params;",
-            "/run/bxhook/bxhook.sock": site.socket})
+            "include       fastcgi_params;": f"include /etc/nginx/fastcgi_params;\n{more}",
+            "unix:/run/bxhook/bxhook.sock": "gateway"})
+        keep = f"keepalive {kept};" if kept else ""
+        if kept:
+            location = location.replace("fastcgi_pass", "fastcgi_keep_conn on;\n    fastcgi_pass", 1)
         temp = "".join(f"    {kind}_temp_path {self.dir}/{kind};\n"
                        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         config = write(self.dir / "nginx.conf", f"""
@@ -99,15 +103,51 @@ worker_processes {workers};
 daemon off;
 pid {self.dir}/nginx.pid;
 error_log {self.log_path()} warn;
-events {{ worker_connections 2048; }}
+events {{ worker_connections 8192; }}
 http {{
     access_log off;
     keepalive_requests 1000000;
 {temp}
+    upstream gateway {{
+        server unix:{site.socket};
+        {keep}
+    }}
     server {{
         listen 127.0.0.1:{self.port} backlog=4096;
         root {self.docroot};
         {location}
+    }}
+}}
+""")
+        self.launch("nginx", "-c", config, "-p", self.dir, "-e", self.log_path())
+
+
+class NginxInFront(Server):
+    """NGINX as hosting panels set it up: some files straight from the document root, the rest from APACHE."""
+
+    name = "nginx-front"
+
+    def __init__(self, apache, static):
+        """STATIC: the locations of those files; @apache is Apache."""
+        super().__init__(apache.site)
+        site = apache.site
+        self.url = self.root + apache.url.removeprefix(apache.root)
+        temp = "".join(f"    {kind}_temp_path {self.dir}/{kind};\n"
+                       for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        config = write(self.dir / "nginx.conf", f"""
+{f"user {site.user.pw_name};" if AS_ROOT else ""}
+daemon off;
+pid {self.dir}/nginx.pid;
+error_log {self.log_path()} crit;
+events {{ }}
+http {{
+    access_log off;
+{temp}
+    server {{
+        listen 127.0.0.1:{self.port};
+        root {self.docroot};
+        {static}
+        location @apache {{ proxy_pass {apache.root}; }}
     }}
 }}
 """)

@@ -43,6 +43,21 @@ def test_nothing_else_in_the_docroot_is_served(hosted):
         assert bitrix.TOKEN.encode() not in answer.body
 
 
+@pytest.mark.parametrize("mode", [modes.fcgid_htaccess_binary, modes.mod_cgid], ids=named)
+def test_no_header_reaches_worker_or_hook(fresh, mode):
+    """A CGI process has the request in its environment, and starts the worker."""
+    hosted = fresh(mode)
+    hosted.site.probe()
+    number = client.request(hosted.url + "?BX_EVENT=evil&PATH=evil", "POST", bitrix.body(), {
+        "Content-Type": client.FORM, "Proxy": "evil:1", "BX-Data-Evil": "1", "X-Path": "/evil", "LD-Preload": "evil",
+        "Cookie": "evil=1", "Authorization": "Basic evil"}).event
+    run = hosted.site.run_of(number)
+    assert not [f"{k}={v}" for k, v in run.env.items() if "evil" in (k + v).lower()]
+    with open(f"/proc/{hosted.site.worker_pid()}/environ", "rb") as file:
+        worker = file.read()
+    assert b"evil" not in worker.lower() and b"REQUEST_" not in worker and b"HTTP_" not in worker
+
+
 @pytest.mark.parametrize("mode", FCGID, ids=named)
 def test_a_replaced_binary_ends_the_old_process(fresh, mode):
     hosted = fresh(mode)

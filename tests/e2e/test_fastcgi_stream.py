@@ -333,9 +333,14 @@ def test_slow_peers_are_dropped_in_time_and_hold_up_nobody(gateway):
     in_time = Drip(gateway, fastcgi_request(bitrix.body(fields={"TEXT": "x" * 20_000}), size=200), 2000, 0.01)
     in_time.join(5)
     assert in_time.answer == 200
+    # So does one that has to wait for the place of those that hold a large body and are slow.
+    in_turn = Drip(gateway, fastcgi_request(bitrix.body(fields={"TEXT": "x" * (MB // 2)})), MB, 0)
+    in_turn.join(REQUEST_LIMIT - 8)
+    assert in_turn.answer == 200 and not drips[0].dropped
     for drip in drips[:3] + drips[6:]:
         drip.join(REQUEST_LIMIT + 5)
-        assert drip.dropped and REQUEST_LIMIT - 1 < drip.dropped < REQUEST_LIMIT + 4
+        assert drip.dropped and drip.dropped < REQUEST_LIMIT + 4
+    assert all(drip.dropped > REQUEST_LIMIT - 1 for drip in drips[:3])
     for peer in [drip.peer for drip in drips[3:6]] + idle:
         assert peer.closed()
     assert time.monotonic() - drips[0].began < REQUEST_LIMIT + 5
@@ -480,3 +485,23 @@ def test_more_connections_than_it_may_have_wait_in_the_backlog(site):
         assert kept[0].closed()
         kept[-1].send(fastcgi_request(bitrix.body()))
         assert kept[-1].read().event
+
+
+def test_no_request_is_dropped_to_make_room(site):
+    """Kept connections take all places; while the store stalls each gets a request, and more come.
+
+    Closing one of them for its idleness would lose what it was just sent, or what is being decided.
+    """
+    serve_with_descriptors(site, 128)  # of which 64 are for connections
+    whole = fastcgi_request(bitrix.body(), keep=True)
+    with contextlib.ExitStack() as peers:
+        kept = [peers.enter_context(connect(site)) for _ in range(60)]
+        for peer in kept:
+            peer.send(whole)
+            assert peer.read().event
+        with locked_store(site):
+            kept[0].send(whole)
+            new = [peers.enter_context(connect(site)) for _ in range(20)]
+            for peer in kept[1:] + new:
+                peer.send(whole)
+        assert {peer.read().status for peer in kept + new} <= {200, 503}

@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
 import time
+import unicodedata
+import urllib.parse
 
 import pytest
 
@@ -99,14 +102,92 @@ def test_an_argument_that_cannot_be_is_dead_and_runs_nothing(serving):
     assert list(serving.out.iterdir()) == []
 
 
+# Values that a shell, a terminal, C or a decoder could take for more than data.
+HOSTILE = [b"a\nb", b"a\r\nb\n", b"'", b'"', b"\\", b"'; touch pwned; '", b'"; touch pwned; "', b"$(touch pwned)",
+           b"`touch pwned`", b"${IFS}", b"$BX_RUN", b"() { :;}; touch pwned", b"; touch pwned", b"| touch pwned",
+           b"&& touch pwned", b"> pwned", b"\x1b[31m\x1b]0;x\x07", b"-rf", b"--help", b"-", b"%s%n%n", b"=x", b"*", b"~",
+           b"../../../etc/passwd", b" ", b"\t", b"{data.FIELDS.ID}", b"{{", b"\x01\x7f\x9b", b"\xff\xfe", b"a\xd0", b"\xed\xa0\x80",
+           b"\xf4\x90\x80\x80", b"\xc0\xaf", "\u0410\u202e\U0001f600\ufffe".encode(), b"", b"x" * 30000]
+# Those that no variable and no argument can hold.
+UNFIT = [b"a\0b", b"\0", b"$(touch pwned)\0", b"x" * 200_000, b"'\n" * 100_000]
+
+
+def hostile_body(values):
+    fields = [f"&data%5BFIELDS%5D%5BV{i}%5D=".encode() + urllib.parse.quote_from_bytes(value).encode()
+              for i, value in enumerate(values)]
+    return bitrix.body() + b"".join(fields)
+
+
 def test_hostile_values_are_data(serving):
+    """On stdin and in the environment, also for a shell that uses them as it should."""
+    values = HOSTILE + UNFIT
+    serving.probe("any.d/probe")
+    printed = "".join(f'printf "%s\\000" "$BX_DATA_FIELDS_V{i}"\n' for i in range(len(HOSTILE)))
+    serving.hook("any.d/shell", f"exec > {serving.out}/printed\n{printed}")
+    number = client.fastcgi(serving.socket, hostile_body(values)).event
+    run = serving.run_of(number, "any.d.probe")
+    assert run.stdin.count(b"\n") == 1 and run.stdin.endswith(b"}\n")
+    fields = run.event["data"]["FIELDS"]
+    assert [fields[f"V{i}"] for i in range(len(values))] == [value.decode(errors="replace") for value in values]
+    env = {name: value.encode(errors="surrogateescape") for name, value in run.env.items()}
+    assert [env.get(f"BX_DATA_FIELDS_V{i}") for i in range(len(values))] == HOSTILE + [None] * len(UNFIT)
+    assert env["BX_TRUNCATED"] == b"1" and {name for name in env if not name.startswith("BX_")} == {"PATH", "HOME", "LANG"}
+    serving.delivery(number, "any.d.shell")
+    assert (serving.out / "printed").read_bytes().split(b"\0")[:-1] == HOSTILE
+    assert not list(serving.path.rglob("pwned"))
+
+
+def test_hostile_values_are_single_arguments(serving):
+    args = "".join(f"    arg {{data.FIELDS.V{i}}}\n" for i in range(len(HOSTILE)))
+    refused = "".join(f'hook unfit-{i} {{ event * run /bin/true arg "{{data.FIELDS.V{len(HOSTILE) + i}}}" }}\n'
+                      for i in range(len(UNFIT)))
+    serving.configure(more=f"hook sync {{\n    event *\n    run {serving.probe('sync.disabled')}\n"
+                           + args.replace("{data", '"{data').replace("}\n", '}"\n') + "}\n" + refused)
+    number = client.fastcgi(serving.socket, hostile_body(HOSTILE + UNFIT)).event
+    run = serving.run_of(number, "sync")
+    assert [arg.encode(errors="surrogateescape") for arg in run.argv[1:]] == HOSTILE
+    for i in range(len(UNFIT)):
+        delivery = serving.delivery(number, f"unfit-{i}", ("dead",))
+        assert not delivery["attempts"] or delivery["attempts"][0]["exit"] is None
+    assert not list(serving.path.rglob("pwned"))
+
+
+HOSTILE_NAMES = [b"PATH", b"LD_PRELOAD", b"BX_RUN", b"BX_EVENT", b"BX_DATA_FIELDS_ID", b"IFS", b"ENV", b"a=b", b"a\nb",
+                 b"$(touch pwned)", b"() { :;}", b"\xff", "\u0410".encode(), b"%", b"-", b"__proto__", b"BASH_FUNC_ls%%",
+                 b"n" * 40000]
+
+
+def test_no_name_in_a_body_becomes_a_variable(serving):
+    """At the top, below data and below FIELDS: only BX_DATA_ and what follows is of the sender's choosing."""
     serving.probe("any")
-    values = ["a\nb", "'\"", "$(id)", "`id`", "() { :;}; echo x", "\x1b[31m", "-rf", "%s%n", "=x", "\u0410"]
-    tree = bitrix.event(fields={f"V{i}": value for i, value in enumerate(values)})
-    run = serving.run_of(post(serving, tree))
-    assert run.event == tree
-    assert [run.env[f"BX_DATA_FIELDS_V{i}"] for i in range(len(values))] == values
-    assert set(run.env) - {name for name in run.env if name.startswith("BX_")} <= {"PATH", "HOME", "LANG", "TZ"}
+    plain = serving.run_of(post(serving)).env
+    names = [urllib.parse.quote_from_bytes(name, safe="").encode() for name in HOSTILE_NAMES]
+    body = bitrix.body() + b"".join(b"&%s=evil&data%%5B%s%%5D=evil&data%%5BFIELDS%%5D%%5B%s%%5D=evil&auth%%5B%s%%5D=evil"
+                                    % (name, name, name, name) for name in names)
+    env = serving.run_of(client.fastcgi(serving.socket, body).event).env
+    data = {name for name in env if name.startswith("BX_DATA_")}
+    assert set(env) - data == set(plain) - {"BX_DATA_FIELDS_ID"} | {"BX_TRUNCATED"}
+    assert {name for name, value in env.items() if "evil" in value} <= data and len(data) > 20
+    assert not [name for name in data if not re.fullmatch("BX_DATA_[A-Z0-9_]+", name)]
+    assert env["BX_DATA_FIELDS_ID"] == "6675"
+
+
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z (info|warning|error) worker: ")
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_what_a_hook_writes_cannot_forge_a_log_line(serving, log_format):
+    serving.configure(more=f"log {{ format {log_format} }}\n")
+    serving.hook("any", r"printf 'a\r2026-11-21T00:00:00Z error worker: forged\n\033[2J\"x=\\\000\377\n\302\205\n' >&2; exit 65")
+    number = post(serving, bitrix.event(fields={"ID": "7\nforged \x1b[31m\x9b \"x"}))
+    serving.delivery(number, states=("dead",))
+    text = (serving.home / "state" / "bxhook.log").read_bytes().decode()
+    assert text.count("forged") >= 1 and text.endswith("\n")
+    assert not [c for c in text if unicodedata.category(c) == "Cc" and c != "\n"]
+    if log_format == "json":
+        assert all(isinstance(json.loads(line), dict) for line in text.splitlines()[1:])
+    else:
+        assert [line for line in text.splitlines() if not LOG_LINE.match(line)] == []
 
 
 def test_what_does_not_fit_the_environment_is_left_out(serving):

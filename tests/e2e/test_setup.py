@@ -432,6 +432,16 @@ def test_a_raw_body_is_sent_as_it_is(site):
     assert site.run_of(2).event["data"] == {"n": "1.50"}
 
 
+@needs_root
+def test_a_raw_body_is_read_from_a_stdin_that_cannot_be_opened_again(site):
+    file = write(site.run_dir / "body", bitrix.body(), 0o600)
+    os.chown(file, 0, 0)
+    with open(file, "rb") as stdin:
+        done = subprocess.run([site.binary, "trigger", "--raw", "-", "--config", site.config], stdin=stdin,
+                              capture_output=True, timeout=30, **as_user(site.user))
+    assert done.returncode == 0 and site.show(1)["id"] == "6675", done
+
+
 def test_a_portal_is_chosen(site):
     site.configure(portals="portal { member_id m1 domain a.example token 0123456789abcdef }\n"
                            "portal { domain b.example token 0123456789abcdeg }\n")

@@ -1,10 +1,13 @@
 /* System calls that fail on demand, for tests: LD_PRELOAD it and write lines "CALL ERRNO [PATH]"
  * into the file $ERRORS_CONTROL, at any time: from then on CALL fails with that number (on files
  * whose path contains PATH), until the line is gone.  An empty or missing file: nothing fails.
+ * Each failure adds a byte to $ERRORS_CONTROL.hits.
  *
- * Calls: open write pwrite64 fsync fdatasync ftruncate64 mmap pipe2 accept4 posix_spawn
+ * Calls: open opendir read recv write pread64 pwrite64 fsync fdatasync ftruncate64 lock (fcntl)
+ * unlink mmap pipe2 socketpair accept4 epoll_ctl posix_spawn
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,12 +17,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+static void note_hit(const char *control)
+{
+    char path[PATH_MAX];
+    long fd;
+
+    snprintf(path, sizeof path, "%s.hits", control);
+    fd = syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (fd < 0) return;
+    syscall(SYS_write, fd, "x", 1);
+    syscall(SYS_close, fd);
+}
 
 /* The number CALL on PATH must fail with now; 0: none. */
 static int wanted(const char *call, const char *path)
@@ -43,6 +59,7 @@ static int wanted(const char *call, const char *path)
         if (sscanf(line, "%31s %d %4095s", name, &number, part) < 2) continue;
         if (strcmp(name, call)) continue;
         if (part[0] && (!path || !strstr(path, part))) continue;
+        note_hit(control);
         return number;
     }
 none:
@@ -86,6 +103,35 @@ static int wanted_for(const char *call, int fd)
 int open(const char *path, int flags, ...) { OPEN_BODY(open) }
 int open64(const char *path, int flags, ...) { OPEN_BODY(open64) }
 
+DIR *opendir(const char *path)
+{
+    int number = wanted("opendir", path);
+
+    if (number) {
+        errno = number;
+        return NULL;
+    }
+    return REAL(opendir)(path);
+}
+
+ssize_t read(int fd, void *data, size_t length)
+{
+    FAIL_IF(wanted_for("read", fd));
+    return REAL(read)(fd, data, length);
+}
+
+ssize_t pread64(int fd, void *data, size_t length, off64_t offset)
+{
+    FAIL_IF(wanted_for("pread64", fd));
+    return REAL(pread64)(fd, data, length, offset);
+}
+
+ssize_t recv(int fd, void *data, size_t length, int flags)
+{
+    FAIL_IF(wanted("recv", NULL));
+    return REAL(recv)(fd, data, length, flags);
+}
+
 ssize_t write(int fd, const void *data, size_t length)
 {
     FAIL_IF(wanted_for("write", fd));
@@ -116,6 +162,24 @@ int ftruncate64(int fd, off64_t size)
     return REAL(ftruncate64)(fd, size);
 }
 
+int fcntl64(int fd, int command, ...)
+{
+    va_list arguments;
+    void *argument;
+
+    va_start(arguments, command);
+    argument = va_arg(arguments, void *);
+    va_end(arguments);
+    if (command == F_SETLK || command == F_SETLKW) FAIL_IF(wanted_for("lock", fd));
+    return REAL(fcntl64)(fd, command, argument);
+}
+
+int unlink(const char *path)
+{
+    FAIL_IF(wanted("unlink", path));
+    return REAL(unlink)(path);
+}
+
 void *mmap64(void *at, size_t length, int protection, int flags, int fd, off64_t offset)
 {
     int number = fd >= 0 ? wanted_for("mmap", fd) : 0;
@@ -131,6 +195,18 @@ int pipe2(int fds[2], int flags)
 {
     FAIL_IF(wanted("pipe2", NULL));
     return REAL(pipe2)(fds, flags);
+}
+
+int socketpair(int domain, int type, int protocol, int fds[2])
+{
+    FAIL_IF(wanted("socketpair", NULL));
+    return REAL(socketpair)(domain, type, protocol, fds);
+}
+
+int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    FAIL_IF(wanted("epoll_ctl", NULL));
+    return REAL(epoll_ctl)(epoll, operation, fd, event);
 }
 
 int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)

@@ -47,7 +47,7 @@ public:
         fail_if_told();
         return state_.unfinished;
     }
-    bool has_unfinished() override { return state_.unfinished > 0; }
+    std::int64_t unfinished() override { return state_.unfinished; }
 
     // The worker's and people's parts: the gateway uses none of them.
     std::vector<bx::StoredEvent> undispatched(std::size_t) override { unused(); }
@@ -64,6 +64,7 @@ public:
     }
     std::vector<bx::Orphan> orphans() override { unused(); }
     std::optional<bx::Millis> next_due(bx::Millis) override { unused(); }
+    void cap_due(bx::Millis) override { unused(); }
     std::vector<bx::DeliveryName> kill_wishes() override { unused(); }
     void register_worker(const bx::WorkerRecord&) override { unused(); }
     void unregister_worker(const bx::WorkerRecord&) override { unused(); }
@@ -257,6 +258,7 @@ BOOST_AUTO_TEST_CASE(answers_as_the_contract_says) {
     }
     BOOST_TEST(log_count("secret-token") == 0u);
     BOOST_TEST(log_count(" refused ") == 21u);
+    BOOST_TEST(log_count("reason=\"wrong token, sent by portal 'm2'\"") == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(checks_in_the_order_of_the_table) {
@@ -317,6 +319,16 @@ BOOST_AUTO_TEST_CASE(only_what_is_beyond_the_queue_limit_is_refused) {
     BOOST_TEST(answers[3].status == 503);
     BOOST_TEST(state.added.size() == 3u);
     BOOST_TEST(line(method("GET")) == "200 bxhook: not ready, see its log\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_queue_nearly_full_is_told_once_a_minute) {
+    BOOST_TEST(verdict(event()) == "200");
+    BOOST_TEST(verdict(event()) == "200");
+    BOOST_TEST(log_count("the queue is nearly full") == 0u);
+    BOOST_TEST(verdict(event()) == "200");
+    state.unfinished = 2;
+    BOOST_TEST(verdict(event()) == "200");
+    BOOST_TEST(log_count("the queue is nearly full") == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(a_busy_store_is_tried_again_at_once) {
@@ -436,6 +448,10 @@ BOOST_AUTO_TEST_CASE(starts_a_worker_when_none_runs_at_most_once_a_second) {
     for (int i = 0; i < 3; ++i) ask(event());
     BOOST_REQUIRE(started.size() == 1u);
     BOOST_TEST(started[0] == dir + "/bxhook.conf");
+    BOOST_TEST(gateway->owes_worker());  // none runs: the loop will ask again
+    bx::Millis end = bx::steady_now() + 10 * bx::second;
+    while (gateway->owes_worker() && bx::steady_now() < end) gateway->summon_worker();
+    BOOST_TEST(started.size() == 2u);
 }
 
 BOOST_AUTO_TEST_CASE(starts_no_worker_for_what_it_refused) {

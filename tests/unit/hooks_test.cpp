@@ -283,7 +283,7 @@ BOOST_AUTO_TEST_CASE(a_fix_is_named) {
     bx::HookSet set = bx::HookSet::load(config);
     auto found = bx::start_problem(*set.find("any"), config.hooks_dir);
     BOOST_REQUIRE(found.has_value());
-    BOOST_TEST(found->fix == "chmod go-w '" + path + "'");
+    BOOST_TEST(found->fix == "chmod go-w " + path);
 }
 
 BOOST_AUTO_TEST_CASE(a_links_target_must_be_safe_too) {

@@ -466,6 +466,7 @@ BOOST_AUTO_TEST_CASE(no_statement_walks_over_a_table_that_grows) {
     store.attempts(1, "crm");
     store.status(now);
     store.next_due(now);
+    store.cap_due(now);
     store.orphans();
     store.kill_wishes();
     store.probe();

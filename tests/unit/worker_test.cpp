@@ -101,12 +101,15 @@ struct Fixture {
 
     std::unique_ptr<bx::Store> store() const { return bx::open_store(store_path, {}); }
 
-    bx::EventNumber post(const std::string& body) {
+    bx::EventNumber add(const std::string& body) {
         bx::Tree tree = bx::decode_urlencoded(body, {});
         bx::Payload payload = bx::encode_payload(tree);
         bx::NewEvent event{bx::read_event(tree), false, bx::wall_now(), payload.body,
                            payload.secrets};
-        bx::EventNumber number = store()->add({&event, 1}, 1000).front().value();
+        return store()->add({&event, 1}, 1000).front().value();
+    }
+    bx::EventNumber post(const std::string& body) {
+        bx::EventNumber number = add(body);
         bx::wake_worker(store_path);
         return number;
     }
@@ -510,6 +513,53 @@ BOOST_AUTO_TEST_CASE(a_detached_worker_leaves_when_idle_and_not_before) {
     BOOST_REQUIRE(wait_for([&] { return !bx::worker_runs(store_path); }));
     BOOST_TEST((bx::wake_worker(store_path) == bx::WakeResult::no_worker));
     BOOST_TEST(store()->status(bx::wall_now()).workers.empty());
+    ::waitpid(-1, nullptr, WNOHANG);
+}
+
+BOOST_AUTO_TEST_CASE(a_retry_hours_away_keeps_a_detached_worker) {
+    configure("", "backoff 2h attempts 5");
+    hook("any", "exit 1");
+    bx::WorkerOptions options;
+    options.detached = true;
+    options.idle = 100;
+    bx::EventNumber number = deal("7");
+    BOOST_TEST(wait_exit(start(options)) == 0);
+    wait_state(number, "waiting 1/5 exit 1");
+    bx::Millis due = store()->deliveries(number).front().due_at.value();
+    BOOST_TEST(due - bx::wall_now() > bx::hour);
+    bx::Millis end = bx::steady_now() + 2 * bx::second;  // it looks once a second
+    BOOST_REQUIRE(wait_for([&] { return bx::steady_now() >= end; }));
+    BOOST_TEST((bx::wake_worker(store_path) == bx::WakeResult::woken));
+    ::kill(static_cast<pid_t>(store()->status(bx::wall_now()).workers.front().pid), SIGTERM);
+    BOOST_REQUIRE(wait_for([&] { return !bx::worker_runs(store_path); }));
+    BOOST_TEST(store()->deliveries(number).front().due_at.value() == due);
+    ::waitpid(-1, nullptr, WNOHANG);
+}
+
+// A worker that would leave at every moment, and events that come just then: each is woken for, or
+// starts a worker, once, and is done without anybody calling again.
+BOOST_AUTO_TEST_CASE(an_event_that_comes_while_a_worker_leaves_is_not_forgotten) {
+    hook("any", "exit 0");
+    bx::WorkerOptions options;
+    options.detached = true;
+    options.idle = 0;
+    int woken = 0;
+    std::vector<bx::EventNumber> numbers;
+    for (int i = 0; i < 150; ++i) {
+        numbers.push_back(add("event=ONCRMDEALUPDATE"));
+        if (bx::wake_worker(store_path) == bx::WakeResult::woken) {
+            ++woken;
+        } else {
+            BOOST_TEST(wait_exit(start(options)) == 0);
+        }
+        ::poll(nullptr, 0, i % 25);  // milliseconds: another moment of its life each time
+        while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+        }
+    }
+    for (bx::EventNumber number : numbers) wait_state(number, "done");
+    BOOST_TEST(woken > 0);
+    BOOST_TEST(woken < 150);
+    BOOST_REQUIRE(wait_for([&] { return !bx::worker_runs(store_path); }));
     ::waitpid(-1, nullptr, WNOHANG);
 }
 

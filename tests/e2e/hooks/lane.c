@@ -24,7 +24,7 @@ static void note(const char *what) {
 }
 
 int main(int argc, char **argv) {
-    char event[65536];
+    static char event[2 << 20];
     size_t size = 0;
     ssize_t count;
     long limit_us = argc > 1 ? atol(argv[1]) * 1000 : 0;

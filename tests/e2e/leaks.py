@@ -1,0 +1,111 @@
+"""The one checker of secrets.  A value the tests sent as one stays on a hook's stdin and, until its
+event has ended, in the store.
+
+Every site is asked about at its end (Site.stop), every answer when it comes (client.Answer).
+"""
+
+import contextlib
+import sqlite3
+import shutil
+import tempfile
+from pathlib import Path
+
+import bitrix
+
+
+class Leak(AssertionError):
+    """Secrets that were found, each as (value, place)."""
+
+
+def search(places):
+    """(secret, place) of each secret in PLACES, texts or bytes by name."""
+    secrets = [(secret, secret.encode(errors="surrogateescape")) for secret in bitrix.sent_secrets]
+    found = []
+    for place, data in places.items():
+        data = data.encode(errors="surrogateescape") if isinstance(data, str) else data
+        found += [(secret, place) for secret, wanted in secrets if wanted in data]
+    return found
+
+
+def refuse(found):
+    if found:
+        raise Leak(sorted(set(found)))
+
+
+def processes(pids):
+    """What everybody on the machine can read about PIDS."""
+    places = {}
+    for pid in pids:
+        for name in ("cmdline", "environ"):
+            with contextlib.suppress(OSError):
+                places[f"process {pid}: {name}"] = Path(f"/proc/{pid}/{name}").read_bytes()
+    return places
+
+
+def reports(site, events=None):
+    """What the commands say; each in both its forms about all, or about the numbers EVENTS."""
+    commands = [("check", "--print"), ("status",), ("list",)]
+    if events is None:
+        events = {line["event"] for line in site.list("--limit", "1000000")}
+        commands += [("check", "--json"), ("status", "--json"), ("list", "--json"), ("check",)]
+    for number in events:
+        commands += [("show", number), ("show", number, "--json")]
+    places = {}
+    for command in commands:
+        done = site.run(*command, check=False)
+        places[" ".join(map(str, command))] = done.stdout + done.stderr
+    return places
+
+
+def runs(site):
+    """Arguments and environment of every run of the probe."""
+    return {f"{run.name}: {name}": (run / name).read_bytes() for run in site.out.iterdir()
+            for name in ("argv", "environ") if (run / name).exists()}
+
+
+@contextlib.contextmanager
+def opened_copy(database):
+    """A copy: looking must leave no trace in the store.  sqlite3.Error when it is none."""
+    with tempfile.TemporaryDirectory(prefix="bxhook-e2e-") as directory:
+        for suffix in ("", "-wal", "-journal"):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copy(f"{database}{suffix}", directory)
+        with contextlib.closing(sqlite3.connect(Path(directory) / database.name)) as copy:
+            yield copy
+
+
+def stored(site):
+    """({table: its texts}, the newest event, whether one keeps its secrets) of the store, the table of
+    secrets left out."""
+    try:
+        with opened_copy(site.home / "state" / "queue.db") as copy:
+            copy.text_factory = bytes
+            newest, kept = copy.execute("SELECT max(n), count(slot) FROM event").fetchone()
+            names = {name.decode() for name, in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            return {f"table {name}": texts(copy, name) for name in names - {"slot"}}, newest, kept > 0
+    except sqlite3.Error:  # none yet, or what a test made of it
+        return {}, None, True
+
+
+def texts(database, table):
+    return b"\n".join(value for row in database.execute(f"SELECT * FROM {table}") for value in row
+                      if isinstance(value, bytes))
+
+
+def store_bytes(site):
+    """The store's files, whatever they mean."""
+    return {f"state/{path.name}": path.read_bytes() for path in (site.home / "state").iterdir()
+            if path.is_file() and not path.name.endswith(".log")}
+
+
+def at_rest(site):
+    """All places of SITE, of which nothing runs any more."""
+    places = site.logs() | runs(site)
+    tables, newest, kept = stored(site)
+    places |= tables
+    if newest:
+        places |= reports(site, [newest])
+    # A killed process leaves its log of the store behind; the next worker sees to it.
+    if not kept and site.run("work", "--once", check=False).returncode == 0:
+        places |= store_bytes(site)
+    return places

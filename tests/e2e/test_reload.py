@@ -1,0 +1,191 @@
+"""Scripts and config that change while gateway and worker run."""
+
+import json
+import os
+import signal
+
+import pytest
+
+import bitrix
+import client
+from scratch import wait_for
+
+
+@pytest.fixture
+def serving(site):
+    site.serve()
+    return site
+
+
+def post(site, *args, **options):
+    return client.fastcgi(site.socket, bitrix.body(*args, **options)).event
+
+
+def settled(site, number):
+    """The event once the worker has matched it."""
+    return wait_for(lambda: (e := site.show(number))["state"] != "new" and e, "the event's match")
+
+
+def output_of(site, number, hook):
+    return site.delivery(number, hook)["attempts"][-1]["stdout"]
+
+
+def count(site, words):
+    return site.log().count(words)
+
+
+def told(site):
+    """What `status`, `check` and the log say of what is wrong."""
+    status = site.status()
+    check = json.loads(site.run("check", "--json", check=False).stdout)
+    return (" ".join(status["problems"]), " ".join(p["message"] + p["place"] for p in check["problems"]), site.log())
+
+
+# -- scripts
+
+def test_a_script_is_taken_up_replaced_and_dropped_without_a_restart(serving):
+    serving.hook("ONCRMLEADADD", "echo lead")
+    assert settled(serving, post(serving))["state"] == "skipped"
+    worker = serving.worker_pid()
+    serving.hook("ONCRMDEALUPDATE", "echo one")
+    assert output_of(serving, post(serving), "ONCRMDEALUPDATE") == "one\n"
+    serving.hook("ONCRMDEALUPDATE", "echo two")
+    assert output_of(serving, post(serving), "ONCRMDEALUPDATE") == "two\n"
+    serving.hook("ONCRMDEALUPDATE.d/more", "echo more")
+    number = post(serving)
+    assert output_of(serving, number, "ONCRMDEALUPDATE.d.more") == "more\n"
+    (serving.hooks / "ONCRMDEALUPDATE").rename(serving.hooks / "ONCRMDEALUPDATE.disabled")
+    (serving.hooks / "ONCRMDEALUPDATE.d" / "more").unlink()
+    event = settled(serving, post(serving))  # some seconds later: they might have come back
+    assert (event["state"], event["reason"]) == ("skipped", "no hook takes it")
+    assert serving.worker_pid() == worker
+
+
+def test_a_script_replaced_by_delete_and_create_loses_no_event(serving):
+    serving.hook("ONCRMDEALUPDATE", "echo old")
+    serving.delivery(post(serving), "ONCRMDEALUPDATE")
+    numbers = []
+    for i in range(3):
+        (serving.hooks / "ONCRMDEALUPDATE").unlink()
+        numbers += [post(serving, id=i) for _ in range(5)]
+        serving.hook("ONCRMDEALUPDATE", f"echo new {i}")
+        numbers.append(post(serving, id=i))
+    for number in numbers:
+        assert output_of(serving, number, "ONCRMDEALUPDATE").startswith("new")
+
+
+def test_a_running_hook_whose_file_is_replaced_ends_as_it_began(serving):
+    gate = serving.gate()
+    serving.hook("any", f"echo before; {gate.wait}; echo after")
+    number = post(serving)
+    wait_for(lambda: serving.show(number)["deliveries"] and
+             serving.show(number)["deliveries"][0]["state"] == "running", "the run")
+    serving.hook("any", "echo new")
+    gate.open()
+    assert output_of(serving, number, "any") == "before\nafter\n"
+    assert output_of(serving, post(serving), "any") == "new\n"
+
+
+GONE = {  # how the hook goes: the reason of the attempts
+    "block": "missing", "file": "missing", "bit": "not executable"}
+
+
+@pytest.mark.parametrize("how", GONE)
+def test_what_waits_for_a_hook_that_is_gone_fails_and_ends_dead(serving, how):
+    """Also one that has fewer attempts than others: it is retried by its own count."""
+    program = serving.hook("x.disabled", "exit 0")
+    more = "hook gone { event ONCRMDEALUPDATE " + (f"run {program} " if how == "block" else "")
+    if how != "block":
+        more = "hook ONCRMDEALUPDATE { "
+        path = serving.hook("ONCRMDEALUPDATE", "exit 0")
+    hook = "gone" if how == "block" else "ONCRMDEALUPDATE"
+    serving.configure(more=more + "delay 2s attempts 3 }\n", defaults="attempts 12 backoff_max 1h")
+    number = post(serving)
+    serving.delivery(number, hook, ("waiting",))
+    if how == "block":
+        serving.configure(defaults="attempts 12 backoff_max 1h")
+    elif how == "file":
+        path.unlink()
+    else:
+        path.chmod(0o644)
+    delivery = serving.delivery(number, hook, ("dead",))
+    assert [(a["attempt"], a["result"], a["exit"]) for a in delivery["attempts"]] == [
+        (n, "failed", None) for n in (1, 2, 3)]
+    assert all(a["reason"].startswith(GONE[how]) for a in delivery["attempts"]), delivery
+    assert delivery["reason"].startswith(GONE[how])
+    assert f"delivery={number}/{hook}" in serving.log() and "dead" in serving.log()
+    # A person can have it run once the hook is there again.
+    serving.configure(more=more + "attempts 3 }\n")
+    if how != "block":
+        serving.hook("ONCRMDEALUPDATE", "exit 0")
+    serving.run("check", check=False)
+    wait_for(lambda: serving.run("retry", f"{number}/{hook}", check=False).returncode == 0 and
+             serving.delivery(number, hook, ("done", "dead"))["state"] == "done", "the repeat")
+
+
+def test_a_disabled_hook_takes_nothing_new_and_what_waits_waits_on(serving):
+    serving.configure(defaults="delay 2s")
+    serving.hook("any", "exit 0")
+    first = post(serving)
+    serving.delivery(first, states=("waiting",))
+    loaded = count(serving, "worker: config loaded")
+    serving.configure(more="hook any { disabled yes }\n")
+    wait_for(lambda: count(serving, "worker: config loaded") > loaded, "the worker to load the config")
+    second = settled(serving, post(serving))
+    assert second["state"] == "skipped" and "disabled" in second["refused"][0]["reason"]
+    wait_for(lambda: serving.status()["due"] == 1, "the first to be due")
+    third = settled(serving, post(serving))  # a turn of the worker in which it could have begun
+    assert third["state"] == "skipped" and serving.show(first)["deliveries"][0]["state"] == "waiting"
+    serving.configure()
+    assert serving.delivery(first)["attempt"] == 1
+
+
+# -- config
+
+def test_sighup_loads_the_config_and_a_change_loads_itself(site):
+    site.configure(worker="start manual")
+    site.serve()
+    worker = site.work()
+    wait_for(site.worker_pid, "the worker")
+    for name, process in (("gateway", site.gateway), ("worker", worker)):
+        before = count(site, f"{name}: config loaded")
+        os.kill(process.pid, signal.SIGHUP)
+        wait_for(lambda: count(site, f"{name}: config loaded") == before + 1, f"the {name} to load the config")
+    before = {name: count(site, f"{name}: config loaded") for name in ("gateway", "worker")}
+    program = site.hook("x.disabled", "echo from the block")
+    site.configure(worker="start manual", more=f"hook new {{ event * run {program} }}\n")
+    number = post(site)
+    # The worker looks each second, the gateway with a request.
+    wait_for(lambda: client.fastcgi(site.socket, method="GET").status == 200 and
+             all(count(site, f"{name}: config loaded") > n for name, n in before.items()), "both to load it")
+    assert output_of(site, number, "new") == "from the block\n"
+
+
+@pytest.mark.parametrize("more,words", [
+    ("hook any { tiemout 5s }\n", "timeout"), ("retention { done 5x }\n", "retention"), ("limits {\n", "missing")])
+def test_an_invalid_config_keeps_the_old_one_and_says_so(serving, more, words):
+    serving.hook("any", f'echo "$BX_EVENT_NUMBER" >> {serving.out}/ran')
+    serving.delivery(post(serving))
+    serving.configure(more=more)
+    wait_for(lambda: "config refused, the old one stays" in serving.log(), "the worker to refuse it")
+    wait_for(lambda: all(words in said for said in told(serving)), lambda: told(serving))
+    assert not serving.status()["ok"]
+    number = post(serving)  # runs by the old one
+    wait_for(lambda: str(number) in (serving.out / "ran").read_text().split(), "the run")
+    serving.configure()
+    wait_for(lambda: serving.status()["ok"] and not serving.status()["problems"], "all well again")
+    serving.delivery(post(serving))
+
+
+def test_two_hooks_of_one_name_leave_events_new_until_mended(serving):
+    serving.hook("ONCRMDEALUPDATE", "echo one")
+    serving.delivery(post(serving), "ONCRMDEALUPDATE")
+    twin = serving.hook("ONCRMDEALUPDATE.sh", "echo two")
+    number = post(serving)
+    wait_for(lambda: (serving.status()["workers"] or [{"config_error": None}])[0]["config_error"], "it in status")
+    for said in told(serving):
+        assert "ONCRMDEALUPDATE" in said
+    assert serving.show(number)["state"] == "new"
+    twin.unlink()
+    assert output_of(serving, number, "ONCRMDEALUPDATE") == "one\n"
+    wait_for(lambda: not serving.status()["problems"], "all well again")

@@ -1,0 +1,23 @@
+# The program with its fault points (src/base/fault.h), and the long run of the crash tests:
+#
+#   torture MINUTES=n    kills, power cuts and failing calls at random, until the first broken promise
+
+MINUTES = 30
+
+# Only the files with fault points are compiled anew.
+FAULT_SRC := $(shell grep -l '"base/fault.h"' $(LIB_SRC))
+FAULT_OBJ = $(FAULT_SRC:%.cpp=$(BUILD)/faults/%.o)
+
+.PHONY: torture
+
+torture: all $(BUILD)/bxhook-faults
+	BXHOOK='$(abspath $(PROGRAM))' BUILD='$(BUILD)' /usr/bin/python3 tests/faults/torture.py $(MINUTES)
+
+$(BUILD)/bxhook-faults: $(MAIN_OBJ) $(FAULT_OBJ) $(filter-out $(FAULT_SRC:%.cpp=$(BUILD)/%.o),$(LIB_OBJ))
+	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(LIBS)
+
+$(BUILD)/faults/%.o: %.cpp $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(Q_CXX)$(CXX) $(ALL_CPPFLAGS) -DBXHOOK_FAULTS $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(FAULT_OBJ:.o=.d)
