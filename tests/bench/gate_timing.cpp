@@ -138,7 +138,8 @@ void print(const char* title, const std::vector<Kind>& kinds) {
 
 // gate-timing [ROUNDS]
 int main(int argc, char** argv) {
-    const auto rounds = static_cast<std::size_t>(argc > 1 ? std::max(100, std::atoi(argv[1])) : 50'000);
+    const int wanted = argc > 1 ? std::atoi(argv[1]) : 50'000;
+    const auto rounds = static_cast<std::size_t>(std::max(100, wanted));
     const bx::Gate gate = make_gate();
     std::vector<Kind> kinds = make_kinds();
     volatile int verdicts = 0;  // keeps the calls

@@ -215,8 +215,8 @@ def test_logs_are_the_last_attempt_s(quiet):
 def test_logs_of_what_has_not_run(quiet):
     quiet.hook("any", "exit 0")
     number = post(quiet)
-    assert "no delivery" in reason_of(quiet.run("logs", f"{number}/any", check=False), 1)
-    assert "no delivery" in reason_of(quiet.run("logs", number, check=False), 1)
+    for command, name in (("logs", f"{number}/any"), ("logs", number), ("show", f"{number}/any"), ("retry", f"{number}/any")):
+        assert "no worker has matched event" in reason_of(quiet.run(command, name, check=False), 1)
     assert "no event" in reason_of(quiet.run("logs", "999/any", check=False), 1)
 
 

@@ -86,9 +86,11 @@ def test_two_nginx_workers_with_five_hundred_kept_connections_starve_nobody(site
 def test_a_burst_through_nginx_while_the_store_stalls_is_no_502(site):
     """2,000 clients within a stall of 0.8 s; the gateway may have half as many connections."""
     serve_with_descriptors(site, DESCRIPTORS)
+    assert client.fastcgi(site.socket, bitrix.body()).event
+    fds = open_fds(site)
     nginx = Nginx(site, workers=2, kept=500)
     keep(site, nginx, 500)
-    fds, rss = open_fds(site), rss_kb(site)
+    rss = rss_kb(site)
     for _ in range(2):
         with Crowd(nginx.port, 2000) as crowd:
             with locked_store(site):
@@ -97,9 +99,10 @@ def test_a_burst_through_nginx_while_the_store_stalls_is_no_502(site):
                 time.sleep(max(0.0, end - time.monotonic()))
             statuses = crowd.statuses()
         assert set(statuses) <= {200, 503} and statuses.count(200) > 1000, statuses.count(200)
-    assert open_fds(site) < max(fds, DESCRIPTORS)
     # What a batch needs at its largest, once; it does not grow with their number.
     assert rss_kb(site) < rss + 8192
+    assert nginx.process.stop() == 0
+    wait_for(lambda: open_fds(site) <= fds, "the connections' descriptors")
 
 
 # -- Slow clients, where the web server does not wait for the whole body
@@ -203,7 +206,8 @@ FORGED = {
     "JSON: a list for the token": as_json('{"event":"E","auth":{"member_id":"MEMBER","application_token":["TOKEN"]}}'),
     "JSON: null for the token": as_json('{"event":"E","auth":{"member_id":"MEMBER","application_token":null}}'),
     "JSON: true for the token": as_json('{"event":"E","auth":{"member_id":"MEMBER","application_token":true}}'),
-    "JSON: the name of a form's field": as_json('{"event":"E","auth[member_id]":"MEMBER","auth[application_token]":"TOKEN"}'),
+    "JSON: the name of a form's field": as_json(
+        '{"event":"E","auth[member_id]":"MEMBER","auth[application_token]":"TOKEN"}'),
     "multipart: no token": as_multipart(),
     "multipart: the token twice": as_multipart((TOKEN_NAME, bitrix.TOKEN), (TOKEN_NAME, bitrix.TOKEN)),
     "multipart: wrong, then right": as_multipart((TOKEN_NAME, bitrix.WRONG_TOKEN), (TOKEN_NAME, bitrix.TOKEN)),

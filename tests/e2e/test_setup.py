@@ -231,6 +231,15 @@ def test_check_warns_of_hooks_no_event_reaches(site):
     assert finds(site, "warning", ["hook c", "coalesce has no effect"])
 
 
+@needs_root
+def test_check_of_a_script_of_root_names_a_chmod_that_helps_the_worker(site):
+    hook = site.hook("ONCRMLEADADD", "exit 0\n", 0o644)
+    os.chown(hook, 0, 0)
+    assert finds(site, "warning", ["hook ONCRMLEADADD", "not executable"], fix="chmod a+rx", status=0)
+    hook.chmod(0o711)
+    assert finds(site, "warning", ["hook ONCRMLEADADD", "cannot be read"], fix="chmod a+r ", status=0)
+
+
 def test_check_of_two_hooks_of_one_name(site):
     site.hook("ONAPPTEST.sh", "exit 0\n")
     site.hook("ONAPPTEST.py", "exit 0\n")

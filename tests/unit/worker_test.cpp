@@ -526,9 +526,7 @@ BOOST_AUTO_TEST_CASE(a_retry_hours_away_keeps_a_detached_worker) {
     BOOST_TEST(wait_exit(start(options)) == 0);
     wait_state(number, "waiting 1/5 exit 1");
     bx::Millis due = store()->deliveries(number).front().due_at.value();
-    BOOST_TEST(due - bx::wall_now() > bx::hour);
-    bx::Millis end = bx::steady_now() + 2 * bx::second;  // it looks once a second
-    BOOST_REQUIRE(wait_for([&] { return bx::steady_now() >= end; }));
+    ::poll(nullptr, 0, 2000);  // it looks once a second
     BOOST_TEST((bx::wake_worker(store_path) == bx::WakeResult::woken));
     ::kill(static_cast<pid_t>(store()->status(bx::wall_now()).workers.front().pid), SIGTERM);
     BOOST_REQUIRE(wait_for([&] { return !bx::worker_runs(store_path); }));
@@ -553,14 +551,11 @@ BOOST_AUTO_TEST_CASE(an_event_that_comes_while_a_worker_leaves_is_not_forgotten)
             BOOST_TEST(wait_exit(start(options)) == 0);
         }
         ::poll(nullptr, 0, i % 25);  // milliseconds: another moment of its life each time
-        while (::waitpid(-1, nullptr, WNOHANG) > 0) {
-        }
     }
     for (bx::EventNumber number : numbers) wait_state(number, "done");
-    BOOST_TEST(woken > 0);
-    BOOST_TEST(woken < 150);
+    BOOST_TEST((woken > 0 && woken < 150));
     BOOST_REQUIRE(wait_for([&] { return !bx::worker_runs(store_path); }));
-    ::waitpid(-1, nullptr, WNOHANG);
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) continue;
 }
 
 BOOST_AUTO_TEST_CASE(a_detached_worker_waits_for_a_bad_hook_to_be_mended) {

@@ -1,0 +1,278 @@
+// What a store's operations cost when it has grown, beside an empty one; growth.py makes the table.
+//
+//   bench-growth fill STORE EVENTS WAITING   EVENTS finished events, then WAITING deliveries
+//   bench-growth measure EMPTY FULL          lines "name empty-wall full-wall empty-cpu full-cpu",
+//                                            medians in microseconds a unit of work
+//   bench-growth prune STORE                 adds while all finished events are deleted as the
+//                                            worker does it: lines "name value"
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "store/store.h"
+
+namespace {
+
+using bx::Store;
+
+constexpr std::size_t batch = 500;
+constexpr int portals = 50;
+constexpr int lane_length = 5;
+constexpr int rounds = 400;
+constexpr std::size_t prune_step = 200;  // as in src/worker/house.cpp
+constexpr std::int64_t no_limit = 1'000'000'000;
+
+struct Stopwatch {
+    static double cpu() {
+        timespec now{};
+        ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+        return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
+    }
+    static double wall() {
+        const auto now = std::chrono::steady_clock::now().time_since_epoch();
+        return std::chrono::duration<double, std::micro>(now).count();
+    }
+    double wall_began = wall(), cpu_began = cpu();
+    std::pair<double, double> us() const { return {wall() - wall_began, cpu() - cpu_began}; }
+};
+
+double median(std::vector<double> values) {
+    std::ranges::nth_element(values, values.begin() + static_cast<long>(values.size() / 2));
+    return values[values.size() / 2];
+}
+
+// An event as Bitrix24 sends it, in size too.
+bx::NewEvent event(std::int64_t number) {
+    bx::NewEvent made;
+    made.facts.code = "ONCRMDEALUPDATE";
+    made.facts.kind = "ONCRMDEAL";
+    made.facts.id = std::to_string(number / lane_length);
+    made.facts.domain = "portal" + std::to_string(number % portals) + ".bitrix24.com";
+    made.facts.member_id = "member" + std::to_string(number % portals);
+    made.facts.user_id = "17";
+    made.facts.handler_id = "655";
+    made.facts.ts = "1736424182";
+    made.received_at = bx::wall_now();
+    made.body = std::string(500, 'b');
+    made.secrets = std::string(130, 's');
+    return made;
+}
+
+// A store as its two users have it open.
+struct Users {
+    explicit Users(const std::string& place)
+        : gateway(bx::open_store(place, {})),
+          worker(bx::open_store(place, {.durable = false, .give_up = nullptr})) {}
+
+    std::vector<bx::EventNumber> add(std::size_t count) {
+        std::vector<bx::NewEvent> events;
+        for (std::size_t i = 0; i < count; ++i) events.push_back(event(next_++));
+        std::vector<bx::EventNumber> numbers;
+        for (const auto& number : gateway->add(events, no_limit)) numbers.push_back(number.value());
+        return numbers;
+    }
+    std::size_t match(const std::string& hook, std::size_t at_most = batch) {
+        std::vector<bx::Dispatch> verdicts;
+        bx::NewDelivery delivery;
+        delivery.hook = hook;
+        delivery.max_attempts = 12;
+        delivery.due_at = bx::wall_now();
+        for (const bx::StoredEvent& found : worker->undispatched(at_most)) {
+            verdicts.push_back({found.number, {delivery}, {}, {}});
+        }
+        worker->dispatch(verdicts, bx::wall_now());
+        return verdicts.size();
+    }
+    std::size_t run(std::size_t slots) {
+        const auto room = [](const std::string&) { return std::size_t{1'000'000}; };
+        std::vector<bx::Finish> runs;
+        for (const bx::Claim& claim : worker->claim(slots, room, bx::wall_now())) {
+            bx::Finish run;
+            run.event = claim.event.number;
+            run.hook = claim.hook;
+            run.attempt = claim.attempt;
+            run.exit = 0;
+            run.ended_at = bx::wall_now();
+            run.out = {"200 OK\n", 7};
+            runs.push_back(std::move(run));
+        }
+        worker->finish(runs);
+        return runs.size();
+    }
+
+    std::unique_ptr<Store> gateway, worker;
+
+private:
+    std::int64_t next_ = 0;
+};
+
+int fill(const std::string& place, std::int64_t events, std::int64_t waiting) {
+    Users users(place);
+    for (std::int64_t done = 0; done < events; done += static_cast<std::int64_t>(batch)) {
+        users.add(batch);
+        users.match("crm");
+        while (users.run(batch) > 0) {  // lanes: one of each at a time
+        }
+    }
+    for (std::int64_t made = 0; made < waiting; made += static_cast<std::int64_t>(batch)) {
+        users.add(batch);
+        users.match("backlog");
+    }
+    return 0;
+}
+
+// One operation: PREPARE is not measured; WORK gives by how many units it counts.
+struct Operation {
+    const char* name;
+    int times;
+    std::function<void(Users&)> prepare;
+    std::function<std::size_t(Users&)> work;
+};
+
+std::vector<Operation> operations() {
+    const auto nothing = [](Users&) {};
+    const auto clear = [](Users& users) {
+        while (users.match("crm") > 0) {
+        }
+    };
+    return {
+        {"accept-1", rounds, nothing, [](Users& users) { return users.add(1).size(); }},
+        {"accept-32", rounds / 4, nothing, [](Users& users) { return users.add(32).size(); }},
+        {"match-32", rounds / 4,
+         [clear](Users& users) {
+             clear(users);
+             users.add(32);
+         },
+         [](Users& users) { return users.match("crm", 32); }},
+        {"claim-finish-4", rounds,
+         [clear](Users& users) {
+             users.add(4);
+             clear(users);
+         },
+         [](Users& users) { return users.run(4); }},
+        {"claim-finish-1", rounds,
+         [clear](Users& users) {
+             users.add(1);
+             clear(users);
+         },
+         [](Users& users) { return users.run(1); }},
+        {"next-due", rounds, nothing,
+         [](Users& users) {
+             users.worker->next_due(bx::wall_now());
+             return std::size_t{1};
+         }},
+        {"list-50", 20, nothing,
+         [](Users& users) {
+             users.worker->list({});
+             return std::size_t{1};
+         }},
+        {"list-dead", 20, nothing,
+         [](Users& users) {
+             bx::ListFilter filter;
+             filter.state = "dead";
+             users.worker->list(filter);
+             return std::size_t{1};
+         }},
+        {"show", 20, nothing,
+         [](Users& users) {
+             users.worker->event(1);
+             users.worker->deliveries(1);
+             users.worker->attempts(1, "crm");
+             return std::size_t{1};
+         }},
+        {"status", 20, nothing,
+         [](Users& users) {
+             users.worker->status(bx::wall_now());
+             return std::size_t{1};
+         }},
+    };
+}
+
+// The two stores by turns, so that whatever else the machine does hits both.
+int measure(const std::string& empty, const std::string& full) {
+    Users users[] = {Users(empty), Users(full)};
+    for (const Operation& operation : operations()) {
+        std::vector<double> wall[2], cpu[2];
+        for (int i = 0; i < operation.times; ++i) {
+            for (int which : {0, 1}) {
+                operation.prepare(users[which]);
+                const Stopwatch watch;
+                const auto units = static_cast<double>(operation.work(users[which]));
+                const auto [wall_us, cpu_us] = watch.us();
+                wall[which].push_back(wall_us / units);
+                cpu[which].push_back(cpu_us / units);
+            }
+        }
+        std::printf("%s %.1f %.1f %.1f %.1f\n", operation.name, median(wall[0]), median(wall[1]),
+                    median(cpu[0]), median(cpu[1]));
+        std::fflush(stdout);
+    }
+    return 0;
+}
+
+int prune(const std::string& place) {
+    std::atomic<bool> over = false;
+    std::size_t pruned = 0;
+    std::vector<double> steps;
+    std::thread pruner([&] {
+        const auto store = bx::open_store(place, {.durable = false, .give_up = nullptr});
+        for (std::size_t count = 1; count > 0;) {
+            const Stopwatch watch;
+            count = store->prune({bx::wall_now() + bx::hour, 0, prune_step});
+            steps.push_back(watch.us().first / 1000);
+            pruned += count;
+        }
+        over = true;
+    });
+    std::vector<double> waits;
+    Users users(place);
+    const double began = Stopwatch::wall();
+    while (!over) {
+        const Stopwatch watch;
+        users.add(1);
+        waits.push_back(watch.us().first / 1000);
+        // As events come, not as fast as they can: else most waits are for oneself.
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    const double took = Stopwatch::wall() - began;
+    pruner.join();
+    std::ranges::sort(waits);
+    std::ranges::sort(steps);
+    const auto at = [](const std::vector<double>& sorted, double part) {
+        return sorted[static_cast<std::size_t>(part * static_cast<double>(sorted.size() - 1))];
+    };
+    std::printf("events-pruned %zu\nevents-a-second %.0f\nadds %zu\n", pruned,
+                static_cast<double>(pruned) / took * 1e6, waits.size());
+    std::printf("step-median %.1f\nstep-longest %.1f\n", at(steps, 0.5), steps.back());
+    std::printf("add-median %.1f\nadd-99th %.1f\nadd-longest %.1f\n", at(waits, 0.5),
+                at(waits, 0.99), waits.back());
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const std::vector<std::string> args(argv + 1, argv + argc);
+    try {
+        if (args.size() == 4 && args[0] == "fill") {
+            return fill(args[1], std::stoll(args[2]), std::stoll(args[3]));
+        }
+        if (args.size() == 3 && args[0] == "measure") return measure(args[1], args[2]);
+        if (args.size() == 2 && args[0] == "prune") return prune(args[1]);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "bench-growth: %s\n", error.what());
+        return 1;
+    }
+    std::fprintf(stderr, "usage: bench-growth fill|measure|prune ...\n");
+    return 2;
+}
