@@ -3,8 +3,9 @@
 //   bench-growth fill STORE EVENTS WAITING   EVENTS finished events, then WAITING deliveries
 //   bench-growth measure EMPTY FULL          lines "name empty-wall full-wall empty-cpu full-cpu",
 //                                            medians in microseconds a unit of work
-//   bench-growth prune STORE                 adds while all finished events are deleted as the
-//                                            worker does it: lines "name value"
+//   bench-growth prune STORE STEP PAUSE      adds while all finished events are deleted, STEP a
+//                                            transaction and PAUSE ms between two: milliseconds
+//                                            of each, "median 99% longest"
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -27,9 +28,7 @@ using bx::Store;
 
 constexpr std::size_t batch = 500;
 constexpr int portals = 50;
-constexpr int lane_length = 5;
 constexpr int rounds = 400;
-constexpr std::size_t prune_step = 200;  // as in src/worker/house.cpp
 constexpr std::int64_t no_limit = 1'000'000'000;
 
 struct Stopwatch {
@@ -56,7 +55,8 @@ bx::NewEvent event(std::int64_t number) {
     bx::NewEvent made;
     made.facts.code = "ONCRMDEALUPDATE";
     made.facts.kind = "ONCRMDEAL";
-    made.facts.id = std::to_string(number / lane_length);
+    // A lane each: freeing the next of a lane is work that an empty store has not.
+    made.facts.id = std::to_string(number);
     made.facts.domain = "portal" + std::to_string(number % portals) + ".bitrix24.com";
     made.facts.member_id = "member" + std::to_string(number % portals);
     made.facts.user_id = "17";
@@ -121,8 +121,7 @@ int fill(const std::string& place, std::int64_t events, std::int64_t waiting) {
     for (std::int64_t done = 0; done < events; done += static_cast<std::int64_t>(batch)) {
         users.add(batch);
         users.match("crm");
-        while (users.run(batch) > 0) {  // lanes: one of each at a time
-        }
+        users.run(batch);
     }
     for (std::int64_t made = 0; made < waiting; made += static_cast<std::int64_t>(batch)) {
         users.add(batch);
@@ -220,7 +219,29 @@ int measure(const std::string& empty, const std::string& full) {
     return 0;
 }
 
-int prune(const std::string& place) {
+double at(const std::vector<double>& sorted, double part) {
+    return sorted[static_cast<std::size_t>(part * static_cast<double>(sorted.size() - 1))];
+}
+
+// How long each add took, in milliseconds, sorted, until OVER.
+std::vector<double> adds(Users& users, const std::function<bool()>& over) {
+    std::vector<double> waits;
+    while (!over()) {
+        const Stopwatch watch;
+        users.add(1);
+        waits.push_back(watch.us().first / 1000);
+        // As events come, not as fast as they can.
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    std::ranges::sort(waits);
+    return waits;
+}
+
+int prune(const std::string& place, std::size_t step, int pause) {
+    Users users(place);
+    const double quiet_end = Stopwatch::wall() + 10e6;
+    const auto quiet = adds(users, [&] { return Stopwatch::wall() > quiet_end; });
+
     std::atomic<bool> over = false;
     std::size_t pruned = 0;
     std::vector<double> steps;
@@ -228,34 +249,23 @@ int prune(const std::string& place) {
         const auto store = bx::open_store(place, {.durable = false, .give_up = nullptr});
         for (std::size_t count = 1; count > 0;) {
             const Stopwatch watch;
-            count = store->prune({bx::wall_now() + bx::hour, 0, prune_step});
+            count = store->prune({bx::wall_now() + bx::hour, 0, step});
             steps.push_back(watch.us().first / 1000);
             pruned += count;
+            std::this_thread::sleep_for(std::chrono::milliseconds(pause));
         }
         over = true;
     });
-    std::vector<double> waits;
-    Users users(place);
     const double began = Stopwatch::wall();
-    while (!over) {
-        const Stopwatch watch;
-        users.add(1);
-        waits.push_back(watch.us().first / 1000);
-        // As events come, not as fast as they can: else most waits are for oneself.
-        std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
+    const auto pruning = adds(users, [&] { return over.load(); });
     const double took = Stopwatch::wall() - began;
     pruner.join();
-    std::ranges::sort(waits);
     std::ranges::sort(steps);
-    const auto at = [](const std::vector<double>& sorted, double part) {
-        return sorted[static_cast<std::size_t>(part * static_cast<double>(sorted.size() - 1))];
-    };
-    std::printf("events-pruned %zu\nevents-a-second %.0f\nadds %zu\n", pruned,
-                static_cast<double>(pruned) / took * 1e6, waits.size());
-    std::printf("step-median %.1f\nstep-longest %.1f\n", at(steps, 0.5), steps.back());
-    std::printf("add-median %.1f\nadd-99th %.1f\nadd-longest %.1f\n", at(waits, 0.5),
-                at(waits, 0.99), waits.back());
+    std::printf("events-a-second %.0f\n", static_cast<double>(pruned) / took * 1e6);
+    std::printf("step %.1f %.1f %.1f\n", at(steps, 0.5), at(steps, 0.99), steps.back());
+    std::printf("add-before %.1f %.1f %.1f\n", at(quiet, 0.5), at(quiet, 0.99), quiet.back());
+    std::printf("add-meanwhile %.1f %.1f %.1f\n", at(pruning, 0.5), at(pruning, 0.99),
+                pruning.back());
     return 0;
 }
 
@@ -268,7 +278,9 @@ int main(int argc, char** argv) {
             return fill(args[1], std::stoll(args[2]), std::stoll(args[3]));
         }
         if (args.size() == 3 && args[0] == "measure") return measure(args[1], args[2]);
-        if (args.size() == 2 && args[0] == "prune") return prune(args[1]);
+        if (args.size() == 4 && args[0] == "prune") {
+            return prune(args[1], std::stoul(args[2]), std::stoi(args[3]));
+        }
     } catch (const std::exception& error) {
         std::fprintf(stderr, "bench-growth: %s\n", error.what());
         return 1;
