@@ -1,3 +1,6 @@
+#include <chrono>
+#include <thread>
+
 #include "cli/command.h"
 
 namespace bx {
@@ -14,7 +17,10 @@ int run(const Arguments& args) {
     }
     std::unique_ptr<Store> store = store_of(*config);
     std::size_t total = 0;
-    while (std::size_t deleted = store->prune(order)) total += deleted;
+    while (std::size_t deleted = store->prune(order)) {
+        total += deleted;
+        std::this_thread::sleep_for(std::chrono::milliseconds(prune_pause));
+    }
     print("deleted " + std::to_string(total) + (total == 1 ? " event\n" : " events\n"));
     return 0;
 }

@@ -64,8 +64,11 @@ struct Wish {
 struct PruneOrder {
     Millis done_before = 0;  // events that ended before it: done, merged, cancelled, skipped
     Millis dead_before = 0;  // and those with a dead delivery; 0: none
-    std::size_t at_most = 500;  // events in one transaction
+    std::size_t at_most = 100;  // events in one transaction
 };
+
+// Between two calls of prune: the others are to get the store's lock.
+constexpr Millis prune_pause = 5;
 
 class Store {
 public:

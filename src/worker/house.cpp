@@ -12,7 +12,6 @@ namespace bx {
 
 namespace {
 
-constexpr std::size_t prune_step = 200;      // events, so that the gateway never waits for long
 constexpr Millis scrub_limit = 50 * second;  // the contract's minute, with room for the work itself
 
 std::string host_name() {
@@ -36,7 +35,7 @@ void Loop::keep_house() {
         pruning_ = unscrubbed_ = true;
         cap_waits();
     }
-    if (pruning_) prune();
+    if (pruning_ && now_ >= prune_at_) prune();
     scrub();
 }
 
@@ -112,9 +111,10 @@ void Loop::prune() {
     const ConfigPtr& config = config_file_.current();
     if (!config) return;
     Millis wall = wall_now();
-    PruneOrder order{wall - config->retention.done, wall - config->retention.dead, prune_step};
+    PruneOrder order{.done_before = wall - config->retention.done,
+                     .dead_before = wall - config->retention.dead};
     pruning_ = store_.prune(order) > 0;
-    more_ = more_ || pruning_;
+    prune_at_ = steady_now() + prune_pause;
 }
 
 // When idle, and at the latest in time: the checkpoint costs the gateway a moment.

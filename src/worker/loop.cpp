@@ -105,7 +105,7 @@ void Loop::turn() {
 // False when the turn is only about a hook's output.
 bool Loop::has_store_work() const {
     return more_ || woken_ || !finishes_.empty() || now_ >= second_at_ ||
-           (next_due_ && wall_now() >= *next_due_);
+           (pruning_ && now_ >= prune_at_) || (next_due_ && wall_now() >= *next_due_);
 }
 
 void Loop::use_store() {
@@ -147,6 +147,7 @@ Millis Loop::wait_time() const {
     } else {
         if (!finishes_.empty()) return 0;
         if (next_due_) until = std::min(until, now + std::max(*next_due_ - wall_now(), Millis{0}));
+        if (pruning_) until = std::min(until, prune_at_);
     }
     if (hooks_.settled_at() > now) until = std::min(until, hooks_.settled_at());
     if (stopping_ && grace_until_ > now) until = std::min(until, grace_until_);
@@ -178,7 +179,7 @@ void Loop::stop() {
 bool Loop::may_leave() {
     if (runs_.size() > 0) return false;
     if (stopping_) return finishes_.empty() || now_ >= grace_until_ + last_tries;
-    bool quiet = finishes_.empty() && !more_ && trouble_.empty();
+    bool quiet = finishes_.empty() && !more_ && !pruning_ && trouble_.empty();
     if (options_.once) return quiet && now_ >= hooks_.settled_at();
     return options_.detached && quiet && now_ - idle_since_ >= options_.idle;
 }
@@ -324,13 +325,17 @@ Dispatch Loop::verdict_on(const StoredEvent& event) const {
         Tree body = decode_payload(event.body, event.secrets,
                                    event.secrets_erased ? Secrets::omit : Secrets::keep);
         HookSet::Match match = hooks_.set().match(event.facts, body);
-        // From the receipt on, not from now: a worker that comes late does not wait again.
-        Millis received = std::min(event.received_at, wall_now());
+        // From the receipt on: a worker that comes late does not wait again.  But from now on where
+        // events are merged, or a storm that is matched late would run once per batch, each due at
+        // once, and not once per delay.
+        Millis now = wall_now();
+        Millis received = std::min(event.received_at, now);
         for (const Hook* hook : match.taken) {
             const HookSettings& settings = hook->settings;
-            verdict.deliveries.push_back({hook->name, settings.order == Order::entity,
-                                          settings.coalesce && may_merge(event.facts.code),
-                                          settings.attempts, received + settings.delay});
+            bool merges = settings.coalesce && may_merge(event.facts.code);
+            verdict.deliveries.push_back({hook->name, settings.order == Order::entity, merges,
+                                          settings.attempts,
+                                          (merges ? now : received) + settings.delay});
         }
         verdict.refused = std::move(match.refused);
         if (match.taken.empty()) verdict.skip_reason = "no hook takes it";

@@ -100,6 +100,7 @@ private:
     Millis second_at_ = 0;     // what is done once a second
     Millis minute_at_ = 0;
     Millis store_at_ = 0;      // not to be used before
+    Millis prune_at_ = 0;      // while pruning: the next step
     Millis trouble_logged_at_ = 0;
     Millis grace_until_ = 0;   // while stopping
     Millis idle_since_;        // no unfinished event
