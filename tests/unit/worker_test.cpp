@@ -238,6 +238,20 @@ BOOST_AUTO_TEST_CASE(once_follows_a_lane_to_its_end_in_order) {
     BOOST_TEST(read(dir + "/order") == expected);
 }
 
+BOOST_AUTO_TEST_CASE(it_prunes_what_has_been_kept_for_long_enough) {
+    constexpr int old = 250;  // more than one transaction
+    for (int i = 0; i < old; ++i) add("event=ONTASKADD");
+    {
+        std::vector<bx::Dispatch> verdicts;
+        for (int i = 1; i <= old; ++i) verdicts.push_back({i, {}, {}, "no hook takes it"});
+        store()->dispatch(verdicts, bx::wall_now() - 8 * bx::day);
+    }
+    bx::EventNumber young = add("event=ONTASKADD");
+    BOOST_TEST(once() == 0);
+    BOOST_TEST(store()->list({}).size() == 1U);
+    BOOST_TEST(state(young) == "skipped no hook takes it");
+}
+
 BOOST_AUTO_TEST_CASE(once_leaves_what_is_not_due) {
     configure("", "backoff 1h attempts 5");
     hook("any", "exit 1");
