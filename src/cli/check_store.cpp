@@ -10,7 +10,6 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/findings.h"
-#include "store/wake.h"
 
 namespace bx {
 
@@ -71,17 +70,15 @@ void check_lanes(const StoreStatus& status, Findings& findings) {
     }
 }
 
-void check_worker(const Config& config, const StoreStatus& status, bool runs,
-                  Findings& findings) {
+void check_worker(const Config& config, const StoreStatus& status, Findings& findings) {
     const std::string fix = config.worker.auto_start
                                 ? "bxhook work --once"
                                 : "systemctl start bxhook-worker, or 'bxhook work --once' by cron";
-    if (!runs && status.overdue_since(wall_now())) {
+    if (!status.worker_runs && status.overdue_since(wall_now())) {
         findings.error("worker", "events wait and no worker runs", fix);
-    } else if (!runs && !config.worker.auto_start) {
+    } else if (!status.worker_runs && !config.worker.auto_start) {
         findings.warning("worker", "none runs, and worker.start is manual", fix);
     }
-    if (!runs) return;
     for (const WorkerRecord& worker : status.workers) {
         if (worker.config_error.empty()) continue;
         findings.error("worker " + std::to_string(worker.pid), printable(worker.config_error, 1000),
@@ -115,8 +112,7 @@ void check_store(const Config& config, Findings& findings) {
         std::unique_ptr<Store> store = store_of(config);
         store->probe();
         StoreStatus status = store->status(wall_now());
-        bool runs = local ? worker_runs(config.store) : !status.workers.empty();
-        check_worker(config, status, runs, findings);
+        check_worker(config, status, findings);
         check_lanes(status, findings);
         check_queue(config, status, findings);
     } catch (const Error& error) {

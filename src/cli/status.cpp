@@ -4,7 +4,6 @@
 #include "cli/command.h"
 #include "cli/json_output.h"
 #include "cli/table.h"
-#include "store/wake.h"
 
 namespace bx {
 
@@ -15,7 +14,6 @@ struct Report {
     std::string config_error;  // why the file as it is cannot be used; empty: it can
     ConfigPtr config;          // null: nothing of it can be used
     std::optional<StoreStatus> store;
-    bool worker_runs = false;
     bool ok = true;
     std::vector<std::string> problems;
 };
@@ -44,13 +42,8 @@ void read_config(const Arguments& args, Report& report) {
 }
 
 void read_store(Report& report, Millis now) {
-    const std::string& place = report.config->store;
     try {
         report.store = store_of(*report.config)->status(now);
-        bool local = place.starts_with('/');
-        report.worker_runs = local ? worker_runs(place) : !report.store->workers.empty();
-        // What a killed worker left behind.
-        if (!report.worker_runs) report.store->workers.clear();
     } catch (const Error& error) {
         fail(report, "store: " + std::string(error.what()));
     }
@@ -59,7 +52,7 @@ void read_store(Report& report, Millis now) {
 void judge(Report& report, Millis now) {
     const StoreStatus& store = *report.store;
     std::optional<Millis> since = store.overdue_since(now);
-    if (since && !report.worker_runs) {
+    if (since && !store.worker_runs) {
         fail(report, "no worker runs and work is due since " + iso_time(*since) +
                          ": start it with 'bxhook work'");
     }
@@ -215,11 +208,11 @@ private:
     }
 
     void workers(const Report& report) {
-        if (!report.worker_runs) {
+        if (!report.store->worker_runs) {
             bool by_itself = report.config->worker.auto_start;
             line("worker", by_itself ? "none (the next event starts one)" : "none");
         }
-        if (report.worker_runs && report.store->workers.empty()) line("worker", "starting");
+        if (report.store->worker_runs && report.store->workers.empty()) line("worker", "starting");
         for (const WorkerRecord& worker : report.store->workers) {
             line("worker", "pid " + std::to_string(worker.pid) + " on " + worker.host + ", version " +
                                worker.version + ", started " + relative_time(worker.since, now_) +

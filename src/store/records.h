@@ -193,6 +193,7 @@ struct StoreStatus {
     std::optional<Millis> oldest_new_at;  // received_at of the oldest `new` event
     std::int64_t unfinished = 0;          // events, as limits.queue counts
     std::vector<WorkerRecord> workers;    // those that live
+    bool worker_runs = false;             // also one that is starting, and not among them yet
     std::vector<BlockedLane> blocked;     // at most 100, oldest first
     std::vector<HookCounts> hooks;        // by name, those with something to count
 

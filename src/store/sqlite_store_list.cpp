@@ -197,8 +197,9 @@ StoreStatus SqliteStore::status(Millis now) {
         read_workers(status);
         read_blocked(status);
     }
+    status.worker_runs = worker_runs(db_.path());
     // What a worker that was killed left behind is no worker.
-    if (!worker_runs(db_.path())) status.workers.clear();
+    if (!status.worker_runs) status.workers.clear();
     std::erase_if(status.hooks, [](const HookCounts& hook) {
         return hook.waiting + hook.running + hook.done_1h + hook.failed_1h + hook.dead_1h == 0;
     });
