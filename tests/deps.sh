@@ -7,14 +7,15 @@
 # shellcheck disable=SC2086 # lists of packages are meant to be split
 set -eu
 
-build='g++ make pkg-config libfcgi-dev libcgicc-dev libsqlite3-dev libboost-dev nlohmann-json3-dev'
+build='g++ make pkg-config libfcgi-dev libcgicc-dev libsqlite3-dev libpq-dev libboost-dev nlohmann-json3-dev'
 demo='nginx-light curl'
 tests='libboost-test-dev clang libclang-rt-14-dev apache2 libapache2-mod-fcgid apache2-suexec-custom
 lighttpd spawn-fcgi libfcgi-bin systemd jq python3 python3-pytest php-cli php-cgi mandoc shellcheck
-autoconf procps sqlite3 wrk openssl'
+autoconf procps sqlite3 postgresql python3-psycopg2 wrk openssl'
 
 policy=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
 kept=$policy.before-bxhook
+clusters=/etc/postgresql-common/createcluster.conf
 mark='# bxhook: no service may start while its packages are installed'
 
 fail() {
@@ -47,13 +48,33 @@ allow_services() {
     fi
 }
 
+# PostgreSQL makes a cluster at its first installation, unless this forbids it.
+forbid_cluster() {
+    [ -e "$clusters" ] || get postgresql-common
+    [ -e "$clusters.before-bxhook" ] || cp -p "$clusters" "$clusters.before-bxhook"
+    pg_conftool "$clusters" set create_main_cluster off
+}
+
+allow_cluster() {
+    if [ -e "$clusters.before-bxhook" ]; then
+        mv "$clusters.before-bxhook" "$clusters"
+    fi
+}
+
+get() {
+    apt-get install -y --no-install-recommends "$@"
+}
+
 install_packages() {
-    trap allow_services EXIT
+    trap 'allow_services; allow_cluster' EXIT
     trap 'exit 130' HUP INT TERM
     forbid_services
     export DEBIAN_FRONTEND=noninteractive
     apt-get update
-    apt-get install -y --no-install-recommends "$@"
+    case " $* " in
+    *' postgresql '*) forbid_cluster ;;
+    esac
+    get "$@"
 }
 
 case ${1-} in
