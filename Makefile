@@ -169,14 +169,17 @@ UNITS := $(sort $(wildcard conf/*.service conf/*.socket))
 PLACES = sed -i -e 's|/usr/local/bin/|$(bindir)/|g' -e 's|/etc/bxhook/|$(sysconfdir)/bxhook/|g'
 
 install: all
-	$(INSTALL) -d '$D$(bindir)' '$D$(unitdir)' '$D$(bashdir)' '$D$(docdir)/conf' '$D$(docdir)/examples'
+	$(INSTALL) -d '$D$(bindir)' '$D$(unitdir)' '$D$(bashdir)' '$D$(docdir)/conf' '$D$(docdir)/docs' \
+	    '$D$(docdir)/examples'
 	$(INSTALL) -m 755 $(PROGRAM) '$D$(bindir)/bxhook'
 	for page in $(PAGES); do \
 	    $(INSTALL) -D -m 644 $$page "$D$(mandir)/man$${page##*.}/$${page##*/}" || exit; done
 	$(INSTALL) -m 644 conf/* '$D$(docdir)/conf'
 	$(INSTALL) -m 644 $(UNITS) '$D$(unitdir)'
 	$(PLACES) $(UNITS:conf/%='$D$(unitdir)/%') $(patsubst %,'$D$(docdir)/%',$(wildcard conf/*))
-	$(INSTALL) -m 755 examples/*.* '$D$(docdir)/examples'
+	$(INSTALL) -m 755 $(filter-out %.md,$(wildcard examples/*)) '$D$(docdir)/examples'
+	$(INSTALL) -m 644 examples/README.md '$D$(docdir)/examples'
+	$(INSTALL) -m 644 docs/*.md '$D$(docdir)/docs'
 	$(INSTALL) -m 644 README.md LICENSE '$D$(docdir)'
 	$(INSTALL) -m 644 conf/bash-completion '$D$(bashdir)/bxhook'
 

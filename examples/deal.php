@@ -1,12 +1,13 @@
 #!/usr/bin/env php
 <?php
-// Fetches the deal an event is about over REST, with the event's own token, and prints a line of it.
+// Asks Bitrix24 for the deal of an event, with the event's own token, and prints a line of it.
 //
-//     cp deal.php HOOKS_DIR/ONCRMDEALADD.php
-//
-// The token has the rights of the user who caused the event and lives for an hour.  Events that a
-// robot or a workflow caused carry none: give REST_WEBHOOK, the URL of an incoming webhook, in the
-// hook's env { } for those.
+// Install  cp deal.php HOOKS_DIR/ONCRMDEALADD.php && chmod 755 HOOKS_DIR/ONCRMDEALADD.php
+// Set      nothing, or REST_WEBHOOK in env { } of its block, the URL of an incoming webhook: for
+//          events that carry no token, because a robot or a workflow caused them.  The event's
+//          token has the rights of the user who caused it, and lives for an hour.
+// Try      bxhook trigger ONCRMDEALADD --set data.FIELDS.ID=7
+//          (with REST_WEBHOOK set: the token of a sample is not a real one)
 
 // Exit statuses.  bxhook repeats the first after a while, and gives up at once on the others.
 const TRY_AGAIN = 75, BAD_DATA = 65, NO_PERMISSION = 77;
@@ -23,7 +24,7 @@ function call(array $event, string $method, array $parameters): array
     if (!$url) {
         $url = 'https://' . getenv('BX_PORTAL') . '/rest/';
         $parameters['auth'] = $event['auth']['access_token']
-            ?? stop(NO_PERMISSION, "the event carries no token: set REST_WEBHOOK in the hook's env");
+            ?? stop(NO_PERMISSION, "the event carries no token: set REST_WEBHOOK in its env");
     }
     $request = ['method' => 'POST', 'timeout' => 20, 'ignore_errors' => true,
         'header' => 'Content-Type: application/x-www-form-urlencoded',

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Adds a line to a CSV file for every new deal.
 #
-#     cp log-deals.sh HOOKS_DIR/ONCRMDEALADD.sh
-#
-# CSV_FILE in the hook's env says where; default: deals.csv beside bxhook.conf.
+# Install  cp log-deals.sh HOOKS_DIR/ONCRMDEALADD.sh && chmod 755 HOOKS_DIR/ONCRMDEALADD.sh
+# Set      nothing, or CSV_FILE in env { } of its block; default: deals.csv beside bxhook.conf
+# Try      bxhook trigger ONCRMDEALADD --set data.FIELDS.ID=7
 set -eu
 file=${CSV_FILE:-../deals.csv}
 
@@ -21,4 +21,5 @@ if grep -q "^$BX_EVENT_NUMBER," "$file"; then
     echo "event $BX_EVENT_NUMBER is in $file already"
     exit
 fi
-echo "$BX_EVENT_NUMBER,$BX_RECEIVED_AT,$(quoted "${BX_ID-}"),$(quoted "${BX_PORTAL-}"),$(quoted "${BX_USER_ID-}")" >&9
+who=$(quoted "${BX_PORTAL-}"),$(quoted "${BX_USER_ID-}")
+echo "$BX_EVENT_NUMBER,$BX_RECEIVED_AT,$(quoted "${BX_ID-}"),$who" >&9

@@ -1,8 +1,10 @@
 #!/bin/sh
-# Acts on a deal that was moved to another pipeline.  This event says where the deal is now; most say
-# only which entity changed: stage-change.py asks for the rest.
+# Acts on a deal that was moved to another pipeline.  This event says where the deal is now; most
+# say only which entity changed: deal-stage.sh asks for the rest.
 #
-#     cp moved-deal.sh HOOKS_DIR/ONCRMDEALMOVETOCATEGORY.sh
+# Install  cp moved-deal.sh HOOKS_DIR/ONCRMDEALMOVETOCATEGORY.sh, and chmod 755 it
+# Set      nothing; the stages below are where your own work goes
+# Try      bxhook trigger ONCRMDEALMOVETOCATEGORY --set data.FIELDS.STAGE_ID=C1:WON
 set -eu
 
 case ${BX_DATA_FIELDS_STAGE_ID-} in

@@ -1,13 +1,12 @@
 #!/bin/sh
-# Tells a chat or another service of an event, by its webhook.
+# Tells a chat of an event, by the chat's webhook: Slack, Mattermost, Rocket.Chat, Telegram or any
+# other that takes {"text": "..."}.  It needs curl.
 #
-#     cp notify.sh HOOKS_DIR/ONCRMLEADADD.sh        (or any.sh: for every event)
-#
-# and in bxhook.conf:
-#
-#     hook ONCRMLEADADD {
-#         env { WEBHOOK_URL "https://chat.example/hooks/..." }
-#     }
+# Install  cp notify.sh HOOKS_DIR/ONCRMLEADADD.sh && chmod 755 HOOKS_DIR/ONCRMLEADADD.sh
+#          (or any.sh: for every event)
+# Set      in env { } of its block: WEBHOOK_URL; for Telegram, where that is
+#          https://api.telegram.org/botTOKEN/sendMessage, CHAT_ID too
+# Try      bxhook trigger ONCRMLEADADD --set data.FIELDS.ID=7
 set -eu
 
 if [ -z "${WEBHOOK_URL-}" ]; then
@@ -15,12 +14,19 @@ if [ -z "${WEBHOOK_URL-}" ]; then
     exit 78 # the config is wrong: dead at once, until a person mends it and says bxhook retry
 fi
 
+json() { # TEXT as a JSON string
+    printf '%s' "$1" | tr '\000-\037' ' ' | sed 's/[\\"]/\\&/g; s/.*/"&"/'
+}
+
+text="$BX_EVENT ${BX_ID-} on ${BX_PORTAL-}"
+message="{${CHAT_ID:+\"chat_id\":$(json "$CHAT_ID"),}\"text\":$(json "$text")}"
+
 # The URL on stdin, not among the arguments, where every user of the machine could read it.  The
 # event itself is not sent on: it holds your portal's tokens.
 status=$(printf 'url = "%s"\n' "$WEBHOOK_URL" | curl --config - --silent --show-error \
     --max-time 20 --output /dev/null --write-out '%{http_code}' \
     --header "Idempotency-Key: ${BX_MEMBER_ID:-bitrix24}-$BX_EVENT_NUMBER" \
-    --data-urlencode "text=$BX_EVENT ${BX_ID-} on ${BX_PORTAL-}") || exit 75
+    --header 'Content-Type: application/json' --data-raw "$message") || exit 75
 
 case $status in
 2??)

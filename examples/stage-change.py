@@ -1,15 +1,19 @@
 #!/usr/bin/python3
-"""Acts when a deal changes its stage.
+"""Acts when a deal changes its stage, and on no other change of it.
 
 ONCRMDEALUPDATE says which deal was changed, not what: the deal is asked for over REST, with the
 event's own token, and its stage compared with the one seen last.  Two runs for one deal never
 overlap and come in order (`order entity`), so the file of a deal needs no lock.
 
-    cp stage-change.py HOOKS_DIR/ONCRMDEALUPDATE.py
-
-In the hook's env: STAGES_DIR, where stages are remembered (default: stages beside bxhook.conf);
-REST_WEBHOOK, the URL of an incoming webhook, for events that carry no token because a robot or a
-workflow caused them.
+Install  cp stage-change.py HOOKS_DIR/ONCRMDEALUPDATE.py && chmod 755 HOOKS_DIR/ONCRMDEALUPDATE.py
+Set      nothing, or in env { } of its block:
+         STAGES_DIR    where stages are remembered; default: stages beside bxhook.conf
+         REST_WEBHOOK  the URL of an incoming webhook: for events that carry no token, because a
+                       robot or a workflow caused them
+         With `coalesce yes` and `delay 60s` in the block a deal that is changed all the time is
+         asked for once a minute.
+Try      bxhook trigger ONCRMDEALUPDATE --set data.FIELDS.ID=7
+         (with REST_WEBHOOK set: the token of a sample is not a real one)
 """
 
 import json

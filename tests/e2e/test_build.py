@@ -114,7 +114,8 @@ def installed(built, tmp_path_factory):
 
 @pytest.mark.parametrize("variable, name", [
     ("bindir", "bxhook"), ("bashdir", "bxhook"), ("docdir", "README.md"), ("docdir", "conf/nginx.conf.example"),
-    ("docdir", "examples/notify.sh"), ("unitdir", "bxhook.service"), ("unitdir", "bxhook.socket"),
+    ("docdir", "examples/notify.sh"), ("docdir", "examples/README.md"),
+    ("docdir", "docs/guarantees.md"), ("unitdir", "bxhook.service"), ("unitdir", "bxhook.socket"),
     ("unitdir", "bxhook-worker.service"),
     *[("mandir", f"man{page.suffix[1:]}/{page.name}") for page in ROOT.glob("man/*.[1-8]")]])
 def test_install_puts_it_below_destdir(installed, variable, name):

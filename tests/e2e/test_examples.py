@@ -3,6 +3,8 @@
 import contextlib
 import http.server
 import json
+import re
+import sqlite3
 import ssl
 import subprocess
 import threading
@@ -12,7 +14,7 @@ import pytest
 
 import bitrix
 import client
-from scratch import ROOT, as_user
+from scratch import ROOT, as_user, wait_for, write
 
 EXAMPLES = ROOT / "examples"
 WORKER = "start manual"
@@ -27,9 +29,17 @@ class Remote:
         self.answers = []   # (status, document), the last one for ever
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                path, _, query = self.path.partition("?")
+                self.take(path, dict(urllib.parse.parse_qsl(query)))
+
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                remote.requests.append((self.path, self.headers, dict(urllib.parse.parse_qsl(body))))
+                in_json = self.headers["Content-Type"] == "application/json"
+                self.take(self.path, json.loads(body) if in_json else dict(urllib.parse.parse_qsl(body)))
+
+            def take(self, path, form):
+                remote.requests.append((path, self.headers, form))
                 status, document = remote.answers.pop(0) if len(remote.answers) > 1 else remote.answers[0]
                 answer = json.dumps(document).encode()
                 self.send_response(status)
@@ -97,6 +107,27 @@ def use(site, example, name, settings=""):
     site.hook(name, (EXAMPLES / example).read_text())
 
 
+def blocks_of(example):
+    """The conf blocks that the index gives for EXAMPLE."""
+    section = (EXAMPLES / "README.md").read_text().split(f"\n## {example}\n")[1].split("\n## ")[0]
+    return re.findall(r"```conf\n(.*?)```", section, re.DOTALL)
+
+
+def use_as_told(site, example, name, replaced, block=0):
+    """EXAMPLE with the index's block, strings REPLACED; NAME: its hook file, or None for a program elsewhere."""
+    text = blocks_of(example)[block]
+    if not name:
+        program = write(site.home / example, (EXAMPLES / example).read_text(), 0o755, site.user)
+        text, count = re.subn(r"/usr/local/bin/[\w-]+", str(program), text)
+        assert count
+    for old, new in replaced.items():
+        assert old in text, f"examples/README.md has no {old!r} for {example}"
+        text = text.replace(old, new)
+    site.configure(more=text, worker=WORKER)
+    if name:
+        site.hook(name, (EXAMPLES / example).read_text())
+
+
 def accept(site, tree):
     """Sends the event TREE through the gateway as CGI; gives its number."""
     body = bitrix.encode(tree)
@@ -118,7 +149,12 @@ def deliver(site, tree):
 
 
 def https(site, extra=""):
-    return f"env {{\n SSL_CERT_FILE {site.path}/cert.pem\n {extra}\n }}"
+    return f"env {{\n {trust(site)}\n DEALS_DB {site.out}/deals.db\n {extra}\n }}"
+
+
+def trust(site):
+    """A line of env { } that makes a hook trust the stand-in's certificate."""
+    return f"SSL_CERT_FILE {site.path}/cert.pem"
 
 
 # -- log-deals.sh
@@ -174,6 +210,24 @@ def test_notify_tells_the_service_and_keeps_the_tokens(site, service):
     assert headers["Idempotency-Key"] == f"{bitrix.MEMBER_ID}-{delivery['event']}"
 
 
+def test_notify_sends_any_id_as_text(site, service):
+    use(site, "notify.sh", "any.sh", f'env {{ WEBHOOK_URL "{service.url}" }}')
+    service.answers = [(200, {})]
+    delivery, attempt = deliver(site, bitrix.event("ONCRMLEADADD", '@/etc/passwd "\\\n\u0416'))
+    assert delivery["state"] == "done", attempt
+    assert service.requests[0][2]["text"] == f'ONCRMLEADADD @/etc/passwd "\\ \u0416 on {bitrix.DOMAIN}'
+
+
+def test_notify_writes_to_telegram(site, service):
+    use_as_told(site, "notify.sh", "ONCRMLEADADD.sh", {"https://api.telegram.org/": service.url}, block=1)
+    service.answers = [(200, {"ok": True})]
+    delivery, attempt = deliver(site, bitrix.event("ONCRMLEADADD", "31"))
+    assert delivery["state"] == "done", attempt
+    [(path, _, form)] = service.requests
+    assert path == "/botTOKEN/sendMessage"
+    assert form == {"chat_id": "-1001234567890", "text": f"ONCRMLEADADD 31 on {bitrix.DOMAIN}"}
+
+
 @pytest.mark.parametrize("status, exit_status, state", [
     (503, 75, "waiting"), (429, 75, "waiting"), (404, 65, "dead"), (401, 65, "dead")])
 def test_notify_repeats_what_may_pass(site, service, status, exit_status, state):
@@ -205,9 +259,10 @@ def test_notify_without_its_setting_is_dead_at_once(site):
     assert "WEBHOOK_URL" in attempt["stderr"]
 
 
-# -- deal.php and stage-change.py: REST
+# -- What asks over REST
 
-REST = [("deal.php", "ONCRMDEALADD"), ("stage-change.py", "ONCRMDEALUPDATE")]
+REST = [("deal.php", "ONCRMDEALADD"), ("stage-change.py", "ONCRMDEALUPDATE"),
+        ("deal-stage.sh", "ONCRMDEALUPDATE"), ("mirror-deals.py", "ONCRMDEALUPDATE")]
 
 
 @pytest.fixture(params=REST, ids=lambda pair: pair[0])
@@ -261,7 +316,7 @@ def test_rest_repeats_what_may_pass(site, portal, rest, status, error, exit_stat
 
 
 def test_rest_trusts_no_certificate_it_cannot_check(site, portal, rest):
-    code = rest("backoff 1h")
+    code = rest(f"backoff 1h\n env {{ DEALS_DB {site.out}/deals.db }}")
     delivery, attempt = deliver(site, bitrix.event(code, domain=portal.host))
     assert (attempt["exit"], delivery["state"]) == (75, "waiting"), attempt
     assert not portal.requests
@@ -283,6 +338,166 @@ def test_stage_change_notices_changes_only(site, portal):
                     "deal 6675 went from NEW to WON\n"]
 
 
+def test_stage_change_runs_once_for_a_storm(site, portal):
+    use_as_told(site, "stage-change.py", "ONCRMDEALUPDATE.py",
+                {"delay    60s": f"delay 1s\n env {{ {trust(site)} }}"})
+    numbers = [accept(site, bitrix.event("ONCRMDEALUPDATE", domain=portal.host)) for _ in range(20)]
+    worker = site.work()
+    site.delivery(numbers[-1], "ONCRMDEALUPDATE")
+    assert worker.stop() == 0
+    states = [site.show(number)["deliveries"][0]["state"] for number in numbers]
+    assert set(states) == {"done", "merged"}
+    assert states.count("done") == len(portal.requests) < 5, states
+
+
+# -- deal-stage.sh
+
+@pytest.mark.parametrize("stage, said", [
+    ("WON", "deal 6675 is won"), ("C7:LOSE", "deal 6675 is lost"), ("NEW", "in stage NEW: nothing to do")])
+def test_deal_stage_acts_by_the_result(site, portal, stage, said):
+    use(site, "deal-stage.sh", "ONCRMDEALUPDATE.sh", https(site))
+    portal.answers = [(200, {"result": deal(stage)})]
+    delivery, attempt = deliver(site, bitrix.event(domain=portal.host))
+    assert delivery["state"] == "done", attempt
+    assert said in attempt["stdout"]
+
+
+def renewing(site, portal):
+    use_as_told(site, "deal-stage.sh", "ONCRMDEALUPDATE.sh",
+                {"env {": f"env {{\n {trust(site)}\n OAUTH_URL {portal.url}oauth/token/\n"})
+
+
+def test_deal_stage_renews_a_token_that_expired(site, portal):
+    renewing(site, portal)
+    portal.answers = [(401, {"error": "expired_token"}), (200, {"access_token": "fresh-token"}),
+                      (200, {"result": deal("WON")})]
+    event = bitrix.event(domain=portal.host)
+    delivery, attempt = deliver(site, event)
+    assert delivery["state"] == "done", attempt
+    assert "is won" in attempt["stdout"]
+    assert [(path, form.get("auth")) for path, _, form in portal.requests] == [
+        ("/rest/crm.deal.get", event["auth"]["access_token"]), ("/oauth/token/", None),
+        ("/rest/crm.deal.get", "fresh-token")]
+    assert portal.requests[1][2] == {
+        "grant_type": "refresh_token", "client_id": "local.0123456789abcd.01234567",
+        "client_secret": "SECRET OF YOUR APP", "refresh_token": event["auth"]["refresh_token"]}
+
+
+def test_deal_stage_renews_only_once(site, portal):
+    renewing(site, portal)
+    portal.answers = [(401, {"error": "expired_token"}), (200, {"access_token": "fresh-token"}),
+                      (401, {"error": "expired_token"})]
+    delivery, attempt = deliver(site, bitrix.event(domain=portal.host))
+    assert (attempt["exit"], delivery["state"], len(portal.requests)) == (77, "dead", 3)
+
+
+@pytest.mark.parametrize("answer, exit_status", [
+    ((400, {"error": "invalid_grant"}), 65), ((503, {}), 75), ((200, {}), 75)])
+def test_deal_stage_says_when_it_cannot_renew(site, portal, answer, exit_status):
+    renewing(site, portal)
+    portal.answers = [(401, {"error": "expired_token"}), answer]
+    _, attempt = deliver(site, bitrix.event(domain=portal.host))
+    assert (attempt["exit"], len(portal.requests)) == (exit_status, 2), attempt
+
+
+# -- mirror-deals.py
+
+def test_mirror_deals_follows_every_change(site, portal):
+    path = site.out / "deals.db"
+    use_as_told(site, "mirror-deals.py", None,
+                {"DEALS_DB /var/lib/bxhook/deals.db": f"DEALS_DB {path}\n {trust(site)}\n"})
+
+    def rows_after(code, answer):
+        portal.answers = [answer]
+        delivery, attempt = deliver(site, bitrix.event(code, domain=portal.host))
+        assert delivery["state"] == "done", attempt
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            return database.execute("SELECT portal, id, stage_id FROM deal").fetchall()
+    assert rows_after("ONCRMDEALADD", (200, {"result": deal("NEW")})) == [(bitrix.MEMBER_ID, 6675, "NEW")]
+    assert rows_after("ONCRMDEALUPDATE", (200, {"result": deal("WON")})) == [(bitrix.MEMBER_ID, 6675, "WON")]
+    gone = (400, {"error": "", "error_description": "Not found"})
+    assert rows_after("ONCRMDEALUPDATE", gone) == []
+    rows_after("ONCRMDEALADD", (200, {"result": deal("NEW")}))
+    assert rows_after("ONCRMDEALDELETE", (500, {})) == []
+
+
+# -- forward.sh
+
+def forwarding(site, service):
+    use_as_told(site, "forward.sh", None, {"https://erp.example/": service.url + "erp/",
+                                           "https://reports.example/": service.url + "reports/"})
+
+
+def test_forward_sends_each_service_the_event_without_its_tokens(site, service):
+    forwarding(site, service)
+    service.answers = [(204, {})]
+    event = bitrix.event("ONCRMDEALADD", fields={"TITLE": "@/etc/passwd \u0416"})
+    number = accept(site, event)
+    site.run("work", "--once")
+    assert {d["hook"]: d["state"] for d in site.show(number)["deliveries"]} == {"to-erp": "done", "to-reports": "done"}
+    sent = {path: (headers, form) for path, headers, form in service.requests}
+    assert sorted(sent) == ["/erp/bitrix24", "/reports/in"]
+    headers, form = sent["/erp/bitrix24"]
+    assert headers["Authorization"] == "Bearer SECRET"
+    assert "Authorization" not in sent["/reports/in"][0]
+    assert headers["Idempotency-Key"] == f"{bitrix.MEMBER_ID}-{number}"
+    assert form["auth"] == {"domain": bitrix.DOMAIN, "member_id": bitrix.MEMBER_ID, "user_id": "17"}
+    assert form["data"] == event["data"]
+
+
+def test_forward_holds_up_only_what_is_down(site, service):
+    forwarding(site, service)
+    service.answers = [(503, {}), (200, {})]
+    number = accept(site, bitrix.event("ONCRMDEALADD"))
+    site.run("work", "--once")
+    first = {d["hook"]: d["attempts"][0]["exit"] for d in site.show(number)["deliveries"]}
+    assert sorted(first.values()) == [0, 75]
+    site.work()
+    for hook in ("to-erp", "to-reports"):
+        assert site.delivery(number, hook)["attempt"] == (2 if first[hook] else 1)
+
+
+@pytest.mark.parametrize("status, exit_status, state", [
+    (500, 75, "waiting"), (408, 75, "waiting"), (400, 100, "dead"), (404, 100, "dead")])
+def test_forward_repeats_what_may_pass(site, service, status, exit_status, state):
+    forwarding(site, service)
+    service.answers = [(status, {})]
+    number = accept(site, bitrix.event("ONAPPTEST"))
+    site.run("work", "--once")
+    [delivery] = site.show(number)["deliveries"]
+    assert (delivery["attempts"][0]["exit"], delivery["state"]) == (exit_status, state)
+
+
+def test_forward_without_its_setting_is_dead_at_once(site):
+    use(site, "forward.sh", "any.sh")
+    delivery, attempt = deliver(site, bitrix.event())
+    assert (attempt["exit"], delivery["state"]) == (78, "dead")
+
+
+# -- The index
+
+HOOKS = sorted(path.name for path in EXAMPLES.iterdir() if path.name != "README.md")
+
+
+@pytest.mark.parametrize("example", HOOKS)
+def test_the_index_has_a_valid_block(site, example):
+    for block in blocks_of(example):
+        program = write(site.home / "program", "#!/bin/sh\n", 0o755, site.user)
+        script = re.search(r"^hook (ONCRM\w+)", block)
+        if script:
+            site.hook(f"{script[1]}.sh", "exit 0")
+        site.configure(more=re.sub(r"/usr/local/bin/[\w-]+", str(program), block))
+        site.run("check")
+
+
+@pytest.mark.parametrize("example", HOOKS)
+def test_its_head_says_how_to_use_it(site, example):
+    text = (EXAMPLES / example).read_text()
+    tried = re.search(r"Try +bxhook (trigger \w+(?: --set \S+)?)", text)
+    assert tried and "Install " in text and "Set " in text
+    site.run(*tried[1].split(), "--dry-run")
+
+
 def test_every_example_has_a_test():
     here = open(__file__, encoding="utf-8").read()
-    assert [path.name for path in EXAMPLES.iterdir() if f'"{path.name}"' not in here] == []
+    assert [name for name in HOOKS if f'"{name}"' not in here] == []
