@@ -76,6 +76,10 @@ GateVerdict Gate::check(const Tree& body) const {
     return right ? GateVerdict::allowed : GateVerdict::token_wrong;
 }
 
+bool Gate::knows(const Tree& body) const {
+    return entry_of(body.root()["auth"]) != unknown;
+}
+
 bool Gate::domain_differs(const Tree& body) const {
     Value auth = body.root()["auth"];
     std::size_t entry = by_member_id_.find(auth["member_id"].text());

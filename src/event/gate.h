@@ -37,6 +37,9 @@ public:
     // neither.
     GateVerdict check(const Tree& body) const;
 
+    // True when a portal block is BODY's: for the log, where a person looks for a mistyped domain.
+    bool knows(const Tree& body) const;
+
     // True when BODY's portal was found by its member_id and the block names another domain: the
     // portal was renamed, which is logged and accepted.
     bool domain_differs(const Tree& body) const;

@@ -52,6 +52,19 @@ BOOST_AUTO_TEST_CASE(the_portal_is_found_by_member_id_then_domain_then_the_rest)
     BOOST_TEST(verdict(gate, from("m9", "a.example", "t1")) == "wrong token");
 }
 
+BOOST_AUTO_TEST_CASE(knows_the_portals_that_have_a_block) {
+    auto knows = [](const bx::Gate& gate, const std::string& body) {
+        return gate.knows(bx::decode_urlencoded(body, {}));
+    };
+    bx::Gate two({three[0], three[1]});
+    BOOST_TEST(knows(two, from("m1", "x.example", "wrong")));
+    BOOST_TEST(knows(two, from("m9", "B.example", "wrong")));
+    BOOST_TEST(!knows(two, from("m9", "a.example", "t1")));
+    BOOST_TEST(!knows(two, "auth=scalar"));
+    BOOST_TEST(!knows(two, ""));
+    BOOST_TEST(knows(bx::Gate(three), from("m9", "x.example", "wrong")));
+}
+
 BOOST_AUTO_TEST_CASE(an_unknown_portal_is_a_wrong_token) {
     bx::Gate gate({portal("m1", "", {"t1"})});
     BOOST_TEST(verdict(gate, from("m9", "", "t1")) == "wrong token");

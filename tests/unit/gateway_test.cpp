@@ -258,7 +258,8 @@ BOOST_AUTO_TEST_CASE(answers_as_the_contract_says) {
     }
     BOOST_TEST(log_count("secret-token") == 0u);
     BOOST_TEST(log_count(" refused ") == 21u);
-    BOOST_TEST(log_count("reason=\"wrong token, sent by portal 'm2'\"") == 1u);
+    BOOST_TEST(log_count("reason=\"wrong token, sent by portal 'm1'\"") == 1u);
+    BOOST_TEST(log_count("reason=\"wrong token, unknown portal 'm2'\"") == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(checks_in_the_order_of_the_table) {
