@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <optional>
 
@@ -177,23 +178,33 @@ bool make_public_files(const Plan& plan, Report& report) {
 
 // -- What to do next
 
+// BINARY as the person can type it: by its name alone only when PATH leads to it.
+std::string typed(const std::string& binary) {
+    const char* path = ::getenv("PATH");
+    std::string places = ":" + std::string(path ? path : "") + ":";
+    bool found = places.find(":" + directory_of(binary) + ":") != std::string::npos;
+    return found ? "bxhook" : shell_word(binary);
+}
+
 std::string next_steps(const Plan& plan, bool add_to_htaccess) {
     std::string config = shell_word(plan.dir + "/bxhook.conf");
+    std::string bxhook = typed(plan.binary);
     std::string text = "\nNext:\n  1. Put the portal's token into " + config +
                        " (uncomment `portal`).\n";
     if (plan.public_dir.empty()) {
         // Not below DIR: the web server may not enter that.
         text += "  2. Start the gateway, by systemd (README) or by hand as root; let the web\n"
                 "     server pass a URL to its socket by FastCGI, and give Bitrix24 that URL:\n"
-                "       bxhook serve --listen unix:/run/bxhook.sock --group www-data --config " +
-                config + "\n";
+                "       " + bxhook +
+                " serve --listen unix:/run/bxhook.sock --group www-data --config " + config + "\n";
     } else {
         text += "  2. Give Bitrix24 the URL of bxhook.fcgi, as it is seen from outside:\n";
         text += "       https://YOUR-SITE/.../bxhook.fcgi\n";
     }
     text += "  3. Enable a hook, then try it:\n       cd " + shell_word(plan.dir + "/hooks") +
-            " && cp ONCRMDEALUPDATE.sh.sample ONCRMDEALUPDATE.sh\n       bxhook check --config " +
-            config + "\n       bxhook trigger ONCRMDEALUPDATE --config " + config + "\n";
+            " && cp ONCRMDEALUPDATE.sh.sample ONCRMDEALUPDATE.sh\n       " + bxhook +
+            " check --config " + config + "\n       " + bxhook +
+            " trigger ONCRMDEALUPDATE --config " + config + "\n";
     if (add_to_htaccess) {
         text += "\n" + shell_word(plan.public_dir + "/.htaccess") +
                 " was there: add these lines to it\n\n" + std::string(public_htaccess());

@@ -9,7 +9,7 @@ import pytest
 
 import bitrix
 from scratch import AS_ROOT, ROOT, Site, as_user, directory, write
-from servers import SHARED_HOST, Apache
+from servers import SHARED_HOST, Apache, Nginx
 
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="needs root")
 
@@ -62,6 +62,7 @@ def test_init_makes_a_directory_for_one_user_s_eyes(site):
         "hooks/ONCRMDEALUPDATE.sh.sample": 0o755, "hooks/ONCRMDEALADD.php.sample": 0o755}
     assert (made / "bxhook.conf").read_bytes() == (ROOT / "conf" / "bxhook.conf").read_bytes()
     assert all(f"  {step}. " in text_of(done) for step in (1, 2, 3))
+    assert f"{site.binary} check --config" in text_of(done), "as it can be typed: PATH does not lead to it"
 
 
 def test_init_leads_to_a_hook_that_ran(site):
@@ -324,6 +325,14 @@ def test_check_tells_what_is_wrong_outside(nginx):
     assert done.returncode == 1 and messages == ["answers 404 and is not the gateway"]
     done = nginx.site.run("check", "--url", "http://127.0.0.1:1/x", "--json", check=False)
     assert done.returncode == 1 and "no answer" in done.stdout.decode()
+
+
+def test_check_says_once_that_the_gateway_is_not_ready(site):
+    site.serve(config=write(site.home / "none.conf", "; no portal\n", 0o600, site.user))
+    server = Nginx(site)
+    done = site.run("check", "--url", server.url, "--json", check=False)
+    messages = [p["message"] for p in json.loads(done.stdout)["problems"] if p["level"] == "error"]
+    assert done.returncode == 1 and messages == ["the gateway is not ready"]
 
 
 @pytest.mark.parametrize("hidden", [True, False])
