@@ -2,7 +2,7 @@
 # Installs what is missing to build, show or test bxhook, on Debian and its kin.  Asks dpkg first, so
 # that nothing is touched when all is there; starts no service.
 #
-#     deps.sh build|demo|all      as root, or as someone who may use sudo
+#     deps.sh build|demo|all|bench      as root, or as someone who may use sudo
 #
 # shellcheck disable=SC2086 # lists of packages are meant to be split
 set -eu
@@ -12,6 +12,8 @@ demo='nginx-light curl'
 tests='libboost-test-dev clang libclang-rt-14-dev apache2 libapache2-mod-fcgid apache2-suexec-custom
 lighttpd spawn-fcgi libfcgi-bin systemd jq python3 python3-pytest php-cli php-cgi mandoc shellcheck
 autoconf procps sqlite3 postgresql python3-psycopg2 wrk openssl'
+bench='wrk php-fpm php-cli php-cgi php-sqlite3 webhook fcgiwrap spawn-fcgi apache2 libapache2-mod-fcgid
+python3 procps'
 
 policy=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
 kept=$policy.before-bxhook
@@ -81,13 +83,14 @@ case ${1-} in
 build) wanted=$build ;;
 demo) wanted="$build $demo" ;;
 all) wanted="$build $demo $tests" ;;
+bench) wanted="$build $demo $bench" ;;
 --install) # this script again, as root
     shift
     install_packages "$@"
     exit
     ;;
 *)
-    echo 'usage: deps.sh build|demo|all' >&2
+    echo 'usage: deps.sh build|demo|all|bench' >&2
     exit 2
     ;;
 esac

@@ -334,6 +334,10 @@ class Site:
         self._processes.append(process)
         return process
 
+    def running(self):
+        """The processes that were started and run still, in that order."""
+        return [process for process in self._processes if process.running()]
+
     def serve(self, *arguments, as_root=False, config=None):
         """Starts `bxhook serve --listen` and waits until it takes connections."""
         self.gateway = self.start(
