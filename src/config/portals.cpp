@@ -1,6 +1,7 @@
 #include "config/portals.h"
 
 #include <algorithm>
+#include <span>
 #include <unordered_map>
 
 #include "base/fd.h"
@@ -45,16 +46,18 @@ void read_line(std::string_view line, const std::string& place, std::vector<Port
                Problems& problems) {
     std::vector<std::string> words = words_of(line);
     if (words.empty() || words[0].front() == '#' || words[0].front() == ';') return;
-    if (words.size() != 3) {
-        return problems.add(place, "must have three words: member_id domain token (- for none)");
+    if (words.size() < 3) {
+        return problems.add(place, "must have at least three words: member_id domain token (- for none)");
     }
     std::size_t before = problems.list().size();
     Portal portal;
     portal.place = place;
     if (words[0] != "-") set_member_id(portal, words[0], place + ": member_id", problems);
     if (words[1] != "-") set_domain(portal, words[1], place + ": domain", problems);
-    if (words[2] == "-") return problems.add(place, "has no token");
-    add_token(portal, words[2], place + ": token", problems);
+    for (const std::string& token : std::span(words).subspan(2)) {
+        if (token == "-") return problems.add(place, "has no token");
+        add_token(portal, token, place + ": token", problems);
+    }
     if (problems.list().size() == before) portals.push_back(std::move(portal));
 }
 

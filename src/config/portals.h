@@ -17,7 +17,8 @@ void set_domain(Portal& portal, const std::string& text, const std::string& plac
 void add_token(Portal& portal, const std::string& text, const std::string& place,
                Problems& problems);
 
-// Appends the portals of the file at PATH: lines "member_id domain token", "-" for none.
+// Appends the portals of the file at PATH: lines "member_id domain token [token ...]", "-"
+// for none.
 void read_portals_file(const std::string& path, std::vector<Portal>& portals, Problems& problems);
 
 // One member_id in two portals, one domain in two without member_id, two with neither.

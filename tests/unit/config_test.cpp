@@ -318,20 +318,22 @@ BOOST_AUTO_TEST_CASE(portals_that_claim_the_same_are_refused_with_both_places) {
 
 BOOST_AUTO_TEST_CASE(reads_the_portals_file) {
     Scratch scratch;
-    scratch.write("# all\n; of them\n\nm1 a.example t1\n  -\tB.example   t2\r\n- - t3\n", "p.txt");
+    scratch.write("# all\n; of them\n\nm1 a.example t1\n  -\tB.example   t2\r\n- - t3 t4\n", "p.txt");
     bx::ConfigPtr config =
         bx::load_config(scratch.write("portals p.txt\n"), bx::ConfigPart::gateway);
     BOOST_REQUIRE(config->portals.size() == 3U);
     BOOST_TEST(config->portals.at(0).member_id == "m1");
     BOOST_TEST(config->portals.at(1).domain == "b.example");
     BOOST_TEST(config->portals.at(1).tokens.at(0) == "t2");
+    BOOST_TEST(config->portals.at(2).tokens == std::vector<std::string>({"t3", "t4"}),
+               boost::test_tools::per_element());
     BOOST_TEST(config->portals.at(2).place == scratch.path("p.txt") + " line 6");
 }
 
 BOOST_AUTO_TEST_CASE(a_bad_portals_file_is_refused) {
     const std::vector<std::pair<std::string, std::string>> table{
-        {"a b\n", " line 1: must have three words"},
-        {"a b c d\n", " line 1: must have three words"},
+        {"a b\n", " line 1: must have at least three words"},
+        {"a b c -\n", " line 1: has no token"},
         {"\na b -\n", " line 2: has no token"},
         {"a b t\na c t\n", " line 2: member_id 'a' stands in "},
         {"\xEF\xBB\xBF" "a b t\n", " line 1: begins with a byte order mark"},
