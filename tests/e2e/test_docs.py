@@ -2,7 +2,6 @@
 
 import re
 import socket
-import subprocess
 
 import pytest
 
@@ -10,7 +9,7 @@ import bitrix
 import client
 from pages import Terminal, blocks
 from pairs import Pair
-from scratch import AS_ROOT, PORTAL, ROOT, wait_for, write
+from scratch import ROOT, wait_for, write
 from servers import Nginx
 from test_faults import Clock, fill, large_body, small_disk  # noqa: F401 (a fixture)
 

@@ -1,0 +1,376 @@
+"""README and docs/ from nothing to a hook that ran: every command typed as it is written, in order."""
+
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+import bitrix
+import client
+from pages import Terminal, blocks
+from scratch import AS_ROOT, ROOT, as_user, directory, wait_for, write
+from servers import SHARED_HOST, Apache, Nginx, group_of
+from test_examples import Remote
+
+needs_root = pytest.mark.skipif(not AS_ROOT, reason="needs root")
+HOOK = "bxhook/hooks/ONCRMDEALADD"
+
+
+def stand_ins(site, **scripts):
+    """A directory with programs that act for those a test cannot run."""
+    path = directory(site.path / "stand-ins")
+    for name, script in scripts.items():
+        write(path / name, f"#!/bin/sh\n{script}\n", 0o755)
+    return path
+
+
+# -- Shared hosting
+
+class Account:
+    """A hosting account: a home with public_html, which Apache shows; ssh and scp lead there."""
+
+    def __init__(self, site):
+        self.site = site
+        self.home = directory(site.path / "account", 0o755, site.user)
+        site.docroot = directory(self.home / "public_html", 0o755, site.user)
+        site.home, site.config = self.home / "bxhook", self.home / "bxhook" / "bxhook.conf"
+        path = stand_ins(site, make="exit 0", ssh='shift; cd; exec sh -c "$*"',
+                         scp='exec cp -- "$1" "$HOME/${2#*:}"')
+        self.terminal = Terminal(site, {"build/static/bxhook": site.binary}, path, HOME=str(self.home))
+        del self.terminal.env["BXHOOK_CONFIG"]  # it is found beside the program
+        self.terminal.cwd = self.home
+
+    def served_by(self, server):
+        self.terminal.names["https://YOUR-SITE"] = server.root
+        return server
+
+
+@pytest.fixture
+def account(site):
+    return Account(site)
+
+
+def test_shared_hosting_with_a_shell(account):
+    account.served_by(Apache(account.site, ["fcgid"], SHARED_HOST))
+    for commands in blocks("docs/shared-hosting.md", "sh", "With a shell"):
+        shown = account.terminal.type(commands)
+    assert "new deal 7 on some-domain.bitrix24.com" in shown
+    assert "accepted event=1" in shown and "done delivery=1/ONCRMDEALADD" in shown
+    for commands in blocks("docs/shared-hosting.md", "sh", "Upgrade"):
+        account.terminal.type(commands)
+    account.terminal.type("./bxhook/bxhook check --url https://YOUR-SITE/bx/bxhook.fcgi")
+
+
+def test_shared_hosting_tells_a_wrong_token_without_a_command(account):
+    server = account.served_by(Apache(account.site, ["fcgid"], SHARED_HOST))
+    for commands in blocks("docs/shared-hosting.md", "sh", "With a shell")[:4]:
+        account.terminal.type(commands)
+    assert server.get("/bx/bxhook.fcgi").body == b"bxhook: ready\n"
+    assert client.post(server.root + "/bx/bxhook.fcgi", bitrix.body(token=bitrix.WRONG_TOKEN)).status == 403
+    assert "wrong token" in (account.home / "bxhook" / "state" / "bxhook.log").read_text()
+
+
+def test_shared_hosting_with_cgi_and_cron(account):
+    server = account.served_by(Apache(account.site, ["cgid"], SHARED_HOST))
+    for commands in blocks("docs/shared-hosting.md", "sh", "With a shell")[:3]:
+        account.terminal.type(commands)
+    for commands in blocks("docs/shared-hosting.md", "sh", "CGI, and a worker by cron"):
+        account.terminal.type(commands)
+    [manual] = blocks("docs/shared-hosting.md", "conf", "CGI, and a worker by cron")
+    with open(account.site.config, "a", encoding="utf-8") as config:
+        config.write(manual)
+    write(account.home / f"{HOOK}.sh", "#!/bin/sh\necho ran\n", 0o755, account.site.user)
+    assert client.post(server.root + "/bx/bxhook.cgi", bitrix.body("ONCRMDEALADD", member_id="m")).status == 200
+    [cron] = [line for line in blocks("docs/shared-hosting.md", "text", "With a shell")[0].splitlines()]
+    account.terminal.type(cron.removeprefix("* * * * * "))
+    assert account.terminal.type("./bxhook/bxhook logs 1/ONCRMDEALADD") == "ran\n"
+
+
+def test_readme_on_shared_hosting(account):
+    account.served_by(Apache(account.site, ["fcgid"], SHARED_HOST))
+    for commands in blocks("README.md", "sh", "On shared hosting"):
+        account.terminal.type(commands)
+    [first] = blocks("README.md", "sh", "The first hook")
+    account.terminal.names |= {"cd /usr/local/etc/bxhook/hooks ": "cd bxhook/hooks ", "\nbxhook ": "\n../bxhook "}
+    assert "new deal 7 on some-domain.bitrix24.com" in account.terminal.type(first)
+
+
+# -- A server of one's own
+
+class Server:
+    """A machine where root types; systemctl, useradd and make only seem to do their work."""
+
+    def __init__(self, site):
+        self.site = site
+        self.etc = directory(site.path / "etc")
+        site.home = site.path / "etc-bxhook"
+        site.config = site.home / "bxhook.conf"
+        user, group = site.user.pw_name, group_of(site.user)
+        as_other = f"exec setpriv --reuid={user} --regid={group} --clear-groups"
+        path = stand_ins(site, make="exit 0", useradd="exit 0", systemctl="exit 0", nginx="exit 0",
+                         sudo=f'[ "$1" = -u ] || exec "$@"\nshift 2\n{as_other} "$@"')
+        self.terminal = Terminal(site, {
+            "/usr/local/etc/bxhook": site.home, "/var/lib/bxhook": site.path / "var", "/etc/nginx": self.etc,
+            "-o bxhook -g bxhook": f"-o {user} -g {group}", "--user bxhook": f"--user {user}"}, path)
+        self.terminal.user = None
+        self.terminal.cwd = ROOT
+
+    def follow(self, page, heading):
+        """Types the section; where it starts the units they start, and nginx in front of them."""
+        for commands in blocks(page, "sh", heading):
+            if "systemctl reload nginx" in commands:
+                (self.etc / "snippets").mkdir(exist_ok=True)
+            shown = self.terminal.type(commands)
+            if "systemctl enable" in commands:
+                self.site.serve("--group", group_of(self.site.user), as_root=True)
+                self.site.work()
+                self.terminal.names["https://YOUR-SITE"] = Nginx(self.site).root
+        return shown
+
+
+@pytest.fixture
+def server(site):
+    return Server(site)
+
+
+@needs_root
+def test_vps(server):
+    for heading in ("Install", "Start", "nginx", "The first hook"):
+        shown = server.follow("docs/vps.md", heading)
+    assert "new deal 7 on some-domain.bitrix24.com" in shown
+    assert (server.etc / "snippets" / "bxhook.conf").read_text() == (ROOT / "conf" / "nginx.conf.example").read_text()
+    for heading in ("Upgrades", "Backup"):
+        server.follow("docs/vps.md", heading)
+    copy = server.site.path / "var" / "backup.db"
+    assert subprocess.run(["sqlite3", copy, "PRAGMA integrity_check"], capture_output=True).stdout == b"ok\n"
+    copy.unlink()
+
+
+@needs_root
+def test_readme_on_a_server(server):
+    (server.etc / "snippets").mkdir()
+    server.follow("README.md", "On a server of your own, with nginx")
+    assert "new deal 7 on some-domain.bitrix24.com" in server.follow("README.md", "The first hook")
+
+
+# -- From a PHP handler
+
+CREST = """<?php
+class CRest
+{
+    public static function call($method, $params)
+    {
+        return json_decode(file_get_contents(__DIR__ . '/answer.json'), true);
+    }
+}
+"""
+
+
+def php_page(site, script, body):
+    """What the PHP page SCRIPT answers to BODY, run as a web server would."""
+    done = subprocess.run(
+        ["php-cgi"], input=body, capture_output=True, timeout=30, cwd=site.docroot, **as_user(site.user),
+        env={"PATH": "/usr/bin:/bin", "REDIRECT_STATUS": "200", "GATEWAY_INTERFACE": "CGI/1.1",
+             "REQUEST_METHOD": "POST", "SCRIPT_FILENAME": str(script), "CONTENT_TYPE": client.FORM,
+             "CONTENT_LENGTH": str(len(body))})
+    assert done.returncode == 0, done
+    head, _, text = done.stdout.partition(b"\r\n\r\n")
+    status = re.search(rb"Status: (\d+)", head)
+    return int(status[1]) if status else 200, text.decode()
+
+
+class Move:
+    """A site with the page as it was, and CRest, whose answers the test gives."""
+
+    def __init__(self, site):
+        self.site = site
+        self.dir = directory(site.docroot / "b24", 0o755, site.user)
+        self.terminal = Terminal(site, {"/home/USER/public_html": site.docroot, "~/bxhook": site.home})
+        self.page, self.hook, self.wrapper = map(self.terminal.real, blocks("docs/from-php.md", "php"))
+        write(self.dir / "crest.php", CREST, 0o644, site.user)
+        write(self.dir / "handler.php", self.page, 0o644, site.user)
+        os.link(site.binary, site.home / "bxhook")
+        self.answer({"result": {"TITLE": "Two chairs"}})
+
+    def answer(self, document):
+        write(self.dir / "answer.json", json.dumps(document), 0o644, self.site.user)
+
+    def written(self):
+        log = self.dir / "deals.log"
+        lines = log.read_text().splitlines() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return lines
+
+    def by_page(self, body):
+        return php_page(self.site, self.dir / "handler.php", body)
+
+    def by_hook(self, code, script, body):
+        """The state of the delivery after one run of the worker."""
+        self.site.hook(f"{code}.php", script)
+        number = client.fastcgi(self.site.socket, body).event
+        self.site.run("work", "--once")
+        return self.site.show(number)["deliveries"][0]
+
+
+@pytest.fixture
+def move(site):
+    made = Move(site)
+    site.configure(worker="start manual", backoff="1h")
+    site.serve()
+    return made
+
+
+@pytest.mark.parametrize("code, which", [("ONCRMDEALADD", "hook"), ("ONCRMDEALUPDATE", "wrapper")])
+def test_page_and_hook_do_the_same(move, code, which):
+    body = bitrix.body(code, "7")
+    assert move.by_page(body)[0] == 200
+    by_page = move.written()
+    assert by_page == ["7 Two chairs"]
+    assert move.by_hook(code, getattr(move, which), body)["state"] == "done"
+    assert move.written() == by_page
+
+
+def test_both_refuse_a_wrong_token(move):
+    body = bitrix.body("ONCRMDEALADD", "7", token=bitrix.WRONG_TOKEN)
+    assert move.by_page(body)[0] == 403
+    assert client.fastcgi(move.site.socket, body).status == 403
+    assert move.written() == []
+
+
+def test_what_the_page_loses_the_hook_tries_again(move):
+    move.answer({"error": "QUERY_LIMIT_EXCEEDED"})
+    body = bitrix.body("ONCRMDEALADD", "7")
+    move.by_page(body)
+    assert move.written() == ["7 "], "the page noted no deal, and nobody calls it again"
+    delivery = move.by_hook("ONCRMDEALADD", move.hook, body)
+    assert delivery["state"] == "waiting" and "QUERY_LIMIT_EXCEEDED" in delivery["attempts"][0]["stderr"]
+    assert move.written() == []
+
+
+def test_php_commands(move):
+    move.site.hook("ONCRMDEALADD.php", move.hook)
+    [commands] = blocks("docs/from-php.md", "sh")
+    assert "ONCRMDEALADD" in move.terminal.type(commands)
+
+
+# -- Many portals
+
+NEWCOMER = {"member_id": "0123456789abcdef0123456789abcdef", "domain": "new.bitrix24.com"}
+
+
+class Vendor:
+    """A site with the portals file of the page."""
+
+    def __init__(self, site):
+        self.site = site
+        self.file = site.home / "portals.txt"
+        self.terminal = Terminal(site, {"~/bxhook": site.home, "/home/USER/bxhook": site.home},
+                                 LOG=str(site.log_dir / "gateway.log"))
+        self.list, self.rotated = blocks("docs/many-portals.md", "text")
+        self.write(self.list)
+        site.configure(portals=blocks("docs/many-portals.md", "conf")[0], worker="start manual")
+        site.serve()
+
+    def write(self, text):
+        draft = write(self.site.home / ".portals.new", text, 0o600, self.site.user)
+        draft.rename(self.file)
+
+    def post(self, **auth):
+        return client.fastcgi(self.site.socket, bitrix.body(**auth)).status
+
+    def becomes(self, status, **auth):
+        """Waits until an event with AUTH is answered STATUS: the file is read again within seconds."""
+        wait_for(lambda: self.post(**auth) == status, f"{status} for {auth}")
+
+
+@pytest.fixture
+def vendor(site):
+    return Vendor(site)
+
+
+def test_each_portal_of_the_file_enters_with_its_token(vendor):
+    other = {"member_id": "0d1e2f3a4b5c6d7e8f90a1b2c3d4e5f6", "domain": "other.bitrix24.com"}
+    assert vendor.post() == 200
+    assert vendor.post(**other, token="e8f6a7b5c4d3928170a1b2c3d4e5f607") == 200
+    assert vendor.post(**other) == 403
+    for commands in (blocks("docs/many-portals.md", "sh")[0], blocks("docs/many-portals.md", "sh")[2]):
+        vendor.terminal.type(commands, check="status" not in commands)
+
+
+def test_a_bad_line_leaves_the_old_list(vendor):
+    vendor.write(vendor.list + "only two\n")
+
+    def said():
+        assert vendor.post() == 200
+        return "line 4: must have at least three words" in vendor.site.gateway.text()
+    wait_for(said, "the log to name the line")
+    assert "line 4" in vendor.terminal.type("bxhook check", check=False)
+
+
+def test_old_and_new_token_during_rotation(vendor):
+    vendor.write(vendor.rotated)
+    bitrix.sent_secrets.update({"OLD-TOKEN", "NEW-TOKEN"})
+    vendor.becomes(200, token="NEW-TOKEN")
+    assert vendor.post(token="OLD-TOKEN") == 200
+    vendor.site.gateway.log.write_text("")
+    assert vendor.post() == 403
+    vendor.terminal.see(blocks("docs/many-portals.md", "console")[0])
+
+
+@pytest.fixture
+def oauth():
+    remote = Remote()
+    yield remote
+    remote.close()
+
+
+def install(vendor, oauth, **auth):
+    """The answer of the page's install.php to an ONAPPINSTALL."""
+    script = vendor.terminal.real(blocks("docs/many-portals.md", "php")[0])
+    assert "https://oauth.bitrix.info/rest/app.info" in script
+    page = write(vendor.site.docroot / "install.php",
+                 script.replace("https://oauth.bitrix.info/", oauth.url), 0o644, vendor.site.user)
+    return php_page(vendor.site, page, bitrix.body("ONAPPINSTALL", **NEWCOMER | auth))[0]
+
+
+def info(client_id="local.0123456789abcd.01234567", member_id=NEWCOMER["member_id"]):
+    return 200, {"result": {"client_id": client_id, "install": {"member_id": member_id}}}
+
+
+def test_a_portal_that_installs_the_app_enters(vendor, oauth):
+    token = "c0ffee00c0ffee00c0ffee00c0ffee00"
+    bitrix.sent_secrets.add(token)
+    oauth.answers = [info()]
+    assert vendor.post(**NEWCOMER, token=token) == 403
+    for _ in range(2):  # an installation anew replaces the line
+        assert install(vendor, oauth, token=token) == 200
+    assert [line for line in vendor.file.read_text().splitlines() if "new.bitrix24.com" in line] == [
+        f"{NEWCOMER['member_id']} {NEWCOMER['domain']} {token}"]
+    vendor.becomes(200, **NEWCOMER, token=token)
+    assert vendor.post() == 200, "the others are still there"
+
+    vendor.terminal.type(blocks("docs/many-portals.md", "sh")[1])
+    number = client.fastcgi(vendor.site.socket, bitrix.body("ONAPPUNINSTALL", **NEWCOMER, token=token)).event
+    vendor.site.run("work", "--once")
+    assert vendor.site.delivery(number, "ONAPPUNINSTALL")["state"] == "done"
+    vendor.becomes(403, **NEWCOMER, token=token)
+    assert vendor.post() == 200
+    assert vendor.file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("answer", [
+    info(client_id="local.another"), info(member_id=bitrix.MEMBER_ID), (401, {"error": "invalid_token"})])
+def test_who_only_says_to_be_a_portal_stays_out(vendor, oauth, answer):
+    oauth.answers = [answer]
+    before = vendor.file.read_bytes()
+    assert install(vendor, oauth) == 403
+    assert vendor.file.read_bytes() == before
+
+
+def test_no_line_can_be_forged_by_an_installation(vendor, oauth):
+    oauth.answers = [info()]
+    before = vendor.file.read_bytes()
+    assert install(vendor, oauth, token="x\nff evil.example token") == 403
+    assert (vendor.file.read_bytes(), oauth.requests) == (before, [])
