@@ -27,7 +27,8 @@ enum class Role { cgi, fastcgi, command };
 // The environment decides first: a web server passes the query "?show+1" as arguments, and they
 // must never reach a command.
 Role role_of(int argc) {
-    bool cgi = std::getenv("GATEWAY_INTERFACE") != nullptr || std::getenv("REQUEST_METHOD") != nullptr;
+    bool cgi =
+        std::getenv("GATEWAY_INTERFACE") != nullptr || std::getenv("REQUEST_METHOD") != nullptr;
     if (cgi) return Role::cgi;
     if (argc <= 1 && bx::is_listening_socket(STDIN_FILENO)) return Role::fastcgi;
     return Role::command;

@@ -25,7 +25,9 @@ public:
     JsonWriter& value(std::string_view text);
     JsonWriter& value(const char* text) { return value(std::string_view(text)); }
     JsonWriter& value(const std::string& text) { return value(std::string_view(text)); }
-    JsonWriter& value(std::integral auto number) { return number_value(static_cast<std::int64_t>(number)); }
+    JsonWriter& value(std::integral auto number) {
+        return number_value(static_cast<std::int64_t>(number));
+    }
     JsonWriter& value(bool yes);
     JsonWriter& null();
     // null when TEXT is empty: "nothing to say" in the contract's --json.

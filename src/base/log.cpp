@@ -41,7 +41,8 @@ std::string without_controls(std::string_view json) {
     return result;
 }
 
-std::string json_line(std::string_view part, LogLevel level, std::string_view message, LogFields fields) {
+std::string json_line(std::string_view part, LogLevel level, std::string_view message,
+                      LogFields fields) {
     std::string line;
     JsonWriter json(line);
     json.begin_object().field("time", iso_time(wall_now())).field("level", name_of(level));
@@ -73,7 +74,8 @@ void append_text_value(std::string& line, std::string_view text) {
     line += '"';
 }
 
-std::string text_line(std::string_view part, LogLevel level, std::string_view message, LogFields fields) {
+std::string text_line(std::string_view part, LogLevel level, std::string_view message,
+                      LogFields fields) {
     std::string line = iso_time(wall_now());
     line.append(" ").append(name_of(level)).append(" ").append(part).append(": ");
     line += printable(message, 2000);

@@ -1,7 +1,8 @@
 // The log: one line a message, as text for people or as JSON for machines.
 //
-//   text:  2026-11-21T01:36:28.123Z info gateway: accepted event=1042 code=ONCRMDEALADD peer=1.2.3.4
-//   json:  {"time":"...","level":"info","part":"gateway","message":"accepted","event":1042,...}
+//   text:  2026-11-21T01:36:28.123Z info gateway: accepted event=1042 code=ONCRMDEALADD
+//   peer=1.2.3.4 json:
+//   {"time":"...","level":"info","part":"gateway","message":"accepted","event":1042,...}
 //
 // Field values are escaped here (base/text.h, printable), so bytes from outside may be passed as
 // they are.  Secrets may not: nothing here can know them.
@@ -53,10 +54,18 @@ public:
     void configure(const LogSettings& settings);
     void reopen();  // after the file was renamed away (SIGUSR1)
 
-    void debug(std::string_view message, LogFields fields = {}) { write(LogLevel::debug, message, fields); }
-    void info(std::string_view message, LogFields fields = {}) { write(LogLevel::info, message, fields); }
-    void warning(std::string_view message, LogFields fields = {}) { write(LogLevel::warning, message, fields); }
-    void error(std::string_view message, LogFields fields = {}) { write(LogLevel::error, message, fields); }
+    void debug(std::string_view message, LogFields fields = {}) {
+        write(LogLevel::debug, message, fields);
+    }
+    void info(std::string_view message, LogFields fields = {}) {
+        write(LogLevel::info, message, fields);
+    }
+    void warning(std::string_view message, LogFields fields = {}) {
+        write(LogLevel::warning, message, fields);
+    }
+    void error(std::string_view message, LogFields fields = {}) {
+        write(LogLevel::error, message, fields);
+    }
 
 private:
     void write(LogLevel level, std::string_view message, LogFields fields);

@@ -1,7 +1,9 @@
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "base/accounts.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -20,15 +22,16 @@ struct Loaded {
     bool complete = false;  // else only what the gateway uses
 };
 
-// A syntax error names file and line itself.
+// A syntax error names file and line itself, as the portals file does.
 void report_config_problem(const std::string& path, const std::string& problem,
                            Findings& findings) {
-    std::string fix = "edit " + shell_word(path);
     std::size_t end = problem.find(": ");
-    if (problem.starts_with(path + ":") && end != std::string::npos) {
-        findings.error(problem.substr(0, end), problem.substr(end + 2), fix);
+    std::size_t colon = problem.find(':');
+    if (problem.starts_with('/') && end != std::string::npos) {
+        findings.error(problem.substr(0, end), problem.substr(end + 2),
+                       edit_command(problem.substr(0, colon)));
     } else {
-        findings.error(path, problem, fix);
+        findings.error(path, problem, edit_command(path));
     }
 }
 
@@ -42,7 +45,8 @@ Loaded load(const std::string& path, Findings& findings) {
     } catch (const Error& error) {
         bool missing = ::access(path.c_str(), F_OK) != 0;
         findings.error(path, error.what(),
-                       missing ? "bxhook init DIR" : "ls -l " + shell_word(path));
+                       missing ? findings.command("init " + shell_word(directory_of(path)))
+                               : "ls -l " + shell_word(path));
         return {};
     }
     try {
@@ -54,41 +58,56 @@ Loaded load(const std::string& path, Findings& findings) {
 
 // What follows is looked at with the eyes of the user that gateway and worker run as.
 void become_owner(const Config& config, Findings& findings) {
+    std::string dir = directory_of(config.store);
+    struct stat info {};
     // It would be made now, and a check changes nothing.
-    if (::access(directory_of(config.store).c_str(), F_OK) != 0) return;
+    if (config.store.starts_with('/') && ::stat(dir.c_str(), &info) != 0) return;
     try {
         become_store_owner(config.store);
     } catch (const Error& error) {
-        return findings.error(store_without_password(config.store), error.what(), "");
+        bool of_root = info.st_uid == 0;
+        return findings.error(store_without_password(config.store), error.what(),
+                              of_root ? "chown -R USER: " + shell_word(dir)
+                                      : "sudo -u " + user_name(info.st_uid) + " " +
+                                            findings.command("check"));
     }
     if (::access(config.path.c_str(), R_OK) != 0) {
-        findings.error(config.path, "the user that owns the store cannot read it",
-                       "chown that user and chmod 600 " + shell_word(config.path));
+        std::string owner = user_name(::geteuid());
+        findings.error(config.path, owner + ", who owns the store, cannot read it",
+                       "chown " + owner + " " + shell_word(config.path) + " && chmod 600 " +
+                           shell_word(config.path));
     }
 }
 
-Findings examine(const Arguments& args, const Loaded& loaded, Findings findings) {
-    if (!loaded.config) return findings;
+struct Examined {
+    Findings findings;
+    std::optional<Millis> answered_in;  // by the gateway at --url
+};
+
+Examined examine(const Arguments& args, const Loaded& loaded, Findings findings) {
+    if (!loaded.config) return {std::move(findings), {}};
     const Config& config = *loaded.config;
+    check_gateways(config, findings);
     become_owner(config, findings);
     check_files(config, findings);
     if (loaded.complete) check_hooks(config, findings);
     check_store(config, findings);
     check_host(findings);
-    if (args.has("--url")) check_web(args.value("--url"), config, findings);
-    return findings;
+    std::optional<Millis> answered_in;
+    if (args.has("--url")) answered_in = check_web(args.value("--url"), config, findings);
+    return {std::move(findings), answered_in};
 }
 
-std::string as_json(const Findings& findings, const std::string* config_text) {
+std::string as_json(const Examined& examined, const std::string* config_text) {
     std::string text;
     JsonWriter json(text);
-    json.begin_object().field("ok", findings.errors() == 0).key("problems").begin_array();
-    for (const Finding& finding : findings.list()) {
+    json.begin_object().field("ok", examined.findings.errors() == 0).key("problems").begin_array();
+    for (const Finding& finding : examined.findings.list()) {
         json.begin_object().field("level", finding.error ? "error" : "warning");
         json.field("place", finding.place).field("message", finding.message);
         json.key("fix").value_or_null(finding.fix).end_object();
     }
-    json.end_array();
+    json.end_array().field("answer_ms", examined.answered_in);
     if (config_text != nullptr) json.field("config", *config_text);
     json.end_object();
     return text + "\n";
@@ -98,47 +117,61 @@ std::string counted(std::size_t count, const std::string& noun) {
     return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
-std::string as_text(const std::string& path, const Findings& findings) {
+std::string as_text(const std::string& path, const Examined& examined) {
     Screen screen = Screen::of_stdout();
+    const Findings& findings = examined.findings;
     std::string text;
     for (const Finding& finding : findings.list()) {
-        text += finding.error ? screen.paint("error", Colour::red)
-                              : screen.paint("warning", Colour::yellow);
-        text += ": " + printable(finding.place, 1000) + ": " + visible(finding.message) + "\n";
+        std::string what = finding.error ? screen.paint("error", Colour::red)
+                                         : screen.paint("warning", Colour::yellow);
+        text += screen.filled(what + ": ", printable(finding.place, 1000) + ": " +
+                                               printable(finding.message, 4000));
+        // To be copied: never broken by us.
         if (!finding.fix.empty()) text += "    mend it: " + visible(finding.fix) + "\n";
     }
     std::size_t errors = findings.errors();
     std::size_t warnings = findings.list().size() - errors;
     std::string verdict = errors > 0 ? "not usable: " + counted(errors, "error") : "ok";
     if (warnings > 0) verdict += ", " + counted(warnings, "warning");
+    if (examined.answered_in) {
+        verdict += ", answered in " + std::to_string(*examined.answered_in) + " ms";
+    }
     return text + printable(path, 1000) + ": " + verdict + "\n";
 }
 
 int run(const Arguments& args) {
     if (args.has("--url")) check_url(args.value("--url"));
     std::string path = find_config(args.value("--config"));
-    Findings findings;
+    Findings findings(args.has("--config") ? " --config " + shell_word(path) : "");
     Loaded loaded = load(path, findings);
-    findings = examine(args, loaded, std::move(findings));
+    Examined examined = examine(args, loaded, std::move(findings));
     std::string config_text;
     if (args.has("--print") && loaded.complete) config_text = print_config(*loaded.config);
     bool shows_config = !config_text.empty();
     if (args.has("--json")) {
-        print(as_json(findings, shows_config ? &config_text : nullptr));
+        print(as_json(examined, shows_config ? &config_text : nullptr));
     } else if (shows_config) {
         // As `nginx -T`: what was asked for alone on stdout.
         print(config_text);
-        if (!write_all(STDERR_FILENO, as_text(path, findings))) return 1;
+        if (!write_all(STDERR_FILENO, as_text(path, examined))) return 1;
     } else {
-        print(as_text(path, findings));
+        print(as_text(path, examined));
     }
-    return findings.errors() == 0 ? 0 : 1;
+    return examined.findings.errors() == 0 ? 0 : 1;
 }
 
 }  // namespace
 
 std::size_t Findings::errors() const {
     return static_cast<std::size_t>(std::ranges::count(list_, true, &Finding::error));
+}
+
+std::string Findings::command(const std::string& words) const {
+    return typed_program() + " " + words + config_option_;
+}
+
+std::string edit_command(const std::string& path) {
+    return "${EDITOR:-vi} " + shell_word(path);
 }
 
 Command check_command() {

@@ -5,6 +5,7 @@
 #include <array>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <optional>
 
 #include "base/accounts.h"
@@ -62,6 +63,12 @@ bool looks_like_document_root(const std::string& dir) {
            has(dir, "index.html") || has(dir, "bxhook.fcgi") || has(dir, "bxhook.cgi");
 }
 
+// The command that moves what holds PATH out of the document root ROOT.
+std::string way_out(const std::string& path, const std::string& root) {
+    std::string top = path.substr(0, path.find('/', root.size() + 1));
+    return "mv " + shell_word(top) + " " + shell_word(absolute_path(directory_of(root), ""));
+}
+
 // PATH below a document root is for everybody, but in .htbxhook/ with an .htaccess of its own.
 void check_place(const std::string& path, Findings& findings) {
     for (std::string dir = directory_of(path); dir.size() > 1; dir = directory_of(dir)) {
@@ -72,33 +79,64 @@ void check_place(const std::string& path, Findings& findings) {
                                   "echo 'Require all denied' > " + shell_word(htaccess));
         }
         if (looks_like_document_root(dir)) {
-            return findings.warning(path, "seems to lie below the document root " + dir,
-                                    "move it outside, or where there is no outside into " +
-                                        shell_word(absolute_path(dir, ".htbxhook/")));
+            return findings.warning(path,
+                                    "seems to lie below the document root '" + dir +
+                                        "': move it outside, or where there is no outside into " +
+                                        absolute_path(dir, ".htbxhook/"),
+                                    way_out(path, dir));
+        }
+    }
+}
+
+// The file that PORTAL stands in.
+const std::string& file_of(const Portal& portal, const Config& config) {
+    bool listed = !config.portals_file.empty() && portal.place.starts_with(config.portals_file);
+    return listed ? config.portals_file : config.path;
+}
+
+void check_tokens(const Portal& portal, const Config& config, Findings& findings) {
+    std::string fix = edit_command(file_of(portal, config));
+    if (std::ranges::find(portal.tokens, "APPLICATION_TOKEN") != portal.tokens.end()) {
+        return findings.error(portal.place,
+                              "its token is still the example's, which anybody can guess: put in "
+                              "the application_token from Bitrix24",
+                              fix);
+    }
+    bool is_short = std::ranges::any_of(
+        portal.tokens, [](const std::string& token) { return token.size() < short_token; });
+    if (is_short) {
+        findings.warning(portal.place,
+                         "a token is shorter than those of Bitrix24: copy the whole "
+                         "application_token",
+                         fix);
+    }
+}
+
+// Whoever runs one of two portals with one token can send events in the name of the other.
+void check_shared_tokens(const Config& config, Findings& findings) {
+    std::map<std::string, const Portal*> owners;
+    for (const Portal& portal : config.portals) {
+        for (const std::string& token : portal.tokens) {
+            auto [found, is_new] = owners.emplace(token, &portal);
+            if (is_new || found->second == &portal) continue;
+            findings.warning(portal.place,
+                             "has the same token as " + found->second->place +
+                                 ": each can send events in the other's name; Bitrix24 gives each "
+                                 "its own",
+                             edit_command(file_of(portal, config)));
         }
     }
 }
 
 void check_portals(const Config& config, Findings& findings) {
     if (config.portals.empty()) {
-        findings.error(config.path, "no portal is configured: every event is refused with 403",
-                       "add a portal block with the token from Bitrix24 to " +
-                           shell_word(config.path));
+        findings.error(config.path,
+                       "no portal is configured, so that every event is refused with 403: add a "
+                       "portal block with the token from Bitrix24",
+                       edit_command(config.path));
     }
-    for (const Portal& portal : config.portals) {
-        if (std::ranges::find(portal.tokens, "APPLICATION_TOKEN") != portal.tokens.end()) {
-            findings.error(portal.place, "its token is still the example's: anybody can guess it",
-                           "put in the application_token from Bitrix24");
-            continue;
-        }
-        bool is_short = std::ranges::any_of(portal.tokens, [](const std::string& token) {
-            return token.size() < short_token;
-        });
-        if (is_short) {
-            findings.warning(portal.place, "a token is shorter than those of Bitrix24",
-                             "copy the whole application_token from Bitrix24");
-        }
-    }
+    for (const Portal& portal : config.portals) check_tokens(portal, config, findings);
+    check_shared_tokens(config, findings);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <span>
 
 #include "base/fd.h"
 #include "base/text.h"
@@ -85,8 +86,10 @@ void check_first_line(const Hook& hook, const std::string& place, Findings& find
     }
     std::string wanted = looked_up_program(line);
     if (!wanted.empty() && !in_path(wanted, path_of(hook))) {
-        findings.error(place, "its interpreter '" + printable(wanted) + "' is not installed",
-                       "install it, or name another in the first line of " + program);
+        findings.error(place,
+                       "its interpreter '" + printable(wanted) +
+                           "' is not installed: install it, or name another in the first line",
+                       edit_command(hook.program));
     }
 }
 
@@ -110,16 +113,30 @@ void check_program(const Hook& hook, const Config& config, const std::string& pl
 }
 
 void check_conditions(const std::vector<Condition>& conditions, const std::string& place,
-                      Findings& findings) {
+                      const std::string& file, Findings& findings) {
     for (const Condition& condition : conditions) {
         std::string top = condition.path.substr(0, condition.path.find('.'));
         if (std::ranges::find(top_fields, top) != top_fields.end()) continue;
-        findings.warning(place, "'" + printable(condition.path) + "' is in no event",
-                         "begin the path at the top: data.FIELDS.ID, auth.user_id");
+        findings.warning(place,
+                         "'" + printable(condition.path) +
+                             "' is in no event: a path begins at the top, as data.FIELDS.ID or "
+                             "auth.user_id do",
+                         edit_command(file));
     }
 }
 
-void check_globs(const Hook& hook, const std::string& place, Findings& findings) {
+// What GLOB, which matches none of CODES, may have meant: "ONCRMDAEL*" is like "ONCRMDEAL*".
+std::string nearest_code(const std::string& glob, std::span<const std::string_view> codes) {
+    std::size_t plain = glob.find_first_of("*?[");
+    if (plain == std::string::npos) return std::string(nearest(glob, codes));
+    std::vector<std::string_view> beginnings;
+    for (std::string_view code : codes) beginnings.push_back(code.substr(0, plain));
+    std::string_view near = nearest(glob.substr(0, plain), beginnings);
+    return near.empty() ? "" : std::string(near) + glob.substr(plain);
+}
+
+void check_globs(const Hook& hook, const std::string& place, const std::string& file,
+                 Findings& findings) {
     std::vector<std::string_view> codes;
     for (const CatalogEvent& event : catalog()) codes.push_back(event.code);
     for (const std::string& glob : hook.globs) {
@@ -128,14 +145,17 @@ void check_globs(const Hook& hook, const std::string& place, Findings& findings)
                          return glob_match(glob, code, true);
                      });
         if (known) continue;
-        std::string_view near = nearest(glob, codes);
-        findings.warning(place, "no known event is '" + printable(glob) + "'",
-                         near.empty() ? "`bxhook events` lists them"
-                                      : "is " + std::string(near) + " meant?");
+        std::string near = nearest_code(glob, codes);
+        findings.warning(place,
+                         "no known event is '" + printable(glob) + "'" +
+                             (near.empty() ? " ('bxhook events' lists them)"
+                                           : ", did you mean '" + near + "'?"),
+                         edit_command(file));
     }
 }
 
-void check_settings(const Hook& hook, const std::string& place, Findings& findings) {
+void check_settings(const Hook& hook, const std::string& place, const std::string& file,
+                    Findings& findings) {
     const HookSettings& settings = hook.settings;
     struct stat info {};
     bool missing = !settings.dir.empty() &&
@@ -146,10 +166,12 @@ void check_settings(const Hook& hook, const std::string& place, Findings& findin
                        "mkdir -p " + shell_word(settings.dir));
     }
     if (settings.coalesce && settings.order == Order::none) {
-        findings.warning(place, "coalesce has no effect without lanes", "set order entity");
+        findings.warning(place, "coalesce has no effect without lanes: set order entity",
+                         edit_command(file));
     }
     if (settings.backoff > settings.backoff_max) {
-        findings.warning(place, "backoff is over backoff_max, which holds", "raise backoff_max");
+        findings.warning(place, "backoff is over backoff_max, which holds: raise that",
+                         edit_command(file));
     }
 }
 
@@ -157,10 +179,10 @@ void check_hook(const Hook& hook, const Config& config, Findings& findings) {
     std::string place = "hook " + hook.name;
     if (hook.program.empty()) return;  // a block without its script: HookSet warns
     check_program(hook, config, place, findings);
-    check_settings(hook, place, findings);
-    check_conditions(hook.when, place, findings);
-    check_conditions(hook.unless, place, findings);
-    check_globs(hook, place, findings);
+    check_settings(hook, place, config.path, findings);
+    check_conditions(hook.when, place, config.path, findings);
+    check_conditions(hook.unless, place, config.path, findings);
+    check_globs(hook, place, config.path, findings);
 }
 
 }  // namespace

@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 
 #include "base/accounts.h"
 #include "base/fd.h"
+#include "base/file_system.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/findings.h"
@@ -19,7 +22,23 @@ constexpr std::uint64_t little_space = std::uint64_t{100} << 20;  // bytes
 constexpr std::size_t shown_lanes = 5;
 constexpr int small_backlog = 1024;
 
-void check_directory(const std::string& dir, Findings& findings) {
+void check_file_system(const std::string& dir, const std::string& config_path,
+                       Findings& findings) {
+    struct statvfs space {};
+    if (::statvfs(dir.c_str(), &space) == 0 &&
+        std::uint64_t{space.f_bavail} * space.f_frsize < little_space) {
+        findings.warning(dir, "less than 100 MB are free: events are refused when the disk is full",
+                         findings.command("prune --older-than 1d"));
+    }
+    if (is_shared_file_system(dir)) {
+        findings.warning(dir,
+                         "lies on a network file system: every event waits for it, and only this "
+                         "machine may use the store; set `store` to a path on a local disk",
+                         edit_command(config_path));
+    }
+}
+
+void check_directory(const std::string& dir, const std::string& config_path, Findings& findings) {
     struct stat info {};
     if (::stat(dir.c_str(), &info) != 0) {
         // The first event makes it.
@@ -28,25 +47,32 @@ void check_directory(const std::string& dir, Findings& findings) {
                               "install -d -m 700 " + shell_word(dir));
     }
     if (::access(dir.c_str(), R_OK | W_OK | X_OK) != 0) {
-        return findings.error(dir, user_name(::geteuid()) + " cannot write there",
-                              "chown -R " + user_name(::geteuid()) + " " + shell_word(dir));
+        std::string user = user_name(::geteuid());
+        std::string cause = std::strerror(errno);
+        return findings.error(
+            dir, user + " cannot write there: " + cause,
+            (info.st_uid == ::geteuid() ? "chmod 700 " : "chown -R " + user + " ") +
+                shell_word(dir));
     }
     if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
         findings.warning(dir, "others can enter the store's directory",
                          "chmod 700 " + shell_word(dir));
     }
-    struct statvfs space {};
-    if (::statvfs(dir.c_str(), &space) == 0 &&
-        std::uint64_t{space.f_bavail} * space.f_frsize < little_space) {
-        findings.warning(dir, "less than 100 MB are free: events are refused when the disk is full",
-                         "bxhook prune --older-than 1d");
-    }
+    check_file_system(dir, config_path, findings);
 }
 
 void check_file(const std::string& path, Findings& findings) {
     struct stat info {};
-    if (::stat(path.c_str(), &info) != 0 || (info.st_mode & (S_IRWXG | S_IRWXO)) == 0) return;
-    findings.warning(path, "others can read the store", "chmod 600 " + shell_word(path));
+    if (::stat(path.c_str(), &info) != 0) return;
+    if (info.st_uid != ::geteuid()) {
+        std::string user = user_name(::geteuid());
+        findings.error(path,
+                       "belongs to " + user_name(info.st_uid) + ", its directory to " + user +
+                           ", as whom gateway and worker run",
+                       "chown -R " + user + ": " + shell_word(directory_of(path)));
+    } else if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        findings.warning(path, "others can read the store", "chmod 600 " + shell_word(path));
+    }
 }
 
 void check_lanes(const StoreStatus& status, Findings& findings) {
@@ -56,33 +82,50 @@ void check_lanes(const StoreStatus& status, Findings& findings) {
         findings.warning(name,
                          "its lane stands still since " + iso_time(lane.since) + ": " +
                              printable(lane.reason) + "; " + std::to_string(lane.behind) +
-                             " wait behind it",
-                         "bxhook show " + name);
+                             " wait behind it, until its hook is mended or it is given up ('bxhook "
+                             "show " + name + "' tells more)",
+                         findings.command("cancel " + name));
     }
     if (status.blocked.size() > shown) {
         findings.warning("lanes",
                          std::to_string(status.blocked.size() - shown) + " more stand still",
-                         "bxhook status");
+                         findings.command("status"));
     }
     if (status.dead > 0) {
-        findings.warning("deliveries", std::to_string(status.dead) + " are dead: given up",
-                         "bxhook list --state dead, then bxhook retry N/HOOK");
+        findings.warning("deliveries",
+                         std::to_string(status.dead) +
+                             " are dead: given up ('bxhook list --state dead' tells why); when "
+                             "their hook is mended",
+                         findings.command("retry --state dead"));
     }
 }
 
+// How a worker is started that stays.
+std::string start_worker_command(const Findings& findings) {
+    constexpr std::array<const char*, 4> places{"/etc", "/usr/local/lib", "/usr/lib", "/lib"};
+    bool has_unit = std::ranges::any_of(places, [](const std::string& place) {
+        return ::access((place + "/systemd/system/bxhook-worker.service").c_str(), F_OK) == 0;
+    });
+    bool by_systemd = has_unit && ::access("/run/systemd/system", F_OK) == 0;
+    return by_systemd ? "systemctl enable --now bxhook-worker" : findings.command("work --once");
+}
+
 void check_worker(const Config& config, const StoreStatus& status, Findings& findings) {
-    const std::string fix = config.worker.auto_start
-                                ? "bxhook work --once"
-                                : "systemctl start bxhook-worker, or 'bxhook work --once' by cron";
     if (!status.worker_runs && status.overdue_since(wall_now())) {
-        findings.error("worker", "events wait and no worker runs", fix);
+        findings.error("worker", "events wait and no worker runs", start_worker_command(findings));
     } else if (!status.worker_runs && !config.worker.auto_start) {
-        findings.warning("worker", "none runs, and worker.start is manual", fix);
+        findings.warning(
+            "worker",
+            "none runs, and worker.start is manual: by cron, 'bxhook work --once' each "
+            "minute, that is as it must be between two runs",
+            start_worker_command(findings));
     }
     for (const WorkerRecord& worker : status.workers) {
         if (worker.config_error.empty()) continue;
-        findings.error("worker " + std::to_string(worker.pid), printable(worker.config_error, 1000),
-                       "mend it: the worker takes it up by itself");
+        findings.error("worker " + std::to_string(worker.pid),
+                       printable(worker.config_error, 1000) +
+                           " (once mended it is taken up within seconds)",
+                       edit_command(config.path));
     }
 }
 
@@ -92,7 +135,7 @@ void check_queue(const Config& config, const StoreStatus& status, Findings& find
                      std::to_string(status.unfinished) + " of " +
                          std::to_string(config.limits.queue) +
                          " events are unfinished: beyond it events are refused with 503",
-                     "bxhook status");
+                     findings.command("status"));
 }
 
 }  // namespace
@@ -101,7 +144,7 @@ void check_store(const Config& config, Findings& findings) {
     std::string place = store_without_password(config.store);
     bool local = config.store.starts_with('/');
     if (local) {
-        check_directory(directory_of(config.store), findings);
+        check_directory(directory_of(config.store), config.path, findings);
         // Not made here: a check changes nothing.
         if (::access(config.store.c_str(), F_OK) != 0) return;
         for (const char* end : {"", "-wal", "-shm", "-journal"}) {

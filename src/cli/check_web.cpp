@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 
+#include "base/accounts.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/curl.h"
@@ -14,6 +15,7 @@ namespace bx {
 namespace {
 
 constexpr std::size_t max_hooks = 20;  // to be asked for
+constexpr Millis slow_answer = second;
 
 bool is_gateway(const HttpAnswer& answer) {
     return answer.body.starts_with("bxhook: ");
@@ -35,16 +37,26 @@ bool is_program(const std::string& body) {
     return body.starts_with("#!") || body.starts_with("\x7F" "ELF");
 }
 
-// None: there was no answer.
-std::optional<HttpAnswer> check_get(const std::string& url, Findings& findings) {
+std::string host_of(const std::string& url) {
+    std::string host = url.substr(url.find("://") + 3);
+    host = host.substr(0, host.find('/'));
+    return host.find(':') == std::string::npos ? host + ":443" : host;
+}
+
+void tell_of_certificate(const std::string& url, const std::string& what, Findings& findings) {
+    // What OpenSSL says when a certificate between the site's own and the root is not sent.
+    bool cut = what.find("unable to get local issuer certificate") != std::string::npos;
     std::string place = url_for_people(url);
-    HttpAnswer answer;
-    try {
-        answer = ask_url(url);
-    } catch (const Error& error) {
-        findings.error(place, error.what(), "curl -v " + shell_word(place));
-        return std::nullopt;
-    }
+    findings.error(place,
+                   what + (cut ? "; the chain is incomplete, or of an unknown authority: the web "
+                                 "server must send the intermediate certificates too "
+                                 "(fullchain.pem)"
+                               : ""),
+                   "openssl s_client -showcerts -connect " + shell_word(host_of(place)));
+}
+
+// Is the gateway asked, who answers?
+void judge_get(const std::string& place, const HttpAnswer& answer, Findings& findings) {
     if (answer.status >= 300 && answer.status < 400) {
         findings.error(place, status_text(answer) + ", a redirect, which Bitrix24 does not follow",
                        "give Bitrix24 the URL it leads to");
@@ -56,16 +68,47 @@ std::optional<HttpAnswer> check_get(const std::string& url, Findings& findings) 
         findings.error(place, status_text(answer) + " and is not the gateway",
                        fix_of_status(answer.status));
     } else if (!answer.body.starts_with("bxhook: ready")) {
-        findings.error(place, "the gateway is not ready", "look into its log: why stands there");
+        findings.error(place,
+                       "the gateway is not ready: its log tells why; often the web server runs it "
+                       "as another user than " + user_name(::geteuid()) + ", whose store it is",
+                       "look into the web server's error log, or bxhook's (log.file)");
     }
-    return answer;
+}
+
+// None: there was no answer.  TRUST becomes `any` when the certificate cannot be trusted.
+std::optional<HttpAnswer> check_get(const std::string& url, Trust& trust, Findings& findings) {
+    std::string place = url_for_people(url);
+    try {
+        HttpAnswer answer = [&] {
+            try {
+                return ask_url(url);
+            } catch (const CertificateError& error) {
+                tell_of_certificate(url, error.what(), findings);
+                trust = Trust::any;
+                return ask_url(url, std::nullopt, "", trust);
+            }
+        }();
+        judge_get(place, answer, findings);
+        if (answer.took >= slow_answer) {
+            findings.warning(place,
+                             "took " + std::to_string(answer.took) +
+                                 " ms to answer: Bitrix24 calls a slow handler less often",
+                             "curl -o /dev/null -w '%{time_connect} %{time_starttransfer}\\n' " +
+                                 shell_word(place));
+        }
+        return answer;
+    } catch (const Error& error) {
+        findings.error(place, error.what(), "curl -v " + shell_word(place));
+        return std::nullopt;
+    }
 }
 
 // A POST with a token that cannot be right must be refused by the gateway itself.
-void check_post(const std::string& url, Findings& findings) {
+void check_post(const std::string& url, Trust trust, Findings& findings) {
     HttpAnswer answer = ask_url(url,
                                 "event=ONAPPTEST&auth%5Bmember_id%5D=check"
-                                "&auth%5Bapplication_token%5D=wrong-on-purpose");
+                                "&auth%5Bapplication_token%5D=wrong-on-purpose",
+                                "application/x-www-form-urlencoded", trust);
     bool refused = answer.status == 403 &&
                    answer.body.find("invalid_application_token") != std::string::npos;
     // That the gateway is not ready was said already.
@@ -131,7 +174,7 @@ std::string fix_of_served(const std::string& path) {
            "Apache 'location ~ /\\.ht { deny all; }'";
 }
 
-void check_hidden(const std::string& url, const Config& config, Findings& findings) {
+void check_hidden(const std::string& url, Trust trust, const Config& config, Findings& findings) {
     std::string bare = url.substr(0, url.find('?'));
     std::string base = bare.substr(0, bare.rfind('/') + 1);
     std::vector<std::string> paths = some_hooks(config.hooks_dir);
@@ -140,7 +183,7 @@ void check_hidden(const std::string& url, const Config& config, Findings& findin
         std::optional<std::string> dir = web_directory(path);
         if (!dir) continue;
         std::string asked = base + url_path(path.substr(dir->size() + 1));
-        HttpAnswer answer = ask_url(asked);
+        HttpAnswer answer = ask_url(asked, std::nullopt, "", trust);
         // A gateway that serves every URL below its own hands nothing out.
         if (answer.status == 403 || answer.status == 404 || is_gateway(answer)) continue;
         findings.error(url_for_people(asked), status_text(answer) + ": '" + path +
@@ -151,19 +194,21 @@ void check_hidden(const std::string& url, const Config& config, Findings& findin
 
 }  // namespace
 
-void check_web(const std::string& url, const Config& config, Findings& findings) {
+std::optional<Millis> check_web(const std::string& url, const Config& config, Findings& findings) {
     if (url.starts_with("http://")) {
         findings.warning(url_for_people(url), "tokens and events come unencrypted",
                          "use https://");
     }
-    std::optional<HttpAnswer> answer = check_get(url, findings);
-    if (!answer) return;
+    Trust trust = Trust::verify;
+    std::optional<HttpAnswer> answer = check_get(url, trust, findings);
+    if (!answer) return std::nullopt;
     try {
-        if (answer->status == 200 && is_gateway(*answer)) check_post(url, findings);
-        check_hidden(url, config, findings);
+        if (answer->status == 200 && is_gateway(*answer)) check_post(url, trust, findings);
+        check_hidden(url, trust, config, findings);
     } catch (const Error& error) {
         findings.error(url_for_people(url), error.what(), "");
     }
+    return answer->took;
 }
 
 }  // namespace bx

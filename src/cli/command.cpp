@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "cli/screen.h"
 #include "config/hook_name.h"
 #include "store/owner.h"
 
@@ -28,30 +30,12 @@ std::vector<Option> all_options(const Command& command) {
 constexpr std::size_t help_width = 79;
 constexpr std::size_t option_column = 24;
 
-// Appends LINE and then WORDS to OUT, in lines of the help's width, all but the first indented.
-void append_wrapped(std::string& out, std::string line, std::string_view words,
-                    std::size_t indent) {
-    bool empty = true;
-    for (std::string_view word : split(words, ' ')) {
-        if (empty && word.empty()) continue;  // the second of two blanks between sentences
-        if (!empty && line.size() + 1 + word.size() > help_width) {
-            out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-            line.assign(indent, ' ');
-            empty = true;
-        }
-        if (!empty) line += ' ';
-        line += word;
-        empty = false;
-    }
-    out += line + "\n";
-}
-
 // Fills the paragraphs of a help text; lines that begin with a blank (examples) stay as they are.
 std::string reflowed(std::string_view help) {
     std::string text;
     std::string paragraph;
     auto flush = [&] {
-        if (!paragraph.empty()) append_wrapped(text, "", paragraph, 0);
+        if (!paragraph.empty()) text += fill("", paragraph, help_width, 0);
         paragraph.clear();
     };
     for (std::string_view line : split(help, '\n')) {
@@ -97,7 +81,8 @@ std::pair<std::string, std::string> take_option(const Command& command,
     }
     if (equals != std::string::npos) return {name, arg.substr(equals + 1)};
     if (args.empty()) {
-        throw usage_error(command, "option '" + name + "' needs a value: " + std::string(option.value));
+        throw usage_error(command,
+                          "option '" + name + "' needs a value: " + std::string(option.value));
     }
     std::string value = args.front();
     args = args.subspan(1);
@@ -109,7 +94,8 @@ void check_word_count(const Command& command, const std::vector<std::string>& wo
         throw usage_error(command, "missing argument: " + std::string(command.synopsis));
     }
     if (words.size() > command.max_words) {
-        throw usage_error(command, "unexpected argument '" + printable(words[command.max_words]) + "'");
+        throw usage_error(command,
+                          "unexpected argument '" + printable(words[command.max_words]) + "'");
     }
 }
 
@@ -183,7 +169,8 @@ std::string help_text() {
         name.resize(10, ' ');
         text += "  " + name + std::string(command.summary) + "\n";
     }
-    return text + "\n'bxhook help COMMAND' tells more about one; every command takes --config FILE.\n";
+    return text +
+           "\n'bxhook help COMMAND' tells more about one; every command takes --config FILE.\n";
 }
 
 std::string help_text(const Command& command) {
@@ -196,7 +183,7 @@ std::string help_text(const Command& command) {
         std::string line = "  " + std::string(option.name);
         if (!option.value.empty()) line += " " + std::string(option.value);
         line.resize(std::max(line.size() + 2, option_column), ' ');
-        append_wrapped(text, std::move(line), option.help, option_column);
+        text += fill(line, option.help, help_width, option_column);
     }
     return text;
 }
@@ -208,7 +195,8 @@ ConfigPtr config_of(const Arguments& args, ConfigPart part) {
     } catch (const ConfigError& error) {
         std::string text = error.what();
         if (text.find(path) == std::string::npos) text = "'" + path + "': " + text;
-        std::size_t more = error.problems().size() - std::min<std::size_t>(1, error.problems().size());
+        std::size_t more =
+            error.problems().size() - std::min<std::size_t>(1, error.problems().size());
         if (more > 0) text += " (and " + std::to_string(more) + " more: 'bxhook check' shows all)";
         throw Error(text);
     }
@@ -227,7 +215,8 @@ DeliveryName parse_delivery_name(std::string_view text) {
     std::optional<EventNumber> number = parse_number(text.substr(0, slash));
     std::string_view hook = slash == std::string_view::npos ? "-" : text.substr(slash + 1);
     if (!number || *number < 1 || (hook != "-" && !is_hook_name(hook))) {
-        throw UsageError("'" + printable(text) + "' is no event (1042) and no delivery (1042/HOOK)");
+        throw UsageError("'" + printable(text) +
+                         "' is no event (1042) and no delivery (1042/HOOK)");
     }
     return {*number, hook == "-" ? "" : std::string(hook)};
 }
@@ -251,6 +240,14 @@ std::size_t count_option(const Arguments& args, std::string_view option, std::si
     if (count && *count > 0) return static_cast<std::size_t>(*count);
     throw UsageError(std::string(option) + ": '" + printable(args.value(option)) +
                      "' is no number above 0");
+}
+
+std::string typed_program() {
+    std::string binary = own_binary();
+    const char* path = std::getenv("PATH");
+    std::string places = ":" + std::string(path == nullptr ? "" : path) + ":";
+    bool found = places.find(":" + directory_of(binary) + ":") != std::string::npos;
+    return found && binary.ends_with("/bxhook") ? "bxhook" : shell_word(binary);
 }
 
 void print(std::string_view text) {

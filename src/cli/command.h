@@ -17,7 +17,8 @@ namespace bx {
 
 struct Command;
 
-// One option: "--limit N" takes a value, "--json" none.  `value` names it for the help, empty: none.
+// One option: "--limit N" takes a value, "--json" none.  `value` names it for the help, empty:
+// none.
 struct Option {
     std::string_view name;   // "--limit"
     std::string_view value;  // "N"
@@ -82,6 +83,9 @@ std::string to_string(const DeliveryName& name);
 // FALLBACK.
 Millis duration_option(const Arguments& args, std::string_view option, Millis fallback);
 std::size_t count_option(const Arguments& args, std::string_view option, std::size_t fallback);
+
+// This program as a person can type it: by its name alone only when PATH leads to it.
+std::string typed_program();
 
 // Writes TEXT to stdout; throws Error when it cannot (a full disk must not look like success).
 void print(std::string_view text);

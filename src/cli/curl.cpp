@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <vector>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -19,7 +20,8 @@ namespace bx {
 namespace {
 
 constexpr std::size_t max_answer = std::size_t{1} << 20;
-constexpr std::size_t status_size = 4;  // "\n200"
+constexpr std::size_t max_report = 40;  // "\n200 0.012345", which curl adds
+constexpr int untrusted = 60;           // curl's exit status, CURLE_PEER_FAILED_VERIFICATION
 constexpr std::size_t max_url = 8000;  // with the rest of the config it fits into a pipe at once
 
 struct Pipe {
@@ -64,8 +66,9 @@ std::string escaped(const std::string& text) {
     return result;
 }
 
-std::string config_text(const std::string& url, const std::string* content_type) {
+std::string config_text(const std::string& url, const std::string* content_type, Trust trust) {
     std::string text = "url = \"" + escaped(url) + "\"\n";
+    if (trust == Trust::any) text += "insecure\n";
     if (content_type != nullptr) {
         text += "header = \"Content-Type: " + escaped(*content_type) + "\"\n";
         text += "header = \"Expect:\"\n";  // no pause for 100 Continue
@@ -84,15 +87,16 @@ std::string read_answer(const Fd& fd, std::size_t max) {
         if (got < 0) throw_errno("cannot read from curl");
         if (got == 0) return text;
         text.append(chunk.data(), static_cast<std::size_t>(got));
-        if (text.size() > max + status_size) text.erase(max, text.size() - max - status_size);
+        if (text.size() > max + max_report) text.erase(max, text.size() - max - max_report);
     }
 }
 
 pid_t start_curl(const Pipe& input, const Pipe& output, const Pipe& errors, const Pipe& config) {
     // -q first: a ~/.curlrc must not change what comes back.
-    std::array<std::string, 12> words{"curl",  "-q",   "-sS",   "--max-time", "30",
-                                      "--proto", "=http,https", "-w", "\n%{http_code}",
-                                      "--config", "/dev/fd/3", "--globoff"};
+    std::array<std::string, 12> words{"curl",        "-q",        "-sS",
+                                      "--max-time",  "30",        "--proto",
+                                      "=http,https", "-w",        "\n%{http_code} %{time_total}",
+                                      "--config",    "/dev/fd/3", "--globoff"};
     std::array<char*, 13> argv{};
     std::ranges::transform(words, argv.begin(), [](std::string& word) { return word.data(); });
     Actions actions;
@@ -115,25 +119,48 @@ int wait_for(pid_t pid) {
     return status;
 }
 
-// What curl wrote on stdout: the body, a line end, the status.
+// Seconds as curl writes them, "0.012345".
+Millis parse_seconds(std::string_view text) {
+    std::size_t point = std::min(text.find_first_of(".,"), text.size());
+    std::string thousandths(text.substr(std::min(point + 1, text.size()), 3));
+    thousandths.resize(3, '0');
+    return parse_number(text.substr(0, point)).value_or(0) * second +
+           parse_number(thousandths).value_or(0);
+}
+
+// What curl wrote on stdout: the body, a line end, status and time.
 HttpAnswer answer_of(const std::string& text) {
     std::size_t end = text.rfind('\n');
     HttpAnswer answer;
     if (end == std::string::npos) return answer;
+    std::vector<std::string_view> report = split(std::string_view(text).substr(end + 1), ' ');
     answer.body = text.substr(0, end);
-    answer.status = static_cast<int>(parse_number(text.substr(end + 1)).value_or(0));
+    answer.status = static_cast<int>(parse_number(report.front()).value_or(0));
+    if (report.size() > 1) answer.took = parse_seconds(report[1]);
     return answer;
+}
+
+// Why curl ended with STATUS; COMPLAINT is what it wrote on stderr.
+[[noreturn]] void throw_failure(const std::string& url, int status, const std::string& complaint) {
+    std::string cause = printable(trim(complaint).empty() ? "curl failed" : trim(complaint));
+    std::string place = "'" + url_for_people(url) + "'";
+    if (WIFEXITED(status) && WEXITSTATUS(status) == untrusted) {
+        // "curl: (60) SSL certificate problem: certificate has expired", and lines of advice.
+        std::string why = cause.substr(0, cause.find("\\n"));
+        throw CertificateError("the certificate of " + place + " is not to be trusted: " + why);
+    }
+    throw Error("no answer from " + place + ": " + cause);
 }
 
 }  // namespace
 
 HttpAnswer ask_url(const std::string& url, const std::optional<std::string>& body,
-                   const std::string& content_type) {
+                   const std::string& content_type, Trust trust) {
     check_url(url);
     // A curl that ends before it read everything must not end us.
     std::signal(SIGPIPE, SIG_IGN);
     Pipe input, output, errors, config;
-    if (!write_all(config.write.get(), config_text(url, body ? &content_type : nullptr))) {
+    if (!write_all(config.write.get(), config_text(url, body ? &content_type : nullptr, trust))) {
         throw_errno("cannot write to curl");
     }
     config.write.reset();
@@ -145,10 +172,7 @@ HttpAnswer ask_url(const std::string& url, const std::optional<std::string>& bod
     std::string text = read_answer(output.read, max_answer);
     std::string complaint = read_answer(errors.read, 4096);
     int status = wait_for(pid);
-    if (!sent || status != 0) {
-        throw Error("no answer from '" + url_for_people(url) + "': " +
-                    printable(trim(complaint).empty() ? "curl failed" : trim(complaint)));
-    }
+    if (!sent || status != 0) throw_failure(url, status, complaint);
     return answer_of(text);
 }
 

@@ -1,21 +1,35 @@
-// One HTTP request by the `curl` program: it knows TLS, proxies and certificates, and is everywhere.
+// One HTTP request by the `curl` program: it knows TLS, proxies and certificates, and is
+// everywhere.
 #pragma once
 
 #include <optional>
 #include <string>
 
+#include "base/clock.h"
+#include "base/error.h"
+
 namespace bx {
 
 struct HttpAnswer {
     int status = 0;
+    Millis took = 0;   // from the start, with the connection, to the end
     std::string body;  // its first megabyte
 };
 
+// The server's certificate cannot be trusted.
+class CertificateError : public Error {
+public:
+    using Error::Error;
+};
+
+enum class Trust { verify, any };  // of certificates
+
 // Sends BODY by POST as CONTENT_TYPE, or asks by GET when there is none.  No redirect is followed.
 // URL and body go through pipes: argv, which every user of the machine can read, has neither.
-// Throws Error when curl is missing or gets no answer.
+// Throws CertificateError, and Error when curl is missing or gets no answer.
 HttpAnswer ask_url(const std::string& url, const std::optional<std::string>& body = std::nullopt,
-                   const std::string& content_type = "application/x-www-form-urlencoded");
+                   const std::string& content_type = "application/x-www-form-urlencoded",
+                   Trust trust = Trust::verify);
 
 // Throws UsageError unless URL begins with http:// or https:// and is printable.
 void check_url(const std::string& url);

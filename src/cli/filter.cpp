@@ -31,7 +31,8 @@ std::vector<Option> filter_options() {
 
 bool has_filter(const Arguments& args) {
     std::vector<Option> options = filter_options();
-    return std::ranges::any_of(options, [&](const Option& option) { return args.has(option.name); });
+    return std::ranges::any_of(options,
+                               [&](const Option& option) { return args.has(option.name); });
 }
 
 ListFilter filter_of(const Arguments& args) {

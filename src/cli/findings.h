@@ -1,6 +1,7 @@
 // What `bxhook check` looks at, and what it found.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,9 @@ struct Finding {
 
 class Findings {
 public:
+    // CONFIG_OPTION: " --config PATH", when a command must be told of the config.
+    explicit Findings(std::string config_option = "") : config_option_(std::move(config_option)) {}
+
     void error(const std::string& place, const std::string& message, const std::string& fix) {
         list_.push_back({true, place, message, fix});
     }
@@ -26,9 +30,16 @@ public:
     const std::vector<Finding>& list() const { return list_; }
     std::size_t errors() const;
 
+    // "bxhook WORDS", as it can be typed where this check was.
+    std::string command(const std::string& words) const;
+
 private:
+    std::string config_option_;
     std::vector<Finding> list_;
 };
+
+// The command that opens PATH in the person's editor.
+std::string edit_command(const std::string& path);
 
 // The config file itself and its portals: who can read and write it, tokens.
 void check_files(const Config& config, Findings& findings);
@@ -36,9 +47,12 @@ void check_files(const Config& config, Findings& findings);
 void check_hooks(const Config& config, Findings& findings);
 // The store, its directory, the worker, lanes that stand still.
 void check_store(const Config& config, Findings& findings);
+// Gateways of this config that run as another user than the store's.  As root, before it becomes
+// that user, it sees all of them.
+void check_gateways(const Config& config, Findings& findings);
 // The machine.
 void check_host(Findings& findings);
-// From outside, through the web server at URL.
-void check_web(const std::string& url, const Config& config, Findings& findings);
+// From outside, through the web server at URL.  Gives the milliseconds its answer took.
+std::optional<Millis> check_web(const std::string& url, const Config& config, Findings& findings);
 
 }  // namespace bx

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <filesystem>
 #include <optional>
 
@@ -178,17 +177,9 @@ bool make_public_files(const Plan& plan, Report& report) {
 
 // -- What to do next
 
-// BINARY as the person can type it: by its name alone only when PATH leads to it.
-std::string typed(const std::string& binary) {
-    const char* path = ::getenv("PATH");
-    std::string places = ":" + std::string(path ? path : "") + ":";
-    bool found = places.find(":" + directory_of(binary) + ":") != std::string::npos;
-    return found ? "bxhook" : shell_word(binary);
-}
-
 std::string next_steps(const Plan& plan, bool add_to_htaccess) {
     std::string config = shell_word(plan.dir + "/bxhook.conf");
-    std::string bxhook = typed(plan.binary);
+    std::string bxhook = typed_program();
     std::string text = "\nNext:\n  1. Put the portal's token into " + config +
                        " (uncomment `portal`).\n";
     if (plan.public_dir.empty()) {

@@ -3,7 +3,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <clocale>
+#include <cstdint>
 #include <cstdlib>
+#include <cwchar>
 
 #include "base/text.h"
 
@@ -39,8 +43,45 @@ std::string_view sgr(Colour colour) {
     return "";
 }
 
-bool starts_character(char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+// One character of valid UTF-8, or one colour: its bytes and the columns they take.
+struct Glyph {
+    std::size_t bytes = 1;
+    std::size_t columns = 1;
+};
+
+// How a terminal shows a character is the C library's to know; of a UTF-8 locale, whatever ours is.
+std::size_t width_of(wchar_t character) {
+    static const locale_t utf8 = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", locale_t{});
+    if (utf8 == locale_t{}) return 1;
+    locale_t before = ::uselocale(utf8);
+    int columns = ::wcwidth(character);
+    ::uselocale(before);
+    return columns < 0 ? 1 : static_cast<std::size_t>(columns);
+}
+
+Glyph first_glyph(std::string_view text) {
+    auto lead = static_cast<unsigned char>(text[0]);
+    if (lead == 0x1B) return {std::min(text.find('m'), text.size() - 1) + 1, 0};
+    if (lead < 0x80) return {1, 1};
+    std::size_t bytes = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+    bytes = std::min(bytes, text.size());
+    std::uint32_t code = lead & (0xFFu >> (bytes + 1));
+    for (char c : text.substr(1, bytes - 1)) {
+        code = code << 6 | (static_cast<unsigned char>(c) & 0x3Fu);
+    }
+    return {bytes, width_of(static_cast<wchar_t>(code))};
+}
+
+// The bytes of TEXT's front that fit into COLUMNS, with combining characters that follow.
+std::size_t bytes_that_fit(std::string_view text, std::size_t columns) {
+    std::size_t bytes = 0;
+    while (bytes < text.size()) {
+        Glyph glyph = first_glyph(text.substr(bytes));
+        if (glyph.columns > columns) break;
+        columns -= glyph.columns;
+        bytes += glyph.bytes;
+    }
+    return bytes;
 }
 
 }  // namespace
@@ -63,21 +104,54 @@ std::string Screen::fit(std::string_view text) const {
     return width == 0 ? std::string(text) : cut_to(text, width);
 }
 
+std::string Screen::filled(std::string_view first, std::string_view words) const {
+    return fill(first, words, width, 4);
+}
+
 std::size_t columns_of(std::string_view text) {
     std::size_t columns = 0;
-    for (char c : text) columns += starts_character(c) ? 1 : 0;
+    while (!text.empty()) {
+        Glyph glyph = first_glyph(text);
+        columns += glyph.columns;
+        text.remove_prefix(glyph.bytes);
+    }
     return columns;
+}
+
+std::string fill(std::string_view first, std::string_view words, std::size_t width,
+                 std::size_t indent) {
+    std::string text;
+    std::string line(first);
+    bool empty = true;  // no word stands in the line yet
+    for (std::string_view word : split(words, ' ')) {
+        if (empty && word.empty()) continue;  // the second of two blanks between sentences
+        if (!empty && width > 0 && columns_of(line) + 1 + columns_of(word) > width) {
+            text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+            line.assign(indent, ' ');
+            empty = true;
+        }
+        if (!empty) line += ' ';
+        line += word;
+        empty = false;
+    }
+    return text + line + "\n";
+}
+
+std::vector<std::string> fold(std::string_view text, std::size_t width) {
+    std::vector<std::string> pieces;
+    do {
+        std::size_t bytes = width == 0 ? text.size() : bytes_that_fit(text, width);
+        if (bytes == 0 && !text.empty()) bytes = first_glyph(text).bytes;
+        pieces.emplace_back(text.substr(0, bytes));
+        text.remove_prefix(bytes);
+    } while (!text.empty());
+    return pieces;
 }
 
 std::string cut_to(std::string_view text, std::size_t columns) {
     if (columns_of(text) <= columns) return std::string(text);
     if (columns == 0) return "";
-    std::size_t kept = 0;
-    std::size_t end = 0;
-    for (; end < text.size(); ++end) {
-        if (starts_character(text[end]) && kept++ == columns - 1) break;
-    }
-    return std::string(text.substr(0, end)) + std::string(ellipsis);
+    return std::string(text.substr(0, bytes_that_fit(text, columns - 1))) + std::string(ellipsis);
 }
 
 std::string visible(std::string_view text) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace bx {
 
@@ -19,11 +20,19 @@ struct Screen {
     std::string paint(std::string_view text, Colour colour) const;
     // TEXT cut to the width, its end marked.
     std::string fit(std::string_view text) const;
+    // FIRST and then WORDS in lines no wider, ended by LF; all but the first begin with 4 blanks.
+    std::string filled(std::string_view first, std::string_view words) const;
 };
 
-// Columns that TEXT takes: one a character (UTF-8).
+// Columns that TEXT (UTF-8) takes: two a wide character, none a combining one or what `paint` adds.
 std::size_t columns_of(std::string_view text);
-// TEXT cut to COLUMNS, the last of them "…" when something was cut.
+// FIRST and then WORDS, parted by blanks, in lines of at most WIDTH columns (0: one line) but for a
+// word that is longer; all lines but the first begin with INDENT blanks, each ends with LF.
+std::string fill(std::string_view first, std::string_view words, std::size_t width,
+                 std::size_t indent);
+// TEXT in pieces of at most WIDTH columns (0: one piece); one at least.
+std::vector<std::string> fold(std::string_view text, std::size_t width);
+// TEXT, which has no colours yet, cut to COLUMNS, the last of them "…" when something was cut.
 std::string cut_to(std::string_view text, std::size_t columns);
 
 // TEXT with every control character but LF and tab as \x1b: what a program printed cannot move the

@@ -83,7 +83,10 @@ std::string as_json(const Story& story) {
     json.field("secrets", event.secrets_erased ? "erased" : "kept");
     json.key("refused").begin_array();
     for (const Refusal& refusal : event.refused) {
-        json.begin_object().field("hook", refusal.hook).field("reason", refusal.reason).end_object();
+        json.begin_object()
+            .field("hook", refusal.hook)
+            .field("reason", refusal.reason)
+            .end_object();
     }
     json.end_array();
     write_deliveries(json, story);
@@ -138,7 +141,8 @@ private:
         item("portal", printable(facts.domain));
         item("member_id", printable(facts.member_id));
         std::string entity = printable(facts.kind);
-        item("entity", facts.id.empty() ? entity + ", without id" : entity + " " + printable(facts.id));
+        item("entity",
+             facts.id.empty() ? entity + ", without id" : entity + " " + printable(facts.id));
         item("user", printable(facts.user_id));
         item("handler", printable(facts.handler_id));
         if (event.test) item("test", "made by bxhook trigger");
@@ -182,7 +186,8 @@ private:
         title("what was decided: " + std::string(name_of(event.state)));
         if (event.state == EventState::fresh) line("  the worker has not looked at it yet");
         item("reason", printable(event.reason));
-        for (const DeliveryStory& told : story.deliveries) line("  " + told.record.hook + " took it");
+        for (const DeliveryStory& told : story.deliveries)
+            line("  " + told.record.hook + " took it");
         for (const Refusal& refusal : event.refused) {
             line("  " + printable(refusal.hook) + " did not: " + printable(refusal.reason));
         }

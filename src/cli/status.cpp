@@ -64,8 +64,8 @@ void judge(Report& report, Millis now) {
     const Config::Limits& limits = report.config->limits;
     if (limits.queue_is_nearly_full(store.unfinished)) {
         report.problems.push_back(std::to_string(store.unfinished) + " unfinished events of " +
-                                  std::to_string(limits.queue) + " (limits.queue): beyond it events are " +
-                                  "refused");
+                                  std::to_string(limits.queue) +
+                                  " (limits.queue): beyond it events are " + "refused");
     }
 }
 
@@ -151,7 +151,8 @@ std::string as_json(const Report& report) {
     for (const std::string& problem : report.problems) json.value(problem);
     json.end_array().key("store").begin_object();
     json.key("kind").value_or_null(report.config ? kind_of_store(*report.config) : "");
-    json.key("place").value_or_null(report.config ? store_without_password(report.config->store) : "");
+    json.key("place").value_or_null(report.config ? store_without_password(report.config->store)
+                                                  : "");
     json.end_object().key("config").begin_object().field("path", report.config_path);
     json.key("error").value_or_null(report.config_error).end_object();
     write_workers(json, store);
@@ -160,7 +161,8 @@ std::string as_json(const Report& report) {
     json.field("due", known(store.due));
     write_time(json, "oldest_due_at", store.oldest_due_at);
     json.field("unfinished", known(store.unfinished));
-    json.key("limit").value(report.config ? std::optional(report.config->limits.queue) : std::nullopt);
+    json.key("limit").value(report.config ? std::optional(report.config->limits.queue)
+                                          : std::nullopt);
     write_blocked(json, store);
     write_hooks(json, store);
     json.end_object();
@@ -214,9 +216,10 @@ private:
         }
         if (report.store->worker_runs && report.store->workers.empty()) line("worker", "starting");
         for (const WorkerRecord& worker : report.store->workers) {
-            line("worker", "pid " + std::to_string(worker.pid) + " on " + worker.host + ", version " +
-                               worker.version + ", started " + relative_time(worker.since, now_) +
-                               ", running " + std::to_string(worker.running));
+            line("worker", "pid " + std::to_string(worker.pid) + " on " + worker.host +
+                               ", version " + worker.version + ", started " +
+                               relative_time(worker.since, now_) + ", running " +
+                               std::to_string(worker.running));
         }
     }
 
@@ -231,7 +234,8 @@ private:
 
     std::string due(const StoreStatus& store) const {
         std::string text = std::to_string(store.due);
-        if (store.oldest_due_at) text += ", the oldest " + relative_time(*store.oldest_due_at, now_);
+        if (store.oldest_due_at)
+            text += ", the oldest " + relative_time(*store.oldest_due_at, now_);
         return text;
     }
 

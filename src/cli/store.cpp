@@ -9,7 +9,8 @@ int run(const Arguments& args) {
     const std::string& action = args.words().front();
     bool known = action == "init" || action == "upgrade" || action == "status" || action == "copy";
     if (!known) {
-        throw UsageError("store: '" + printable(action) + "' is none of init, upgrade, status, copy");
+        throw UsageError("store: '" + printable(action) +
+                         "' is none of init, upgrade, status, copy");
     }
     throw Error("store " + action + ": the PostgreSQL store is not in this version");
 }

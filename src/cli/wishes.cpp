@@ -31,7 +31,8 @@ std::string chosen_state(const Arguments& args, const WishKind& kind) {
     std::string state = filter_of(args).state;
     if (std::ranges::find(kind.states, state) != kind.states.end()) return state;
     std::string known;
-    for (std::string_view one : kind.states) known += (known.empty() ? "" : ", ") + std::string(one);
+    for (std::string_view one : kind.states)
+        known += (known.empty() ? "" : ", ") + std::string(one);
     throw UsageError(std::string(kind.verb) + ": --state " + state + " cannot be chosen in bulk (" +
                      known + " can)");
 }

@@ -147,7 +147,8 @@ public:
 
     // Looks whether the file or the portals file changed (device, inode, size, mtime, ctime) or
     // FORCE is set, and if so loads it.  `refused`: the new one is invalid, error() says why and
-    // the old one stays.  A portals file that is gone or bad keeps the old list and is `refused` too.
+    // the old one stays.  A portals file that is gone or bad keeps the old list and is `refused`
+    // too.
     Change refresh(bool force = false);
 
     // Why the file as it is now was refused; empty when it is in force.

@@ -90,13 +90,13 @@ void read_portals_file(const std::string& path, std::vector<Portal>& portals, Pr
         return problems.add("portals", error.what());
     }
     if (text.starts_with("\xEF\xBB\xBF")) {
-        problems.add(path + " line 1", "begins with a byte order mark: save it without BOM");
+        problems.add(path + ":1", "begins with a byte order mark: save it without BOM");
         text.erase(0, 3);
     }
     std::size_t number = 0;
     for (std::string_view line : split(text, '\n')) {
         ++number;
-        read_line(line, path + " line " + std::to_string(number), portals, problems);
+        read_line(line, path + ":" + std::to_string(number), portals, problems);
     }
 }
 

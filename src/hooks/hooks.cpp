@@ -64,14 +64,19 @@ bool is_known(std::string_view code) {
     return code == any_code || find_event(code) != nullptr;
 }
 
-HookWarning unknown_code(const Hook& hook) {
+HookWarning unknown_code(const Hook& hook, const std::string& hooks_dir) {
     std::vector<std::string_view> codes;
     for (const CatalogEvent& event : catalog()) codes.push_back(event.code);
     std::string_view near = nearest(hook.code, codes);
-    std::string fix = near.empty()
-                          ? "`bxhook events` lists the known codes"
-                          : "mv it to the name " + std::string(near) + ", if that is meant";
-    return {hook.program, "'" + printable(hook.code) + "' is no known event", fix};
+    std::string what = "'" + printable(hook.code) + "' is no known event";
+    if (near.empty()) return {hook.program, what + " ('bxhook events' lists them)", ""};
+    // Its name begins with the code: NAME.sh, NAME.d/...
+    std::string name = hook.program.substr(hooks_dir.size() + 1);
+    std::string top = absolute_path(hooks_dir, name.substr(0, name.find('/')));
+    std::string renamed = absolute_path(
+        hooks_dir, std::string(near) + top.substr(hooks_dir.size() + 1 + hook.code.size()));
+    return {hook.program, what + ", did you mean '" + std::string(near) + "'?",
+            "mv " + shell_word(top) + " " + shell_word(renamed)};
 }
 
 HookWarning missing_script(const HookBlock& block, const std::string& hooks_dir) {
@@ -155,7 +160,7 @@ HookSet HookSet::load(const Config& config) {
         }
         Hook hook = script_hook(config, script);
         if (script.executable && !is_known(script.code))
-            set.warnings_.push_back(unknown_code(hook));
+            set.warnings_.push_back(unknown_code(hook, config.hooks_dir));
         // A file that is no hook yet: one of a known name, not a README beside the hooks.
         bool meant = script.executable || is_known(script.code) || block_of(config, script.name);
         if (meant) (script.executable ? set.hooks_ : asleep).push_back(std::move(hook));

@@ -1,4 +1,4 @@
-"""The commands of a person who sets bxhook up: init, check, events, trigger."""
+"""The commands of a person who sets bxhook up: init, events, trigger (check: test_check.py)."""
 
 import json
 import os
@@ -8,33 +8,14 @@ import subprocess
 import pytest
 
 import bitrix
-from scratch import AS_ROOT, ROOT, Site, as_user, directory, write
-from servers import SHARED_HOST, Apache, Nginx
+from scratch import AS_ROOT, ROOT, as_user, directory, write
+from servers import SHARED_HOST, Apache
 
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="needs root")
 
 
 def text_of(done):
     return done.stdout.decode()
-
-
-def problems(site, *arguments, status=None):
-    """What `check --json` found: [(level, place, message, fix)]."""
-    done = site.run("check", "--json", *arguments, check=False)
-    found = json.loads(done.stdout)
-    assert done.returncode == (0 if found["ok"] else 1), done
-    if status is not None:
-        assert done.returncode == status, found
-    return [(p["level"], p["place"], p["message"], p["fix"]) for p in found["problems"]]
-
-
-def finds(site, level, words, fix="", **options):
-    """True when one problem of LEVEL names all of WORDS and its fix has FIX."""
-    found = problems(site, **options)
-    fits = [p for p in found if p[0] == level and all(word in f"{p[1]}: {p[2]}" for word in words)
-            and fix in (p[3] or "")]
-    assert fits, found
-    return True
 
 
 def modes(path):
@@ -78,7 +59,7 @@ def test_init_leads_to_a_hook_that_ran(site):
     write(site.config, "".join(lines), 0o600, site.user)
     sample = made / "hooks" / "ONCRMDEALUPDATE.sh.sample"
     write(made / "hooks" / "ONCRMDEALUPDATE.sh", sample.read_bytes(), 0o755, site.user)
-    assert {level for level, *_ in problems(site, status=0)} <= {"warning"}
+    site.run("check")
     site.run("trigger", "ONCRMDEALUPDATE")
     delivery = site.delivery(1, "ONCRMDEALUPDATE")
     assert delivery["test"] is True
@@ -169,210 +150,6 @@ def test_what_init_makes_public_runs_under_apache(site, modules):
     assert server.get("/index.html").body == b"the site itself\n", "the rest of the site is left alone"
 
 
-# -- check
-
-def test_check_of_a_good_site(nginx):
-    done = nginx.site.run("check")
-    assert text_of(done).splitlines()[-1].startswith(f"{nginx.site.config}: ok")
-
-
-@pytest.mark.parametrize("more, words", [
-    ("hook a {\n timout 5s\n}\n", ["hook a: timout: unknown key, did you mean 'timeout'?"]),
-    ("limits { body x }\n", ["limits: body: 'x' is no size"]),
-    ("hook a {\n", ["'}' is missing", "'hook a' in line"]),
-    ("# x\n", ["comments begin with ';'"]),
-])
-def test_check_names_a_mistake_in_the_config(site, more, words):
-    site.configure(more)
-    assert finds(site, "error", words, fix="edit", status=1)
-
-
-def test_check_of_a_missing_config(site):
-    site.config = site.home / "nowhere.conf"
-    assert finds(site, "error", ["nowhere.conf", "No such file"], fix="bxhook init", status=1)
-
-
-def test_check_of_no_portal(site):
-    site.configure(portals="")
-    assert finds(site, "error", ["no portal is configured"], status=1)
-    site.configure(portals="portal { token short }\n")
-    assert finds(site, "warning", ["portal 1", "shorter"], status=0)
-    site.configure(portals="portal { token APPLICATION_TOKEN }\n")
-    assert finds(site, "error", ["portal 1", "the example's"], status=1)
-
-
-@pytest.mark.parametrize("script, words, fix", [
-    ("#!/bin/sh\r\nexit 0\r\n", ["hook ONAPPTEST", "line ends of Windows"], "sed -i"),
-    ("#!/usr/bin/env php\r\n", ["hook ONAPPTEST", "line ends of Windows"], "sed -i"),
-    ("#!/no/such/shell\n", ["hook ONAPPTEST", "bad interpreter", "/no/such/shell"], "first line"),
-    ("#!/usr/bin/env nosuchthing\n", ["hook ONAPPTEST", "'nosuchthing' is not installed"], "install"),
-    (b"echo hello\n", ["hook ONAPPTEST", "no first line"], "#!/bin/sh"),
-    (b"\xef\xbb\xbf#!/bin/sh\n", ["hook ONAPPTEST", "byte order mark"], "sed"),
-])
-def test_check_sees_a_script_that_cannot_start(site, script, words, fix):
-    site.hook("ONAPPTEST", script)
-    assert finds(site, "error", words, fix=fix, status=1)
-
-
-def test_check_names_the_chmod_of_an_unsafe_hook(site):
-    site.hook("ONAPPTEST", "exit 0\n", 0o775)
-    assert finds(site, "error", ["hook ONAPPTEST", "unsafe permissions"], fix="chmod go-w", status=1)
-
-
-def test_check_warns_of_hooks_no_event_reaches(site):
-    site.hook("ONCRMDAELUPDATE", "exit 0\n")
-    assert finds(site, "warning", ["'ONCRMDAELUPDATE' is no known event"], fix="ONCRMDEALUPDATE", status=0)
-    site.hook("ONCRMLEADADD", "exit 0\n", 0o644)
-    assert finds(site, "warning", ["hook ONCRMLEADADD", "not executable"], fix="chmod u+x", status=0)
-    site.configure("hook a { event ONNOSUCHEVENT run /bin/true }\n"
-                   "hook b { event ONAPPTEST run /bin/true when { FIELDS.ID 7 } }\n"
-                   "hook c { event ONAPPTEST run /bin/true coalesce yes order none }\n")
-    assert finds(site, "warning", ["hook a", "no known event is 'ONNOSUCHEVENT'"])
-    assert finds(site, "warning", ["hook b", "'FIELDS.ID' is in no event"], fix="data.FIELDS.ID")
-    assert finds(site, "warning", ["hook c", "coalesce has no effect"])
-
-
-@needs_root
-def test_check_of_a_script_of_root_names_a_chmod_that_helps_the_worker(site):
-    hook = site.hook("ONCRMLEADADD", "exit 0\n", 0o644)
-    os.chown(hook, 0, 0)
-    assert finds(site, "warning", ["hook ONCRMLEADADD", "not executable"], fix="chmod a+rx", status=0)
-    hook.chmod(0o711)
-    assert finds(site, "warning", ["hook ONCRMLEADADD", "cannot be read"], fix="chmod a+r ", status=0)
-
-
-def test_check_of_two_hooks_of_one_name(site):
-    site.hook("ONAPPTEST.sh", "exit 0\n")
-    site.hook("ONAPPTEST.py", "exit 0\n")
-    assert finds(site, "error", ["two hooks are named 'ONAPPTEST'"], status=1)
-
-
-def test_check_sees_who_can_read_and_write_the_config(site):
-    site.config.chmod(0o604)
-    assert finds(site, "warning", ["bxhook.conf", "read it"], fix="chmod 600", status=0)
-    site.config.chmod(0o620)
-    assert finds(site, "error", ["bxhook.conf", "change it"], fix="chmod go-w", status=1)
-
-
-def test_check_sees_an_open_store(site):
-    site.run("trigger", "ONAPPTEST")
-    site.wait_idle()
-    (site.home / "state").chmod(0o755)
-    (site.home / "state" / "queue.db").chmod(0o644)
-    assert finds(site, "warning", ["state", "others can enter"], fix="chmod 700", status=0)
-    assert finds(site, "warning", ["queue.db", "others can read"], fix="chmod 600", status=0)
-
-
-def test_check_changes_nothing(site):
-    before = modes(site.home)
-    site.run("check")
-    assert modes(site.home) == before
-
-
-def test_check_of_a_store_that_is_none(site):
-    state = directory(site.home / "state", 0o700, site.user)
-    write(state / "queue.db", "this is no database, whatever its name says\n" * 100, 0o600, site.user)
-    assert finds(site, "error", ["queue.db"], status=1)
-
-
-def test_check_of_a_store_of_a_later_version(site):
-    text = site.config.read_text().replace("store state/queue.db\n", "store postgresql://u:s3cret@h/b\n")
-    write(site.config, text, 0o600, site.user)
-    assert finds(site, "error", ["not in this version"], status=1)
-    done = site.run("check", "--print", check=False)
-    assert b"s3cret" not in done.stdout + done.stderr
-
-
-def test_check_sees_work_that_no_worker_does(site):
-    site.configure(worker="start manual")
-    site.hook("ONAPPTEST", "exit 1\n")
-    site.run("trigger", "ONAPPTEST")
-    assert finds(site, "warning", ["worker", "none runs"], fix="bxhook-worker", status=0)
-
-
-def test_check_names_lanes_that_stand_still(site):
-    site.configure(worker="start manual", backoff="1h")
-    site.hook("ONCRMDEALUPDATE", "exit 1\n")
-    site.run("trigger", "ONCRMDEALUPDATE")
-    site.run("trigger", "ONCRMDEALUPDATE")
-    site.run("work", "--once")
-    assert finds(site, "warning", ["1/ONCRMDEALUPDATE", "stands still", "exit 1", "1 wait"], fix="bxhook show 1/")
-
-
-def test_check_prints_the_config_in_force_without_secrets(site):
-    site.configure("hook a { event ONAPPTEST run /bin/true env { API_TOKEN hush } }\n")
-    done = site.run("check", "--print")
-    printed = text_of(done)
-    assert "    timeout 1m\n" in printed and f"store {site.home}/state/queue.db\n" in printed
-    assert bitrix.TOKEN not in printed and "hush" not in printed and "token ***" in printed
-    assert b": ok" in done.stderr
-    as_json = json.loads(site.run("check", "--print", "--json").stdout)
-    assert as_json["config"] == printed
-
-
-def test_check_asks_from_outside(nginx):
-    done = nginx.site.run("check", "--url", nginx.url, "--json", check=False)
-    found = json.loads(done.stdout)
-    assert found["ok"], found
-    assert [p["message"] for p in found["problems"] if p["place"] == nginx.url] == [
-        "tokens and events come unencrypted"]
-
-
-def test_check_tells_what_is_wrong_outside(nginx):
-    wrong = nginx.server.root + "/nothing-here"
-    done = nginx.site.run("check", "--url", wrong, "--json", check=False)
-    messages = [p["message"] for p in json.loads(done.stdout)["problems"] if p["level"] == "error"]
-    assert done.returncode == 1 and messages == ["answers 404 and is not the gateway"]
-    done = nginx.site.run("check", "--url", "http://127.0.0.1:1/x", "--json", check=False)
-    assert done.returncode == 1 and "no answer" in done.stdout.decode()
-
-
-def test_check_says_once_that_the_gateway_is_not_ready(site):
-    site.serve(config=write(site.home / "none.conf", "; no portal\n", 0o600, site.user))
-    server = Nginx(site)
-    done = site.run("check", "--url", server.url, "--json", check=False)
-    messages = [p["message"] for p in json.loads(done.stdout)["problems"] if p["level"] == "error"]
-    assert done.returncode == 1 and messages == ["the gateway is not ready"]
-
-
-@pytest.mark.parametrize("hidden", [True, False])
-def test_check_asks_for_what_must_not_be_served(scratch, hidden):
-    site = Site(scratch, "inside", inside=True)
-    try:
-        write(site.docroot / "bxhook.fcgi", site.binary.read_bytes(), 0o755, site.user)
-        site.home.chmod(0o755)
-        site.config.chmod(0o644)
-        site.probe()
-        handler = "<Files bxhook.fcgi>\nSetHandler fcgid-script\n</Files>\nOptions +ExecCGI\n"
-        write(site.docroot / ".htaccess", handler, 0o644, site.user)
-        if hidden:
-            write(site.home / ".htaccess", "Require all denied\n", 0o644, site.user)
-        server = Apache(site, ["fcgid"], SHARED_HOST, path="/bxhook.fcgi")
-        done = site.run("check", "--url", server.url, "--json", check=False)
-        found = [p["place"] for p in json.loads(done.stdout)["problems"]
-                 if p["level"] == "error" and "read through the web" in p["message"]]
-        base = f"{server.root}/.htbxhook"
-        assert done.returncode == (0 if hidden else 1), done
-        assert hidden or f"{base}/bxhook.conf" in found and f"{base}/hooks/any" in found, done
-    finally:
-        site.stop()
-
-
-def test_check_shows_no_secret_to_other_users(nginx):
-    """curl's arguments are everybody's to read."""
-    spy = nginx.site.run_dir / "curl"
-    log = nginx.site.run_dir / "curl.args"
-    write(spy, f'#!/bin/sh\nprintf "%s\\n" "$@" >> {log}\nexec /usr/bin/curl "$@"\n', 0o755, nginx.site.user)
-    env = {"PATH": f"{nginx.site.run_dir}:/usr/bin:/bin"}
-    try:
-        done = nginx.site.run("trigger", "ONAPPTEST", "--url", f"http://u:hush@{nginx.url[7:]}", env=env)
-    finally:
-        spy.unlink()
-    assert done.stdout.startswith(b"200 ")
-    arguments = log.read_text()
-    assert "--config" in arguments and bitrix.TOKEN not in arguments and "hush" not in arguments
-
-
 # -- events
 
 def test_events_are_listed(site):
@@ -406,6 +183,21 @@ def test_every_documented_event_is_in_the_catalog(site):
 
 
 # -- trigger
+
+def test_a_trigger_shows_no_secret_to_other_users(nginx):
+    """curl's arguments are everybody's to read."""
+    spy = nginx.site.run_dir / "curl"
+    log = nginx.site.run_dir / "curl.args"
+    write(spy, f'#!/bin/sh\nprintf "%s\\n" "$@" >> {log}\nexec /usr/bin/curl "$@"\n', 0o755, nginx.site.user)
+    env = {"PATH": f"{nginx.site.run_dir}:/usr/bin:/bin"}
+    try:
+        done = nginx.site.run("trigger", "ONAPPTEST", "--url", f"http://u:hush@{nginx.url[7:]}", env=env)
+    finally:
+        spy.unlink()
+    assert done.stdout.startswith(b"200 ")
+    arguments = log.read_text()
+    assert "--config" in arguments and bitrix.TOKEN not in arguments and "hush" not in arguments
+
 
 def test_a_trigger_is_marked_as_a_test(site):
     site.probe()

@@ -327,16 +327,16 @@ BOOST_AUTO_TEST_CASE(reads_the_portals_file) {
     BOOST_TEST(config->portals.at(1).tokens.at(0) == "t2");
     BOOST_TEST(config->portals.at(2).tokens == std::vector<std::string>({"t3", "t4"}),
                boost::test_tools::per_element());
-    BOOST_TEST(config->portals.at(2).place == scratch.path("p.txt") + " line 6");
+    BOOST_TEST(config->portals.at(2).place == scratch.path("p.txt") + ":6");
 }
 
 BOOST_AUTO_TEST_CASE(a_bad_portals_file_is_refused) {
     const std::vector<std::pair<std::string, std::string>> table{
-        {"a b\n", " line 1: must have at least three words"},
-        {"a b c -\n", " line 1: has no token"},
-        {"\na b -\n", " line 2: has no token"},
-        {"a b t\na c t\n", " line 2: member_id 'a' stands in "},
-        {"\xEF\xBB\xBF" "a b t\n", " line 1: begins with a byte order mark"},
+        {"a b\n", ":1: must have at least three words"},
+        {"a b c -\n", ":1: has no token"},
+        {"\na b -\n", ":2: has no token"},
+        {"a b t\na c t\n", ":2: member_id 'a' stands in "},
+        {"\xEF\xBB\xBF" "a b t\n", ":1: begins with a byte order mark"},
     };
     for (const auto& row : table) {
         Scratch scratch;

@@ -1,0 +1,546 @@
+"""`bxhook check`: each fault is planted, found with its place, and gone once the command it names was typed."""
+
+import json
+import os
+import ssl
+import subprocess
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+import bitrix
+from pairs import preload
+from scratch import AS_ROOT, Site, as_user, directory, wait_for, write
+from servers import SHARED_HOST, Apache, Nginx
+
+needs_root = pytest.mark.skipif(not AS_ROOT, reason="needs root")
+TOKEN = "51856fefc120afa4b628cc82d3935cce"
+
+
+def text_of(done):
+    return done.stdout.decode()
+
+
+def problems(site, *arguments, status=None, env=None):
+    """What `check --json` found: [(level, place, message, fix)]."""
+    done = site.run("check", "--json", *arguments, check=False, env=env)
+    found = json.loads(done.stdout)
+    assert done.returncode == (0 if found["ok"] else 1), done
+    assert found["ok"] == all(p["level"] == "warning" for p in found["problems"])
+    if status is not None:
+        assert done.returncode == status, found
+    return [(p["level"], p["place"], p["message"], p["fix"]) for p in found["problems"]]
+
+
+def fitting(found, level, words):
+    return [p for p in found if p[0] == level and all(word in f"{p[1]}: {p[2]}" for word in words)]
+
+
+def finds(site, level, words, fix="", **options):
+    """The fix of the one problem of LEVEL that names all of WORDS; it has FIX in it."""
+    found = problems(site, **options)
+    fits = [p for p in fitting(found, level, words) if fix in (p[3] or "")]
+    assert len(fits) == 1, found
+    return fits[0][3]
+
+
+def type_in(site, command, edit=None, as_root=False):
+    """Types a command that `check` named; an editor it opens makes the change EDIT, for sed."""
+    editor = f"sed -i {edit}" if edit else "false"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, timeout=30, cwd=site.home, env={
+        "PATH": f"{site.scratch.bin}:/usr/sbin:/usr/bin:/sbin:/bin", "EDITOR": editor},
+        **({} if as_root else as_user(site.user)))
+    assert done.returncode == 0, (command, done)
+
+
+def modes(path):
+    return {str(p.relative_to(path)): p.lstat().st_mode for p in path.rglob("*")}
+
+
+def waiting(site, script="exit 1\n", events=1, **options):
+    """Deliveries of a hook that fails, which no worker looks after."""
+    site.configure(**({"worker": "start manual", "backoff": "1h"} | options))
+    site.hook("ONCRMDEALUPDATE", script)
+    for _ in range(events):
+        site.run("trigger", "ONCRMDEALUPDATE")
+    site.run("work", "--once")
+
+
+# -- faults, planted and mended.  Each: how it is planted, the level, words of place and message, what an editor does.
+
+def portals(text):
+    return lambda site: site.configure(portals=text)
+
+
+def block(text):
+    return lambda site: site.configure(more=text + "\n")
+
+
+def script(text, name="ONAPPTEST", mode=0o755):
+    return lambda site: site.hook(name, text, mode)
+
+
+def script_of_root(mode):
+    return lambda site: os.chown(site.hook("ONCRMLEADADD", "exit 0\n", mode), 0, 0)
+
+
+def mode_of(what, mode):
+    return lambda site: (site.home / what).chmod(mode)
+
+
+def made_store(site):
+    site.run("trigger", "ONAPPTEST")
+    site.wait_idle()
+
+
+def store_mode(what, mode):
+    def plant(site):
+        made_store(site)
+        (site.home / "state" / what).chmod(mode)
+    return plant
+
+
+def store_of_another(site):
+    made_store(site)
+    os.chown(site.home / "state" / "queue.db", 65534, 65534)
+
+
+def portals_file(site):
+    write(site.home / "portals.txt", f"m1 - {TOKEN[::-1]}\nm2 - {TOKEN[::-1]}\n", 0o600, site.user)
+    site.configure(more="portals portals.txt\n")
+
+
+FAULTS = {
+    "unknown key": (block("hook a { timout 5s event ONAPPTEST run /bin/true }"), "error",
+                    ["hook a: timout: unknown key, did you mean 'timeout'?"], "s/timout/timeout/"),
+    "unknown section": (block("limit { body 1M }"), "error", ["limit: unknown key, did you mean 'limits'?"],
+                        "s/limit{/limits{/;s/limit./limits./"),
+    "bad value": (block("limits { body x }"), "error", ["limits: body: 'x' is no size"], "s/body.x/body+1M/;s/+/\\t/"),
+    "missing brace": (block("hook a {"), "error", ["bxhook.conf:", "'}' is missing", "'hook a' in line"], "/hook.a/d"),
+    "comment of a shell": (block("# x"), "error", ["bxhook.conf:", "comments begin with ';'"], "s/^#/;/"),
+    "blank token": (portals('portal { token "" }\n'), "error", ["portal 1", "token", "blank"], f's/"".}}/{TOKEN}\\n}}/'),
+    "short token": (portals("portal { token short }\n"), "warning", ["portal 1", "shorter"], f"s/short/{TOKEN}/"),
+    "token of the example": (portals("portal { token APPLICATION_TOKEN }\n"), "error", ["portal 1", "the example's"],
+                             f"s/APPLICATION_TOKEN/{TOKEN}/"),
+    "no portal": (portals(""), "error", ["no portal is configured"], f"$aportal{{token\\t{TOKEN}\\n}}"),
+    "one token twice": (portals(f"portal {{ domain a.example token {TOKEN} }}\nportal {{ domain b.example token {TOKEN} }}\n"),
+                        "warning", ["portal 2", "the same token as portal 1"], f"0,/{TOKEN}/s//{TOKEN[::-1]}/"),
+    "one token twice in a portals file": (portals_file, "warning", ["portals.txt:2", "the same token as", "portals.txt:1"],
+                                          "1s/5/6/"),
+    "glob of no event": (block("hook a { event ONCRMDAEL* run /bin/true }"), "warning",
+                         ["hook a", "no known event is 'ONCRMDAEL*', did you mean 'ONCRMDEAL*'?"], "s/DAEL/DEAL/"),
+    "path in no event": (block("hook b { event ONAPPTEST run /bin/true when { FIELDS.ID 7 } }"), "warning",
+                         ["hook b", "'FIELDS.ID' is in no event", "data.FIELDS.ID"], "s/FIELDS.ID/data.FIELDS.ID/"),
+    "coalesce without lanes": (block("hook c { event ONAPPTEST run /bin/true coalesce yes order none }"), "warning",
+                               ["hook c", "coalesce has no effect"], "s/none/entity/"),
+    "no working directory": (lambda site: site.configure(f"hook d {{ event ONAPPTEST run /bin/true dir {site.home}/there }}\n"),
+                             "error", ["hook d", "working directory"], None),
+    "script of no event": (script("exit 0\n", "ONCRMDAELUPDATE.sh"), "warning",
+                           ["ONCRMDAELUPDATE.sh", "'ONCRMDAELUPDATE' is no known event, did you mean 'ONCRMDEALUPDATE'?"], None),
+    "directory of no event": (script("exit 0\n", "ONCRMDAELUPDATE.d/one"), "warning",
+                              ["ONCRMDAELUPDATE.d/one", "'ONCRMDAELUPDATE' is no known event"], None),
+    "not executable": (script("exit 0\n", "ONCRMLEADADD", 0o644), "warning", ["hook ONCRMLEADADD", "not executable"], None),
+    "unsafe permissions": (script("exit 0\n", mode=0o775), "error", ["hook ONAPPTEST", "unsafe permissions"], None),
+    "unsafe directory": (mode_of("hooks", 0o777), "error", ["hook any", "unsafe permissions"], None),
+    "line ends of Windows": (script("#!/bin/sh\r\nexit 0\r\n"), "error", ["hook ONAPPTEST", "line ends of Windows"], None),
+    "and with env": (script("#!/usr/bin/env php\r\n"), "error", ["hook ONAPPTEST", "line ends of Windows"], None),
+    "no such interpreter": (script("#!/no/such/shell\n"), "error",
+                            ["hook ONAPPTEST", "bad interpreter", "/no/such/shell"], "1s,/no/such/shell,/bin/sh,"),
+    "interpreter not installed": (script("#!/usr/bin/env nosuchthing\n"), "error",
+                                  ["hook ONAPPTEST", "'nosuchthing' is not installed"], "s/nosuchthing/python3/"),
+    "no first line": (script(b"echo hello\n"), "error", ["hook ONAPPTEST", "no first line"], None),
+    "byte order mark": (script(b"\xef\xbb\xbf#!/bin/sh\n"), "error", ["hook ONAPPTEST", "byte order mark"], None),
+    "config for all to read": (mode_of("bxhook.conf", 0o604), "warning", ["bxhook.conf", "read it"], None),
+    "config for all to change": (mode_of("bxhook.conf", 0o602), "error", ["bxhook.conf", "change it"], None),
+    "config for a group to change": (mode_of("bxhook.conf", 0o620), "error", ["bxhook.conf", "change it"], None),
+    "state directory open": (store_mode(".", 0o755), "warning", ["state", "others can enter"], None),
+    "store for all to read": (store_mode("queue.db", 0o644), "warning", ["queue.db", "others can read"], None),
+    "state directory not writable": (store_mode(".", 0o500), "error", ["state", "cannot write there: Permission denied"], None),
+    "no log directory": (block("log { file logs/x.log }"), "error", ["logs/x.log", "cannot be written"], None),
+    "worker missing": (lambda site: waiting(site), "warning", ["worker", "none runs", "manual"], None),
+    "lane stands still": (lambda site: waiting(site, events=2), "warning",
+                          ["1/ONCRMDEALUPDATE", "stands still", "exit 1", "1 wait"], None),
+    "dead deliveries": (lambda site: waiting(site, "exit 65\n"), "warning", ["deliveries", "1 are dead"], None),
+}
+# Mended by the command, but for what is left to the person who reads on.
+STAYS = {"worker missing"}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_finds_and_mends(site, name):
+    plant, level, words, edit = FAULTS[name]
+    site.hook("any", "exit 0\n")
+    assert not fitting(problems(site), level, words)
+    plant(site)
+    fix = finds(site, level, words)
+    if name == "dead deliveries":
+        fix += " --yes"  # on a terminal it would ask
+    type_in(site, fix, edit)
+    left = fitting(problems(site), level, words)
+    assert bool(left) == (name in STAYS), left
+
+
+@needs_root
+@pytest.mark.parametrize("plant, level, words", [
+    (store_of_another, "error", ["queue.db", "belongs to nobody, its directory to"]),
+    (script_of_root(0o644), "warning", ["hook ONCRMLEADADD", "not executable"]),
+    (script_of_root(0o711), "warning", ["hook ONCRMLEADADD", "cannot be read"]),
+    (lambda site: os.chown(site.config, 0, 0), "error", ["bxhook.conf", "cannot read it"]),
+    (lambda site: os.chown(site.config, 65534, 65534), "error", ["bxhook.conf", "belongs to nobody"]),
+], ids=["store", "script", "unreadable script", "config", "config of another"])
+def test_finds_what_root_must_mend(site, plant, level, words):
+    made_store(site)
+
+    def found():
+        done = subprocess.run([site.binary, "check", "--json", "--config", site.config], capture_output=True, timeout=30)
+        return fitting([(p["level"], p["place"], p["message"], p["fix"]) for p in json.loads(done.stdout)["problems"]],
+                       level, words)
+    assert found() == []
+    plant(site)
+    ((*_, fix),) = found()
+    type_in(site, fix, as_root=True)
+    assert found() == []
+
+
+def test_of_a_good_site(nginx):
+    done = nginx.site.run("check")
+    assert text_of(done).splitlines()[-1].startswith(f"{nginx.site.config}: ok")
+
+
+def test_tells_all_problems_not_only_the_first(site):
+    site.configure(more="limits { body x  fields y }\nhook a { tiemout 5s }\n")
+    site.config.chmod(0o604)
+    (site.hooks).chmod(0o777)
+    site.hook("any", "exit 0\n")
+    found = problems(site, status=1)
+    assert {("error", message.split(":")[0]) for _, _, message, _ in found if "unknown key" in message or "is no" in message} == {
+        ("error", "limits"), ("error", "hook a")}
+    site.configure(more="hook a { event ONNOSUCHEVENT run /no/such/program }\n", portals="portal { token short }\n")
+    site.config.chmod(0o604)
+    found = problems(site, status=1)
+    for level, words in [("warning", ["portal 1"]), ("warning", ["bxhook.conf"]), ("error", ["hook a", "missing"]),
+                         ("error", ["hook any", "unsafe"]), ("warning", ["hook a", "ONNOSUCHEVENT"])]:
+        assert fitting(found, level, words), found
+
+
+def test_text_has_place_problem_and_command(site):
+    site.hook("ONAPPTEST", "exit 0\n", 0o775)
+    done = site.run("check", check=False)
+    lines = text_of(done).splitlines()
+    at = lines.index(f"error: hook ONAPPTEST: unsafe permissions: '{site.hooks}/ONAPPTEST'")
+    assert lines[at + 1] == f"    mend it: chmod go-w {site.hooks}/ONAPPTEST"
+    assert lines[-1].startswith(f"{site.config}: not usable: 1 error") and done.returncode == 1
+
+
+def test_of_a_missing_config(site):
+    site.config = site.run_dir / "new" / "bxhook.conf"
+    fix = finds(site, "error", ["new/bxhook.conf", "No such file"], fix="init", status=1)
+    type_in(site, fix.partition(" --config")[0])
+    assert not fitting(problems(site), "error", ["No such file"])
+
+
+def test_works_without_store_and_without_root_and_changes_nothing(site):
+    before = modes(site.home)
+    assert problems(site, status=0) is not None and not (site.home / "state").exists()
+    assert modes(site.home) == before
+
+
+def test_of_two_hooks_of_one_name(site):
+    site.hook("ONAPPTEST.sh", "exit 0\n")
+    site.hook("ONAPPTEST.py", "exit 0\n")
+    finds(site, "error", ["two hooks are named 'ONAPPTEST'"], status=1)
+
+
+def test_of_a_store_that_is_none(site):
+    state = directory(site.home / "state", 0o700, site.user)
+    write(state / "queue.db", "this is no database, whatever its name says\n" * 100, 0o600, site.user)
+    finds(site, "error", ["queue.db"], status=1)
+
+
+def test_of_a_store_of_a_later_version(site):
+    text = site.config.read_text().replace("store state/queue.db\n", "store postgresql://u:s3cret@h/b\n")
+    write(site.config, text, 0o600, site.user)
+    assert problems(site, status=1)
+    done = site.run("check", "--print", check=False)
+    assert b"s3cret" not in done.stdout + done.stderr
+
+
+def test_sees_events_that_no_worker_takes(site):
+    site.configure(worker="start manual")
+    site.hook("any", "exit 0\n")
+    site.run("trigger", "ONAPPTEST")
+    words = ["worker", "events wait and no worker runs"]
+    assert not fitting(problems(site), "error", words)
+    clock = write(site.run_dir / "clock", "11", 0o644)  # seconds later
+    env = {"LD_PRELOAD": str(preload(site.scratch, "clock")), "CLOCK_CONTROL": str(clock)}
+    type_in(site, finds(site, "error", words, fix="work --once", status=1, env=env))
+    assert not fitting(problems(site, status=0, env=env), "error", words)
+
+
+def test_of_a_worker_that_refuses_the_config(site):
+    site.configure(worker="start manual")
+    site.work()
+    wait_for(lambda: site.status()["workers"], "the worker")
+    site.hook("ONAPPTEST.sh", "exit 0\n")
+    site.hook("ONAPPTEST.py", "exit 0\n")
+    wait_for(lambda: fitting(problems(site), "error", ["worker ", "two hooks are named"]), "the worker's complaint")
+
+
+def test_of_a_network_file_system(site):
+    made_store(site)
+    env = {"LD_PRELOAD": str(preload(site.scratch, "powercut")), "POWERCUT_NFS": "1"}
+    words = ["state", "network file system"]
+    assert fitting(problems(site), "warning", words) == []
+    ((*_, fix),) = fitting(problems(site, env=env), "warning", words)
+    assert fix == f"${{EDITOR:-vi}} {site.config}"
+
+
+@needs_root
+def test_of_a_gateway_that_runs_as_another_user(site):
+    site.run("trigger", "ONAPPTEST")
+    site.wait_idle()
+    for path in (site.home, site.config):
+        path.chmod(0o755)
+    other = subprocess.Popen([site.binary, "serve", "--config", site.config, "--listen", f"unix:{site.path}/other.sock"],
+                             user=65534, group=65534, extra_groups=[], stderr=subprocess.DEVNULL)
+    try:
+        site.path.chmod(0o777)
+        for as_root in (True, False):
+            done = wait_for(lambda root=as_root: (lambda d: d if b"process " in d.stdout else None)(subprocess.run(
+                [site.binary, "check", "--json", "--config", site.config], capture_output=True, timeout=30,
+                **({} if root else as_user(site.user)))), "the process to be seen")
+            found = [(p["level"], p["place"], p["message"], p["fix"]) for p in json.loads(done.stdout)["problems"]]
+            ((*_, fix),) = fitting(found, "error", [f"process {other.pid}", "runs as nobody", f"belongs to {site.user.pw_name}"])
+        assert fix == f"chown -R nobody: {site.home}/state {site.config}"
+    finally:
+        other.kill()
+        other.wait()
+
+
+@needs_root
+def test_of_a_machine_that_lets_few_connections_wait(site):
+    """In a network of its own."""
+    narrow = "sysctl -qw net.core.somaxconn=128; "
+    check = f"{site.binary} check --json --config {site.config}"
+    done = subprocess.run(["unshare", "-n", "sh", "-c", narrow + check], capture_output=True, timeout=30)
+    found = [(p["level"], p["place"], p["message"], p["fix"]) for p in json.loads(done.stdout)["problems"]]
+    ((*_, fix),) = fitting(found, "warning", ["somaxconn", "only 128 connections"])
+    done = subprocess.run(["unshare", "-n", "sh", "-c", f"{narrow}{fix} >&2; {check}"], capture_output=True, timeout=30)
+    assert b"somaxconn" not in done.stdout
+
+
+@needs_root
+def test_warns_of_a_user_that_all_sites_share(site):
+    """mod_fcgid without suEXEC."""
+    words = ["every site the web server runs as this user can read tokens"]
+    shared = site.user.pw_name == "www-data"
+    assert bool(fitting(problems(site), "warning", ["user www-data", *words])) == shared
+    for path in (site.home, *site.home.rglob("*")):
+        os.chown(path, 65533, 65533)
+    done = subprocess.run([site.binary, "check", "--json", "--config", site.config], capture_output=True, timeout=30,
+                          user=65533, group=65533, extra_groups=[])
+    assert words[0] not in done.stdout.decode() and json.loads(done.stdout)["problems"] is not None
+
+
+def move_home(site, to):
+    """HOME is TO, moved there unless it is there already."""
+    if not to.exists():
+        site.home.rename(to)
+    site.home, site.config, site.out = to, to / "bxhook.conf", to / "out"
+
+
+def test_sees_what_lies_below_the_document_root(site):
+    root = directory(site.path / "public_html", 0o755, site.user)
+    move_home(site, root / "bx")
+    os.chown(site.path, site.user.pw_uid, -1)
+    found = fitting(problems(site, status=0), "warning", [f"below the document root '{root}'"])
+    assert {place for _, place, _, _ in found} == {f"{site.home}/{name}" for name in ("bxhook.conf", "hooks", "state/queue.db")}
+    (fix,) = {fix for *_, fix in found}
+    type_in(site, fix)
+    move_home(site, site.path / "bx")
+    assert not fitting(problems(site, status=0), "warning", ["document root"])
+
+
+def test_sees_a_hidden_directory_that_nothing_denies(site):
+    hidden = directory(site.docroot / ".htbxhook", 0o700, site.user)
+    move_home(site, hidden / "home")
+    found = fitting(problems(site, status=1), "error", ["nothing keeps the web server from handing it out"])
+    type_in(site, found[0][3])
+    assert not fitting(problems(site, status=0), "error", ["web server"])
+    assert (hidden / ".htaccess").read_text() == "Require all denied\n"
+
+
+def test_prints_the_config_in_force_without_secrets(site):
+    site.configure("hook a { event ONAPPTEST run /bin/true env { API_TOKEN hush } }\n")
+    done = site.run("check", "--print")
+    printed = text_of(done)
+    assert "    timeout 1m\n" in printed and f"store {site.home}/state/queue.db\n" in printed
+    assert bitrix.TOKEN not in printed and "hush" not in printed and "token ***" in printed
+    assert b": ok" in done.stderr
+    as_json = json.loads(site.run("check", "--print", "--json").stdout)
+    assert as_json["config"] == printed
+
+
+# -- from outside
+
+def outside(site, url, level="error", env=None):
+    """Messages and fixes about what the web shows at and below URL."""
+    found = problems(site, "--url", url, env=env)
+    return [(message, fix) for lvl, place, message, fix in found if lvl == level and place.startswith("http")]
+
+
+def test_asks_from_outside(nginx):
+    done = nginx.site.run("check", "--url", nginx.url, "--json", check=False)
+    found = json.loads(done.stdout)
+    assert found["ok"], found
+    assert [p["message"] for p in found["problems"] if p["place"] == nginx.url] == ["tokens and events come unencrypted"]
+    assert 0 <= found["answer_ms"] < 10000
+    assert "answered in " in text_of(nginx.site.run("check", "--url", nginx.url)).splitlines()[-1]
+    assert json.loads(nginx.site.run("check", "--json").stdout)["answer_ms"] is None
+
+
+def test_tells_what_is_wrong_outside(nginx):
+    wrong = nginx.server.root + "/nothing-here"
+    assert [message for message, _ in outside(nginx.site, wrong)] == ["answers 404 and is not the gateway"]
+    ((message, fix),) = outside(nginx.site, "http://127.0.0.1:1/x")
+    assert "no answer" in message and fix == "curl -v http://127.0.0.1:1/x"
+
+
+def test_says_once_that_the_gateway_is_not_ready(site):
+    site.serve(config=write(site.home / "none.conf", "; no portal\n", 0o600, site.user))
+    server = Nginx(site)
+    ((message, _),) = outside(site, server.url)
+    assert message.startswith("the gateway is not ready")
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+def test_asks_for_what_must_not_be_served(scratch, hidden):
+    site = Site(scratch, "inside", inside=True)
+    try:
+        write(site.docroot / "bxhook.fcgi", site.binary.read_bytes(), 0o755, site.user)
+        site.home.chmod(0o755)
+        site.config.chmod(0o644)
+        site.probe()
+        handler = "<Files bxhook.fcgi>\nSetHandler fcgid-script\n</Files>\nOptions +ExecCGI\n"
+        write(site.docroot / ".htaccess", handler, 0o644, site.user)
+        if hidden:
+            write(site.home / ".htaccess", "Require all denied\n", 0o644, site.user)
+        server = Apache(site, ["fcgid"], SHARED_HOST, path="/bxhook.fcgi")
+        done = site.run("check", "--url", server.url, "--json", check=False)
+        found = [p["place"] for p in json.loads(done.stdout)["problems"]
+                 if p["level"] == "error" and "read through the web" in p["message"]]
+        base = f"{server.root}/.htbxhook"
+        assert done.returncode == (0 if hidden else 1), done
+        assert hidden or f"{base}/bxhook.conf" in found and f"{base}/hooks/any" in found, done
+    finally:
+        site.stop()
+
+
+class Stand(BaseHTTPRequestHandler):
+    """Answers as the server in whose place it stands says: {"GET": (status, body), "POST": ...}."""
+
+    def answer(self):
+        length = int(self.headers.get("Content-Length") or 0)
+        self.rfile.read(length)
+        time.sleep(self.server.pause)
+        status, body = self.server.answers[self.command]
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    do_GET = do_POST = answer
+
+    def log_message(self, *_):
+        pass
+
+
+GATEWAY = {"GET": (200, b"bxhook: ready\n"), "POST": (403, b'{"status":"error","error":"invalid_application_token"}')}
+
+
+@pytest.fixture
+def stand():
+    """stand(answers): the URL of a server that gives them."""
+    servers = []
+
+    def start(answers, pause=0.0, certificate=None):
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Stand)
+        server.answers, server.pause = answers, pause
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        servers.append(server)
+        scheme, host = ("https", "localhost") if certificate else ("http", "127.0.0.1")
+        return f"{scheme}://{host}:{server.server_address[1]}/bx"
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("answers, words", [
+    ({}, None),
+    ({"GET": (200, b"<html>It works")}, "answers 200 and is not the gateway"),
+    ({"GET": (200, b"#!/bin/sh\nexec /x/bxhook\n")}, "hands the program out as a file"),
+    ({"GET": (200, b"bxhook: not ready, see its log\n")}, "the gateway is not ready"),
+    ({"GET": (301, b"")}, "a redirect, which Bitrix24 does not follow"),
+    ({"GET": (502, b"")}, "answers 502 and is not the gateway"),
+    ({"GET": (401, b"")}, "answers 401 and is not the gateway"),
+    ({"POST": (200, b'{"status":"ok","event":1}')}, "a POST with a wrong token answers 200"),
+    ({"POST": (403, b"<html>Forbidden by a firewall")}, "not the gateway's 403"),
+    ({"POST": (405, b"")}, "a POST with a wrong token answers 405"),
+], ids=str)
+def test_judges_the_answers(site, stand, answers, words):
+    found = outside(site, stand(GATEWAY | answers))
+    assert found == [] if words is None else len(found) == 1 and words in found[0][0] and found[0][1], found
+
+
+def test_measures_the_answer(site, stand):
+    ((message, fix),) = [found for found in outside(site, stand(GATEWAY, pause=1.1), "warning") if "took" in found[0]]
+    assert "Bitrix24 calls a slow handler less often" in message and fix.startswith("curl ")
+    assert int(message.split()[1]) >= 1100
+
+
+def openssl(site, *arguments):
+    subprocess.run(["openssl", *map(str, arguments)], cwd=site.run_dir, check=True, capture_output=True, timeout=30)
+
+
+@pytest.fixture
+def chain(site):
+    """Files of a root, an intermediate and a server's certificate of it."""
+    where = site.run_dir
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    openssl(site, "req", "-x509", *key, "-days", "2", "-subj", "/CN=Root", "-keyout", "root.key", "-out", "root.pem")
+    for name, issuer, extension in (("middle", "root", "basicConstraints=critical,CA:TRUE"),
+                                    ("server", "middle", "subjectAltName=DNS:localhost")):
+        write(where / f"{name}.ext", extension + "\n")
+        openssl(site, "req", *key, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        openssl(site, "x509", "-req", "-in", f"{name}.csr", "-CA", f"{issuer}.pem", "-CAkey", f"{issuer}.key",
+                "-CAcreateserial", "-days", "2", "-extfile", f"{name}.ext", "-out", f"{name}.pem")
+    write(where / "full.pem", (where / "server.pem").read_text() + (where / "middle.pem").read_text())
+    for path in where.glob("*.pem"):
+        path.chmod(0o644)
+    return where
+
+
+def test_looks_at_the_certificate_s_chain(site, stand, chain):
+    trusted = {"CURL_CA_BUNDLE": str(chain / "root.pem")}
+    whole = stand(GATEWAY, certificate=(chain / "full.pem", chain / "server.key"))
+    assert outside(site, whole, env=trusted) == []
+    cut = stand(GATEWAY | {"POST": (200, b"")}, certificate=(chain / "server.pem", chain / "server.key"))
+    found = outside(site, cut, env=trusted)
+    port = cut.split(":")[2].split("/")[0]
+    assert "the chain is incomplete" in found[0][0] and "fullchain.pem" in found[0][0]
+    assert found[0][1] == f"openssl s_client -showcerts -connect localhost:{port}"
+    assert len(found) == 2 and "a POST with a wrong token answers 200" in found[1][0], "the rest is looked at all the same"
+    stranger = outside(site, whole.replace("localhost", "127.0.0.1"), env=trusted)
+    assert "not to be trusted" in stranger[0][0] and "incomplete" not in stranger[0][0]
+
+
+def test_a_trigger_does_not_trust_such_a_certificate(site, stand, chain):
+    cut = stand(GATEWAY, certificate=(chain / "server.pem", chain / "server.key"))
+    done = site.run("trigger", "ONAPPTEST", "--url", cut, check=False)
+    assert done.returncode == 1 and b"is not to be trusted" in done.stderr and len(done.stderr.splitlines()) == 1
