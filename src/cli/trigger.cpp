@@ -151,7 +151,7 @@ std::string rule_of(const Hook& hook, const std::string& code) {
 
 std::string launch_text(const Hook& hook, const StoredEvent& event) {
     Claim claim{event, hook.name, 1, hook.settings.attempts, "dry-run"};
-    Launch launch = prepare_launch(claim, hook);
+    Launch launch = prepare_launch(claim, hook, own_home());
     if (!launch.refusal.empty()) {
         return hook.name + " would not run: " + printable(launch.refusal, 1000) + "\n";
     }

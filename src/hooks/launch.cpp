@@ -131,14 +131,14 @@ std::string token_expiry(const Tree& body, const EventFacts& facts) {
     return moment && *moment < year_10000 ? iso_time(*moment * second) : std::string();
 }
 
-std::vector<std::string> environment_of(const Claim& claim, const Hook& hook, const Tree& body) {
+std::vector<std::string> environment_of(const Claim& claim, const Hook& hook, const Tree& body,
+                                        const std::string& home) {
     const EventFacts& facts = claim.event.facts;
     Environment env;
     // First: who looks for a run's processes reads it in /proc.
     env.set("BX_RUN", claim.run);
     env.set("PATH", search_path);
-    std::optional<User> user = find_user(::geteuid());
-    env.set("HOME", user ? user->home : "/");
+    env.set("HOME", home);
     env.set("LANG", "C.UTF-8");
     if (const char* zone = std::getenv("TZ")) env.set("TZ", zone);
     for (const auto& [name, value] : hook.settings.env) {
@@ -229,7 +229,12 @@ std::string expand_argument(const std::string& text, const Tree& body, std::stri
     }
 }
 
-Launch prepare_launch(const Claim& claim, const Hook& hook) {
+std::string own_home() {
+    const std::optional<User> user = find_user(::geteuid());
+    return user ? user->home : "/";
+}
+
+Launch prepare_launch(const Claim& claim, const Hook& hook, const std::string& home) {
     const StoredEvent& event = claim.event;
     Tree body = decode_payload(event.body, event.secrets,
                                event.secrets_erased ? Secrets::omit : Secrets::keep);
@@ -240,7 +245,7 @@ Launch prepare_launch(const Claim& claim, const Hook& hook) {
         launch.argv.push_back(expand_argument(arg, body, launch.refusal));
         if (!launch.refusal.empty()) return launch;
     }
-    launch.env = environment_of(claim, hook, body);
+    launch.env = environment_of(claim, hook, body, home);
     launch.dir = hook.settings.dir.empty() ? directory_of(hook.program) : hook.settings.dir;
     append_tree_json(launch.input, body);
     launch.input += '\n';

@@ -19,9 +19,12 @@ struct Launch {
     std::string refusal;            // not empty: the delivery is dead for this reason, run nothing
 };
 
-// CLAIM's run of HOOK.  TZ is the worker's own ("" = unset), HOME its user's.  Throws Error when
-// the stored body is damaged.
-Launch prepare_launch(const Claim& claim, const Hook& hook);
+// CLAIM's run of HOOK, with the variable HOME; TZ is the worker's own.  Throws Error when the stored
+// body is damaged.
+Launch prepare_launch(const Claim& claim, const Hook& hook, const std::string& home);
+
+// This process's user's, "/" for one without: what HOME is to be.
+std::string own_home();
 
 // One argument template: {path.in.event} replaced, {{ a brace.  REFUSAL is set when a path is
 // missing, an array, secret, over 64 KB or holds NUL.

@@ -36,6 +36,9 @@ public:
                              const std::function<std::size_t(const std::string& hook)>& room,
                              Millis now) override;
     void finish(std::span<const Finish> runs) override;
+    std::vector<Claim> finish_and_claim(
+        std::span<const Finish> runs, std::size_t slots,
+        const std::function<std::size_t(const std::string& hook)>& room, Millis now) override;
     void save_output(EventNumber event, const std::string& hook, int attempt, const Output& out,
                      const Output& err) override;
     std::vector<Orphan> orphans() override;
@@ -74,6 +77,7 @@ private:
     std::optional<std::string> next_ready_hook(const std::string& after);
     EventNumber next_ready_event(const std::string& hook);
     Claim start(Change& change, EventNumber event, const std::string& hook, Millis now);
+    void finish_all(Change& change, std::span<const Finish> runs);
     void finish_one(Change& change, const Finish& run, bool wishes);
     void record_attempt(const Finish& run);
 

@@ -92,8 +92,8 @@ CREATE TABLE delivery (
     reason TEXT NOT NULL,
     PRIMARY KEY (event, hook)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_ready ON delivery (hook, portal, event, due_at) WHERE turn = 2;
-CREATE INDEX delivery_due ON delivery (due_at) WHERE turn = 1;
+CREATE INDEX delivery_ready ON delivery (turn, hook, portal, event, due_at) WHERE turn = 2;
+CREATE INDEX delivery_due ON delivery (turn, due_at) WHERE turn = 1;
 CREATE INDEX delivery_lane ON delivery (hook, portal, lane, state DESC, event)
     WHERE lane IS NOT NULL AND state < 2;
 CREATE INDEX delivery_state ON delivery (state, event) WHERE state <> 2;

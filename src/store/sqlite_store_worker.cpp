@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 
 #include "store/sqlite_store.h"
 
@@ -165,15 +166,22 @@ bool SqliteStore::something_due(Millis now) {
 }
 
 std::vector<Claim> SqliteStore::claim(std::size_t slots, const Room& room, Millis now) {
+    return finish_and_claim({}, slots, room, now);
+}
+
+std::vector<Claim> SqliteStore::finish_and_claim(std::span<const Finish> runs, std::size_t slots,
+                                                 const Room& room, Millis now) {
     std::vector<Claim> claims;
-    while (claims.size() < slots && something_due(now)) {
-        const std::size_t free = slots - claims.size();
-        bool all_called = false;
+    while (!runs.empty() || (claims.size() < slots && something_due(now))) {
+        bool all_called = true;
         std::vector<Claim> more;
         {
             Change change(db_);
-            all_called = change.call_due(now, call_at_most) < std::int64_t{call_at_most};
-            more = claim_ready(change, free, room, now);
+            finish_all(change, std::exchange(runs, {}));
+            if (const std::size_t free = slots - claims.size(); free > 0) {
+                all_called = change.call_due(now, call_at_most) < std::int64_t{call_at_most};
+                more = claim_ready(change, free, room, now);
+            }
             change.commit();
         }
         std::ranges::move(more, std::back_inserter(claims));
@@ -268,9 +276,14 @@ Claim SqliteStore::start(Change& change, EventNumber event, const std::string& h
 void SqliteStore::finish(std::span<const Finish> runs) {
     if (runs.empty()) return;
     Change change(db_);
+    finish_all(change, runs);
+    change.commit();
+}
+
+void SqliteStore::finish_all(Change& change, std::span<const Finish> runs) {
+    if (runs.empty()) return;
     const bool wishes = db_.number("SELECT EXISTS (SELECT 1 FROM kill_wish)") != 0;
     for (const Finish& run : runs) finish_one(change, run, wishes);
-    change.commit();
 }
 
 void SqliteStore::finish_one(Change& change, const Finish& run, bool wishes) {

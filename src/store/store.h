@@ -105,6 +105,14 @@ public:
     // Records ended runs.  One whose delivery is not `running` in that attempt any more changes
     // nothing.  Where an event's last delivery ended and none is dead, its secrets are erased.
     virtual void finish(std::span<const Finish> runs) = 0;
+    // finish(RUNS), then claim(...): in one transaction where that is cheaper.  When it throws, the
+    // runs may have been recorded all the same; to do it again does no harm.
+    virtual std::vector<Claim> finish_and_claim(
+        std::span<const Finish> runs, std::size_t slots,
+        const std::function<std::size_t(const std::string& hook)>& room, Millis now) {
+        finish(runs);
+        return claim(slots, room, now);
+    }
     // The output so far of a run, for `logs --follow`.
     virtual void save_output(EventNumber event, const std::string& hook, int attempt,
                              const Output& out, const Output& err) = 0;

@@ -23,8 +23,6 @@ std::string host_name() {
 }  // namespace
 
 void Loop::keep_house() {
-    obey_kill_wishes();
-    woken_ = false;
     if (now_ >= second_at_) {
         second_at_ = now_ + second;
         save_outputs();
@@ -40,7 +38,6 @@ void Loop::keep_house() {
 }
 
 void Loop::obey_kill_wishes() {
-    if (runs_.size() == 0) return;
     for (const DeliveryName& name : store_.kill_wishes()) {
         runs_.end(name.event, name.hook, AttemptResult::cancelled, now_);
     }
@@ -78,7 +75,10 @@ void Loop::adopt_orphans() {
     const ConfigPtr& config = config_file_.current();
     if (!config) return;
     for (const Orphan& orphan : store_.orphans()) {
-        if (runs_.has(orphan.event, orphan.hook)) continue;
+        const auto is_same = [&](const Finish& finish) {  // not recorded yet
+            return finish.event == orphan.event && finish.hook == orphan.hook;
+        };
+        if (runs_.has(orphan.event, orphan.hook) || std::ranges::any_of(finishes_, is_same)) continue;
         log_.warning("a run was lost", {{"event", orphan.event},
                                         {"hook", orphan.hook},
                                         {"attempt", orphan.attempt},

@@ -11,7 +11,6 @@
 #include "base/text.h"
 #include "event/catalog.h"
 #include "event/payload.h"
-#include "hooks/launch.h"
 #include "worker/schedule.h"
 
 namespace bx {
@@ -109,13 +108,13 @@ bool Loop::has_store_work() const {
 }
 
 void Loop::use_store() {
-    more_ = false;
-    record();
+    // What others leave for us: they woke us, or it is looked for each second.
+    const bool look = std::exchange(more_, false) || woken_ || now_ >= second_at_;
     if (now_ >= minute_at_) adopt_orphans();
-    if (!stopping_) {
-        match();
-        start_due();
-    }
+    record_and_start();
+    if (look && !stopping_ && match()) record_and_start();
+    if (look && runs_.size() > 0) obey_kill_wishes();
+    woken_ = false;
     keep_house();
     if (options_.detached && !progress_ && store_.has_unfinished()) idle_since_ = now_;
     if (!trouble_.empty()) log_.info("out of trouble");
@@ -262,13 +261,30 @@ void Loop::report(const Finish& finish, int max_attempts, Millis duration) {
     }
 }
 
-void Loop::record() {
-    if (finishes_.empty()) return;
-    fault_point("before-finish");
-    store_.finish(finishes_);
-    fault_point("after-finish");
+// Records what ended, and starts what may run in its place.
+void Loop::record_and_start() {
+    const std::size_t slots = free_slots();
+    const bool ended = !finishes_.empty();
+    next_due_.reset();
+    if (slots == 0 && !ended) return;
+    const Millis wall = wall_now();
+    if (ended) fault_point("before-finish");
+    const std::vector<Claim> claims = store_.finish_and_claim(
+        finishes_, slots, [this](const std::string& hook) { return room(hook); }, wall);
+    if (ended) fault_point("after-finish");
+    if (ended || !claims.empty()) progress_ = true;
+    unscrubbed_ = unscrubbed_ || ended;
     finishes_.clear();
-    unscrubbed_ = progress_ = true;
+    for (const Claim& claim : claims) start(claim);
+    if (claims.size() < slots) next_due_ = store_.next_due(wall);
+}
+
+// How many hooks may be started now.
+std::size_t Loop::free_slots() const {
+    const ConfigPtr& config = config_file_.current();
+    const std::size_t most =
+        config && !stopping_ ? static_cast<std::size_t>(config->worker.concurrency) : 0;
+    return most > runs_.size() ? most - runs_.size() : 0;
 }
 
 // Looks at config and hooks when the last look is a second old.
@@ -298,16 +314,17 @@ void Loop::refresh() {
     hooks_.refresh(config, now_);
 }
 
-void Loop::match() {
-    if (!hooks_.ready(now_)) return;
+// True when it made deliveries of new events, or skipped them.
+bool Loop::match() {
+    if (!hooks_.ready(now_)) return false;
     std::vector<StoredEvent> events = store_.undispatched(match_batch);
-    if (events.empty()) return;
+    if (events.empty()) return false;
     // A hook that was there before its event must take it, so the last look has to be younger.
     auto is_newer = [&](const StoredEvent& event) { return event.received_at >= refreshed_at_; };
     if (std::ranges::any_of(events, is_newer)) {
         refresh_at_ = 0;
         refresh();
-        if (!hooks_.ready(now_)) return;
+        if (!hooks_.ready(now_)) return false;
     }
     std::vector<Dispatch> verdicts;
     for (const StoredEvent& event : events) verdicts.push_back(verdict_on(event));
@@ -315,6 +332,7 @@ void Loop::match() {
     fault_point("after-dispatch");
     unscrubbed_ = progress_ = true;
     if (events.size() == match_batch) more_ = true;
+    return true;
 }
 
 Dispatch Loop::verdict_on(const StoredEvent& event) const {
@@ -358,21 +376,6 @@ std::size_t Loop::room(const std::string& hook) const {
     return most > running ? most - running : 0;
 }
 
-void Loop::start_due() {
-    next_due_.reset();
-    const ConfigPtr config = config_file_.current();
-    if (!config) return;
-    auto most = static_cast<std::size_t>(config->worker.concurrency);
-    if (runs_.size() >= most) return;
-    std::size_t slots = most - runs_.size();
-    Millis wall = wall_now();
-    std::vector<Claim> claims =
-        store_.claim(slots, [this](const std::string& hook) { return room(hook); }, wall);
-    for (const Claim& claim : claims) start(claim);
-    if (!claims.empty()) progress_ = true;
-    if (claims.size() < slots) next_due_ = store_.next_due(wall);
-}
-
 void Loop::start(const Claim& claim) {
     try {
         std::string refusal;
@@ -398,7 +401,7 @@ std::unique_ptr<Process> Loop::launch(const Claim& claim, std::string& refusal) 
     if (auto problem = start_problem(hook, config.hooks_dir)) {
         throw StartError(problem->reason, problem->fix);
     }
-    Launch what = prepare_launch(claim, hook);
+    Launch what = prepare_launch(claim, hook, home_);
     refusal = what.refusal;
     if (!refusal.empty()) return nullptr;
     fault_point("before-spawn");

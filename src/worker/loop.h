@@ -1,5 +1,5 @@
-// The worker's loop.  A turn: reap -> record -> match -> claim and start -> keep house; then it
-// sleeps until a descriptor, a signal or a time calls.
+// The worker's loop.  A turn: reap -> record, claim and start -> match (and start what that made) ->
+// keep house; then it sleeps until a descriptor, a signal or a time calls.
 //
 // Nothing here blocks on a hook.  A store that is busy or fails is tried again; what ended runs
 // left is kept in memory until it could be recorded.
@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "hooks/launch.h"
 #include "store/store.h"
 #include "store/wake.h"
 #include "worker/live_hooks.h"
@@ -45,11 +46,11 @@ private:
     bool has_store_work() const;
     void use_store();
     void collect();
-    void record();
+    void record_and_start();
+    std::size_t free_slots() const;
     void refresh();
-    void match();
+    bool match();
     Dispatch verdict_on(const StoredEvent& event) const;
-    void start_due();
     std::size_t room(const std::string& hook) const;
     void start(const Claim& claim);
     std::unique_ptr<Process> launch(const Claim& claim, std::string& refusal);
@@ -82,6 +83,7 @@ private:
     LiveHooks hooks_;
     RunTable runs_;
     std::vector<Finish> finishes_;  // ended, not yet recorded
+    const std::string home_ = own_home();  // of the hooks
     std::mt19937_64 random_{std::random_device{}()};
     WorkerRecord shown_;
     int exit_status_ = 0;

@@ -1,8 +1,11 @@
 // What a store's operations cost when it has grown, beside an empty one; growth.py makes the table.
 //
 //   bench-growth fill STORE EVENTS WAITING   EVENTS finished events, then WAITING deliveries
-//   bench-growth measure EMPTY FULL          lines "name empty-wall full-wall empty-cpu full-cpu",
-//                                            medians in microseconds a unit of work
+//   bench-growth measure EMPTY FULL          lines "name", then for both stores by turns, a unit of
+//                                            work: wall time, processor time (medians,
+//                                            microseconds), reads, writes (system calls); last
+//                                            the median of the paired rounds' ratios of
+//                                            processor time
 //   bench-growth prune STORE STEP PAUSE      adds while all finished events are deleted, STEP a
 //                                            transaction and PAUSE ms between two: milliseconds
 //                                            of each, "median 99% longest"
@@ -11,6 +14,7 @@
 #include <chrono>
 #include <cstdio>
 #include <ctime>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
@@ -32,6 +36,17 @@ constexpr int rounds = 400;
 constexpr std::int64_t no_limit = 1'000'000'000;
 
 struct Stopwatch {
+    // Reads and writes of this thread so far, as the kernel counts them.
+    static std::pair<double, double> calls() {
+        std::ifstream file("/proc/thread-self/io");
+        std::string word;
+        double value = 0, reads = 0, writes = 0;
+        while (file >> word >> value) {
+            if (word == "syscr:") reads = value;
+            if (word == "syscw:") writes = value;
+        }
+        return {reads, writes};
+    }
     static double cpu() {
         timespec now{};
         ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
@@ -94,9 +109,16 @@ struct Users {
         return verdicts.size();
     }
     std::size_t run(std::size_t slots) {
+        const std::size_t count = turn(slots);
+        worker->finish(std::exchange(ended_, {}));
+        return count;
+    }
+    // Records what the last turn began, and begins the next.
+    std::size_t turn(std::size_t slots) {
         const auto room = [](const std::string&) { return std::size_t{1'000'000}; };
         std::vector<bx::Finish> runs;
-        for (const bx::Claim& claim : worker->claim(slots, room, bx::wall_now())) {
+        for (const bx::Claim& claim :
+             worker->finish_and_claim(ended_, slots, room, bx::wall_now())) {
             bx::Finish run;
             run.event = claim.event.number;
             run.hook = claim.hook;
@@ -106,14 +128,15 @@ struct Users {
             run.out = {"200 OK\n", 7};
             runs.push_back(std::move(run));
         }
-        worker->finish(runs);
-        return runs.size();
+        ended_ = std::move(runs);
+        return ended_.size();
     }
 
     std::unique_ptr<Store> gateway, worker;
 
 private:
     std::int64_t next_ = 0;
+    std::vector<bx::Finish> ended_;  // not recorded yet
 };
 
 int fill(const std::string& place, std::int64_t events, std::int64_t waiting) {
@@ -159,6 +182,12 @@ std::vector<Operation> operations() {
              clear(users);
          },
          [](Users& users) { return users.run(4); }},
+        {"turn-2", rounds,
+         [clear](Users& users) {
+             users.add(2);
+             clear(users);
+         },
+         [](Users& users) { return users.turn(2); }},
         {"claim-finish-1", rounds,
          [clear](Users& users) {
              users.add(1);
@@ -197,23 +226,53 @@ std::vector<Operation> operations() {
     };
 }
 
+// What one round of an operation took, a unit of work.
+struct Cost {
+    double wall = 0, cpu = 0, reads = 0, writes = 0;
+};
+
+Cost cost_of(const Operation& operation, Users& users) {
+    operation.prepare(users);
+    const auto [reads_began, writes_began] = Stopwatch::calls();
+    const Stopwatch watch;
+    const auto units = static_cast<double>(operation.work(users));
+    const auto [wall, cpu] = watch.us();
+    const auto [reads, writes] = Stopwatch::calls();
+    // Looking at the counters is a read itself, and another to find the end of the file.
+    return {wall / units, cpu / units, (reads - reads_began - 2) / units,
+            (writes - writes_began) / units};
+}
+
+double median_of(const std::vector<Cost>& costs, double Cost::*part) {
+    std::vector<double> values;
+    for (const Cost& cost : costs) values.push_back(cost.*part);
+    return median(std::move(values));
+}
+
+double mean_of(const std::vector<Cost>& costs, double Cost::*part) {
+    double sum = 0;
+    for (const Cost& cost : costs) sum += cost.*part;
+    return sum / static_cast<double>(costs.size());
+}
+
 // The two stores by turns, so that whatever else the machine does hits both.
 int measure(const std::string& empty, const std::string& full) {
     Users users[] = {Users(empty), Users(full)};
     for (const Operation& operation : operations()) {
-        std::vector<double> wall[2], cpu[2];
+        std::vector<Cost> costs[2];
+        std::vector<double> ratios;
         for (int i = 0; i < operation.times; ++i) {
-            for (int which : {0, 1}) {
-                operation.prepare(users[which]);
-                const Stopwatch watch;
-                const auto units = static_cast<double>(operation.work(users[which]));
-                const auto [wall_us, cpu_us] = watch.us();
-                wall[which].push_back(wall_us / units);
-                cpu[which].push_back(cpu_us / units);
-            }
+            for (const int which : {0, 1}) costs[which].push_back(cost_of(operation, users[which]));
+            ratios.push_back(costs[1].back().cpu / costs[0].back().cpu);
         }
-        std::printf("%s %.1f %.1f %.1f %.1f\n", operation.name, median(wall[0]), median(wall[1]),
-                    median(cpu[0]), median(cpu[1]));
+        std::printf("%s", operation.name);
+        for (const auto part : {&Cost::wall, &Cost::cpu}) {
+            std::printf(" %.1f %.1f", median_of(costs[0], part), median_of(costs[1], part));
+        }
+        for (const auto part : {&Cost::reads, &Cost::writes}) {
+            std::printf(" %.1f %.1f", mean_of(costs[0], part), mean_of(costs[1], part));
+        }
+        std::printf(" %.3f\n", median(ratios));
         std::fflush(stdout);
     }
     return 0;

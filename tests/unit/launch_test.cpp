@@ -35,7 +35,7 @@ bx::Hook hook_of(std::vector<std::string> args = {}) {
 }
 
 bx::Launch launch_of(const std::string& body, std::vector<std::string> args = {}) {
-    return bx::prepare_launch(claim_of(body), hook_of(std::move(args)));
+    return bx::prepare_launch(claim_of(body), hook_of(std::move(args)), "/home/bx");
 }
 
 std::optional<std::string> variable(const bx::Launch& launch, const std::string& name) {
@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(an_erased_events_secrets_are_absent) {
     bx::Claim claim = claim_of("event=X&auth[access_token]=abcdef&auth[user_id]=1");
     claim.event.secrets.clear();
     claim.event.secrets_erased = true;
-    BOOST_TEST(bx::prepare_launch(claim, hook_of()).input ==
+    BOOST_TEST(bx::prepare_launch(claim, hook_of(), "/home/bx").input ==
                "{\"event\":\"X\",\"auth\":{\"user_id\":\"1\"}}\n");
 }
 
@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(the_environment_says_what_the_event_carries) {
         {"BX_TEST", "-"},
     };
     for (const auto& [name, value] : expected) BOOST_TEST(get(what, name) == value, name);
-    BOOST_TEST(variable(what, "HOME").has_value());
+    BOOST_TEST(get(what, "HOME") == "/home/bx");
     for (const std::string& entry : what.env) {
         BOOST_TEST(entry.find("s6p6") == std::string::npos);
         BOOST_TEST(entry.find("51856") == std::string::npos);
@@ -135,14 +135,14 @@ BOOST_AUTO_TEST_CASE(the_tokens_end_comes_from_expires_or_from_ts_and_expires_in
 BOOST_AUTO_TEST_CASE(a_test_event_is_marked) {
     bx::Claim claim = claim_of("event=X");
     claim.event.test = true;
-    BOOST_TEST(get(bx::prepare_launch(claim, hook_of()), "BX_TEST") == "1");
+    BOOST_TEST(get(bx::prepare_launch(claim, hook_of(), "/home/bx"), "BX_TEST") == "1");
 }
 
 BOOST_AUTO_TEST_CASE(a_hooks_env_may_replace_ours_but_not_set_bx) {
     bx::Hook hook = hook_of();
     hook.settings.env = {
         {"PATH", "/opt"}, {"API_URL", "https://erp.example"}, {"BX_EVENT", "evil"}};
-    bx::Launch what = bx::prepare_launch(claim_of("event=X"), hook);
+    bx::Launch what = bx::prepare_launch(claim_of("event=X"), hook, "/home/bx");
     BOOST_TEST(get(what, "PATH") == "/opt");
     BOOST_TEST(get(what, "API_URL") == "https://erp.example");
     BOOST_TEST(get(what, "BX_EVENT") == "X");

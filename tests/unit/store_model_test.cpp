@@ -188,13 +188,15 @@ private:
     }
     void claim() {
         const auto slots = static_cast<std::size_t>(1 + pick(3));
+        const std::vector<bx::Finish> ended =
+            pick(2) == 0 ? end_one() : std::vector<bx::Finish>();
         std::size_t possible = 0;
         for (const auto& [event, hooks] : model_.deliveries) {
             for (const auto& [hook, d] : hooks)
                 possible += model_.claimable(event, hook, scene_.now);
         }
         const auto plenty = [](const std::string&) { return std::size_t{99}; };
-        const auto claims = scene_.store().claim(slots, plenty, scene_.now);
+        const auto claims = scene_.store().finish_and_claim(ended, slots, plenty, scene_.now);
         BOOST_REQUIRE_EQUAL(claims.size(), std::min(slots, possible));
         for (const bx::Claim& claim : claims) {
             BOOST_REQUIRE(model_.claimable(claim.event.number, claim.hook, scene_.now));
@@ -205,8 +207,10 @@ private:
             running_.push_back({claim.event.number, claim.hook});
         }
     }
-    void finish() {
-        if (running_.empty()) return;
+    void finish() { scene_.store().finish(end_one()); }
+    // A running one, ended in the model, is to be recorded so; none when nothing runs.
+    std::vector<bx::Finish> end_one() {
+        if (running_.empty()) return {};
         const auto at = running_.begin() + pick(static_cast<int>(running_.size()));
         const auto [event, hook] = *at;
         running_.erase(at);
@@ -221,11 +225,11 @@ private:
             default: run.next = DeliveryState::done; run.result = AttemptResult::done; break;
         }
         const bool killed = wished_.erase(name) > 0;
-        scene_.finish(run);
         mine.state =
             killed && run.next == DeliveryState::waiting ? DeliveryState::cancelled : run.next;
         mine.due = run.due_at;
         model_.ended(event);
+        return {run};
     }
     void wish(bool again) {
         if (model_.events.empty()) return;
