@@ -85,9 +85,10 @@ bx::NewEvent event(std::int64_t number) {
 
 // A store as its two users have it open.
 struct Users {
-    explicit Users(const std::string& place)
+    explicit Users(const std::string& place, std::string waits = "crm")
         : gateway(bx::open_store(place, {})),
-          worker(bx::open_store(place, {.durable = false, .give_up = nullptr})) {}
+          worker(bx::open_store(place, {.durable = false, .give_up = nullptr})),
+          oldest(std::move(waits)) {}
 
     std::vector<bx::EventNumber> add(std::size_t count) {
         std::vector<bx::NewEvent> events;
@@ -108,14 +109,17 @@ struct Users {
         worker->dispatch(verdicts, bx::wall_now());
         return verdicts.size();
     }
-    std::size_t run(std::size_t slots) {
-        const std::size_t count = turn(slots);
+    // Claims deliveries of HOOK, of which there are so many, and records their end.
+    std::size_t run(std::size_t slots, const std::string& hook) {
+        const std::size_t count = turn(slots, hook);
         worker->finish(std::exchange(ended_, {}));
         return count;
     }
-    // Records what the last turn began, and begins the next.
-    std::size_t turn(std::size_t slots) {
-        const auto room = [](const std::string&) { return std::size_t{1'000'000}; };
+    // The worker's turn: records what the last one began, and begins the next.
+    std::size_t turn(std::size_t slots, const std::string& hook) {
+        const auto room = [&](const std::string& name) {
+            return name == hook ? slots : std::size_t{0};
+        };
         std::vector<bx::Finish> runs;
         for (const bx::Claim& claim :
              worker->finish_and_claim(ended_, slots, room, bx::wall_now())) {
@@ -133,6 +137,7 @@ struct Users {
     }
 
     std::unique_ptr<Store> gateway, worker;
+    const std::string oldest;  // the hook whose deliveries have waited for longest
 
 private:
     std::int64_t next_ = 0;
@@ -144,7 +149,7 @@ int fill(const std::string& place, std::int64_t events, std::int64_t waiting) {
     for (std::int64_t done = 0; done < events; done += static_cast<std::int64_t>(batch)) {
         users.add(batch);
         users.match("crm");
-        users.run(batch);
+        users.run(batch, "crm");
     }
     for (std::int64_t made = 0; made < waiting; made += static_cast<std::int64_t>(batch)) {
         users.add(batch);
@@ -167,6 +172,10 @@ std::vector<Operation> operations() {
         while (users.match("crm") > 0) {
         }
     };
+    const auto fresh = [clear](Users& users, std::size_t count) {
+        users.add(count);
+        clear(users);
+    };
     return {
         {"accept-1", rounds, nothing, [](Users& users) { return users.add(1).size(); }},
         {"accept-32", rounds / 4, nothing, [](Users& users) { return users.add(32).size(); }},
@@ -176,24 +185,14 @@ std::vector<Operation> operations() {
              users.add(32);
          },
          [](Users& users) { return users.match("crm", 32); }},
-        {"claim-finish-4", rounds,
-         [clear](Users& users) {
-             users.add(4);
-             clear(users);
-         },
-         [](Users& users) { return users.run(4); }},
-        {"turn-2", rounds,
-         [clear](Users& users) {
-             users.add(2);
-             clear(users);
-         },
-         [](Users& users) { return users.turn(2); }},
-        {"claim-finish-1", rounds,
-         [clear](Users& users) {
-             users.add(1);
-             clear(users);
-         },
-         [](Users& users) { return users.run(1); }},
+        {"claim-finish-1", rounds, [fresh](Users& users) { fresh(users, 1); },
+         [](Users& users) { return users.run(1, "crm"); }},
+        {"claim-finish-4", rounds, [fresh](Users& users) { fresh(users, 4); },
+         [](Users& users) { return users.run(4, "crm"); }},
+        {"turn-2", rounds, [fresh](Users& users) { fresh(users, 2); },
+         [](Users& users) { return users.turn(2, "crm"); }},
+        {"turn-2-oldest", rounds, [fresh](Users& users) { fresh(users, 2); },
+         [](Users& users) { return users.turn(2, users.oldest); }},
         {"next-due", rounds, nothing,
          [](Users& users) {
              users.worker->next_due(bx::wall_now());
@@ -257,7 +256,7 @@ double mean_of(const std::vector<Cost>& costs, double Cost::*part) {
 
 // The two stores by turns, so that whatever else the machine does hits both.
 int measure(const std::string& empty, const std::string& full) {
-    Users users[] = {Users(empty), Users(full)};
+    Users users[] = {Users(empty), Users(full, "backlog")};
     for (const Operation& operation : operations()) {
         std::vector<Cost> costs[2];
         std::vector<double> ratios;
