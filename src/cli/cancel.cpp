@@ -20,7 +20,7 @@ int run(const Arguments& args) {
     std::unique_ptr<Store> store = store_of(*config);
     kind.fulfil = [&](const DeliveryName& name) { return store->cancel(name, kill, wall_now()); };
     std::vector<DeliveryName> names = choose(args, *store, kind);
-    bool all = fulfil(names, kind);
+    bool all = fulfil(args, names, kind);
     // It frees the next of a lane, and only the worker can end what runs.
     if (!names.empty()) summon_worker(config->store, config->path, config->worker.auto_start);
     return all ? 0 : 1;

@@ -55,16 +55,22 @@ public:
     }
 
     // To a person nothing at all would look like a fault.
-    void print_none() {
-        if (!json_ && screen_.terminal) bx::print("no deliveries\n");
+    void print_none(bool filtered) {
+        if (json_ || !screen_.terminal) return;
+        bx::print(screen_.filled(
+            "", filtered ? "no delivery is like that; 'bxhook list' shows all"
+                         : "no event has come yet: 'bxhook trigger ONCRMDEALUPDATE' makes one, "
+                           "'bxhook check --url URL' tells whether Bitrix24's can come"));
     }
 
 private:
     static std::vector<Column> columns(bool with_portal) {
-        std::vector<Column> columns{{"DELIVERY", false, 12}, {"STATE"}, {"TRY", true}, {"RECEIVED"},
-                                    {"EVENT", false, 16}, {"ID", false, 6}};
-        if (with_portal) columns.push_back({"PORTAL", false, 8});
-        columns.push_back({"NOTE", false, 8});
+        // What must be typed is cut last; which event it was the name often tells.
+        std::vector<Column> columns{{"DELIVERY", false, 20},   {"STATE"},
+                                    {"TRY", true, 0, 3},       {"RECEIVED"},
+                                    {"EVENT", false, 15, 1},   {"ID", false, 6, 2}};
+        if (with_portal) columns.push_back({"PORTAL", false, 12, 4});
+        columns.push_back({"NOTE", false, 16});
         return columns;
     }
 
@@ -126,7 +132,7 @@ int run(const Arguments& args) {
     if (args.has("--follow")) follow(*store, filter, printer);
     std::vector<ListRow> rows = store->list(filter);
     printer.print(rows);
-    if (rows.empty()) printer.print_none();
+    if (rows.empty()) printer.print_none(has_filter(args));
     return 0;
 }
 

@@ -28,7 +28,7 @@ int run(const Arguments& args) {
         return store->retry(name, extra, wall_now());
     };
     std::vector<DeliveryName> names = choose(args, *store, kind);
-    bool all = fulfil(names, kind);
+    bool all = fulfil(args, names, kind);
     if (!names.empty()) summon_worker(config->store, config->path, config->worker.auto_start);
     return all ? 0 : 1;
 }

@@ -125,7 +125,9 @@ std::string fill(std::string_view first, std::string_view words, std::size_t wid
     bool empty = true;  // no word stands in the line yet
     for (std::string_view word : split(words, ' ')) {
         if (empty && word.empty()) continue;  // the second of two blanks between sentences
-        if (!empty && width > 0 && columns_of(line) + 1 + columns_of(word) > width) {
+        std::size_t needed = columns_of(line) + (empty ? 0 : 1) + columns_of(word);
+        bool has_text = line.find_first_not_of(' ') != std::string::npos;
+        if (width > 0 && needed > width && has_text) {
             text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
             line.assign(indent, ' ');
             empty = true;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
 #include "cli/command.h"
@@ -83,10 +84,8 @@ std::string as_json(const Story& story) {
     json.field("secrets", event.secrets_erased ? "erased" : "kept");
     json.key("refused").begin_array();
     for (const Refusal& refusal : event.refused) {
-        json.begin_object()
-            .field("hook", refusal.hook)
-            .field("reason", refusal.reason)
-            .end_object();
+        json.begin_object().field("hook", refusal.hook);
+        json.field("reason", refusal.reason).end_object();
     }
     json.end_array();
     write_deliveries(json, story);
@@ -120,13 +119,10 @@ private:
         line("  " + label + " " + std::string(content));
     }
 
-    // Of one colour in the middle, and no wider than the screen.
-    void state_line(std::string_view before, std::string_view state, Colour colour,
+    // Of one colour in the middle.
+    void state_line(const std::string& before, const std::string& state, Colour colour,
                     std::string_view after) {
-        std::size_t used = columns_of(before) + state.size();
-        std::size_t room = screen_.width == 0 ? after.size()
-                                              : screen_.width - std::min(screen_.width, used);
-        text_ += std::string(before) + screen_.paint(state, colour) + cut_to(after, room) + "\n";
+        text_ += screen_.filled(before, screen_.paint(state, colour) + std::string(after));
     }
 
     std::string moment(Millis when) const {
@@ -148,16 +144,26 @@ private:
         if (event.test) item("test", "made by bxhook trigger");
     }
 
-    // Every scalar with its dotted path, as `when` and `unless` take it.  The sender chose the
-    // depth: the walk keeps its own stack, and one path for all of it.
+    // Every scalar with its dotted path, as `when` and `unless` take it.
     void body(const Story& story) {
         title(story.event.secrets_erased ? "what came (its secrets were erased)" : "what came");
+        constexpr std::size_t most_path = 40;
+        std::vector<std::pair<std::string, std::string>> lines = scalars_of(story.body);
+        std::size_t width = 0;
+        for (const auto& [path, content] : lines) width = std::max(width, columns_of(path));
+        width = std::min(width, most_path);
+        for (const auto& [path, content] : lines) item(path, content, width);
+    }
+
+    // The sender chose the depth: the walk keeps its own stack, and one path for all of it.
+    std::vector<std::pair<std::string, std::string>> scalars_of(const Tree& tree) const {
         struct Step {
             Value value;
             std::size_t prefix;  // how much of `path` leads to it
         };
+        std::vector<std::pair<std::string, std::string>> scalars;
         std::string path;
-        std::vector<Step> pending{{story.body.root().first(), 0}};
+        std::vector<Step> pending{{tree.root().first(), 0}};
         while (!pending.empty()) {
             auto [value, prefix] = pending.back();
             pending.pop_back();
@@ -169,25 +175,28 @@ private:
                 path += '.';
                 pending.push_back({value.first(), path.size()});
             } else {
-                scalar(path, value.text());
+                scalars.emplace_back(printable(path), shown(value.text()));
             }
         }
+        return scalars;
     }
 
     // A terminal gets what fits on the line, everything else all of the value.
-    void scalar(const std::string& path, std::string_view content) {
-        constexpr std::size_t path_column = 30;
+    std::string shown(std::string_view content) const {
         std::size_t most = screen_.width > 0 ? screen_.width * 4 : content.size();
-        item(printable(path), content.empty() ? "''" : printable(content, most), path_column);
+        return content.empty() ? "''" : printable(content, most);
     }
 
     void verdict(const Story& story) {
         const StoredEvent& event = story.event;
         title("what was decided: " + std::string(name_of(event.state)));
-        if (event.state == EventState::fresh) line("  the worker has not looked at it yet");
+        if (event.state == EventState::fresh) {
+            line("  no worker has looked at it yet ('bxhook status' tells of workers)");
+        }
         item("reason", printable(event.reason));
-        for (const DeliveryStory& told : story.deliveries)
+        for (const DeliveryStory& told : story.deliveries) {
             line("  " + told.record.hook + " took it");
+        }
         for (const Refusal& refusal : event.refused) {
             line("  " + printable(refusal.hook) + " did not: " + printable(refusal.reason));
         }
@@ -231,7 +240,15 @@ private:
         std::string shown = screen_.terminal ? visible(output.kept) : output.kept;
         std::string_view rest = shown;
         if (rest.ends_with('\n')) rest.remove_suffix(1);
-        for (std::string_view row : split(rest, '\n')) text_ += "    | " + std::string(row) + "\n";
+        constexpr std::size_t margin = 6;
+        std::size_t width = screen_.width > margin ? screen_.width - margin : 0;
+        for (std::string_view row : split(rest, '\n')) {
+            // What goes on in the next line has no bar.
+            const char* bar = "    | ";
+            for (const std::string& piece : fold(row, width)) {
+                text_ += std::exchange(bar, "      ") + piece + "\n";
+            }
+        }
     }
 
     Screen screen_;

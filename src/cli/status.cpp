@@ -65,7 +65,7 @@ void judge(Report& report, Millis now) {
     if (limits.queue_is_nearly_full(store.unfinished)) {
         report.problems.push_back(std::to_string(store.unfinished) + " unfinished events of " +
                                   std::to_string(limits.queue) +
-                                  " (limits.queue): beyond it events are " + "refused");
+                                  " (limits.queue): beyond it events are refused");
     }
 }
 
@@ -205,14 +205,16 @@ private:
         if (report.ok) text_ += screen_.paint("ok", Colour::green) + "\n";
         Colour colour = report.ok ? Colour::yellow : Colour::red;
         for (const std::string& problem : report.problems) {
-            text_ += screen_.paint("problem:", colour) + " " + printable(problem, 1000) + "\n";
+            text_ += screen_.filled(screen_.paint("problem:", colour) + " ",
+                                    printable(problem, 1000));
         }
     }
 
     void workers(const Report& report) {
         if (!report.store->worker_runs) {
             bool by_itself = report.config->worker.auto_start;
-            line("worker", by_itself ? "none (the next event starts one)" : "none");
+            line("worker", by_itself ? "none (the next event starts one)"
+                                     : "none ('bxhook work' is one, by systemd or cron)");
         }
         if (report.store->worker_runs && report.store->workers.empty()) line("worker", "starting");
         for (const WorkerRecord& worker : report.store->workers) {
@@ -240,8 +242,8 @@ private:
     }
 
     void blocked(const StoreStatus& store) {
-        Table table({{"BLOCKED LANE", false, 12}, {"ENTITY", false, 10}, {"PORTAL", false, 8},
-                     {"SINCE"}, {"BEHIND", true}, {"REASON", false, 8}},
+        Table table({{"BLOCKED LANE", false, 20}, {"ENTITY", false, 14, 1},
+                     {"PORTAL", false, 12, 2}, {"SINCE"}, {"BEHIND", true}, {"REASON", false, 8}},
                     screen_);
         for (const BlockedLane& lane : store.blocked) {
             table.add({to_string(DeliveryName{lane.event, lane.hook}),

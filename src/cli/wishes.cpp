@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <iostream>
 #include <limits>
+#include <optional>
 
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/filter.h"
+#include "cli/progress.h"
 
 namespace bx {
 
@@ -31,8 +33,9 @@ std::string chosen_state(const Arguments& args, const WishKind& kind) {
     std::string state = filter_of(args).state;
     if (std::ranges::find(kind.states, state) != kind.states.end()) return state;
     std::string known;
-    for (std::string_view one : kind.states)
+    for (std::string_view one : kind.states) {
         known += (known.empty() ? "" : ", ") + std::string(one);
+    }
     throw UsageError(std::string(kind.verb) + ": --state " + state + " cannot be chosen in bulk (" +
                      known + " can)");
 }
@@ -107,15 +110,25 @@ std::vector<DeliveryName> choose(const Arguments& args, Store& store, const Wish
     return names;
 }
 
-bool fulfil(std::span<const DeliveryName> names, const WishKind& kind) {
+bool fulfil(const Arguments& args, std::span<const DeliveryName> names, const WishKind& kind) {
+    bool bulk = is_bulk(args);
+    std::optional<Progress> progress(std::in_place, std::string(kind.past));
+    std::size_t done = 0;
     bool all = true;
     for (const DeliveryName& name : names) {
         Wish wish = kind.fulfil(name);
-        if (wish.count > 0) print(told(name, kind, wish));
+        if (wish.count > 0 && !bulk) print(told(name, kind, wish));
+        done += wish.done ? 1 : 0;
+        progress->at(done, names.size());
         if (wish.done) continue;
         all = false;
         std::string reason = "bxhook: " + printable(wish.text) + "\n";
         if (!write_all(STDERR_FILENO, reason)) return false;
+    }
+    progress.reset();
+    if (bulk && !names.empty()) {
+        print(std::string(kind.past) + " " + std::to_string(done) + " of " +
+              std::to_string(names.size()) + "\n");
     }
     return all;
 }

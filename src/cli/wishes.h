@@ -29,7 +29,8 @@ std::vector<DeliveryName> choose(const Arguments& args, Store& store, const Wish
 // Checks ARGS as `choose` will, before a store is opened.
 void check_choice(const Arguments& args, const WishKind& kind);
 
-// Fulfils them one by one and tells of each.  False when one could not be; the others are done.
-bool fulfil(std::span<const DeliveryName> names, const WishKind& kind);
+// Fulfils them one by one and tells of each, in bulk how many.  False when one could not be; the
+// others are done.
+bool fulfil(const Arguments& args, std::span<const DeliveryName> names, const WishKind& kind);
 
 }  // namespace bx

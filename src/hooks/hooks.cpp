@@ -69,7 +69,7 @@ HookWarning unknown_code(const Hook& hook, const std::string& hooks_dir) {
     for (const CatalogEvent& event : catalog()) codes.push_back(event.code);
     std::string_view near = nearest(hook.code, codes);
     std::string what = "'" + printable(hook.code) + "' is no known event";
-    if (near.empty()) return {hook.program, what + " ('bxhook events' lists them)", ""};
+    if (near.empty()) return {hook.program, what, "bxhook events"};
     // Its name begins with the code: NAME.sh, NAME.d/...
     std::string name = hook.program.substr(hooks_dir.size() + 1);
     std::string top = absolute_path(hooks_dir, name.substr(0, name.find('/')));

@@ -39,6 +39,14 @@ def site(scratch):
     made.stop()
 
 
+@pytest.fixture
+def quiet(site):
+    """A site whose gateway listens and whose worker runs only when the test says so."""
+    site.configure(worker="start manual")
+    site.serve()
+    return site
+
+
 @contextlib.contextmanager
 def hosted_by(mode, scratch):
     made = mode(scratch)

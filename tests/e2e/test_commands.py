@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import re
 import subprocess
 
@@ -41,14 +40,6 @@ def reason_of(done, status):
     lines = done.stderr.decode().splitlines()
     assert len(lines) == 1 and lines[0].startswith("bxhook: "), lines
     return lines[0].removeprefix("bxhook: ")
-
-
-@pytest.fixture
-def quiet(site):
-    """A site whose gateway listens and whose worker runs only when the test says so."""
-    site.configure(worker="start manual")
-    site.serve()
-    return site
 
 
 def post(site, *args, **options):
@@ -499,70 +490,6 @@ def test_a_full_disk_is_no_success(site):
     with open("/dev/full", "wb") as full:
         done = subprocess.run([site.binary, "help"], stdout=full, stderr=subprocess.PIPE, timeout=10)
     assert done.returncode == 1 and b"cannot write to stdout" in done.stderr
-
-
-# -- on a terminal
-
-def on_terminal(site, *arguments, columns=80, keys=b"", env=None):
-    """What a command writes to a terminal that wide."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.environ.clear()
-        os.environ.update({"PATH": "/usr/bin:/bin", "TERM": "xterm"} | (env or {}))
-        subprocess.run(["stty", "cols", str(columns), "rows", "24", "-echo"], check=True)
-        if AS_ROOT:
-            os.setgroups([])
-            os.setgid(site.user.pw_gid)
-            os.setuid(site.user.pw_uid)
-        os.execv(site.binary, [str(site.binary), *map(str, arguments), "--config", str(site.config)])
-    os.write(terminal, keys)
-    output = b""
-    while True:
-        try:
-            piece = os.read(terminal, 65536)
-        except OSError:  # EIO: the other side is closed
-            piece = b""
-        if not piece:
-            break
-        output += piece
-    _, status = os.waitpid(pid, 0)
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(status), output.decode().replace("\r\n", "\n")
-
-
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-
-
-def test_a_terminal_gets_colours_and_no_line_too_long(quiet):
-    quiet.hook("any", "echo; exit 65")
-    number = post(quiet, domain="a-rather-long-name-of-a-portal.bitrix24.com")
-    work(quiet)
-    for arguments in (("list",), ("status",), ("show", number)):
-        for columns in (40, 80):
-            status, text = on_terminal(quiet, *arguments, columns=columns)
-            assert status == 0 and COLOUR.search(text), text
-            assert max(map(len, COLOUR.sub("", text).splitlines())) <= columns, text
-            status, plain = on_terminal(quiet, *arguments, columns=columns, env={"NO_COLOR": "1"})
-            assert "\x1b" not in plain
-
-
-def test_a_terminal_is_safe_from_what_hooks_print(quiet):
-    quiet.hook("any", r"printf '\033]0;owned\007\tx\n'")
-    number = post(quiet)
-    work(quiet)
-    status, text = on_terminal(quiet, "logs", f"{number}/any")
-    assert (status, text) == (0, "\\x1b]0;owned\\x07\tx\n")
-    assert quiet.run("logs", f"{number}/any").stdout == b"\x1b]0;owned\x07\tx\n"
-
-
-@pytest.mark.parametrize("reply, state", [(b"y\n", "waiting"), (b"n\n", "dead"), (b"\n", "dead")])
-def test_bulk_asks_on_a_terminal(quiet, reply, state):
-    quiet.hook("any", "exit 65")
-    post(quiet)
-    work(quiet)
-    status, text = on_terminal(quiet, "retry", "--all", keys=reply)
-    assert status == 0 and "retry 1 dead delivery? [y/N]" in text
-    assert [line["state"] for line in quiet.list()] == [state]
 
 
 # -- whose store

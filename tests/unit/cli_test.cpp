@@ -237,6 +237,47 @@ BOOST_AUTO_TEST_CASE(aligns_columns_and_ends_no_line_with_blanks) {
     BOOST_TEST(table.take() == "b          6  y\n");
 }
 
+BOOST_AUTO_TEST_CASE(leaves_columns_out_by_rank_where_the_rest_would_not_fit) {
+    auto titles = [](std::size_t width) {
+        Table table({{"NAME", false, 6}, {"WHEN", false, 0, 2}, {"WHO", false, 4, 1}, {"NOTE"}},
+                    wide(width));
+        table.add({Cell("abcdefgh"), Cell("12345"), Cell("somebody"), Cell("note")});
+        std::string text = table.take();
+        return text.substr(0, text.find('\n'));
+    };
+    BOOST_TEST(titles(31) == "NAME      WHEN   WHO       NOTE");
+    BOOST_TEST(titles(25) == "NAME    WHEN   WHO   NOTE");
+    BOOST_TEST(titles(24) == "NAME      WHO       NOTE");
+    BOOST_TEST(titles(18) == "NAME    WHO   NOTE");
+    BOOST_TEST(titles(17) == "NAME      NOTE");
+}
+
+BOOST_AUTO_TEST_CASE(counts_the_columns_a_terminal_gives) {
+    BOOST_TEST(columns_of("plain") == 5u);
+    BOOST_TEST(columns_of("\u0441\u0434\u0435\u043b\u043a\u0430") == 6u);
+    BOOST_TEST(columns_of("\u65e5\u672c") == 4u);
+    BOOST_TEST(columns_of("e\u0301") == 1u);  // an accent that combines
+    BOOST_TEST(columns_of("\U0001F600") == 2u);
+    BOOST_TEST(columns_of("\x1b[31mred\x1b[0m") == 3u);
+    BOOST_TEST(columns_of("\u2026") == 1u);
+    BOOST_TEST(cut_to("\u65e5\u672c\u8a9e", 5) == "\u65e5\u672c\u2026");
+    BOOST_TEST(cut_to("\u65e5\u672c\u8a9e", 4) == "\u65e5\u2026");
+    BOOST_TEST(cut_to("\u65e5\u672c\u8a9e", 6) == "\u65e5\u672c\u8a9e");
+}
+
+BOOST_AUTO_TEST_CASE(fills_lines_by_words_and_folds_by_characters) {
+    BOOST_TEST(fill("error: ", "one two three", 12, 2) == "error: one\n  two three\n");
+    BOOST_TEST(fill("error: ", "one two three", 0, 2) == "error: one two three\n");
+    BOOST_TEST(fill("name: ", "a-long-word b", 10, 2) == "name:\n  a-long-word\n  b\n");
+    BOOST_TEST(fill("", "", 10, 2) == "\n");
+    using Pieces = std::vector<std::string>;
+    BOOST_TEST(fold("abcdef", 4) == (Pieces{"abcd", "ef"}), boost::test_tools::per_element());
+    BOOST_TEST(fold("\u65e5\u672c", 3) == (Pieces{"\u65e5", "\u672c"}),
+               boost::test_tools::per_element());
+    BOOST_TEST(fold("\u65e5", 1) == (Pieces{"\u65e5"}), boost::test_tools::per_element());
+    BOOST_TEST(fold("", 4) == (Pieces{""}), boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(keeps_a_table_within_the_terminal) {
     for (std::size_t width = 1; width < 60; ++width) {
         Table table({{"NAME", false, 6}, {"COUNT", true}, {"NOTE", false, 4}}, wide(width));

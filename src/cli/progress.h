@@ -1,0 +1,30 @@
+// How far long work is, for a person who waits at a terminal.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "base/clock.h"
+
+namespace bx {
+
+// One line on stderr, written anew as the work goes on, and taken away at the end.  Nothing where
+// stderr is no terminal, and nothing for work that is done in half a second.
+class Progress {
+public:
+    explicit Progress(std::string what);  // "deleting events"
+    ~Progress();
+    Progress(const Progress&) = delete;
+    Progress& operator=(const Progress&) = delete;
+
+    // So many are done, of TOTAL (0: not known).
+    void at(std::size_t done, std::size_t total = 0);
+
+private:
+    std::string what_;
+    bool terminal_;
+    bool shown_ = false;
+    Millis next_;  // when to write again
+};
+
+}  // namespace bx

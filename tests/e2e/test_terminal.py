@@ -1,0 +1,199 @@
+"""What the commands show on a terminal: colours, widths, progress, questions.  Elsewhere none of it."""
+
+import os
+import pty
+import re
+import subprocess
+import threading
+import time
+import unicodedata
+
+import pytest
+
+import bitrix
+import client
+from scratch import AS_ROOT
+
+
+def on_terminal(site, *arguments, columns=80, keys=b"", env=None):
+    """Exit status of a command, and what it writes to a terminal that wide."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.clear()
+        os.environ.update({"PATH": "/usr/bin:/bin", "TERM": "xterm"} | (env or {}))
+        subprocess.run(["stty", "cols", str(columns), "rows", "24", "-echo"], check=True)
+        if AS_ROOT:
+            os.setgroups([])
+            os.setgid(site.user.pw_gid)
+            os.setuid(site.user.pw_uid)
+        os.execv(site.binary, [str(site.binary), *map(str, arguments), "--config", str(site.config)])
+    os.write(terminal, keys)
+    output = b""
+    while True:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:  # EIO: the other side is closed
+            piece = b""
+        if not piece:
+            break
+        output += piece
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(status), output.decode().replace("\r\n", "\n")
+
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def width(line):
+    """Columns a terminal gives to LINE."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
+
+
+def plain_lines(text):
+    return COLOUR.sub("", text).splitlines()
+
+
+@pytest.fixture
+def full(site):
+    """A site with an event in every state, long names and wide characters in it."""
+    site.configure(worker="start manual", backoff="1h", portals="portal {\n token " + bitrix.TOKEN + "\n}\n", more=(
+        "hook a-hook-with-a-rather-long-name { event ONCRMDEAL* run /bin/sh arg -c arg "
+        "\"echo '\u0441\u0434\u0435\u043b\u043a\u0430 \u65e5\u672c\u8a9e '{data.FIELDS.ID}' " + "long " * 40 + "'; exit 1\" "
+        "unless { data.FIELDS.ID 666 } }\n"
+        "hook merges { event ONCRMLEADUPDATE run /bin/true coalesce yes delay 1h }\n"))
+    site.hook("ONTASKADD", "echo done\n")
+    site.hook("ONUSERADD", "echo gone >&2; exit 65\n")
+    site.serve()
+    for code, number in (("ONCRMDEALUPDATE", "6675"), ("ONCRMDEALUPDATE", "6675"), ("ONCRMDEALADD", "\u65e5\u672c\u8a9e\u30c6\u30b9\u30c8"),
+                         ("ONCRMDEALADD", "666"), ("ONCRMLEADUPDATE", "7"), ("ONCRMLEADUPDATE", "7"), ("ONTASKADD", "1"),
+                         ("ONUSERADD", "1")):
+        body = bitrix.event(code, id=number, domain="a-rather-long-name-of-a-portal.bitrix24.com")
+        assert client.fastcgi(site.socket, bitrix.encode(body)).status == 200
+    site.run("work", "--once")
+    site.run("trigger", "ONAPPTEST", "--set", "data.TEXT=" + "\u0446\u0432\u0435\u0442 " * 50)
+    return site
+
+
+LOOKS = [("list",), ("list", "--state", "merged"), ("list", "--hook", "none"), ("status",), ("show", "1"), ("show", "3"), ("show", "9"),
+         ("show", "8/ONUSERADD"), ("events",), ("events", "ONCRMDEAL*")]
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 132])
+def test_no_line_is_wider_than_the_terminal(full, columns):
+    for arguments in LOOKS:
+        status, text = on_terminal(full, *arguments, columns=columns)
+        lines = plain_lines(text)
+        assert status == 0 and lines
+        wide = [line for line in lines if width(line) > columns]
+        assert wide == [], arguments
+
+
+def test_the_columns_of_a_list_are_aligned(full):
+    for columns in (80, 132):
+        head, *rows = plain_lines(on_terminal(full, "list", columns=columns)[1])
+        at = head.index("STATE")
+        for row in rows:
+            left, state = row[:at].rstrip(), row[at:].split()[0]
+            assert width(row[:at]) == at and left and state in (
+                "new", "skipped", "waiting", "running", "done", "dead", "merged", "cancelled"), row
+    assert "PORTAL" in head and "\u65e5\u672c\u8a9e\u30c6\u30b9\u30c8  a-rather" in "\n".join(rows), "wide characters count twice"
+
+
+def test_what_is_least_told_gives_way(full):
+    """A delivery's name must be typed, its note tells why; its portal is told by `show`."""
+    wide, narrow = (on_terminal(full, "list", columns=columns)[1] for columns in (132, 60))
+    assert "PORTAL" in wide and "TRY" in wide
+    assert "PORTAL" not in narrow and "NOTE" in narrow and "8/ONUSERADD" in narrow and "exit 65" in narrow
+
+
+def test_colours_are_for_terminals_only(full):
+    for arguments in (("list",), ("status",), ("show", "8"), ("check",)):
+        assert COLOUR.search(on_terminal(full, *arguments)[1])
+        for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+            assert "\x1b" not in on_terminal(full, *arguments, env=env)[1]
+        assert COLOUR.search(on_terminal(full, *arguments, env={"NO_COLOR": ""})[1]), "no-color.org: when not empty"
+        assert b"\x1b" not in full.run(*arguments).stdout
+
+
+def test_a_story_has_all_of_the_output(full):
+    """Folded, not cut."""
+    text = "\n".join(plain_lines(on_terminal(full, "show", "1", columns=60)[1]))
+    assert re.sub(r"\n {6}", "", text).count("long long long") == 13 and "| \u0441\u0434\u0435\u043b\u043a\u0430 \u65e5\u672c\u8a9e 6675" in text
+
+
+def test_nothing_is_cut_in_a_pipe(full):
+    listed = full.run("list").stdout.decode()
+    assert "a-hook-with-a-rather-long-name" in listed and "a-rather-long-name-of-a-portal.bitrix24.com" in listed
+    assert "\u0446\u0432\u0435\u0442 " * 49 in full.run("show", "9").stdout.decode()
+
+
+def test_where_nothing_is_the_next_step_is_told(site):
+    assert "bxhook trigger" in on_terminal(site, "list")[1]
+    assert "'bxhook list' shows all" in " ".join(on_terminal(site, "list", "--state", "dead")[1].split())
+    assert site.run("list").stdout == b"", "a program sees that there is none"
+
+
+def slowed(site, seconds, *arguments):
+    """What a command shows whose first change has to wait."""
+    held = threading.Event()
+
+    def hold():
+        with site.store_locked():
+            held.set()
+            time.sleep(seconds)
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(10)
+    try:
+        return on_terminal(site, *arguments)[1]
+    finally:
+        holder.join()
+
+
+@pytest.mark.parametrize("arguments, progress, result", [
+    (("prune", "--older-than", "0s"), "deleting events: ", "deleted [0-9]+ events?\n"),
+    (("cancel", "--all", "--yes"), "cancelled: [0-9]+ of 4", "cancelled 4 of 4\n")], ids=["prune", "cancel"])
+def test_long_work_shows_its_progress(full, arguments, progress, result):
+    quick = on_terminal(full, "prune", "--older-than", "1h")[1]
+    assert quick == "deleted 0 events\n", "short work shows none"
+    for seconds in (1, 3, 6):  # a loaded machine may begin late
+        text = slowed(full, seconds, *arguments)
+        if re.search(progress, text):
+            break
+        site_again(full, arguments)
+    assert re.search(rf"\r\x1b\[K{progress}.*\r\x1b\[K{result}$", text, re.DOTALL), repr(text)
+
+
+def site_again(site, arguments):
+    """The state before ARGUMENTS, as far as they need it."""
+    if arguments[0] == "cancel":
+        site.run("retry", "--state", "cancelled", "--yes")
+    else:
+        site.run("trigger", "ONTASKADD")
+        site.run("work", "--once")
+
+
+def post(site):
+    return client.fastcgi(site.socket, bitrix.body()).event
+
+
+def test_a_terminal_is_safe_from_what_hooks_print(quiet):
+    quiet.hook("any", r"printf '\033]0;owned\007\tx\n'")
+    number = post(quiet)
+    quiet.run("work", "--once")
+    status, text = on_terminal(quiet, "logs", f"{number}/any")
+    assert (status, text) == (0, "\\x1b]0;owned\\x07\tx\n")
+    assert quiet.run("logs", f"{number}/any").stdout == b"\x1b]0;owned\x07\tx\n"
+
+
+@pytest.mark.parametrize("reply, state", [(b"y\n", "waiting"), (b"n\n", "dead"), (b"\n", "dead")])
+def test_bulk_asks_on_a_terminal(quiet, reply, state):
+    quiet.hook("any", "exit 65")
+    post(quiet)
+    quiet.run("work", "--once")
+    status, text = on_terminal(quiet, "retry", "--all", keys=reply)
+    assert status == 0 and "retry 1 dead delivery? [y/N]" in text
+    assert [line["state"] for line in quiet.list()] == [state]
+
+
