@@ -42,6 +42,15 @@ std::string delivery_name(EventNumber event, const std::string& hook) {
     return std::to_string(event) + '/' + hook;
 }
 
+// For the log, which is all that a person without a shell has.  Hooks of other events go unsaid.
+std::string why_skipped(const Dispatch& verdict) {
+    std::string why = verdict.skip_reason;
+    for (const Refusal& refusal : verdict.refused) {
+        if (!refusal.reason.starts_with("event ")) why += "; " + refusal.hook + ": " + refusal.reason;
+    }
+    return why;
+}
+
 std::vector<std::string_view> last_lines(std::string_view text, std::size_t most) {
     std::vector<std::string_view> lines = split(trim(text), '\n');
     if (lines.size() > most) lines.erase(lines.begin(), lines.end() - static_cast<long>(most));
@@ -356,7 +365,10 @@ Dispatch Loop::verdict_on(const StoredEvent& event) const {
                                           (merges ? now : received) + settings.delay});
         }
         verdict.refused = std::move(match.refused);
-        if (match.taken.empty()) verdict.skip_reason = "no hook takes it";
+        if (match.taken.empty()) {
+            verdict.skip_reason = "no hook takes it";
+            log_.info("skipped", {{"event", event.number}, {"reason", why_skipped(verdict)}});
+        }
     } catch (const Error& error) {
         verdict.skip_reason = std::string("cannot read its body: ") + error.what();
         log_.error("skipped", {{"event", event.number}, {"reason", verdict.skip_reason}});

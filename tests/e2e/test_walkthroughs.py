@@ -72,6 +72,17 @@ def test_shared_hosting_tells_a_wrong_token_without_a_command(account):
     assert "wrong token" in (account.home / "bxhook" / "state" / "bxhook.log").read_text()
 
 
+def test_shared_hosting_tells_why_a_script_does_not_run_without_a_command(account):
+    server = account.served_by(Apache(account.site, ["fcgid"], SHARED_HOST))
+    for commands in blocks("docs/shared-hosting.md", "sh", "With a shell")[:3]:
+        account.terminal.type(commands)
+    write(account.home / f"{HOOK}.sh", "#!/bin/sh\n", 0o644, account.site.user)
+    assert client.post(server.root + "/bx/bxhook.fcgi", bitrix.body("ONCRMDEALADD")).status == 200
+    log = account.home / "bxhook" / "state" / "bxhook.log"
+    told = 'info worker: skipped event=1 reason="no hook takes it; ONCRMDEALADD: not executable"'
+    wait_for(lambda: told in log.read_text(), log.read_text)
+
+
 def test_shared_hosting_with_cgi_and_cron(account):
     server = account.served_by(Apache(account.site, ["cgid"], SHARED_HOST))
     for commands in blocks("docs/shared-hosting.md", "sh", "With a shell")[:3]:
@@ -109,7 +120,7 @@ class Server:
         site.config = site.home / "bxhook.conf"
         user, group = site.user.pw_name, group_of(site.user)
         as_other = f"exec setpriv --reuid={user} --regid={group} --clear-groups"
-        path = stand_ins(site, make="exit 0", useradd="exit 0", systemctl="exit 0", nginx="exit 0",
+        path = stand_ins(site, make="exit 0", useradd="exit 0", **{"apt-get": "exit 0"}, systemctl="exit 0", nginx="exit 0",
                          sudo=f'[ "$1" = -u ] || exec "$@"\nshift 2\n{as_other} "$@"')
         self.terminal = Terminal(site, {
             "/usr/local/etc/bxhook": site.home, "/var/lib/bxhook": site.path / "var", "/etc/nginx": self.etc,
