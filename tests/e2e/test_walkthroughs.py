@@ -315,9 +315,9 @@ def test_a_bad_line_leaves_the_old_list(vendor):
 
     def said():
         assert vendor.post() == 200
-        return "line 4: must have at least three words" in vendor.site.gateway.text()
+        return "portals.txt:4: must have at least three words" in vendor.site.gateway.text()
     wait_for(said, "the log to name the line")
-    assert "line 4" in vendor.terminal.type("bxhook check", check=False)
+    assert "portals.txt:4" in vendor.terminal.type("bxhook check", check=False)
 
 
 def test_old_and_new_token_during_rotation(vendor):
