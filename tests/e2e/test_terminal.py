@@ -54,27 +54,6 @@ def plain_lines(text):
     return COLOUR.sub("", text).splitlines()
 
 
-@pytest.fixture
-def full(site):
-    """A site with an event in every state, long names and wide characters in it."""
-    site.configure(worker="start manual", backoff="1h", portals="portal {\n token " + bitrix.TOKEN + "\n}\n", more=(
-        "hook a-hook-with-a-rather-long-name { event ONCRMDEAL* run /bin/sh arg -c arg "
-        "\"echo '\u0441\u0434\u0435\u043b\u043a\u0430 \u65e5\u672c\u8a9e '{data.FIELDS.ID}' " + "long " * 40 + "'; exit 1\" "
-        "unless { data.FIELDS.ID 666 } }\n"
-        "hook merges { event ONCRMLEADUPDATE run /bin/true coalesce yes delay 1h }\n"))
-    site.hook("ONTASKADD", "echo done\n")
-    site.hook("ONUSERADD", "echo gone >&2; exit 65\n")
-    site.serve()
-    for code, number in (("ONCRMDEALUPDATE", "6675"), ("ONCRMDEALUPDATE", "6675"), ("ONCRMDEALADD", "\u65e5\u672c\u8a9e\u30c6\u30b9\u30c8"),
-                         ("ONCRMDEALADD", "666"), ("ONCRMLEADUPDATE", "7"), ("ONCRMLEADUPDATE", "7"), ("ONTASKADD", "1"),
-                         ("ONUSERADD", "1")):
-        body = bitrix.event(code, id=number, domain="a-rather-long-name-of-a-portal.bitrix24.com")
-        assert client.fastcgi(site.socket, bitrix.encode(body)).status == 200
-    site.run("work", "--once")
-    site.run("trigger", "ONAPPTEST", "--set", "data.TEXT=" + "\u0446\u0432\u0435\u0442 " * 50)
-    return site
-
-
 LOOKS = [("list",), ("list", "--state", "merged"), ("list", "--hook", "none"), ("status",), ("show", "1"), ("show", "3"), ("show", "9"),
          ("show", "8/ONUSERADD"), ("events",), ("events", "ONCRMDEAL*")]
 
