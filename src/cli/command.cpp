@@ -180,6 +180,7 @@ std::string help_text(const Command& command) {
     if (!command.synopsis.empty()) text += " " + std::string(command.synopsis);
     text += "\n\n" + reflowed(trim(command.help)) + "\nOptions:\n";
     for (const Option& option : all_options(command)) {
+        if (option.help.empty()) continue;
         std::string line = "  " + std::string(option.name);
         if (!option.value.empty()) line += " " + std::string(option.value);
         line.resize(std::max(line.size() + 2, option_column), ' ');

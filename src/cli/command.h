@@ -22,7 +22,7 @@ struct Command;
 struct Option {
     std::string_view name;   // "--limit"
     std::string_view value;  // "N"
-    std::string_view help;   // one line
+    std::string_view help;   // one line; empty: for our own processes, told to nobody
 };
 
 // The words after the command's name, checked against its options.

@@ -31,7 +31,7 @@ Command work_command() {
         "gateway starts it by itself.";
     command.options = {
         {"--once", "", "run what is due and leave (for cron)"},
-        {"--detach", "", "in the background, leaving when idle: how the gateway starts it"},
+        {"--detach", "", ""},  // in the background, leaving when idle: how the gateway starts it
     };
     command.run = run;
     return command;

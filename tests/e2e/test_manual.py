@@ -8,8 +8,6 @@ import pytest
 
 from scratch import ROOT, directory, write
 
-INTERNAL = {"--detach"}  # between gateway and worker, for nobody to type
-
 
 def page(name):
     """The text of a manual page, \\& and font changes taken out."""
@@ -27,7 +25,7 @@ def test_commands_and_options(helps):
     text = page("bxhook.1")
     for command, told in helps.items():
         assert re.search(rf"^\.(It )?Cm {command}\b", text, re.MULTILINE), command
-        for option in set(re.findall(r"^  (--[a-z-]+)", told, re.MULTILINE)) - INTERNAL:
+        for option in set(re.findall(r"^  (--[a-z-]+)", told, re.MULTILINE)):
             assert re.search(rf"Fl -{option[2:]}\b", text), f"{command} {option}"
 
 
@@ -44,7 +42,7 @@ def test_synopsis_and_text_have_the_options_of_the_command(helps, command):
     uses = "".join(re.findall(rf"^\.Nm\n\.Cm {command}\n((?:(?!\.Nm).*\n)*)", synopsis, re.MULTILINE))
     (told,) = re.findall(rf"^\.It Cm {command}\n((?:(?!\.It Cm|\.Ss).*\n)*)", text[text.index(".Ss Running"):text.index(".Ss JSON")],
                          re.MULTILINE)
-    options = set(re.findall(r"^  (--[a-z-]+)", helps[command], re.MULTILINE)) - COMMON - INTERNAL
+    options = set(re.findall(r"^  (--[a-z-]+)", helps[command], re.MULTILINE)) - COMMON
     named = {f"--{name}" for name in re.findall(r"Fl -([a-z-]+)", uses)}
     explained = {f"--{name}" for name in re.findall(r"Fl -([a-z-]+)", told)}
     shared = CHOICE if command in ("list", "retry", "cancel") else set()

@@ -1,0 +1,93 @@
+"""The bash completion, loaded by a bash that completes lines as a person types them."""
+
+import subprocess
+
+import pytest
+
+from scratch import ROOT, as_user, directory
+
+SCRIPT = ROOT / "conf" / "bash-completion"
+COMMANDS = {"serve", "work", "init", "check", "events", "trigger", "decode", "list", "show", "logs", "retry", "cancel", "status",
+            "prune", "store", "help", "version"}
+
+
+@pytest.fixture
+def complete(full):
+    """complete("bxhook li"): the words bash offers for the last one; it ends with a blank for a new one."""
+    where = directory(full.run_dir / "path", 0o755)
+    (where / "bxhook").symlink_to(full.binary)
+
+    def words(line, config=full.config):
+        typed = line.split(" ")
+        assert typed[0] == "bxhook"
+        # As readline calls it: the words typed, the one the cursor is in, its place in the line.
+        program = ('source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}\n'
+                   'run=$(complete -p bxhook | sed "s/.*-F \\([^ ]*\\).*/\\1/"); "$run" bxhook "${COMP_WORDS[COMP_CWORD]}"\n'
+                   'printf "%s\\n" "${COMPREPLY[@]}"')
+        done = subprocess.run(["bash", "-u", "-c", program, SCRIPT, *typed], capture_output=True, timeout=30, cwd=full.run_dir,
+                              env={"PATH": f"{where}:/usr/bin:/bin", "BXHOOK_CONFIG": str(config)}, **as_user(full.user))
+        assert done.returncode == 0 and done.stderr == b"", done
+        return set(done.stdout.decode().split())
+    return words
+
+
+def test_commands(complete):
+    assert complete("bxhook ") == COMMANDS
+    assert complete("bxhook re") == {"retry"}
+    assert complete("bxhook help sta") == {"status"}
+    assert complete("bxhook nothing ") == set()
+
+
+def test_options_of_each_command(complete):
+    for command in COMMANDS:
+        offered = complete(f"bxhook {command} --")
+        assert {"--config", "--help"} <= offered, command
+    assert {"--state", "--follow", "--json"} <= complete("bxhook list --")
+    assert complete("bxhook list --st") == {"--state"}
+    assert complete("bxhook trigger ONTASKADD --dry") == {"--dry-run"}
+    assert "--detach" not in complete("bxhook work --"), "for nobody to type"
+
+
+def test_events(complete):
+    assert complete("bxhook trigger ONCRMDEALMOVE") == {"ONCRMDEALMOVETOCATEGORY"}
+    assert complete("bxhook events ONTASK") == {"ONTASKADD", "ONTASKUPDATE", "ONTASKDELETE", "ONTASKCOMMENTADD", "ONTASKCOMMENTUPDATE",
+                                                "ONTASKCOMMENTDELETE"}
+    assert complete("bxhook list --event ONUSERA") == {"ONUSERADD"}
+    assert complete("bxhook trigger oncrmdealmove") == {"ONCRMDEALMOVETOCATEGORY"}, "in any case"
+    assert len(complete("bxhook trigger ")) == 212
+
+
+def test_deliveries_and_hooks(complete):
+    assert complete("bxhook show 8") == {"8/ONUSERADD"}
+    assert complete("bxhook retry ") == {"8/ONUSERADD"}, "what is dead"
+    waiting = complete("bxhook cancel ")
+    assert "1/a-hook-with-a-rather-long-name" in waiting and "8/ONUSERADD" not in waiting
+    assert complete("bxhook retry 8/ONUSERADD 8") == {"8/ONUSERADD"}
+    assert {"ONTASKADD", "merges"} <= complete("bxhook list --hook ")
+    assert complete("bxhook list --hook on") == set(), "hooks have their case"
+    assert complete("bxhook list --portal a-") == {"a-rather-long-name-of-a-portal.bitrix24.com"}
+
+
+def test_other_values(complete):
+    assert complete("bxhook list --state d") == {"done", "dead"}
+    assert "1h" in complete("bxhook list --since ")
+    assert complete("bxhook store ") == {"init", "upgrade", "status", "copy"}
+    assert complete("bxhook check --config ") == set(), "left to bash: files"
+    assert complete("bxhook decode --content-type application/j") == {"application/json"}
+
+
+def test_an_event_cannot_run_anything(complete, full):
+    full.run("trigger", "ONAPPTEST", "--portal", "$(touch${IFS}ran)`touch ran`.example")
+    assert complete("bxhook list --portal $") == {"$(touch${IFS}ran)`touch", "ran`.example"}
+    assert not (full.run_dir / "ran").exists()
+
+
+def test_the_line_s_config_is_asked(complete, full):
+    assert complete(f"bxhook show --config {full.config} 8", full.home / "nowhere.conf") == {"8/ONUSERADD"}
+    assert complete(f"bxhook list --config {full.config} --hook m", full.home / "nowhere.conf") == {"merges"}
+
+
+def test_a_site_that_is_not_there_is_silent(complete, full):
+    for line in ("bxhook show ", "bxhook list --hook ", "bxhook retry "):
+        assert complete(line, full.home / "nowhere.conf") == set()
+    assert complete("bxhook trigger ONUSERA", full.home / "nowhere.conf") == {"ONUSERADD"}
