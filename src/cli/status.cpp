@@ -213,7 +213,8 @@ private:
     void workers(const Report& report) {
         if (!report.store->worker_runs) {
             bool by_itself = report.config->worker.auto_start;
-            line("worker", by_itself ? "none (the next event starts one)" : "none");
+            line("worker", by_itself ? "none (the next event starts one)"
+                                     : "none ('bxhook work' is one, by systemd or cron)");
         }
         if (report.store->worker_runs && report.store->workers.empty()) line("worker", "starting");
         for (const WorkerRecord& worker : report.store->workers) {
