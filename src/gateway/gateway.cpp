@@ -1,6 +1,7 @@
 #include "gateway/gateway.h"
 
 #include <array>
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -73,15 +74,17 @@ void Gateway::handle(std::span<Request> requests, const Answerer& answer) {
     }
     if (events.empty()) return;
 
-    bool any_added = false;
     std::vector<Verdict> verdicts = commit(events);
+    const bool any_added = std::ranges::any_of(
+        verdicts, [](const Verdict& verdict) { return verdict.number > 0; });
+    // Should the memory end among the answers, what was added gets its worker all the same.
+    if (any_added && !options_.one_shot) owes_worker_ = true;
     for (std::size_t i = 0; i < verdicts.size(); ++i) {
         std::size_t sender = senders[i];
         verdicts[i].event = std::move(events[i]);
         log_verdict(requests[sender], sizes[sender], verdicts[i]);
         fault_point("before-answer");
         answer(sender, *verdicts[i].answer);
-        any_added = any_added || verdicts[i].number > 0;
     }
     fault_point("after-answers");
     if (any_added && !options_.one_shot) summon_worker();

@@ -418,7 +418,11 @@ void Server::shed() {
     connections_.clear();
     large_ = 0;
     accept_ready_ = true;  // epoll may have told of it and will not again
-    log_.error("out of memory: all connections were dropped");
+    try {
+        log_.error("out of memory: all connections were dropped");
+    } catch (const std::bad_alloc&) {
+        // Others took what was given back.
+    }
 }
 
 }  // namespace bx

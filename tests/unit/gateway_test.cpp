@@ -455,6 +455,18 @@ BOOST_AUTO_TEST_CASE(starts_a_worker_when_none_runs_at_most_once_a_second) {
     BOOST_TEST(started.size() == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(events_whose_answers_failed_get_their_worker) {
+    std::vector<bx::Request> requests(2);
+    for (bx::Request& request : requests) request = event();
+    const auto out_of_memory = [](std::size_t, const bx::Answer&) { throw std::bad_alloc(); };
+    BOOST_CHECK_THROW(the_gateway().handle(requests, out_of_memory), std::bad_alloc);
+    BOOST_TEST(state.added.size() == 2u);
+    BOOST_TEST(started.empty());
+    BOOST_REQUIRE(gateway->owes_worker());
+    gateway->summon_worker();  // the loop does it
+    BOOST_TEST(started.size() == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(starts_no_worker_for_what_it_refused) {
     ask(post("event=E"));
     ask(method("GET"));
