@@ -90,10 +90,11 @@ void WorkerSeat::open_wake() {
     drain();
 }
 
-void WorkerSeat::drain() {
+bool WorkerSeat::drain() {
     std::array<char, 4096> bytes;
-    while (wake_ && ::read(wake_.get(), bytes.data(), bytes.size()) > 0) {
-    }
+    bool any = false;
+    while (wake_ && ::read(wake_.get(), bytes.data(), bytes.size()) > 0) any = true;
+    return any;
 }
 
 // -- The others'

@@ -24,7 +24,7 @@ public:
     // it.
     void close_wake() { wake_.reset(); }
     int wake_fd() const { return wake_.get(); }  // readable when woken; -1 while closed
-    void drain();                                // takes what was written
+    bool drain();                                // takes what was written; false: nothing was
 
 private:
     std::string store_path_;

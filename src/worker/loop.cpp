@@ -139,6 +139,7 @@ void Loop::wait() {
         if (set[1].revents != 0) {
             seat_.drain();
             woken_ = true;
+            called_ = called_ || stopping_;
         }
         runs_.handle(set.data() + 2);
     } catch (const std::exception& error) {  // out of memory
@@ -218,7 +219,23 @@ void Loop::depart() {
         log_.warning("cannot tidy the store before leaving", {{"cause", error.what()}});
     }
     if (options_.once && !hooks_.problem().empty()) exit_status_ = 1;
+    hand_over();
     log_.info("stopped");
+}
+
+// Whoever woke us while we were stopping would have started a worker had we been gone.
+void Loop::hand_over() {
+    if (!options_.detached || !stopping_) return;
+    called_ = seat_.drain() || called_;
+    seat_.close_wake();
+    const ConfigPtr& config = config_file_.current();
+    if (!called_ || !config || !config->worker.auto_start) return;
+    try {
+        start_worker(config_file_.path());  // it waits for our seat
+        log_.info("events came meanwhile: another worker follows");
+    } catch (const std::exception& error) {
+        log_.error("cannot start the next worker", {{"cause", error.what()}});
+    }
 }
 
 // -- A turn's work

@@ -41,6 +41,7 @@ private:
     bool may_leave();
     bool leave();
     void depart();
+    void hand_over();
 
     // -- A turn's work
     bool has_store_work() const;
@@ -93,6 +94,7 @@ private:
     bool woken_ = true;        // through the FIFO, since the store was last looked at
     bool reload_ = false;      // SIGHUP
     bool stopping_ = false;
+    bool called_ = false;      // while stopping: somebody wants a worker
     bool pruning_ = false;
     bool unscrubbed_ = true;   // secrets may have been erased since the last scrub
 

@@ -11,7 +11,7 @@ import bitrix
 import client
 from scratch import alive, kill, wait_for
 
-RUNS = 5_000
+RUNS = int(os.environ.get("BXHOOK_RUNS", 5_000))
 
 
 @pytest.fixture
@@ -179,6 +179,32 @@ def test_sigterm_starts_nothing_new_and_gives_running_hooks_their_grace(manual):
     assert len((manual.out / "ran").read_text().split()) == 2
 
 
+def test_an_event_that_comes_while_a_worker_stops_needs_no_other_to_run(serving):
+    serving.hook("any", f'touch {serving.out}/began; while [ ! -e {serving.out}/go ]; do sleep 0.05; done')
+    number = post(serving)
+    wait_for((serving.out / "began").exists, "the hook")
+    stopped = serving.worker_pid()
+    kill(stopped, signal.SIGTERM)
+    wait_for(lambda: "stopping" in serving.log(), "the stop")
+    late = post(serving, id="late")
+    (serving.out / "go").touch()
+    wait_for(lambda: not alive(stopped), "its end")
+    serving.delivery(number)
+    serving.delivery(late)
+
+
+def test_a_worker_that_was_told_to_stop_stays_away_until_an_event_comes(serving):
+    serving.hook("any", f'[ "$BX_ID" = last ] || exit 1')
+    first = post(serving)
+    serving.delivery(first, states=("waiting",))
+    stopped = serving.worker_pid()
+    kill(stopped, signal.SIGTERM)
+    wait_for(lambda: not alive(stopped), "its end")
+    assert "another worker follows" not in serving.log()
+    wait_for(lambda: serving.worker_pid() is None, "no worker")
+    serving.delivery(post(serving, id="last"))
+
+
 def test_a_second_sigterm_ends_the_grace(manual):
     manual.configure(worker="start manual shutdown_grace 1h")
     manual.hook("any", f"echo $$ > {manual.out}/pid.new; mv {manual.out}/pid.new {manual.out}/pid; exec sleep infinity")
@@ -228,7 +254,7 @@ def run_many(site, count):
             some = bodies[first:first + 25]
             connection.send(b"".join(client.fastcgi_request(body, keep=True) for body in some))
             assert [connection.read().status for _ in some] == [200] * len(some)
-    return site.wait_idle(120)
+    return site.wait_idle(120 + count // 20)
 
 
 def test_thousands_of_runs_leave_no_zombie_descriptor_or_memory(manual):
