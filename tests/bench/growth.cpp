@@ -6,9 +6,12 @@
 //                                            microseconds), reads, writes (system calls); last
 //                                            the median of the paired rounds' ratios of
 //                                            processor time
-//   bench-growth prune STORE STEP PAUSE      adds while all finished events are deleted, STEP a
-//                                            transaction and PAUSE ms between two: milliseconds
-//                                            of each, "median 99% longest"
+//   bench-growth prune STORE OTHER STEP PAUSE
+//                                            adds while all finished events are deleted, STEP a
+//                                            transaction and PAUSE ms between two, and by turns
+//                                            into another store, which shows what the machine is
+//                                            to blame for: milliseconds of each, "median 99%
+//                                            longest", and how many took over 50
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -281,24 +284,37 @@ double at(const std::vector<double>& sorted, double part) {
     return sorted[static_cast<std::size_t>(part * static_cast<double>(sorted.size() - 1))];
 }
 
-// How long each add took, in milliseconds, sorted, until OVER.
-std::vector<double> adds(Users& users, const std::function<bool()>& over) {
-    std::vector<double> waits;
+// How long each add took, in milliseconds, sorted.
+struct Adds {
+    std::vector<double> here, beside;  // into the store, and by turns into another
+};
+
+Adds adds(Users& here, Users& beside, const std::function<bool()>& over) {
+    Adds waits;
     while (!over()) {
-        const Stopwatch watch;
-        users.add(1);
-        waits.push_back(watch.us().first / 1000);
+        for (auto [users, found] : {std::pair(&here, &waits.here), {&beside, &waits.beside}}) {
+            const Stopwatch watch;
+            users->add(1);
+            found->push_back(watch.us().first / 1000);
+        }
         // As events come, not as fast as they can.
         std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
-    std::ranges::sort(waits);
+    std::ranges::sort(waits.here);
+    std::ranges::sort(waits.beside);
     return waits;
 }
 
-int prune(const std::string& place, std::size_t step, int pause) {
-    Users users(place);
+void print_times(const char* name, const std::vector<double>& sorted) {
+    const auto late = sorted.end() - std::ranges::upper_bound(sorted, 50.0);
+    std::printf("%s %.1f %.1f %.1f %td\n", name, at(sorted, 0.5), at(sorted, 0.99), sorted.back(),
+                late);
+}
+
+int prune(const std::string& place, const std::string& other, std::size_t step, int pause) {
+    Users users(place), beside(other);
     const double quiet_end = Stopwatch::wall() + 10e6;
-    const auto quiet = adds(users, [&] { return Stopwatch::wall() > quiet_end; });
+    const Adds quiet = adds(users, beside, [&] { return Stopwatch::wall() > quiet_end; });
 
     std::atomic<bool> over = false;
     std::size_t pruned = 0;
@@ -315,15 +331,15 @@ int prune(const std::string& place, std::size_t step, int pause) {
         over = true;
     });
     const double began = Stopwatch::wall();
-    const auto pruning = adds(users, [&] { return over.load(); });
+    const Adds pruning = adds(users, beside, [&] { return over.load(); });
     const double took = Stopwatch::wall() - began;
     pruner.join();
     std::ranges::sort(steps);
     std::printf("events-a-second %.0f\n", static_cast<double>(pruned) / took * 1e6);
-    std::printf("step %.1f %.1f %.1f\n", at(steps, 0.5), at(steps, 0.99), steps.back());
-    std::printf("add-before %.1f %.1f %.1f\n", at(quiet, 0.5), at(quiet, 0.99), quiet.back());
-    std::printf("add-meanwhile %.1f %.1f %.1f\n", at(pruning, 0.5), at(pruning, 0.99),
-                pruning.back());
+    print_times("step", steps);
+    print_times("add-before", quiet.here);
+    print_times("add-meanwhile", pruning.here);
+    print_times("add-beside", pruning.beside);
     return 0;
 }
 
@@ -336,8 +352,8 @@ int main(int argc, char** argv) {
             return fill(args[1], std::stoll(args[2]), std::stoll(args[3]));
         }
         if (args.size() == 3 && args[0] == "measure") return measure(args[1], args[2]);
-        if (args.size() == 4 && args[0] == "prune") {
-            return prune(args[1], std::stoul(args[2]), std::stoi(args[3]));
+        if (args.size() == 5 && args[0] == "prune") {
+            return prune(args[1], args[2], std::stoul(args[3]), std::stoi(args[4]));
         }
     } catch (const std::exception& error) {
         std::fprintf(stderr, "bench-growth: %s\n", error.what());
