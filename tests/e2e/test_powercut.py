@@ -76,9 +76,18 @@ def check_disk(site, files, expected, target):
     found = {json.loads(line)["event"] for line in listed.stdout.splitlines()}
     missing = expected - found
     assert not missing, f"answered 200 and lost: {sorted(missing)[:10]} ({len(missing)} of {len(expected)})"
+    damage = damage_of(database)
+    assert not damage, f"a damaged store: {damage}"
+
+
+def damage_of(database):
+    """What SQLite finds wrong with it; empty: nothing."""
     connection = sqlite3.connect(database)
     try:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        found, = connection.execute("PRAGMA integrity_check").fetchone()
+        return "" if found == "ok" else found
+    except sqlite3.DatabaseError as error:  # so badly that it cannot even be looked through
+        return str(error)
     finally:
         connection.close()
 
