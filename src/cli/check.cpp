@@ -56,20 +56,22 @@ Loaded load(const std::string& path, Findings& findings) {
     }
 }
 
-// What follows is looked at with the eyes of the user that gateway and worker run as.
-void become_owner(const Config& config, Findings& findings) {
+// What follows is looked at with the eyes of the user that gateway and worker run as.  False when
+// they cannot be had: what another user may or may not do tells nothing.
+bool become_owner(const Config& config, Findings& findings) {
     std::string dir = directory_of(config.store);
     struct stat info {};
     // It would be made now, and a check changes nothing.
-    if (config.store.starts_with('/') && ::stat(dir.c_str(), &info) != 0) return;
+    if (config.store.starts_with('/') && ::stat(dir.c_str(), &info) != 0) return true;
     try {
         become_store_owner(config.store);
     } catch (const Error& error) {
         bool of_root = info.st_uid == 0;
-        return findings.error(store_without_password(config.store), error.what(),
-                              of_root ? "chown -R USER: " + shell_word(dir)
-                                      : "sudo -u " + user_name(info.st_uid) + " " +
-                                            findings.command("check"));
+        findings.error(store_without_password(config.store), error.what(),
+                       of_root ? "chown -R USER: " + shell_word(dir)
+                               : "sudo -u " + user_name(info.st_uid) + " " +
+                                     findings.command("check"));
+        return false;
     }
     if (::access(config.path.c_str(), R_OK) != 0) {
         std::string owner = user_name(::geteuid());
@@ -77,6 +79,7 @@ void become_owner(const Config& config, Findings& findings) {
                        "chown " + owner + " " + shell_word(config.path) + " && chmod 600 " +
                            shell_word(config.path));
     }
+    return true;
 }
 
 struct Examined {
@@ -88,11 +91,12 @@ Examined examine(const Arguments& args, const Loaded& loaded, Findings findings)
     if (!loaded.config) return {std::move(findings), {}};
     const Config& config = *loaded.config;
     check_gateways(config, findings);
-    become_owner(config, findings);
-    check_files(config, findings);
-    if (loaded.complete) check_hooks(config, findings);
-    check_store(config, findings);
-    check_host(findings);
+    if (become_owner(config, findings)) {
+        check_files(config, findings);
+        if (loaded.complete) check_hooks(config, findings);
+        check_store(config, findings);
+        check_host(findings);
+    }
     std::optional<Millis> answered_in;
     if (args.has("--url")) answered_in = check_web(args.value("--url"), config, findings);
     return {std::move(findings), answered_in};

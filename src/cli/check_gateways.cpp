@@ -23,17 +23,17 @@ std::string read_or_nothing(const std::string& path) {
     }
 }
 
-bool has_word(const std::string& words, const std::string& wanted) {
-    std::vector<std::string_view> all = split(words, '\0');
-    return std::ranges::find(all, wanted) != all.end();
-}
-
-// True when the process of DIR (/proc/PID) is a bxhook that was told of the config at PATH, by its
-// arguments or, if those are to be seen, by its environment.
-bool uses_config(const std::string& dir, const std::string& path) {
+// True when the process of DIR (/proc/PID) is a gateway or a worker that was told of the config at
+// PATH, by its arguments or, if that is to be seen, by its environment.
+bool serves_config(const std::string& dir, const std::string& path) {
     if (!read_or_nothing(dir + "/comm").starts_with("bxhook")) return false;
-    return has_word(read_or_nothing(dir + "/cmdline"), path) ||
-           has_word(read_or_nothing(dir + "/environ"), "BXHOOK_CONFIG=" + path);
+    std::string arguments = read_or_nothing(dir + "/cmdline");
+    std::string environment = read_or_nothing(dir + "/environ");
+    std::vector<std::string_view> words = split(arguments, '\0');  // an empty one ends them
+    bool stays = words.size() < 3 || words[1] == "serve" || words[1] == "work";
+    std::vector<std::string_view> variables = split(environment, '\0');
+    return stays && (std::ranges::find(words, path) != words.end() ||
+                     std::ranges::find(variables, "BXHOOK_CONFIG=" + path) != variables.end());
 }
 
 }  // namespace
@@ -49,7 +49,7 @@ void check_gateways(const Config& config, Findings& findings) {
         struct stat process {};
         bool other = parse_number(pid) && ::stat(entry->path().c_str(), &process) == 0 &&
                      process.st_uid != 0 && process.st_uid != store.st_uid;
-        if (!other || !uses_config(entry->path(), config.path)) continue;
+        if (!other || !serves_config(entry->path(), config.path)) continue;
         std::string user = user_name(process.st_uid);
         findings.error("process " + pid,
                        "a bxhook of this config runs as " + user + ", the store belongs to " +

@@ -60,7 +60,9 @@ const Option& find_option(const Command& command, const std::vector<Option>& opt
     auto found = std::ranges::find(options, name, &Option::name);
     if (found != options.end()) return *found;
     std::vector<std::string_view> names;
-    for (const Option& option : options) names.push_back(option.name);
+    for (const Option& option : options) {
+        if (!option.help.empty()) names.push_back(option.name);
+    }
     std::string_view near = nearest(name, names);
     std::string hint = near.empty() ? "" : ", did you mean '" + std::string(near) + "'?";
     throw usage_error(command, "unknown option '" + printable(name) + "'" + hint);

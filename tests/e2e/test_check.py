@@ -204,6 +204,21 @@ def test_finds_what_root_must_mend(site, plant, level, words):
     assert found() == []
 
 
+@needs_root
+def test_another_user_is_told_whom_to_be_and_no_more(site):
+    """What that user may or may not do says nothing of the site."""
+    made_store(site)
+    site.home.chmod(0o755)
+    site.config.chmod(0o644)
+    done = subprocess.run([site.binary, "check", "--config", site.config], capture_output=True, timeout=30, user=65534,
+                          group=65534, extra_groups=[])
+    assert done.returncode == 1 and text_of(done).splitlines() == [
+        f"error: {site.home}/state/queue.db: store directory '{site.home}/state' belongs to {site.user.pw_name}: "
+        f"run as {site.user.pw_name}",
+        f"    mend it: sudo -u {site.user.pw_name} {site.binary} check --config {site.config}",
+        f"{site.config}: not usable: 1 error"]
+
+
 def test_of_a_good_site(nginx):
     done = nginx.site.run("check")
     assert text_of(done).splitlines()[-1].startswith(f"{nginx.site.config}: ok")

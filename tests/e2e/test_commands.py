@@ -492,6 +492,27 @@ def test_a_full_disk_is_no_success(site):
     assert done.returncode == 1 and b"cannot write to stdout" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["list", "events", "status", "help", "list --json"])
+def test_a_reader_that_leaves_early_is_no_trouble(quiet, command):
+    """`bxhook list | head -1`, with SIGPIPE as a shell has it."""
+    quiet.hook("any", "exit 0")
+    for _ in range(3):
+        post(quiet)
+    done = subprocess.run(["bash", "-c", 'set -o pipefail; "$0" "${@:2}" --config "$1" | head -1; echo "${PIPESTATUS[0]}"',
+                           quiet.binary, quiet.config, *command.split()], capture_output=True, timeout=30, **as_user(quiet.user))
+    line, status = done.stdout.decode().splitlines()
+    assert line and status in ("0", "141") and done.stderr == b"", done
+
+
+@pytest.mark.parametrize("command", ["list", "status", "version", "events", "help"])
+def test_a_stdout_that_is_closed_is_a_failure(quiet, command):
+    done = subprocess.run(["sh", "-c", f'exec "$0" {command} --config "$1" >&-', quiet.binary, quiet.config],
+                          capture_output=True, timeout=30, **as_user(quiet.user))
+    if command != "list":  # which has nothing to write
+        assert "stdout" in reason_of(done, 1)
+    assert (quiet.home / "state" / "queue.db").read_bytes()[:15] in (b"SQLite format 3", b""), "it went into no file of ours"
+
+
 # -- whose store
 
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="needs root")

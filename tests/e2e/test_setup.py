@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import subprocess
 
@@ -224,12 +225,64 @@ def test_a_refused_trigger_is_a_failure(nginx):
     assert done.returncode == 1 and b"403" in done.stderr and b"invalid_application_token" in done.stderr
 
 
-def test_every_sample_comes_through_the_web(nginx):
-    codes = [event["code"] for event in json.loads(nginx.site.run("events", "--json").stdout)]
-    for code in codes[::10]:
-        nginx.site.run("trigger", code, "--url", nginx.url)
-    for code in codes:
-        assert nginx.site.run("trigger", code, "--dry-run").stdout.startswith(f"event={code}&".encode())
+CATALOG = [line.split("\t") for line in (ROOT / "src" / "event" / "catalog.tsv").read_text().splitlines()
+           if not line.startswith("#")]
+
+
+def as_a_form_has_it(value):
+    """What PHP's http_build_query leaves of VALUE, None when nothing: scalars as text, without nulls and empty arrays."""
+    if isinstance(value, (dict, list)):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        kept = {str(key): as_a_form_has_it(item) for key, item in items}
+        kept = {key: item for key, item in kept.items() if item is not None}
+        is_list = list(kept) == [str(i) for i in range(len(kept))]
+        return (list(kept.values()) if is_list else kept) or None
+    if value is None or isinstance(value, bool):
+        return None if value is None else str(int(value))
+    return str(value)
+
+
+def at(tree, path):
+    for key in path.split("."):
+        if isinstance(tree, list):
+            tree = tree[int(key)] if key.isdigit() and int(key) < len(tree) else None
+        else:
+            tree = tree.get(key) if isinstance(tree, dict) else None
+    return tree
+
+
+def test_every_event_of_the_catalog_is_tried(site):
+    """Each sample passes as a form through decoding and store, and its hook reads it as it stands in the catalog."""
+    site.configure(worker="start manual concurrency 8", defaults="concurrency 8")
+    site.hook("any", f'cat > {site.out}/"$BX_EVENT_NUMBER"; printf %s "$BX_ID" > {site.out}/"$BX_EVENT_NUMBER".id\n')
+    for code, *_ in CATALOG:
+        site.run("trigger", code)
+    site.run("work", "--once")
+    assert site.wait_idle()["deliveries"]["done"] == len(CATALOG) == 212
+    kinds = set()
+    for number, (code, _, _, ids, sample) in enumerate(CATALOG, 1):
+        event = json.loads((site.out / str(number)).read_text())
+        assert event["event"] == code and event.get("data") == as_a_form_has_it(json.loads(sample)), code
+        known = [value for value in (at(event.get("data"), path) for path in ids.split(",") if path)
+                 if isinstance(value, str) and value not in ("", "undefined")]
+        if known:
+            assert (site.out / f"{number}.id").read_text() == known[0], code
+        kinds |= {"list" for _ in re.finditer(r"\[\{|\[\d", sample)} | {"Cyrillic" for _ in re.finditer("[\u0430-\u044f]", sample)}
+    assert kinds == {"list", "Cyrillic"}
+
+
+def test_a_tenth_of_them_comes_through_the_web(nginx):
+    for code, *_ in CATALOG[::10]:
+        assert nginx.site.run("trigger", code, "--url", nginx.url).stdout.startswith(b"200 ")
+
+
+def test_a_dry_run_explains_each_of_them(site):
+    site.configure("hook guarded { event * run /bin/true unless { auth.user_id 1 } }\n")
+    site.hook("any", "exit 0\n")
+    for code, *_ in CATALOG[::7]:
+        text = text_of(site.run("trigger", code, "--dry-run"))
+        assert text.startswith(f"event={code}&") and f"\nevent {code}, kind " in text and "  any takes it: event ANY\n" in text
+        assert "  guarded does not: unless auth.user_id 1\n" in text and f"\n  BX_EVENT={code}\n" in text
 
 
 def test_a_raw_body_is_sent_as_it_is(site):
