@@ -69,16 +69,21 @@ void Loop::show_worker() {
     shown_ = std::move(record);
 }
 
+// It runs, or has ended and could not be recorded yet.
+bool Loop::is_ours(const Orphan& orphan) const {
+    const auto is_same = [&](const Finish& finish) {
+        return finish.event == orphan.event && finish.hook == orphan.hook;
+    };
+    return runs_.has(orphan.event, orphan.hook) || std::ranges::any_of(finishes_, is_same);
+}
+
 // Deliveries that are `running`, but not by us: a dead worker's, at the start; later those of a
 // claim whose commit was reported as failed and was not.
 void Loop::adopt_orphans() {
     const ConfigPtr& config = config_file_.current();
     if (!config) return;
     for (const Orphan& orphan : store_.orphans()) {
-        const auto is_same = [&](const Finish& finish) {  // not recorded yet
-            return finish.event == orphan.event && finish.hook == orphan.hook;
-        };
-        if (runs_.has(orphan.event, orphan.hook) || std::ranges::any_of(finishes_, is_same)) continue;
+        if (is_ours(orphan)) continue;
         log_.warning("a run was lost", {{"event", orphan.event},
                                         {"hook", orphan.hook},
                                         {"attempt", orphan.attempt},

@@ -1,4 +1,4 @@
-// The worker's loop.  A turn: reap -> record, claim and start -> match (and start what that made) ->
+// The worker's loop.  A turn: reap -> record, claim and start -> match, and start what that made ->
 // keep house; then it sleeps until a descriptor, a signal or a time calls.
 //
 // Nothing here blocks on a hook.  A store that is busy or fails is tried again; what ended runs
@@ -66,6 +66,7 @@ private:
     void save_outputs();
     void show_worker();
     void adopt_orphans();
+    bool is_ours(const Orphan& orphan) const;
     void watch_clock();
     void cap_waits();
     void prune();

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "event/form.h"
 #include "event/payload.h"
+#include "store/sqlite.h"
 #include "store/store.h"
 #include "store/wake.h"
 
@@ -458,6 +459,22 @@ BOOST_AUTO_TEST_CASE(a_killed_workers_runs_are_ended_before_they_are_repeated) {
     // Dead, or a zombie that is left to us.
     std::string stat = read("/proc/" + std::string(bx::trim(read(dir + "/child"))) + "/stat");
     BOOST_TEST((stat.empty() || stat.find(") Z ") != std::string::npos), stat);
+}
+
+BOOST_AUTO_TEST_CASE(a_run_whose_end_cannot_be_recorded_at_once_is_not_lost) {
+    hook("any", "echo begun >>../out; until test -e ../go; do sleep 0.02; done");
+    start_and_wait();
+    bx::EventNumber number = deal("7");
+    wait_file("out", "begun");
+    {
+        bx::Database holder(store_path, {});
+        const bx::Transaction held(holder, bx::Transaction::Kind::write);
+        std::ofstream(dir + "/go") << "go";
+        wait_file("worker.log", "in trouble");
+    }
+    wait_state(number, "done");
+    BOOST_TEST(attempts(number, "any").size() == 1U);
+    BOOST_TEST(log().find("a run was lost") == std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_running_delivery_can_be_cancelled) {
