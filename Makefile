@@ -5,13 +5,15 @@ all:
 # it finds to config.mk.  The last one read wins: this file < config.mk < local.mk < command line.
 #
 #   prefix, bindir, sysconfdir, mandir ...   where `make install` puts things (also DESTDIR)
-#   CXX, CXXFLAGS, CPPFLAGS, LDFLAGS         yours; nothing here adds to them
+#   CXX, CXXFLAGS, CPPFLAGS, LDFLAGS         yours; nothing here adds to them, and they win over ours
+#   HARDEN=                                  no hardening flags but yours
 #   DEVELOPER=1                              more warnings, and they are errors
 #   SANITIZE=address,undefined               instrumented build
 #   BUILD=dir                                where objects and test programs go
 #   V=1                                      show the commands
 #
 # Targets: all static deps build-deps check demo install uninstall installcheck configure clean distclean
+#   deb dist zip             packages, in $(BUILD)/packages; check-packages builds and tests them all
 #   check-unit T=gate/*      one suite of the unit tests
 #   check-e2e  K=nginx       the end-to-end tests whose names match
 #   run-check, run-demo      without looking for missing packages first
@@ -55,11 +57,24 @@ TEST_OBJ = $(TEST_SRC:%.cpp=$(BUILD)/%.o)
 TOOL_OBJ = $(BUILD)/tests/conformance.o
 PROGRAM = bxhook
 
-# -- Flags.  Ours are kept apart from the user's.
-ALL_CPPFLAGS = -Isrc -I$(BUILD) -DBXHOOK_VERSION='"$(VERSION)"' -DBXHOOK_SYSCONFDIR='"$(sysconfdir)"' \
+# -- Hardening: what this compiler takes of it.  FORTIFY needs an optimiser, gets in the way of
+# sanitizers, and keeps the level the user gave.
+HARDEN = -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection
+HARDEN_CXXFLAGS := $(shell for flag in $(HARDEN); do \
+	$(CXX) -Werror $$flag -c -x c++ -o /dev/null /dev/null 2>/dev/null && echo $$flag; done)
+OPTIMISED = $(filter-out -O0,$(lastword $(filter -O%,$(CXXFLAGS))))
+ifeq ($(SANITIZE)$(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CXXFLAGS)),)
+HARDEN_CPPFLAGS = $(if $(HARDEN),$(if $(OPTIMISED),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))
+endif
+HARDEN_LDFLAGS = $(if $(HARDEN),-z relro -z now)
+PIE = $(if $(HARDEN),-pie)
+STATIC = $(if $(HARDEN),-static-pie,-static)
+
+# -- Flags.  Ours are kept apart from the user's.  No path of the build gets into what is built.
+ALL_CPPFLAGS = $(HARDEN_CPPFLAGS) -Isrc -I$(BUILD) -DBXHOOK_VERSION='"$(VERSION)"' -DBXHOOK_SYSCONFDIR='"$(sysconfdir)"' \
 	$(DEPS_CFLAGS) $(CPPFLAGS)
-ALL_CXXFLAGS = -std=c++20 -pthread -Wall -Wextra $(CXXFLAGS)
-ALL_LDFLAGS = -pthread $(LDFLAGS)
+ALL_CXXFLAGS = -std=c++20 -pthread -Wall -Wextra -ffile-prefix-map='$(CURDIR)'=. $(HARDEN_CXXFLAGS) $(CXXFLAGS)
+ALL_LDFLAGS = -pthread $(HARDEN_LDFLAGS) $(LDFLAGS)
 ifdef DEVELOPER
 ALL_CXXFLAGS += -Werror -pedantic -Wshadow -Wconversion -Wnon-virtual-dtor
 endif
@@ -83,12 +98,18 @@ endif
 all: $(PROGRAM)
 
 $(PROGRAM): $(MAIN_OBJ) $(LIB_OBJ)
-	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) -o $@ $(MAIN_OBJ) $(LIB_OBJ) $(DEPS_LIBS) $(LIBS)
+	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(PIE) $(ALL_LDFLAGS) -o $@ $(MAIN_OBJ) $(LIB_OBJ) $(DEPS_LIBS) $(LIBS)
 
-# One file that needs nothing of the machine it runs on.
-static:
-	@+$(PARALLEL) all BUILD='$(BUILD)/static' PROGRAM='$(BUILD)/static/bxhook' \
-	    LDFLAGS='-static -s $(LDFLAGS)' LIBS='-lm $(LIBS)'
+# One file that needs nothing of the machine it runs on.  libfcgi can resolve host names and SQLite can
+# load extensions; bxhook uses neither, and without these functions no shared library is ever looked for.
+UNUSED = gethostbyname dlopen dlsym dlclose dlerror
+SMALL = -s -Wl,--gc-sections -z pack-relative-relocs
+
+static: $(BUILD)/static/bxhook
+$(BUILD)/static/bxhook: $(MAIN_OBJ) $(LIB_OBJ) Makefile
+	@mkdir -p $(@D)
+	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(STATIC) $(SMALL) $(UNUSED:%=-Wl,--defsym=%=0) $(ALL_LDFLAGS) \
+	    -o $@ $(MAIN_OBJ) $(LIB_OBJ) $(DEPS_LIBS) -lm $(LIBS)
 
 $(BUILD)/unit-tests: $(TEST_OBJ) $(LIB_OBJ)
 	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) -o $@ $(TEST_OBJ) $(LIB_OBJ) $(DEPS_LIBS) $(TEST_LIBS) $(LIBS)
@@ -107,6 +128,13 @@ $(BUILD)/src/event/catalog.o: $(BUILD)/catalog.inc
 $(BUILD)/catalog.inc: src/event/catalog.tsv src/event/catalog.awk
 	@mkdir -p $(@D)
 	$(Q_GEN)awk -f src/event/catalog.awk src/event/catalog.tsv > $@
+
+# What `bxhook init` makes, compiled in.
+TEMPLATES = conf/bxhook.conf conf/bxhook.fcgi $(sort $(wildcard conf/hooks/*.sample))
+$(BUILD)/src/cli/templates.o: $(BUILD)/templates.inc
+$(BUILD)/templates.inc: src/cli/templates.awk $(TEMPLATES)
+	@mkdir -p $(@D)
+	$(Q_GEN)awk -f src/cli/templates.awk $(TEMPLATES) > $@
 
 # Rebuild everything when, and only when, the flags change.  Compared while this file is read, so
 # that `make -q` and `make -n` tell the truth.
@@ -159,12 +187,13 @@ run-demo:
 	@+$(PARALLEL) all
 	@sh tests/demo.sh '$(abspath $(PROGRAM))'
 
--include tests/fuzz/fuzz.mk tests/faults/faults.mk $(wildcard tests/bench/*.mk)
+-include tests/fuzz/fuzz.mk tests/faults/faults.mk packaging/packages.mk $(wildcard tests/bench/*.mk)
 
 # -- Installing.  Only below DESTDIR.  No bxhook.conf: `bxhook init` makes that, as the user it is for.
 D = $(DESTDIR)
 PAGES := $(sort $(wildcard man/*.[1-8]))
 UNITS := $(sort $(wildcard conf/*.service conf/*.socket))
+CONF := $(filter-out conf/hooks,$(sort $(wildcard conf/*)))
 # The files in conf/ name the usual places; these are the chosen ones.
 PLACES = sed -i -e 's|/usr/local/bin/|$(bindir)/|g' -e 's|/etc/bxhook/|$(sysconfdir)/bxhook/|g'
 
@@ -174,9 +203,9 @@ install: all
 	$(INSTALL) -m 755 $(PROGRAM) '$D$(bindir)/bxhook'
 	for page in $(PAGES); do \
 	    $(INSTALL) -D -m 644 $$page "$D$(mandir)/man$${page##*.}/$${page##*/}" || exit; done
-	$(INSTALL) -m 644 conf/* '$D$(docdir)/conf'
+	$(INSTALL) -m 644 $(CONF) '$D$(docdir)/conf'
 	$(INSTALL) -m 644 $(UNITS) '$D$(unitdir)'
-	$(PLACES) $(UNITS:conf/%='$D$(unitdir)/%') $(patsubst %,'$D$(docdir)/%',$(wildcard conf/*))
+	$(PLACES) $(UNITS:conf/%='$D$(unitdir)/%') $(CONF:%='$D$(docdir)/%')
 	$(INSTALL) -m 755 $(filter-out %.md,$(wildcard examples/*)) '$D$(docdir)/examples'
 	$(INSTALL) -m 644 examples/README.md '$D$(docdir)/examples'
 	$(INSTALL) -m 644 docs/*.md '$D$(docdir)/docs'

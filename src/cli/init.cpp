@@ -170,7 +170,7 @@ void make_private_files(const Plan& plan, Report& report) {
 
 // True when an .htaccess was there, to which our lines must be added.
 bool make_public_files(const Plan& plan, Report& report) {
-    std::string script = public_script(plan.binary, plan.dir + "/bxhook.conf");
+    std::string script = public_script(plan.binary, plan.dir);
     make_file(plan.public_dir + "/bxhook.fcgi", script, 0755, report);
     return !make_file(plan.public_dir + "/.htaccess", public_htaccess(), 0644, report);
 }

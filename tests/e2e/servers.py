@@ -135,7 +135,7 @@ class NginxInFront(Server):
         temp = "".join(f"    {kind}_temp_path {self.dir}/{kind};\n"
                        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         config = write(self.dir / "nginx.conf", f"""
-{f"user {site.user.pw_name};" if AS_ROOT else ""}
+{f"user {USER.pw_name};" if AS_ROOT else ""}
 daemon off;
 pid {self.dir}/nginx.pid;
 error_log {self.log_path()} crit;
@@ -231,8 +231,7 @@ def upload(site, script=None):
 
 def fcgi_script(site):
     """conf/bxhook.fcgi for SITE."""
-    return conf("bxhook.fcgi", {"/home/USER/bxhook/bxhook.conf": site.config,
-                                      "exec /home/USER/bxhook/bxhook": f"exec {site.binary}"})
+    return conf("bxhook.fcgi", {"home=.htbxhook": f"home={site.home}", "program=$home/bxhook": f"program={site.binary}"})
 
 
 def suexec_docroot():

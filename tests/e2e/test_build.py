@@ -82,6 +82,37 @@ def test_without_libraries_make_says_what_to_run(tmp_path):
     assert "make deps" in done.stdout
 
 
+@pytest.mark.parametrize("flags, absent", [
+    ("CXXFLAGS=-O2 -g", ""), ("CXXFLAGS=-O0", "_FORTIFY_SOURCE"), ("CXXFLAGS=-O2 -D_FORTIFY_SOURCE=3", "_FORTIFY_SOURCE=2"),
+    ("SANITIZE=address", "_FORTIFY_SOURCE"), ("HARDEN=", "_FORTIFY_SOURCE=2 -fPIE -fstack-protector-strong -pie")])
+def test_hardening_gives_way(flags, absent):
+    """To the user's flags, which stand behind ours, and where it would be in the way."""
+    plan = make("-n", "all", f"BUILD={ROOT}/nowhere", "PROGRAM=nowhere", "V=1", flags).stdout
+    words = plan.split()
+    ours = ["_FORTIFY_SOURCE=2", "-fPIE", "-fstack-protector-strong", "-pie"]
+    assert [word for word in ours if not any(given.endswith(word) for given in words)] == [
+        word for word in ours if word in absent.split() or absent == "_FORTIFY_SOURCE" and word == "_FORTIFY_SOURCE=2"]
+    if flags.startswith("CXXFLAGS"):
+        assert plan.index(flags.split("=", 1)[1]) > plan.index("-fstack-protector-strong")
+
+
+def test_the_program_is_hardened(program):
+    said = subprocess.check_output(["readelf", "-hldnW", "--dyn-syms", program], text=True)
+    for feature in ("DYN (Position-Independent", "GNU_RELRO", "BIND_NOW", "__stack_chk_fail"):
+        assert feature in said, feature
+
+
+def test_what_is_built_holds_no_path_of_the_build(program):
+    strings = subprocess.check_output(["strings", "-a", program], text=True)
+    assert str(ROOT) not in strings
+
+
+def test_the_version_is_the_same_everywhere():
+    version = make("--eval=show: ; @echo $(VERSION)", "show").stdout.strip()
+    assert f"AC_INIT([bxhook], [{version}])" in (ROOT / "configure.ac").read_text()
+    assert (ROOT / "debian" / "changelog").read_text().startswith(f"bxhook ({version}) ")
+
+
 # -- Installing
 
 def files_below(path):
@@ -160,7 +191,7 @@ def test_configure_writes_config_mk_and_nothing_else(tmp_path):
     assert files_below(tmp_path) - before == {"config.mk", "config.log", "config.status"}
     plan = make("-n", "V=1", "install", cwd=tmp_path).stdout
     assert """-DBXHOOK_SYSCONFDIR='"/etc"'""" in plan
-    assert "-Wextra -O1 " in plan
+    assert " -O1 -MMD " in plan
     assert "'/opt/bx/bin/bxhook'" in plan
 
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 
-#include "base/fd.h"
 #include "base/text.h"
 #include "config/info.h"
 #include "config/schema.h"
@@ -30,10 +29,6 @@ const bx::Setting* find(const std::vector<bx::Setting>& settings, std::string_vi
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(templates)
-
-BOOST_AUTO_TEST_CASE(the_config_of_init_is_the_one_in_conf) {
-    BOOST_TEST(bx::config_template() == bx::read_file("conf/bxhook.conf"));
-}
 
 BOOST_AUTO_TEST_CASE(the_config_of_init_is_valid_as_it_is) {
     BOOST_TEST(bx::check_syntax(bx::config_template(), "x").empty());
@@ -65,11 +60,8 @@ BOOST_AUTO_TEST_CASE(each_sample_hook_is_a_script_named_after_an_event) {
 }
 
 BOOST_AUTO_TEST_CASE(the_public_script_survives_any_path) {
-    BOOST_TEST(bx::public_script("/b x/it's", "/c$(id)") ==
-               "#!/bin/sh\n"
-               "# Made by `bxhook init`: all of bxhook that lies below the document root.\n"
-               "export BXHOOK_CONFIG='/c$(id)'\n"
-               "exec '/b x/it'\\''s'\n");
+    std::string text = bx::public_script("/b x/it's", "/c$(id)");
+    BOOST_TEST(text.find("\nhome='/c$(id)'\nprogram='/b x/it'\\''s'\n") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,28 @@
+# Files as C++ string constants: templates.inc.  config_text is conf/bxhook.conf, and so on; the
+# samples are the elements of an array.
+BEGIN {
+    end = ")=====\""
+}
+FNR == 1 {
+    close_last()
+    name = FILENAME
+    sub(".*/", "", name)
+    if (name ~ /\.sample$/) {
+        if (!samples++) print "constexpr std::array samples{"
+        printf "SampleHook{\"%s\", R\"=====(", name
+        last = end "},"
+    } else {
+        printf "constexpr std::string_view %s = R\"=====(", name ~ /conf$/ ? "config_text" : "script_text"
+        last = end ";"
+    }
+}
+{
+    print
+}
+END {
+    close_last()
+    print "};"
+}
+function close_last() {
+    if (last != "") print last
+}
