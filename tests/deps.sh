@@ -2,7 +2,7 @@
 # Installs what is missing to build, show or test bxhook, on Debian and its kin.  Asks dpkg first, so
 # that nothing is touched when all is there; starts no service.
 #
-#     deps.sh build|demo|all|bench      as root, or as someone who may use sudo
+#     deps.sh build|demo|all|bench|packages      as root, or as someone who may use sudo
 #
 # shellcheck disable=SC2086 # lists of packages are meant to be split
 set -eu
@@ -14,6 +14,8 @@ lighttpd spawn-fcgi libfcgi-bin systemd jq python3 python3-pytest php-cli php-cg
 autoconf procps sqlite3 postgresql python3-psycopg2 wrk openssl'
 bench='wrk php-fpm php-cli php-cgi php-sqlite3 webhook fcgiwrap spawn-fcgi apache2 libapache2-mod-fcgid
 python3 procps'
+# To make packages, and machines without anything on which to try them.
+packages='git debhelper dpkg-dev fakeroot lintian zip unzip binutils debootstrap systemd-container'
 
 policy=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
 kept=$policy.before-bxhook
@@ -84,13 +86,14 @@ build) wanted=$build ;;
 demo) wanted="$build $demo" ;;
 all) wanted="$build $demo $tests" ;;
 bench) wanted="$build $demo $bench" ;;
+packages) wanted="$build $demo $tests $packages" ;;
 --install) # this script again, as root
     shift
     install_packages "$@"
     exit
     ;;
 *)
-    echo 'usage: deps.sh build|demo|all|bench' >&2
+    echo 'usage: deps.sh build|demo|all|bench|packages' >&2
     exit 2
     ;;
 esac

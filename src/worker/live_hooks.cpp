@@ -56,6 +56,11 @@ void LiveHooks::replace(HookSet set, Millis now) {
     for (const HookWarning& warning : set_.warnings()) {
         log_.warning(warning.message, {{"place", warning.place}, {"fix", warning.fix}});
     }
+    // Nobody who has only FTP can ask `bxhook check`.
+    for (const Hook& hook : set_.hooks()) {
+        if (hook.problem.empty() || !hook.from_dir) continue;
+        log_.warning("a hook takes no event", {{"program", hook.program}, {"cause", hook.problem}});
+    }
 }
 
 }  // namespace bx

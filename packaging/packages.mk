@@ -1,0 +1,40 @@
+# What is handed to others, in $(BUILD)/packages:
+#
+#   dist    bxhook-VERSION.tar.gz: the last commit, with configure
+#   deb     Debian packages, built from that tarball and looked at by lintian
+#   zip     bxhook-VERSION-x86_64.zip: the upload for shared hosting, with the static program
+#
+#   check-packages K=zip    builds them all from a clean clone and tests each by itself (root; minutes)
+
+PACKAGES = $(BUILD)/packages
+RELEASE = bxhook-$(VERSION)
+# Of everything with a date in it; Debian's tools set it from the same place.
+SOURCE_DATE_EPOCH ?= $(shell date -d "$$(sed -n 's/^ -- .*>  //p' debian/changelog | head -n 1)" +%s)
+
+.PHONY: deb dist zip deps-packages check-packages
+
+dist: configure
+	@mkdir -p '$(PACKAGES)'
+	git -c tar.umask=0022 archive --format=tar --prefix='$(RELEASE)/' --add-file=configure HEAD | \
+	    gzip -9n > '$(PACKAGES)/$(RELEASE).tar.gz'
+
+# In a directory of its own: dpkg writes beside the tree it builds.
+deb: dist
+	rm -rf '$(PACKAGES)/deb' && mkdir -p '$(PACKAGES)/deb'
+	tar -xzf '$(PACKAGES)/$(RELEASE).tar.gz' -C '$(PACKAGES)/deb'
+	cd '$(PACKAGES)/deb/$(RELEASE)' && \
+	    env -u MAKEFLAGS DEB_BUILD_OPTIONS="$${DEB_BUILD_OPTIONS:-nocheck}" dpkg-buildpackage -us -uc -b
+	lintian --fail-on error --info '$(PACKAGES)/deb'/*.changes
+	mv '$(PACKAGES)/deb'/*.deb '$(PACKAGES)'
+
+zip: static
+	rm -rf '$(PACKAGES)/zip' && mkdir -p '$(PACKAGES)/zip'
+	SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' packaging/upload.sh '$(BUILD)/static/bxhook' \
+	    '$(PACKAGES)/zip/bxhook' '$(abspath $(PACKAGES)/$(RELEASE)-$(shell uname -m).zip)'
+
+deps-packages:
+	@sh tests/deps.sh packages
+
+check-packages:
+	@sh tests/deps.sh packages
+	@E2E='$(K)' tests/run packages

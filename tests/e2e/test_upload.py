@@ -1,0 +1,203 @@
+"""The upload for shared hosting, by hands that can only use FTP: it takes every right to run away, and
+whoever uploads types no command.
+
+BXHOOK_ZIP names a packed upload; without it the same is laid out around the program as it was built.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import bitrix
+import client
+from scratch import AS_ROOT, ROOT, Site, as_user, directory, give, wait_for, write
+from servers import SHARED_HOST, Apache, NginxInFront, group_of, suexec_docroot
+from test_places import ALL_FILES, BY_EXTENSION, PRIVATE, client_status
+
+needs_root = pytest.mark.skipif(not AS_ROOT, reason="needs root")
+
+
+class Uploaded(Site):
+    """A site that holds what FTP brought, and nothing else."""
+
+    def __init__(self, scratch, docroot=None, user=None):
+        super().__init__(scratch, "upload", inside=True, docroot=docroot, user=user)
+        shutil.rmtree(self.docroot)
+        unpacked = self.unpack()
+        shutil.copytree(unpacked, self.docroot)
+        for path in [self.docroot, *self.docroot.rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+            give(path, self.user)
+        self.binary = self.home / "bxhook"
+        self.out = directory(self.home / "out", 0o755, self.user)
+
+    def unpack(self):
+        place = self.path / "unpacked" / "bxhook"
+        if os.environ.get("BXHOOK_ZIP"):
+            zipfile.ZipFile(os.environ["BXHOOK_ZIP"]).extractall(place.parent)
+        else:
+            place.parent.mkdir()
+            subprocess.run([ROOT / "packaging" / "upload.sh", self.binary, place], check=True)
+        return place
+
+    def edit(self, path, old, new):
+        text = path.read_text()
+        assert text.count(old) == 1, f"{path} has not one {old!r}"
+        path.write_text(text.replace(old, new))
+
+    def give_token(self):
+        self.edit(self.config, 'token ""', f'token "{bitrix.TOKEN}"')
+
+    def move_outside(self):
+        """The better place, and the line that says so."""
+        self.home.rename(self.path / "home")
+        self.edit(self.docroot / "bxhook.fcgi", "home=.htbxhook\n", f"home={self.path}/home\n")
+        self.home = self.path / "home"
+        self.config, self.binary, self.out = self.home / "bxhook.conf", self.home / "bxhook", self.home / "out"
+
+    def mark_executable(self, name="bxhook.fcgi"):
+        (self.docroot / name).chmod(0o755)
+
+    def enable_sample(self, name):
+        hook = self.home / "hooks" / name
+        (self.home / "hooks" / f"{name}.sample").rename(hook)
+        hook.chmod(0o755)
+
+    def log_lines(self):
+        return (self.home / "state" / "bxhook.log").read_text().splitlines()
+
+
+def apache(site, modules, path="/bxhook.fcgi"):
+    who = f"SuexecUserGroup {site.user.pw_name} {group_of(site.user)}\n" if "suexec" in modules else ""
+    return Apache(site, modules, who + SHARED_HOST, path=path)
+
+
+@pytest.fixture
+def upload(scratch):
+    """upload(suexec=False): an Uploaded."""
+    made = []
+
+    def make(suexec=False):
+        docroot = user = None
+        if suexec:
+            top = suexec_docroot()
+            assert top and top.is_dir(), "suEXEC is not installed: make deps"
+            docroot = Path(tempfile.mkdtemp(prefix="bxhook-e2e-", dir=top))
+            os.rmdir(docroot)  # the site makes it, for its user
+            user = pwd.getpwnam("nobody")
+        made.append(Uploaded(scratch, docroot, user))
+        return made[-1]
+    yield make
+    for site in made:
+        site.stop()
+
+
+@pytest.mark.parametrize("outside", [False, True], ids=["inside", "outside"])
+@pytest.mark.parametrize("modules, name", [
+    (["fcgid"], "bxhook.fcgi"), (["cgid", "rewrite"], "bxhook.cgi"),
+    pytest.param(["fcgid", "suexec"], "bxhook.fcgi", marks=needs_root),
+    pytest.param(["cgid", "suexec"], "bxhook.cgi", marks=needs_root)], ids="-".join)
+def test_two_lines_and_a_browser_are_enough(upload, modules, name, outside):
+    """The steps of README.txt; ".sample" taken off a hook; the gateway starts the worker."""
+    site = upload("suexec" in modules)
+    if outside:
+        site.move_outside()
+    (site.docroot / "bxhook.fcgi").rename(site.docroot / name)
+    site.mark_executable(name)
+    server = apache(site, modules, f"/{name}")
+    assert server.get().body == b"bxhook: not ready, see its log\n"
+    assert "portal 1: token: is blank" in site.log_lines()[-1]
+    assert server.post(bitrix.body()).status == 503
+    site.give_token()
+    wait_for(lambda: server.get().body == b"bxhook: ready\n", site.log)
+    site.enable_sample("any.sh")
+    assert server.post(bitrix.body()).event == 1
+    events = site.home / "hooks" / "events.log"
+    wait_for(lambda: events.exists() and bitrix.TOKEN in events.read_text(), site.log)
+    assert site.wait_idle()["deliveries"]["done"] == 1
+    for private in PRIVATE:
+        assert client_status(server, f"/.htbxhook/{private}") in (403, 404), private
+    (site.home / "hooks" / "events.log").unlink()  # holds the token, as the sample says
+
+
+@needs_root
+@pytest.mark.parametrize("static", [BY_EXTENSION, ALL_FILES], ids=["by extension", "all files"])
+def test_nginx_in_front_gets_nothing_private(upload, static):
+    """It reads no .htaccess; but the first start closed the directory to all but its owner."""
+    site = upload(suexec=True)
+    site.mark_executable()
+    site.give_token()
+    server = NginxInFront(apache(site, ["fcgid", "suexec"]), static)
+    assert server.get().body == b"bxhook: ready\n"
+    assert server.post(bitrix.body()).event == 1
+    assert [name for name in PRIVATE if client_status(server, f"/.htbxhook/{name}") not in (403, 404)] == []
+    site.wait_idle()
+
+
+@pytest.mark.parametrize("module", ["fcgid", "cgid"])
+def test_a_script_that_may_not_run_says_so_in_the_browser(upload, module):
+    """The words are the .htaccess file's: nothing of ours runs."""
+    site = upload()
+    answer = apache(site, [module, "rewrite"]).get()
+    assert answer.status == 503 and b"bxhook.fcgi" in answer.body and b"755" in answer.body, answer
+
+
+@needs_root
+@pytest.mark.parametrize("module", ["fcgid", "cgid"])
+def test_a_program_that_may_not_run_says_so(upload, module):
+    """Where the script cannot mend it: the file is somebody else's."""
+    site = upload()
+    site.mark_executable()
+    os.chown(site.binary, 0, 0)
+    server = apache(site, [module])
+    answer = server.get()
+    assert answer.status in (500, 503) and b"permissions 755" in answer.body, answer
+    assert server.post(bitrix.body()).status == answer.status
+    assert "the program may not run: give the file bxhook the permissions 755" in site.log_lines()[-1]
+    site.binary.chmod(0o755)
+    site.give_token()
+    wait_for(lambda: server.get().body == b"bxhook: ready\n", site.log)
+
+
+def test_a_wrong_place_is_told(upload):
+    site = upload()
+    site.mark_executable()
+    site.edit(site.docroot / "bxhook.fcgi", "home=.htbxhook\n", "home=/nowhere/bxhook\n")
+    server = apache(site, ["cgid"])
+    assert b"the program may not run" in server.get().body
+    assert "'/nowhere/bxhook/bxhook'" in server.errors()
+
+
+def test_a_hook_that_may_not_run_is_told(upload):
+    site = upload()
+    site.mark_executable()
+    site.give_token()
+    server = apache(site, ["fcgid"])
+    (site.home / "hooks" / "ONCRMDEALADD.sh").write_text("#!/bin/sh\n")
+    assert server.post(bitrix.body()).event == 1
+    wait_for(lambda: [line for line in site.log_lines() if "ONCRMDEALADD.sh" in line and "not executable" in line],
+             site.log)
+    site.wait_idle()
+
+
+def test_cron_runs_what_is_left(upload):
+    """Its line has no option, no working directory and hardly an environment."""
+    site = upload()
+    site.mark_executable()
+    site.give_token()
+    site.config.write_text(site.config.read_text() + "worker { start manual }\n")
+    server = apache(site, ["cgid"])
+    assert server.post(bitrix.body()).event == 1
+    site.enable_sample("any.sh")
+    line = f"{site.binary} work --once"
+    done = subprocess.run(["/bin/sh", "-c", line], cwd="/", env={"PATH": "/usr/bin:/bin"}, capture_output=True,
+                          timeout=30, **as_user(site.user))
+    assert done.returncode == 0, done
+    assert site.status()["deliveries"]["done"] == 1
+    (site.home / "hooks" / "events.log").unlink()
