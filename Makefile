@@ -71,8 +71,7 @@ PIE = $(if $(HARDEN),-pie)
 STATIC = $(if $(HARDEN),-static-pie,-static)
 
 # -- Flags.  Ours are kept apart from the user's.  No path of the build gets into what is built.
-ALL_CPPFLAGS = $(HARDEN_CPPFLAGS) -Isrc -I$(BUILD) -DBXHOOK_VERSION='"$(VERSION)"' -DBXHOOK_SYSCONFDIR='"$(sysconfdir)"' \
-	$(DEPS_CFLAGS) $(CPPFLAGS)
+ALL_CPPFLAGS = $(HARDEN_CPPFLAGS) -Isrc -I$(BUILD) $(DEPS_CFLAGS) $(CPPFLAGS)
 ALL_CXXFLAGS = -std=c++20 -pthread -Wall -Wextra -ffile-prefix-map='$(CURDIR)'=. $(HARDEN_CXXFLAGS) $(CXXFLAGS)
 ALL_LDFLAGS = -pthread $(HARDEN_LDFLAGS) $(LDFLAGS)
 ifdef DEVELOPER
@@ -128,6 +127,18 @@ $(BUILD)/src/event/catalog.o: $(BUILD)/catalog.inc
 $(BUILD)/catalog.inc: src/event/catalog.tsv src/event/catalog.awk
 	@mkdir -p $(@D)
 	$(Q_GEN)awk -f src/event/catalog.awk src/event/catalog.tsv > $@
+
+# What depends on the version or a chosen place; only that is compiled anew when one changes.
+DEFINES = -DBXHOOK_VERSION='"$(VERSION)"' -DBXHOOK_SYSCONFDIR='"$(sysconfdir)"'
+DEFINED := $(shell grep -l 'BXHOOK_VERSION\|BXHOOK_SYSCONFDIR' $(LIB_SRC))
+$(DEFINED:%.cpp=$(BUILD)/%.o) $(DEFINED:%.cpp=$(BUILD)/faults/%.o): private ALL_CPPFLAGS += $(DEFINES)
+$(DEFINED:%.cpp=$(BUILD)/%.o): $(BUILD)/defines
+ifneq ($(file <$(BUILD)/defines),$(DEFINES))
+$(BUILD)/defines: FORCE
+endif
+$(BUILD)/defines:
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(DEFINES))' > $@
 
 # What `bxhook init` makes, compiled in.
 TEMPLATES = conf/bxhook.conf conf/bxhook.fcgi $(sort $(wildcard conf/hooks/*.sample))
