@@ -183,16 +183,18 @@ Command check_command() {
     command.name = "check";
     command.summary = "look for mistakes in config, hooks, permissions, store";
     command.help = R"(
-Looks at everything that could keep an event from its hook: the configuration, the
-hooks, permissions, the store, the worker; each problem with its place and what
-mends it.  Exit status 1 for errors, not for warnings.  Before an edit goes live:
+Looks at everything that could keep an event from its hook: configuration, hooks,
+permissions, store, worker, machine; tells all problems, each with its place and
+the command that mends it.  Exit status 1 for errors, not for warnings.  It changes
+nothing, and needs neither root nor a store.  Before an edit goes live:
 
   cp bxhook.conf new.conf; vi new.conf
   bxhook check --config new.conf && mv new.conf bxhook.conf
 
 --print shows the configuration with every value in force, secrets as ***.  --url
-also asks the gateway at that URL as Bitrix24 would, and makes sure that config,
-store and hooks cannot be fetched there.
+also asks the gateway at that URL as Bitrix24 would: that it answers a GET, in less
+than a second, and a wrong token with 403; that the certificate is trusted, its
+chain complete; and that config, store and hooks cannot be fetched there.
 )";
     command.options = {{"--print", "", "show the configuration in force"},
                        {"--url", "URL", "also check from outside, by curl"}};

@@ -190,9 +190,12 @@ void check_hook(const Hook& hook, const Config& config, Findings& findings) {
 void check_hooks(const Config& config, Findings& findings) {
     HookSet hooks;
     try {
-        hooks = HookSet::load(config);
+        hooks = HookSet::survey(config);
     } catch (const Error& error) {
         return findings.error(config.hooks_dir, error.what(), "");
+    }
+    for (const HookWarning& twin : hooks.twins()) {
+        findings.error(twin.place, twin.message, twin.fix);
     }
     for (const HookWarning& warning : hooks.warnings()) {
         findings.warning(warning.place, warning.message, warning.fix);

@@ -146,7 +146,7 @@ Command list_command() {
 Shows deliveries, and the events that are new or were skipped (hook '-'), newest
 first.  TRY is the attempts begun, of those given; NOTE says why a delivery failed,
 waits or was merged.  The name in the first column is what 'show', 'logs', 'retry'
-and 'cancel' take.
+and 'cancel' take.  A narrow terminal shows fewer columns.
 
 With --follow the oldest comes first, and each is shown again when its state
 changes, until Ctrl-C.

@@ -53,11 +53,20 @@ std::string origin_of(const Hook& hook) {
     return hook.from_dir ? "'" + hook.program + "'" : "the block `hook " + hook.name + "`";
 }
 
-void refuse_equal_names(const std::vector<Hook>& sorted) {
-    auto twin = std::ranges::adjacent_find(sorted, {}, &Hook::name);
-    if (twin == sorted.end()) return;
-    throw HooksError("two hooks are named '" + twin->name + "': " + origin_of(*twin) + " and " +
-                     origin_of(*(twin + 1)) + ": rename one, or take its execute bit away");
+// What is wrong with hooks of one name; SORTED by name.
+std::vector<HookWarning> twins_among(const std::vector<Hook>& sorted) {
+    std::vector<HookWarning> twins;
+    for (std::size_t i = 1; i < sorted.size(); ++i) {
+        const Hook& first = sorted[i - 1];
+        const Hook& second = sorted[i];
+        if (first.name != second.name) continue;
+        const Hook& file = second.from_dir ? second : first;
+        twins.push_back({"hook " + first.name,
+                         "two hooks are named '" + first.name + "': " + origin_of(first) + " and " +
+                             origin_of(second) + ": rename one, or take its execute bit away",
+                         "chmod a-x " + shell_word(file.program)});
+    }
+    return twins;
 }
 
 bool is_known(std::string_view code) {
@@ -145,6 +154,12 @@ std::string rule_refusal(const Hook& hook, const Tree& body) {
 }  // namespace
 
 HookSet HookSet::load(const Config& config) {
+    HookSet set = survey(config);
+    if (!set.twins_.empty()) throw HooksError(set.twins_.front().message);
+    return set;
+}
+
+HookSet HookSet::survey(const Config& config) {
     HookSet set;
     ScriptList list = list_scripts(config.hooks_dir);
     set.stamp_ = std::move(list.stamp);
@@ -175,7 +190,7 @@ HookSet HookSet::load(const Config& config) {
         }
     }
     std::ranges::sort(set.hooks_, {}, &Hook::name);
-    refuse_equal_names(set.hooks_);
+    set.twins_ = twins_among(set.hooks_);
     for (Hook& hook : asleep) {
         if (!set.find(hook.name)) {
             set.hooks_.insert(std::ranges::lower_bound(set.hooks_, hook.name, {}, &Hook::name),

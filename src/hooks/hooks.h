@@ -47,9 +47,12 @@ public:
     // Reads hooks_dir as it is now.  A missing hooks_dir is an empty one.  Throws HooksError for
     // two hooks of one name, Error when hooks_dir cannot be read.
     static HookSet load(const Config& config);
+    // The same, but hooks of one name are all in it, and told by twins().
+    static HookSet survey(const Config& config);
 
     const std::vector<Hook>& hooks() const { return hooks_; }  // by name
     const std::vector<HookWarning>& warnings() const { return warnings_; }
+    const std::vector<HookWarning>& twins() const { return twins_; }
     const Hook* find(std::string_view name) const;
 
     // Two stamps of hooks_dir are equal when nothing changed in it that load() looks at.
@@ -67,6 +70,7 @@ public:
 private:
     std::vector<Hook> hooks_;
     std::vector<HookWarning> warnings_;
+    std::vector<HookWarning> twins_;
     std::string stamp_;
 };
 

@@ -262,10 +262,15 @@ def test_works_without_store_and_without_root_and_changes_nothing(site):
     assert modes(site.home) == before
 
 
-def test_of_two_hooks_of_one_name(site):
-    site.hook("ONAPPTEST.sh", "exit 0\n")
-    site.hook("ONAPPTEST.py", "exit 0\n")
-    finds(site, "error", ["two hooks are named 'ONAPPTEST'"], status=1)
+def test_of_hooks_of_one_name_and_the_others_beside_them(site):
+    for name in ("ONAPPTEST.sh", "ONAPPTEST.py", "ONTASKADD.sh", "ONTASKADD.py"):
+        site.hook(name, "exit 0\n")
+    site.hook("ONUSERADD", "#!/no/such/shell\n")
+    found = problems(site, status=1)
+    assert fitting(found, "error", ["hook ONUSERADD", "bad interpreter"]), found
+    for name in ("ONAPPTEST", "ONTASKADD"):
+        type_in(site, finds(site, "error", [f"hook {name}", f"two hooks are named '{name}'"], fix="chmod a-x"))
+    assert not fitting(problems(site), "error", ["two hooks"])
 
 
 def test_of_a_store_that_is_none(site):
