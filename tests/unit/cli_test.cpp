@@ -138,7 +138,8 @@ BOOST_AUTO_TEST_CASE(names_every_command_and_option_in_the_help) {
         BOOST_TEST(!command.summary.empty());
         std::string text = help_text(command);
         for (const Option& option : command.options) {
-            BOOST_TEST(text.find("  " + std::string(option.name)) != std::string::npos);
+            bool told = text.find("  " + std::string(option.name)) != std::string::npos;
+            BOOST_TEST(told == !option.help.empty());
         }
         BOOST_TEST((command.run != nullptr));
     }
