@@ -26,8 +26,8 @@ struct Column {
     int rank = 0;
 };
 
-// Rows may be printed in several batches (`list --follow`): columns only grow, and those left out of
-// the first stay out.
+// Rows may be printed in several batches (`list --follow`): columns only grow, and those left out
+// of the first stay out.
 class Table {
 public:
     Table(std::vector<Column> columns, const Screen& screen);
