@@ -11,7 +11,7 @@ RELEASE = bxhook-$(VERSION)
 # Of everything with a date in it; Debian's tools set it from the same place.
 SOURCE_DATE_EPOCH ?= $(shell date -d "$$(sed -n 's/^ -- .*>  //p' debian/changelog | head -n 1)" +%s)
 
-.PHONY: deb dist zip deps-packages check-packages
+.PHONY: deb newer-deb dist zip deps-packages check-packages
 
 dist: configure
 	@mkdir -p '$(PACKAGES)'
@@ -23,9 +23,17 @@ deb: dist
 	rm -rf '$(PACKAGES)/deb' && mkdir -p '$(PACKAGES)/deb'
 	tar -xzf '$(PACKAGES)/$(RELEASE).tar.gz' -C '$(PACKAGES)/deb'
 	cd '$(PACKAGES)/deb/$(RELEASE)' && \
-	    env -u MAKEFLAGS DEB_BUILD_OPTIONS="$${DEB_BUILD_OPTIONS:-nocheck}" dpkg-buildpackage -us -uc -b
-	lintian --fail-on error --info '$(PACKAGES)/deb'/*.changes
-	mv '$(PACKAGES)/deb'/*.deb '$(PACKAGES)'
+	    env -u MAKEFLAGS DEB_BUILD_OPTIONS="$${DEB_BUILD_OPTIONS:-nocheck parallel=$$(nproc)}" \
+	        dpkg-buildpackage -us -uc -b >../build.log 2>&1 || { tail -n 30 ../build.log; exit 1; }
+	lintian --allow-root --fail-on error '$(PACKAGES)/deb'/*.changes
+	cp '$(PACKAGES)/deb'/*.deb '$(PACKAGES)'
+
+# The same as the next version, for the test of an upgrade.
+newer-deb: deb
+	rm -rf '$(PACKAGES)/newer' && cp -a '$(PACKAGES)/deb' '$(PACKAGES)/newer' && rm '$(PACKAGES)/newer'/*.*
+	cd '$(PACKAGES)/newer/$(RELEASE)' && rm debian/debhelper-build-stamp && \
+	    sed '1s/($(VERSION))/($(VERSION).1)/' debian/changelog > changelog && mv changelog debian/changelog && \
+	    env -u MAKEFLAGS DEB_BUILD_OPTIONS=nocheck dpkg-buildpackage -us -uc -b -nc >../build.log 2>&1
 
 zip: static
 	rm -rf '$(PACKAGES)/zip' && mkdir -p '$(PACKAGES)/zip'

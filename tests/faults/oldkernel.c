@@ -1,5 +1,6 @@
 // oldkernel PROGRAM ARGUMENTS...: runs it, and all it starts, as on Linux 3.10: newer system calls do
-// not exist, nor do newer commands of fcntl.
+// not exist, nor do newer commands of fcntl.  Put in the place of a program, which is then FILE.real
+// beside it, it runs that one.
 //
 // x86-64 numbers its calls in the order they came: the last one of 3.10 is finit_module, 313.  What is
 // newer and has no number of its own is tried by name.
@@ -44,8 +45,17 @@ static int forget_newer_calls(void) {
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
+static const char *stood_in_for(void) {
+    static char path[4096];
+    ssize_t size = readlink("/proc/self/exe", path, sizeof path - sizeof ".real");
+    if (size < 0) return NULL;
+    strcpy(path + size, ".real");
+    return access(path, X_OK) == 0 ? path : NULL;
+}
+
 int main(int argc, char **argv) {
-    if (argc < 2) {
+    const char *real = stood_in_for();
+    if (real == NULL && argc < 2) {
         fputs("usage: oldkernel PROGRAM ARGUMENTS...\n", stderr);
         return 2;
     }
@@ -53,7 +63,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "oldkernel: no filter: %s\n", strerror(errno));
         return 2;
     }
-    execvp(argv[1], argv + 1);
-    fprintf(stderr, "oldkernel: cannot run %s: %s\n", argv[1], strerror(errno));
+    if (real != NULL) execv(real, argv);
+    else execvp(argv[1], argv + 1);
+    fprintf(stderr, "oldkernel: cannot run %s: %s\n", real ? real : argv[1], strerror(errno));
     return 127;
 }
