@@ -28,12 +28,13 @@ deb: dist
 	lintian --allow-root --fail-on error '$(PACKAGES)/deb'/*.changes
 	cp '$(PACKAGES)/deb'/*.deb '$(PACKAGES)'
 
-# The same as the next version, for the test of an upgrade.
+# The same tree as the next version, for the test of an upgrade.
 newer-deb: deb
-	rm -rf '$(PACKAGES)/newer' && cp -a '$(PACKAGES)/deb' '$(PACKAGES)/newer' && rm '$(PACKAGES)/newer'/*.*
-	cd '$(PACKAGES)/newer/$(RELEASE)' && rm debian/debhelper-build-stamp && \
+	mkdir -p '$(PACKAGES)/newer'
+	cd '$(PACKAGES)/deb/$(RELEASE)' && rm debian/debhelper-build-stamp && \
 	    sed '1s/($(VERSION))/($(VERSION).1)/' debian/changelog > changelog && mv changelog debian/changelog && \
-	    env -u MAKEFLAGS DEB_BUILD_OPTIONS=nocheck dpkg-buildpackage -us -uc -b -nc >../build.log 2>&1
+	    env -u MAKEFLAGS DEB_BUILD_OPTIONS=nocheck dpkg-buildpackage -us -uc -b -nc >../newer.log 2>&1
+	mv '$(PACKAGES)/deb'/*_'$(VERSION)'.1_*.deb '$(PACKAGES)/newer'
 
 zip: static
 	rm -rf '$(PACKAGES)/zip' && mkdir -p '$(PACKAGES)/zip'
