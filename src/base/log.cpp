@@ -6,8 +6,10 @@
 
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -123,11 +125,25 @@ void Log::write(LogLevel level, std::string_view message, LogFields fields) {
     std::string line = settings_.json ? json_line(part_, level, message, fields)
                                       : text_line(part_, level, message, fields);
     line += '\n';
+    // Lines of several processes do not mix: they are written whole, and in a pipe no more at a time
+    // than it takes at once.
+    if (collected_.size() + line.size() > PIPE_BUF) put(std::exchange(collected_, {}));
+    if (!collecting_) return put(line);
+    collected_ += line;
+}
+
+void Log::put(std::string_view lines) {
+    if (lines.empty()) return;
     rotate_if_large();
-    // A line is one write, so that lines of several processes do not mix.  A log that cannot be
-    // written (disk full) must not stop the service: the result is not looked at.
-    (void)write_all(file_ ? file_.get() : STDERR_FILENO, line);
-    written_ += static_cast<std::int64_t>(line.size());
+    // A log that cannot be written (disk full) must not stop the service: the result is not looked at.
+    (void)write_all(file_ ? file_.get() : STDERR_FILENO, lines);
+    written_ += static_cast<std::int64_t>(lines.size());
+}
+
+Log::Batch::~Batch() {
+    log_.collecting_ = false;
+    log_.put(log_.collected_);
+    log_.collected_.clear();
 }
 
 }  // namespace bx

@@ -54,6 +54,18 @@ public:
     void configure(const LogSettings& settings);
     void reopen();  // after the file was renamed away (SIGUSR1)
 
+    // While one lives, lines are collected: a write for many, at the latest at its end.
+    class Batch {
+    public:
+        explicit Batch(Log& log) : log_(log) { log_.collecting_ = true; }
+        ~Batch();
+        Batch(const Batch&) = delete;
+        Batch& operator=(const Batch&) = delete;
+
+    private:
+        Log& log_;
+    };
+
     void debug(std::string_view message, LogFields fields = {}) {
         write(LogLevel::debug, message, fields);
     }
@@ -69,12 +81,15 @@ public:
 
 private:
     void write(LogLevel level, std::string_view message, LogFields fields);
+    void put(std::string_view lines);
     void rotate_if_large();
 
     std::string part_;
     LogSettings settings_;
     Fd file_;
     std::int64_t written_ = 0;  // bytes in the file, as far as this process knows
+    bool collecting_ = false;
+    std::string collected_;     // whole lines, at most PIPE_BUF bytes
 };
 
 }  // namespace bx

@@ -57,6 +57,7 @@ std::size_t Gateway::body_limit() const {
 }
 
 void Gateway::handle(std::span<Request> requests, const Answerer& answer) {
+    const Log::Batch lines(log_);
     refresh_config();
     std::vector<NewEvent> events;
     std::vector<std::size_t> senders;  // of the events: indexes of their requests
