@@ -1,57 +1,36 @@
-// What libfcgi does for the gateway: it decodes a request's parameters and writes its answer.  Its
-// types stay inside fastcgi.cpp.
+// From a complete FastCGI request to the parameters that libfcgi finds in it, and from an answer to
+// records.  libfcgi's types stay inside fastcgi.cpp.
 //
-// It never touches a connection to read: a request that is completely there (record_reader.h) is
-// given to it through a socketpair of our own, so it can neither wait nor take a byte of the next.
+// Its reader and writer, FCGX_Accept_r, are not used: it reads from a descriptor, where a peer can
+// make it wait, and where it takes bytes of the next request.  Given a complete request through a
+// socketpair it was safe, and cost two system calls and forty allocations: a sixth of the gateway's
+// time (docs/performance.md).
 #pragma once
 
-#include <memory>
-#include <optional>
+#include <cstdint>
+#include <string>
+#include <vector>
 
-#include "base/fd.h"
 #include "gateway/answer.h"
 #include "gateway/record_reader.h"
 #include "gateway/request.h"
 
 namespace bx {
 
-// A request with what libfcgi needs to answer it.
-class Exchange {
-public:
-    Exchange(Exchange&&) noexcept;
-    Exchange& operator=(Exchange&&) noexcept;
-    ~Exchange();
-
-    Request& request() { return request_; }
-    bool keep() const { return keep_; }  // the connection is to stay open after the answer
-
-    // Writes answer and END_REQUEST to FD, which must be non-blocking.  False: the peer is gone or
-    // does not read; the connection is of no more use.
-    [[nodiscard]] bool answer(int fd, const Answer& answer);
-
-private:
-    friend class FastcgiDecoder;
-    struct Fcgx;
-    Exchange(std::unique_ptr<Fcgx> fcgx, Request request, bool keep);
-
-    std::unique_ptr<Fcgx> fcgx_;
-    Request request_;
-    bool keep_;
-};
-
 class FastcgiDecoder {
 public:
-    // Prepares libfcgi.  One per process; ignores SIGPIPE from here on.  Throws Error.
-    FastcgiDecoder();
-
-    // None when libfcgi refuses the request.  Throws Error when no descriptors are left.
-    std::optional<Exchange> decode(RawRequest raw);
+    // RAW is complete (record_reader.h).  What follows a NUL in a parameter is not seen, as in the
+    // environment of a CGI program.
+    Request decode(RawRequest raw);
 
 private:
-    void connect();
-
-    Fd ours_;    // what is written here libfcgi reads from
-    Fd theirs_;
+    // Both kept for their memory.
+    std::string text_;              // "NAME=VALUE", each ended by NUL
+    std::vector<char*> variables_;  // into text_, ended by null: what libfcgi calls FCGX_ParamArray
 };
+
+// Writes the STDOUT and END_REQUEST records of ANSWER to FD, a non-blocking socket.  ANSWER is
+// shorter than 64 KB.  False: the peer is gone or does not read; the connection is of no more use.
+[[nodiscard]] bool send_answer(int fd, std::uint16_t id, const Answer& answer);
 
 }  // namespace bx

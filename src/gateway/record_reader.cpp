@@ -36,15 +36,21 @@ bool take_length(std::string_view& params, std::size_t& length) {
 
 }  // namespace
 
-bool are_complete_params(std::string_view params) {
-    while (!params.empty()) {
-        std::size_t name = 0;
-        std::size_t value = 0;
-        if (!take_length(params, name) || !take_length(params, value)) return false;
-        if (name + value > params.size()) return false;
-        params.remove_prefix(name + value);
-    }
+bool take_name_value(std::string_view& params, NameValue& pair) {
+    std::string_view left = params;  // a pair that is cut is not taken
+    std::size_t name = 0;
+    std::size_t value = 0;
+    if (!take_length(left, name) || !take_length(left, value)) return false;
+    if (name + value > left.size()) return false;
+    pair = {left.substr(0, name), left.substr(name, value)};
+    params = left.substr(name + value);
     return true;
+}
+
+bool are_complete_params(std::string_view params) {
+    NameValue pair;
+    while (take_name_value(params, pair)) {}
+    return params.empty();
 }
 
 void append_record(std::string& out, std::uint8_t type, std::uint16_t id,

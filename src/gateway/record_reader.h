@@ -81,7 +81,14 @@ private:
     std::string replies_;
 };
 
-// True when PARAMS are name-value pairs (3.4) that end where the last one ends.
+// A name-value pair (3.4); views of what it was taken from.
+struct NameValue {
+    std::string_view name;
+    std::string_view value;
+};
+// Takes the first pair off PARAMS; false when there is none, or it is cut.
+bool take_name_value(std::string_view& params, NameValue& pair);
+// True when PARAMS are pairs that end where the last one ends.
 bool are_complete_params(std::string_view params);
 
 // A record: header, content, no padding.  CONTENT is below 64 KB.
@@ -94,6 +101,7 @@ constexpr std::uint8_t abort_request = 2;
 constexpr std::uint8_t end_request = 3;
 constexpr std::uint8_t params = 4;
 constexpr std::uint8_t standard_input = 5;
+constexpr std::uint8_t standard_output = 6;
 constexpr std::uint8_t data = 8;
 constexpr std::uint8_t get_values = 9;
 constexpr std::uint8_t get_values_result = 10;

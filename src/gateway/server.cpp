@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "base/error.h"
 #include "gateway/socket.h"
@@ -182,14 +183,13 @@ void Server::accept_all() {
 
 void Server::answer_batch() {
     if (batch_.empty()) return;
-    std::vector<Request> requests;
-    for (auto& [connection, exchange] : batch_) requests.push_back(std::move(exchange.request()));
-    gateway_.handle(requests, [this](std::size_t i, const Answer& answer) {
-        auto& [connection, exchange] = batch_[i];
-        bool written = exchange.answer(connection->fd.get(), answer);
-        answered(*connection, written && exchange.keep());
+    gateway_.handle(requests_, [this](std::size_t i, const Answer& answer) {
+        const Asked& asked = batch_[i];
+        bool written = send_answer(asked.connection->fd.get(), asked.id, answer);
+        answered(*asked.connection, written && asked.keep);
     });
     batch_.clear();
+    requests_.clear();
 }
 
 void Server::tend() {
@@ -331,14 +331,10 @@ bool Server::take(Connection& connection, std::string_view data) {
 }
 
 void Server::complete(Connection& connection) {
-    try {
-        std::optional<Exchange> exchange = decoder_.decode(connection.reader.take_request());
-        if (!exchange) return drop(connection, "refused by libfcgi");
-        batch_.emplace_back(&connection, std::move(*exchange));
-        connection.deciding = true;
-    } catch (const Error& error) {  // no descriptors left
-        drop(connection, error.what());
-    }
+    RawRequest raw = connection.reader.take_request();
+    batch_.push_back({&connection, raw.id, raw.keep});
+    requests_.push_back(decoder_.decode(std::move(raw)));
+    connection.deciding = true;
 }
 
 // Memory is bounded by letting only a few connections at a time hold a large body.
@@ -415,6 +411,7 @@ void Server::shed() {
     ready_.clear();
     held_.clear();
     batch_.clear();
+    requests_.clear();
     connections_.clear();
     large_ = 0;
     accept_ready_ = true;  // epoll may have told of it and will not again

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <list>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -46,6 +46,11 @@ public:
 
 private:
     struct Connection;
+    struct Asked {
+        Connection* connection;
+        std::uint16_t id;  // the request's
+        bool keep;
+    };
 
     // The steps of one turn of the loop.
     void wait();
@@ -89,7 +94,8 @@ private:
     std::list<Connection> connections_;
     std::vector<Connection*> ready_;    // to be read in the next turn
     std::vector<Connection*> held_;     // wait until they may grow
-    std::vector<std::pair<Connection*, Exchange>> batch_;
+    std::vector<Asked> batch_;          // who asked, and what
+    std::vector<Request> requests_;
     std::size_t large_ = 0;             // connections that hold more than limits_.small
     Millis now_ = 0;                    // of this turn
     Millis next_tend_ = 0;

@@ -36,6 +36,7 @@ void block_signals() {
 
 GatewaySignals::GatewaySignals() {
     block_signals();
+    std::signal(SIGPIPE, SIG_IGN);
     stop_ = watch({SIGTERM, SIGINT});
     other_ = watch({SIGHUP, SIGUSR1});
 }

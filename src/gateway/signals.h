@@ -10,7 +10,7 @@ void block_signals();
 
 class GatewaySignals {
 public:
-    GatewaySignals();  // blocks them; throws Error
+    GatewaySignals();  // blocks them, and ignores SIGPIPE; throws Error
 
     // Readable once SIGTERM or SIGINT came, and from then on: they are left pending.
     int stop_fd() const { return stop_.get(); }
