@@ -3,8 +3,6 @@
 #include <array>
 #include <charconv>
 #include <chrono>
-#include <cstdio>
-#include <ctime>
 #include <limits>
 
 namespace bx {
@@ -24,6 +22,15 @@ Millis now_of() {
     return duration_cast<milliseconds>(Clock::now().time_since_epoch()).count();
 }
 
+// The last WIDTH digits of NUMBER, and what stands behind them.
+void append_digits(std::string& text, std::int64_t number, int width, char behind) {
+    std::array<char, 4> digits{};
+    for (int i = width - 1; i >= 0; --i, number /= 10) {
+        digits[static_cast<std::size_t>(i)] = static_cast<char>('0' + number % 10);
+    }
+    text.append(digits.data(), static_cast<std::size_t>(width)).append(1, behind);
+}
+
 }  // namespace
 
 Millis wall_now() {
@@ -34,17 +41,21 @@ Millis steady_now() {
     return now_of<std::chrono::steady_clock>();
 }
 
+// Not by gmtime_r: it reads /etc/localtime first, in every CGI process.
 std::string iso_time(Millis moment) {
-    Millis millis = moment % second;
-    if (millis < 0) millis += second;
-    std::time_t seconds = static_cast<std::time_t>((moment - millis) / second);
-    std::tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    std::array<char, 32> text;
-    std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
-    std::string result(text.data(), size);
-    std::snprintf(text.data(), text.size(), ".%03dZ", static_cast<int>(millis));
-    return result + text.data();
+    const std::chrono::sys_time<std::chrono::milliseconds> time{std::chrono::milliseconds(moment)};
+    const auto midnight = std::chrono::floor<std::chrono::days>(time);
+    const std::chrono::year_month_day date(midnight);
+    const std::chrono::hh_mm_ss clock(time - midnight);
+    std::string text;
+    append_digits(text, static_cast<int>(date.year()), 4, '-');
+    append_digits(text, static_cast<unsigned>(date.month()), 2, '-');
+    append_digits(text, static_cast<unsigned>(date.day()), 2, 'T');
+    append_digits(text, clock.hours().count(), 2, ':');
+    append_digits(text, clock.minutes().count(), 2, ':');
+    append_digits(text, clock.seconds().count(), 2, '.');
+    append_digits(text, clock.subseconds().count(), 3, 'Z');
+    return text;
 }
 
 std::string relative_time(Millis moment, Millis now) {
