@@ -36,13 +36,15 @@ def post(bench, wrk, name, url, connections, seconds, turn, stored=None, refusal
     """A load; adds its rate as NAME, checks that STORED() grew by what was answered 200."""
     before = stored() if stored else 0
     load = wrk.run(url, connections, seconds)
+    if load.requests == 0:  # seen on a machine that had ten times too much to do
+        bench.say(f"{name}: nothing was answered in {seconds} s; once more")
+        load = wrk.run(url, connections, seconds)
     bench.figures.add(turn, name, load.rate)
     problem = load.problem(refusals)
     if not problem and stored:
         wanted = 0 if refusals else load.accepted
         # Those under way when wrk left are stored too.
-        grew = wait_for(lambda: (stored() - before) or not wanted and 0.1, "rows in the store") if wanted else \
-            stored() - before
+        grew = stored() - before
         if not wanted <= grew <= wanted + (0 if refusals else 2 * connections):
             problem = f"{wanted} were answered 200, and {grew} are in the store"
     if problem:
@@ -114,12 +116,14 @@ def peers(bench, stage):
         for backend, who, stored in rotated(backends, turn):
             load = post(bench, wrk, f"beside peers, c64: {who}", stage.at(backend), 64, bench.time(0.4), turn, stored)
             bench.figures.add(turn, f"p99 beside peers, c64: {who}", load.p99_ms, "ms")
+        before = lines_in(stage.webhook.runs)
         load = wrk.run(stage.at("webhook-at-once"), 64, bench.time(0.4))
         bench.figures.add(turn, "beside peers, c64: webhook at once", load.rate)
-        settled(stage.webhook.runs, load.accepted)
+        settled(stage.webhook.runs, before + load.accepted)
+        # Those under way when wrk left ran too, if they ran.
+        ran = min(load.accepted, lines_in(stage.webhook.runs) - before)
         bench.figures.add(turn, "webhook at once: hooks that ran of those answered 200",
-                          100 * lines_in(stage.webhook.runs) / max(1, load.accepted), "%")
-        stage.webhook.runs.unlink(missing_ok=True)
+                          100 * ran / max(1, load.accepted), "%")
 
 
 def settled(path, wanted, limit=30):

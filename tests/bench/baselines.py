@@ -35,6 +35,7 @@ class Nginx(Server):
 
     def __init__(self, site, backends):
         super().__init__(site)
+        self.backends = backends
         temp = "".join(f"    {kind}_temp_path {self.dir}/{kind};\n"
                        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         parts = "".join(self._parts(*backend) for backend in backends)
@@ -273,18 +274,17 @@ class Fcgiwrap:
 
 
 class Cgi:
-    """Apache that starts programs: bxhook and the C CGI by mod_cgid, bxhook and bare libfcgi by mod_fcgid."""
+    """Apache that starts PROGRAMS, {name in its docroot: path}: .cgi by mod_cgid, .fcgi by mod_fcgid."""
 
-    def __init__(self, scratch):
+    def __init__(self, scratch, programs):
         self.site = Site(scratch, "apache", inside=True)
         self.site.configure(worker="start manual")
         self.store = self.site.home / "state" / "queue.db"
-        for name, program in (("bxhook.cgi", self.site.binary), ("bxhook.fcgi", self.site.binary),
-                              ("append.cgi", scratch.bin / "append_cgi"), ("bare.fcgi", scratch.bin / "bare_fcgi")):
+        for name, program in programs.items():
             write(self.site.docroot / name, program.read_bytes(), 0o755, self.site.user)
         write(self.site.docroot / ".htaccess", f"Options +ExecCGI\nAddHandler fcgid-script .fcgi\n"
               f"AddHandler cgi-script .cgi\nSetEnv BENCH_OUT {self.site.out}\n", 0o644, self.site.user)
-        self.server = Apache(self.site, ["fcgid", "cgid"], SHARED_HOST, path="/bxhook.cgi")
+        self.server = Apache(self.site, ["fcgid", "cgid"], SHARED_HOST, path="/bxhook.fcgi")
 
     def appended(self):
         path = self.site.out / "appended"

@@ -21,6 +21,7 @@ bench:
 
 run-bench:
 	@+$(PARALLEL) all $(BENCH_PROGRAMS) $(BUILD)/bench-growth $(BUILD)/bench-decode
+	@+$(SUBMAKE) static
 	@BXHOOK='$(abspath $(PROGRAM))' BUILD='$(abspath $(BUILD))' /usr/bin/python3 tests/bench/bench.py \
 	    $(call given,ROUNDS,rounds) $(call given,SECONDS,seconds) $(call given,ROWS,rows) \
 	    $(call given,EVENTS,events)

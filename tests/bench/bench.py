@@ -30,7 +30,7 @@ from table import Figures, judge, print_figures, print_goals, save  # noqa: E402
 
 GROUPS = {"accept": accept_rows.accept, "peers": accept_rows.peers, "slow": accept_rows.slow,
           "stall": accept_rows.stall, "hooks": hook_rows.hooks, "mixed": hook_rows.mixed, "cgi": start_rows.cgi,
-          "growth": program_rows.growth, "latency": program_rows.latency}
+          "decode": program_rows.decode, "growth": program_rows.growth, "latency": program_rows.latency}
 GOALS = accept_rows.GOALS + hook_rows.GOALS + start_rows.GOALS + program_rows.GOALS
 QUIET = 10            # per cent of the machine that others may take
 QUIET_PATIENCE = 60   # seconds to wait for it

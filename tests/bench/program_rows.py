@@ -1,24 +1,22 @@
 """Rows that programs of their own measure: decoding, a store that has grown, from the 200 to the hook."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
+import decode as decoders
+import growth as grown
 from table import Goal
 
 HERE = Path(__file__).resolve().parent
 PATIENCE = 300  # seconds
 
-WORK = ["accept-1", "accept-32", "match-32", "claim-finish-1", "claim-finish-4", "next-due"]
-LOOKS = ["list-50", "list-dead", "show", "status"]
-
 GOALS = [
-    Goal("decode, the sample body: ours", "decode, the sample body: PHP", at_most=0.6),
-    Goal("decode, the sample body: ours", "decode, the sample body: cgicc", at_most=0.4),
-    *(Goal(f"grown store, dearer by: {name}", at_most=10) for name in WORK),
-    *(Goal(f"grown store, a look: {name}", at_most=100) for name in LOOKS),
+    Goal("decode, a deal's event: ours", "decode, a deal's event: PHP", at_most=0.6),
+    Goal("decode, a deal's event: ours", "decode, a deal's event: cgicc", at_most=0.4),
+    *(Goal(f"grown store, dearer by: {name}", at_most=10) for name in grown.WORK),
+    *(Goal(f"grown store, a look: {name}", at_most=100) for name in grown.LOOKS),
     Goal("grown store, an add during a prune, longer by", at_most=50),
     Goal("grown store, the worker's memory, more by", at_most=4),
     Goal("200 to hook: idle worker", at_most=5),
@@ -26,37 +24,66 @@ GOALS = [
 ]
 
 
-def lines_of(bench, *command, patience=PATIENCE):
-    """{first words: [numbers after them]} of what COMMAND prints; its status says only whether its own
-    bounds were kept, and they are ours too."""
-    done = subprocess.run([sys.executable, *map(str, command)], stdout=subprocess.PIPE, text=True, timeout=patience,
-                          env=os.environ | {"BXHOOK": str(bench.program)})
-    found = {}
-    for line in done.stdout.splitlines():
-        name, *cells = re.split(r"\s{2,}", line)
-        found[name] = [float(number) for cell in cells if (number := cell.partition(" ")[0]).lstrip("-").
-                       replace(".", "", 1).isdigit()]
+def said(*command, **options):
+    """What COMMAND prints; its status says only whether its own bounds were kept, and they are ours too."""
+    return subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, text=True, **options).stdout
+
+
+def table(text, first, width):
+    """{row: {column: number}} of a table whose FIRST column and others have those widths; a line without
+    numbers names the columns from there on."""
+    found, columns = {}, []
+    for line in text.splitlines():
+        cells = [line[at:at + width].strip() for at in range(first, len(line), width)]
+        if not any(is_number(cell) for cell in cells):
+            columns = cells
+            continue
+        found[line[:first].strip()] = {name: float(cell.split()[0]) for name, cell in zip(columns, cells)
+                                       if is_number(cell)}
     return found
+
+
+def is_number(cell):
+    try:
+        float(cell.partition(" ")[0])
+        return True
+    except ValueError:
+        return False
+
+
+def decode(bench, _stage):
+    """At most 3 rounds: what is measured is one thread's processor time."""
+    program = bench.build / "bench-decode"
+    body = said(program, "deal", 1, "body")
+    times = str(decoders.TIMES)
+    for turn in range(min(3, bench.rounds)):
+        bench.begin(turn, "decode")
+        for who, command in (("ours", [program, "deal", times, "ours"]), ("cgicc", [program, "deal", times, "cgicc"]),
+                             ("PHP", decoders.PHP)):
+            took = said(*command, input=body, check=True, timeout=PATIENCE,
+                        env={"PATH": os.environ["PATH"], "TIMES": times})
+            bench.figures.add(turn, f"decode, a deal's event: {who}", float(took) / 1000, "us")
 
 
 def growth(bench, _stage):
     """Once; EVENTS= sets the size, by default a tenth of what the goals speak of."""
     bench.begin(0, "growth")
-    found = lines_of(bench, HERE / "growth.py", bench.build / "bench-growth", bench.program, bench.events,
-                     bench.events // 10, patience=PATIENCE + bench.events // 1000)
-    for name in WORK:
-        bench.figures.add(0, f"grown store, dearer by: {name}", found[name][4], "%")
-    for name in LOOKS:
-        bench.figures.add(0, f"grown store, a look: {name}", found[name][1], "ms")
+    found = table(said(sys.executable, HERE / "growth.py", bench.build / "bench-growth", bench.program, bench.events,
+                       bench.events // 10, timeout=PATIENCE + bench.events // 1000), 32, 12)
+    for name in grown.WORK:
+        bench.figures.add(0, f"grown store, dearer by: {name}", found[name]["dearer by"], "%")
+    for name in grown.LOOKS:
+        bench.figures.add(0, f"grown store, a look: {name}", found[name]["full"], "ms")
     bench.figures.add(0, "grown store, an add during a prune, longer by",
-                      found["an add meanwhile"][2] - found["an add before"][2], "ms")
-    empty, full = found[""]
-    bench.figures.add(0, "grown store, the worker's memory, more by", (full - empty) / 1024, "MB")
+                      found["an add meanwhile"]["longest"] - found["an add before"]["longest"], "ms")
+    bench.figures.add(0, "grown store, the worker's memory, more by",
+                      (found[""]["full"] - found[""]["empty"]) / 1024, "MB")
 
 
 def latency(bench, _stage):
     """Once."""
     bench.begin(0, "latency")
-    found = lines_of(bench, HERE / "latency.py")
+    found = table(said(sys.executable, HERE / "latency.py", timeout=PATIENCE,
+                       env=os.environ | {"BXHOOK": str(bench.program)}), 20, 9)
     for name in ("idle worker", "no worker"):
-        bench.figures.add(0, f"200 to hook: {name}", found[name][0], "ms")
+        bench.figures.add(0, f"200 to hook: {name}", found[name]["median"], "ms")

@@ -5,8 +5,10 @@ import os
 import shutil
 import signal
 
+import client
 from baselines import Fcgiwrap, Floor, Nginx, OnStdin, Ours, Php, Webhook
-from scratch import Site
+from load import deal_event
+from scratch import Site, wait_for
 
 PROGRAMS = ("bare_fcgi", "floor", "append_cgi", "spawn_loop", "slow_fsync")
 ACCEPT_LANES = 1000
@@ -42,8 +44,14 @@ class Stage:
             ("bare", f"unix:{self.bare.socket}", ""), ("busy", f"unix:{self.busy.site.socket}", ""),
             *self.php.backends(), *self.webhook.backends(), *self.fcgiwrap.backends()])
 
+        for name, *_ in self.nginx.backends:
+            wait_for(lambda name=name: self.answers(name), lambda name=name: f"an answer of {name}")
+
     def at(self, name):
         return self.nginx.at(name)
+
+    def answers(self, name):
+        return client.post(self.at(name), deal_event()).status == 200
 
     def fresh(self):
         """Ours and floor on empty stores: their files do not pile up, and no round inherits another's."""
