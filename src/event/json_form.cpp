@@ -1,4 +1,5 @@
 // JSON bodies: nlohmann-json reads (its SAX reader keeps no stack of ours), this builds the Tree.
+#include <algorithm>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -129,6 +130,9 @@ Tree decode_json(const std::string& body, const FormLimits& limits) {
         throw FormError::malformed("JSON body holds a NUL byte");
     }
     Tree tree;
+    // Behind each value but the last there is a comma, or it is the only one of its container.
+    const auto commas = static_cast<std::size_t>(std::count(body.begin(), body.end(), ','));
+    tree.reserve(std::min(commas, limits.fields) + 1);
     tree.buffer().reserve(body.size());
     JsonReader reader(tree, limits);
     nlohmann::json::sax_parse(body, &reader);

@@ -195,7 +195,9 @@ bool is_secret_key(std::string_view key) {
 }
 
 Payload encode_payload(const Tree& tree) {
-    Payload payload{{version}, {}};
+    Payload payload;
+    payload.body.reserve(1 + tree.bytes());  // near enough
+    payload.body += version;
     std::vector<Value> open;  // arrays
     std::string keys;         // since the last record
     std::size_t shared = 0;

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
+#include <cassert>
 #include <charconv>
+#include <cstring>
 #include <random>
 
 #include "base/error.h"
@@ -35,6 +36,16 @@ const SipKey& hash_seed() {
     return seed;
 }
 
+// Where the look-up of KEY begins in a table of SIZE slots, under 2^32.
+std::size_t first_slot(std::string_view key, std::size_t size) {
+    return static_cast<std::size_t>((siphash(hash_seed(), key) >> 32) * size >> 32);
+}
+
+// The place of KEY in the path of PLACE's node, where it comes next.
+Place behind(Place place, Tree::Slice key) {
+    return {place.node, place.end + 1, place.end + 1 + key.length};
+}
+
 }  // namespace
 
 // -- Reading.
@@ -50,8 +61,8 @@ bool Value::is_text() const {
 
 std::string_view Value::text() const {
     if (!is_text()) return {};
-    const Tree::Node& node = tree_->nodes_[place_.node];
-    return tree_->view({node.content, node.length});
+    const Tree::Extent extent = tree_->extent(tree_->nodes_[place_.node]);
+    return tree_->view({extent.content, extent.length});
 }
 
 std::string_view Value::key() const {
@@ -86,7 +97,7 @@ Value Value::operator[](std::string_view key) const {
         const Value child = first();
         return child.key() == key ? child : Value();
     }
-    const Tree::NodeId found = tree_->find(tree_->arrays_[tree_->nodes_[place_.node].content], key);
+    const Tree::NodeId found = tree_->find(tree_->array_of(place_.node), key);
     if (found == Tree::none || tree_->nodes_[found].kind == Tree::Kind::dropped) return {};
     return Value(tree_, tree_->first_key(found));
 }
@@ -104,8 +115,7 @@ Value Value::at(std::string_view path) const {
 Value Value::first() const {
     if (!is_array()) return {};
     if (tree_->is_inner(place_)) return Value(tree_, tree_->key_after(place_));
-    const Tree::Node& node = tree_->nodes_[place_.node];
-    return tree_->visible(tree_->arrays_[node.content].first);
+    return tree_->visible(tree_->array_of(place_.node).first);
 }
 
 Value Value::next() const {
@@ -135,13 +145,14 @@ Place Tree::key_after(Place place) const {
 // -- Building.
 
 Tree::Tree(std::string buffer) : buffer_(std::move(buffer)) {
-    static_assert(sizeof(Node) == 20 && sizeof(Array) == 24);
+    static_assert(sizeof(Node) == 12 && sizeof(Array) == 24);
     if (buffer_.size() > max_bytes) {
         throw Error("a body of " + std::to_string(buffer_.size()) + " bytes is over the " +
                     std::to_string(max_bytes) + " that can be decoded");
     }
-    nodes_.push_back(Node{{}, none, 0, 0, Kind::array, false});
-    new_array();
+    Node& root = nodes_.emplace_back();
+    root.next = none;
+    set(root, Kind::array, {0, new_array(), 0});
 }
 
 Tree::Slice Tree::add_text(std::string_view text) {
@@ -162,6 +173,7 @@ Tree::Slice Tree::add_key(std::string_view key) {
 
 // A field makes at most one node for itself and one where it splits another, and one array.
 void Tree::reserve(std::size_t fields) {
+    most_children_ = fields;
     nodes_.reserve(1 + 2 * fields);
     arrays_.reserve(1 + fields);
 }
@@ -170,29 +182,31 @@ Place Tree::child(Place array, Slice key) {
     if (is_inner(array)) {
         const Place inner = key_after(array);
         if (value(inner).key() == view(key)) return inner;
-    } else if (const auto longer = lengthen(array, key)) {
-        return *longer;
+    } else if (lengthen(array, key)) {
+        return behind(array, key);
     }
     Array& owner = array_at(array);
-    if (owner.table == none && owner.count > linear_limit) make_table(owner);
-    if (owner.table == none) {
+    if (owner.table == none && owner.count < linear_limit) {
         const NodeId found = find(owner, view(key));
         return found == none ? insert(owner, key) : Place{found, 0, key.length};
     }
-    const Table& table = tables_[owner.table];
+    make_room(owner);
+    Table& table = tables_[owner.table];
     const std::size_t slot = slot_of(table, view(key));
     if (table[slot] != 0) return {table[slot], 0, key.length};
-    const Place place = insert(owner, key);
-    fill_slot(owner, slot);
-    return place;
+    table[slot] = static_cast<NodeId>(nodes_.size());
+    return insert(owner, key);
 }
 
 Place Tree::append(Place array, Slice key) {
-    if (const auto longer = lengthen(array, key)) return *longer;
+    if (lengthen(array, key)) return behind(array, key);
     Array& owner = array_at(array);
-    const Place place = insert(owner, key);
-    if (owner.table != none) fill_slot(owner, slot_of(tables_[owner.table], view(key)));
-    return place;
+    if (owner.table != none) {
+        make_room(owner);
+        Table& table = tables_[owner.table];
+        table[slot_of(table, view(key))] = static_cast<NodeId>(nodes_.size());
+    }
+    return insert(owner, key);
 }
 
 std::optional<std::int64_t> Tree::next_index(Place array) {
@@ -204,16 +218,12 @@ std::optional<std::int64_t> Tree::next_index(Place array) {
 }
 
 void Tree::set_text(Place place, Slice text) {
-    become(place, Kind::text);
-    Node& node = nodes_[place.node];
-    node.content = text.offset;
-    node.length = text.length & static_cast<std::uint32_t>(max_bytes);
+    become(place, Kind::text, text.offset, text.length);
 }
 
 void Tree::set_array(Place place) {
     if (is_inner(place) || nodes_[place.node].kind == Kind::array) return;
-    become(place, Kind::array);
-    nodes_[place.node].content = new_array();
+    become(place, Kind::array, new_array());
 }
 
 void Tree::clear(Place place) {
@@ -227,8 +237,7 @@ void Tree::drop(Place place) {
     }
     // The only child of the array before it in the path, which is left empty.
     Node& node = nodes_[place.node];
-    node.path.length = place.begin - 1;
-    node.kind = Kind::fresh;
+    set(node, Kind::fresh, {place.begin - 1, 0, 0});
 }
 
 bool Tree::is_fresh(Place place) const {
@@ -236,59 +245,54 @@ bool Tree::is_fresh(Place place) const {
 }
 
 // Makes PLACE the end of its node's path and gives it KIND; what was there is unreachable then.
-void Tree::become(Place place, Kind kind) {
-    const bool fresh = is_fresh(place);
+void Tree::become(Place place, Kind kind, std::uint32_t content, std::uint32_t length) {
     Node& node = nodes_[place.node];
-    node.path.length = place.end;
-    if (!fresh) node.rewritten = true;
-    node.kind = kind;
-    node.content = 0;
-    node.length = 0;
+    if (!is_fresh(place)) node.rewritten = true;
+    set(node, kind, {place.end, content, length});
 }
 
-// PLACE's path with KEY behind it, where nothing is set yet and KEY lies ready for it.
-std::optional<Place> Tree::lengthen(Place place, Slice key) {
-    Node& node = nodes_[place.node];
-    if (!is_fresh(place) || node.rewritten ||
-        node.path.offset + node.path.length + 1 != key.offset) {
-        return std::nullopt;
+// Puts KEY behind PLACE's path if nothing is set there yet and KEY lies ready for it.  The node
+// learns of its longer path when something is set in it.
+bool Tree::lengthen(Place place, Slice key) {
+    const Node& node = nodes_[place.node];
+    if (node.kind != Kind::fresh || node.rewritten || node.path + place.end + 1 != key.offset) {
+        return false;
     }
     buffer_[key.offset - 1] = '\0';
-    node.path.length += 1 + key.length;
-    return Place{place.node, place.end + 1, node.path.length};
+    return true;
 }
 
 // The array at PLACE, made when there is none.
 Tree::Array& Tree::array_at(Place place) {
     if (is_inner(place)) {
         split(place);
-    } else {
-        set_array(place);
+    } else if (nodes_[place.node].kind != Kind::array) {
+        become(place, Kind::array, new_array());
     }
-    return arrays_[nodes_[place.node].content];
+    return array_of(place.node);
 }
 
 // Ends the node's path at PLACE: what follows becomes a node of its own, the only child.
 void Tree::split(Place place) {
     const auto tail = static_cast<NodeId>(nodes_.size());
     nodes_.push_back(nodes_[place.node]);
-    Slice& rest = nodes_[tail].path;
-    rest.offset += place.end + 1;
-    rest.length -= place.end + 1;
+    Extent rest = extent(nodes_[tail]);
+    nodes_[tail].path += place.end + 1;
+    rest.path_length -= place.end + 1;
+    set(nodes_[tail], nodes_[tail].kind, rest);
 
     Node& head = nodes_[place.node];
-    head.path.length = place.end;
-    head.kind = Kind::array;
-    head.content = new_array();
-    head.length = 0;
     head.rewritten = false;
-    link(arrays_[head.content], first_key(tail));
+    head.is_wide = false;
+    const std::uint32_t array = new_array();
+    set(head, Kind::array, {place.end, array, 0});
+    link(arrays_[array], first_key(tail));
 }
 
-// A fresh child of ARRAY, the last one.
+// A fresh child of ARRAY, the last one.  Its node learns of its path as in lengthen.
 Place Tree::insert(Array& array, Slice key) {
     const Place place{static_cast<NodeId>(nodes_.size()), 0, key.length};
-    nodes_.push_back(Node{key, none, 0, 0, Kind::fresh, false});
+    nodes_.emplace_back().path = key.offset;
     link(array, place);
     return place;
 }
@@ -305,7 +309,7 @@ void Tree::link(Array& array, Place place) {
     array.last = node;
     array.count = (array.count + 1) & 0x7fffffff;
 
-    if (const auto index = int_key(path_of(node).substr(0, place.end))) {
+    if (const auto index = int_key(view({nodes_[node].path, place.end}))) {
         array.largest = array.has_index ? std::max(array.largest, *index) : *index;
         array.has_index = true;
     }
@@ -316,13 +320,53 @@ std::uint32_t Tree::new_array() {
     return static_cast<std::uint32_t>(arrays_.size() - 1);
 }
 
+// -- A node's extent.  Packed: 8 bits of path_length, then 20 of an array's index, or 8 of the gap
+// between path and text and 12 of the text's length.
+
+std::uint32_t Tree::path_length(const Node& node) const {
+    return node.is_wide ? wide_[node.rest].path_length : node.rest & 0xff;
+}
+
+std::uint32_t Tree::array_index(const Node& node) const {
+    const std::uint32_t rest = node.rest;
+    return node.is_wide ? wide_[rest].content : rest >> 8;
+}
+
+Tree::Extent Tree::extent(const Node& node) const {
+    if (node.is_wide) return wide_[node.rest];
+    const std::uint32_t length = path_length(node);
+    if (node.kind == Kind::array) return {length, array_index(node), 0};
+    const std::uint32_t rest = node.rest;
+    return {length, node.path + length + (rest >> 8 & 0xff), rest >> 16};
+}
+
+// A node that is wide stays so.
+void Tree::set(Node& node, Kind kind, const Extent& extent) {
+    const bool is_array = kind == Kind::array;
+    const std::uint32_t gap =
+        extent.length == 0 ? 0 : extent.content - node.path - extent.path_length;  // wraps below 0
+    const bool fits = extent.path_length <= 0xff && extent.length <= 0xfff &&
+                      (is_array ? extent.content <= 0xfffff : gap <= 0xff);
+    node.kind = kind;
+    if (node.is_wide) {
+        wide_[node.rest] = extent;
+    } else if (fits) {
+        const std::uint32_t content = is_array ? extent.content : gap | extent.length << 8;
+        node.rest = (extent.path_length | content << 8) & 0xfffffff;
+    } else {
+        node.is_wide = true;
+        node.rest = static_cast<std::uint32_t>(wide_.size()) & 0xfffffff;
+        wide_.push_back(extent);
+    }
+}
+
 // -- Finding a child.
 
 // True when KEY is the first of NODE's path.
 bool Tree::stands_at(NodeId node, std::string_view key) const {
     const std::string_view path = path_of(node);
     return path.size() >= key.size() && (path.size() == key.size() || path[key.size()] == '\0') &&
-           path.starts_with(key);
+           std::memcmp(path.data(), key.data(), key.size()) == 0;
 }
 
 Tree::NodeId Tree::find(const Array& array, std::string_view key) const {
@@ -331,6 +375,8 @@ Tree::NodeId Tree::find(const Array& array, std::string_view key) const {
         const NodeId found = table[slot_of(table, key)];
         return found == 0 ? none : found;
     }
+    // The last one first: fields of one array come one after the other.
+    if (array.last != none && stands_at(array.last, key)) return array.last;
     NodeId node = array.first;
     while (node != none && !stands_at(node, key)) node = nodes_[node].next;
     return node;
@@ -338,36 +384,29 @@ Tree::NodeId Tree::find(const Array& array, std::string_view key) const {
 
 // Where KEY is in TABLE, or the free slot where it would be.
 std::size_t Tree::slot_of(const Table& table, std::string_view key) const {
-    const std::size_t mask = table.size() - 1;
-    std::size_t slot = siphash(hash_seed(), key) & mask;
-    while (table[slot] != 0 && !stands_at(table[slot], key)) slot = (slot + 1) & mask;
+    std::size_t slot = first_slot(key, table.size());
+    while (table[slot] != 0 && !stands_at(table[slot], key)) {
+        slot = slot + 1 < table.size() ? slot + 1 : 0;
+    }
     return slot;
 }
 
-// Puts the last child of ARRAY into SLOT of its table, unless the table is full.
-void Tree::fill_slot(Array& array, std::size_t slot) {
-    Table& table = tables_[array.table];
-    if (array.count > table.size() / 4 * 3) {
-        make_table(array);
-    } else {
-        table[slot] = array.last;
-    }
-}
-
-// A table of all children with as many free slots; the old one is freed first.
-void Tree::make_table(Array& array) {
+// Sees to a table with room for one more child of ARRAY: one that has few free slots is replaced by
+// one of four times the children, or of what the most children need.  The old one is freed first.
+void Tree::make_room(Array& array) {
     if (array.table == none) {
         array.table = static_cast<std::uint32_t>(tables_.size());
         tables_.emplace_back();
     }
     Table& table = tables_[array.table];
-    const std::size_t size = std::bit_ceil(std::size_t{array.count} * 2);
-    table = {};
-    table.resize(size);
+    if (array.count < table.size() / 4 * 3) return;
+    assert(array.count <= most_children_);
+    Table().swap(table);
+    table.resize(std::min(std::size_t{array.count} * 4, (most_children_ / 3 + 1) * 4));
     for (NodeId node = array.first; node != none; node = nodes_[node].next) {
         const std::string_view key = path_of(node).substr(0, first_key(node).end);
-        std::size_t slot = siphash(hash_seed(), key) & (size - 1);
-        while (table[slot] != 0) slot = (slot + 1) & (size - 1);  // all keys differ
+        std::size_t slot = first_slot(key, table.size());
+        while (table[slot] != 0) slot = slot + 1 < table.size() ? slot + 1 : 0;  // all keys differ
         table[slot] = node;
     }
 }

@@ -66,7 +66,7 @@ private:
 
 class Tree {
 public:
-    // The longest buffer: lengths take 28 bits of a node.
+    // The longest buffer: so that whatever counts its bytes or fields fits in a node's 28 bits.
     static constexpr std::size_t max_bytes = (std::size_t{1} << 28) - 1;
 
     // An empty array at the root.  BUFFER becomes the tree's own; keys and texts are slices of it.
@@ -84,6 +84,7 @@ public:
     static constexpr Place root_place{};
 
     std::string& buffer() { return buffer_; }
+    std::size_t bytes() const { return buffer_.size(); }
     std::string_view view(Slice slice) const {
         return {buffer_.data() + slice.offset, slice.length};
     }
@@ -91,12 +92,14 @@ public:
     // The same after a separating NUL: keys added one after the other make one path (child).
     Slice add_key(std::string_view key);
 
-    // Room for what FIELDS fields can need; address space only, touched as it is used.
+    // Room for what FIELDS fields can need; address space only, touched as it is used.  No array may
+    // get more children than that.
     void reserve(std::size_t fields);
 
     // The child of ARRAY under KEY, made at the end when there is none: it is fresh until
-    // something is set.  A scalar at ARRAY becomes an array first.  KEY holds no NUL.  When it
-    // lies one byte behind a fresh ARRAY's own key, that byte becomes the NUL between them.
+    // something is set, in it or below, which must be the next change of the tree.  A scalar at
+    // ARRAY becomes an array first.  KEY holds no NUL.  When it lies one byte behind a fresh
+    // ARRAY's own key, that byte becomes the NUL between them.
     Place child(Place array, Slice key);
     // The index that an append to ARRAY gets; none when it would pass 2^63-1 (PHP drops it).
     std::optional<std::int64_t> next_index(Place array);
@@ -120,15 +123,22 @@ private:
     static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
     static constexpr std::uint32_t linear_limit = 16;  // children looked up without a table
 
-    // Packed to 20 and 24 bytes: a hostile body is mostly these.
+    // Packed to 12 and 24 bytes: a hostile body is mostly these.
     enum class Kind : std::uint32_t { fresh, text, array, dropped };
     struct Node {
-        Slice path;             // keys joined by NUL; the first one stands in the array it is in
+        std::uint32_t path;     // where its keys are, joined by NUL; the first is in the array above
         NodeId next;            // sibling, or none
+        Kind kind : 2;          // of the path's last key, fresh at first; the others are arrays
+        std::uint32_t rewritten : 1;
+        std::uint32_t is_wide : 1;
+        std::uint32_t rest : 28;  // its Extent, packed; of a wide one an index into wide_
+    };
+    // What else there is to say of a node.  It is packed when the path is short and the text, short
+    // too, comes soon after it, as in most bodies.
+    struct Extent {
+        std::uint32_t path_length;
         std::uint32_t content;  // a text's offset, an array's index into arrays_
-        std::uint32_t length : 28;  // a text's
-        Kind kind : 2;              // of the path's last key; the others are arrays
-        bool rewritten : 1;
+        std::uint32_t length;   // a text's
     };
     struct Array {
         std::int64_t largest = 0;  // int key ever, when has_index
@@ -138,30 +148,40 @@ private:
         std::uint32_t count : 31 = 0;  // children, dropped ones too
         bool has_index : 1 = false;    // ever had an int key
     };
-    using Table = std::vector<NodeId>;  // open addressing, a power of two; 0 (the root) is free
+    using Table = std::vector<NodeId>;  // open addressing; 0 (the root) is free
 
-    std::string_view path_of(NodeId node) const { return view(nodes_[node].path); }
-    bool is_inner(Place place) const { return place.end < nodes_[place.node].path.length; }
+    std::uint32_t path_length(const Node& node) const;
+    Extent extent(const Node& node) const;
+    void set(Node& node, Kind kind, const Extent& extent);
+    std::uint32_t array_index(const Node& node) const;
+    Array& array_of(NodeId node) { return arrays_[array_index(nodes_[node])]; }
+    const Array& array_of(NodeId node) const { return arrays_[array_index(nodes_[node])]; }
+
+    std::string_view path_of(NodeId node) const {
+        return view({nodes_[node].path, path_length(nodes_[node])});
+    }
+    bool is_inner(Place place) const { return place.end < path_length(nodes_[place.node]); }
     Value visible(NodeId node) const;
     Place first_key(NodeId node) const;
     Place key_after(Place place) const;
     bool stands_at(NodeId node, std::string_view key) const;
 
-    std::optional<Place> lengthen(Place place, Slice key);
+    bool lengthen(Place place, Slice key);
     Array& array_at(Place place);
     void split(Place place);
     Place insert(Array& array, Slice key);
     void link(Array& array, Place place);
-    void become(Place place, Kind kind);
+    void become(Place place, Kind kind, std::uint32_t content = 0, std::uint32_t length = 0);
     std::uint32_t new_array();
 
     NodeId find(const Array& array, std::string_view key) const;
     std::size_t slot_of(const Table& table, std::string_view key) const;
-    void fill_slot(Array& array, std::size_t slot);
-    void make_table(Array& array);
+    void make_room(Array& array);
 
     std::string buffer_;
+    std::size_t most_children_ = max_bytes;  // of an array
     std::vector<Node> nodes_;
+    std::vector<Extent> wide_;
     std::vector<Array> arrays_;
     std::vector<Table> tables_;
 };

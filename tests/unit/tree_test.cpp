@@ -136,6 +136,45 @@ BOOST_AUTO_TEST_CASE(finds_each_of_many_children) {
     BOOST_TEST(!b.tree.at("a.k5000"));
 }
 
+// A node packs lengths and distances up to certain sizes; these are about all of them.
+BOOST_AUTO_TEST_CASE(keeps_keys_and_texts_of_any_length) {
+    const std::size_t lengths[] = {0, 1, 254, 255, 256, 257, 4094, 4095, 4096, 4097, 70000};
+    for (const std::size_t key_length : lengths) {
+        for (const std::size_t text_length : lengths) {
+            const std::string key(key_length, 'k');
+            const std::string text(text_length, 't');
+            Builder b;
+            b.set(key + "k.x." + key + "x", text).set("y", text + "1");
+            BOOST_TEST(b.tree.at(key + "k.x." + key + "x").text() == text);
+            b.set(key + "k.z", text + "2").set(key + "k.x.y." + key + "y", "3");  // splits twice
+            BOOST_TEST(b.tree.at(key + "k.x." + key + "x").text() == text);
+            BOOST_TEST(b.tree.at(key + "k.z").text() == text + "2");
+            BOOST_TEST(b.tree.at(key + "k.x.y." + key + "y").text() == "3");
+            b.set(key + "k.x." + key + "x", "4" + text).set("y", "5");  // far from its key
+            BOOST_TEST(b.tree.at(key + "k.x." + key + "x").text() == "4" + text);
+            b.set(key + "k.x", text + "6").set(key + "k.x.y", text);
+            BOOST_TEST(b.tree.at(key + "k.x.y").text() == text);
+            BOOST_TEST(b.tree.at(key + "k").count() == 2);
+            BOOST_TEST(b.tree.at("y").text() == "5");
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(has_room_for_as_many_children_as_were_announced) {
+    for (const int fields : {1, 15, 16, 17, 18, 47, 48, 49, 1000, 5000}) {
+        Builder b;
+        b.tree.reserve(static_cast<std::size_t>(fields));
+        for (int i = 0; i < fields; ++i) b.set("k" + std::to_string(i), std::to_string(i));
+        int wrong = 0;
+        for (int i = 0; i < fields; ++i) {
+            const std::string number = std::to_string(i);
+            wrong += b.tree.at("k" + number).text() != number;
+        }
+        BOOST_TEST(wrong == 0);
+        BOOST_TEST(!b.tree.at("k" + std::to_string(fields)));
+    }
+}
+
 BOOST_AUTO_TEST_CASE(forgets_the_children_of_a_replaced_array) {
     Builder b;
     for (int i = 0; i < 50; ++i) b.set("a.k" + std::to_string(i), "1");
