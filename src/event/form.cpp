@@ -38,27 +38,39 @@ int hex_digit(char c) {
     return hex_digits[static_cast<unsigned char>(c)];
 }
 
-// Decodes '+' and %XX of [BEGIN, END) in place; any other '%' stays.
-Slice url_decode(std::string& bytes, Offset begin, Offset end) {
-    char* const first = bytes.data() + begin;
+// The bytes that mean something in an urlencoded body.
+constexpr auto specials = [] {
+    std::array<bool, 256> is_special{};
+    for (const char c : {'&', '=', '%', '+'}) is_special[static_cast<unsigned char>(c)] = true;
+    return is_special;
+}();
+
+// Decodes '+' and %XX in place from AT to the next '&', or STOP before it, or END, where it leaves
+// AT; any other '%' stays.
+Slice url_decode(std::string& bytes, Offset& at, Offset end, char stop) {
+    const Offset begin = at;
+    const char* in = bytes.data() + begin;
     const char* const last = bytes.data() + end;
-    char* out =
-        std::find_if(first, bytes.data() + end, [](char c) { return c == '%' || c == '+'; });
-    for (const char* in = out; in < last; ++in) {
+    char* out = bytes.data() + begin;
+    for (; in < last; ++in) {
         char c = *in;
-        if (c == '+') {
-            c = ' ';
-        } else if (c == '%' && last - in > 2) {
-            const int high = hex_digit(in[1]);
-            const int low = hex_digit(in[2]);
-            if (high >= 0 && low >= 0) {
-                c = static_cast<char>(high << 4 | low);
-                in += 2;
+        if (specials[static_cast<unsigned char>(c)]) {
+            if (c == '&' || c == stop) break;
+            if (c == '+') {
+                c = ' ';
+            } else if (c == '%' && last - in > 2) {
+                const int high = hex_digit(in[1]);
+                const int low = hex_digit(in[2]);
+                if (high >= 0 && low >= 0) {
+                    c = static_cast<char>(high << 4 | low);
+                    in += 2;
+                }
             }
         }
         *out++ = c;
     }
-    return {begin, static_cast<Offset>(out - first)};
+    at = static_cast<Offset>(in - bytes.data());
+    return {begin, static_cast<Offset>(out - bytes.data()) - begin};
 }
 
 // Segments between '&', empty ones too; a trailing '&' adds none.  Throws when they are over LIMIT.
@@ -218,17 +230,11 @@ Tree decode_urlencoded(std::string body, const FormLimits& limits) {
     tree.reserve(fields);
     std::string& bytes = tree.buffer();
     const auto end = static_cast<Offset>(bytes.size());  // before the tree adds to it
-    for (Offset begin = 0; begin < end;) {
-        const Offset stop = find_byte(bytes, begin, end, '&');
-        if (stop == begin) {  // a field without name and value
-            ++begin;
-            continue;
-        }
-        const Offset equals = find_byte(bytes, begin, stop, '=');
-        const Slice name = url_decode(bytes, begin, equals);
-        const Slice text = equals < stop ? url_decode(bytes, equals + 1, stop) : Slice{stop, 0};
-        assign_variable(tree, name, text, limits.depth);
-        begin = stop + 1;
+    for (Offset at = 0; at < end; ++at) {  // past the '&'
+        const Slice name = url_decode(bytes, at, end, '=');
+        Slice text{at, 0};
+        if (at < end && bytes[at] == '=') text = url_decode(bytes, ++at, end, '&');
+        if (name.length > 0) assign_variable(tree, name, text, limits.depth);
     }
     return tree;
 }
