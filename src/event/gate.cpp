@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <bit>
-#include <functional>
 #include <limits>
+#include <random>
 
 #include "base/text.h"
 
@@ -11,18 +11,32 @@ namespace bx {
 
 namespace {
 
-constexpr std::size_t unknown = 0;
+constexpr std::size_t nobody = 0;
 
-// Time depends on the size of A alone, which is the same for every token.  The volatile keeps the
-// compiler from leaving the loop early.
-bool equal_in_constant_time(std::string_view a, std::string_view b) {
+// IF_SO ? YES : NO, without a branch.
+std::size_t select(bool if_so, std::size_t yes, std::size_t no) {
+    const std::size_t mask = std::size_t{0} - static_cast<std::size_t>(if_so);
+    return (yes & mask) | (no & ~mask);
+}
+
+// Is GIVEN, as if filled up with NUL, the same as KNOWN over KNOWN's size?  Time depends on that
+// size alone, which is the same for every token.  The volatile keeps the compiler from leaving the
+// loop early.  GIVEN has at least one byte.
+bool equal_in_constant_time(std::string_view known, std::string_view given) {
     volatile unsigned difference = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        auto x = static_cast<unsigned char>(a[i]);
-        auto y = static_cast<unsigned char>(b[i]);
+    for (std::size_t i = 0; i < known.size(); ++i) {
+        const std::size_t inside = select(i < given.size(), ~std::size_t{0}, 0);
+        const auto x = static_cast<unsigned char>(known[i]);
+        const auto y = static_cast<unsigned char>(given[i & inside]) & inside;
         difference = difference | static_cast<unsigned>(x ^ y);
     }
     return difference == 0;
+}
+
+SipKey random_key() {
+    std::random_device random;
+    const auto word = [&random] { return std::uint64_t{random()} << 32 | random(); };
+    return {word(), word()};
 }
 
 }  // namespace
@@ -72,62 +86,73 @@ GateVerdict Gate::check(const Tree& body) const {
     Value token = auth["application_token"];
     if (auth.rewritten() || token.rewritten()) return GateVerdict::token_repeated;
     if (!token.is_text()) return GateVerdict::token_missing;
-    bool right = matches(entries_[entry_of(auth)], token.text());
-    return right ? GateVerdict::allowed : GateVerdict::token_wrong;
+    const Found found = entry_of(auth);
+    const bool right = matches(entries_[found.entry], token.text());
+    return (right & found.known) ? GateVerdict::allowed : GateVerdict::token_wrong;
 }
 
 bool Gate::knows(const Tree& body) const {
-    return entry_of(body.root()["auth"]) != unknown;
+    return entry_of(body.root()["auth"]).known;
 }
 
 bool Gate::domain_differs(const Tree& body) const {
     Value auth = body.root()["auth"];
-    std::size_t entry = by_member_id_.find(auth["member_id"].text());
-    const std::string& known = entries_[entry].domain;
+    const Found found = by_member_id_.find(auth["member_id"].text());
+    const std::string& known = entries_[found.known ? found.entry : nobody].domain;
     std::string_view received = auth["domain"].text();
     return !known.empty() && !received.empty() && !equal_ignoring_case(known, received);
 }
 
-void Gate::Index::add(const std::string& name, std::size_t entry) {
-    items_.push_back({std::hash<std::string_view>{}(name), name, entry});
+Gate::Index::Index() : key_(random_key()), second_key_(random_key()) {}
+
+Gate::Index::Item Gate::Index::item_of(std::string_view name, std::size_t entry) const {
+    return {siphash(key_, name), siphash(second_key_, name), entry};
 }
 
+void Gate::Index::add(const std::string& name, std::size_t entry) {
+    items_.push_back(item_of(name, entry));
+}
+
+// What fills it up leads to an entry as any other item does, but has no name.
 void Gate::Index::seal() {
-    std::size_t size = std::bit_ceil(std::max<std::size_t>(1, items_.size()));
-    items_.resize(size, {std::numeric_limits<std::size_t>::max(), "", unknown});
+    const std::size_t entry = items_.empty() ? nobody : items_.back().entry;
+    const std::size_t size = std::bit_ceil(std::max<std::size_t>(1, items_.size()));
+    items_.resize(size, {std::numeric_limits<std::uint64_t>::max(), 0, entry});
     std::ranges::sort(items_, {}, &Item::hash);
 }
 
-// A binary search without a branch on its outcome, and always one name to compare.
-std::size_t Gate::Index::find(std::string_view name) const {
-    std::size_t hash = std::hash<std::string_view>{}(name);
+// A binary search without a branch on its outcome.
+Gate::Found Gate::Index::find(std::string_view name) const {
+    const Item wanted = item_of(name, nobody);
     std::size_t at = 0;
     for (std::size_t step = items_.size() / 2; step > 0; step /= 2) {
-        at += step * static_cast<std::size_t>(items_[at + step - 1].hash < hash);
+        at += step * static_cast<std::size_t>(items_[at + step - 1].hash < wanted.hash);
     }
-    // Past a name of the same hash, should there ever be one.
-    while (at + 1 < items_.size() && items_[at + 1].hash == hash && items_[at].name != name) ++at;
-    return items_[at].entry * static_cast<std::size_t>(items_[at].name == name);
+    const Item& item = items_[at];
+    const std::uint64_t difference =
+        (item.hash ^ wanted.hash) | (item.second_hash ^ wanted.second_hash);
+    return {item.entry, difference == 0};
 }
 
 // Both indexes are asked whatever the first says, for the same work with each sender.
-std::size_t Gate::entry_of(Value auth) const {
-    std::size_t by_member_id = by_member_id_.find(auth["member_id"].text());
-    std::size_t by_domain = by_domain_.find(lower(auth["domain"].text()));
-    auto otherwise = [](std::size_t entry, std::size_t next) {
-        return entry + next * static_cast<std::size_t>(entry == unknown);
-    };
-    return otherwise(otherwise(by_member_id, by_domain), anyone_);
+Gate::Found Gate::entry_of(Value auth) const {
+    const Found by_member_id = by_member_id_.find(auth["member_id"].text());
+    const Found by_domain = by_domain_.find(lower(auth["domain"].text()));
+    const bool has_anyone = anyone_ != nobody;
+    const std::size_t otherwise = select(has_anyone, anyone_, by_member_id.entry);
+    return {select(by_member_id.known, by_member_id.entry,
+                   select(by_domain.known, by_domain.entry, otherwise)),
+            (by_member_id.known | by_domain.known | has_anyone) != 0};
 }
 
 // All tokens are compared, each over its full width, with no branch on an outcome.
 bool Gate::matches(const Entry& entry, std::string_view token) const {
-    std::string given(width_, '\0');
-    token.copy(given.data(), width_);
+    const std::size_t length = token.size();
+    if (token.empty()) token = std::string_view("", 1);
     unsigned right = 0;
     for (const Token& known : entry.tokens) {
-        unsigned same_bytes = equal_in_constant_time(known.bytes, given) ? 1 : 0;
-        unsigned same_length = known.length == token.size() ? 1 : 0;
+        const unsigned same_bytes = equal_in_constant_time(known.bytes, token) ? 1 : 0;
+        const unsigned same_length = known.length == length ? 1 : 0;
         right |= same_bytes & same_length;
     }
     return right != 0;

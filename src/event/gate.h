@@ -1,16 +1,18 @@
 // The gate: may the sender of this body deliver events here?
 //
-// Fail closed: no portal, no entry.  Tokens are compared in constant time, all of a portal's, and a
-// dummy for an unknown portal, so that time tells neither how much of a token was right nor whether
-// a portal is known.
+// Fail closed: no portal, no entry.  Tokens are compared in constant time, all of a portal's, and
+// another portal's for an unknown one, so that time tells neither how much of a token was right nor
+// whether a portal is known: it depends on the lengths of what was sent, which the sender knows.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "config/config.h"
+#include "event/siphash.h"
 #include "event/tree.h"
 
 namespace bx {
@@ -56,31 +58,41 @@ private:
         std::string domain;
         std::vector<Token> tokens;  // as many for every portal
     };
+    struct Found {
+        std::size_t entry;
+        bool known;  // false: the entry is another's, on which the same work is done for nothing
+    };
     // From a name to its place in entries_, in as many steps for a name that is there as for any
-    // other: sorted by hash, and filled up to a power of two.
+    // other: sorted by hash, and filled up to a power of two.  Names are compared by 128 bits of
+    // hashes under keys of this process's own, so that no byte of them is looked at twice.
     class Index {
     public:
+        Index();
         void add(const std::string& name, std::size_t entry);
         void seal();  // after the last add()
-        std::size_t find(std::string_view name) const;  // 0: not there
+        Found find(std::string_view name) const;
 
     private:
         struct Item {
-            std::size_t hash;
-            std::string name;
+            std::uint64_t hash;
+            std::uint64_t second_hash;
             std::size_t entry;
         };
+        Item item_of(std::string_view name, std::size_t entry) const;
+
+        SipKey key_;
+        SipKey second_key_;
         std::vector<Item> items_;
     };
 
-    std::size_t entry_of(Value auth) const;
+    Found entry_of(Value auth) const;
     bool matches(const Entry& entry, std::string_view token) const;
 
     std::size_t width_ = 0;        // of the longest token
-    std::vector<Entry> entries_;   // the first is the unknown portal's: dummies alone
+    std::vector<Entry> entries_;   // the first is nobody's: dummies alone
     Index by_member_id_;
     Index by_domain_;
-    std::size_t anyone_ = 0;
+    std::size_t anyone_ = 0;       // the entry of the block with neither; 0: there is none
 };
 
 }  // namespace bx

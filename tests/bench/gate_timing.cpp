@@ -1,6 +1,7 @@
 // Does the time of a refusal tell anything?  Bodies of one length that differ in what is wrong with
 // them are judged in random order, first by the gate alone, then with their decoding; of each kind
-// the mean, the deviation, and Welch's t against the first: below 4.5 is no difference (dudect).
+// the mean, the deviation, the difference from the first's mean, its standard error, and Welch's t,
+// their quotient: below 4.5 is no difference (dudect).
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -96,9 +97,10 @@ double variance_of(const std::vector<double>& samples) {
     return sum / static_cast<double>(samples.size() - 1);
 }
 
-double welch_t(const std::vector<double>& a, const std::vector<double>& b) {
-    auto error = [](const auto& x) { return variance_of(x) / static_cast<double>(x.size()); };
-    return (mean_of(a) - mean_of(b)) / std::sqrt(error(a) + error(b));
+// Of the difference of the means.
+double standard_error(const std::vector<double>& a, const std::vector<double>& b) {
+    auto of = [](const auto& x) { return variance_of(x) / static_cast<double>(x.size()); };
+    return std::sqrt(of(a) + of(b));
 }
 
 // SAMPLE of each kind's body, ROUNDS times, in an order that is new each round.
@@ -123,14 +125,15 @@ void measure(std::vector<Kind>& kinds, std::size_t rounds,
 }
 
 void print(const char* title, const std::vector<Kind>& kinds) {
-    std::printf("%-20s %10s %10s %10s %8s\n", title, "mean ns", "stddev", "diff ns", "t");
+    std::printf("%-20s %10s %10s %10s %10s %8s\n", title, "mean ns", "stddev", "diff ns", "error",
+                "t");
     for (const Kind& kind : kinds) {
         // Many portals are compared with many, one with itself.
         const Kind& first = kind.bodies.size() > 1 ? kinds[kinds.size() - 2] : kinds.front();
-        const std::vector<double>& base = first.samples;
-        std::printf("%-20s %10.2f %10.2f %+10.2f %8.1f\n", kind.name, mean_of(kind.samples),
-                    std::sqrt(variance_of(kind.samples)), mean_of(kind.samples) - mean_of(base),
-                    welch_t(kind.samples, base));
+        const double difference = mean_of(kind.samples) - mean_of(first.samples);
+        const double error = standard_error(kind.samples, first.samples);
+        std::printf("%-20s %10.2f %10.2f %+10.2f %10.3f %8.1f\n", kind.name, mean_of(kind.samples),
+                    std::sqrt(variance_of(kind.samples)), difference, error, difference / error);
     }
 }
 
