@@ -11,7 +11,7 @@ build='g++ make pkg-config libfcgi-dev libcgicc-dev libsqlite3-dev libpq-dev lib
 demo='nginx-light curl'
 tests='libboost-test-dev clang libclang-rt-14-dev apache2 libapache2-mod-fcgid apache2-suexec-custom
 lighttpd spawn-fcgi libfcgi-bin systemd jq python3 python3-pytest php-cli php-cgi mandoc shellcheck
-autoconf procps sqlite3 postgresql python3-psycopg2 wrk openssl'
+autoconf procps sqlite3 postgresql python3-psycopg2 wrk openssl strace'
 bench='wrk php-fpm php-cli php-cgi php-sqlite3 webhook fcgiwrap spawn-fcgi apache2 libapache2-mod-fcgid
 python3 procps'
 # To make packages, and machines without anything on which to try them.

@@ -338,10 +338,10 @@ class Site:
         """The processes that were started and run still, in that order."""
         return [process for process in self._processes if process.running()]
 
-    def serve(self, *arguments, as_root=False, config=None):
-        """Starts `bxhook serve --listen` and waits until it takes connections."""
+    def serve(self, *arguments, as_root=False, config=None, under=()):
+        """Starts `bxhook serve --listen`, UNDER another program, and waits until it takes connections."""
         self.gateway = self.start(
-            [self.binary, "serve", "--config", config or self.config, "--listen", f"unix:{self.socket}", *arguments],
+            [*under, self.binary, "serve", "--config", config or self.config, "--listen", f"unix:{self.socket}", *arguments],
             "gateway.log", **({"user": False} if as_root else {}))
         wait_for(lambda: can_connect(self.socket) or not self.gateway.running(), "the gateway's socket")
         assert self.gateway.running(), self.gateway.text()
@@ -363,10 +363,10 @@ class Site:
                 return int(fields[4])
         return None
 
-    def run(self, *arguments, input=b"", check=True, env=None):
-        """`bxhook ARGUMENTS --config ...`, typed by the site's user."""
+    def run(self, *arguments, input=b"", check=True, env=None, under=()):
+        """`bxhook ARGUMENTS --config ...`, UNDER another program, typed by the site's user."""
         done = subprocess.run(
-            [self.binary, *map(str, arguments), "--config", str(self.config)], input=input,
+            [*under, self.binary, *map(str, arguments), "--config", str(self.config)], input=input,
             capture_output=True, timeout=60, cwd="/", env={"PATH": "/usr/bin:/bin"} | self.env | (env or {}),
             **as_user(self.user))
         if check:

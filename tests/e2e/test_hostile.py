@@ -310,3 +310,62 @@ def test_a_refused_cgi_request_touches_no_store(site):
     refuse_each(ask)
     state = site.home / "state"
     assert not state.exists() or list(state.iterdir()) == []
+
+
+# System calls on the store, counted.  To look at a name (is it still that file, whose is it) is none:
+# the gateway does so once a second, whatever comes.
+LOOKS = ("stat(", "lstat(", "newfstatat(", "statx(", "access(")
+
+
+class Trace:
+    """The system calls of a program that is run `under` it."""
+
+    def __init__(self, site):
+        self.path = site.run_dir / "trace"
+        self.under = ["strace", "-D", "-y", "-s", "0", "-o", self.path]
+        self.state = f"{site.home / 'state'}/"
+
+    def calls(self):
+        return self.path.read_text().splitlines()
+
+    def is_waiting(self):
+        """True when the gateway has done with what came, also what follows an answer."""
+        return self.calls()[-1].startswith(("epoll_wait(", "epoll_pwait("))
+
+    def on_store(self, since=0):
+        return [call for call in self.calls()[since:] if self.state in call and not call.startswith(LOOKS)]
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_refused_request_makes_no_call_on_the_store(site, kind):
+    trace = Trace(site)
+    site.configure(worker="start manual")
+    site.serve(under=trace.under)
+    status, options, body = REFUSED[kind]
+    assert client.fastcgi(site.socket, bitrix.body()).event  # the store is open
+    wait_for(trace.is_waiting, "the gateway to wait")
+    assert trace.on_store()
+    before = len(trace.calls())
+    for _ in range(20):
+        assert client.fastcgi(site.socket, body, **options).status == status
+    wait_for(trace.is_waiting, "the gateway to wait")
+    between = len(trace.calls())
+    assert between >= before + 20 and trace.on_store(before) == []
+    assert client.fastcgi(site.socket, bitrix.body()).event
+    wait_for(lambda: trace.on_store(between), "the calls of an event")
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_refused_cgi_request_makes_no_call_on_the_store(site, kind):
+    site.configure(worker="start manual")
+
+    def ask(body, **options):
+        trace = Trace(site)
+        env = client.cgi_variables(body, **options) | {"BXHOOK_CONFIG": str(site.config)}
+        answer = client.parse_cgi(site.run(input=body, env=env, under=trace.under).stdout)
+        wait_for(lambda: "exited with 0" in trace.calls()[-1], "the end of the trace")
+        return answer.status, trace.on_store()
+    status, options, body = REFUSED[kind]
+    answered, calls = ask(bitrix.body())  # makes the store
+    assert answered == 200 and any("fdatasync" in call for call in calls)
+    assert ask(body, **options) == (status, [])
