@@ -59,12 +59,12 @@ Loaded load(const std::string& path, Findings& findings) {
 // What follows is looked at with the eyes of the user that gateway and worker run as.  False when
 // they cannot be had: what another user may or may not do tells nothing.
 bool become_owner(const Config& config, Findings& findings) {
-    std::string dir = directory_of(config.store);
+    std::string dir = directory_of(config.seat);
     struct stat info {};
     // It would be made now, and a check changes nothing.
-    if (config.store.starts_with('/') && ::stat(dir.c_str(), &info) != 0) return true;
+    if (::stat(dir.c_str(), &info) != 0) return true;
     try {
-        become_store_owner(config.store);
+        become_store_owner(config.seat);
     } catch (const Error& error) {
         bool of_root = info.st_uid == 0;
         findings.error(store_without_password(config.store), error.what(),

@@ -178,7 +178,8 @@ void check_hidden(const std::string& url, Trust trust, const Config& config, Fin
     std::string bare = url.substr(0, url.find('?'));
     std::string base = bare.substr(0, bare.rfind('/') + 1);
     std::vector<std::string> paths = some_hooks(config.hooks_dir);
-    paths.insert(paths.begin(), {config.path, config.store});
+    if (!is_store_url(config.store)) paths.insert(paths.begin(), config.store);
+    paths.insert(paths.begin(), config.path);
     for (const std::string& path : paths) {
         std::optional<std::string> dir = web_directory(path);
         if (!dir) continue;

@@ -107,7 +107,9 @@ void write_workers(JsonWriter& json, const StoreStatus& store) {
         json.field("version", worker.version);
         write_time(json, "since", worker.since);
         json.field("running", worker.running);
-        json.key("config_error").value_or_null(worker.config_error).end_object();
+        json.key("config_error").value_or_null(worker.config_error);
+        write_time(json, "seen_at", worker.seen_at);
+        json.end_object();
     }
     json.end_array();
 }
@@ -218,10 +220,12 @@ private:
         }
         if (report.store->worker_runs && report.store->workers.empty()) line("worker", "starting");
         for (const WorkerRecord& worker : report.store->workers) {
-            line("worker", "pid " + std::to_string(worker.pid) + " on " + worker.host +
+            std::string text = "pid " + std::to_string(worker.pid) + " on " + worker.host +
                                ", version " + worker.version + ", started " +
                                relative_time(worker.since, now_) + ", running " +
-                               std::to_string(worker.running));
+                               std::to_string(worker.running);
+            if (worker.seen_at) text += ", seen " + relative_time(*worker.seen_at, now_);
+            line("worker", text);
         }
     }
 

@@ -168,8 +168,8 @@ std::string launch_text(const Hook& hook, const StoredEvent& event) {
 
 // Hooks are looked at, and HOME told, as the user they would run as.
 void become_hooks_user(const Config& config) {
-    bool there = ::access(directory_of(config.store).c_str(), F_OK) == 0;
-    if (::geteuid() == 0 && there) become_store_owner(config.store);
+    bool there = ::access(directory_of(config.seat).c_str(), F_OK) == 0;
+    if (::geteuid() == 0 && there) become_store_owner(config.seat);
 }
 
 std::string dry_run_text(const Arrival& arrival, const Config& config) {
@@ -211,8 +211,8 @@ int put_into_store(const Arrival& arrival, const Config& config) {
     }
     std::string name = std::to_string(*number);
     print("event " + name + " is in the store, as a test; 'bxhook show " + name + "' tells more\n");
-    summon_worker(config.store, config.path, config.worker.auto_start);
-    if (!config.worker.auto_start && !worker_runs(config.store)) {
+    summon_worker(config.seat, config.path, config.worker.auto_start);
+    if (!config.worker.auto_start && !store->status(wall_now()).worker_runs) {
         remark("no worker runs and worker.start is manual: 'bxhook work --once' runs what is due");
     }
     return 0;

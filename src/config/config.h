@@ -93,6 +93,9 @@ struct Config {
 
     std::string path;          // of the file, absolute
     std::string store;         // absolute path of the SQLite file, or "postgresql://..."
+    // What this host's files of the store are named after (SEAT.lock, SEAT.wake, and bxhook.log
+    // beside them): the SQLite file itself; with PostgreSQL "state/worker" beside the config.
+    std::string seat;
     std::string hooks_dir;     // absolute
     std::string portals_file;  // absolute; empty: none
     std::vector<Portal> portals;
@@ -128,6 +131,9 @@ std::string print_config(const Config& config);
 // True for the name of a variable (of a hook's `env`) that is likely to hold a password: a guess,
 // on the safe side, for what is shown.
 bool looks_secret(std::string_view variable);
+
+// True for "postgresql://..." (or "postgres://..."), false for the path of a SQLite file.
+bool is_store_url(std::string_view store);
 
 // The URL without its password ("postgresql://user:***@host/db"); a path as it is.
 std::string store_without_password(const std::string& store);

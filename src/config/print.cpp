@@ -90,6 +90,10 @@ bool looks_secret(std::string_view variable) {
         marks, [&](std::string_view mark) { return name.find(mark) != std::string::npos; });
 }
 
+bool is_store_url(std::string_view store) {
+    return store.starts_with("postgresql://") || store.starts_with("postgres://");
+}
+
 std::string store_without_password(const std::string& store) {
     std::size_t scheme = store.find("://");
     if (scheme == std::string::npos) return store;

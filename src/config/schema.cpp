@@ -143,7 +143,7 @@ std::optional<KeyValue> parse_quantity(const KeySpec& spec, const std::string& t
 
 std::optional<KeyValue> parse_store(const std::string& text, const std::string& dir,
                                     std::string& problem) {
-    if (text.starts_with("postgresql://")) return KeyValue{0, text};
+    if (is_store_url(text)) return KeyValue{0, text};
     // Not shown: such a URL may carry a password.
     if (text.find("://") != std::string::npos) {
         problem = "is no kind of store: a path, or postgresql://...";

@@ -43,7 +43,7 @@ Gateway::Gateway(std::string config_path, Options options, Log& log)
       file_(ConfigFile::pending(std::move(config_path), ConfigPart::gateway)),
       store_(
           [this](const std::string& place, const StoreOptions& wanted) {
-              options_.become_owner(place);
+              options_.become_owner(config_->seat);
               return options_.open(place, wanted);
           },
           StoreOptions{.one_shot = options_.one_shot, .give_up = options_.give_up}) {
@@ -239,7 +239,7 @@ void Gateway::refresh_config(bool force) {
 
 void Gateway::apply_config() {
     try {
-        options_.become_owner(config_->store);  // before any file, of the log too, is made
+        options_.become_owner(config_->seat);  // before any file, of the log too, is made
     } catch (const std::exception& error) {
         report("the store cannot be used", error.what());
     }
@@ -307,7 +307,7 @@ void Gateway::summon_worker() {
     if (!config_) return;
     owes_worker_ = false;
     try {
-        if (wake_worker(config_->store) == WakeResult::woken || !config_->worker.auto_start) return;
+        if (wake_worker(config_->seat) == WakeResult::woken || !config_->worker.auto_start) return;
         Millis now = steady_now();
         // The one just started looks into the store when it is up; but it may have died.
         owes_worker_ = now < next_start_;

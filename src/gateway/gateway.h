@@ -28,7 +28,7 @@ public:
         std::function<bool()> give_up = stop_requested;
         // What reaches beyond this class; tests put their own in its place.
         StoreOpener open = open_store;
-        std::function<void(const std::string& store)> become_owner = become_store_owner;
+        std::function<void(const std::string& seat)> become_owner = become_store_owner;
         std::function<void(const std::string& config_path)> start = start_worker;
     };
     // Takes the answer to the request of that index.

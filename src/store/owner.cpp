@@ -79,9 +79,8 @@ void become(const User& user) {
 
 }  // namespace
 
-void become_store_owner(const std::string& store) {
-    if (store.starts_with("postgresql://") || store.starts_with("postgres://")) return;
-    std::string dir = directory_of(store);
+void become_store_owner(const std::string& seat) {
+    std::string dir = directory_of(seat);
     std::optional<struct stat> found = look_at_directory(dir);
     struct stat info = found ? *found : make_directory(dir);
     uid_t self = ::geteuid();

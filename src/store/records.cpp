@@ -35,6 +35,11 @@ std::optional<DeliveryState> delivery_state(std::string_view name) {
     return std::nullopt;
 }
 
+std::string lane_of(const EventFacts& facts) {
+    if (facts.id.empty()) return {};
+    return std::to_string(facts.kind.size()) + ':' + facts.kind + facts.id;
+}
+
 std::string no_delivery(EventNumber event, const std::string& hook, EventState state) {
     const std::string number = std::to_string(event);
     std::string text = "there is no delivery " + number;

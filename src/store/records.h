@@ -27,6 +27,10 @@ std::optional<DeliveryState> delivery_state(std::string_view name);
 // has none yet, or none at all.
 std::string no_delivery(EventNumber event, const std::string& hook, EventState state);
 
+// The key of an entity within a hook and portal: unlike for unlike pairs of kind and id, whatever
+// their bytes; empty without an id.
+std::string lane_of(const EventFacts& facts);
+
 // An event to be added.  Body and secrets are encode_payload's.
 struct NewEvent {
     EventFacts facts;
@@ -165,6 +169,7 @@ struct WorkerRecord {
     Millis since = 0;
     int running = 0;
     std::string config_error;
+    std::optional<Millis> seen_at;  // its last sign of life, where it must give one
 };
 
 // A lane that stands still: its head has failed, and waits for its next attempt or is in it.

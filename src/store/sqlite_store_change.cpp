@@ -245,9 +245,4 @@ std::string secrets_in(Database& database, std::int64_t slot) {
     return data.substr(length_size, size);
 }
 
-std::string lane_of(const EventFacts& facts) {
-    if (facts.id.empty()) return {};
-    return std::to_string(facts.kind.size()) + ':' + facts.kind + facts.id;
-}
-
 }  // namespace bx

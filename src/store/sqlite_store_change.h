@@ -86,7 +86,4 @@ private:
 // The secrets of a slot, as they were given.
 std::string secrets_in(Database& database, std::int64_t slot);
 
-// The key of an entity within a hook and portal: unlike for unlike pairs, whatever the bytes.
-std::string lane_of(const EventFacts& facts);
-
 }  // namespace bx

@@ -275,7 +275,7 @@ void SqliteStore::read_workers(StoreStatus& status) {
     while (rows.next()) {
         // One worker runs all that is running.
         status.workers.push_back({rows.text(0), rows.number(1), rows.text(2), rows.number(3),
-                                  static_cast<int>(status.running), rows.text(4)});
+                                  static_cast<int>(status.running), rows.text(4), {}});
     }
 }
 

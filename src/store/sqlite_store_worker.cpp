@@ -202,7 +202,7 @@ std::vector<Claim> SqliteStore::claim_ready(Change& change, std::size_t slots, c
         if (!next) break;
         hook = *next;
         const auto [place, is_new] = left.try_emplace(hook, 0);
-        if (is_new) place->second = room(hook);
+        if (is_new) place->second = room_left(hook, room);
         if (place->second == 0) {
             if (++refused > left.size()) break;
             continue;
@@ -213,6 +213,14 @@ std::vector<Claim> SqliteStore::claim_ready(Change& change, std::size_t slots, c
         claims.push_back(start(change, next_ready_event(hook), hook, now));
     }
     return claims;
+}
+
+std::size_t SqliteStore::room_left(const std::string& hook, const Room& room) {
+    const std::size_t most = room(hook);
+    const std::int64_t now = db_.number("SELECT n FROM tally WHERE hook = ? AND what = ?",
+                                        {hook, name_of(running)});
+    const auto taken = static_cast<std::size_t>(std::max(now, std::int64_t{0}));
+    return most > taken ? most - taken : 0;
 }
 
 std::optional<std::string> SqliteStore::next_ready_hook(const std::string& after) {

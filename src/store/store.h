@@ -33,6 +33,12 @@ public:
     using StoreError::StoreError;
 };
 
+// The store's server does not answer, or takes no writes (it starts, stops or is a standby).
+class StoreAway : public StoreError {
+public:
+    using StoreError::StoreError;
+};
+
 // The store was made by a newer major version, or is no store of ours at all.
 class StoreVersionError : public StoreError {
 public:
@@ -95,13 +101,16 @@ public:
     // its due time and attempts.
     virtual void dispatch(std::span<const Dispatch> verdicts, Millis now) = 0;
 
-    // Claims up to SLOTS deliveries that are due at NOW and free in their lane, makes them
-    // `running` and records attempt and run name.  ROOM tells how many more of a hook may run now
-    // (0: full, disabled).  Slots go round the hooks, within a hook round the portals, across
-    // calls; within a hook and portal the smallest N first.
+    // Claims up to SLOTS deliveries that are due at NOW and free in their lane, for this worker,
+    // with attempt and run name.  ROOM tells how many of a hook may run at a time, whoever runs
+    // them (0: disabled).  Slots go round the hooks, within a hook round the portals, across calls;
+    // within a hook and portal the smallest N first.
     virtual std::vector<Claim> claim(
         std::size_t slots, const std::function<std::size_t(const std::string& hook)>& room,
         Millis now) = 0;
+    // Makes claims `running`: call it right before their runs start.  Where claims have no lease,
+    // `claim` has done it.
+    virtual void started(std::span<const Claim> claims) { static_cast<void>(claims); }
     // Records ended runs.  One whose delivery is not `running` in that attempt any more changes
     // nothing.  Where an event's last delivery ended and none is dead, its secrets are erased.
     virtual void finish(std::span<const Finish> runs) = 0;
@@ -116,7 +125,8 @@ public:
     // The output so far of a run, for `logs --follow`.
     virtual void save_output(EventNumber event, const std::string& hook, int attempt,
                              const Output& out, const Output& err) = 0;
-    // The deliveries left `running`: at a worker's start, all of them are a dead worker's.
+    // The deliveries left `running`: a dead worker's, which are this one's from now on, and those
+    // this one has claimed.
     virtual std::vector<Orphan> orphans() = 0;
     // The earliest due time later than NOW of a delivery that could then be claimed; none: nothing
     // waits for a time.
@@ -128,9 +138,16 @@ public:
     bool has_unfinished() { return unfinished() > 0; }
     // Deliveries a person wants ended (cancel --kill): those of the running ones marked so.
     virtual std::vector<DeliveryName> kill_wishes() = 0;
-    // Shows (or, with none, takes back) this worker in `status`.
+    // Shows (or takes back) this worker in `status`.
     virtual void register_worker(const WorkerRecord& worker) = 0;
     virtual void unregister_worker(const WorkerRecord& worker) = 0;
+    // For so long after the beginning of its last register_worker a worker's deliveries are its
+    // own, then they are orphans to the others.  None: for ever, there is one worker.
+    virtual std::optional<Millis> lease() const { return std::nullopt; }
+    // Readable when there may be something new in the store; `take_wakes` then tells whether there
+    // is, and makes it unreadable again.  -1: it has none now.
+    virtual int wake_fd() { return -1; }
+    virtual bool take_wakes() { return false; }
     // House-keeping that must not wait for ever: erased secrets leave the store's files (SQLite:
     // WAL checkpoint with TRUNCATE).  True when nothing is left to do.
     virtual bool scrub() = 0;
@@ -158,11 +175,10 @@ public:
     virtual std::size_t prune(const PruneOrder& order) = 0;
 };
 
-// Opens the store of PLACE (Config::store).  Throws StoreError, which names the place; a
-// postgresql:// store is "not in this version".
+// Opens the store of PLACE (Config::store).  Throws StoreError, which names the place.
 std::unique_ptr<Store> open_store(const std::string& place, const StoreOptions& options);
 
-// The kinds of store this build has: {"sqlite"}.
+// The kinds of store that can be opened: {"sqlite"}, and "postgresql" when its module is there.
 std::vector<std::string> store_kinds();
 
 }  // namespace bx

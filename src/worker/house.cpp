@@ -12,6 +12,11 @@ namespace bx {
 
 namespace {
 
+// Of the lease: how often it is renewed in its time, and what of it is kept for ending runs: kill_delay
+// and an answer of the store that is waited for in vain.
+constexpr Millis renewals = 10;
+constexpr Millis lease_margin = kill_delay + 3 * second;
+
 constexpr Millis scrub_limit = 50 * second;  // the contract's minute, with room for the work itself
 
 std::string host_name() {
@@ -26,7 +31,6 @@ void Loop::keep_house() {
     if (now_ >= second_at_) {
         second_at_ = now_ + second;
         save_outputs();
-        show_worker();
     }
     if (now_ >= minute_at_) {
         minute_at_ = now_ + minute;
@@ -61,12 +65,26 @@ void Loop::show_worker() {
     }
     record.running = static_cast<int>(runs_.size());
     record.config_error = config_file_.error().empty() ? hooks_.problem() : config_file_.error();
-    if (record.pid == shown_.pid && record.running == shown_.running &&
-        record.config_error == shown_.config_error) {
-        return;
-    }
+    const std::optional<Millis> lease = store_.lease();
+    const bool changed = record.pid != shown_.pid || record.running != shown_.running ||
+                         record.config_error != shown_.config_error;
+    if (!changed && !(lease && now_ >= shown_at_ + *lease / renewals)) return;
+    const Millis begun = steady_now();
     store_.register_worker(record);
     shown_ = std::move(record);
+    shown_at_ = begun;
+    if (lease) starts_until_ = begun + *lease - lease_margin;
+    cut_off_ = false;
+}
+
+// A worker that cannot reach the store ends what it runs while that is still its own.
+void Loop::watch_lease() {
+    if (now_ < starts_until_ || runs_.size() == 0) return;
+    if (!cut_off_) {
+        log_.error("cannot renew the lease: ending all runs", {{"running", runs_.size()}});
+    }
+    cut_off_ = true;
+    runs_.end_all(AttemptResult::interrupted, now_);
 }
 
 // It runs, or has ended and could not be recorded yet.
@@ -82,6 +100,8 @@ bool Loop::is_ours(const Orphan& orphan) const {
 void Loop::adopt_orphans() {
     const ConfigPtr& config = config_file_.current();
     if (!config) return;
+    const std::optional<Millis> lease = store_.lease();
+    adopt_at_ = now_ + (lease ? *lease / renewals : minute);
     for (const Orphan& orphan : store_.orphans()) {
         if (is_ours(orphan)) continue;
         log_.warning("a run was lost", {{"event", orphan.event},
@@ -98,7 +118,7 @@ void Loop::watch_clock() {
     const Millis step = ahead - std::exchange(wall_ahead_, ahead);
     if (step > -second && step < second) return;
     log_.warning("the clock was set", {{"by", (step < 0 ? "-" : "") + duration_text(std::abs(step))}});
-    refresh_at_ = second_at_ = minute_at_ = 0;
+    refresh_at_ = second_at_ = minute_at_ = adopt_at_ = 0;
 }
 
 // No delivery is to wait for longer than its hook may have it wait, whatever the clock was.
@@ -139,7 +159,7 @@ void Loop::note_trouble(const std::string& what, Millis retry_after) {
     }
     trouble_ = what;
     store_at_ = now_ + retry_after;
-    minute_at_ = 0;  // a claim may have been committed after all
+    adopt_at_ = 0;  // a claim may have been committed after all
     more_ = true;
 }
 

@@ -96,6 +96,7 @@ void Loop::turn() {
     watch_clock();
     try {
         if (stopping_ && now_ >= grace_until_) runs_.end_all(AttemptResult::interrupted, now_);
+        watch_lease();
         runs_.reap(now_);
         runs_.tick(now_);
         collect();
@@ -119,7 +120,8 @@ bool Loop::has_store_work() const {
 void Loop::use_store() {
     // What others leave for us: they woke us, or it is looked for each second.
     const bool look = std::exchange(more_, false) || woken_ || now_ >= second_at_;
-    if (now_ >= minute_at_) adopt_orphans();
+    if (now_ >= second_at_) show_worker();
+    if (now_ >= adopt_at_) adopt_orphans();
     record_and_start();
     if (look && !stopping_ && match()) record_and_start();
     if (look && runs_.size() > 0) obey_kill_wishes();
@@ -132,7 +134,9 @@ void Loop::use_store() {
 
 void Loop::wait() {
     try {
-        std::vector<pollfd> set{{signals_.fd(), POLLIN, 0}, {seat_.wake_fd(), POLLIN, 0}};
+        std::vector<pollfd> set{{signals_.fd(), POLLIN, 0},
+                                {seat_.wake_fd(), POLLIN, 0},
+                                {store_.wake_fd(), POLLIN, 0}};
         runs_.append_to(set);
         if (::poll(set.data(), set.size(), static_cast<int>(wait_time())) <= 0) return;
         if (set[0].revents != 0) take_signals();
@@ -141,7 +145,8 @@ void Loop::wait() {
             woken_ = true;
             called_ = called_ || stopping_;
         }
-        runs_.handle(set.data() + 2);
+        if (set[2].revents != 0 && store_.take_wakes()) woken_ = true;
+        runs_.handle(set.data() + 3);
     } catch (const std::exception& error) {  // out of memory
         note_trouble(error.what(), second);
     }
@@ -159,6 +164,7 @@ Millis Loop::wait_time() const {
         if (pruning_) until = std::min(until, prune_at_);
     }
     if (hooks_.settled_at() > now) until = std::min(until, hooks_.settled_at());
+    if (runs_.size() > 0 && starts_until_ > now) until = std::min(until, starts_until_);
     if (stopping_ && grace_until_ > now) until = std::min(until, grace_until_);
     return std::max(until - now, Millis{0});
 }
@@ -301,6 +307,7 @@ void Loop::record_and_start() {
     if (ended || !claims.empty()) progress_ = true;
     unscrubbed_ = unscrubbed_ || ended;
     finishes_.clear();
+    store_.started(claims);
     for (const Claim& claim : claims) start(claim);
     if (claims.size() < slots) next_due_ = store_.next_due(wall);
 }
@@ -308,8 +315,9 @@ void Loop::record_and_start() {
 // How many hooks may be started now.
 std::size_t Loop::free_slots() const {
     const ConfigPtr& config = config_file_.current();
+    const bool may = config && !stopping_ && now_ < starts_until_;
     const std::size_t most =
-        config && !stopping_ ? static_cast<std::size_t>(config->worker.concurrency) : 0;
+        may ? static_cast<std::size_t>(config->worker.concurrency) : 0;
     return most > runs_.size() ? most - runs_.size() : 0;
 }
 
@@ -323,7 +331,7 @@ void Loop::refresh() {
             log_.configure(log_settings(*config_file_.current(), options_));
             log_.info("config loaded", {{"config", config_file_.path()}});
             more_ = true;
-            minute_at_ = 0;  // without any config orphans could not be adopted
+            adopt_at_ = 0;  // without any config orphans could not be adopted
             break;
         case ConfigFile::Change::refused:
             log_.error("config refused, the old one stays", {{"problem", config_file_.error()}});
@@ -400,9 +408,7 @@ const HookSettings& Loop::settings_of(const std::string& hook) const {
 
 std::size_t Loop::room(const std::string& hook) const {
     const HookSettings& settings = settings_of(hook);
-    std::size_t most = settings.disabled ? 0 : static_cast<std::size_t>(settings.concurrency);
-    std::size_t running = runs_.count(hook);
-    return most > running ? most - running : 0;
+    return settings.disabled ? 0 : static_cast<std::size_t>(settings.concurrency);
 }
 
 void Loop::start(const Claim& claim) {
@@ -467,7 +473,7 @@ void Loop::fail(const Claim& claim, const std::string& reason, bool for_good) {
 LogSettings log_settings(const Config& config, const WorkerOptions& options) {
     LogSettings settings = config.log;
     if (options.detached && settings.file.empty()) {
-        settings.file = directory_of(config.store) + "/bxhook.log";
+        settings.file = directory_of(config.seat) + "/bxhook.log";
         settings.rotate_at = std::int64_t{10} << 20;
     }
     return settings;

@@ -5,6 +5,7 @@
 // left is kept in memory until it could be recorded.
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <random>
 #include <string>
@@ -65,6 +66,7 @@ private:
     void obey_kill_wishes();
     void save_outputs();
     void show_worker();
+    void watch_lease();
     void adopt_orphans();
     bool is_ours(const Orphan& orphan) const;
     void watch_clock();
@@ -94,6 +96,7 @@ private:
     bool more_ = true;         // and another one would find more
     bool woken_ = true;        // through the FIFO, since the store was last looked at
     bool reload_ = false;      // SIGHUP
+    bool cut_off_ = false;     // from the store for too long to keep runs
     bool stopping_ = false;
     bool called_ = false;      // while stopping: somebody wants a worker
     bool pruning_ = false;
@@ -104,6 +107,10 @@ private:
     Millis refresh_at_ = 0;
     Millis second_at_ = 0;     // what is done once a second
     Millis minute_at_ = 0;
+    Millis adopt_at_ = 0;
+    Millis shown_at_ = 0;
+    // Up to here claims may be made and runs go on: the lease, without what ending them takes.
+    Millis starts_until_ = std::numeric_limits<Millis>::max();
     Millis store_at_ = 0;      // not to be used before
     Millis prune_at_ = 0;      // while pruning: the next step
     Millis trouble_logged_at_ = 0;

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "store/owner.h"
 #include "store/store.h"
@@ -32,11 +33,19 @@ std::unique_ptr<Store> open_patiently(const std::string& place, WorkerSignals& s
     StoreOptions options;
     options.durable = false;
     options.wait = second / 4;  // the hooks' pipes wait as long
-    for (bool said = false;; said = true) {
+    bool said = false;
+    const auto tell = [&](const StoreError& error) {
+        if (!std::exchange(said, true)) {
+            log.warning("waiting for the store", {{"cause", error.what()}});
+        }
+    };
+    for (;;) {
         try {
             return open_store(place, options);
         } catch (const StoreBusy& error) {
-            if (!said) log.warning("waiting for the store", {{"cause", error.what()}});
+            tell(error);
+        } catch (const StoreAway& error) {
+            tell(error);
         }
         signals.wait(second);
         while (int signal = signals.next()) {
@@ -45,29 +54,29 @@ std::unique_ptr<Store> open_patiently(const std::string& place, WorkerSignals& s
     }
 }
 
-// None when another worker serves the store; it has been woken then.  One that is leaving wakes no
+// None when another worker has the seat; it has been woken then.  One that is leaving wakes no
 // more but holds the lock still: that one is waited for.
-std::optional<WorkerSeat> take_seat(const std::string& place, Millis patience) {
+std::optional<WorkerSeat> take_seat(const std::string& path, Millis patience) {
     for (Millis end = steady_now() + patience;;) {
-        WorkerSeat seat(place, 0);
+        WorkerSeat seat(path, 0);
         if (seat.held()) return seat;
-        if (wake_worker(place) == WakeResult::woken || steady_now() >= end) return std::nullopt;
+        if (wake_worker(path) == WakeResult::woken || steady_now() >= end) return std::nullopt;
     }
 }
 
-int work(ConfigFile& file, const std::string& place, const WorkerOptions& options, Log& log) {
+int work(ConfigFile& file, const Config& config, const WorkerOptions& options, Log& log) {
     if (!file.current()) log.error("config refused", {{"problem", file.error()}});
     WorkerSignals signals;
     // What a hook leaves behind becomes our child, so that it can be told when it has ended.
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-    std::unique_ptr<Store> store = open_patiently(place, signals, log);
+    std::unique_ptr<Store> store = open_patiently(config.store, signals, log);
     if (!store) return 0;
-    std::optional<WorkerSeat> seat = take_seat(place, options.once ? 0 : seat_wait);
+    std::optional<WorkerSeat> seat = take_seat(config.seat, options.once ? 0 : seat_wait);
     if (!seat) {
         if (!options.once) log.info("another worker runs");
         return 0;
     }
-    return Loop(file, *store, place, *seat, signals, options, log).run();
+    return Loop(file, *store, config.store, *seat, signals, options, log).run();
 }
 
 }  // namespace
@@ -78,12 +87,12 @@ int run_worker(const std::string& config_path, const WorkerOptions& options, Log
     // Of a config that is wrong only where the gateway does not look, that part is used.
     ConfigPtr config =
         file.current() ? file.current() : load_config(config_path, ConfigPart::gateway);
-    become_store_owner(config->store);
+    become_store_owner(config->seat);
     log.configure(log_settings(*config, options));
-    if (!options.detached) return work(file, config->store, options, log);
+    if (!options.detached) return work(file, *config, options, log);
     try {
         detach();
-        return work(file, config->store, options, log);
+        return work(file, *config, options, log);
     } catch (const std::exception& error) {
         log.error("cannot work", {{"cause", error.what()}});  // nobody reads stderr any more
         throw;

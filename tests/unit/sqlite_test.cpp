@@ -508,4 +508,24 @@ BOOST_AUTO_TEST_CASE(no_statement_walks_over_a_table_that_grows) {
     BOOST_TEST(looked_at > 50U);
 }
 
+BOOST_AUTO_TEST_CASE(only_a_worker_that_lives_is_shown) {
+    Scene s;
+    bx::WorkerRecord worker{"web1", 4711, "1.0.0", s.now, 0, "", {}};
+    s.store().register_worker(worker);
+    BOOST_TEST(s.store().status(s.now).workers.empty());
+    const bx::WorkerSeat seat(s.place(), 0);
+    BOOST_TEST(s.store().status(s.now).workers.size() == 1U);
+    worker.config_error = "unknown key";
+    s.store().register_worker(worker);
+    s.put("1");
+    s.claim(1);
+    const bx::WorkerRecord shown = s.store().status(s.now).workers.at(0);
+    BOOST_TEST(shown.host == "web1");
+    BOOST_TEST(shown.pid == 4711);
+    BOOST_TEST(shown.running == 1);
+    BOOST_TEST(shown.config_error == "unknown key");
+    s.store().unregister_worker(worker);
+    BOOST_TEST(s.store().status(s.now).workers.empty());
+}
+
 BOOST_AUTO_TEST_SUITE_END()

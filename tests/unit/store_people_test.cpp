@@ -320,26 +320,6 @@ BOOST_AUTO_TEST_CASE(a_blocked_lane_is_shown_with_its_reason_and_those_behind) {
     BOOST_TEST(s.store().status(s.now).blocked.size() == 1U);
 }
 
-BOOST_AUTO_TEST_CASE(only_a_worker_that_lives_is_shown) {
-    Scene s;
-    bx::WorkerRecord worker{"web1", 4711, "1.0.0", s.now, 0, ""};
-    s.store().register_worker(worker);
-    BOOST_TEST(s.store().status(s.now).workers.empty());
-    const bx::WorkerSeat seat(s.place(), 0);
-    BOOST_TEST(s.store().status(s.now).workers.size() == 1U);
-    worker.config_error = "unknown key";
-    s.store().register_worker(worker);
-    s.put("1");
-    s.claim(1);
-    const bx::WorkerRecord shown = s.store().status(s.now).workers.at(0);
-    BOOST_TEST(shown.host == "web1");
-    BOOST_TEST(shown.pid == 4711);
-    BOOST_TEST(shown.running == 1);
-    BOOST_TEST(shown.config_error == "unknown key");
-    s.store().unregister_worker(worker);
-    BOOST_TEST(s.store().status(s.now).workers.empty());
-}
-
 // -- Pruning
 
 BOOST_AUTO_TEST_CASE(finished_events_are_pruned_oldest_first_in_steps) {
