@@ -7,6 +7,7 @@ all:
 #   prefix, bindir, sysconfdir, mandir ...   where `make install` puts things (also DESTDIR)
 #   CXX, CXXFLAGS, CPPFLAGS, LDFLAGS         yours; nothing here adds to them, and they win over ours
 #   HARDEN=                                  no hardening flags but yours
+#   PQ_LIBS=                                 without the PostgreSQL module, although libpq is there
 #   DEVELOPER=1                              more warnings, and they are errors
 #   SANITIZE=address,undefined               instrumented build
 #   BUILD=dir                                where objects and test programs go
@@ -15,6 +16,7 @@ all:
 # Targets: all static deps build-deps check demo install uninstall installcheck configure clean distclean
 #   deb dist zip             packages, in $(BUILD)/packages; check-packages builds and tests them all
 #   check-unit T=gate/*      one suite of the unit tests
+#   check-postgres           those of the store again, on a PostgreSQL server
 #   check-e2e  K=nginx       the end-to-end tests whose names match
 #   run-check, run-demo      without looking for missing packages first
 
@@ -29,6 +31,7 @@ BUILD = build
 prefix = /usr/local
 exec_prefix = $(prefix)
 bindir = $(exec_prefix)/bin
+libdir = $(exec_prefix)/lib
 datarootdir = $(prefix)/share
 sysconfdir = $(prefix)/etc
 mandir = $(datarootdir)/man
@@ -44,11 +47,15 @@ ifndef DEPS_CONFIGURED
 DEPS := fcgi cgicc sqlite3 nlohmann_json
 DEPS_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(DEPS) 2>/dev/null)
 DEPS_LIBS := $(shell $(PKG_CONFIG) --libs $(DEPS) 2>/dev/null || echo MISSING)
+# Without libpq there is no PostgreSQL module, and nothing else is missing.
+PQ_CFLAGS := $(shell $(PKG_CONFIG) --cflags libpq 2>/dev/null)
+PQ_LIBS := $(shell $(PKG_CONFIG) --libs libpq 2>/dev/null)
 endif
 TEST_LIBS ?= -lboost_unit_test_framework
 
 # -- What is built.
-LIB_SRC := $(sort $(wildcard src/*/*.cpp))
+MODULE_SRC := $(sort $(wildcard src/postgres/*.cpp))
+LIB_SRC := $(filter-out $(MODULE_SRC),$(sort $(wildcard src/*/*.cpp)))
 TEST_SRC := $(sort $(wildcard tests/unit/*.cpp))
 
 LIB_OBJ = $(LIB_SRC:%.cpp=$(BUILD)/%.o)
@@ -56,6 +63,11 @@ MAIN_OBJ = $(BUILD)/src/main.o
 TEST_OBJ = $(TEST_SRC:%.cpp=$(BUILD)/%.o)
 TOOL_OBJ = $(BUILD)/tests/conformance.o
 PROGRAM = bxhook
+# The PostgreSQL store: loaded by the program, from beside it or from moduledir.
+MODULE_OBJ = $(MODULE_SRC:%.cpp=$(BUILD)/%.o)
+MODULE = $(if $(PQ_LIBS),bxhook-postgresql.so)
+moduledir = $(libdir)/bxhook
+RDYNAMIC = $(if $(MODULE),-rdynamic)
 
 # -- Hardening: what this compiler takes of it.  FORTIFY needs an optimiser, gets in the way of
 # sanitizers, and keeps the level the user gave.
@@ -91,13 +103,13 @@ endif
 # -- Rules.
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all static deps deps-fuzz build-deps check check-unit check-e2e run-check demo run-demo \
+.PHONY: all static deps deps-fuzz build-deps check check-unit check-postgres check-e2e run-check demo run-demo \
 	install uninstall installcheck clean distclean FORCE
 
-all: $(PROGRAM)
+all: $(PROGRAM) $(MODULE)
 
 $(PROGRAM): $(MAIN_OBJ) $(LIB_OBJ)
-	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(PIE) $(ALL_LDFLAGS) -o $@ $(MAIN_OBJ) $(LIB_OBJ) $(DEPS_LIBS) $(LIBS)
+	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(PIE) $(RDYNAMIC) $(ALL_LDFLAGS) -o $@ $(MAIN_OBJ) $(LIB_OBJ) $(DEPS_LIBS) $(LIBS)
 
 # One file that needs nothing of the machine it runs on.  libfcgi can resolve host names and SQLite can
 # load extensions; bxhook uses neither, and without these functions no shared library is ever looked for.
@@ -105,13 +117,26 @@ UNUSED = gethostbyname dlopen dlsym dlclose dlerror
 SMALL = -s -Wl,--gc-sections -z pack-relative-relocs
 
 static: $(BUILD)/static/bxhook
-$(BUILD)/static/bxhook: $(MAIN_OBJ) $(LIB_OBJ) Makefile
+# It says that it loads no module, and so does not try.
+STATIC_OBJ = $(MAIN_OBJ) $(LIB_OBJ:$(BUILD)/src/store/module.o=$(BUILD)/static/module.o)
+$(BUILD)/static/module.o: src/store/module.cpp $(BUILD)/defines
+	@mkdir -p $(@D)
+	$(Q_CXX)$(CXX) $(ALL_CPPFLAGS) $(DEFINES) -DBXHOOK_STATIC $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/static/bxhook: $(STATIC_OBJ) Makefile
 	@mkdir -p $(@D)
 	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(STATIC) $(SMALL) $(UNUSED:%=-Wl,--defsym=%=0) $(ALL_LDFLAGS) \
-	    -o $@ $(MAIN_OBJ) $(LIB_OBJ) $(DEPS_LIBS) -lm $(LIBS)
+	    -o $@ $(STATIC_OBJ) $(DEPS_LIBS) -lm $(LIBS)
 
-$(BUILD)/unit-tests: $(TEST_OBJ) $(LIB_OBJ)
-	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) -o $@ $(TEST_OBJ) $(LIB_OBJ) $(DEPS_LIBS) $(TEST_LIBS) $(LIBS)
+# What the module does not have itself it takes from the program that loads it.
+ifneq ($(MODULE),)
+$(MODULE) $(BUILD)/$(MODULE): $(MODULE_OBJ)
+	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) -shared -o $@ $(MODULE_OBJ) $(PQ_LIBS)
+endif
+$(MODULE_OBJ): private ALL_CXXFLAGS += -fPIC $(PQ_CFLAGS)
+
+$(BUILD)/unit-tests: $(TEST_OBJ) $(LIB_OBJ) | $(MODULE:%=$(BUILD)/%)
+	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(RDYNAMIC) $(ALL_LDFLAGS) -o $@ $(TEST_OBJ) $(LIB_OBJ) $(DEPS_LIBS) $(TEST_LIBS) \
+	    $(PQ_LIBS) $(LIBS)
 
 $(BUILD)/conformance: $(TOOL_OBJ) $(LIB_OBJ)
 	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) -o $@ $(TOOL_OBJ) $(LIB_OBJ) $(DEPS_LIBS) $(LIBS)
@@ -120,7 +145,7 @@ $(BUILD)/%.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q_CXX)$(CXX) $(ALL_CPPFLAGS) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
 
-$(TEST_OBJ): ALL_CPPFLAGS += -DBOOST_TEST_DYN_LINK
+$(TEST_OBJ): ALL_CPPFLAGS += -DBOOST_TEST_DYN_LINK $(PQ_CFLAGS)
 
 # The catalog of events, compiled in: one initialiser a line of catalog.tsv.
 $(BUILD)/src/event/catalog.o: $(BUILD)/catalog.inc
@@ -129,8 +154,9 @@ $(BUILD)/catalog.inc: src/event/catalog.tsv src/event/catalog.awk
 	$(Q_GEN)awk -f src/event/catalog.awk src/event/catalog.tsv > $@
 
 # What depends on the version or a chosen place; only that is compiled anew when one changes.
-DEFINES = -DBXHOOK_VERSION='"$(VERSION)"' -DBXHOOK_SYSCONFDIR='"$(sysconfdir)"'
-DEFINED := $(shell grep -l 'BXHOOK_VERSION\|BXHOOK_SYSCONFDIR' $(LIB_SRC))
+DEFINES = -DBXHOOK_VERSION='"$(VERSION)"' -DBXHOOK_SYSCONFDIR='"$(sysconfdir)"' \
+	-DBXHOOK_MODULEDIR='"$(moduledir)"'
+DEFINED := $(shell grep -l 'BXHOOK_VERSION\|BXHOOK_SYSCONFDIR\|BXHOOK_MODULEDIR' $(LIB_SRC) $(MODULE_SRC))
 $(DEFINED:%.cpp=$(BUILD)/%.o) $(DEFINED:%.cpp=$(BUILD)/faults/%.o): private ALL_CPPFLAGS += $(DEFINES)
 $(DEFINED:%.cpp=$(BUILD)/%.o): $(BUILD)/defines
 ifneq ($(file <$(BUILD)/defines),$(DEFINES))
@@ -160,7 +186,7 @@ $(BUILD)/flags:
 	 { echo 'bxhook: the compiler or a library is missing: run "make deps" first' >&2; exit 1; }
 	@printf '%s\n' '$(subst ','\'',$(FLAGS))' > $@
 
--include $(MAIN_OBJ:.o=.d) $(LIB_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(TOOL_OBJ:.o=.d)
+-include $(MAIN_OBJ:.o=.d) $(LIB_OBJ:.o=.d) $(MODULE_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(TOOL_OBJ:.o=.d)
 
 # -- Tests.  `check` and `demo` enter make anew after the packages came: pkg-config was asked above,
 # when they were not there yet.
@@ -187,6 +213,9 @@ run-check:
 check-unit: $(BUILD)/unit-tests
 	@$(RUN_TESTS) unit
 
+check-postgres: $(BUILD)/unit-tests
+	@$(RUN_TESTS) postgres
+
 check-e2e: all $(BUILD)/conformance $(BUILD)/bxhook-faults
 	@$(RUN_TESTS) e2e
 
@@ -212,6 +241,7 @@ install: all
 	$(INSTALL) -d '$D$(bindir)' '$D$(unitdir)' '$D$(bashdir)' '$D$(docdir)/conf' '$D$(docdir)/docs' \
 	    '$D$(docdir)/examples'
 	$(INSTALL) -m 755 $(PROGRAM) '$D$(bindir)/bxhook'
+	$(if $(MODULE),$(INSTALL) -D -m 644 $(MODULE) '$D$(moduledir)/$(MODULE)')
 	for page in $(PAGES); do \
 	    $(INSTALL) -D -m 644 $$page "$D$(mandir)/man$${page##*.}/$${page##*/}" || exit; done
 	$(INSTALL) -m 644 $(CONF) '$D$(docdir)/conf'
@@ -227,14 +257,14 @@ uninstall:
 	rm -f '$D$(bindir)/bxhook' '$D$(bashdir)/bxhook'
 	for page in $(PAGES); do rm -f "$D$(mandir)/man$${page##*.}/$${page##*/}"; done
 	for file in $(UNITS); do rm -f "$D$(unitdir)/$${file##*/}"; done
-	rm -rf '$D$(docdir)'
+	rm -rf '$D$(docdir)' '$D$(moduledir)'
 
 installcheck:
 	test "$$('$D$(bindir)/bxhook' version | head -n 1)" = 'bxhook $(VERSION)'
 	for page in $(PAGES); do test -s "$D$(mandir)/man$${page##*.}/$${page##*/}" || exit; done
 
 clean:
-	rm -rf $(BUILD) $(PROGRAM)
+	rm -rf $(BUILD) $(PROGRAM) bxhook-postgresql.so
 
 distclean: clean
 	rm -rf configure config.mk config.log config.status autom4te.cache

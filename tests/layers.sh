@@ -16,6 +16,7 @@ BEGIN {
     allowed["config"] = "base config"
     allowed["event"] = "base config event"
     allowed["store"] = "base config event store"
+    allowed["postgres"] = "base config event store postgres"
     allowed["gateway"] = "base config event store gateway"
     allowed["hooks"] = "base config event store hooks"
     allowed["worker"] = "base config event store hooks worker"

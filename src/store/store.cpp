@@ -1,21 +1,26 @@
 #include "store/store.h"
 
 #include "base/fd.h"
+#include "config/config.h"
+#include "store/module.h"
 #include "store/sqlite_store.h"
 
 namespace bx {
 
 std::unique_ptr<Store> open_store(const std::string& place, const StoreOptions& options) {
-    if (place.starts_with("postgresql://") || place.starts_with("postgres://")) {
-        // The place is not shown: it may hold a password.
-        throw StoreError("cannot open the postgresql:// store: not in this version; set `store` to "
-                         "the path of a file");
-    }
+    if (is_store_url(place)) return postgresql_module().open(place, options);
     return std::make_unique<SqliteStore>(place, options, journal_for(directory_of(place)));
 }
 
 std::vector<std::string> store_kinds() {
-    return {"sqlite"};
+    std::vector<std::string> kinds{"sqlite"};
+    try {
+        postgresql_module();
+        kinds.emplace_back("postgresql");
+    } catch (const StoreError&) {
+        // Not in this build, or not installed.
+    }
+    return kinds;
 }
 
 }  // namespace bx

@@ -14,7 +14,7 @@ torture: all $(BUILD)/bxhook-faults
 	BXHOOK='$(abspath $(PROGRAM))' BUILD='$(BUILD)' /usr/bin/python3 tests/faults/torture.py $(MINUTES)
 
 $(BUILD)/bxhook-faults: $(MAIN_OBJ) $(FAULT_OBJ) $(filter-out $(FAULT_SRC:%.cpp=$(BUILD)/%.o),$(LIB_OBJ))
-	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(LIBS)
+	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(RDYNAMIC) $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(LIBS)
 
 $(BUILD)/faults/%.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)

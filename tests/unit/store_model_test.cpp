@@ -197,6 +197,7 @@ private:
         }
         const auto plenty = [](const std::string&) { return std::size_t{99}; };
         const auto claims = scene_.store().finish_and_claim(ended, slots, plenty, scene_.now);
+        scene_.store().started(claims);
         BOOST_REQUIRE_EQUAL(claims.size(), std::min(slots, possible));
         for (const bx::Claim& claim : claims) {
             BOOST_REQUIRE(model_.claimable(claim.event.number, claim.hook, scene_.now));

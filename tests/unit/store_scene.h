@@ -5,7 +5,8 @@
 //   s.match(s.add("7"), {"crm"});
 //   BOOST_TEST(s.claim(5) == "1/crm#1");
 //
-// The kind of store is chosen here alone, so that the same tests can run on another kind.
+// The kind of store is chosen here alone: a SQLite file, or with BXHOOK_TEST_STORE=postgresql a
+// server's.
 #pragma once
 
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "postgres_server.h"
 #include "store/sqlite.h"
 #include "store/store.h"
 #include "store/wake.h"
@@ -57,15 +59,28 @@ inline std::string joined(const std::vector<std::string>& words) {
 
 class Scene {
 public:
-    Scene() { open(); }
+    Scene() {
+        if (PostgresServer::wanted()) {
+            PostgresServer::instance().clear();
+            place_ = PostgresServer::instance().url();
+        }
+        open();
+    }
 
     bx::Store& store() { return *store_; }
     const std::string& place() const { return place_; }
     void open(const bx::StoreOptions& options = {}) {
         store_.reset();
-        store_ = bx::open_store(place_, options);
+        store_ = another(options);
     }
-    std::unique_ptr<bx::Store> another(const bx::StoreOptions& options = {}) const {
+    // Of another place, or as another role, from now on.
+    void open_as(const std::string& place) {
+        place_ = place;
+        open();
+    }
+    std::unique_ptr<bx::Store> another(bx::StoreOptions options = {}) const {
+        // There the wait is for the work itself too, and some of these tests give a lot of it.
+        if (PostgresServer::wanted()) options.wait = bx::minute;
         return bx::open_store(place_, options);
     }
 
@@ -128,7 +143,9 @@ public:
                       const std::function<std::size_t(const std::string&)>& room = nullptr) {
         const auto plenty = [](const std::string&) { return std::size_t{1000}; };
         std::vector<std::string> names;
-        for (const bx::Claim& claim : store().claim(slots, room ? room : plenty, now)) {
+        const std::vector<bx::Claim> claimed = store().claim(slots, room ? room : plenty, now);
+        store().started(claimed);
+        for (const bx::Claim& claim : claimed) {
             claims[key_of(claim.event.number, claim.hook)] = claim;
             names.push_back(key_of(claim.event.number, claim.hook) + '#' +
                             std::to_string(claim.attempt));
@@ -205,14 +222,19 @@ public:
     std::map<std::string, bx::Claim> claims;  // the last of each delivery, by "1/crm"
 
 private:
+    std::string broken_rows(const std::string& rule, const std::string& query) const;
+
     Scratch scratch_;
     std::string place_ = scratch_ / "queue.db";
     std::unique_ptr<bx::Store> store_;
 };
 
-// One line a rule of src/store/sqlite_store_schema.cpp, as the rows that break it.
-inline std::string Scene::recount() const {
-    const std::pair<const char*, const char*> rules[] = {
+// One line a rule of the store's schema (src/store/sqlite_store_schema.cpp,
+// src/postgres/schema_tables.cpp), as the rows that break it.
+using Rules = std::vector<std::pair<std::string, std::string>>;
+
+inline Rules rules_of_all() {
+    return {
         {"event.open",
          "SELECT n FROM event WHERE open <> (SELECT count(*) FROM delivery "
          "WHERE event = n AND state < 2)"},
@@ -221,10 +243,9 @@ inline std::string Scene::recount() const {
          "WHERE event = n AND state = 3)"},
         {"event.ended_at",
          "SELECT n FROM event WHERE (ended_at IS NULL) <> (state = 0 OR open > 0)"},
-        {"event.erased", "SELECT n FROM event WHERE erased AND slot IS NOT NULL"},
         {"erasure", "SELECT n FROM event WHERE ended_at IS NOT NULL AND dead = 0 AND NOT erased"},
         {"one runs",
-         "SELECT hook || portal || lane FROM delivery WHERE state = 1 AND lane IS NOT NULL "
+         "SELECT hook FROM delivery WHERE state = 1 AND lane IS NOT NULL "
          "GROUP BY hook, portal, lane HAVING count(*) > 1"},
         {"turn",
          "SELECT event || '/' || hook FROM delivery AS d WHERE (turn IS NOT NULL) <> "
@@ -237,13 +258,24 @@ inline std::string Scene::recount() const {
          "SELECT event FROM delivery AS d WHERE state = 1 AND (SELECT count(*) FROM attempt "
          "AS a WHERE a.event = d.event AND a.hook = d.hook AND a.result = 0) <> 1"},
         {"tally",
-         "SELECT hook || what FROM tally AS t WHERE hook <> '' AND n <> (SELECT count(*) FROM "
+         "SELECT hook || what FROM tally AS t WHERE hook <> '' GROUP BY hook, what "
+         "HAVING sum(n) <> (SELECT count(*) FROM "
          "delivery AS d WHERE d.hook = t.hook AND t.what = CASE d.state WHEN 0 THEN 'waiting' "
          "WHEN 1 THEN 'running' WHEN 2 THEN 'done' WHEN 3 THEN 'dead' WHEN 4 THEN 'merged' "
          "ELSE 'cancelled' END)"},
+        {"events",
+         "SELECT what FROM tally AS t WHERE hook = '' AND what IN ('new', 'matched', 'skipped') "
+         "GROUP BY what HAVING sum(n) <> (SELECT count(*) FROM event AS e WHERE t.what = "
+         "CASE e.state WHEN 0 THEN 'new' WHEN 1 THEN 'matched' ELSE 'skipped' END)"},
         {"unfinished",
-         "SELECT n FROM tally WHERE hook = '' AND what = 'unfinished' AND n <> "
+         "SELECT sum(n) FROM tally WHERE hook = '' AND what = 'unfinished' HAVING sum(n) <> "
          "(SELECT count(*) FROM event WHERE ended_at IS NULL)"},
+    };
+}
+
+inline Rules rules_of_sqlite() {
+    return {
+        {"event.erased", "SELECT n FROM event WHERE erased AND slot IS NOT NULL"},
         {"slots",
          "SELECT slot FROM slot WHERE (SELECT count(*) FROM event WHERE event.slot = slot.slot) "
          "+ (SELECT count(*) FROM free_slot AS f WHERE f.slot = slot.slot) <> 1"},
@@ -253,12 +285,38 @@ inline std::string Scene::recount() const {
         {"integrity",
          "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'"},
     };
-    bx::Database database(place_, {});
+}
+
+inline Rules rules_of_postgresql() {
+    return {
+        {"event.erased", "SELECT n FROM event JOIN secret ON secret.event = n WHERE erased"},
+        {"event.body", "SELECT n FROM event LEFT JOIN body ON body.event = n WHERE data IS NULL"},
+        {"delivery.owner", "SELECT event FROM delivery WHERE (owner IS NOT NULL) <> (state = 1)"},
+    };
+}
+
+inline std::string Scene::recount() const {
     std::string broken;
-    for (const auto& [rule, query] : rules) {
-        bx::Rows rows = database.rows(query);
-        while (rows.next()) broken += std::string(rule) + ": " + rows.text(0) + "\n";
+    for (const auto& [rule, query] : rules_of_all()) broken += broken_rows(rule, query);
+    const bool server = PostgresServer::wanted();
+    for (const auto& [rule, query] : server ? rules_of_postgresql() : rules_of_sqlite()) {
+        broken += broken_rows(rule, query);
     }
+    return broken;
+}
+
+inline std::string Scene::broken_rows(const std::string& rule, const std::string& query) const {
+    std::string broken;
+    if (PostgresServer::wanted()) {
+        PostgresServer::instance().query("SET search_path = bxhook");
+        for (const std::string& row : PostgresServer::instance().query(query)) {
+            broken += rule + ": " + row + "\n";
+        }
+        return broken;
+    }
+    bx::Database database(place_, {});
+    bx::Rows rows = database.rows(query);
+    while (rows.next()) broken += rule + ": " + rows.text(0) + "\n";
     return broken;
 }
 

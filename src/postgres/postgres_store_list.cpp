@@ -1,0 +1,296 @@
+// What people look at: list, show, status.
+#include <algorithm>
+
+#include "base/text.h"
+#include "postgres/postgres_store.h"
+
+namespace bx {
+
+namespace {
+
+constexpr int blocked_at_most = 100;
+constexpr std::int64_t list_page = 500;  // rows asked for at a time
+
+// The order of the columns is that of read_delivery.  To people a claim waits until it is started.
+constexpr std::string_view delivery_columns =
+    "d.event, d.hook, CASE WHEN d.state = 1 AND NOT d.started THEN 0 ELSE d.state END, d.reason, "
+    "CASE WHEN d.state = 1 AND NOT d.started THEN d.attempt - 1 ELSE d.attempt END, "
+    "d.max_attempts, d.due_at, d.merged_into, d.ended_at, d.turn, d.portal, d.lane, d.state";
+constexpr int delivery_width = 13;
+
+// The rows of `list`, newest first: those the state allows.  $1 is the smallest event, $2 the hook
+// or empty; $3 and $4 the last row of the page before.
+std::string list_statement(const ListFilter& filter) {
+    const std::string columns =
+        "SELECT " + std::string(delivery_columns) + ", " + std::string(event_columns) +
+        " FROM bxhook.event AS e ";
+    const std::string page =
+        " AND e.n >= $1 AND e.n <= $3 AND (e.n < $3 OR d.hook > $4) "
+        "AND ($2 = '' OR d.hook = $2) ORDER BY e.n DESC, d.hook LIMIT $5";
+    if (filter.state == "new" || filter.state == "skipped") {
+        const std::string state = filter.state == "new" ? "0" : "2";
+        return columns + "LEFT JOIN bxhook.delivery AS d ON false WHERE e.state <> 1 AND e.state = " +
+               state + page;
+    }
+    if (filter.state.empty()) {
+        return columns + "LEFT JOIN bxhook.delivery AS d ON d.event = e.n WHERE true" + page;
+    }
+    const auto state = delivery_state(filter.state);
+    if (!state) {
+        throw StoreError("cannot list deliveries: there is no state '" + filter.state + "'");
+    }
+    std::string join = "JOIN bxhook.delivery AS d ON d.event = e.n WHERE d.state = " +
+                       std::to_string(static_cast<int>(*state));
+    if (state == DeliveryState::running) join += " AND d.started";
+    return columns + join + page;
+}
+
+bool matches(const ListFilter& filter, const StoredEvent& event) {
+    if (event.received_at < filter.since) return false;
+    if (!filter.portal.empty() && !equal_ignoring_case(filter.portal, event.facts.domain) &&
+        !equal_ignoring_case(filter.portal, event.facts.member_id)) {
+        return false;
+    }
+    return filter.code_glob.empty() || glob_match(filter.code_glob, event.facts.code, true);
+}
+
+}  // namespace
+
+struct PostgresStore::Row {
+    DeliveryRecord record;
+    std::string portal;
+    std::string lane;
+    bool behind = false;  // another of its lane
+};
+
+PostgresStore::Row PostgresStore::read_delivery(const Result& answer, int row) const {
+    Row delivery;
+    DeliveryRecord& record = delivery.record;
+    record.event = answer.number(row, 0);
+    record.hook = answer.text(row, 1);
+    record.state = static_cast<DeliveryState>(answer.number(row, 2));
+    record.reason = answer.text(row, 3);
+    record.attempt = static_cast<int>(answer.number(row, 4));
+    record.max_attempts = static_cast<int>(answer.number(row, 5));
+    record.due_at = ours(answer.maybe_number(row, 6));
+    record.merged_into = answer.maybe_number(row, 7);
+    record.ended_at = ours(answer.maybe_number(row, 8));
+    delivery.portal = answer.text(row, 10);
+    delivery.lane = answer.text(row, 11);
+    delivery.behind = answer.number(row, 12) == 0 && answer.is_null(row, 9);
+    return delivery;
+}
+
+// The unfinished delivery right before it in its lane; for one that was put back before a running
+// one, that one.
+std::optional<EventNumber> PostgresStore::blocker(const Row& delivery) {
+    const Result answer = call(
+        "SELECT max(event) FILTER (WHERE state = 0 AND event < $4), "
+        "max(event) FILTER (WHERE state = 1) FROM bxhook.delivery "
+        "WHERE hook = $1 AND portal = $2 AND lane = $3 AND state < 2",
+        {Param::text(delivery.record.hook), Param::bytes(delivery.portal),
+         Param::bytes(delivery.lane), Param::number(delivery.record.event)});
+    const std::optional<EventNumber> before = answer.maybe_number(0, 0);
+    const std::optional<EventNumber> running = answer.maybe_number(0, 1);
+    if (!running) return before;
+    if (!before || (*running < delivery.record.event && *running > *before)) return running;
+    return before;
+}
+
+std::vector<ListRow> PostgresStore::list(const ListFilter& filter) {
+    std::vector<ListRow> list;
+    EventNumber smallest = filter.after + 1;
+    if (filter.since > 0) {
+        // The clock may have stepped: an older event can have a later time, never the reverse here.
+        const Result first = call("SELECT min(n) FROM bxhook.event WHERE received_at >= $1",
+                                  {at(filter.since)});
+        if (first.is_null(0, 0)) return list;
+        smallest = std::max(smallest, first.number(0, 0));
+    }
+    const std::string statement = list_statement(filter);
+    EventNumber last_event = std::numeric_limits<EventNumber>::max();
+    std::string last_hook;
+    while (list.size() < filter.limit) {
+        const Result page =
+            call(statement, {Param::number(smallest), Param::text(filter.hook),
+                             Param::number(last_event), Param::text(last_hook),
+                             Param::number(list_page)});
+        for (int row = 0; row < page.rows() && list.size() < filter.limit; ++row) {
+            ListRow line;
+            line.event = read_event(page, row, delivery_width);
+            last_event = line.event.number;
+            last_hook = page.text(row, 1);
+            if (!matches(filter, line.event)) continue;
+            if (!page.is_null(row, 0)) {
+                const Row delivery = read_delivery(page, row);
+                line.delivery = delivery.record;
+                if (delivery.behind) line.delivery->blocked_by = blocker(delivery);
+            }
+            list.push_back(std::move(line));
+        }
+        if (page.rows() < list_page) break;
+    }
+    return list;
+}
+
+std::vector<DeliveryRecord> PostgresStore::deliveries(EventNumber number) {
+    static const std::string statement =
+        "SELECT " + std::string(delivery_columns) +
+        " FROM bxhook.delivery AS d WHERE d.event = $1 ORDER BY d.hook";
+    const Result answer = call(statement, {Param::number(number)});
+    std::vector<DeliveryRecord> found;
+    for (int row = 0; row < answer.rows(); ++row) {
+        const Row delivery = read_delivery(answer, row);
+        found.push_back(delivery.record);
+        if (delivery.behind) found.back().blocked_by = blocker(delivery);
+    }
+    return found;
+}
+
+std::vector<AttemptRecord> PostgresStore::attempts(EventNumber number, const std::string& hook) {
+    const Result answer = call(
+        "SELECT a.attempt, a.run, a.result, a.exit, a.signal, a.reason, a.started_at, a.ended_at, "
+        "a.out, a.out_bytes, a.err, a.err_bytes FROM bxhook.attempt AS a "
+        "JOIN bxhook.delivery AS d ON d.event = a.event AND d.hook = a.hook "
+        "WHERE a.event = $1 AND a.hook = $2 "
+        "AND NOT (d.state = 1 AND NOT d.started AND a.attempt = d.attempt) ORDER BY a.attempt",
+        {Param::number(number), Param::text(hook)});
+    std::vector<AttemptRecord> found;
+    for (int row = 0; row < answer.rows(); ++row) {
+        AttemptRecord attempt;
+        attempt.attempt = static_cast<int>(answer.number(row, 0));
+        attempt.run = answer.text(row, 1);
+        attempt.result = static_cast<AttemptResult>(answer.number(row, 2));
+        if (const auto exit = answer.maybe_number(row, 3)) attempt.exit = static_cast<int>(*exit);
+        attempt.signal = answer.text(row, 4);
+        attempt.reason = answer.text(row, 5);
+        attempt.started_at = ours(answer.number(row, 6));
+        attempt.ended_at = ours(answer.maybe_number(row, 7));
+        attempt.out = {answer.text(row, 8), answer.number(row, 9)};
+        attempt.err = {answer.text(row, 10), answer.number(row, 11)};
+        found.push_back(std::move(attempt));
+    }
+    return found;
+}
+
+// -- Status
+
+StoreStatus PostgresStore::status(Millis now) {
+    StoreStatus status;
+    read_tallies(status);
+    read_rates(status, now);
+    read_due(status, now);
+    read_workers(status);
+    status.worker_runs = !status.workers.empty();
+    read_blocked(status);
+    std::erase_if(status.hooks, [](const HookCounts& hook) {
+        return hook.waiting + hook.running + hook.done_1h + hook.failed_1h + hook.dead_1h == 0;
+    });
+    return status;
+}
+
+void PostgresStore::read_tallies(StoreStatus& status) {
+    const Result answer = call(
+        "SELECT hook, what, sum(n)::bigint FROM bxhook.tally GROUP BY hook, what ORDER BY hook",
+        {});
+    for (int row = 0; row < answer.rows(); ++row) {
+        const std::string hook = answer.text(row, 0);
+        const std::string what = answer.text(row, 1);
+        const std::int64_t n = answer.number(row, 2);
+        if (hook.empty()) {
+            if (what == "new") status.events_new = n;
+            if (what == "matched") status.events_matched = n;
+            if (what == "skipped") status.events_skipped = n;
+            if (what == "unfinished") status.unfinished = n;
+            continue;
+        }
+        if (status.hooks.empty() || status.hooks.back().hook != hook) {
+            status.hooks.push_back({.hook = hook});
+        }
+        switch (delivery_state(what).value()) {
+            case DeliveryState::waiting:
+                status.waiting += n;
+                status.hooks.back().waiting = n;
+                break;
+            case DeliveryState::running:
+                status.running += n;
+                status.hooks.back().running = n;
+                break;
+            case DeliveryState::done: status.done += n; break;
+            case DeliveryState::dead: status.dead += n; break;
+            case DeliveryState::merged: status.merged += n; break;
+            case DeliveryState::cancelled: status.cancelled += n; break;
+        }
+    }
+}
+
+void PostgresStore::read_rates(StoreStatus& status, Millis now) {
+    const Result answer = call(
+        "SELECT hook, sum(done)::bigint, sum(failed)::bigint, sum(dead)::bigint FROM bxhook.rate "
+        "WHERE minute > $1 AND minute <= $2 GROUP BY hook",
+        {Param::number((theirs(now) - hour) / minute), Param::number(theirs(now) / minute)});
+    for (int row = 0; row < answer.rows(); ++row) {
+        auto hook = std::ranges::find(status.hooks, answer.text(row, 0), &HookCounts::hook);
+        if (hook == status.hooks.end()) continue;  // a delivery that ran is in the tally
+        hook->done_1h = answer.number(row, 1);
+        hook->failed_1h = answer.number(row, 2);
+        hook->dead_1h = answer.number(row, 3);
+    }
+}
+
+void PostgresStore::read_due(StoreStatus& status, Millis now) {
+    const Result due = call(
+        "SELECT count(*), min(due_at) FROM bxhook.delivery WHERE turn = 2 UNION ALL "
+        "SELECT count(*), min(due_at) FROM bxhook.delivery WHERE turn = 1 AND due_at <= $1",
+        {at(now)});
+    for (int row = 0; row < due.rows(); ++row) {
+        if (due.number(row, 0) == 0) continue;
+        status.due += due.number(row, 0);
+        const Millis oldest = ours(due.number(row, 1));
+        status.oldest_due_at = std::min(status.oldest_due_at.value_or(oldest), oldest);
+    }
+    const Result fresh = call(
+        "SELECT received_at FROM bxhook.event WHERE state <> 1 AND state = 0 ORDER BY n LIMIT 1",
+        {});
+    if (fresh.rows() > 0) status.oldest_new_at = ours(fresh.number(0, 0));
+}
+
+void PostgresStore::read_workers(StoreStatus& status) {
+    const Result answer = call(
+        "SELECT host, pid, version, since, running, config_error, seen_at FROM bxhook.worker "
+        "WHERE lease_until > bxhook.now_ms() OR server <> pg_postmaster_start_time() "
+        "ORDER BY host, pid",
+        {});
+    for (int row = 0; row < answer.rows(); ++row) {
+        status.workers.push_back({answer.text(row, 0), answer.number(row, 1), answer.text(row, 2),
+                                  ours(answer.number(row, 3)),
+                                  static_cast<int>(answer.number(row, 4)), answer.text(row, 5),
+                                  ours(answer.number(row, 6))});
+    }
+}
+
+void PostgresStore::read_blocked(StoreStatus& status) {
+    static const std::string statement =
+        "SELECT " + std::string(event_columns) + ", d.hook, d.portal, d.lane, d.reason, d.failed_at "
+        "FROM bxhook.delivery AS d JOIN bxhook.event AS e ON e.n = d.event "
+        "WHERE d.failed_at IS NOT NULL AND d.state < 2 AND d.lane IS NOT NULL "
+        "AND (d.turn IS NOT NULL OR d.state = 1) ORDER BY d.event LIMIT $1";
+    const Result answer = call(statement, {Param::number(std::int64_t{blocked_at_most})});
+    for (int row = 0; row < answer.rows(); ++row) {
+        BlockedLane lane;
+        lane.facts = read_event(answer, row, 0).facts;
+        lane.event = answer.number(row, 0);
+        lane.hook = answer.text(row, event_width);
+        lane.reason = answer.text(row, event_width + 3);
+        lane.since = ours(answer.number(row, event_width + 4));
+        const Result behind = call(
+            "SELECT count(*) FROM bxhook.delivery WHERE hook = $1 AND portal = $2 AND lane = $3 "
+            "AND state < 2 AND state = 0 AND event <> $4",
+            {Param::text(lane.hook), Param::bytes(answer.text(row, event_width + 1)),
+             Param::bytes(answer.text(row, event_width + 2)), Param::number(lane.event)});
+        lane.behind = behind.number(0, 0);
+        status.blocked.push_back(std::move(lane));
+    }
+}
+
+}  // namespace bx

@@ -1,0 +1,244 @@
+// The worker's part of the PostgreSQL store: match, claim, finish, lease.
+#include <algorithm>
+
+#include "postgres/postgres_store.h"
+
+namespace bx {
+
+namespace {
+
+// Longer than a server takes to be replaced by its standby, so that hooks need not be ended for
+// that; short enough to be waited for when a worker died.
+constexpr Millis lease_time = 30 * second;
+
+using MaybeNumbers = std::vector<std::optional<std::int64_t>>;
+using MaybeBytes = std::vector<std::optional<std::string>>;
+
+// The columns of many deliveries, or of many ends of runs, filled row by row.
+struct DispatchColumns {
+    std::vector<std::int64_t> number, refused_event, event, ordered, coalesce, max, due;
+    MaybeBytes skip, refused_reason;
+    std::vector<std::string> refused_hook, hook;
+};
+
+struct FinishColumns {
+    std::vector<std::int64_t> event, attempt, result, ended, out_bytes, err_bytes, next, counts;
+    MaybeNumbers exit, due;
+    MaybeBytes reason, out, err, why;
+    std::vector<std::string> hook, signal;
+};
+
+// From the one after LAST on, round.
+std::vector<std::string> in_turn(std::vector<std::string> hooks, const std::string& last) {
+    std::ranges::sort(hooks);
+    std::ranges::rotate(hooks, std::ranges::upper_bound(hooks, last));
+    return hooks;
+}
+
+}  // namespace
+
+// -- Match
+
+void PostgresStore::dispatch(std::span<const Dispatch> verdicts, Millis now) {
+    if (verdicts.empty()) return;
+    DispatchColumns all;
+    for (const Dispatch& verdict : verdicts) {
+        all.number.push_back(verdict.event);
+        const bool skipped = verdict.deliveries.empty();
+        all.skip.push_back(skipped ? std::optional(verdict.skip_reason) : std::nullopt);
+        for (const Refusal& refusal : verdict.refused) {
+            all.refused_event.push_back(verdict.event);
+            all.refused_hook.push_back(refusal.hook);
+            all.refused_reason.push_back(refusal.reason);
+        }
+        for (const NewDelivery& delivery : verdict.deliveries) {
+            all.event.push_back(verdict.event);
+            all.hook.push_back(delivery.hook);
+            all.ordered.push_back(delivery.ordered);
+            all.coalesce.push_back(delivery.coalesce);
+            all.max.push_back(delivery.max_attempts);
+            all.due.push_back(theirs(delivery.due_at));
+        }
+    }
+    call("SELECT bxhook.dispatch($1::integer, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+         {Param::number(shard_), at(now), Param::numbers(all.number), Param::bytes(all.skip),
+          Param::numbers(all.refused_event), Param::texts(all.refused_hook),
+          Param::bytes(all.refused_reason), Param::numbers(all.event), Param::texts(all.hook),
+          Param::numbers(all.ordered), Param::numbers(all.coalesce), Param::numbers(all.max),
+          Param::numbers(all.due)});
+}
+
+// -- Claim
+
+std::vector<Claim> PostgresStore::claim(std::size_t slots, const Room& room, Millis now) {
+    std::vector<Claim> claims;
+    while (claims.size() < slots) {
+        const Result ready = call("SELECT bxhook.ready_hooks($1)", {at(now)});
+        std::vector<std::string> hooks;
+        for (int row = 0; row < ready.rows(); ++row) hooks.push_back(ready.text(row, 0));
+        const bool more_due = std::erase(hooks, "") > 0;
+        std::ranges::move(claim_ready(slots - claims.size(), hooks, room, now),
+                          std::back_inserter(claims));
+        if (!more_due) break;
+    }
+    return claims;
+}
+
+std::vector<Claim> PostgresStore::claim_ready(std::size_t slots,
+                                              const std::vector<std::string>& ready,
+                                              const Room& room, Millis now) {
+    std::vector<std::string> hooks;
+    std::vector<std::int64_t> rooms;
+    MaybeBytes portals;  // the last of each hook
+    for (const std::string& hook : in_turn(ready, last_hook_)) {
+        const std::size_t most = room(hook);
+        if (most == 0) continue;
+        hooks.push_back(hook);
+        rooms.push_back(static_cast<std::int64_t>(most));
+        portals.push_back(last_portal_[hook]);
+    }
+    std::vector<Claim> claims;
+    if (hooks.empty()) return claims;
+    const Result answer = call(
+        "SELECT hook, attempt, max_attempts, run, portal, event, 1, received_at, test, ''::bytea, "
+        "erased, code, kind, id, domain, member_id, user_id, handler_id, ts, body, secret "
+        "FROM bxhook.claim($1, $2::integer, $3, $4, $5, $6, $7, $8)",
+        {Param::number(owner_), Param::number(shard_),
+         Param::number(static_cast<std::int64_t>(slots)), at(now), Param::text(run_seed_),
+         Param::texts(hooks), Param::numbers(rooms), Param::bytes(portals)});
+    for (int row = 0; row < answer.rows(); ++row) {
+        Claim claim;
+        claim.hook = answer.text(row, 0);
+        claim.attempt = static_cast<int>(answer.number(row, 1));
+        claim.max_attempts = static_cast<int>(answer.number(row, 2));
+        claim.run = answer.text(row, 3);
+        claim.event = read_event(answer, row, 5);
+        claim.event.body = answer.text(row, 5 + event_width);
+        claim.event.secrets = answer.text(row, 6 + event_width);
+        last_hook_ = claim.hook;
+        last_portal_[claim.hook] = answer.text(row, 4);
+        claims.push_back(std::move(claim));
+    }
+    return claims;
+}
+
+void PostgresStore::started(std::span<const Claim> claims) {
+    if (claims.empty()) return;
+    std::vector<std::int64_t> events, attempts;
+    std::vector<std::string> hooks;
+    for (const Claim& claim : claims) {
+        events.push_back(claim.event.number);
+        hooks.push_back(claim.hook);
+        attempts.push_back(claim.attempt);
+    }
+    call("SELECT bxhook.start($1, $2, $3)",
+         {Param::numbers(events), Param::texts(hooks), Param::numbers(attempts)});
+}
+
+// -- Finish
+
+void PostgresStore::finish(std::span<const Finish> runs) {
+    if (runs.empty()) return;
+    FinishColumns all;
+    for (const Finish& run : runs) {
+        all.event.push_back(run.event);
+        all.hook.push_back(run.hook);
+        all.attempt.push_back(run.attempt);
+        all.result.push_back(static_cast<int>(run.result));
+        all.exit.push_back(run.exit);
+        all.signal.push_back(run.signal);
+        all.reason.push_back(run.reason);
+        all.ended.push_back(theirs(run.ended_at));
+        all.out.push_back(run.out.kept);
+        all.out_bytes.push_back(run.out.bytes);
+        all.err.push_back(run.err.kept);
+        all.err_bytes.push_back(run.err.bytes);
+        all.next.push_back(static_cast<int>(run.next));
+        all.why.push_back(run.delivery_reason);
+        all.due.push_back(theirs(run.due_at));
+        all.counts.push_back(run.counts);
+    }
+    call("SELECT bxhook.finish($1::integer, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
+         "$14, $15, $16, $17)",
+         {Param::number(shard_), Param::numbers(all.event), Param::texts(all.hook),
+          Param::numbers(all.attempt), Param::numbers(all.result), Param::numbers(all.exit),
+          Param::texts(all.signal), Param::bytes(all.reason), Param::numbers(all.ended),
+          Param::bytes(all.out), Param::numbers(all.out_bytes), Param::bytes(all.err),
+          Param::numbers(all.err_bytes), Param::numbers(all.next), Param::bytes(all.why),
+          Param::numbers(all.due), Param::numbers(all.counts)});
+}
+
+void PostgresStore::save_output(EventNumber event, const std::string& hook, int attempt,
+                                const Output& out, const Output& err) {
+    call("UPDATE bxhook.attempt SET out = $4, out_bytes = $5, err = $6, err_bytes = $7 "
+         "WHERE event = $1 AND hook = $2 AND attempt = $3 AND result = 0",
+         {Param::number(event), Param::text(hook), Param::number(std::int64_t{attempt}),
+          Param::bytes(out.kept), Param::number(out.bytes), Param::bytes(err.kept),
+          Param::number(err.bytes)});
+}
+
+// -- What the worker asks
+
+std::vector<Orphan> PostgresStore::orphans() {
+    const Result answer = call(
+        "SELECT event, hook, attempt, max_attempts, run, started_at "
+        "FROM bxhook.orphans($1, $2::integer, $3)",
+        {Param::number(owner_), Param::number(shard_), Param::number(lease_time)});
+    std::vector<Orphan> found;
+    for (int row = 0; row < answer.rows(); ++row) {
+        found.push_back({answer.number(row, 0), answer.text(row, 1),
+                         static_cast<int>(answer.number(row, 2)),
+                         static_cast<int>(answer.number(row, 3)), answer.text(row, 4),
+                         ours(answer.number(row, 5))});
+    }
+    return found;
+}
+
+std::optional<Millis> PostgresStore::next_due(Millis now) {
+    const Result answer =
+        call("SELECT min(due_at) FROM bxhook.delivery WHERE turn = 1 AND due_at > $1", {at(now)});
+    return ours(answer.maybe_number(0, 0));
+}
+
+// Those behind another of their lane have their turn, and are capped, later.
+void PostgresStore::cap_due(Millis latest) {
+    call("UPDATE bxhook.delivery SET due_at = $1 WHERE turn = 1 AND due_at > $1", {at(latest)});
+}
+
+std::vector<DeliveryName> PostgresStore::kill_wishes() {
+    const Result answer = call("SELECT event, hook FROM bxhook.kill_wish ORDER BY event, hook", {});
+    std::vector<DeliveryName> wishes;
+    for (int row = 0; row < answer.rows(); ++row) {
+        wishes.push_back({answer.number(row, 0), answer.text(row, 1)});
+    }
+    return wishes;
+}
+
+// -- The lease
+
+std::optional<Millis> PostgresStore::lease() const { return lease_time; }
+
+void PostgresStore::register_worker(const WorkerRecord& worker) {
+    call("SELECT bxhook.show_worker($1, $2, $3, $4, $5, $6, $7, $8)",
+         {Param::number(owner_), Param::text(worker.host), Param::number(worker.pid),
+          Param::text(worker.version), at(worker.since),
+          Param::number(std::int64_t{worker.running}), Param::bytes(worker.config_error),
+          Param::number(lease_time)});
+}
+
+void PostgresStore::unregister_worker(const WorkerRecord&) {
+    call("DELETE FROM bxhook.worker WHERE id = $1", {Param::number(owner_)});
+}
+
+int PostgresStore::wake_fd() {
+    if (!link_ || !link_->lives()) return -1;
+    if (!listens_) {
+        link_->script("LISTEN bxhook", until());
+        listens_ = true;
+    }
+    return link_->fd();
+}
+
+bool PostgresStore::take_wakes() { return link_ && link_->take_notices(); }
+
+}  // namespace bx

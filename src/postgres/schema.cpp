@@ -1,0 +1,85 @@
+#include "postgres/schema.h"
+
+#include <vector>
+
+#include "base/text.h"
+
+namespace bx {
+
+namespace {
+
+struct Migration {
+    SchemaVersion to;
+    std::vector<const char*> scripts;
+};
+
+const std::vector<Migration>& migrations() {
+    static const std::vector<Migration> list{
+        {{1, 0},
+         {schema_tables, schema_functions_shared, schema_functions_gateway,
+          schema_functions_worker, schema_functions_people}}};
+    return list;
+}
+
+// Held by who changes the schema, so that two who do wait for each other.
+constexpr const char* lock_schema = "SELECT pg_advisory_xact_lock(1652058216, 3)";
+
+}  // namespace
+
+const SchemaVersion newest_schema{1, 0};
+
+std::string SchemaVersion::text() const {
+    return std::to_string(major) + "." + std::to_string(minor);
+}
+
+std::optional<SchemaVersion> schema_version(Link& link, Millis until) {
+    const Result there = link.script("SELECT to_regclass('bxhook.version')", until);
+    if (there.is_null(0, 0)) return std::nullopt;
+    const Result version = link.script("SELECT major, minor FROM bxhook.version", until);
+    if (version.rows() == 0) return std::nullopt;
+    return SchemaVersion{parse_number(version.word(0, 0)).value_or(0),
+                         parse_number(version.word(0, 1)).value_or(0)};
+}
+
+void check_schema(const std::optional<SchemaVersion>& version) {
+    if (!version) {
+        throw StoreError("the database is not prepared for bxhook: run 'bxhook store init'");
+    }
+    if (version->major > newest_schema.major) {
+        throw StoreVersionError("a newer bxhook made the store (schema " + version->text() +
+                                ", this one reads " + newest_schema.text() +
+                                "): install that version");
+    }
+    if (*version < newest_schema) {
+        throw StoreError("the store has schema " + version->text() + ", this bxhook needs " +
+                         newest_schema.text() + ": run 'bxhook store upgrade'");
+    }
+}
+
+std::string migrate_schema(Link& link, bool make, Millis until) {
+    link.script("BEGIN", until);
+    link.script(lock_schema, until);
+    const std::optional<SchemaVersion> before = schema_version(link, until);
+    const bool older = before && before->major <= newest_schema.major && *before < newest_schema;
+    if (!older && !(make && !before)) {
+        check_schema(before);
+        link.script("ROLLBACK", until);
+        return "schema " + before->text() + " is up to date";
+    }
+    if (!before) {
+        link.script("CREATE SCHEMA IF NOT EXISTS bxhook; CREATE TABLE bxhook.version "
+                    "(major bigint NOT NULL, minor bigint NOT NULL)", until);
+    }
+    for (const Migration& migration : migrations()) {
+        if (before && migration.to <= *before) continue;
+        for (const char* script : migration.scripts) link.script(script, until);
+    }
+    link.script("DELETE FROM bxhook.version; INSERT INTO bxhook.version VALUES (" +
+                std::to_string(newest_schema.major) + ", " + std::to_string(newest_schema.minor) +
+                ")", until);
+    link.script("COMMIT", until);
+    return (before ? "upgraded schema " + before->text() + " to " : "made schema ") +
+           newest_schema.text();
+}
+
+}  // namespace bx

@@ -1,0 +1,388 @@
+// What only a store on a server has: several at once, rights, leases, a server that is away.  Run
+// with BXHOOK_TEST_STORE=postgresql, as the store's other suites are then.
+#include <boost/test/unit_test.hpp>
+
+#include <poll.h>
+
+#include <atomic>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "postgres_server.h"
+#include "store/module.h"
+#include "store_scene.h"
+
+using bx::Millis;
+using store_tests::PostgresServer;
+using store_tests::Scene;
+
+namespace {
+
+PostgresServer& server() { return PostgresServer::instance(); }
+
+boost::test_tools::assertion_result on_postgresql(boost::unit_test::test_unit_id) {
+    return PostgresServer::wanted();
+}
+
+const auto plenty = [](const std::string&) { return std::size_t{1000}; };
+
+bx::WorkerRecord worker(std::int64_t pid) { return {"web1", pid, "1.0.0", 0, 0, "", {}}; }
+
+// The text of what WORK throws.
+template <typename Error, typename Work>
+std::string failure(Work work) {
+    try {
+        work();
+    } catch (const Error& error) {
+        return error.what();
+    }
+    return "nothing was thrown";
+}
+
+bool says(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+// What bxhook(1) says a role needs.
+void grant_least_rights() {
+    for (const char* sql :
+         {"DROP OWNED BY bxhook_app", "GRANT USAGE ON SCHEMA bxhook TO bxhook_app",
+          "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA bxhook TO bxhook_app",
+          "GRANT SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA bxhook TO bxhook_app"}) {
+        server().query(sql);
+    }
+}
+
+std::string app_url() {
+    const bool there =
+        !server().query("SELECT 1 FROM pg_roles WHERE rolname = 'bxhook_app'").empty();
+    if (!there) server().query("CREATE ROLE bxhook_app LOGIN");
+    grant_least_rights();
+    return server().url("bxhook_app");
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(postgres, *boost::unit_test::precondition(on_postgresql))
+
+// -- Adding
+
+BOOST_AUTO_TEST_CASE(a_batch_given_again_is_there_once) {
+    Scene s;
+    const std::string add =
+        "SELECT o_first || ' ' || o_added FROM bxhook.add('\\x01', 100, '{1,1}', '{0,0}', '{A,B}', "
+        "'{k,k}', '{i,i}', '{d,d}', '{m,m}', '{u,u}', '{h,h}', '{t,t}', '{p,p}', '{l,l}', "
+        "'{b,b}', '{s,s}')";
+    BOOST_TEST(server().query(add).at(0) == "1 2");
+    BOOST_TEST(server().query(add).at(0) == "1 2");
+    BOOST_TEST(s.store().undispatched(9).size() == 2U);
+    BOOST_TEST(s.add("7") == 3);
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(numbers_are_seen_in_their_order) {
+    Scene s;
+    std::atomic<bool> over = false;
+    std::vector<std::thread> gateways;
+    for (int i = 0; i < 3; ++i) {
+        gateways.emplace_back([&] {
+            const auto store = s.another();
+            const std::vector<bx::NewEvent> batch(3, Scene::event("7"));
+            for (int round = 0; round < 60; ++round) store->add(batch, 1'000'000);
+        });
+    }
+    std::thread ender([&] {
+        for (std::thread& gateway : gateways) gateway.join();
+        over = true;
+    });
+    std::size_t seen = 0;
+    bool in_order = true;
+    for (bool last = false; !last;) {
+        last = over;
+        const auto events = s.store().undispatched(10'000);
+        // Were a smaller one to come later, the numbers would not be without a gap here.
+        in_order = in_order && (events.empty() || events.back().number ==
+                                                      static_cast<bx::EventNumber>(events.size()));
+        seen = events.size();
+    }
+    ender.join();
+    BOOST_TEST(in_order);
+    BOOST_TEST(seen == 540U);
+}
+
+// -- Workers
+
+BOOST_AUTO_TEST_CASE(lanes_and_concurrency_hold_across_workers) {
+    Scene s;
+    constexpr int lanes = 12, of_each = 20;
+    for (int i = 0; i < of_each; ++i) {
+        for (int lane = 0; lane < lanes; ++lane) s.put(std::to_string(lane));
+    }
+    std::mutex guard;
+    std::map<std::string, bx::EventNumber> last;  // started, of each lane
+    std::set<std::string> running;                // lanes
+    std::string wrong;
+    std::size_t most = 0;
+    std::atomic<int> finished = 0;
+    const auto work = [&] {
+        const auto store = s.another();
+        const auto room = [](const std::string&) { return std::size_t{5}; };
+        while (finished < lanes * of_each) {
+            const std::vector<bx::Claim> claims = store->claim(3, room, s.now);
+            store->started(claims);
+            std::vector<bx::Finish> runs;
+            {
+                const std::lock_guard lock(guard);
+                for (const bx::Claim& claim : claims) {
+                    const std::string& lane = claim.event.facts.id;
+                    if (!running.insert(lane).second) wrong += "beside another: " + lane + "\n";
+                    if (last[lane] >= claim.event.number) wrong += "out of order: " + lane + "\n";
+                    last[lane] = claim.event.number;
+                    bx::Finish run;
+                    run.event = claim.event.number;
+                    run.hook = claim.hook;
+                    run.attempt = claim.attempt;
+                    run.ended_at = s.now;
+                    runs.push_back(run);
+                }
+                most = std::max(most, running.size());
+            }
+            std::this_thread::yield();
+            {
+                const std::lock_guard lock(guard);
+                for (const bx::Claim& claim : claims) running.erase(claim.event.facts.id);
+            }
+            store->finish(runs);
+            finished += static_cast<int>(runs.size());
+        }
+    };
+    std::vector<std::thread> workers;
+    for (int i = 0; i < 3; ++i) workers.emplace_back(work);
+    for (std::thread& worker : workers) worker.join();
+    BOOST_TEST(wrong == "");
+    BOOST_TEST(most <= 5U);
+    BOOST_TEST(s.store().status(s.now).done == lanes * of_each);
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(two_who_match_the_same_events_match_them_once) {
+    Scene s;
+    s.add("1");
+    s.add("2");
+    const auto other = s.another();
+    const std::vector<bx::Dispatch> verdicts = {{1, {s.delivery("a")}, {}, {}},
+                                                {2, {}, {}, "none"}};
+    s.store().dispatch(verdicts, s.now);
+    other->dispatch(verdicts, s.now);
+    BOOST_TEST(s.store().deliveries(1).size() == 1U);
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_claim_waits_until_it_is_started) {
+    Scene s;
+    s.put("7");
+    s.put("7");
+    const auto claims = s.store().claim(1, plenty, s.now);
+    BOOST_TEST(s.state(1) == "waiting");
+    BOOST_TEST(s.record(1).attempt == 0);
+    BOOST_TEST(s.store().attempts(1, "crm").empty());
+    BOOST_TEST(s.claim(9) == "");
+    s.store().started(claims);
+    BOOST_TEST(s.state(1) == "running");
+    BOOST_TEST(s.record(1).attempt == 1);
+    BOOST_TEST(s.store().attempts(1, "crm").size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_worker_holds_is_an_orphan_only_after_its_lease) {
+    Scene s;
+    s.store().register_worker(worker(1));
+    s.put("1");
+    s.put("2");
+    s.claim(1);                           // started
+    s.store().claim(1, plenty, s.now);    // 2: not started
+    const auto other = s.another();
+    other->register_worker(worker(2));
+    BOOST_TEST(other->orphans().empty());
+    BOOST_TEST(s.store().status(s.now).workers.size() == 2U);
+    server().query("UPDATE bxhook.worker SET lease_until = 0 WHERE pid = 1");
+    const auto orphans = other->orphans();
+    BOOST_TEST(orphans.size() == 1U);
+    BOOST_TEST(orphans.at(0).event == 1);
+    BOOST_TEST(s.state(2) == "waiting");
+    BOOST_TEST(s.record(2).attempt == 0);
+    BOOST_TEST(s.store().status(s.now).workers.size() == 1U);
+    BOOST_TEST(other->orphans().size() == 1U);  // its own now
+    BOOST_TEST(s.claim(9) == "2/crm#1");
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(another_servers_clock_ends_no_lease) {
+    Scene s;
+    s.store().register_worker(worker(1));
+    s.put("1");
+    s.claim(1);
+    // As after a failover to a server whose clock is ahead.
+    server().query("UPDATE bxhook.worker SET lease_until = 0, server = '2001-01-01'");
+    const auto other = s.another();
+    BOOST_TEST(other->orphans().empty());
+    BOOST_TEST(s.store().status(s.now).workers.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_is_shown_with_its_last_sign_of_life) {
+    Scene s;
+    BOOST_TEST(!s.store().status(s.now).worker_runs);
+    bx::WorkerRecord shown = worker(4711);
+    shown.running = 2;
+    shown.config_error = "unknown key";
+    s.store().register_worker(shown);
+    const bx::StoreStatus status = s.store().status(s.now);
+    BOOST_TEST(status.worker_runs);
+    BOOST_TEST(status.workers.at(0).host == "web1");
+    BOOST_TEST(status.workers.at(0).pid == 4711);
+    BOOST_TEST(status.workers.at(0).running == 2);
+    BOOST_TEST(status.workers.at(0).config_error == "unknown key");
+    BOOST_TEST(std::abs(status.workers.at(0).seen_at.value() - bx::wall_now()) < bx::minute);
+    s.store().unregister_worker(shown);
+    BOOST_TEST(s.store().status(s.now).workers.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_is_woken_by_others) {
+    Scene s;
+    pollfd ear{s.store().wake_fd(), POLLIN, 0};
+    BOOST_TEST(::poll(&ear, 1, 0) == 0);
+    const auto other = s.another();
+    other->add(std::vector{Scene::event("1")}, 100);
+    BOOST_TEST(::poll(&ear, 1, 10'000) == 1);
+    BOOST_TEST(s.store().take_wakes());
+    BOOST_TEST(!s.store().take_wakes());
+    s.add("2");  // its own
+    BOOST_TEST(!s.store().take_wakes());
+}
+
+// -- Rights
+
+BOOST_AUTO_TEST_CASE(the_least_rights_are_enough) {
+    Scene s;
+    const std::string url = app_url();
+    s.open_as(url);
+    BOOST_TEST(s.store().probe() == 0);
+    s.store().register_worker(worker(1));
+    s.put("7");
+    s.put("7");
+    s.skip(s.add("8"), "none");
+    BOOST_TEST(s.claim(9) == "1/crm#1");
+    s.store().save_output(1, "crm", 1, {"so", 2}, {});
+    s.fails("1/crm", 0);
+    BOOST_TEST(s.claim(9) == "1/crm#2");
+    s.dead("1/crm");
+    BOOST_TEST(s.retry(1).done);
+    BOOST_TEST(s.cancel(1).done);
+    BOOST_TEST(s.retry(3).done);
+    s.store().orphans();
+    s.store().cap_due(s.now);
+    s.store().kill_wishes();
+    BOOST_TEST(s.list({}) == "3/- 2/crm 1/crm");
+    s.now += bx::day;
+    BOOST_TEST(s.store().prune({.done_before = s.now}) == 1U);
+    s.store().unregister_worker(worker(1));
+    BOOST_TEST(s.recount() == "");
+    BOOST_TEST(says(failure<bx::StoreError>([&] { bx::postgresql_module().upgrade(url); }),
+                    "nothing was thrown"));  // there is nothing to upgrade
+}
+
+BOOST_AUTO_TEST_CASE(a_missing_right_is_named) {
+    Scene s;
+    const std::string url = app_url();
+    s.open_as(url);
+    server().query("REVOKE INSERT ON bxhook.body FROM bxhook_app");
+    const std::string text = failure<bx::StoreError>([&] { s.add("1"); });
+    BOOST_TEST(says(text, "permission denied for table body"), text);
+    grant_least_rights();
+    BOOST_TEST(s.add("1") > 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_store_that_is_not_prepared_or_too_new_is_refused) {
+    Scene s;
+    server().query("ALTER TABLE bxhook.version RENAME TO other");
+    const std::string text = failure<bx::StoreError>([&] { s.another(); });
+    server().query("ALTER TABLE bxhook.other RENAME TO version");
+    BOOST_TEST(says(text, "bxhook store init"), text);
+    server().query("UPDATE bxhook.version SET major = major + 1");
+    BOOST_CHECK_THROW(s.another(), bx::StoreVersionError);
+    BOOST_CHECK_THROW(bx::postgresql_module().upgrade(server().url()), bx::StoreVersionError);
+    server().query("UPDATE bxhook.version SET major = major - 1");
+    s.open();
+}
+
+// -- Trouble
+
+BOOST_AUTO_TEST_CASE(a_server_that_is_away_is_said_at_once_without_the_password) {
+    const Millis began = bx::steady_now();
+    const std::string text = failure<bx::StoreAway>([] {
+        bx::open_store("postgresql://u:s3cret@/b?host=/nonexistent,/nowhere&password=s3cret", {});
+    });
+    BOOST_TEST(says(text, "/nonexistent"), text);
+    BOOST_TEST(says(text, "/nowhere"), text);
+    BOOST_TEST(!says(text, "s3cret"), text);
+    BOOST_TEST(bx::steady_now() - began < 5 * bx::second);
+    BOOST_TEST(!says(failure<bx::StoreError>([] {
+        bx::open_store("postgresql://u:s3%cret@h/b?nonsense=s3cret", {});
+    }), "s3"));
+}
+
+BOOST_AUTO_TEST_CASE(the_host_that_takes_writes_is_found) {
+    Scene s;
+    const std::string url = s.place();
+    s.open_as(url.substr(0, url.find("host=")) + "host=/nonexistent," +
+              url.substr(url.find("host=") + 5));
+    BOOST_TEST(s.add("1") == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_lost_connection_is_made_again) {
+    Scene s;
+    const auto cut = [] {
+        server().query("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                       "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'");
+    };
+    s.add("1");
+    cut();
+    BOOST_TEST(s.add("2") == 2);  // the gateway's caller must not notice
+    cut();
+    BOOST_CHECK_THROW(s.store().undispatched(9), bx::StoreAway);
+    BOOST_TEST(s.store().undispatched(9).size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_lock_is_not_waited_for_longer_than_allowed) {
+    Scene s;
+    server().query("SELECT pg_advisory_lock(1652058216, 1)");
+    const auto hasty = bx::open_store(s.place(), {});
+    const Millis began = bx::steady_now();
+    BOOST_CHECK_THROW(hasty->add(std::vector{Scene::event("1")}, 100), bx::StoreError);
+    BOOST_TEST(bx::steady_now() - began < 5 * bx::second);
+    server().query("SELECT pg_advisory_unlock(1652058216, 1)");
+    BOOST_TEST(hasty->add(std::vector{Scene::event("1")}, 100).front().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(who_is_told_to_stop_waits_no_longer) {
+    Scene s;
+    server().query("SELECT pg_advisory_lock(1652058216, 1)");
+    bx::StoreOptions options;
+    std::atomic<bool> stop = false;
+    options.wait = bx::hour;
+    options.give_up = [&] { return stop.load(); };
+    const auto store = bx::open_store(s.place(), options);
+    stop = true;
+    BOOST_CHECK_THROW(store->add(std::vector{Scene::event("1")}, 100), bx::StoreAway);
+    server().query("SELECT pg_advisory_unlock(1652058216, 1)");
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_takes_no_writes_is_no_store) {
+    Scene s;
+    server().query("ALTER ROLE bxhook_owner SET default_transaction_read_only = on");
+    const std::string text = failure<bx::StoreAway>([&] { s.another(); });
+    server().query("ALTER ROLE bxhook_owner RESET default_transaction_read_only");
+    BOOST_TEST(says(text, "read-only"), text);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
