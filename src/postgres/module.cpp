@@ -2,6 +2,7 @@
 #include "store/module.h"
 
 #include "config/config.h"
+#include "postgres/postgres_import.h"
 #include "postgres/postgres_store.h"
 #include "postgres/schema.h"
 
@@ -42,7 +43,7 @@ std::string status(const std::string& place) {
 extern "C" {
 // Declared here, since nothing but dlsym looks for it.
 extern const StoreModule bxhook_store_module;
-const StoreModule bxhook_store_module{BXHOOK_VERSION, open, init, upgrade, status};
+const StoreModule bxhook_store_module{BXHOOK_VERSION, open, init, upgrade, status, open_import};
 }
 
 }  // namespace bx

@@ -600,6 +600,72 @@ BEGIN
     PERFORM pg_notify('bxhook', '');
 END $$;
 
+-- Takes over events of another store with their numbers; gives how many were not there yet.
+CREATE FUNCTION bxhook.take(a_shard integer, a_now bigint, a_n bigint[], a_state bigint[],
+    a_ended bigint[], a_erased bigint[], a_received bigint[], a_test bigint[], a_code text[],
+    a_kind bytea[], a_id bytea[], a_domain bytea[], a_member bytea[], a_user bytea[],
+    a_handler bytea[], a_ts bytea[], a_portal bytea[], a_lane bytea[], a_why bytea[],
+    a_body bytea[], a_secret bytea[], a_refused_event bigint[], a_refused_hook text[],
+    a_refused_why bytea[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE
+    v_new bigint[];
+BEGIN
+    WITH added AS (
+        INSERT INTO bxhook.event (n, state, ended_at, erased, received_at, test, code, kind, id,
+            domain, member_id, user_id, handler_id, ts, portal, lane, reason)
+        SELECT n, s, e, x <> 0, r, t <> 0, c, k, d, o, m, u, h, z, p, l, w
+        FROM unnest(a_n, a_state, a_ended, a_erased, a_received, a_test, a_code, a_kind, a_id,
+            a_domain, a_member, a_user, a_handler, a_ts, a_portal, a_lane, a_why)
+            AS v (n, s, e, x, r, t, c, k, d, o, m, u, h, z, p, l, w)
+        ON CONFLICT (n) DO NOTHING RETURNING n
+    )
+    SELECT array_agg(n) INTO v_new FROM added;
+    INSERT INTO bxhook.body (event, data)
+    SELECT n, b FROM unnest(a_n, a_body) AS u (n, b) WHERE n = ANY (v_new);
+    INSERT INTO bxhook.secret (event, data)
+    SELECT n, s FROM unnest(a_n, a_secret) AS u (n, s) WHERE n = ANY (v_new) AND s <> '';
+    INSERT INTO bxhook.refusal (event, hook, reason)
+    SELECT n, h, w FROM unnest(a_refused_event, a_refused_hook, a_refused_why) AS u (n, h, w)
+    WHERE n = ANY (v_new);
+    PERFORM bxhook.count_up(a_shard, array_agg(''::text) || array_agg(''::text),
+        array_agg((ARRAY['new', 'matched', 'skipped'])[s + 1]) || array_agg('unfinished'::text),
+        array_agg(1) || array_agg(CASE WHEN e IS NULL THEN 1 ELSE 0 END))
+    FROM unnest(a_n, a_state, a_ended) AS u (n, s, e) WHERE n = ANY (v_new);
+    RETURN v_new;
+END $$;
+
+-- The deliveries of events that were taken over in the same transaction.
+CREATE FUNCTION bxhook.take_deliveries(a_shard integer, a_now bigint, a_new bigint[],
+    a_event bigint[], a_hook text[], a_state bigint[], a_ordered bigint[], a_attempt bigint[],
+    a_max bigint[], a_due bigint[], a_failed bigint[], a_ended bigint[], a_merged bigint[],
+    a_why bytea[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM bxhook.lock_lanes(array_agg(bxhook.lane_key(h, e.portal, e.lane)))
+    FROM unnest(a_event, a_hook, a_ordered) AS d (n, h, o) JOIN bxhook.event AS e USING (n)
+    WHERE n = ANY (a_new) AND o <> 0 AND e.lane IS NOT NULL;
+    -- A running one is that of a worker which is gone.
+    INSERT INTO bxhook.delivery (event, hook, state, turn, started, owner, portal, lane, attempt,
+        max_attempts, due_at, failed_at, ended_at, merged_into, reason)
+    SELECT n, h, s, CASE WHEN s <> 0 OR o <> 0 AND e.lane IS NOT NULL THEN NULL
+            WHEN d.due <= a_now THEN 2 ELSE 1 END,
+        s = 1, CASE WHEN s = 1 THEN 0 END, e.portal, CASE WHEN o <> 0 THEN e.lane END, a, m, d.due,
+        d.failed, d.ended, d.merged, d.why
+    FROM unnest(a_event, a_hook, a_state, a_ordered, a_attempt, a_max, a_due, a_failed, a_ended,
+        a_merged, a_why) AS d (n, h, s, o, a, m, due, failed, ended, merged, why)
+    JOIN bxhook.event AS e USING (n) WHERE n = ANY (a_new);
+    UPDATE bxhook.event AS e SET open = sums.open, dead = sums.dead FROM (
+        SELECT n, count(*) FILTER (WHERE s < 2) AS open, count(*) FILTER (WHERE s = 3) AS dead
+        FROM unnest(a_event, a_state) AS d (n, s) WHERE n = ANY (a_new) GROUP BY n) AS sums
+    WHERE e.n = sums.n;
+    PERFORM bxhook.count_up(a_shard, array_agg(h), array_agg(bxhook.state_name(s::integer)),
+        array_agg(1))
+    FROM unnest(a_event, a_hook, a_state) AS d (n, h, s) WHERE n = ANY (a_new);
+    PERFORM bxhook.settle(hook, portal, lane, a_now) FROM (
+        SELECT DISTINCT d.hook, d.portal, d.lane FROM unnest(a_event, a_hook) AS u (n, h)
+        JOIN bxhook.delivery AS d ON d.event = n AND d.hook = h
+        WHERE n = ANY (a_new) AND d.state < 2) AS lanes;
+END $$;
+
 CREATE FUNCTION bxhook.prune(a_shard integer, a_done_before bigint, a_dead_before bigint,
     a_most bigint, a_batch_before bytea) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE

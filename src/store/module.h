@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "store/import.h"
 #include "store/store.h"
 
 namespace bx {
@@ -18,8 +19,10 @@ struct StoreModule {
     std::string (*init)(const std::string& place);
     // Brings them up to this version.
     std::string (*upgrade)(const std::string& place);
-    // Server, schema and sizes, as lines for people.
+    // Server and schema, as lines for people.
     std::string (*status)(const std::string& place);
+    // The store as one that takes another's events over.
+    std::unique_ptr<StoreImport> (*import)(const std::string& place);
 };
 
 // The variable of a module that points to its StoreModule.

@@ -102,11 +102,16 @@ std::optional<StoredEvent> SqliteStore::load_event(EventNumber number) {
 std::optional<StoredEvent> SqliteStore::event(EventNumber number) {
     const Transaction moment(db_, Transaction::Kind::read);
     std::optional<StoredEvent> event = load_event(number);
-    if (!event) return event;
+    if (event) event->refused = refusals(number);
+    return event;
+}
+
+std::vector<Refusal> SqliteStore::refusals(EventNumber number) {
+    std::vector<Refusal> refused;
     Rows rows =
         db_.rows("SELECT hook, reason FROM refusal WHERE event = ? ORDER BY hook", {number});
-    while (rows.next()) event->refused.push_back({rows.text(0), rows.text(1)});
-    return event;
+    while (rows.next()) refused.push_back({rows.text(0), rows.text(1)});
+    return refused;
 }
 
 // -- Workers and house-keeping

@@ -5,6 +5,7 @@
 //   sqlite_store_worker.cpp  match, claim, finish
 //   sqlite_store_list.cpp    list, show, status
 //   sqlite_store_wish.cpp    retry, cancel, prune
+//   sqlite_store_move.cpp    what another store takes over
 //   sqlite_store_change.cpp  what they all change, and the rules of it
 //   sqlite_store_schema.cpp  the tables
 #pragma once
@@ -13,6 +14,7 @@
 #include <memory>
 #include <string>
 
+#include "store/import.h"
 #include "store/sqlite.h"
 #include "store/sqlite_store_change.h"
 #include "store/sqlite_store_schema.h"
@@ -25,6 +27,11 @@ public:
     SqliteStore(const std::string& path, const StoreOptions& options, Journal journal);
 
     Database& database() { return db_; }  // for tests, which look at plans and pragmas
+
+    // For a store that takes this one's place: the events after AFTER in order, with all that
+    // became of them, and the greatest number there ever was.
+    std::vector<MovedEvent> moved(EventNumber after, std::size_t at_most);
+    EventNumber last_number();
 
     std::vector<std::optional<EventNumber>> add(std::span<const NewEvent> events,
                                                 std::int64_t queue_limit) override;
@@ -66,6 +73,8 @@ private:
 
     std::int64_t tally(std::string_view what);  // of events
     std::optional<StoredEvent> load_event(EventNumber number);
+    std::vector<Refusal> refusals(EventNumber number);
+    void read_moved(EventNumber number, std::vector<MovedDelivery>& deliveries);
 
     EventNumber insert_event(Change& change, const NewEvent& event);
 

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "postgres_server.h"
+#include "store/copy.h"
 #include "store/module.h"
 #include "store_scene.h"
 
@@ -383,6 +384,84 @@ BOOST_AUTO_TEST_CASE(a_server_that_takes_no_writes_is_no_store) {
     const std::string text = failure<bx::StoreAway>([&] { s.another(); });
     server().query("ALTER ROLE bxhook_owner RESET default_transaction_read_only");
     BOOST_TEST(says(text, "read-only"), text);
+}
+
+// -- Taking over a SQLite store
+
+namespace {
+
+bx::CopyCount copy_from(const std::string& file) {
+    const auto into = bx::postgresql_module().import(server().url());
+    return bx::copy_store(file, *into, [](std::size_t) {});
+}
+
+// Everything there is about an event, as text.
+std::string picture(bx::Store& store, bx::EventNumber number) {
+    const bx::StoredEvent event = store.event(number).value();
+    std::string text = std::string(name_of(event.state)) + event.reason + event.facts.code +
+                       event.facts.id + event.body + event.secrets +
+                       (event.secrets_erased ? " erased" : "") + std::to_string(event.received_at);
+    for (const bx::Refusal& refusal : event.refused) text += " -" + refusal.hook + refusal.reason;
+    for (const bx::DeliveryRecord& delivery : store.deliveries(number)) {
+        text += "\n" + delivery.hook + ' ' + std::string(name_of(delivery.state)) + ' ' +
+                std::to_string(delivery.attempt) + '/' + std::to_string(delivery.max_attempts) + ' ' +
+                delivery.reason + std::to_string(delivery.due_at.value_or(0)) + ' ' +
+                std::to_string(delivery.ended_at.value_or(0)) +
+                std::to_string(delivery.blocked_by.value_or(0)) +
+                std::to_string(delivery.merged_into.value_or(0));
+        for (const bx::AttemptRecord& attempt : store.attempts(number, delivery.hook)) {
+            text += " #" + std::to_string(attempt.attempt) + std::string(name_of(attempt.result)) +
+                    attempt.run + attempt.out.kept + std::to_string(attempt.exit.value_or(-1));
+        }
+    }
+    return text;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_sqlite_store_is_taken_over_as_it_is) {
+    Scene s;
+    const store_tests::Scratch scratch;
+    const std::string file = scratch / "queue.db";
+    Scene old(file);
+    old.put("7");                            // 1: done
+    old.claim(1);
+    old.done("1/crm");
+    old.put("7");                            // 2: fails, 3 behind it
+    old.claim(1);
+    old.fails("2/crm", 60'000);
+    old.put("7");
+    old.skip(old.add("8"), "no hook takes it");
+    old.match(old.add("9"), std::vector<std::string>{"a", "b"});
+    old.claim(1, [](const std::string& hook) { return hook == "a" ? 9U : 0U; });
+    old.dead("5/a");
+    old.add("10");                           // 6: new
+    const bx::CopyCount count = copy_from(file);
+    BOOST_TEST(count.events == 6U);
+    BOOST_TEST(count.copied == 6U);
+    for (bx::EventNumber n = 1; n <= 6; ++n) {
+        BOOST_TEST(picture(s.store(), n) == picture(old.store(), n));
+    }
+    BOOST_TEST(s.recount() == "");
+    // The old one goes on for a while, then the rest is taken over.
+    BOOST_TEST(old.add("11") == 7);
+    BOOST_TEST(s.add("12") == 1'000'007);
+    BOOST_TEST(copy_from(file).copied == 1U);
+    BOOST_TEST(copy_from(file).copied == 0U);
+    BOOST_TEST(s.store().undispatched(9).size() == 3U);
+    BOOST_TEST(s.claim(9) == "5/b#1 2/crm#2");  // by the real clock its time came long ago
+    s.done("2/crm");
+    BOOST_TEST(s.claim(9) == "3/crm#1");
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_store_that_a_worker_serves_is_not_taken_over) {
+    Scene s;
+    const store_tests::Scratch scratch;
+    Scene old(scratch / "queue.db");
+    const bx::WorkerSeat seat(old.place(), 0);
+    const std::string text = failure<bx::Error>([&] { copy_from(old.place()); });
+    BOOST_TEST(says(text, "a worker runs"), text);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -66,6 +66,8 @@ public:
         }
         open();
     }
+    // A SQLite file, whatever the others are.
+    explicit Scene(const std::string& file) : place_(file) { open(); }
 
     bx::Store& store() { return *store_; }
     const std::string& place() const { return place_; }

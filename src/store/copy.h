@@ -1,0 +1,24 @@
+// Moves a SQLite store's events into a store that many hosts share.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "store/import.h"
+
+namespace bx {
+
+struct CopyCount {
+    std::size_t events = 0;  // that the SQLite store has
+    std::size_t copied = 0;  // that were not there yet
+};
+
+// Copies every event of the SQLite store at PATH, in order of N, with its number, deliveries,
+// attempts and secrets.  Gateways may go on adding to it meanwhile and afterwards: another copy
+// takes what came since.  No worker may: the copy has the worker's seat while it lasts, and what
+// one did between two copies would not be copied.  The SQLite store stays as it is.
+// DONE_SO_FAR is told after every step.  Throws Error when a worker runs, StoreError.
+CopyCount copy_store(const std::string& path, StoreImport& into,
+                     const std::function<void(std::size_t done)>& done_so_far);
+
+}  // namespace bx
