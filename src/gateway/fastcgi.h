@@ -3,8 +3,8 @@
 //
 // Its reader and writer, FCGX_Accept_r, are not used: it reads from a descriptor, where a peer can
 // make it wait, and where it takes bytes of the next request.  Given a complete request through a
-// socketpair it was safe, and cost two system calls and forty allocations: a sixth of the gateway's
-// time (docs/performance.md).
+// socketpair it was safe, and cost two system calls and an eighth of the gateway's instructions
+// (docs/performance.md).
 #pragma once
 
 #include <cstdint>
