@@ -129,7 +129,7 @@ std::string one_line(const char* text) {
     return line;
 }
 
-// The host that worked last; kept for the whole process, since stores are opened anew after trouble.
+// The host that worked last; kept for the whole process: stores are opened anew after trouble.
 std::atomic<std::size_t> last_host{0};
 
 bool starts_with_any(std::string_view code, std::initializer_list<std::string_view> classes) {
@@ -172,7 +172,8 @@ Param Param::texts(const std::vector<std::string>& values) {
             })};
 }
 Param Param::bytes(const std::vector<std::optional<std::string>>& values) {
-    return {type_bytea_array, array_of(type_bytea, values, [](const auto& value) { return value; })};
+    const auto as_it_is = [](const auto& value) { return value; };
+    return {type_bytea_array, array_of(type_bytea, values, as_it_is)};
 }
 
 // -- Answers
@@ -190,7 +191,9 @@ std::int64_t Result::number(int row, int column) const {
     const char* const bytes = PQgetvalue(result_.get(), row, column);
     if (size == 0) return 0;  // NULL
     auto value = static_cast<std::int64_t>(static_cast<signed char>(bytes[0]));
-    for (std::size_t i = 1; i < size; ++i) value = value * 256 + static_cast<unsigned char>(bytes[i]);
+    for (std::size_t i = 1; i < size; ++i) {
+        value = value * 256 + static_cast<unsigned char>(bytes[i]);
+    }
     return value;
 }
 
@@ -204,7 +207,9 @@ std::string Result::text(int row, int column) const {
             static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
 }
 
-std::string Result::word(int row, int column) const { return PQgetvalue(result_.get(), row, column); }
+std::string Result::word(int row, int column) const {
+    return PQgetvalue(result_.get(), row, column);
+}
 
 // -- Connecting
 

@@ -29,8 +29,8 @@ std::string list_statement(const ListFilter& filter) {
         "AND ($2 = '' OR d.hook = $2) ORDER BY e.n DESC, d.hook LIMIT $5";
     if (filter.state == "new" || filter.state == "skipped") {
         const std::string state = filter.state == "new" ? "0" : "2";
-        return columns + "LEFT JOIN bxhook.delivery AS d ON false WHERE e.state <> 1 AND e.state = " +
-               state + page;
+        return columns + "LEFT JOIN bxhook.delivery AS d ON false " +
+               "WHERE e.state <> 1 AND e.state = " + state + page;
     }
     if (filter.state.empty()) {
         return columns + "LEFT JOIN bxhook.delivery AS d ON d.event = e.n WHERE true" + page;
@@ -271,7 +271,8 @@ void PostgresStore::read_workers(StoreStatus& status) {
 
 void PostgresStore::read_blocked(StoreStatus& status) {
     static const std::string statement =
-        "SELECT " + std::string(event_columns) + ", d.hook, d.portal, d.lane, d.reason, d.failed_at "
+        "SELECT " + std::string(event_columns) +
+        ", d.hook, d.portal, d.lane, d.reason, d.failed_at "
         "FROM bxhook.delivery AS d JOIN bxhook.event AS e ON e.n = d.event "
         "WHERE d.failed_at IS NOT NULL AND d.state < 2 AND d.lane IS NOT NULL "
         "AND (d.turn IS NOT NULL OR d.state = 1) ORDER BY d.event LIMIT $1";

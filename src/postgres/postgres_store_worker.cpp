@@ -31,7 +31,7 @@ struct FinishColumns {
 // From the one after LAST on, round.
 std::vector<std::string> in_turn(std::vector<std::string> hooks, const std::string& last) {
     std::ranges::sort(hooks);
-    std::ranges::rotate(hooks, std::ranges::upper_bound(hooks, last));
+    std::rotate(hooks.begin(), std::ranges::upper_bound(hooks, last), hooks.end());
     return hooks;
 }
 

@@ -12,8 +12,8 @@ namespace bx {
 
 namespace {
 
-// Of the lease: how often it is renewed in its time, and what of it is kept for ending runs: kill_delay
-// and an answer of the store that is waited for in vain.
+// Of the lease: how often it is renewed in its time, and what of it is kept for ending runs:
+// kill_delay, and an answer of the store that is waited for in vain.
 constexpr Millis renewals = 10;
 constexpr Millis lease_margin = kill_delay + 3 * second;
 
