@@ -125,8 +125,8 @@ void Log::write(LogLevel level, std::string_view message, LogFields fields) {
     std::string line = settings_.json ? json_line(part_, level, message, fields)
                                       : text_line(part_, level, message, fields);
     line += '\n';
-    // Lines of several processes do not mix: they are written whole, and in a pipe no more at a time
-    // than it takes at once.
+    // Lines of several processes do not mix: they are written whole, and no more at a time than a
+    // pipe takes at once.
     if (collected_.size() + line.size() > PIPE_BUF) put(std::exchange(collected_, {}));
     if (!collecting_) return put(line);
     collected_ += line;
@@ -135,15 +135,16 @@ void Log::write(LogLevel level, std::string_view message, LogFields fields) {
 void Log::put(std::string_view lines) {
     if (lines.empty()) return;
     rotate_if_large();
-    // A log that cannot be written (disk full) must not stop the service: the result is not looked at.
+    // A log that cannot be written (disk full) must not stop the service: nobody looks at the
+    // result.
     (void)write_all(file_ ? file_.get() : STDERR_FILENO, lines);
     written_ += static_cast<std::int64_t>(lines.size());
 }
 
 Log::Batch::~Batch() {
     log_.collecting_ = false;
-    log_.put(log_.collected_);
-    log_.collected_.clear();
+    // Not as it is: a log file that cannot be opened anew is told in a line of its own.
+    log_.put(std::exchange(log_.collected_, {}));
 }
 
 }  // namespace bx

@@ -1,8 +1,7 @@
 // The log: one line a message, as text for people or as JSON for machines.
 //
 //   text:  2026-11-21T01:36:28.123Z info gateway: accepted event=1042 code=ONCRMDEALADD
-//   peer=1.2.3.4 json:
-//   {"time":"...","level":"info","part":"gateway","message":"accepted","event":1042,...}
+//   json:  {"time":"...","level":"info","part":"gateway","message":"accepted","event":1042}
 //
 // Field values are escaped here (base/text.h, printable), so bytes from outside may be passed as
 // they are.  Secrets may not: nothing here can know them.
@@ -54,7 +53,8 @@ public:
     void configure(const LogSettings& settings);
     void reopen();  // after the file was renamed away (SIGUSR1)
 
-    // While one lives, lines are collected: a write for many, at the latest at its end.
+    // While one lives, lines are collected: a write for many, at the latest at its end.  One at a
+    // time.
     class Batch {
     public:
         explicit Batch(Log& log) : log_(log) { log_.collecting_ = true; }
@@ -89,7 +89,7 @@ private:
     Fd file_;
     std::int64_t written_ = 0;  // bytes in the file, as far as this process knows
     bool collecting_ = false;
-    std::string collected_;     // whole lines, at most PIPE_BUF bytes
+    std::string collected_;     // whole lines: one, or at most PIPE_BUF bytes
 };
 
 }  // namespace bx
