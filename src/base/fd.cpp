@@ -37,6 +37,14 @@ std::string read_file(const std::string& path, std::size_t max) {
     return read_all(fd.get(), "'" + path + "'", max);
 }
 
+std::string read_file_or_nothing(const std::string& path) {
+    try {
+        return read_file(path);
+    } catch (const Error&) {
+        return "";
+    }
+}
+
 std::string read_all(int fd, const std::string& name, std::size_t max) {
     std::string data;
     std::array<char, 65536> chunk;

@@ -29,6 +29,9 @@ private:
 // The whole file as bytes; at most MAX are read, more is an Error.  Throws Error when it cannot.
 std::string read_file(const std::string& path, std::size_t max = std::size_t{64} << 20);
 
+// The same; empty when it cannot be read: a file of /proc whose process has ended or is another's.
+std::string read_file_or_nothing(const std::string& path);
+
 // The same of what is open at FD; NAME tells what it is in the error.
 std::string read_all(int fd, const std::string& name, std::size_t max);
 

@@ -266,4 +266,8 @@ std::string shell_word(std::string_view text) {
     return word + "'";
 }
 
+std::string edit_command(const std::string& path) {
+    return "${EDITOR:-vi} " + shell_word(path);
+}
+
 }  // namespace bx

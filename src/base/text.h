@@ -44,4 +44,7 @@ std::string printable(std::string_view bytes, std::size_t max = 200);
 // TEXT as one word of a shell command line, in quotes where it needs them.
 std::string shell_word(std::string_view text);
 
+// The shell command that opens PATH in the person's editor.
+std::string edit_command(const std::string& path);
+
 }  // namespace bx

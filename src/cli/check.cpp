@@ -174,10 +174,6 @@ std::string Findings::command(const std::string& words) const {
     return typed_program() + " " + words + config_option_;
 }
 
-std::string edit_command(const std::string& path) {
-    return "${EDITOR:-vi} " + shell_word(path);
-}
-
 Command check_command() {
     Command command;
     command.name = "check";

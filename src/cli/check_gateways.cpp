@@ -14,21 +14,12 @@ namespace bx {
 
 namespace {
 
-// A file of /proc/PID; empty when it is not ours to read, or the process has ended.
-std::string read_or_nothing(const std::string& path) {
-    try {
-        return read_file(path);
-    } catch (const Error&) {
-        return "";
-    }
-}
-
 // True when the process of DIR (/proc/PID) is a gateway or a worker that was told of the config at
 // PATH, by its arguments or, if that is to be seen, by its environment.
 bool serves_config(const std::string& dir, const std::string& path) {
-    if (!read_or_nothing(dir + "/comm").starts_with("bxhook")) return false;
-    std::string arguments = read_or_nothing(dir + "/cmdline");
-    std::string environment = read_or_nothing(dir + "/environ");
+    if (!read_file_or_nothing(dir + "/comm").starts_with("bxhook")) return false;
+    std::string arguments = read_file_or_nothing(dir + "/cmdline");
+    std::string environment = read_file_or_nothing(dir + "/environ");
     std::vector<std::string_view> words = split(arguments, '\0');  // an empty one ends them
     bool stays = words.size() < 3 || words[1] == "serve" || words[1] == "work";
     std::vector<std::string_view> variables = split(environment, '\0');

@@ -12,14 +12,11 @@
 #include "cli/findings.h"
 #include "event/catalog.h"
 #include "hooks/hooks.h"
+#include "hooks/launch.h"
 
 namespace bx {
 
 namespace {
-
-// Where a hook's programs are looked for, unless its env says otherwise.
-constexpr std::string_view usual_path =
-    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 // What an event has at its top.
 constexpr std::array<std::string_view, 5> top_fields{"event", "event_handler_id", "data", "ts",
@@ -58,7 +55,7 @@ std::string path_of(const Hook& hook) {
     for (const auto& [name, value] : hook.settings.env) {
         if (name == "PATH") return value;
     }
-    return std::string(usual_path);
+    return std::string(search_path);
 }
 
 // The first line of a script, which the kernel reads.

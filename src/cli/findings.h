@@ -38,9 +38,6 @@ private:
     std::vector<Finding> list_;
 };
 
-// The command that opens PATH in the person's editor.
-std::string edit_command(const std::string& path);
-
 // The config file itself and its portals: who can read and write it, tokens.
 void check_files(const Config& config, Findings& findings);
 // Each hook: could it be started, does any event reach it.

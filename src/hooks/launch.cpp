@@ -20,8 +20,6 @@ namespace bx {
 
 namespace {
 
-constexpr std::string_view search_path =
-    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr std::size_t max_argument = std::size_t{64} << 10;  // of one {path}
 // The kernel takes 128 KB a string (MAX_ARG_STRLEN) and about 2 MB in all.
 constexpr std::size_t max_variable = std::size_t{32} << 10;

@@ -2,12 +2,17 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hooks/hooks.h"
 #include "store/records.h"
 
 namespace bx {
+
+// The hook's PATH, unless its env says otherwise.
+inline constexpr std::string_view search_path =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 struct Launch {
     std::string program;
@@ -19,8 +24,8 @@ struct Launch {
     std::string refusal;            // not empty: the delivery is dead for this reason, run nothing
 };
 
-// CLAIM's run of HOOK, with the variable HOME; TZ is the worker's own.  Throws Error when the stored
-// body is damaged.
+// CLAIM's run of HOOK, with the variable HOME; TZ is the worker's own.  Throws Error when the
+// stored body is damaged.
 Launch prepare_launch(const Claim& claim, const Hook& hook, const std::string& home);
 
 // This process's user's, "/" for one without: what HOME is to be.

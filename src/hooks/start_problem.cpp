@@ -72,7 +72,7 @@ std::optional<StartProblem> bad_interpreter(const std::string& program) {
     if (interpreter.ends_with('\r')) {
         problem.fix = "sed -i 's/\\r$//' " + shell_word(program);
     } else {
-        problem.fix = "${EDITOR:-vi} " + shell_word(program);
+        problem.fix = edit_command(program);
     }
     return problem;
 }

@@ -16,22 +16,13 @@ namespace bx {
 
 namespace {
 
-// A file of /proc; empty when the process is gone or not ours to look into.
-std::string read_proc(const std::string& path) {
-    try {
-        return read_file(path);
-    } catch (const Error&) {
-        return {};
-    }
-}
-
 struct Stat {
     bool alive = false;
     pid_t session = 0;
 };
 
 Stat stat_of(const std::string& dir) {
-    std::string text = read_proc(dir + "/stat");
+    std::string text = read_file_or_nothing(dir + "/stat");
     // The second field is the program's name in parentheses and may hold anything.
     std::size_t name_end = text.rfind(") ");
     if (name_end == std::string::npos) return {};
@@ -43,7 +34,7 @@ Stat stat_of(const std::string& dir) {
 }
 
 bool has_variable(const std::string& dir, const std::string& variable) {
-    std::string environment = read_proc(dir + "/environ");
+    std::string environment = read_file_or_nothing(dir + "/environ");
     for (std::string_view entry : split(environment, '\0')) {
         if (entry == variable) return true;
     }
