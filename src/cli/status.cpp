@@ -240,8 +240,9 @@ private:
 
     std::string due(const StoreStatus& store) const {
         std::string text = std::to_string(store.due);
-        if (store.oldest_due_at)
+        if (store.oldest_due_at) {
             text += ", the oldest " + relative_time(*store.oldest_due_at, now_);
+        }
         return text;
     }
 

@@ -12,7 +12,8 @@ FNR == 1 {
         printf "SampleHook{\"%s\", R\"=====(", name
         last = end "},"
     } else {
-        printf "constexpr std::string_view %s = R\"=====(", name ~ /conf$/ ? "config_text" : "script_text"
+        constant = name ~ /conf$/ ? "config_text" : "script_text"
+        printf "constexpr std::string_view %s = R\"=====(", constant
         last = end ";"
     }
 }

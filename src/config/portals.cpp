@@ -47,7 +47,8 @@ void read_line(std::string_view line, const std::string& place, std::vector<Port
     std::vector<std::string> words = words_of(line);
     if (words.empty() || words[0].front() == '#' || words[0].front() == ';') return;
     if (words.size() < 3) {
-        return problems.add(place, "must have at least three words: member_id domain token (- for none)");
+        return problems.add(place,
+                            "must have at least three words: member_id domain token (- for none)");
     }
     std::size_t before = problems.list().size();
     Portal portal;

@@ -36,7 +36,8 @@ Request FastcgiDecoder::decode(RawRequest raw) {
 }
 
 bool send_answer(int fd, std::uint16_t id, const Answer& answer) {
-    constexpr std::string_view complete("\0\0\0\0\0\0\0\0", 8);  // statuses: 0, FCGI_REQUEST_COMPLETE
+    // Both statuses: 0, FCGI_REQUEST_COMPLETE.
+    constexpr std::string_view complete("\0\0\0\0\0\0\0\0", 8);
     std::string records;
     append_record(records, record::standard_output, id, cgi_response(answer));
     append_record(records, record::end_request, id, complete);

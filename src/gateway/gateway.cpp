@@ -1,7 +1,7 @@
 #include "gateway/gateway.h"
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <exception>
 #include <utility>
 

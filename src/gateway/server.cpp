@@ -245,7 +245,8 @@ bool Server::is_over() const {
 // -- One connection
 
 void Server::take_over(Fd fd) {
-    Connection& connection = connections_.emplace_back(Connection{.fd = std::move(fd), .since = now_});
+    Connection& connection =
+        connections_.emplace_back(Connection{.fd = std::move(fd), .since = now_});
     connection.self = std::prev(connections_.end());
     read(connection);  // its request is often there already
 }

@@ -174,8 +174,9 @@ HookSet HookSet::survey(const Config& config) {
             continue;
         }
         Hook hook = script_hook(config, script);
-        if (script.executable && !is_known(script.code))
+        if (script.executable && !is_known(script.code)) {
             set.warnings_.push_back(unknown_code(hook, config.hooks_dir));
+        }
         // A file that is no hook yet: one of a known name, not a README beside the hooks.
         bool meant = script.executable || is_known(script.code) || block_of(config, script.name);
         if (meant) (script.executable ? set.hooks_ : asleep).push_back(std::move(hook));

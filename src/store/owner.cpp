@@ -87,7 +87,8 @@ void become_store_owner(const std::string& seat) {
     if (info.st_uid == self && self != 0) return;
     if (self != 0) {
         std::string owner = user_name(info.st_uid);
-        throw Error("store directory " + quoted(dir) + " belongs to " + owner + ": run as " + owner);
+        throw Error("store directory " + quoted(dir) + " belongs to " + owner + ": run as " +
+                    owner);
     }
     if (info.st_uid == 0) {
         throw Error("store directory " + quoted(dir) +

@@ -117,7 +117,8 @@ void Loop::watch_clock() {
     const Millis ahead = wall_now() - now_;
     const Millis step = ahead - std::exchange(wall_ahead_, ahead);
     if (step > -second && step < second) return;
-    log_.warning("the clock was set", {{"by", (step < 0 ? "-" : "") + duration_text(std::abs(step))}});
+    log_.warning("the clock was set",
+                 {{"by", (step < 0 ? "-" : "") + duration_text(std::abs(step))}});
     refresh_at_ = second_at_ = minute_at_ = adopt_at_ = 0;
 }
 

@@ -46,7 +46,8 @@ std::string delivery_name(EventNumber event, const std::string& hook) {
 std::string why_skipped(const Dispatch& verdict) {
     std::string why = verdict.skip_reason;
     for (const Refusal& refusal : verdict.refused) {
-        if (!refusal.reason.starts_with("event ")) why += "; " + refusal.hook + ": " + refusal.reason;
+        if (refusal.reason.starts_with("event ")) continue;
+        why += "; " + refusal.hook + ": " + refusal.reason;
     }
     return why;
 }
