@@ -6,6 +6,8 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <span>
+#include <vector>
 
 #include "base/accounts.h"
 #include "base/fd.h"
@@ -76,8 +78,11 @@ void check_file(const std::string& path, Findings& findings) {
 }
 
 void check_lanes(const StoreStatus& status, Findings& findings) {
-    std::size_t shown = std::min(status.blocked.size(), shown_lanes);
-    for (const BlockedLane& lane : std::span(status.blocked).first(shown)) {
+    // A delivery that fails alone holds up nobody, and is tried again.
+    std::vector<BlockedLane> blocked = status.blocked;
+    std::erase_if(blocked, [](const BlockedLane& lane) { return lane.behind == 0; });
+    std::size_t shown = std::min(blocked.size(), shown_lanes);
+    for (const BlockedLane& lane : std::span(blocked).first(shown)) {
         std::string name = to_string(DeliveryName{lane.event, lane.hook});
         findings.warning(name,
                          "its lane stands still since " + iso_time(lane.since) + ": " +
@@ -86,9 +91,8 @@ void check_lanes(const StoreStatus& status, Findings& findings) {
                              "show " + name + "' tells more)",
                          findings.command("cancel " + name));
     }
-    if (status.blocked.size() > shown) {
-        findings.warning("lanes",
-                         std::to_string(status.blocked.size() - shown) + " more stand still",
+    if (blocked.size() > shown) {
+        findings.warning("lanes", std::to_string(blocked.size() - shown) + " more stand still",
                          findings.command("status"));
     }
     if (status.dead > 0) {

@@ -42,7 +42,7 @@ private:
 void check_files(const Config& config, Findings& findings);
 // Each hook: could it be started, does any event reach it.
 void check_hooks(const Config& config, Findings& findings);
-// The store, its directory, the worker, lanes that stand still.
+// The store, its directory, the worker, lanes in which deliveries wait behind one that fails.
 void check_store(const Config& config, Findings& findings);
 // Gateways of this config that run as another user than the store's.  As root, before it becomes
 // that user, it sees all of them.

@@ -182,6 +182,12 @@ def test_finds_and_mends(site, name):
     assert bool(left) == (name in STAYS), left
 
 
+def test_a_delivery_that_fails_alone_is_no_lane_that_stands_still(site):
+    waiting(site)
+    assert site.run("status", "--json", check=False).stdout.count(b'"behind":0') == 1
+    assert not fitting(problems(site), "warning", ["stands still"])
+
+
 @needs_root
 @pytest.mark.parametrize("plant, level, words", [
     (store_of_another, "error", ["queue.db", "belongs to nobody, its directory to"]),
