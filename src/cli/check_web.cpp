@@ -71,7 +71,8 @@ void judge_get(const std::string& place, const HttpAnswer& answer, Findings& fin
         findings.error(place,
                        "the gateway is not ready: its log tells why; often the web server runs it "
                        "as another user than " + user_name(::geteuid()) + ", whose store it is",
-                       "look into the web server's error log, or bxhook's (log.file)");
+                       "look into bxhook's log (log.file, or state/bxhook.log), or the web "
+                       "server's error log");
     }
 }
 
