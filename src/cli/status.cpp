@@ -305,8 +305,8 @@ Shows the store and its workers, how many events and deliveries are in which sta
 the lanes that stand still behind a failing delivery, and how each hook fared in the
 last hour.
 
-The exit status is 1 when an event is new or a delivery due for over 10 s and no
-worker runs, or when store or configuration cannot be read; else 0.
+The exit status is 1 when something has been due for over 10 s and no worker runs,
+or when store or configuration cannot be read; else 0.
 )";
     command.json = true;
     command.run = run;

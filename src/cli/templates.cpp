@@ -34,7 +34,7 @@ std::string public_script(const std::string& binary, const std::string& home) {
 }
 
 std::string_view public_htaccess() {
-    return R"apache(# Made by `bxhook init`: lets Apache run bxhook.fcgi, by mod_fcgid or as a CGI program.
+    return R"apache(# Made by `bxhook init`: lets Apache run bxhook.fcgi, by mod_fcgid or as CGI.
 # "Options not allowed here" in the error log: remove that line, such hosts allow it anyway.
 Options +ExecCGI
 <FilesMatch "^bxhook\.(fcgi|cgi)$">

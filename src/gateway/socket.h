@@ -7,7 +7,8 @@
 
 namespace bx {
 
-// Connections that may wait while the loop commits.  A full backlog is a 502 that nobody resends.
+// Connections that may wait while the loop commits.  Beyond them the web server answers 502, and
+// the event is lost.
 constexpr int backlog = 4096;
 
 // A unix listening socket at PATH, mode 0660 whatever the umask, given to GROUP (a name or number;

@@ -15,7 +15,7 @@ BOOST_AUTO_TEST_SUITE(store_model)
 
 namespace {
 
-// The rules of contract.md, sections 2 and 4, without a thought for speed.
+// The rules of lanes, retries and merging (bxhook(1), bxhook-hooks(7)) without a thought for speed.
 struct Model {
     struct Delivery {
         DeliveryState state = DeliveryState::waiting;
