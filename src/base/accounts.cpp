@@ -94,4 +94,9 @@ std::string user_name(uid_t uid) {
     return user ? user->name : "uid " + std::to_string(uid);
 }
 
+std::string user_argument(uid_t uid) {
+    std::optional<User> user = find_user(uid);
+    return user ? user->name : std::to_string(uid);
+}
+
 }  // namespace bx

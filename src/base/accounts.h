@@ -28,5 +28,7 @@ std::vector<gid_t> groups_of(const User& user);
 
 // "www-data", or "uid 1005" for one without a name.
 std::string user_name(uid_t uid);
+// The user as `chown` takes it: "www-data", or "1005" for one without a name.
+std::string user_argument(uid_t uid);
 
 }  // namespace bx

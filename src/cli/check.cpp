@@ -56,6 +56,11 @@ Loaded load(const std::string& path, Findings& findings) {
     }
 }
 
+// sudo(8) wants a `#` before a number.
+std::string sudo_user(uid_t uid) {
+    return find_user(uid) ? user_name(uid) : shell_word("#" + user_argument(uid));
+}
+
 // What follows is looked at with the eyes of the user that gateway and worker run as.  False when
 // they cannot be had: what another user may or may not do tells nothing.
 bool become_owner(const Config& config, Findings& findings) {
@@ -69,15 +74,15 @@ bool become_owner(const Config& config, Findings& findings) {
         bool of_root = info.st_uid == 0;
         findings.error(store_without_password(config.store), error.what(),
                        of_root ? "chown -R USER: " + shell_word(dir)
-                               : "sudo -u " + user_name(info.st_uid) + " " +
+                               : "sudo -u " + sudo_user(info.st_uid) + " " +
                                      findings.command("check"));
         return false;
     }
     if (::access(config.path.c_str(), R_OK) != 0) {
-        std::string owner = user_name(::geteuid());
-        findings.error(config.path, owner + ", who owns the store, cannot read it",
-                       "chown " + owner + " " + shell_word(config.path) + " && chmod 600 " +
-                           shell_word(config.path));
+        uid_t owner = ::geteuid();
+        findings.error(config.path, user_name(owner) + ", who owns the store, cannot read it",
+                       "chown " + user_argument(owner) + " " + shell_word(config.path) +
+                           " && chmod 600 " + shell_word(config.path));
     }
     return true;
 }

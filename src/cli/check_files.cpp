@@ -31,7 +31,7 @@ void check_permissions(const std::string& path, Findings& findings) {
     if (!info) return;
     if (info->st_uid != 0 && info->st_uid != ::geteuid()) {
         findings.error(path, "belongs to " + user_name(info->st_uid) + ", who could change it",
-                       "chown " + user_name(::geteuid()) + " " + shell_word(path));
+                       "chown " + user_argument(::geteuid()) + " " + shell_word(path));
     }
     if ((info->st_mode & (S_IWGRP | S_IWOTH)) != 0) {
         findings.error(path, "others can change it, and with it what runs",

@@ -41,13 +41,13 @@ void check_gateways(const Config& config, Findings& findings) {
         bool other = parse_number(pid) && ::stat(entry->path().c_str(), &process) == 0 &&
                      process.st_uid != 0 && process.st_uid != store.st_uid;
         if (!other || !serves_config(entry->path(), config.path)) continue;
-        std::string user = user_name(process.st_uid);
         findings.error("process " + pid,
-                       "a bxhook of this config runs as " + user + ", the store belongs to " +
-                           user_name(store.st_uid) + ": a gateway answers 503 so; let the web "
-                           "server start it as the store's user (suEXEC), or give all to its own",
-                       "chown -R " + user + ": " + shell_word(store_dir) + " " +
-                           shell_word(config.path));
+                       "a bxhook of this config runs as " + user_name(process.st_uid) +
+                           ", and the store belongs to " + user_name(store.st_uid) +
+                           ", so that a gateway answers 503: let the web server start it as the "
+                           "store's user (suEXEC), or give all to the one it runs as",
+                       "chown -R " + user_argument(process.st_uid) + ": " +
+                           shell_word(store_dir) + " " + shell_word(config.path));
     }
 }
 

@@ -53,7 +53,8 @@ void check_directory(const std::string& dir, const std::string& config_path, Fin
         std::string cause = std::strerror(errno);
         return findings.error(
             dir, user + " cannot write there: " + cause,
-            (info.st_uid == ::geteuid() ? "chmod 700 " : "chown -R " + user + " ") +
+            (info.st_uid == ::geteuid() ? "chmod 700 "
+                                        : "chown -R " + user_argument(::geteuid()) + " ") +
                 shell_word(dir));
     }
     if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
@@ -71,7 +72,8 @@ void check_file(const std::string& path, Findings& findings) {
         findings.error(path,
                        "belongs to " + user_name(info.st_uid) + ", its directory to " + user +
                            ", as whom gateway and worker run",
-                       "chown -R " + user + ": " + shell_word(directory_of(path)));
+                       "chown -R " + user_argument(::geteuid()) + ": " +
+                           shell_word(directory_of(path)));
     } else if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
         findings.warning(path, "others can read the store", "chmod 600 " + shell_word(path));
     }
