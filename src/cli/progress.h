@@ -13,12 +13,14 @@ namespace bx {
 class Progress {
 public:
     explicit Progress(std::string what);  // "deleting events"
-    ~Progress();
+    ~Progress() { clear(); }
     Progress(const Progress&) = delete;
     Progress& operator=(const Progress&) = delete;
 
     // So many are done, of TOTAL (0: not known).
     void at(std::size_t done, std::size_t total = 0);
+    // Takes the line away, before something else is written; a later at() shows it again.
+    void clear();
 
 private:
     std::string what_;

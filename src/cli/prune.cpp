@@ -1,5 +1,4 @@
 #include <chrono>
-#include <optional>
 #include <thread>
 
 #include "cli/command.h"
@@ -19,13 +18,13 @@ int run(const Arguments& args) {
     }
     std::unique_ptr<Store> store = store_of(*config);
     std::size_t total = 0;
-    std::optional<Progress> progress(std::in_place, "deleting events");
+    Progress progress("deleting events");
     while (std::size_t deleted = store->prune(order)) {
         total += deleted;
-        progress->at(total);
+        progress.at(total);
         std::this_thread::sleep_for(std::chrono::milliseconds(prune_pause));
     }
-    progress.reset();
+    progress.clear();
     print("deleted " + std::to_string(total) + (total == 1 ? " event\n" : " events\n"));
     return 0;
 }

@@ -94,10 +94,11 @@ std::string Table::line(const std::vector<Cell>& row,
                         const std::vector<std::size_t>& widths) const {
     std::string text;
     std::size_t used = 0;
+    bool first = true;
     std::size_t pending = 0;  // blanks owed before the next text: none end a line
     for (std::size_t i = 0; i < row.size(); ++i) {
         if (left_out_[i]) continue;
-        if (used > 0) pending += gap;
+        if (!std::exchange(first, false)) pending += gap;
         std::size_t room = widths[i];
         if (screen_.width > 0) {
             std::size_t left = screen_.width - std::min(screen_.width, used + pending);

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <iostream>
 #include <limits>
-#include <optional>
 
 #include "base/fd.h"
 #include "base/text.h"
@@ -112,20 +111,21 @@ std::vector<DeliveryName> choose(const Arguments& args, Store& store, const Wish
 
 bool fulfil(const Arguments& args, std::span<const DeliveryName> names, const WishKind& kind) {
     bool bulk = is_bulk(args);
-    std::optional<Progress> progress(std::in_place, std::string(kind.past));
+    Progress progress{std::string(kind.past)};
     std::size_t done = 0;
     bool all = true;
     for (const DeliveryName& name : names) {
         Wish wish = kind.fulfil(name);
-        if (wish.count > 0 && !bulk) print(told(name, kind, wish));
         done += wish.done ? 1 : 0;
-        progress->at(done, names.size());
+        if (bulk) progress.at(done, names.size());
+        else if (wish.count > 0) print(told(name, kind, wish));
         if (wish.done) continue;
         all = false;
+        progress.clear();
         std::string reason = "bxhook: " + printable(wish.text) + "\n";
         if (!write_all(STDERR_FILENO, reason)) return false;
     }
-    progress.reset();
+    progress.clear();
     if (bulk && !names.empty()) {
         print(std::string(kind.past) + " " + std::to_string(done) + " of " +
               std::to_string(names.size()) + "\n");
