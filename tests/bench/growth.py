@@ -38,7 +38,8 @@ def worker_memory(program, directory, store):
     config = directory / "bxhook.conf"
     (directory / "hooks").mkdir(exist_ok=True)
     config.write_text(f"store {store}\nhooks_dir hooks\nportal {{ token abcdefgh }}\nworker {{ start manual }}\n"
-                      + "".join(f"hook {name} {{ event * run /bin/true disabled yes }}\n" for name in ("crm", "backlog")))
+                      + "".join(f"hook {name} {{ event * run /bin/true disabled yes }}\n"
+                                for name in ("crm", "backlog")))
     user = pwd.getpwnam("www-data") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
     for path in [directory, *directory.rglob("*")]:
         if os.geteuid() == 0:

@@ -84,7 +84,8 @@ def judge(figures, goals):
             continue
         median = statistics.median(values)
         found.append({"what": goal.label(), "goal": goal.bound(), "median": median, "rounds": values,
-                      "reached": goal.reached(median), "short_by": 0 if goal.reached(median) else goal.shortfall(median),
+                      "reached": goal.reached(median),
+                      "short_by": 0 if goal.reached(median) else goal.shortfall(median),
                       "needed": goal.needed})
     return found
 

@@ -59,8 +59,10 @@ def full(site):
     site.hook("ONTASKADD", "echo done\n")
     site.hook("ONUSERADD", "echo gone >&2; exit 65\n")
     site.serve()
-    for code, number in (("ONCRMDEALUPDATE", "6675"), ("ONCRMDEALUPDATE", "6675"), ("ONCRMDEALADD", "\u65e5\u672c\u8a9e\u30c6\u30b9\u30c8"),
-                         ("ONCRMDEALADD", "666"), ("ONCRMLEADUPDATE", "7"), ("ONCRMLEADUPDATE", "7"), ("ONTASKADD", "1"),
+    for code, number in (("ONCRMDEALUPDATE", "6675"), ("ONCRMDEALUPDATE", "6675"),
+                         ("ONCRMDEALADD", "\u65e5\u672c\u8a9e\u30c6\u30b9\u30c8"),
+                         ("ONCRMDEALADD", "666"), ("ONCRMLEADUPDATE", "7"), ("ONCRMLEADUPDATE", "7"),
+                         ("ONTASKADD", "1"),
                          ("ONUSERADD", "1")):
         body = bitrix.event(code, id=number, domain="a-rather-long-name-of-a-portal.bitrix24.com")
         assert client.fastcgi(site.socket, bitrix.encode(body)).status == 200

@@ -413,7 +413,8 @@ class Site:
     def run_of(self, number, hook="any", attempt=1, limit=LIMIT):
         """What the probe wrote about that run."""
         path = self.out / f"{number}.{hook}.{attempt}"
-        wait_for(path.exists, lambda: f"hook {hook} of event {number}; ran: {sorted(p.name for p in self.out.iterdir())}",
+        wait_for(path.exists,
+                 lambda: f"hook {hook} of event {number}; ran: {sorted(p.name for p in self.out.iterdir())}",
                  limit)
         return Run(path)
 

@@ -231,7 +231,8 @@ def upload(site, script=None):
 
 def fcgi_script(site):
     """conf/bxhook.fcgi for SITE."""
-    return conf("bxhook.fcgi", {"home=.htbxhook": f"home={site.home}", "program=$home/bxhook": f"program={site.binary}"})
+    return conf("bxhook.fcgi", {"home=.htbxhook": f"home={site.home}",
+                                "program=$home/bxhook": f"program={site.binary}"})
 
 
 def suexec_docroot():

@@ -83,7 +83,8 @@ def test_without_libraries_make_says_what_to_run(tmp_path):
 
 
 @pytest.mark.parametrize("flags, absent", [
-    ("CXXFLAGS=-O2 -g", ""), ("CXXFLAGS=-O0", "_FORTIFY_SOURCE"), ("CXXFLAGS=-O2 -D_FORTIFY_SOURCE=3", "_FORTIFY_SOURCE=2"),
+    ("CXXFLAGS=-O2 -g", ""), ("CXXFLAGS=-O0", "_FORTIFY_SOURCE"),
+    ("CXXFLAGS=-O2 -D_FORTIFY_SOURCE=3", "_FORTIFY_SOURCE=2"),
     ("SANITIZE=address", "_FORTIFY_SOURCE"), ("HARDEN=", "_FORTIFY_SOURCE=2 -fPIE -fstack-protector-strong -pie")])
 def test_hardening_gives_way(flags, absent):
     """To the user's flags, which stand behind ours, and where it would be in the way."""

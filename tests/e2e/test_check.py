@@ -120,14 +120,16 @@ FAULTS = {
     "bad value": (block("limits { body x }"), "error", ["limits: body: 'x' is no size"], "s/body.x/body+1M/;s/+/\\t/"),
     "missing brace": (block("hook a {"), "error", ["bxhook.conf:", "'}' is missing", "'hook a' in line"], "/hook.a/d"),
     "comment of a shell": (block("# x"), "error", ["bxhook.conf:", "comments begin with ';'"], "s/^#/;/"),
-    "blank token": (portals('portal { token "" }\n'), "error", ["portal 1", "token", "blank"], f's/"".}}/{TOKEN}\\n}}/'),
+    "blank token": (portals('portal { token "" }\n'), "error", ["portal 1", "token", "blank"],
+                    f's/"".}}/{TOKEN}\\n}}/'),
     "short token": (portals("portal { token short }\n"), "warning", ["portal 1", "shorter"], f"s/short/{TOKEN}/"),
     "token of the example": (portals("portal { token APPLICATION_TOKEN }\n"), "error", ["portal 1", "the example's"],
                              f"s/APPLICATION_TOKEN/{TOKEN}/"),
     "no portal": (portals(""), "error", ["no portal is configured"], f"$aportal{{token\\t{TOKEN}\\n}}"),
     "one token twice": (portals(f"portal {{ domain a.example token {TOKEN} }}\nportal {{ domain b.example token {TOKEN} }}\n"),
                         "warning", ["portal 2", "the same token as portal 1"], f"0,/{TOKEN}/s//{TOKEN[::-1]}/"),
-    "one token twice in a portals file": (portals_file, "warning", ["portals.txt:2", "the same token as", "portals.txt:1"],
+    "one token twice in a portals file": (portals_file, "warning",
+                                          ["portals.txt:2", "the same token as", "portals.txt:1"],
                                           "1s/5/6/"),
     "glob of no event": (block("hook a { event ONCRMDAEL* run /bin/true }"), "warning",
                          ["hook a", "no known event is 'ONCRMDAEL*', did you mean 'ONCRMDEAL*'?"], "s/DAEL/DEAL/"),
@@ -138,13 +140,16 @@ FAULTS = {
     "no working directory": (lambda site: site.configure(f"hook d {{ event ONAPPTEST run /bin/true dir {site.home}/there }}\n"),
                              "error", ["hook d", "working directory"], None),
     "script of no event": (script("exit 0\n", "ONCRMDAELUPDATE.sh"), "warning",
-                           ["ONCRMDAELUPDATE.sh", "'ONCRMDAELUPDATE' is no known event, did you mean 'ONCRMDEALUPDATE'?"], None),
+                           ["ONCRMDAELUPDATE.sh",
+                            "'ONCRMDAELUPDATE' is no known event, did you mean 'ONCRMDEALUPDATE'?"], None),
     "directory of no event": (script("exit 0\n", "ONCRMDAELUPDATE.d/one"), "warning",
                               ["ONCRMDAELUPDATE.d/one", "'ONCRMDAELUPDATE' is no known event"], None),
-    "not executable": (script("exit 0\n", "ONCRMLEADADD", 0o644), "warning", ["hook ONCRMLEADADD", "not executable"], None),
+    "not executable": (script("exit 0\n", "ONCRMLEADADD", 0o644), "warning", ["hook ONCRMLEADADD", "not executable"],
+                       None),
     "unsafe permissions": (script("exit 0\n", mode=0o775), "error", ["hook ONAPPTEST", "unsafe permissions"], None),
     "unsafe directory": (mode_of("hooks", 0o777), "error", ["hook any", "unsafe permissions"], None),
-    "line ends of Windows": (script("#!/bin/sh\r\nexit 0\r\n"), "error", ["hook ONAPPTEST", "line ends of Windows"], None),
+    "line ends of Windows": (script("#!/bin/sh\r\nexit 0\r\n"), "error", ["hook ONAPPTEST", "line ends of Windows"],
+                             None),
     "and with env": (script("#!/usr/bin/env php\r\n"), "error", ["hook ONAPPTEST", "line ends of Windows"], None),
     "no such interpreter": (script("#!/no/such/shell\n"), "error",
                             ["hook ONAPPTEST", "bad interpreter", "/no/such/shell"], "1s,/no/such/shell,/bin/sh,"),
@@ -157,7 +162,8 @@ FAULTS = {
     "config for a group to change": (mode_of("bxhook.conf", 0o620), "error", ["bxhook.conf", "change it"], None),
     "state directory open": (store_mode(".", 0o755), "warning", ["state", "others can enter"], None),
     "store for all to read": (store_mode("queue.db", 0o644), "warning", ["queue.db", "others can read"], None),
-    "state directory not writable": (store_mode(".", 0o500), "error", ["state", "cannot write there: Permission denied"], None),
+    "state directory not writable": (store_mode(".", 0o500), "error",
+                                     ["state", "cannot write there: Permission denied"], None),
     "no log directory": (block("log { file logs/x.log }"), "error", ["logs/x.log", "cannot be written"], None),
     "worker missing": (lambda site: waiting(site), "warning", ["worker", "none runs", "manual"], None),
     "lane stands still": (lambda site: waiting(site, events=2), "warning",
@@ -200,7 +206,8 @@ def test_finds_what_root_must_mend(site, plant, level, words):
     made_store(site)
 
     def found():
-        done = subprocess.run([site.binary, "check", "--json", "--config", site.config], capture_output=True, timeout=30)
+        done = subprocess.run([site.binary, "check", "--json", "--config", site.config], capture_output=True,
+                              timeout=30)
         return fitting([(p["level"], p["place"], p["message"], p["fix"]) for p in json.loads(done.stdout)["problems"]],
                        level, words)
     assert found() == []
@@ -236,7 +243,8 @@ def test_tells_all_problems_not_only_the_first(site):
     (site.hooks).chmod(0o777)
     site.hook("any", "exit 0\n")
     found = problems(site, status=1)
-    assert {("error", message.split(":")[0]) for _, _, message, _ in found if "unknown key" in message or "is no" in message} == {
+    assert {("error", message.split(":")[0]) for _, _, message, _ in found
+            if "unknown key" in message or "is no" in message} == {
         ("error", "limits"), ("error", "hook a")}
     site.configure(more="hook a { event ONNOSUCHEVENT run /no/such/program }\n", portals="portal { token short }\n")
     site.config.chmod(0o604)
@@ -329,7 +337,8 @@ def test_of_a_gateway_that_runs_as_another_user(site):
     site.wait_idle()
     for path in (site.home, site.config):
         path.chmod(0o755)
-    other = subprocess.Popen([site.binary, "serve", "--config", site.config, "--listen", f"unix:{site.path}/other.sock"],
+    other = subprocess.Popen([site.binary, "serve", "--config", site.config, "--listen",
+                              f"unix:{site.path}/other.sock"],
                              user=65534, group=65534, extra_groups=[], stderr=subprocess.DEVNULL)
     try:
         site.path.chmod(0o777)
@@ -338,7 +347,8 @@ def test_of_a_gateway_that_runs_as_another_user(site):
                 [site.binary, "check", "--json", "--config", site.config], capture_output=True, timeout=30,
                 **({} if root else as_user(site.user)))), "the process to be seen")
             found = [(p["level"], p["place"], p["message"], p["fix"]) for p in json.loads(done.stdout)["problems"]]
-            ((*_, fix),) = fitting(found, "error", [f"process {other.pid}", "runs as nobody", f"belongs to {site.user.pw_name}"])
+            ((*_, fix),) = fitting(found, "error", [
+                f"process {other.pid}", "runs as nobody", f"belongs to {site.user.pw_name}"])
         assert fix == f"chown -R nobody: {site.home}/state {site.config}"
     finally:
         other.kill()
@@ -382,7 +392,8 @@ def test_sees_what_lies_below_the_document_root(site):
     move_home(site, root / "bx")
     os.chown(site.path, site.user.pw_uid, -1)
     found = fitting(problems(site, status=0), "warning", [f"below the document root '{root}'"])
-    assert {place for _, place, _, _ in found} == {f"{site.home}/{name}" for name in ("bxhook.conf", "hooks", "state/queue.db")}
+    assert {place for _, place, _, _ in found} == {
+        f"{site.home}/{name}" for name in ("bxhook.conf", "hooks", "state/queue.db")}
     (fix,) = {fix for *_, fix in found}
     type_in(site, fix)
     move_home(site, site.path / "bx")

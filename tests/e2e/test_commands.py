@@ -206,7 +206,8 @@ def test_logs_are_the_last_attempt_s(quiet):
 def test_logs_of_what_has_not_run(quiet):
     quiet.hook("any", "exit 0")
     number = post(quiet)
-    for command, name in (("logs", f"{number}/any"), ("logs", number), ("show", f"{number}/any"), ("retry", f"{number}/any")):
+    for command, name in (("logs", f"{number}/any"), ("logs", number), ("show", f"{number}/any"),
+                          ("retry", f"{number}/any")):
         assert "no worker has matched event" in reason_of(quiet.run(command, name, check=False), 1)
     assert "no event" in reason_of(quiet.run("logs", "999/any", check=False), 1)
 
@@ -498,8 +499,10 @@ def test_a_reader_that_leaves_early_is_no_trouble(quiet, command):
     quiet.hook("any", "exit 0")
     for _ in range(3):
         post(quiet)
-    done = subprocess.run(["bash", "-c", 'set -o pipefail; "$0" "${@:2}" --config "$1" | head -1; echo "${PIPESTATUS[0]}"',
-                           quiet.binary, quiet.config, *command.split()], capture_output=True, timeout=30, **as_user(quiet.user))
+    done = subprocess.run(["bash", "-c",
+                           'set -o pipefail; "$0" "${@:2}" --config "$1" | head -1; echo "${PIPESTATUS[0]}"',
+                           quiet.binary, quiet.config, *command.split()], capture_output=True, timeout=30,
+                           **as_user(quiet.user))
     line, status = done.stdout.decode().splitlines()
     assert line and status in ("0", "141") and done.stderr == b"", done
 
@@ -510,7 +513,8 @@ def test_a_stdout_that_is_closed_is_a_failure(quiet, command):
                           capture_output=True, timeout=30, **as_user(quiet.user))
     if command != "list":  # which has nothing to write
         assert "stdout" in reason_of(done, 1)
-    assert (quiet.home / "state" / "queue.db").read_bytes()[:15] in (b"SQLite format 3", b""), "it went into no file of ours"
+    begin = (quiet.home / "state" / "queue.db").read_bytes()[:15]
+    assert begin in (b"SQLite format 3", b""), "it went into no file of ours"
 
 
 # -- whose store

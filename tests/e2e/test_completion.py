@@ -7,7 +7,8 @@ import pytest
 from scratch import ROOT, as_user, directory
 
 SCRIPT = ROOT / "conf" / "bash-completion"
-COMMANDS = {"serve", "work", "init", "check", "events", "trigger", "decode", "list", "show", "logs", "retry", "cancel", "status",
+COMMANDS = {"serve", "work", "init", "check", "events", "trigger", "decode", "list", "show", "logs", "retry", "cancel",
+            "status",
             "prune", "store", "help", "version"}
 
 
@@ -24,8 +25,10 @@ def complete(full):
         program = ('source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}\n'
                    'run=$(complete -p bxhook | sed "s/.*-F \\([^ ]*\\).*/\\1/"); "$run" bxhook "${COMP_WORDS[COMP_CWORD]}"\n'
                    'printf "%s\\n" "${COMPREPLY[@]}"')
-        done = subprocess.run(["bash", "-u", "-c", program, SCRIPT, *typed], capture_output=True, timeout=30, cwd=full.run_dir,
-                              env={"PATH": f"{where}:/usr/bin:/bin", "BXHOOK_CONFIG": str(config)}, **as_user(full.user))
+        done = subprocess.run(["bash", "-u", "-c", program, SCRIPT, *typed], capture_output=True, timeout=30,
+                              cwd=full.run_dir,
+                              env={"PATH": f"{where}:/usr/bin:/bin", "BXHOOK_CONFIG": str(config)},
+                              **as_user(full.user))
         assert done.returncode == 0 and done.stderr == b"", done
         return set(done.stdout.decode().split())
     return words
@@ -50,7 +53,8 @@ def test_options_of_each_command(complete):
 
 def test_events(complete):
     assert complete("bxhook trigger ONCRMDEALMOVE") == {"ONCRMDEALMOVETOCATEGORY"}
-    assert complete("bxhook events ONTASK") == {"ONTASKADD", "ONTASKUPDATE", "ONTASKDELETE", "ONTASKCOMMENTADD", "ONTASKCOMMENTUPDATE",
+    assert complete("bxhook events ONTASK") == {"ONTASKADD", "ONTASKUPDATE", "ONTASKDELETE", "ONTASKCOMMENTADD",
+                                                "ONTASKCOMMENTUPDATE",
                                                 "ONTASKCOMMENTDELETE"}
     assert complete("bxhook list --event ONUSERA") == {"ONUSERADD"}
     assert complete("bxhook trigger oncrmdealmove") == {"ONCRMDEALMOVETOCATEGORY"}, "in any case"

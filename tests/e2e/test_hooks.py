@@ -105,8 +105,9 @@ def test_an_argument_that_cannot_be_is_dead_and_runs_nothing(serving):
 # Values that a shell, a terminal, C or a decoder could take for more than data.
 HOSTILE = [b"a\nb", b"a\r\nb\n", b"'", b'"', b"\\", b"'; touch pwned; '", b'"; touch pwned; "', b"$(touch pwned)",
            b"`touch pwned`", b"${IFS}", b"$BX_RUN", b"() { :;}; touch pwned", b"; touch pwned", b"| touch pwned",
-           b"&& touch pwned", b"> pwned", b"\x1b[31m\x1b]0;x\x07", b"-rf", b"--help", b"-", b"%s%n%n", b"=x", b"*", b"~",
-           b"../../../etc/passwd", b" ", b"\t", b"{data.FIELDS.ID}", b"{{", b"\x01\x7f\x9b", b"\xff\xfe", b"a\xd0", b"\xed\xa0\x80",
+           b"&& touch pwned", b"> pwned", b"\x1b[31m\x1b]0;x\x07", b"-rf", b"--help", b"-", b"%s%n%n", b"=x", b"*",
+           b"~", b"../../../etc/passwd", b" ", b"\t", b"{data.FIELDS.ID}", b"{{", b"\x01\x7f\x9b", b"\xff\xfe", b"a\xd0",
+           b"\xed\xa0\x80",
            b"\xf4\x90\x80\x80", b"\xc0\xaf", "\u0410\u202e\U0001f600\ufffe".encode(), b"", b"x" * 30000]
 # Those that no variable and no argument can hold.
 UNFIT = [b"a\0b", b"\0", b"$(touch pwned)\0", b"x" * 200_000, b"'\n" * 100_000]
@@ -131,7 +132,8 @@ def test_hostile_values_are_data(serving):
     assert [fields[f"V{i}"] for i in range(len(values))] == [value.decode(errors="replace") for value in values]
     env = {name: value.encode(errors="surrogateescape") for name, value in run.env.items()}
     assert [env.get(f"BX_DATA_FIELDS_V{i}") for i in range(len(values))] == HOSTILE + [None] * len(UNFIT)
-    assert env["BX_TRUNCATED"] == b"1" and {name for name in env if not name.startswith("BX_")} == {"PATH", "HOME", "LANG"}
+    assert env["BX_TRUNCATED"] == b"1"
+    assert {name for name in env if not name.startswith("BX_")} == {"PATH", "HOME", "LANG"}
     serving.delivery(number, "any.d.shell")
     assert (serving.out / "printed").read_bytes().split(b"\0")[:-1] == HOSTILE
     assert not list(serving.path.rglob("pwned"))
@@ -153,7 +155,8 @@ def test_hostile_values_are_single_arguments(serving):
 
 
 HOSTILE_NAMES = [b"PATH", b"LD_PRELOAD", b"BX_RUN", b"BX_EVENT", b"BX_DATA_FIELDS_ID", b"IFS", b"ENV", b"a=b", b"a\nb",
-                 b"$(touch pwned)", b"() { :;}", b"\xff", "\u0410".encode(), b"%", b"-", b"__proto__", b"BASH_FUNC_ls%%",
+                 b"$(touch pwned)", b"() { :;}", b"\xff", "\u0410".encode(), b"%", b"-", b"__proto__",
+                 b"BASH_FUNC_ls%%",
                  b"n" * 40000]
 
 
@@ -277,7 +280,8 @@ def test_time_limit_ends_the_whole_run(serving):
     """A hook that ignores SIGTERM, and one whose child left its session: SIGKILL 5 s later."""
     serving.configure(defaults="timeout 500ms attempts 1")
     serving.hook("any.d/deaf", f"trap '' TERM; echo $$ > {serving.out}/deaf; while :; do sleep infinity; done")
-    serving.hook("any.d/split", f"setsid sh -c 'trap \"\" TERM; echo $$ > {serving.out}/split; exec sleep infinity' & wait; wait")
+    serving.hook("any.d/split",
+                 f"setsid sh -c 'trap \"\" TERM; echo $$ > {serving.out}/split; exec sleep infinity' & wait; wait")
     began = time.monotonic()
     number = post(serving)
     files = [serving.out / "deaf", serving.out / "split"]

@@ -33,13 +33,16 @@ STATUS = {
     "workers": [{"host": "string", "pid": "number", "version": "string", "since": TIME, "running": "number",
                  "config_error": "string null"}],
     "events": {"new": COUNT, "matched": COUNT, "skipped": COUNT},
-    "deliveries": {"waiting": COUNT, "running": COUNT, "done": COUNT, "dead": COUNT, "merged": COUNT, "cancelled": COUNT},
+    "deliveries": {"waiting": COUNT, "running": COUNT, "done": COUNT, "dead": COUNT, "merged": COUNT,
+                   "cancelled": COUNT},
     "due": COUNT, "oldest_due_at": TIME + " null", "unfinished": COUNT, "limit": COUNT,
-    "blocked": [{"delivery": "string", "portal": "string null", "kind": "string", "id": "string", "reason": "string null",
+    "blocked": [{"delivery": "string", "portal": "string null", "kind": "string", "id": "string",
+                 "reason": "string null",
                  "since": TIME, "behind": "number"}],
     "hooks": [{"hook": "string", "waiting": "number", "running": "number", "done_1h": "number", "failed_1h": "number",
                "dead_1h": "number"}]}
-EVENTS = [{"code": "string", "name": "string", "scope": "string", "kind": "string", "id_paths": "array", "fields": "array"}]
+EVENTS = [{"code": "string", "name": "string", "scope": "string", "kind": "string", "id_paths": "array",
+           "fields": "array"}]
 CHECK = {"ok": "boolean", "answer_ms": "number null",
          "problems": [{"level": "string", "place": "string", "message": "string", "fix": "string null"}]}
 VERSION = {"version": "string", "stores": "array", "limits": {
@@ -100,7 +103,8 @@ def test_of_what_came_and_ran(full):
         has_form(one, EVENT)
         assert jq(one, "-r", ".deliveries | map(.delivery) | join(\" \")").stdout.split() == [name]
     has_form(output(full, "status"), STATUS)
-    assert jq(output(full, "status"), "-c", "(.blocked | length > 0), (.hooks | length > 0), .deliveries.merged").stdout.split() == [
+    assert jq(output(full, "status"), "-c",
+              "(.blocked | length > 0), (.hooks | length > 0), .deliveries.merged").stdout.split() == [
         "true", "true", "1"]
 
 
@@ -115,7 +119,8 @@ def test_of_running_ones_and_a_worker(quiet):
     has_form(output(quiet, "logs", "1"), LOGS)
     status = output(quiet, "status")
     has_form(status, STATUS)
-    assert jq(status, "-c", "(.workers | length), .deliveries.running, .hooks[0].running").stdout.split() == ["1", "1", "1"]
+    shown = jq(status, "-c", "(.workers | length), .deliveries.running, .hooks[0].running").stdout.split()
+    assert shown == ["1", "1", "1"]
     gate.open()
 
 
@@ -147,7 +152,8 @@ def keys_of(form):
     return set(form).union(*(keys_of(value) for value in form.values()))
 
 
-TOLD = {"list": DELIVERY, "show": EVENT, "attempt": ATTEMPT, "logs": {"delivery": ""}, "status": STATUS, "events": EVENTS,
+TOLD = {"list": DELIVERY, "show": EVENT, "attempt": ATTEMPT, "logs": {"delivery": ""}, "status": STATUS,
+        "events": EVENTS,
         "check": CHECK | {"config": ""}, "version": VERSION}
 
 

@@ -34,13 +34,15 @@ CHOICE = {"--state", "--event", "--hook", "--portal", "--since", "--all", "--yes
 
 
 @pytest.mark.parametrize("command", [
-    "serve", "work", "init", "check", "events", "trigger", "decode", "list", "show", "logs", "retry", "cancel", "status",
+    "serve", "work", "init", "check", "events", "trigger", "decode", "list", "show", "logs", "retry", "cancel",
+    "status",
     "prune", "store", "help", "version"])
 def test_synopsis_and_text_have_the_options_of_the_command(helps, command):
     text = page("bxhook.1")
     synopsis = text[text.index(".Sh SYNOPSIS"):text.index(".Sh DESCRIPTION")]
     uses = "".join(re.findall(rf"^\.Nm\n\.Cm {command}\n((?:(?!\.Nm).*\n)*)", synopsis, re.MULTILINE))
-    (told,) = re.findall(rf"^\.It Cm {command}\n((?:(?!\.It Cm|\.Ss).*\n)*)", text[text.index(".Ss Running"):text.index(".Ss JSON")],
+    (told,) = re.findall(rf"^\.It Cm {command}\n((?:(?!\.It Cm|\.Ss).*\n)*)",
+                         text[text.index(".Ss Running"):text.index(".Ss JSON")],
                          re.MULTILINE)
     options = set(re.findall(r"^  (--[a-z-]+)", helps[command], re.MULTILINE)) - COMMON
     named = {f"--{name}" for name in re.findall(r"Fl -([a-z-]+)", uses)}
@@ -77,7 +79,8 @@ def test_the_exit_statuses_are_those_of_the_program():
 
 
 @pytest.mark.parametrize("name, sections", [
-    ("bxhook.1", ["NAME", "SYNOPSIS", "DESCRIPTION", "ENVIRONMENT", "FILES", "EXIT STATUS", "EXAMPLES", "DIAGNOSTICS", "SEE ALSO"]),
+    ("bxhook.1", ["NAME", "SYNOPSIS", "DESCRIPTION", "ENVIRONMENT", "FILES", "EXIT STATUS", "EXAMPLES", "DIAGNOSTICS",
+                  "SEE ALSO"]),
     ("bxhook.conf.5", ["NAME", "DESCRIPTION", "FILES", "EXAMPLES", "SEE ALSO"]),
     ("bxhook-hooks.7", ["NAME", "DESCRIPTION", "ENVIRONMENT", "EXIT STATUS", "EXAMPLES", "SEE ALSO"])])
 def test_sections_are_mdoc_s_in_its_order(name, sections):
@@ -111,10 +114,12 @@ def test_keys_and_defaults():
 
 def test_the_examples_have_every_key_and_are_valid(site):
     text = page("bxhook.conf.5").replace("\\e", "\\")
-    blocks = re.findall(r"^\.Bd -literal -offset indent\n(.*?)^\.Ed$", text[text.index(".Sh EXAMPLES"):], re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^\.Bd -literal -offset indent\n(.*?)^\.Ed$", text[text.index(".Sh EXAMPLES"):],
+                        re.MULTILINE | re.DOTALL)
     example = "".join(blocks)
     schema = (ROOT / "src" / "config" / "schema.cpp").read_text()
-    for key in set(re.findall(r'\{"([a-z_]+)", Kind::', schema)) | {"event", "when", "unless", "run", "arg", "member_id", "domain", "token"}:
+    others = {"event", "when", "unless", "run", "arg", "member_id", "domain", "token"}
+    for key in set(re.findall(r'\{"([a-z_]+)", Kind::', schema)) | others:
         assert re.search(rf"(?:^|[ {{]){key} ", example, re.MULTILINE), key
     write(site.home / "portals.txt", "m1 - 0123456789abcdef0123456789abcdef\n", 0o600, site.user)
     directory(site.home / "log", 0o700, site.user)

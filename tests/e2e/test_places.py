@@ -118,7 +118,8 @@ def test_check_asks_for_a_hook_that_lies_elsewhere(web):
     write(site.docroot / ".htaccess", "<Files bxhook.fcgi>\nSetHandler fcgid-script\n</Files>\nOptions +ExecCGI\n")
     directory(site.docroot / "my-hooks", 0o755, site.user)
     write(site.docroot / "my-hooks" / "any.sh", "#!/bin/sh\n", 0o755, site.user)
-    write(site.config, site.config.read_text().replace("hooks_dir hooks", f"hooks_dir {site.docroot}/my-hooks"), 0o600, site.user)
+    write(site.config, site.config.read_text().replace("hooks_dir hooks", f"hooks_dir {site.docroot}/my-hooks"), 0o600,
+          site.user)
     status, errors = asked(server)
     assert status == 1 and list(errors) == ["/my-hooks/any.sh"]
 
@@ -218,7 +219,8 @@ def test_what_belongs_to_another_user_is_not_run(site):
 
 # -- root
 
-FIRST = ["check", "check --print", "status", "list", "show 1", "logs 1/any", "retry 1", "cancel 1", "prune", "work --once",
+FIRST = ["check", "check --print", "status", "list", "show 1", "logs 1/any", "retry 1", "cancel 1", "prune",
+         "work --once",
          "trigger ONAPPTEST", "trigger ONAPPTEST --dry-run", "decode", "events", "help", "version", "store status"]
 
 

@@ -200,7 +200,8 @@ def test_nothing_overtakes_or_merges_an_add_or_delete(manual):
     manual.configure(worker="start manual", defaults="coalesce yes")
     codes = ["UPDATE", "DELETE", "UPDATE", "ADD", "UPDATE", "UPDATE", "DELETE", "DELETE", "ADD", "ADD"]
     numbers = [post(manual, f"ONCRMDEAL{verb}", id="7") for verb in codes]
-    dynamic = [post(manual, f"ONCRMDYNAMICITEM{verb}_1220", id="7") for verb in ("DELETE", "DELETE", "UPDATE", "UPDATE")]
+    dynamic = [post(manual, f"ONCRMDYNAMICITEM{verb}_1220", id="7")
+               for verb in ("DELETE", "DELETE", "UPDATE", "UPDATE")]
     no_id = [post(manual, id="") for _ in range(2)]
     manual.run("work", "--once")
     ran = order(manual)

@@ -45,8 +45,10 @@ def test_there_are_172(samples):
 def test_bodies_are_what_php_builds(samples, need):
     script = ("foreach (json_decode(stream_get_contents(STDIN), true) as $tree) "
               "echo http_build_query($tree), \"\\n\";")
-    trees = [tree for _, tree in samples] + [bitrix.event(fields={"A": "~ !'()*-._+%&=;/\\\u0410\U0001f600", "B": [1, [True]]})]
-    done = subprocess.run([need("php"), "-r", script], input=json.dumps(trees).encode(), capture_output=True, check=True)
+    trees = [tree for _, tree in samples] + [bitrix.event(fields={"A": "~ !'()*-._+%&=;/\\\u0410\U0001f600",
+                                                                  "B": [1, [True]]})]
+    done = subprocess.run([need("php"), "-r", script], input=json.dumps(trees).encode(), capture_output=True,
+                          check=True)
     assert done.stdout.splitlines() == [bitrix.encode(tree) for tree in trees]
 
 

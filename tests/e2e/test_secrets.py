@@ -14,7 +14,8 @@ from scratch import Process, Site, wait_for
 TREE = bitrix.event() | {"data": {
     "FIELDS": {"ID": "7"}, "AUTH_ID": "secret-auth-id", "bot": {"567": {"AUTH": {"access_token": "secret-of-the-bot"}}},
     "list": [{"Client_Secret": "secret-of-the-client"}], "event_token": "secret-event-token"}}
-TREE["auth"] |= {"access_token": "secret-access-token", "refresh_token": "secret-refresh-token", "refresh_id": "secret-refresh-id"}
+TREE["auth"] |= {"access_token": "secret-access-token", "refresh_token": "secret-refresh-token",
+                 "refresh_id": "secret-refresh-id"}
 SECRETS = bitrix.secrets_of(TREE)
 ERASED_WITHIN = 75  # seconds: the contract's minute, and some for a busy machine
 

@@ -120,7 +120,8 @@ class Server:
         site.config = site.home / "bxhook.conf"
         user, group = site.user.pw_name, group_of(site.user)
         as_other = f"exec setpriv --reuid={user} --regid={group} --clear-groups"
-        path = stand_ins(site, make="exit 0", useradd="exit 0", **{"apt-get": "exit 0"}, systemctl="exit 0", nginx="exit 0",
+        path = stand_ins(site, make="exit 0", useradd="exit 0", **{"apt-get": "exit 0"}, systemctl="exit 0",
+                         nginx="exit 0",
                          sudo=f'[ "$1" = -u ] || exec "$@"\nshift 2\n{as_other} "$@"')
         self.terminal = Terminal(site, {
             "/usr/local/etc/bxhook": site.home, "/var/lib/bxhook": site.path / "var", "/etc/nginx": self.etc,

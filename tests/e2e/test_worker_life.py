@@ -194,7 +194,7 @@ def test_an_event_that_comes_while_a_worker_stops_needs_no_other_to_run(serving)
 
 
 def test_a_worker_that_was_told_to_stop_stays_away_until_an_event_comes(serving):
-    serving.hook("any", f'[ "$BX_ID" = last ] || exit 1')
+    serving.hook("any", '[ "$BX_ID" = last ] || exit 1')
     first = post(serving)
     serving.delivery(first, states=("waiting",))
     stopped = serving.worker_pid()
@@ -260,7 +260,8 @@ def run_many(site, count):
 def test_thousands_of_runs_leave_no_zombie_descriptor_or_memory(manual):
     """Good and bad ones, such as leave children behind, and such as cannot be started."""
     quick = manual.hook("lane.disabled", manual.scratch.compiled("lane").read_bytes())
-    manual.hook("any", 'case $BX_ID in *0) sleep 0 & exit 0;; *1) echo out; echo err >&2; exit 65;; *2) kill -9 $$;; esac')
+    manual.hook("any",
+                'case $BX_ID in *0) sleep 0 & exit 0;; *1) echo out; echo err >&2; exit 65;; *2) kill -9 $$;; esac')
     manual.configure(worker="start manual concurrency 8", defaults="attempts 1", more=f"""
 hook lane {{ event * run {quick} dir {manual.out} concurrency 8 }}
 hook none {{ event * run /no/such/program when {{ data.FIELDS.ID *3 }} }}

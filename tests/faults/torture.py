@@ -191,7 +191,8 @@ class Round:
         self.start(victim)
 
     def run(self):
-        harms = [lambda: self.kill(["gateway"]), lambda: self.kill(["worker"]), lambda: self.kill(["worker", "gateway"]),
+        harms = [lambda: self.kill(["gateway"]), lambda: self.kill(["worker"]),
+                 lambda: self.kill(["worker", "gateway"]),
                  lambda: self.kill(["gateway", "worker"]),
                  lambda: self.die_at_point("gateway"), lambda: self.die_at_point("worker"),
                  lambda: self.fail_calls("gateway"), lambda: self.fail_calls("worker"),

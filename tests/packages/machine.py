@@ -10,7 +10,8 @@ from pathlib import Path
 from scratch import alive, wait_for
 
 # Beside a minimal Debian: an init, a web server, and what our package names as its Depends.
-INCLUDED = ["systemd-sysv", "dbus", "nginx-light", "curl", "procps", "adduser", "libfcgi0ldbl", "libcgicc3", "libsqlite3-0"]
+INCLUDED = ["systemd-sysv", "dbus", "nginx-light", "curl", "procps", "adduser", "libfcgi0ldbl", "libcgicc3",
+            "libsqlite3-0"]
 MIRROR = os.environ.get("MIRROR", "http://deb.debian.org/debian")
 
 

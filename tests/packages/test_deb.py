@@ -81,7 +81,8 @@ def test_installs_and_starts(installed):
         "660 root www-data\n640 root bxhook\n700 bxhook bxhook")
     wait_for(lambda: installed.sh("ps -o user= -C bxhook", check=False).split() == ["bxhook", "bxhook"],
              lambda: installed.sh("ps -ef; journalctl -u 'bxhook*'"))
-    assert installed.sh("systemctl is-enabled bxhook.socket bxhook.service bxhook-worker.service").split() == ["enabled"] * 3
+    enabled = installed.sh("systemctl is-enabled bxhook.socket bxhook.service bxhook-worker.service")
+    assert enabled.split() == ["enabled"] * 3
 
 
 def test_its_config_wants_a_token_only(installed):
@@ -114,7 +115,8 @@ def test_an_upgrade_under_load_loses_nothing(installed, clone, tmp_path):
     config = installed.sh("md5sum /etc/bxhook/bxhook.conf")
     before = status(installed)["events"]["matched"]
     report = tmp_path / "report"
-    load = subprocess.Popen(installed.with_its_network("/usr/bin/python3", HERE.parent / "packages" / "load.py", URL, report),
+    load = subprocess.Popen(installed.with_its_network("/usr/bin/python3", HERE.parent / "packages" / "load.py", URL,
+                                                       report),
                             stdin=subprocess.PIPE)
     try:
         wait_for(lambda: status(installed)["events"]["matched"] > before + 50, "events before the upgrade", 60)

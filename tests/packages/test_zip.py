@@ -32,7 +32,8 @@ def unpacked(artefact, tmp_path_factory):
 
 
 def passes(*selection, before=(), **environment):
-    done = subprocess.run([*before, sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", *selection],
+    done = subprocess.run([*before, sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider",
+                           *selection],
                           cwd=ROOT, env={**os.environ, **environment}, text=True, timeout=1200,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.returncode == 0, done.stdout
