@@ -337,11 +337,11 @@ def test_of_a_gateway_that_runs_as_another_user(site):
     site.wait_idle()
     for path in (site.home, site.config):
         path.chmod(0o755)
+    site.path.chmod(0o777)  # for its socket
     other = subprocess.Popen([site.binary, "serve", "--config", site.config, "--listen",
                               f"unix:{site.path}/other.sock"],
                              user=65534, group=65534, extra_groups=[], stderr=subprocess.DEVNULL)
     try:
-        site.path.chmod(0o777)
         for as_root in (True, False):
             done = wait_for(lambda root=as_root: (lambda d: d if b"process " in d.stdout else None)(subprocess.run(
                 [site.binary, "check", "--json", "--config", site.config], capture_output=True, timeout=30,
