@@ -32,7 +32,8 @@ int run(const Arguments& args) {
     const bool known =
         action == "init" || action == "upgrade" || action == "status" || action == "copy";
     if (!known) {
-        throw UsageError("store: '" + printable(action) + "' is none of init, upgrade, status, copy");
+        throw UsageError("store: '" + printable(action) +
+                         "' is none of init, upgrade, status, copy");
     }
     if (action != "copy" && args.has("--from")) throw UsageError("store: --from goes with copy");
     ConfigPtr config = config_of(args, ConfigPart::gateway);
