@@ -31,7 +31,7 @@ STATUS = {
     "ok": "boolean", "problems": "array", "store": {"kind": "string null", "place": "string null"},
     "config": {"path": "string", "error": "string null"},
     "workers": [{"host": "string", "pid": "number", "version": "string", "since": TIME, "running": "number",
-                 "config_error": "string null"}],
+                 "config_error": "string null", "seen_at": TIME + " null"}],
     "events": {"new": COUNT, "matched": COUNT, "skipped": COUNT},
     "deliveries": {"waiting": COUNT, "running": COUNT, "done": COUNT, "dead": COUNT, "merged": COUNT,
                    "cancelled": COUNT},
