@@ -80,6 +80,7 @@ Loop::Loop(ConfigFile& config_file, Store& store, const std::string& store_place
 // -- Its life
 
 int Loop::run() {
+    if (store_.lease()) warden_.emplace();
     seat_.open_wake();
     log_.info("started", {{"pid", ::getpid()}, {"config", config_file_.path()}});
     for (;;) {
@@ -250,6 +251,7 @@ void Loop::hand_over() {
 // Takes the runs that are over, and decides what becomes of their deliveries.
 void Loop::collect() {
     for (const std::unique_ptr<Run>& run : runs_.take_over()) {
+        if (warden_) warden_->forget(run->name());
         Finish finish = run->outcome();
         settle(std::move(finish), run->max_attempts(), run->settings());
         report(finishes_.back(), run->max_attempts(), run->duration(now_));
@@ -441,7 +443,9 @@ std::unique_ptr<Process> Loop::launch(const Claim& claim, std::string& refusal) 
     refusal = what.refusal;
     if (!refusal.empty()) return nullptr;
     fault_point("before-spawn");
+    if (warden_) warden_->watch(claim.run);
     auto process = std::make_unique<Process>(what, config.limits.output);
+    if (warden_) warden_->watch(claim.run, process->pid());
     fault_point("after-spawn");
     return process;
 }
@@ -460,6 +464,7 @@ const Hook& Loop::runnable(const std::string& name) {
 
 // Ends CLAIM's attempt, of which nothing ran.
 void Loop::fail(const Claim& claim, const std::string& reason, bool for_good) {
+    if (warden_) warden_->forget(claim.run);
     Finish finish;
     finish.event = claim.event.number;
     finish.hook = claim.hook;

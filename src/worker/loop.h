@@ -19,6 +19,7 @@
 #include "worker/live_hooks.h"
 #include "worker/run_table.h"
 #include "worker/signals.h"
+#include "worker/warden.h"
 #include "worker/worker.h"
 
 namespace bx {
@@ -86,6 +87,7 @@ private:
     Log& log_;
     LiveHooks hooks_;
     RunTable runs_;
+    std::optional<Warden> warden_;  // where others take over what we run
     std::vector<Finish> finishes_;  // ended, not yet recorded
     const std::string home_ = own_home();  // of the hooks
     std::mt19937_64 random_{std::random_device{}()};
