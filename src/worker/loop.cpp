@@ -334,7 +334,7 @@ void Loop::refresh() {
             log_.configure(log_settings(*config_file_.current(), options_));
             log_.info("config loaded", {{"config", config_file_.path()}});
             more_ = true;
-            adopt_at_ = 0;  // without any config orphans could not be adopted
+            minute_at_ = adopt_at_ = 0;  // without any config orphans could not be adopted
             break;
         case ConfigFile::Change::refused:
             log_.error("config refused, the old one stays", {{"problem", config_file_.error()}});
