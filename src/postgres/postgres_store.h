@@ -44,7 +44,7 @@ public:
     void finish(std::span<const Finish> runs) override;
     void save_output(EventNumber event, const std::string& hook, int attempt, const Output& out,
                      const Output& err) override;
-    std::vector<Orphan> orphans() override;
+    std::vector<Orphan> orphans(std::span<const DeliveryName> mine = {}) override;
     std::optional<Millis> next_due(Millis now) override;
     void cap_due(Millis latest) override;
     std::int64_t unfinished() override;

@@ -179,11 +179,18 @@ void PostgresStore::save_output(EventNumber event, const std::string& hook, int 
 
 // -- What the worker asks
 
-std::vector<Orphan> PostgresStore::orphans() {
+std::vector<Orphan> PostgresStore::orphans(std::span<const DeliveryName> mine) {
+    std::vector<std::int64_t> events;
+    std::vector<std::string> hooks;
+    for (const DeliveryName& name : mine) {
+        events.push_back(name.event);
+        hooks.push_back(name.hook);
+    }
     const Result answer = call(
         "SELECT event, hook, attempt, max_attempts, run, started_at "
-        "FROM bxhook.orphans($1, $2::integer, $3)",
-        {Param::number(owner_), Param::number(shard_), Param::number(lease_time)});
+        "FROM bxhook.orphans($1, $2::integer, $3, $4, $5)",
+        {Param::number(owner_), Param::number(shard_), Param::number(lease_time),
+         Param::numbers(events), Param::texts(hooks)});
     std::vector<Orphan> found;
     for (int row = 0; row < answer.rows(); ++row) {
         found.push_back({answer.number(row, 0), answer.text(row, 1),

@@ -474,8 +474,10 @@ BEGIN
 END $$;
 
 -- The deliveries left running by dead workers become a_owner's, and are given with those that it
--- has already; claims of both that never started wait again.
-CREATE FUNCTION bxhook.orphans(a_owner bigint, a_shard integer, a_lease bigint)
+-- has already; claims of both that never started wait again.  Those of a_event and a_hook it runs:
+-- a server that took over may not know that they started.
+CREATE FUNCTION bxhook.orphans(a_owner bigint, a_shard integer, a_lease bigint, a_event bigint[],
+    a_hook text[])
 RETURNS TABLE (event bigint, hook text, attempt integer, max_attempts integer, run text,
     started_at bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -486,6 +488,8 @@ BEGIN
     PERFORM pg_advisory_xact_lock(1652058216, 2);
     UPDATE bxhook.worker SET lease_until = v_now + a_lease, server = pg_postmaster_start_time()
     WHERE server <> pg_postmaster_start_time();
+    UPDATE bxhook.delivery AS d SET started = true FROM unnest(a_event, a_hook) AS u (e, h)
+    WHERE d.event = e AND d.hook = h AND d.state = 1 AND d.owner = a_owner AND NOT d.started;
     FOR v_lane IN
         SELECT d.event, d.hook, d.portal, d.lane, d.attempt FROM bxhook.delivery AS d
         WHERE d.state = 1 AND d.state <> 2 AND NOT d.started AND (d.owner = a_owner OR NOT EXISTS (

@@ -354,7 +354,7 @@ void SqliteStore::save_output(EventNumber event, const std::string& hook, int at
 
 // -- What the worker asks
 
-std::vector<Orphan> SqliteStore::orphans() {
+std::vector<Orphan> SqliteStore::orphans(std::span<const DeliveryName>) {
     std::vector<Orphan> found;
     Rows rows = db_.rows(
         "SELECT d.event, d.hook, d.attempt, d.max_attempts, a.run, a.started_at "

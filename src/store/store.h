@@ -126,8 +126,8 @@ public:
     virtual void save_output(EventNumber event, const std::string& hook, int attempt,
                              const Output& out, const Output& err) = 0;
     // The deliveries left `running`: a dead worker's, which are this one's from now on, and those
-    // this one has claimed.
-    virtual std::vector<Orphan> orphans() = 0;
+    // this one has claimed.  MINE are those it runs, or whose ends it has yet to record.
+    virtual std::vector<Orphan> orphans(std::span<const DeliveryName> mine = {}) = 0;
     // The earliest due time later than NOW of a delivery that could then be claimed; none: nothing
     // waits for a time.
     virtual std::optional<Millis> next_due(Millis now) = 0;

@@ -88,11 +88,12 @@ void Loop::watch_lease() {
 }
 
 // It runs, or has ended and could not be recorded yet.
-bool Loop::is_ours(const Orphan& orphan) const {
-    const auto is_same = [&](const Finish& finish) {
-        return finish.event == orphan.event && finish.hook == orphan.hook;
-    };
-    return runs_.has(orphan.event, orphan.hook) || std::ranges::any_of(finishes_, is_same);
+// What it runs, and what has ended and is not recorded yet.
+std::vector<DeliveryName> Loop::ours() const {
+    std::vector<DeliveryName> names;
+    for (const std::unique_ptr<Run>& run : runs_.all()) names.push_back({run->event(), run->hook()});
+    for (const Finish& finish : finishes_) names.push_back({finish.event, finish.hook});
+    return names;
 }
 
 // Deliveries that are `running`, but not by us: a dead worker's, at the start; later those of a
@@ -102,8 +103,12 @@ void Loop::adopt_orphans() {
     if (!config) return;
     const std::optional<Millis> lease = store_.lease();
     adopt_at_ = now_ + (lease ? *lease / renewals : minute);
-    for (const Orphan& orphan : store_.orphans()) {
-        if (is_ours(orphan)) continue;
+    const std::vector<DeliveryName> mine = ours();
+    for (const Orphan& orphan : store_.orphans(mine)) {
+        const auto is_same = [&](const DeliveryName& name) {
+            return name.event == orphan.event && name.hook == orphan.hook;
+        };
+        if (std::ranges::any_of(mine, is_same)) continue;
         log_.warning("a run was lost", {{"event", orphan.event},
                                         {"hook", orphan.hook},
                                         {"attempt", orphan.attempt},

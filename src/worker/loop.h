@@ -69,7 +69,7 @@ private:
     void show_worker();
     void watch_lease();
     void adopt_orphans();
-    bool is_ours(const Orphan& orphan) const;
+    std::vector<DeliveryName> ours() const;
     void watch_clock();
     void cap_waits();
     void prune();

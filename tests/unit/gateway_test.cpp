@@ -62,7 +62,7 @@ public:
                      const bx::Output&) override {
         unused();
     }
-    std::vector<bx::Orphan> orphans() override { unused(); }
+    std::vector<bx::Orphan> orphans(std::span<const bx::DeliveryName>) override { unused(); }
     std::optional<bx::Millis> next_due(bx::Millis) override { unused(); }
     void cap_due(bx::Millis) override { unused(); }
     std::vector<bx::DeliveryName> kill_wishes() override { unused(); }
