@@ -122,6 +122,9 @@ Parameters parameters_of_host(const std::string& url, std::size_t host) {
     return parameters;
 }
 
+// For messages: what matters stands behind it, and must not be cut off.
+std::string without_options(const std::string& url) { return url.substr(0, url.find('?')); }
+
 // libpq's texts end in a line break and may be of several lines.
 std::string one_line(const char* text) {
     std::string line(trim(text == nullptr ? "" : text));
@@ -216,7 +219,7 @@ std::string Result::word(int row, int column) const {
 void Link::Close::operator()(pg_conn* handle) const { PQfinish(handle); }
 
 Link::Link(const std::string& url, Patience patience, Millis until)
-    : patience_(std::move(patience)), place_(store_without_password(url)) {
+    : patience_(std::move(patience)), place_(without_options(store_without_password(url))) {
     Parameters parameters = parameters_of(url);
     const std::size_t hosts = host_count(parameters);
     const std::size_t first = last_host;
