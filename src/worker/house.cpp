@@ -87,7 +87,6 @@ void Loop::watch_lease() {
     runs_.end_all(AttemptResult::interrupted, now_);
 }
 
-// It runs, or has ended and could not be recorded yet.
 // What it runs, and what has ended and is not recorded yet.
 std::vector<DeliveryName> Loop::ours() const {
     std::vector<DeliveryName> names;

@@ -12,7 +12,9 @@ import pytest
 
 import bitrix
 import client
+import farm
 import modes
+import postgres
 from scratch import ROOT, Scratch, Site
 
 LOG_LINES = 60  # of each log, shown with a failure
@@ -33,9 +35,18 @@ def scratch(program):
 
 
 @pytest.fixture
-def site(scratch):
+def store(request):
+    """The kind of store of `site`; farm.BOTH_STORES makes a test run with each."""
+    return getattr(request, "param", "sqlite")
+
+
+@pytest.fixture
+def site(scratch, store, request):
     """A site of this test's own; nothing runs yet."""
-    made = Site(scratch)
+    if store == "postgresql":
+        made = farm.Host(scratch, request.getfixturevalue("database"))
+    else:
+        made = Site(scratch)
     yield made
     made.stop()
 
@@ -69,6 +80,30 @@ def full(site):
     site.run("work", "--once")
     site.run("trigger", "ONAPPTEST", "--set", "data.TEXT=" + "\u0446\u0432\u0435\u0442 " * 50)
     return site
+
+
+@pytest.fixture(scope="session")
+def server(scratch):
+    """The PostgreSQL server of all tests that do it no harm."""
+    made = postgres.Server(scratch).create().start()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="session")
+def fresh_store(server, scratch):
+    """A database with a store nobody used, for others to begin with."""
+    made = postgres.Database(server)
+    farm.make_store(scratch, made)
+    return made
+
+
+@pytest.fixture
+def database(server, fresh_store):
+    """A PostgreSQL store of this test's own."""
+    made = postgres.Database(server, fresh_store)
+    yield made
+    made.drop()
 
 
 @contextlib.contextmanager

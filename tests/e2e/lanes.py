@@ -40,23 +40,28 @@ def problems(notes):
     return found
 
 
-ATTEMPTS = """
+# Whether it is known to have run, and whether its worker died or left during it.
+ATTEMPTS = "SELECT event, exit IS NOT NULL OR signal <> '', result IN (4, 5, 6) FROM {}"
+READ_SQLITE = f"""
 import json, sqlite3, sys
 store = sqlite3.connect(sys.argv[1])
-# Whether it is known to have run, and whether its worker died or left during it.
-print(json.dumps(store.execute(
-    "SELECT event, exit IS NOT NULL OR signal <> '', result IN (4, 5, 6) FROM attempt").fetchall()))
+print(json.dumps(store.execute("{ATTEMPTS.format('attempt')}").fetchall()))
 """
 
 
 def attempts(site):
     """{event: [(ran, cut short) of each attempt]} of a site with one hook."""
-    done = subprocess.run(["/usr/bin/python3", "-c", ATTEMPTS, site.home / "state" / "queue.db"],
-                          capture_output=True, check=True, **as_user(site.user))
+    rows = site.database.sql(ATTEMPTS.format("bxhook.attempt")) if site.database else sqlite_attempts(site)
     found = collections.defaultdict(list)
-    for event, ran, cut_short in json.loads(done.stdout):
+    for event, ran, cut_short in rows:
         found[event].append((bool(ran), bool(cut_short)))
     return found
+
+
+def sqlite_attempts(site):
+    done = subprocess.run(["/usr/bin/python3", "-c", READ_SQLITE, site.home / "state" / "queue.db"],
+                          capture_output=True, check=True, **as_user(site.user))
+    return json.loads(done.stdout)
 
 
 def broken_promises(site, accepted):

@@ -77,6 +77,8 @@ def opened_copy(database):
 def stored(site):
     """({table: its texts}, the newest event, whether one keeps its secrets) of the store, the table of
     secrets left out."""
+    if site.database:
+        return site.database.stored()
     try:
         with opened_copy(site.home / "state" / "queue.db") as copy:
             copy.text_factory = bytes

@@ -220,14 +220,16 @@ class Scratch:
     def __init__(self, program):
         self.path = Path(tempfile.mkdtemp(prefix="bxhook-e2e-", dir="/tmp"))
         self.path.chmod(0o711)
-        self.bin = directory(self.path / "bin")
+        self.bin = directory(self.path / "bin")  # the program, its modules, hooks
         self.binary = self.bin / "bxhook"
         self._compiled = {}
         self._count = 0
         try:
             # Without its debug information, many times its size: it is copied often.
-            subprocess.run(["strip", "--strip-debug", "-o", self.binary, program], check=True)
-            self.binary.chmod(0o755)
+            for file in (program, *program.parent.glob("bxhook-*.so")):
+                copy = self.bin / ("bxhook" if file == program else file.name)
+                subprocess.run(["strip", "--strip-debug", "-o", copy, file], check=True)
+                copy.chmod(0o755)
         except BaseException:
             self.remove()
             raise
@@ -274,6 +276,10 @@ class Site:
     it.  The document root can be a directory elsewhere, which is then removed with the site.
     """
 
+    store = "state/queue.db"
+    seat = "queue.db"  # what the worker's lock is named after
+    database = None    # of PostgreSQL (farm.py)
+
     def __init__(self, scratch, name="site", inside=False, docroot=None, user=None):
         self.scratch = scratch
         self.user = user or USER
@@ -296,7 +302,7 @@ class Site:
 
     def configure(self, more="", portals=PORTAL, worker="start auto", defaults="", backoff="100ms"):
         """Writes the config: one rename, as an editor would."""
-        text = ("store state/queue.db\nhooks_dir hooks\n" + portals
+        text = (f'store {self.store}\nhooks_dir hooks\n' + portals
                 + f"worker {{\n    {worker}\n}}\n"
                 + f"defaults {{\n    backoff {backoff}\n    {defaults}\n}}\n" + more)
         draft = write(self.home / ".bxhook.conf.new", text, 0o600, self.user)
@@ -353,7 +359,7 @@ class Site:
 
     def worker_pid(self):
         """Pid of the process that holds the worker's lock, or None."""
-        lock = self.home / "state" / "queue.db.lock"
+        lock = self.home / "state" / f"{self.seat}.lock"
         if not lock.exists():
             return None
         inode = str(lock.stat().st_ino)

@@ -9,6 +9,7 @@ import pytest
 
 import bitrix
 import client
+from farm import BOTH_STORES
 from scratch import AS_ROOT, as_user, wait_for
 
 DELIVERY = ["delivery", "event", "hook", "code", "portal", "member_id", "kind", "id", "test", "received_at", "state",
@@ -52,6 +53,7 @@ def work(site):
 
 # -- list
 
+@BOTH_STORES
 def test_list_has_every_key_for_every_state(quiet):
     quiet.hook("ONCRMDEALUPDATE", "exit 65")
     skipped = post(quiet, "ONCRMLEADADD")
@@ -72,6 +74,7 @@ def test_list_has_every_key_for_every_state(quiet):
     assert TIME.fullmatch(lines[1]["ended_at"]) and lines[1]["due_at"] is None
 
 
+@BOTH_STORES
 def test_list_filters(quiet):
     quiet.hook("any", "exit 0")
     deal, lead = post(quiet), post(quiet, "ONCRMLEADADD", id="9")
@@ -118,6 +121,7 @@ def test_list_shows_no_control_character_of_a_sender(quiet):
     assert "\x1b" not in text and "\\x1b[2J\\nevil" in text and len(text.splitlines()) == 2
 
 
+@BOTH_STORES
 def test_list_follows(quiet):
     quiet.hook("any", "exit 0")
     first = post(quiet)
@@ -134,6 +138,7 @@ def test_list_follows(quiet):
 
 # -- show
 
+@BOTH_STORES
 def test_show_tells_the_story(quiet):
     quiet.hook("any", "echo out-line; echo err-line >&2; exit 1")
     quiet.configure(worker="start manual", defaults="attempts 2",
@@ -173,6 +178,7 @@ def test_show_hides_secrets_unless_asked(quiet):
     assert quiet.show(number)["secrets"] == "kept"
 
 
+@BOTH_STORES
 def test_show_says_that_secrets_were_erased(quiet):
     quiet.hook("any", "exit 0")
     number = post(quiet)
@@ -190,6 +196,7 @@ def test_show_of_what_is_not_there(quiet):
 
 # -- logs
 
+@BOTH_STORES
 def test_logs_are_the_last_attempt_s(quiet):
     quiet.hook("any", 'echo "try $BX_ATTEMPT"; echo oops >&2; exit 1')
     quiet.configure(worker="start manual", defaults="attempts 2")
@@ -212,6 +219,7 @@ def test_logs_of_what_has_not_run(quiet):
     assert "no event" in reason_of(quiet.run("logs", "999/any", check=False), 1)
 
 
+@BOTH_STORES
 def test_logs_follow_a_running_hook_to_its_end(quiet):
     gate = quiet.gate()
     quiet.hook("any", f"echo before; {gate.wait}; echo after")
@@ -227,6 +235,7 @@ def test_logs_follow_a_running_hook_to_its_end(quiet):
 
 # -- retry and cancel
 
+@BOTH_STORES
 def test_retry_runs_dead_and_named_done_ones_again(quiet):
     quiet.hook("any", "exit 65")
     number = post(quiet)
@@ -243,6 +252,7 @@ def test_retry_runs_dead_and_named_done_ones_again(quiet):
     assert quiet.delivery(number)["attempt"] == 3
 
 
+@BOTH_STORES
 def test_retry_gives_the_attempts_of_the_hook(quiet):
     quiet.hook("any", "exit 65")
     quiet.configure(worker="start manual", more="hook any { attempts 4 }\n")
@@ -252,6 +262,7 @@ def test_retry_gives_the_attempts_of_the_hook(quiet):
     assert quiet.delivery(number, states=("waiting",))["max_attempts"] == 5
 
 
+@BOTH_STORES
 def test_retry_matches_a_skipped_event_anew(quiet):
     number = post(quiet)
     work(quiet)
@@ -262,6 +273,7 @@ def test_retry_matches_a_skipped_event_anew(quiet):
     assert quiet.delivery(number)["state"] == "done"
 
 
+@BOTH_STORES
 def test_others_are_done_when_one_of_several_cannot(quiet):
     quiet.hook("any", "exit 65")
     numbers = [post(quiet, id=str(i)) for i in range(2)]
@@ -271,6 +283,7 @@ def test_others_are_done_when_one_of_several_cannot(quiet):
     assert [line["state"] for line in quiet.list()] == ["waiting", "waiting"]
 
 
+@BOTH_STORES
 def test_bulk_needs_a_filter_and_a_yes(quiet):
     quiet.hook("any", "exit 65")
     for i in range(3):
@@ -290,6 +303,7 @@ def test_bulk_needs_a_filter_and_a_yes(quiet):
     assert {line["state"] for line in quiet.list()} == {"waiting"}
 
 
+@BOTH_STORES
 def test_cancel_new_and_waiting(quiet):
     quiet.hook("any", "exit 1")
     quiet.configure(worker="start manual", backoff="1h")
@@ -302,6 +316,7 @@ def test_cancel_new_and_waiting(quiet):
     reason_of(quiet.run("cancel", first, check=False), 1)
 
 
+@BOTH_STORES
 def test_cancel_ends_a_running_one_only_with_kill(quiet):
     gate = quiet.gate()
     quiet.hook("any", gate.wait)
@@ -314,6 +329,7 @@ def test_cancel_ends_a_running_one_only_with_kill(quiet):
     assert delivery["attempts"][-1]["result"] == "cancelled"
 
 
+@BOTH_STORES
 def test_retry_starts_a_worker(site):
     site.configure(worker="start manual")
     site.serve()
@@ -363,6 +379,7 @@ def test_status_of_a_fresh_installation_is_fine(site):
     assert status["ok"] and status["events"] == {"new": 0, "matched": 0, "skipped": 0} and status["workers"] == []
 
 
+@BOTH_STORES
 def test_status_shows_the_worker(quiet):
     process = quiet.work()
     (worker,) = wait_for(lambda: quiet.status()["workers"], "the worker in status")
@@ -404,6 +421,7 @@ def test_status_without_a_config_keeps_its_form(site):
 
 # -- prune, decode, version, store, help
 
+@BOTH_STORES
 def test_prune_deletes_finished_events_and_dead_ones_only_when_asked(quiet):
     quiet.hook("ONCRMDEALUPDATE", "exit 0")
     quiet.hook("ONCRMDEALADD", "exit 65")

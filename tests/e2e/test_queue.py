@@ -8,7 +8,10 @@ import pytest
 
 import bitrix
 import client
+from farm import BOTH_STORES
 from scratch import PORTAL, alive, wait_for
+
+pytestmark = BOTH_STORES
 
 PORTAL_2 = """portal {
     member_id 00000000000000000000000000000002
@@ -264,7 +267,7 @@ def test_retry_cancel_and_kill_while_the_worker_runs(site):
     site.run("cancel", f"{late}/any")
     assert state_of(site, late) == "cancelled"
     site.run("retry", late)  # runs now, not in an hour
-    assert site.delivery(late, states=("waiting",))["attempt"] == 2
+    wait_for(lambda: site.delivery(late, states=("waiting",))["attempt"] == 2, "its second attempt to fail")
     site.run("cancel", f"{late}/any")
     refused = site.run("cancel", f"{long}/any", check=False)
     assert refused.returncode == 1 and b"running" in refused.stderr

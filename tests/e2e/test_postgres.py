@@ -1,0 +1,147 @@
+"""The PostgreSQL store as a person sets it up: made, with the least rights, filled from a SQLite store,
+upgraded while it is used."""
+
+import contextlib
+import json
+import subprocess
+
+import psycopg2
+import pytest
+
+import bitrix
+import client
+import postgres
+from farm import Farm, Host, make_store
+from lanes import broken_promises
+from pairs import Pair
+from scratch import Site, wait_for
+
+
+@pytest.fixture
+def bare(server):
+    """A database nobody made a store in."""
+    made = postgres.Database(server)
+    yield made
+    made.drop()
+
+
+def failed(done):
+    """The one line on stderr of a command that failed."""
+    assert done.returncode == 1, done
+    (line,) = done.stderr.decode().splitlines()
+    return line
+
+
+def host_of(scratch, database, name="host", **options):
+    return contextlib.closing(Closing(scratch, database, name, **options))
+
+
+class Closing(Host):
+    def close(self):
+        self.stop()
+
+
+# -- Made, and by whom it may be used
+
+def test_init_makes_it_once_and_the_least_rights_suffice(scratch, bare):
+    with host_of(scratch, bare) as host:
+        host.configure(worker="start manual")
+        host.hook("any", "exit 0")
+        host.serve()
+        assert client.fastcgi(host.socket, bitrix.body()).status == 503
+        for command in ("status", "list", "check", "work"):
+            assert "bxhook store init" in (done := host.run(command, check=False)).stderr.decode() + done.stdout.decode()
+            assert done.returncode == 1
+        # The role of the workers may not make it: the owner does.
+        assert "permission denied" in failed(host.run("store", "init", check=False))
+        owner = make_store(scratch, bare)
+        again = owner.run("store", "init")
+        assert b"up to date" in again.stdout
+        with pytest.raises(psycopg2.Error, match="permission denied"):
+            with contextlib.closing(psycopg2.connect(bare.url())) as connection:
+                connection.cursor().execute("CREATE TABLE bxhook.mine (a integer)")
+        # The gateway finds it by itself; then everything works with it.
+        number = wait_for(lambda: (a := client.fastcgi(host.socket, bitrix.body())).status == 200 and a.event, "a 200")
+        host.run("work", "--once")
+        assert host.show(number)["deliveries"][0]["state"] == "done"
+        host.run("retry", f"{number}/any")
+        host.run("work", "--once")
+        host.run("trigger", "ONCRMDEALADD")
+        host.run("cancel", number + 1)
+        for command in (["prune", "--older-than", "1ms"], ["store", "status"], ["check"], ["status"], ["list"]):
+            host.run(*command)
+
+
+def test_the_store_is_said_without_its_password(scratch, database):
+    with host_of(scratch, database) as host:
+        host.configure(worker="start manual")
+        status = host.status()["store"]
+        assert status["kind"] == "postgresql" and f"bxhook_worker:***@127.0.0.1:{database.server.port}" in status["place"]
+        said = host.run("store", "status").stdout.decode()
+        assert "1.0" in said and "***" in said
+
+
+def test_a_build_says_whether_it_has_the_module(scratch, database):
+    """The module lies beside the program; without it only such a store cannot be opened."""
+    with host_of(scratch, database) as host:
+        assert json.loads(host.run("version", "--json").stdout)["stores"] == ["sqlite", "postgresql"]
+        alone = host.run_dir / "bxhook"
+        subprocess.run(["cp", scratch.binary, alone], check=True)
+        host.binary = alone
+        assert json.loads(host.run("version", "--json").stdout)["stores"] == ["sqlite"]
+        assert "bxhook-postgresql" in failed(host.run("list", check=False))
+        host.binary = scratch.binary
+
+
+# -- Versions
+
+@contextlib.contextmanager
+def as_version(database, major, minor):
+    (before,) = database.sql("SELECT major, minor FROM bxhook.version")
+    database.sql("UPDATE bxhook.version SET major = %s, minor = %s", major, minor)
+    yield
+    database.sql("UPDATE bxhook.version SET major = %s, minor = %s", *before)
+
+
+NEXT_MINOR = """
+BEGIN;
+ALTER TABLE bxhook.event ADD COLUMN added integer NOT NULL DEFAULT 7;
+ALTER TABLE bxhook.delivery ADD COLUMN added integer NOT NULL DEFAULT 7;
+ALTER TABLE bxhook.attempt ADD COLUMN added text;
+CREATE FUNCTION bxhook.added() RETURNS integer LANGUAGE sql AS 'SELECT 7';
+UPDATE bxhook.version SET minor = minor + 1;
+COMMIT;
+"""
+
+
+def test_processes_go_on_while_the_schema_is_upgraded(scratch, database):
+    """As the next minor version would: it adds.  The next major one is for newer programs."""
+    farm = Farm(scratch, database, ["one"])
+    host = farm.first
+    try:
+        host.serve()
+        worker = host.work()
+        with farm.pressed():
+            before = len(farm.accepted)
+            wait_for(lambda: len(farm.accepted) > before + 5, "events")
+            database.sql(NEXT_MINOR)
+            after = len(farm.accepted)
+            wait_for(lambda: len(farm.accepted) > after + 5, "events with sessions from before")
+            database.disconnect()
+            after = len(farm.accepted)
+            wait_for(lambda: len(farm.accepted) > after + 5, "events with sessions from after")
+        farm.recovers()
+        assert host.gateway.running() and worker.running()
+        assert b"up to date" in Host(scratch, database, "owner", url=database.url(postgres.OWNER)).run("store", "upgrade").stdout
+        with as_version(database, 2, 0):
+            database.disconnect()
+            assert farm.send(host).status == 503
+            refused = failed(host.run("list", check=False))
+            assert "a newer bxhook made" in refused and "2.0" in refused
+        farm.recovers()
+    finally:
+        host.stop()
+
+
+# -- Moved from SQLite
+

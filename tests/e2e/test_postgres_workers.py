@@ -1,0 +1,233 @@
+"""Several gateways and workers on one PostgreSQL store: they share the work, and no rule of the queue is
+broken between them."""
+
+import statistics
+import time
+
+import pytest
+
+import bitrix
+import client
+import postgres
+from farm import Farm, FarHost
+from lanes import broken_promises, lane_log
+from pairs import Sender
+from proxy import Proxy
+from scratch import wait_for
+from servers import Nginx
+from test_faults import Clock
+
+TAKE_OVER = 60  # seconds at most until what a lost worker ran is run by another: lease and margin
+
+
+class Hosts(list):
+    """Hosts of one test, for the report of its failure (conftest.py)."""
+
+    def logs(self):
+        return {f"{host.path.name} {name}": text for host in self for name, text in host.logs().items()}
+
+    def stop(self):
+        for host in self:
+            host.stop()
+
+
+@pytest.fixture
+def hosts():
+    made = Hosts()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def farm_of(scratch, database, hosts):
+    def make(*names, **options):
+        made = Farm(scratch, database, names, **options)
+        hosts.extend(made.hosts)
+        return made
+    return make
+
+
+HOLD_THE_LANE = """
+exec 9> $BX_ID.lock
+flock -n 9 || echo "$BX_EVENT_NUMBER $BX_ATTEMPT overlaps" >> overlaps
+echo "$BX_EVENT_NUMBER $BX_ATTEMPT" >> runs
+[ "$BX_ATTEMPT" -ge 2 ] || [ "$BX_EVENT" = ONCRMDEALADD ] || sleep 600
+"""
+
+
+class Lost:
+    """Three workers that are lost in a run each, and a fourth.  Of one the machine dies, one loses its
+    database, of one the worker alone is killed."""
+
+    NAMES = ("dead", "cut", "bare")
+
+    def __init__(self, scratch, database, proxy):
+        self.hosts = Hosts(FarHost(scratch, database, name, url=database.url(ports=[proxy.port]) if name == "cut" else None)
+                           for name in (*self.NAMES, "rescue"))
+        self.rescue, self.heads, self.followers = self.hosts[-1], [], []
+        program = self.rescue.hook("hold.disabled", HOLD_THE_LANE)
+        for host in self.hosts:
+            host.configure(worker=f"start manual concurrency {4 if host is self.rescue else 1}",
+                           more=f"hook hold {{ event * run {program} dir {self.rescue.out} }}\n")
+        self.rescue.serve()
+        self.workers = {name: self._busy(host, name) for host, name in zip(self.hosts, self.NAMES)}
+        self.rescue.work()
+        wait_for(lambda: {worker["host"]: worker["running"] for worker in self.rescue.status()["workers"]}
+                 == {"dead": 1, "cut": 1, "bare": 1, "rescue": 0}, "all workers to be shown with what they run")
+        self.workers["dead"].kill()
+        self.workers["bare"].kill_program()
+        proxy.hold()
+
+    def _busy(self, host, name):
+        """Its worker, in a run; another event waits behind it."""
+        worker = host.work()
+        self.heads.append(client.fastcgi(self.rescue.socket, bitrix.body(id=name)).event)
+        self.followers.append(client.fastcgi(self.rescue.socket, bitrix.body("ONCRMDEALADD", id=name)).event)
+        runs = self.rescue.out / "runs"
+        wait_for(lambda: runs.exists() and f"{self.heads[-1]} 1\n" in runs.read_text(), "the run")
+        return worker
+
+
+@pytest.fixture(scope="module")
+def lost(scratch, server, fresh_store):
+    """Of the whole module: while the lease of those workers ends there is time for other tests."""
+    database, proxy = postgres.Database(server, fresh_store), Proxy(server.port)
+    database.grant()
+    made = Lost(scratch, database, proxy)
+    made.proxy = proxy
+    yield made
+    proxy.release()
+    made.hosts.stop()
+    proxy.stop()
+    database.drop()
+
+
+def test_a_lost_worker_keeps_what_it_runs_for_its_lease(lost):
+    assert {lost.rescue.show(number)["deliveries"][0]["state"] for number in lost.heads} == {"running"}
+    assert {lost.rescue.show(number)["deliveries"][0]["state"] for number in lost.followers} == {"waiting"}
+
+
+def most_at_once(notes):
+    """The largest number of runs that were under way at one time."""
+    running = most = 0
+    for note in notes:
+        running += 1 if note.what == "start" else -1
+        most = max(most, running)
+    return most
+
+
+def test_gateways_and_workers_share_one_queue(farm_of):
+    farm = farm_of("a", "b", "c", hook_ms=10)
+    loads = []
+    for host in farm.hosts:
+        host.serve()
+        loads.append(client.Load(Nginx(host).port, 4))
+        host.work()
+    for number, load in enumerate(loads):
+        load.add([bitrix.body(id=(number + i) % 40) for i in range(150)])
+    for load in loads:
+        load.finish(60)
+    status = farm.first.wait_idle(60)
+    accepted = set().union(*(load.accepted() for load in loads))
+    assert len(accepted) == 450
+    assert broken_promises(farm.first, accepted) == []
+    assert len(status["workers"]) == 3 and status["store"]["kind"] == "postgresql"
+    ran = [host.logs()["worker.log"].count("done") for host in farm.hosts]
+    assert min(ran) > 20, f"not shared: {ran}"
+
+
+DAWDLE = """
+CREATE FUNCTION public.dawdle() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_sleep(0.4);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER dawdle AFTER INSERT ON bxhook.event FOR EACH ROW WHEN (NEW.handler_id = 'slow'::bytea)
+EXECUTE FUNCTION public.dawdle();
+"""
+
+
+def test_an_event_never_overtakes_one_of_a_smaller_number(farm_of, database):
+    """One gateway's commit takes its time after the number was given; another's comes meanwhile."""
+    farm = farm_of("slow", "quick")
+    slow, quick = farm.hosts
+    for host in farm.hosts:
+        host.serve()
+    quick.work()
+    database.sql(DAWDLE)
+    for _ in range(3):
+        late = bitrix.event() | {"event_handler_id": "slow"}
+        sender = Sender(slow, None, bitrix.encode(late))
+        wait_for(lambda: database.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"), "the slow commit")
+        farm.send(quick, id="6675")
+        wait_for(sender.ended, "the slow answer")
+        assert sender.answer.status == 200
+        farm.accepted.add(sender.answer.event)
+    farm.recovers()
+
+
+def test_concurrency_is_kept_across_workers(farm_of):
+    farm = farm_of("a", "b", "c", hook_ms=30, concurrency=2)
+    farm.first.serve()
+    for host in farm.hosts:
+        host.work()
+    for number in range(60):
+        assert farm.send(farm.first, id=number).event
+    farm.recovers()
+    assert most_at_once(lane_log(farm.first)) == 2
+
+
+def test_an_idle_worker_is_woken_at_once(farm_of):
+    """From another host: there is no FIFO between them."""
+    farm = farm_of("gate", "worker")
+    gate, worker = farm.hosts
+    gate.serve()
+    worker.work()
+    delays = []
+    for _ in range(9):
+        number = farm.send(gate).event
+        answered = time.monotonic_ns()
+        started = wait_for(lambda: (farm.first.out / "runs.log").exists() and
+                           [note.time for note in lane_log(farm.first) if note.number == number], "the hook")[0]
+        delays.append((started - answered) / 1e9)
+        farm.first.wait_idle()
+    assert statistics.median(delays) < 0.25, delays
+
+
+def test_clocks_a_minute_apart_change_nothing(farm_of):
+    """Neither is a lease taken for ended, nor does a retry wait for the other's clock."""
+    farm = farm_of("behind", "right", "ahead", hook_ms=20)
+    failing = farm.first.hook("failing.disabled", 'echo $BX_EVENT_NUMBER >> runs\n[ "$BX_ATTEMPT" -ge 3 ]\n')
+    for host, offset in zip(farm.hosts, (-60, 0, 60)):
+        text = host.config.read_text()
+        host.config.write_text(text + f"hook failing {{ event ONCRMLEAD* run {failing} dir {host.out} backoff 300ms }}\n")
+        Clock(host).set(offset)
+        host.serve()
+        host.work()
+    began = time.monotonic()
+    leads = [client.fastcgi(host.socket, bitrix.body("ONCRMLEADUPDATE", id=i)).event
+             for i, host in enumerate(farm.hosts * 3)]
+    for number in range(60):
+        farm.send(farm.hosts[number % 3], id=number % 7)
+    for lead in leads:
+        farm.first.delivery(lead, "failing", limit=30)
+    farm.first.wait_idle(30)
+    assert time.monotonic() - began < 30
+    results = [a["result"] for lead in leads for d in farm.first.show(lead)["deliveries"] if d["hook"] == "failing"
+               for a in d["attempts"]]
+    assert results == ["failed", "failed", "done"] * len(leads)
+    assert not any("lost" in log for host in farm.hosts for log in host.logs().values())
+
+
+def test_what_lost_workers_ran_is_taken_over_and_never_twice_at_once(lost):
+    rescue = lost.rescue
+    for head, follower in zip(lost.heads, lost.followers):
+        rescue.delivery(head, "hold", limit=TAKE_OVER)
+        rescue.delivery(follower, "hold", limit=TAKE_OVER)
+    assert not (rescue.out / "overlaps").exists(), (rescue.out / "overlaps").read_text()
+    for head in lost.heads:
+        assert [a["result"] for a in rescue.show(head)["deliveries"][0]["attempts"]] == ["lost", "done"]
+    # The one that was cut off had ended its run itself, and works again.
+    assert "ending all runs" in lost.hosts[1].log()
+    lost.proxy.release()
+    wait_for(lambda: {"cut", "rescue"} == {worker["host"] for worker in rescue.status()["workers"]}, "the workers left")
