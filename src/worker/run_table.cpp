@@ -18,12 +18,6 @@ std::size_t RunTable::count(const std::string& hook) const {
     return found == counts_.end() ? 0 : found->second;
 }
 
-bool RunTable::has(EventNumber event, const std::string& hook) const {
-    return std::ranges::any_of(runs_, [&](const std::unique_ptr<Run>& run) {
-        return run->event() == event && run->hook() == hook;
-    });
-}
-
 void RunTable::append_to(std::vector<pollfd>& set) const {
     // Only open ones: poll would pass over a negative one, but refuses more than RLIMIT_NOFILE.
     auto append = [&set](int fd, short events) {

@@ -17,7 +17,6 @@ public:
     void add(std::unique_ptr<Run> run);
     std::size_t size() const { return runs_.size(); }
     std::size_t count(const std::string& hook) const;  // of that hook's
-    bool has(EventNumber event, const std::string& hook) const;
     const std::vector<std::unique_ptr<Run>>& all() const { return runs_; }
 
     // Appends the descriptors of all runs to SET; after the poll, `handle` takes the same part of
