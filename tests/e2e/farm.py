@@ -120,14 +120,15 @@ def make_store(scratch, database):
 class Farm:
     """Hosts whose one hook is that of hooks/lane.c, and what was answered 200."""
 
-    def __init__(self, scratch, database, names, hook_ms=5, url=None, kind=Host, concurrency=4):
+    def __init__(self, scratch, database, names, hook_ms=5, url=None, kind=Host, concurrency=4, at_once=None):
+        """CONCURRENCY of each worker, and unless AT_ONCE says otherwise of the hook."""
         self.hosts = [kind(scratch, database, name, url=url) for name in names]
         self.first = self.hosts[0]
         self.accepted = set()
         program = self.first.hook("lane.disabled", scratch.compiled("lane").read_bytes())
         for host in self.hosts:
             host.configure(worker=f"start manual concurrency {concurrency}",
-                           defaults=f"attempts 1000 backoff_max 200ms concurrency {concurrency}",
+                           defaults=f"attempts 1000 backoff_max 200ms concurrency {at_once or concurrency}",
                            more=f"hook lane {{ event * run {program} arg {hook_ms} dir {self.first.out} }}\n")
 
     def send(self, host, id="7", **options):

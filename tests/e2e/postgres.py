@@ -200,7 +200,7 @@ class Replicas:
             server.remove()
 
 
-OWNER, WORKER = "bxhook_owner", "bxhook_worker"  # roles: may do all in a database; only work
+OWNER, WORKER = "bxhook_owner", "bxhook"  # roles: may do all in a database; only work
 
 
 class Database:

@@ -16,9 +16,10 @@ from scratch import alive, wait_for
 
 GATEWAYS, WORKERS = 2, 3
 SENDERS, LANES = 6, 100
+SLOTS = 8        # of a worker; the hook may take those of all
 HOOK_WAIT = 3   # seconds for a hook to run, to kill its worker then
 AGAIN = 60      # seconds until an event is accepted again after a kill
-RECOVERY = 600  # for all that is unfinished at the end
+RECOVERY = 1200  # for all that is unfinished at the end
 
 
 class Storm:
@@ -31,7 +32,8 @@ class Storm:
         self.database = postgres.Database(self.replicas.primary)
         make_store(scratch, self.database)
         url = self.database.url(ports=self.replicas.ports, target_session_attrs="read-write")
-        self.farm = Farm(scratch, self.database, [f"host{i}" for i in range(GATEWAYS + WORKERS)], hook_ms, url)
+        self.farm = Farm(scratch, self.database, [f"host{i}" for i in range(GATEWAYS + WORKERS)], hook_ms, url,
+                         concurrency=SLOTS, at_once=SLOTS * WORKERS)
         self.gates, self.crews = self.farm.hosts[:GATEWAYS], self.farm.hosts[GATEWAYS:]
         self._lock = threading.Lock()
         self._going, self._open, self._failed = True, 0, []

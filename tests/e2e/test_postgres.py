@@ -3,7 +3,9 @@ upgraded while it is used."""
 
 import contextlib
 import json
+import re
 import subprocess
+import threading
 
 import psycopg2
 import pytest
@@ -12,9 +14,8 @@ import bitrix
 import client
 import postgres
 from farm import Farm, Host, make_store
-from lanes import broken_promises
-from pairs import Pair
-from scratch import Site, wait_for
+from lanes import broken_promises, lane_log
+from scratch import wait_for
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_the_store_is_said_without_its_password(scratch, database):
     with host_of(scratch, database) as host:
         host.configure(worker="start manual")
         status = host.status()["store"]
-        assert status["kind"] == "postgresql" and f"bxhook_worker:***@127.0.0.1:{database.server.port}" in status["place"]
+        assert status["kind"] == "postgresql" and f"bxhook:***@127.0.0.1:{database.server.port}" in status["place"]
         said = host.run("store", "status").stdout.decode()
         assert "1.0" in said and "***" in said
 
@@ -145,3 +146,46 @@ def test_processes_go_on_while_the_schema_is_upgraded(scratch, database):
 
 # -- Moved from SQLite
 
+def copied(mover, site):
+    """How many events a copy found new."""
+    said = mover.run("store", "copy", "--from", site.home / "state" / "queue.db").stdout.decode()
+    return int(re.match(r"copied (\d+) of \d+ events", said)[1])
+
+
+def test_copy_moves_a_live_store_without_loss_or_repeat(scratch, database, site):
+    """As bxhook(1) says: the worker stops, gateways go on all the time."""
+    program = site.hook("lane.disabled", scratch.compiled("lane").read_bytes())
+    hook = f"hook lane {{ event * run {program} arg 5 dir {site.out} }}\n"
+    site.configure(worker="start manual", more=hook)
+    site.serve()
+    worker, over, accepted = site.work(), threading.Event(), set()
+
+    def press():
+        while not over.is_set():
+            answer = client.fastcgi(site.socket, bitrix.body(id=len(accepted) % 9))
+            if answer.status == 200:
+                accepted.add(answer.event)
+    presser = threading.Thread(target=press)
+    presser.start()
+    try:
+        wait_for(lambda: (site.out / "runs.log").exists() and len(lane_log(site)) > 40, "runs before")
+        worker.stop()
+        with host_of(scratch, database, "mover") as mover:
+            mover.configure(worker="start manual")
+            assert copied(mover, site) > 0
+            site.store, site.database, site.seat = mover.store, database, "worker"
+            site.configure(worker="start manual", more=hook)
+            newest = database.sql("SELECT max(n) FROM bxhook.event")[0][0]
+            wait_for(lambda: database.sql("SELECT count(*) > 5 FROM bxhook.event WHERE n > %s", newest)[0][0],
+                     "events in the new store")
+            over.set()
+            presser.join()
+            while copied(mover, site):
+                pass
+    finally:
+        over.set()
+        presser.join()
+    site.work()
+    site.wait_idle(60)
+    assert len({note.number for note in lane_log(site)}) == len(accepted)
+    assert broken_promises(site, accepted) == []
