@@ -121,9 +121,11 @@ struct Fixture {
         return static_cast<pid_t>(*number());
     }
 
+    // One that is on its way out, and has given up its memory, runs nothing any more.
     bool lives(pid_t pid) {
-        std::string stat = read("/proc/" + std::to_string(pid) + "/stat");
-        return !stat.empty() && stat.find(") Z ") == std::string::npos;
+        const std::string dir = "/proc/" + std::to_string(pid);
+        std::string stat = read(dir + "/stat");
+        return !stat.empty() && stat.find(") Z ") == std::string::npos && !read(dir + "/cmdline").empty();
     }
 
     std::string dir;
