@@ -21,6 +21,8 @@ namespace {
 constexpr std::string_view crlf = "\r\n";
 constexpr std::string_view end_of_headers = "\r\n\r\n";
 constexpr std::size_t header_line_max = 5118;  // PHP breaks longer ones in two
+// In a header PHP ends its text at the first three, and takes \v and \f for blanks.
+constexpr std::string_view misread("\0\r\n\v\f", 5);
 
 FormError bad(const std::string& what) {
     return FormError::malformed("multipart body: " + what);
@@ -119,8 +121,8 @@ std::string_view part_name(std::string_view part) {
         const std::string_view line = headers.substr(0, headers.find(crlf));
         headers.remove_prefix(line.size() + crlf.size());
         const std::size_t colon = line.find(':');
-        if (colon == line.npos || line.find_first_of(std::string_view("\0\r\n", 3)) != line.npos ||
-            line[0] == ' ' || line[0] == '\t' || line.size() > header_line_max) {
+        if (colon == line.npos || line.find_first_of(misread) != line.npos || line[0] == ' ' ||
+            line[0] == '\t' || line.size() > header_line_max) {
             throw bad("a part's header cannot be read");
         }
         if (equal_ignoring_case(line.substr(0, colon), "content-disposition")) {

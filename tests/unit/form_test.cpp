@@ -396,6 +396,8 @@ BOOST_AUTO_TEST_CASE(refuses_bodies_that_cannot_be_read_for_certain) {
             "--XX--",
         part("Content-Disposition: form-data; name=\"a\"; filename=\"x\"", "1") + good + "--XX--",
         part("Content-Disposition: form-data; name=\"a\"; filename=\"\"", "1") + good + "--XX--",
+        part("Content-Disposition: form-data; name=\"a\";\vfilename=x", "1") + good + "--XX--",
+        part("Content-Disposition: form-data; name=\"a\";\ffilename=x", "1") + good + "--XX--",
         part("Content-Disposition: form-data; name=\"a\"; filename*=utf-8''x", "1") + good +
             "--XX--",
         part("Content-Disposition: form-data; FILENAME=x; name=\"a\"", "1") + good + "--XX--",
