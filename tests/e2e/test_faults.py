@@ -65,7 +65,7 @@ GATEWAY = [
     (DROPPED, "epoll_ctl ENOSPC", "recv EAGAIN"),
     (DROPPED, "recv EIO"),
     (DROPPED, "recv ENOMEM"),
-    (DROPPED, "write EIO socket:"),
+    (DROPPED, "send EIO"),
 ]
 
 

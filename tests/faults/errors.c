@@ -3,8 +3,8 @@
  * whose path contains PATH), until the line is gone.  An empty or missing file: nothing fails.
  * Each failure adds a byte to $ERRORS_CONTROL.hits.
  *
- * Calls: open opendir read recv write pread64 pwrite64 fsync fdatasync ftruncate64 lock (fcntl)
- * unlink mmap pipe2 socketpair accept4 epoll_ctl posix_spawn
+ * Calls: open opendir read recv send write pread64 pwrite64 fsync fdatasync ftruncate64 lock (fcntl)
+ * unlink mmap pipe2 accept4 epoll_ctl posix_spawn
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -132,6 +132,12 @@ ssize_t recv(int fd, void *data, size_t length, int flags)
     return REAL(recv)(fd, data, length, flags);
 }
 
+ssize_t send(int fd, const void *data, size_t length, int flags)
+{
+    FAIL_IF(wanted("send", NULL));
+    return REAL(send)(fd, data, length, flags);
+}
+
 ssize_t write(int fd, const void *data, size_t length)
 {
     FAIL_IF(wanted_for("write", fd));
@@ -195,12 +201,6 @@ int pipe2(int fds[2], int flags)
 {
     FAIL_IF(wanted("pipe2", NULL));
     return REAL(pipe2)(fds, flags);
-}
-
-int socketpair(int domain, int type, int protocol, int fds[2])
-{
-    FAIL_IF(wanted("socketpair", NULL));
-    return REAL(socketpair)(domain, type, protocol, fds);
 }
 
 int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
