@@ -4,10 +4,12 @@ Every test ends with the gateway serving others as if nothing had happened.
 """
 
 import contextlib
+import fcntl
 import os
 import socket
 import sqlite3
 import struct
+import termios
 import threading
 import time
 
@@ -487,6 +489,12 @@ def test_more_connections_than_it_may_have_wait_in_the_backlog(site):
         assert kept[-1].read().event
 
 
+def unread(peer):
+    """How many bytes of what was sent the gateway has yet to read."""
+    count = fcntl.ioctl(peer.socket, termios.TIOCOUTQ, struct.pack("i", 0))
+    return struct.unpack("i", count)[0]
+
+
 def test_no_request_is_dropped_to_make_room(site):
     """Kept connections take all places; while the store stalls each gets a request, and more come.
 
@@ -501,6 +509,7 @@ def test_no_request_is_dropped_to_make_room(site):
             assert peer.read().event
         with locked_store(site):
             kept[0].send(whole)
+            wait_for(lambda: unread(kept[0]) == 0, "the gateway to take it")
             new = [peers.enter_context(connect(site)) for _ in range(20)]
             for peer in kept[1:] + new:
                 peer.send(whole)
