@@ -41,7 +41,7 @@ def problems(notes):
 
 
 # Whether it is known to have run, and whether its worker died or left during it.
-ATTEMPTS = "SELECT event, exit IS NOT NULL OR signal <> '', result IN (4, 5, 6) FROM {}"
+ATTEMPTS = "SELECT event, exit IS NOT NULL OR signal <> '', result IN (4, 5, 6) FROM {} WHERE hook = 'lane'"
 READ_SQLITE = f"""
 import json, sqlite3, sys
 store = sqlite3.connect(sys.argv[1])

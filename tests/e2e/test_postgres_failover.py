@@ -8,12 +8,12 @@ from pairs import Sender
 from scratch import wait_for
 from storm import Storm
 
-EVENTS, KILLS, SEED = 700, 7, 7
+EVENTS, KILLS, SEED = 300, 7, 7
 
 
 @pytest.fixture
 def storm(scratch):
-    made = Storm(scratch, SEED)
+    made = Storm(scratch, SEED, wait_for_leases=False)
     yield made
     made.stop()
 

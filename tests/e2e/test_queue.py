@@ -216,12 +216,13 @@ def test_nothing_overtakes_or_merges_an_add_or_delete(manual):
 
 
 def test_a_storm_of_ten_thousand_updates_is_a_handful_of_runs(site):
+    storm = 10_000 if site.database is None else 2_000  # where each costs more
     site.configure(defaults="coalesce yes delay 1s")
     site.serve()
     site.hook("any", note(site))
     began = time.monotonic()
     added = post(site, "ONCRMDEALADD", id="7")
-    burst(site, [bitrix.body(id="7")] * 10_000)
+    burst(site, [bitrix.body(id="7")] * storm)
     deleted = post(site, "ONCRMDEALDELETE", id="7")
     status = site.wait_idle(120)
     took = time.monotonic() - began
@@ -231,8 +232,8 @@ def test_a_storm_of_ten_thousand_updates_is_a_handful_of_runs(site):
     assert (ran[0], ran[-1]) == (added, deleted)
     assert updates == sorted(updates) and updates[-1] == deleted - 1  # the last of them was not lost
     assert 1 <= len(updates) <= took + 2
-    assert status["deliveries"]["done"] == len(ran) and status["deliveries"]["merged"] == 10_000 - len(updates)
-    assert status["events"]["matched"] == 10_002
+    assert status["deliveries"]["done"] == len(ran) and status["deliveries"]["merged"] == storm - len(updates)
+    assert status["events"]["matched"] == storm + 2
 
 
 def test_a_steady_stream_runs_once_per_delay(site):
