@@ -13,6 +13,6 @@ bench-latency: all
 	BXHOOK='$(abspath $(PROGRAM))' /usr/bin/python3 tests/bench/latency.py
 
 $(BUILD)/bench-growth: $(BUILD)/tests/bench/growth.o $(LIB_OBJ)
-	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(LIBS)
+	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) $(RDYNAMIC) -o $@ $^ $(DEPS_LIBS) $(LIBS)
 
 -include $(BUILD)/tests/bench/growth.d

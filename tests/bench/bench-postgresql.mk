@@ -11,7 +11,7 @@ bench-postgresql: all $(PG_BENCH) $(MODULE:%=$(BUILD)/%)
 	    $(call given,ROUNDS,rounds) $(call given,SECONDS,seconds) $(call given,EVENTS,events)
 
 $(BUILD)/bench-drain: $(BUILD)/tests/bench/drain.o $(LIB_OBJ)
-	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(LIBS)
+	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) $(RDYNAMIC) -o $@ $^ $(DEPS_LIBS) $(LIBS)
 
 $(BUILD)/fcgi_load: tests/bench/fcgi_load.c
 	@mkdir -p $(@D)

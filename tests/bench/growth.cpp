@@ -89,8 +89,9 @@ bx::NewEvent event(std::int64_t number) {
 // A store as its two users have it open.
 struct Users {
     explicit Users(const std::string& place, std::string waits = "crm")
-        : gateway(bx::open_store(place, {})),
-          worker(bx::open_store(place, {.durable = false, .give_up = nullptr})),
+        : gateway(bx::open_store(place, {.wait = bx::minute, .give_up = nullptr})),
+          worker(bx::open_store(
+              place, {.durable = false, .wait = bx::minute, .give_up = nullptr})),
           oldest(std::move(waits)) {}
 
     std::vector<bx::EventNumber> add(std::size_t count) {
