@@ -100,6 +100,8 @@ void PostgresStore::set_up(Link& link, Millis until) {
         "SET default_transaction_isolation = 'read committed'; SET search_path = ''; "
         "SET statement_timeout = " + limit + "; SET lock_timeout = " + limit + "; "
         "SET idle_in_transaction_session_timeout = '10s'; SET enable_seqscan = off; SET jit = off; "
+        "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_bitmapscan = off; "
+        "SET enable_sort = off; "
         "SET plan_cache_mode = force_generic_plan; SET tcp_keepalives_idle = 5; "
         "SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; "
         "SET tcp_user_timeout = '10s'; "

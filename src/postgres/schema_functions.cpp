@@ -309,8 +309,9 @@ DECLARE
     v_any boolean := true;
 BEGIN
     PERFORM pg_advisory_xact_lock(1652058216, 2);
-    SELECT array_agg(greatest(0, r - (SELECT count(*) FROM bxhook.delivery AS d
-            WHERE d.state = 1 AND d.state <> 2 AND d.hook = h)) ORDER BY i)
+    -- Not counted in the deliveries: each claim leaves a dead entry in their index.
+    SELECT array_agg(greatest(0, r - (SELECT coalesce(sum(t.n), 0) FROM bxhook.tally AS t
+            WHERE t.hook = h AND t.what = 'running'))::bigint ORDER BY i)
     INTO v_left FROM unnest(a_hook, a_room) WITH ORDINALITY AS u (h, r, i);
     WHILE v_any AND cardinality(v_events) < a_slots LOOP
         v_any := false;
