@@ -15,6 +15,8 @@ import client
 import farm
 import modes
 import postgres
+import proxy
+from lost import Lost
 from scratch import ROOT, Scratch, Site
 
 LOG_LINES = 60  # of each log, shown with a failure
@@ -84,8 +86,8 @@ def full(site):
 
 @pytest.fixture(scope="session")
 def server(scratch):
-    """The PostgreSQL server of all tests that do it no harm."""
-    made = postgres.Server(scratch).create().start()
+    """The PostgreSQL server of all tests that do it no harm, so that nothing of it need reach the disk."""
+    made = postgres.Server(scratch).create("fsync = off").start()
     yield made
     made.remove()
 
@@ -100,10 +102,19 @@ def fresh_store(server, scratch):
 
 @pytest.fixture
 def database(server, fresh_store):
-    """A PostgreSQL store of this test's own."""
-    made = postgres.Database(server, fresh_store)
+    """A PostgreSQL store of this test's own.  It goes with the server: to drop one takes a checkpoint."""
+    return postgres.Database(server, fresh_store)
+
+
+@pytest.fixture(scope="session")
+def lost(scratch, server, fresh_store):
+    """Lost workers: while their lease ends there is time for other tests."""
+    way = proxy.Proxy(server.port)
+    made = Lost(scratch, postgres.Database(server, fresh_store), way)
     yield made
-    made.drop()
+    way.release()
+    made.hosts.stop()
+    way.stop()
 
 
 @contextlib.contextmanager

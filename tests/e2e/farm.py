@@ -117,6 +117,17 @@ def make_store(scratch, database):
     return owner
 
 
+class Hosts(list):
+    """Several, for the report of a failure (conftest.py)."""
+
+    def logs(self):
+        return {f"{host.path.name} {name}": text for host in self for name, text in host.logs().items()}
+
+    def stop(self):
+        for host in self:
+            host.stop()
+
+
 class Farm:
     """Hosts whose one hook is that of hooks/lane.c, and what was answered 200."""
 

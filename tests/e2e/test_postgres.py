@@ -21,9 +21,7 @@ from scratch import wait_for
 @pytest.fixture
 def bare(server):
     """A database nobody made a store in."""
-    made = postgres.Database(server)
-    yield made
-    made.drop()
+    return postgres.Database(server)
 
 
 def failed(done):
@@ -40,6 +38,11 @@ def host_of(scratch, database, name="host", **options):
 class Closing(Host):
     def close(self):
         self.stop()
+
+
+def test_a_lost_worker_keeps_what_it_runs_for_its_lease(lost):
+    assert {lost.rescue.show(number)["deliveries"][0]["state"] for number in lost.heads} == {"running"}
+    assert {lost.rescue.show(number)["deliveries"][0]["state"] for number in lost.followers} == {"waiting"}
 
 
 # -- Made, and by whom it may be used

@@ -8,27 +8,14 @@ import pytest
 
 import bitrix
 import client
-import postgres
-from farm import Farm, FarHost
+from farm import Farm, Hosts
 from lanes import broken_promises, lane_log
 from pairs import Sender
-from proxy import Proxy
 from scratch import wait_for
 from servers import Nginx
 from test_faults import Clock
 
 TAKE_OVER = 60  # seconds at most until what a lost worker ran is run by another: lease and margin
-
-
-class Hosts(list):
-    """Hosts of one test, for the report of its failure (conftest.py)."""
-
-    def logs(self):
-        return {f"{host.path.name} {name}": text for host in self for name, text in host.logs().items()}
-
-    def stop(self):
-        for host in self:
-            host.stop()
 
 
 @pytest.fixture
@@ -45,66 +32,6 @@ def farm_of(scratch, database, hosts):
         hosts.extend(made.hosts)
         return made
     return make
-
-
-HOLD_THE_LANE = """
-exec 9> $BX_ID.lock
-flock -n 9 || echo "$BX_EVENT_NUMBER $BX_ATTEMPT overlaps" >> overlaps
-echo "$BX_EVENT_NUMBER $BX_ATTEMPT" >> runs
-[ "$BX_ATTEMPT" -ge 2 ] || [ "$BX_EVENT" = ONCRMDEALADD ] || sleep 600
-"""
-
-
-class Lost:
-    """Three workers that are lost in a run each, and a fourth.  Of one the machine dies, one loses its
-    database, of one the worker alone is killed."""
-
-    NAMES = ("dead", "cut", "bare")
-
-    def __init__(self, scratch, database, proxy):
-        self.hosts = Hosts(FarHost(scratch, database, name, url=database.url(ports=[proxy.port]) if name == "cut" else None)
-                           for name in (*self.NAMES, "rescue"))
-        self.rescue, self.heads, self.followers = self.hosts[-1], [], []
-        program = self.rescue.hook("hold.disabled", HOLD_THE_LANE)
-        for host in self.hosts:
-            host.configure(worker=f"start manual concurrency {4 if host is self.rescue else 1}",
-                           more=f"hook hold {{ event * run {program} dir {self.rescue.out} }}\n")
-        self.rescue.serve()
-        self.workers = {name: self._busy(host, name) for host, name in zip(self.hosts, self.NAMES)}
-        self.rescue.work()
-        wait_for(lambda: {worker["host"]: worker["running"] for worker in self.rescue.status()["workers"]}
-                 == {"dead": 1, "cut": 1, "bare": 1, "rescue": 0}, "all workers to be shown with what they run")
-        self.workers["dead"].kill()
-        self.workers["bare"].kill_program()
-        proxy.hold()
-
-    def _busy(self, host, name):
-        """Its worker, in a run; another event waits behind it."""
-        worker = host.work()
-        self.heads.append(client.fastcgi(self.rescue.socket, bitrix.body(id=name)).event)
-        self.followers.append(client.fastcgi(self.rescue.socket, bitrix.body("ONCRMDEALADD", id=name)).event)
-        runs = self.rescue.out / "runs"
-        wait_for(lambda: runs.exists() and f"{self.heads[-1]} 1\n" in runs.read_text(), "the run")
-        return worker
-
-
-@pytest.fixture(scope="module")
-def lost(scratch, server, fresh_store):
-    """Of the whole module: while the lease of those workers ends there is time for other tests."""
-    database, proxy = postgres.Database(server, fresh_store), Proxy(server.port)
-    database.grant()
-    made = Lost(scratch, database, proxy)
-    made.proxy = proxy
-    yield made
-    proxy.release()
-    made.hosts.stop()
-    proxy.stop()
-    database.drop()
-
-
-def test_a_lost_worker_keeps_what_it_runs_for_its_lease(lost):
-    assert {lost.rescue.show(number)["deliveries"][0]["state"] for number in lost.heads} == {"running"}
-    assert {lost.rescue.show(number)["deliveries"][0]["state"] for number in lost.followers} == {"waiting"}
 
 
 def most_at_once(notes):

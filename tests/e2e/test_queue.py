@@ -11,8 +11,6 @@ import client
 from farm import BOTH_STORES
 from scratch import PORTAL, alive, wait_for
 
-pytestmark = BOTH_STORES
-
 PORTAL_2 = """portal {
     member_id 00000000000000000000000000000002
     domain    other.bitrix24.com
@@ -67,6 +65,7 @@ def state_of(site, number, hook="any"):
 
 # -- which hooks, and why not
 
+@BOTH_STORES
 def test_each_hook_has_its_fate_and_each_refusal_its_reason(manual):
     program = manual.hook("p.disabled", "exit 0")
     failing = manual.hook("f.disabled", "exit 65")
@@ -96,6 +95,7 @@ hook other     {{ event ONCRMLEAD* run {program} }}
 
 # -- order
 
+@BOTH_STORES
 def test_without_an_id_or_with_order_none_there_is_no_lane(manual):
     """All four run at once; of the lane one."""
     manual.hook("any", f"{note(manual)}; until [ -e {manual.out}/go ]; do sleep 0.05; done")
@@ -112,6 +112,7 @@ def test_without_an_id_or_with_order_none_there_is_no_lane(manual):
     assert [n for n in order(manual) if n in same] == same
 
 
+@BOTH_STORES
 def test_concurrency_is_kept_per_hook_and_in_all(manual):
     for name in ("a", "b"):
         manual.hook(f"any.d/{name}", f"{note(manual, name)}; until [ -e {manual.out}/go ]; do sleep 0.05; done")
@@ -129,6 +130,7 @@ def test_concurrency_is_kept_per_hook_and_in_all(manual):
     manual.wait_idle()
 
 
+@BOTH_STORES
 def test_a_fresh_event_of_an_idle_hook_gets_the_next_slot(manual):
     go = manual.out / "go"
     manual.hook("any", f"{note(manual)}; until [ -e {go} ] || [ -e {go}.$BX_EVENT_NUMBER ]; do sleep 0.05; done")
@@ -146,6 +148,7 @@ def test_a_fresh_event_of_an_idle_hook_gets_the_next_slot(manual):
     manual.wait_idle(30)
 
 
+@BOTH_STORES
 def test_within_a_hook_slots_go_round_the_portals(site):
     site.hook("any", note(site))
     site.configure(worker="start manual concurrency 1", portals=PORTAL + PORTAL_2)
@@ -157,6 +160,7 @@ def test_within_a_hook_slots_go_round_the_portals(site):
     assert order(site).index(other) <= 1 and len(order(site)) == 7 and set(order(site)) == {*first, other}
 
 
+@BOTH_STORES
 def test_a_failing_lane_blocks_only_itself_and_says_so(manual):
     manual.hook("any", f'{note(manual)}; [ "$BX_ID" != 1 ]')
     manual.configure(worker="start manual", backoff="1h")
@@ -197,6 +201,7 @@ def seconds_of(text):
     return time.mktime(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S")) + float(text[19:-1])
 
 
+@BOTH_STORES
 def test_nothing_overtakes_or_merges_an_add_or_delete(manual):
     """Updates melt into the newest one, which keeps its place; each ADD and DELETE runs."""
     manual.hook("any", note(manual))
@@ -215,6 +220,7 @@ def test_nothing_overtakes_or_merges_an_add_or_delete(manual):
     assert (merged["state"], merged["merged_into"]) == ("merged", f"{numbers[2]}/any")
 
 
+@BOTH_STORES
 def test_a_storm_of_ten_thousand_updates_is_a_handful_of_runs(site):
     storm = 10_000 if site.database is None else 2_000  # where each costs more
     site.configure(defaults="coalesce yes delay 1s")
@@ -279,6 +285,7 @@ def test_retry_cancel_and_kill_while_the_worker_runs(site):
 
 # -- limits
 
+@BOTH_STORES
 def test_a_queue_from_80_percent_on_is_told_everywhere(manual):
     def told():
         checked = manual.run("check", "--json", check=False)
@@ -302,6 +309,7 @@ def test_a_queue_from_80_percent_on_is_told_everywhere(manual):
     assert post(manual)
 
 
+@BOTH_STORES
 def test_finished_events_go_when_their_retention_ends(manual):
     manual.hook("any", 'case $BX_ID in dead) exit 65;; late) exit 1;; esac')
     manual.configure(worker="start manual", backoff="1h")
