@@ -117,11 +117,11 @@ UNUSED = gethostbyname dlopen dlsym dlclose dlerror
 SMALL = -s -Wl,--gc-sections -z pack-relative-relocs
 
 static: $(BUILD)/static/bxhook
-# It says that it loads no module, and so does not try.
+# It loads no module, whatever the program does.
 STATIC_OBJ = $(MAIN_OBJ) $(LIB_OBJ:$(BUILD)/src/store/module.o=$(BUILD)/static/module.o)
 $(BUILD)/static/module.o: src/store/module.cpp $(BUILD)/defines
 	@mkdir -p $(@D)
-	$(Q_CXX)$(CXX) $(ALL_CPPFLAGS) $(DEFINES) -DBXHOOK_STATIC $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
+	$(Q_CXX)$(CXX) $(ALL_CPPFLAGS) $(DEFINES) -DBXHOOK_NO_MODULE $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/static/bxhook: $(STATIC_OBJ) Makefile
 	@mkdir -p $(@D)
 	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(STATIC) $(SMALL) $(UNUSED:%=-Wl,--defsym=%=0) $(ALL_LDFLAGS) \
@@ -155,8 +155,9 @@ $(BUILD)/catalog.inc: src/event/catalog.tsv src/event/catalog.awk
 
 # What depends on the version or a chosen place; only that is compiled anew when one changes.
 DEFINES = -DBXHOOK_VERSION='"$(VERSION)"' -DBXHOOK_SYSCONFDIR='"$(sysconfdir)"' \
-	-DBXHOOK_MODULEDIR='"$(moduledir)"'
-DEFINED := $(shell grep -l 'BXHOOK_VERSION\|BXHOOK_SYSCONFDIR\|BXHOOK_MODULEDIR' $(LIB_SRC) $(MODULE_SRC))
+	$(if $(MODULE),-DBXHOOK_MODULEDIR='"$(moduledir)"',-DBXHOOK_NO_MODULE)
+DEFINED := $(shell grep -l 'BXHOOK_VERSION\|BXHOOK_SYSCONFDIR\|BXHOOK_NO_MODULE' \
+	$(LIB_SRC) $(MODULE_SRC) $(TEST_SRC))
 $(DEFINED:%.cpp=$(BUILD)/%.o) $(DEFINED:%.cpp=$(BUILD)/faults/%.o): private ALL_CPPFLAGS += $(DEFINES)
 $(DEFINED:%.cpp=$(BUILD)/%.o): $(BUILD)/defines
 ifneq ($(file <$(BUILD)/defines),$(DEFINES))

@@ -17,7 +17,7 @@ constexpr std::string_view file_name = "/bxhook-postgresql.so";
     throw StoreError("cannot open the postgresql:// store: " + why);
 }
 
-#ifndef BXHOOK_STATIC
+#ifndef BXHOOK_NO_MODULE
 
 // Beside the program (in the build tree), else where it is installed.
 std::string module_path() {
@@ -49,8 +49,8 @@ const StoreModule& load() {
 }  // namespace
 
 const StoreModule& postgresql_module() {
-#ifdef BXHOOK_STATIC
-    fail("this bxhook is linked statically and has SQLite only: install the package");
+#ifdef BXHOOK_NO_MODULE
+    fail("this bxhook was built with SQLite only: install one that was built with libpq");
 #else
     static const StoreModule& module = load();
     return module;

@@ -82,6 +82,15 @@ def test_without_libraries_make_says_what_to_run(tmp_path):
     assert "make deps" in done.stdout
 
 
+@pytest.mark.parametrize("libpq", ["-lpq", ""])
+def test_without_libpq_nothing_of_postgresql_is_built(libpq):
+    plan = make("-n", "all", f"{ROOT}/nowhere/unit-tests", "install", f"BUILD={ROOT}/nowhere", "PROGRAM=nowhere",
+                "V=1", f"PQ_LIBS={libpq}").stdout
+    for word in ("src/postgres/", " -lpq", "bxhook-postgresql.so", "-rdynamic", "-DBXHOOK_MODULEDIR"):
+        assert (word in plan) == bool(libpq), word
+    assert ("-DBXHOOK_NO_MODULE" in plan) == (not libpq)
+
+
 @pytest.mark.parametrize("flags, absent", [
     ("CXXFLAGS=-O2 -g", ""), ("CXXFLAGS=-O0", "_FORTIFY_SOURCE"),
     ("CXXFLAGS=-O2 -D_FORTIFY_SOURCE=3", "_FORTIFY_SOURCE=2"),
@@ -187,13 +196,16 @@ def test_configure_writes_config_mk_and_nothing_else(tmp_path):
         shutil.copytree(ROOT / name, tmp_path / name)
     make("configure", cwd=tmp_path)
     before = files_below(tmp_path)
-    subprocess.run(["./configure", "--prefix=/opt/bx", "--sysconfdir=/etc", "CXXFLAGS=-O1"], cwd=tmp_path,
-                   check=True, capture_output=True)
+    subprocess.run(["./configure", "--prefix=/opt/bx", "--sysconfdir=/etc", "--libdir=/opt/lib/x86", "CXXFLAGS=-O1"],
+                   cwd=tmp_path, check=True, capture_output=True)
     assert files_below(tmp_path) - before == {"config.mk", "config.log", "config.status"}
     plan = make("-n", "V=1", "install", cwd=tmp_path).stdout
     assert """-DBXHOOK_SYSCONFDIR='"/etc"'""" in plan
     assert " -O1 -MMD " in plan
     assert "'/opt/bx/bin/bxhook'" in plan
+    assert "'/opt/lib/x86/bxhook/bxhook-postgresql.so'" in plan
+    subprocess.run(["./configure", "--without-postgresql"], cwd=tmp_path, check=True, capture_output=True)
+    assert "bxhook-postgresql.so" not in make("-n", "install", cwd=tmp_path).stdout
 
 
 # -- The checks of the house

@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "store/module.h"
 
-#if __has_include(<libpq-fe.h>)
+#ifndef BXHOOK_NO_MODULE
 #include <libpq-fe.h>
 #endif
 
@@ -70,7 +70,7 @@ std::string PostgresServer::url(const std::string& role) const {
     return "postgresql://" + role + "@/postgres?host=" + dir_;
 }
 
-#if __has_include(<libpq-fe.h>)
+#ifndef BXHOOK_NO_MODULE
 
 PostgresServer::PostgresServer() {
     std::string pattern = "/tmp/bxhook-pg-XXXXXX";
