@@ -83,7 +83,7 @@ private:
                          const NewDelivery& delivery, Millis now);
     bool something_due(Millis now);
     std::vector<Claim> claim_ready(Change& change, std::size_t slots, const Room& room, Millis now);
-    std::size_t room_left(const std::string& hook, const Room& room);
+    std::size_t room_left(Change& change, const std::string& hook, const Room& room);
     std::optional<std::string> next_ready_hook(const std::string& after);
     EventNumber next_ready_event(const std::string& hook);
     Claim start(Change& change, EventNumber event, const std::string& hook, Millis now);

@@ -51,6 +51,15 @@ void Change::count(std::string_view hook, std::string_view what, std::int64_t by
     counters_.push_back({std::string(hook), what, by});
 }
 
+std::int64_t Change::counted(std::string_view hook, std::string_view what) {
+    std::int64_t n = database_.number("SELECT n FROM tally WHERE hook = ? AND what = ?",
+                                      {hook, what});
+    for (const Counter& counter : counters_) {
+        if (counter.what == what && counter.hook == hook) n += counter.by;
+    }
+    return n;
+}
+
 void Change::count_move(std::string_view hook, DeliveryState from, DeliveryState to) {
     count(hook, name_of(from), -1);
     count(hook, name_of(to), 1);

@@ -30,6 +30,8 @@ public:
 
     // -- Counters
     void count(std::string_view hook, std::string_view what, std::int64_t by);
+    // The counter as it will be after the commit.
+    std::int64_t counted(std::string_view hook, std::string_view what);
     // A delivery of HOOK went from one state to another.
     void count_move(std::string_view hook, DeliveryState from, DeliveryState to);
     // A run of HOOK ended; for the last hour's rates.

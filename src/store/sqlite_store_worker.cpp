@@ -202,7 +202,7 @@ std::vector<Claim> SqliteStore::claim_ready(Change& change, std::size_t slots, c
         if (!next) break;
         hook = *next;
         const auto [place, is_new] = left.try_emplace(hook, 0);
-        if (is_new) place->second = room_left(hook, room);
+        if (is_new) place->second = room_left(change, hook, room);
         if (place->second == 0) {
             if (++refused > left.size()) break;
             continue;
@@ -215,10 +215,9 @@ std::vector<Claim> SqliteStore::claim_ready(Change& change, std::size_t slots, c
     return claims;
 }
 
-std::size_t SqliteStore::room_left(const std::string& hook, const Room& room) {
+std::size_t SqliteStore::room_left(Change& change, const std::string& hook, const Room& room) {
     const std::size_t most = room(hook);
-    const std::int64_t now = db_.number("SELECT n FROM tally WHERE hook = ? AND what = ?",
-                                        {hook, name_of(running)});
+    const std::int64_t now = change.counted(hook, name_of(running));  // less those just recorded
     const auto taken = static_cast<std::size_t>(std::max(now, std::int64_t{0}));
     return most > taken ? most - taken : 0;
 }

@@ -140,12 +140,14 @@ public:
         return number;
     }
 
-    // "1/crm#1 2/crm#1": what was claimed, in order, with the attempt.
+    // "1/crm#1 2/crm#1": what was claimed, in order, with the attempt; ENDED is recorded first.
     std::string claim(std::size_t slots,
-                      const std::function<std::size_t(const std::string&)>& room = nullptr) {
+                      const std::function<std::size_t(const std::string&)>& room = nullptr,
+                      const std::vector<bx::Finish>& ended = {}) {
         const auto plenty = [](const std::string&) { return std::size_t{1000}; };
         std::vector<std::string> names;
-        const std::vector<bx::Claim> claimed = store().claim(slots, room ? room : plenty, now);
+        const std::vector<bx::Claim> claimed =
+            store().finish_and_claim(ended, slots, room ? room : plenty, now);
         store().started(claimed);
         for (const bx::Claim& claim : claimed) {
             claims[key_of(claim.event.number, claim.hook)] = claim;

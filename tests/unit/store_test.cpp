@@ -316,6 +316,18 @@ BOOST_AUTO_TEST_CASE(a_hook_without_room_is_passed_over) {
     BOOST_TEST(s.claim(0) == "");
 }
 
+BOOST_AUTO_TEST_CASE(the_room_of_a_run_that_ended_is_taken_at_once) {
+    Scene s;
+    s.put("1");
+    s.put("2");
+    const auto one = [](const std::string&) { return 1U; };
+    BOOST_TEST(s.claim(9, one) == "1/crm#1");
+    BOOST_TEST(s.claim(9, one) == "");
+    const bx::Finish ended =
+        s.ending("1/crm", bx::AttemptResult::done, bx::DeliveryState::done);
+    BOOST_TEST(s.claim(9, one, {ended}) == "2/crm#1");
+}
+
 // -- Claim and finish
 
 BOOST_AUTO_TEST_CASE(a_claim_carries_the_event_and_names_its_run) {
