@@ -50,7 +50,7 @@ const StoreModule& load() {
 
 const StoreModule& postgresql_module() {
 #ifdef BXHOOK_NO_MODULE
-    fail("this bxhook was built with SQLite only: install one that was built with libpq");
+    fail("this bxhook was built with SQLite only: install one that has PostgreSQL");
 #else
     static const StoreModule& module = load();
     return module;
