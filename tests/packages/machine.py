@@ -11,7 +11,7 @@ from scratch import alive, wait_for
 
 # Beside a minimal Debian: an init, a web server, and what our package names as its Depends.
 INCLUDED = ["systemd-sysv", "dbus", "nginx-light", "curl", "procps", "adduser", "libfcgi0ldbl", "libcgicc3",
-            "libsqlite3-0"]
+            "libsqlite3-0", "libpq5"]
 MIRROR = os.environ.get("MIRROR", "http://deb.debian.org/debian")
 
 

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 import bitrix
-from scratch import HERE, wait_for
+from scratch import HERE, ROOT, wait_for
 
 URL = "http://127.0.0.1/bitrix24"
 # As the README.Debian says.
@@ -33,6 +33,13 @@ END
 chmod 755 /etc/bxhook/hooks/ONCRMDEALUPDATE.sh
 """
 EVENT = bitrix.body().decode()
+BOTH = ("bxhook_*.deb", "bxhook-postgresql_*.deb")
+BROUGHT = ["/usr/bin/bxhook", "/lib/systemd/system/bxhook.service", "/lib/systemd/system/bxhook.socket",
+           "/lib/systemd/system/bxhook-worker.service", "/usr/share/bxhook/bxhook.conf",
+           "/usr/share/bash-completion/completions/bxhook", "/usr/share/doc/bxhook/README.Debian",
+           *(f"/usr/share/man/man{page.suffix[1:]}/{page.name}.gz" for page in (ROOT / "man").iterdir()),
+           *(f"/usr/share/doc/bxhook/{path.relative_to(ROOT)}" for folder in ("conf", "docs", "examples")
+             for path in (ROOT / folder).iterdir() if path.is_file())]
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +76,20 @@ def wait_done(machine, number):
         f"bxhook show {number}; journalctl -u bxhook-worker | tail"), 30)
 
 
-def test_its_dependencies_are_in_debian_only(artefact):
-    depends = subprocess.check_output(["dpkg-deb", "-f", artefact("bxhook_*.deb"), "Depends"], text=True)
-    names = set(re.findall(r"([a-z0-9.+-]+)(?: \([^)]*\))?(?:,|$)", depends.strip()))
-    assert {"libfcgi0ldbl", "libsqlite3-0"} <= names and not [name for name in names if name.endswith("-dev")]
+def test_their_dependencies_are_those_that_run_them(artefact):
+    def depends(package):
+        said = subprocess.check_output(["dpkg-deb", "-f", artefact(package), "Depends"], text=True)
+        return set(re.findall(r"([a-z0-9.+-]+)(?: \([^)]*\))?(?:,|$)", said.strip()))
+    program, module = map(depends, BOTH)
+    assert {"libfcgi0ldbl", "libsqlite3-0"} <= program and "libpq5" not in program
+    assert {"bxhook", "libpq5"} <= module
+    assert not [name for name in program | module if name.endswith("-dev")]
+
+
+def test_it_brings_program_units_pages_and_examples(artefact):
+    listed = subprocess.check_output(["dpkg-deb", "-c", artefact("bxhook_*.deb")], text=True)
+    files = {line.split()[5].removeprefix(".") for line in listed.splitlines()}
+    assert [path for path in BROUGHT if path not in files and f"{path}.gz" not in files] == []
 
 
 def test_installs_and_starts(installed):
@@ -107,8 +124,14 @@ def test_with_the_drop_in_they_can(installed):
     assert wait_done(installed, number)["attempts"][0]["stdout"].strip() == "0"
 
 
+def test_the_other_store_is_a_package_of_its_own(installed, artefact):
+    assert "\nstores: sqlite\n" in installed.sh("bxhook version")
+    installed.sh(f"dpkg -i {installed.bring(artefact('bxhook-postgresql_*.deb'))}")
+    assert "\nstores: sqlite postgresql\n" in installed.sh("bxhook version")
+
+
 def test_an_upgrade_under_load_loses_nothing(installed, clone, tmp_path):
-    newer = next((clone / "build" / "packages" / "newer").glob("bxhook_*.deb"))
+    newer, module = (next((clone / "build" / "packages" / "newer").glob(name)) for name in BOTH)
     old, new = (installed.sh("dpkg-query -W -f '${Version}' bxhook"),
                 subprocess.check_output(["dpkg-deb", "-f", newer, "Version"], text=True).strip())
     assert old != new
@@ -120,7 +143,7 @@ def test_an_upgrade_under_load_loses_nothing(installed, clone, tmp_path):
                             stdin=subprocess.PIPE)
     try:
         wait_for(lambda: status(installed)["events"]["matched"] > before + 50, "events before the upgrade", 60)
-        installed.sh(f"dpkg -i {installed.bring(newer)}")
+        installed.sh(f"dpkg -i {installed.bring(newer)} {installed.bring(module)}")
         after = status(installed)
         wait_for(lambda: status(installed)["events"]["matched"] > after["events"]["matched"] + 50,
                  "events after the upgrade", 60)
@@ -133,6 +156,7 @@ def test_an_upgrade_under_load_loses_nothing(installed, clone, tmp_path):
     ran = set(map(int, installed.sh("cat /var/lib/bxhook/ran").split()))
     assert set(found["accepted"]) <= ran
     now = status(installed)
+    assert "postgresql" in installed.sh("bxhook version")
     assert now["deliveries"]["dead"] == 0 and [worker["version"] for worker in now["workers"]] == [new]
     assert installed.sh("md5sum /etc/bxhook/bxhook.conf") == config and active(installed) == ["active"] * 3
     pids = installed.sh("pgrep -x bxhook").split()
@@ -140,7 +164,7 @@ def test_an_upgrade_under_load_loses_nothing(installed, clone, tmp_path):
 
 
 def test_remove_keeps_what_is_the_admins(installed):
-    installed.sh("dpkg -r bxhook")
+    installed.sh("dpkg -r bxhook bxhook-postgresql")
     assert "active" not in active(installed)
     assert installed.sh("pgrep -x bxhook", check=False) == ""
     installed.sh("test -s /etc/bxhook/bxhook.conf && test -s /var/lib/bxhook/queue.db")
@@ -155,5 +179,5 @@ def test_an_install_anew_goes_on_with_it(installed, artefact):
 
 def test_purge_leaves_nothing(installed):
     installed.sh("rm -r /etc/bxhook/hooks/ONCRM*.sh /etc/systemd/system/bxhook-worker.service.d "
-                 "/etc/nginx/snippets/bxhook.conf && dpkg -P bxhook")
+                 "/etc/nginx/snippets/bxhook.conf && dpkg -P bxhook bxhook-postgresql")
     assert users_and_files(installed) == installed.before
