@@ -133,11 +133,13 @@ CREATE TABLE worker (host TEXT NOT NULL, pid INTEGER NOT NULL, version TEXT NOT 
 constexpr std::array migrations = {Migration{1000, version_1_0}};
 constexpr std::int64_t newest = migrations.back().to;
 
-// Pages in the log before a commit moves them into the database.  The worker does it often, so that
-// those whose answer somebody waits for need not: they do it past 64 MB, when no worker runs.  A
-// process of one request reads the whole log before it writes (0.2 ms a MB) and must keep it short.
-constexpr int log_pages_short = 1000;
-constexpr int log_pages_long = 16384;
+// Pages in the log before a commit moves them into the database.  The worker does it every 300 hooks,
+// so that those whose answer somebody waits for need not: they do it past 64 MB, when no worker runs.
+// A process of one request reads the whole log before it writes (0.2 ms a MB), if nobody else has it
+// open, and must keep it short.
+constexpr int log_pages_one_shot = 1000;
+constexpr int log_pages_worker = 4000;
+constexpr int log_pages_gateway = 16384;
 
 // Makes the file so that SQLite does not choose its mode (the log takes over the database's).  It
 // may not be opened when it exists: closing it again would drop the locks that this process holds
@@ -221,8 +223,9 @@ void set_up(Database& database, const StoreOptions& options, Journal journal) {
         database.script("PRAGMA synchronous = EXTRA");
         return;
     }
-    const bool lasting = options.durable && !options.one_shot;
-    const int pages = lasting ? log_pages_long : log_pages_short;
+    const int pages = options.one_shot  ? log_pages_one_shot
+                      : options.durable ? log_pages_gateway
+                                        : log_pages_worker;
     database.script("PRAGMA wal_autocheckpoint = " + std::to_string(pages));
     database.script(options.durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
     if (options.one_shot) database.keep_log_at_close();
