@@ -218,7 +218,7 @@ class Scratch:
     """The directory of one test session."""
 
     def __init__(self, program):
-        self.path = Path(tempfile.mkdtemp(prefix="bxhook-e2e-", dir="/tmp"))
+        self.path = Path(tempfile.mkdtemp(prefix="bxhook-e2e-", dir=os.environ.get("TMPDIR", "/tmp")))
         self.path.chmod(0o711)
         self.bin = directory(self.path / "bin")  # the program, its modules, hooks
         self.binary = self.bin / "bxhook"
