@@ -13,7 +13,7 @@ tests='libboost-test-dev clang libclang-rt-14-dev apache2 libapache2-mod-fcgid a
 lighttpd spawn-fcgi libfcgi-bin systemd jq python3 python3-pytest php-cli php-cgi mandoc shellcheck
 autoconf procps sqlite3 postgresql python3-psycopg2 wrk openssl strace'
 bench='wrk php-fpm php-cli php-cgi php-sqlite3 webhook fcgiwrap spawn-fcgi apache2 libapache2-mod-fcgid
-python3 procps'
+python3 python3-psycopg2 postgresql procps'
 # To make packages, and machines without anything on which to try them.
 packages='git debhelper dpkg-dev fakeroot lintian zip unzip binutils debootstrap systemd-container'
 

@@ -3,6 +3,7 @@
 #   ROUNDS=5 SECONDS=5   how often, and how long each load
 #   ROWS=accept,hooks    some groups of rows alone
 #   EVENTS=              size of the growth rows' store
+#   TMPDIR=              where the stores lie: the disk under them counts
 
 .PHONY: bench run-bench deps-bench
 
@@ -20,7 +21,8 @@ bench:
 	@+$(SUBMAKE) run-bench
 
 run-bench:
-	@+$(PARALLEL) all $(BENCH_PROGRAMS) $(BUILD)/bench-growth $(BUILD)/bench-decode
+	@+$(PARALLEL) all $(BENCH_PROGRAMS) $(BUILD)/bench-growth $(BUILD)/bench-decode $(PG_BENCH) \
+	    $(MODULE:%=$(BUILD)/%)
 	@+$(SUBMAKE) static
 	@BXHOOK='$(abspath $(PROGRAM))' BUILD='$(abspath $(BUILD))' /usr/bin/python3 tests/bench/bench.py \
 	    $(call given,ROUNDS,rounds) $(call given,SECONDS,seconds) $(call given,ROWS,rows) \

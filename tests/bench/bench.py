@@ -10,8 +10,10 @@ import argparse
 import contextlib
 import os
 import signal
+import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from pathlib import Path
@@ -22,6 +24,7 @@ sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
 import accept_rows  # noqa: E402
 import hook_rows  # noqa: E402
+import postgresql  # noqa: E402
 import program_rows  # noqa: E402
 import start_rows  # noqa: E402
 from scratch import Scratch  # noqa: E402
@@ -30,11 +33,13 @@ from table import Figures, judge, print_figures, print_goals, save  # noqa: E402
 
 GROUPS = {"accept": accept_rows.accept, "peers": accept_rows.peers, "slow": accept_rows.slow,
           "stall": accept_rows.stall, "hooks": hook_rows.hooks, "mixed": hook_rows.mixed, "cgi": start_rows.cgi,
-          "decode": program_rows.decode, "growth": program_rows.growth, "latency": program_rows.latency}
-GOALS = accept_rows.GOALS + hook_rows.GOALS + start_rows.GOALS + program_rows.GOALS
+          "decode": program_rows.decode, "growth": program_rows.growth, "latency": program_rows.latency,
+          "postgresql": postgresql.postgresql}
+GOALS = accept_rows.GOALS + hook_rows.GOALS + start_rows.GOALS + program_rows.GOALS + postgresql.GOALS
 QUIET = 10            # per cent of the machine that others may take
 QUIET_PATIENCE = 60   # seconds to wait for it
 LOOK = 0.5            # seconds of one look
+SLOW_SYNC = 0.5       # milliseconds; with more the disk decides what durable rows reach
 
 
 class Bench:
@@ -48,6 +53,7 @@ class Bench:
         self.problems = []
         self.foreign = []  # per cent of the machine that others took, before each round
         self.sites = []    # what runs in them ends with us
+        self.sync = 0      # milliseconds that the disk takes for a commit
 
     def time(self, share):
         """SHARE of the seconds a load gets, whole ones."""
@@ -88,6 +94,18 @@ def load_average():
     return "{:.2f} {:.2f} {:.2f}".format(*os.getloadavg())
 
 
+def sync_time(directory):
+    """Milliseconds of an fdatasync after 4 KB more, the median of 50."""
+    times = []
+    with tempfile.TemporaryFile(dir=directory, buffering=0) as file:
+        for _ in range(50):
+            file.write(b"x" * 4096)
+            began = time.perf_counter()
+            os.fdatasync(file.fileno())
+            times.append(1000 * (time.perf_counter() - began))
+    return statistics.median(times)
+
+
 def commit():
     done = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True)
     return done.stdout.strip() or None
@@ -110,6 +128,8 @@ def arguments():
 def measure(bench, rows, scratch):
     stage = Stage(scratch, bench.build / "bench")
     bench.sites += [stage.site, stage.ours.site, stage.busy.site]
+    bench.sync = sync_time(scratch.path)
+    bench.say(f"fdatasync of 4 KB in {scratch.path.parent}: {bench.sync:.2f} ms")
     for name in rows:
         try:
             GROUPS[name](bench, stage)
@@ -129,13 +149,16 @@ def report(bench, quiet, began):
     if loud or not quiet:
         print(f"\nTHE MACHINE WAS NOT QUIET: others took up to {max(bench.foreign, default=0):.0f} % of it "
               "before a round; only ratios mean something, and they little")
+    if bench.sync > SLOW_SYNC:
+        print(f"\nA SYNC TAKES {bench.sync:.1f} ms ON THIS DISK: that bounds what is durable, of ours and of floor "
+              "alike, and B does none; TMPDIR= names another place")
     print(f"\nload average {load_average()}; {sum(row['reached'] for row in judged)} of {len(judged)} goals reached; "
           f"{time.monotonic() - began:.0f} s")
     for problem in bench.problems:
         print(f"PROBLEM: {problem}")
     save(bench.build / "bench.json", bench.figures, judged, {
         "commit": commit(), "rounds": bench.rounds, "seconds": bench.seconds, "quiet": bool(quiet and not loud),
-        "foreign_percent": bench.foreign, "load_average": os.getloadavg(), "problems": bench.problems})
+        "foreign_percent": bench.foreign, "fdatasync_ms": bench.sync, "load_average": os.getloadavg(), "problems": bench.problems})
 
 
 def main():
