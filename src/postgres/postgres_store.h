@@ -13,6 +13,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "postgres/link.h"
@@ -40,6 +41,9 @@ public:
     std::vector<Claim> claim(std::size_t slots,
                              const std::function<std::size_t(const std::string& hook)>& room,
                              Millis now) override;
+    std::vector<Claim> finish_and_claim(
+        std::span<const Finish> runs, std::size_t slots,
+        const std::function<std::size_t(const std::string& hook)>& room, Millis now) override;
     void started(std::span<const Claim> claims) override;
     void finish(std::span<const Finish> runs) override;
     void save_output(EventNumber event, const std::string& hook, int attempt, const Output& out,
@@ -84,8 +88,9 @@ private:
     std::optional<Millis> ours(std::optional<Millis> moment) const;
     Param at(Millis moment) const { return Param::number(theirs(moment)); }
 
-    std::vector<Claim> claim_ready(std::size_t slots, const std::vector<std::string>& hooks,
-                                   const Room& room, Millis now);
+    std::vector<Claim> claim_ready(std::span<const Finish> runs, std::size_t slots,
+                                   const std::set<std::string>& hooks, const Room& room);
+    Params finish_values(std::span<const Finish> runs) const;
     StoredEvent read_event(const Result& answer, int row, int first) const;
     std::vector<DeliveryRecord> named(const DeliveryName& name);
     struct Row;
@@ -106,6 +111,7 @@ private:
     std::unique_ptr<Link> link_;
     Millis skew_ = 0;             // of the database's clock, ahead of ours
     bool listens_ = false;        // a worker: woken by notifications
+    Millis claimed_at_ = 0;       // the last claim, whose runs start now
 
     // Whose turn it was: the hook served last, and of each hook the portal.
     std::string last_hook_;

@@ -13,8 +13,10 @@ constexpr std::int64_t list_page = 500;  // rows asked for at a time
 
 // The order of the columns is that of read_delivery.  To people a claim waits until it is started.
 constexpr std::string_view delivery_columns =
-    "d.event, d.hook, CASE WHEN d.state = 1 AND NOT d.started THEN 0 ELSE d.state END, d.reason, "
-    "CASE WHEN d.state = 1 AND NOT d.started THEN d.attempt - 1 ELSE d.attempt END, "
+    "d.event, d.hook, CASE WHEN d.state = 1 "
+    "AND NOT bxhook.is_started(d.event, d.hook, d.attempt) THEN 0 ELSE d.state END, d.reason, "
+    "CASE WHEN d.state = 1 "
+    "AND NOT bxhook.is_started(d.event, d.hook, d.attempt) THEN d.attempt - 1 ELSE d.attempt END, "
     "d.max_attempts, d.due_at, d.merged_into, d.ended_at, d.turn, d.portal, d.lane, d.state";
 constexpr int delivery_width = 13;
 
@@ -41,7 +43,9 @@ std::string list_statement(const ListFilter& filter) {
     }
     std::string join = "JOIN bxhook.delivery AS d ON d.event = e.n WHERE d.state = " +
                        std::to_string(static_cast<int>(*state));
-    if (state == DeliveryState::running) join += " AND d.started";
+    if (state == DeliveryState::running) {
+        join += " AND bxhook.is_started(d.event, d.hook, d.attempt)";
+    }
     return columns + join + page;
 }
 
@@ -151,9 +155,7 @@ std::vector<AttemptRecord> PostgresStore::attempts(EventNumber number, const std
     const Result answer = call(
         "SELECT a.attempt, a.run, a.result, a.exit, a.signal, a.reason, a.started_at, a.ended_at, "
         "a.out, a.out_bytes, a.err, a.err_bytes FROM bxhook.attempt AS a "
-        "JOIN bxhook.delivery AS d ON d.event = a.event AND d.hook = a.hook "
-        "WHERE a.event = $1 AND a.hook = $2 "
-        "AND NOT (d.state = 1 AND NOT d.started AND a.attempt = d.attempt) ORDER BY a.attempt",
+        "WHERE a.event = $1 AND a.hook = $2 ORDER BY a.attempt",
         {Param::number(number), Param::text(hook)});
     std::vector<AttemptRecord> found;
     for (int row = 0; row < answer.rows(); ++row) {

@@ -29,10 +29,11 @@ struct FinishColumns {
 };
 
 // From the one after LAST on, round.
-std::vector<std::string> in_turn(std::vector<std::string> hooks, const std::string& last) {
-    std::ranges::sort(hooks);
-    std::rotate(hooks.begin(), std::ranges::upper_bound(hooks, last), hooks.end());
-    return hooks;
+std::vector<std::string> in_turn(const std::set<std::string>& hooks, const std::string& last) {
+    const auto first = hooks.upper_bound(last);
+    std::vector<std::string> all(first, hooks.end());
+    all.insert(all.end(), hooks.begin(), first);
+    return all;
 }
 
 }  // namespace
@@ -71,22 +72,32 @@ void PostgresStore::dispatch(std::span<const Dispatch> verdicts, Millis now) {
 // -- Claim
 
 std::vector<Claim> PostgresStore::claim(std::size_t slots, const Room& room, Millis now) {
+    return finish_and_claim({}, slots, room, now);
+}
+
+// With RUNS two round trips, of which one commits.
+std::vector<Claim> PostgresStore::finish_and_claim(std::span<const Finish> runs, std::size_t slots,
+                                                   const Room& room, Millis now) {
     std::vector<Claim> claims;
+    if (slots == 0) finish(runs);
     while (claims.size() < slots) {
         const Result ready = call("SELECT bxhook.ready_hooks($1)", {at(now)});
-        std::vector<std::string> hooks;
-        for (int row = 0; row < ready.rows(); ++row) hooks.push_back(ready.text(row, 0));
-        const bool more_due = std::erase(hooks, "") > 0;
-        std::ranges::move(claim_ready(slots - claims.size(), hooks, room, now),
+        std::set<std::string> hooks;
+        for (int row = 0; row < ready.rows(); ++row) hooks.insert(ready.text(row, 0));
+        const bool more_due = hooks.erase("") > 0;
+        for (const Finish& run : runs) hooks.insert(run.hook);  // others of theirs may have a turn
+        std::ranges::move(claim_ready(runs, slots - claims.size(), hooks, room),
                           std::back_inserter(claims));
+        runs = {};
         if (!more_due) break;
     }
+    claimed_at_ = now;
     return claims;
 }
 
-std::vector<Claim> PostgresStore::claim_ready(std::size_t slots,
-                                              const std::vector<std::string>& ready,
-                                              const Room& room, Millis now) {
+std::vector<Claim> PostgresStore::claim_ready(std::span<const Finish> runs, std::size_t slots,
+                                              const std::set<std::string>& ready,
+                                              const Room& room) {
     std::vector<std::string> hooks;
     std::vector<std::int64_t> rooms;
     MaybeBytes portals;  // the last of each hook
@@ -98,14 +109,22 @@ std::vector<Claim> PostgresStore::claim_ready(std::size_t slots,
         portals.push_back(last_portal_[hook]);
     }
     std::vector<Claim> claims;
-    if (hooks.empty()) return claims;
+    if (hooks.empty()) {
+        finish(runs);
+        return claims;
+    }
+    Params values{Param::number(owner_), Param::text(run_seed_), Param::number(shard_)};
+    std::ranges::move(finish_values(runs), std::back_inserter(values));
+    for (Param& value : Params{Param::number(static_cast<std::int64_t>(slots)),
+                               Param::texts(hooks), Param::numbers(rooms), Param::bytes(portals)}) {
+        values.push_back(std::move(value));
+    }
     const Result answer = call(
         "SELECT hook, attempt, max_attempts, run, portal, event, 1, received_at, test, ''::bytea, "
         "erased, code, kind, id, domain, member_id, user_id, handler_id, ts, body, secret "
-        "FROM bxhook.claim($1, $2::integer, $3, $4, $5, $6, $7, $8)",
-        {Param::number(owner_), Param::number(shard_),
-         Param::number(static_cast<std::int64_t>(slots)), at(now), Param::text(run_seed_),
-         Param::texts(hooks), Param::numbers(rooms), Param::bytes(portals)});
+        "FROM bxhook.finish_and_claim($1, $2, $3::integer, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
+        "$13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
+        values);
     for (int row = 0; row < answer.rows(); ++row) {
         Claim claim;
         claim.hook = answer.text(row, 0);
@@ -131,14 +150,14 @@ void PostgresStore::started(std::span<const Claim> claims) {
         hooks.push_back(claim.hook);
         attempts.push_back(claim.attempt);
     }
-    call("SELECT bxhook.start($1, $2, $3)",
-         {Param::numbers(events), Param::texts(hooks), Param::numbers(attempts)});
+    call("SELECT bxhook.start($1, $2, $3, $4, $5, $6)",
+         {Param::number(owner_), Param::text(run_seed_), at(claimed_at_), Param::numbers(events),
+          Param::texts(hooks), Param::numbers(attempts)});
 }
 
 // -- Finish
 
-void PostgresStore::finish(std::span<const Finish> runs) {
-    if (runs.empty()) return;
+Params PostgresStore::finish_values(std::span<const Finish> runs) const {
     FinishColumns all;
     for (const Finish& run : runs) {
         all.event.push_back(run.event);
@@ -158,14 +177,20 @@ void PostgresStore::finish(std::span<const Finish> runs) {
         all.due.push_back(theirs(run.due_at));
         all.counts.push_back(run.counts);
     }
-    call("SELECT bxhook.finish($1::integer, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
-         "$14, $15, $16, $17)",
-         {Param::number(shard_), Param::numbers(all.event), Param::texts(all.hook),
-          Param::numbers(all.attempt), Param::numbers(all.result), Param::numbers(all.exit),
-          Param::texts(all.signal), Param::bytes(all.reason), Param::numbers(all.ended),
-          Param::bytes(all.out), Param::numbers(all.out_bytes), Param::bytes(all.err),
-          Param::numbers(all.err_bytes), Param::numbers(all.next), Param::bytes(all.why),
-          Param::numbers(all.due), Param::numbers(all.counts)});
+    return {Param::numbers(all.event), Param::texts(all.hook), Param::numbers(all.attempt),
+            Param::numbers(all.result), Param::numbers(all.exit), Param::texts(all.signal),
+            Param::bytes(all.reason), Param::numbers(all.ended), Param::bytes(all.out),
+            Param::numbers(all.out_bytes), Param::bytes(all.err), Param::numbers(all.err_bytes),
+            Param::numbers(all.next), Param::bytes(all.why), Param::numbers(all.due),
+            Param::numbers(all.counts)};
+}
+
+void PostgresStore::finish(std::span<const Finish> runs) {
+    if (runs.empty()) return;
+    Params values{Param::text(run_seed_), Param::number(shard_)};
+    std::ranges::move(finish_values(runs), std::back_inserter(values));
+    call("SELECT bxhook.finish($1, $2::integer, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
+         "$14, $15, $16, $17, $18)", values);
 }
 
 void PostgresStore::save_output(EventNumber event, const std::string& hook, int attempt,
@@ -188,9 +213,9 @@ std::vector<Orphan> PostgresStore::orphans(std::span<const DeliveryName> mine) {
     }
     const Result answer = call(
         "SELECT event, hook, attempt, max_attempts, run, started_at "
-        "FROM bxhook.orphans($1, $2::integer, $3, $4, $5)",
-        {Param::number(owner_), Param::number(shard_), Param::number(lease_time),
-         Param::numbers(events), Param::texts(hooks)});
+        "FROM bxhook.orphans($1, $2, $3::integer, $4, $5, $6)",
+        {Param::number(owner_), Param::text(run_seed_), Param::number(shard_),
+         Param::number(lease_time), Param::numbers(events), Param::texts(hooks)});
     std::vector<Orphan> found;
     for (int row = 0; row < answer.rows(); ++row) {
         found.push_back({answer.number(row, 0), answer.text(row, 1),

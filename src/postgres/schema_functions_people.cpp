@@ -131,11 +131,11 @@ BEGIN
     FROM unnest(a_event, a_hook, a_ordered) AS d (n, h, o) JOIN bxhook.event AS e USING (n)
     WHERE n = ANY (a_new) AND o <> 0 AND e.lane IS NOT NULL;
     -- A running one is that of a worker which is gone.
-    INSERT INTO bxhook.delivery (event, hook, state, turn, started, owner, portal, lane, attempt,
+    INSERT INTO bxhook.delivery (event, hook, state, turn, owner, portal, lane, attempt,
         max_attempts, due_at, failed_at, ended_at, merged_into, reason)
     SELECT n, h, s, CASE WHEN s <> 0 OR o <> 0 AND e.lane IS NOT NULL THEN NULL
             WHEN d.due <= a_now THEN 2 ELSE 1 END,
-        s = 1, CASE WHEN s = 1 THEN 0 END, e.portal, CASE WHEN o <> 0 THEN e.lane END, a, m, d.due,
+        CASE WHEN s = 1 THEN 0 END, e.portal, CASE WHEN o <> 0 THEN e.lane END, a, m, d.due,
         d.failed, d.ended, d.merged, d.why
     FROM unnest(a_event, a_hook, a_state, a_ordered, a_attempt, a_max, a_due, a_failed, a_ended,
         a_merged, a_why) AS d (n, h, s, o, a, m, due, failed, ended, merged, why)

@@ -14,7 +14,8 @@
 //   delivery.lane            kind and id of the entity, NULL without a lane.  Of a hook, portal and
 //                            lane at most one delivery runs; while none does, the waiting one of
 //                            the smallest event, and only it, has a turn.
-//   delivery.state           1 from the claim on; to people it runs from `started` on
+//   delivery.state           1 from the claim on; to people it runs from `started` on, which gives
+//                            it its attempt
 //   tally                    how many there are, the sum over the shards: of events (hook '') by
 //                            state, and `unfinished`; of deliveries by hook and state.  Each
 //                            worker counts in a shard of its own, so that none waits for another.
@@ -71,7 +72,6 @@ CREATE TABLE bxhook.delivery (
     hook text COLLATE "C" NOT NULL,
     state smallint NOT NULL DEFAULT 0,
     turn smallint,
-    started boolean NOT NULL DEFAULT false,
     owner bigint,
     portal bytea NOT NULL,
     lane bytea,
