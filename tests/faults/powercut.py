@@ -88,7 +88,9 @@ class _Disk:
         self.changes = []         # of names, since the directory was synced
 
     def apply(self, op, path, offset, data):
-        if op == CREATE:
+        if op == CREATE and path in self.names:
+            pass  # another process was first
+        elif op == CREATE:
             self.names[path] = _File()
             self.changes.append((path, self.names[path]))
         elif op == UNLINK:
