@@ -27,7 +27,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/file_system.h"
 
@@ -141,6 +144,8 @@ constexpr int log_pages_one_shot = 1000;
 constexpr int log_pages_worker = 4000;
 constexpr int log_pages_gateway = 16384;
 
+constexpr std::chrono::microseconds journal_step{500};  // between two tries to set its mode
+
 // Makes the file so that SQLite does not choose its mode (the log takes over the database's).  It
 // may not be opened when it exists: closing it again would drop the locks that this process holds
 // on it through SQLite (sqlite.org/howtocorrupt.html, 2.2).
@@ -206,8 +211,7 @@ void migrate(Database& database) {
     transaction.commit();
 }
 
-void set_journal(Database& database, Journal journal) {
-    const std::string wanted = journal == Journal::ahead ? "wal" : "delete";
+void set_journal(Database& database, const std::string& wanted) {
     Rows rows = database.rows("PRAGMA journal_mode = " + wanted);
     if (!rows.next() || rows.text(0) != wanted) {
         throw StoreError("cannot open store '" + database.path() + "': its journal cannot be '" +
@@ -215,9 +219,23 @@ void set_journal(Database& database, Journal journal) {
     }
 }
 
+// Two that change the mode of a new file at once are in each other's way, each with a lock that the
+// other waits for: SQLite gives up there without asking how long we would wait.
+void set_journal_patiently(Database& database, const StoreOptions& options, Journal journal) {
+    const Millis end = steady_now() + options.wait;
+    for (;;) {
+        try {
+            return set_journal(database, journal == Journal::ahead ? "wal" : "delete");
+        } catch (const StoreBusy&) {
+            if (steady_now() >= end || (options.give_up && options.give_up())) throw;
+        }
+        std::this_thread::sleep_for(journal_step);
+    }
+}
+
 void set_up(Database& database, const StoreOptions& options, Journal journal) {
     database.script("PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;");
-    set_journal(database, journal);
+    set_journal_patiently(database, options, journal);
     if (journal == Journal::rollback) {
         // FULL does not sync the directory: the journal's end would not be durable.
         database.script("PRAGMA synchronous = EXTRA");
