@@ -36,8 +36,11 @@ bool has(const std::string& run, std::size_t count) {
     return false;
 }
 
+int workers = 0;
+
 struct Worker {
-    std::string name = "warden-test-" + std::to_string(::getpid());
+    // Of this one alone: the warden of a killed one looks for its runs a second longer.
+    std::string name = "warden-test-" + std::to_string(::getpid()) + "-" + std::to_string(++workers);
     std::string kept = name + "-kept", over = name + "-over";
     pid_t pid = -1;
 
