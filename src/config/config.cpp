@@ -324,7 +324,8 @@ Config Reader::read(const std::vector<Setting>& settings) {
         read_portals_file(config_.portals_file, config_.portals, problems_);
     }
     check_duplicates(config_.portals, problems_);
-    config_.seat = is_store_url(config_.store) ? absolute_path(dir_, "state/worker") : config_.store;
+    config_.seat =
+        is_store_url(config_.store) ? absolute_path(dir_, "state/worker") : config_.store;
     return std::move(config_);
 }
 

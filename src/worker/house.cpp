@@ -90,7 +90,9 @@ void Loop::watch_lease() {
 // What it runs, and what has ended and is not recorded yet.
 std::vector<DeliveryName> Loop::ours() const {
     std::vector<DeliveryName> names;
-    for (const std::unique_ptr<Run>& run : runs_.all()) names.push_back({run->event(), run->hook()});
+    for (const std::unique_ptr<Run>& run : runs_.all()) {
+        names.push_back({run->event(), run->hook()});
+    }
     for (const Finish& finish : finishes_) names.push_back({finish.event, finish.hook});
     return names;
 }

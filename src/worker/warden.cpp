@@ -20,7 +20,8 @@ namespace bx {
 
 namespace {
 
-// A child that was being started when the worker died shows its run only once it is another program.
+// A child that was being started when the worker died shows its run only once it is another
+// program.
 constexpr Millis last_look = second;
 constexpr useconds_t pause_us = 50'000;
 
@@ -44,8 +45,10 @@ Runs listen(int fd) {
     ssize_t count = 0;
     while ((count = ::read(fd, part, sizeof part)) > 0 || (count < 0 && errno == EINTR)) {
         text.append(part, static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
-        for (std::size_t end; (end = text.find('\n')) != std::string::npos; text.erase(0, end + 1)) {
+        std::size_t end = 0;
+        while ((end = text.find('\n')) != std::string::npos) {
             take(std::string_view(text).substr(0, end), runs);
+            text.erase(0, end + 1);
         }
     }
     return runs;
