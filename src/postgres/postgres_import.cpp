@@ -89,8 +89,8 @@ public:
     }
 
     void give_numbers_after(EventNumber last) override {
-        link_.run("SELECT setval('bxhook.event_number', greatest($1, last_value)) "
-                  "FROM bxhook.event_number",
+        link_.run("SELECT setval('bxhook.event_number', $1) FROM bxhook.event_number "
+                  "WHERE last_value < $1",
                   {Param::number(last + gap)}, steady_now() + patience);
     }
 

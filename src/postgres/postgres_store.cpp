@@ -20,7 +20,7 @@ namespace {
 // Less would not be enough to connect to a server some way off.
 constexpr Millis least_limit = second;
 constexpr int tries_at_most = 5;  // of a transaction that the server undid
-constexpr int worker_shards = 64;
+constexpr int shards = 64;
 constexpr Millis skew_tolerance = 2 * second;  // what connecting may take
 
 std::int64_t random_number() {
@@ -47,8 +47,8 @@ std::string batch_key() {
 }
 
 constexpr std::string_view add_statement =
-    "SELECT o_first, o_added FROM bxhook.add($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
-    "$13, $14, $15, $16)";
+    "SELECT bxhook.add($1::integer, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
+    "$16, $17)";
 
 // A column of a batch.
 template <typename Part>
@@ -74,7 +74,7 @@ PostgresStore::PostgresStore(const std::string& url, const StoreOptions& options
       options_(options),
       limit_(std::max(options.wait, least_limit)),
       owner_(random_number()),
-      shard_(owner_ % worker_shards),
+      shard_(owner_ % shards),
       run_seed_(hex(random_number())) {
     link(until());
 }
@@ -147,6 +147,7 @@ std::vector<std::optional<EventNumber>> PostgresStore::add(std::span<const NewEv
     std::vector<std::string> codes;
     for (const NewEvent& event : events) codes.push_back(event.facts.code);
     const Params values{
+        Param::number(shard_),
         Param::bytes(batch_key()),
         Param::number(queue_limit),
         numbers(events, [this](const NewEvent& event) { return theirs(event.received_at); }),
@@ -164,10 +165,11 @@ std::vector<std::optional<EventNumber>> PostgresStore::add(std::span<const NewEv
         column(events, [](const NewEvent& event) { return event.body; }),
         column(events, [](const NewEvent& event) { return event.secrets; })};
     const Result answer = add_surely(values);
-    const EventNumber first = answer.number(0, 0);
-    const std::int64_t added = answer.number(0, 1);
     std::vector<std::optional<EventNumber>> numbers(events.size());
-    for (std::int64_t i = 0; i < added; ++i) numbers[static_cast<std::size_t>(i)] = first + i;
+    for (int i = 0; i < answer.rows(); ++i) {
+        numbers[static_cast<std::size_t>(i)] = answer.number(i, 0);
+    }
+    if (answer.rows() > 0) wake_workers();
     return numbers;
 }
 
@@ -195,8 +197,16 @@ Result PostgresStore::add_surely(const Params& values) {
     }
 }
 
+// What was added is there; who is not woken looks by itself within a second.
+void PostgresStore::wake_workers() {
+    try {
+        call("SELECT bxhook.wake()", {});
+    } catch (const StoreError&) {
+    }
+}
+
 std::int64_t PostgresStore::probe() {
-    return call("SELECT bxhook.probe()", {}).number(0, 0);
+    return call("SELECT bxhook.probe($1::integer)", {Param::number(shard_)}).number(0, 0);
 }
 
 // -- Events
@@ -241,8 +251,10 @@ std::vector<StoredEvent> PostgresStore::undispatched(std::size_t at_most) {
         "SELECT " + std::string(event_columns) +
         ", b.data, s.data FROM bxhook.event AS e JOIN bxhook.body AS b ON b.event = e.n "
         "LEFT JOIN bxhook.secret AS s ON s.event = e.n "
-        "WHERE e.state = 0 AND e.state <> 1 ORDER BY e.n LIMIT $1";
-    const Result answer = call(statement, {Param::number(static_cast<std::int64_t>(at_most))});
+        "WHERE e.state = 0 AND e.state <> 1 AND e.n <= $2 ORDER BY e.n LIMIT $1";
+    const EventNumber last = call("SELECT bxhook.seen_up_to()", {}).number(0, 0);
+    const Result answer = call(statement, {Param::number(static_cast<std::int64_t>(at_most)),
+                                           Param::number(last)});
     std::vector<StoredEvent> events;
     for (int row = 0; row < answer.rows(); ++row) {
         events.push_back(read_event(answer, row, 0));

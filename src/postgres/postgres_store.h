@@ -80,6 +80,7 @@ private:
     // One statement; done again when the server undid it in favour of another.
     Result call(std::string_view sql, const Params& values);
     Result add_surely(const Params& values);
+    void wake_workers();
     Millis until() const { return steady_now() + limit_; }
 
     // -- Moments: the database's clock and ours

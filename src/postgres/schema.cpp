@@ -56,7 +56,9 @@ void check_schema(const std::optional<SchemaVersion>& version) {
     }
 }
 
-std::string migrate_schema(Link& link, bool make, Millis until) {
+namespace {
+
+std::string migrate_once(Link& link, bool make, Millis until) {
     link.script("BEGIN", until);
     link.script(lock_schema, until);
     const std::optional<SchemaVersion> before = schema_version(link, until);
@@ -80,6 +82,21 @@ std::string migrate_schema(Link& link, bool make, Millis until) {
     link.script("COMMIT", until);
     return (before ? "upgraded schema " + before->text() + " to " : "made schema ") +
            newest_schema.text();
+}
+
+}  // namespace
+
+// A migration takes locks on tables that others work with, in an order of its own: when the server
+// chose it for the one to give way, it is done anew.
+std::string migrate_schema(Link& link, bool make, Millis until) {
+    for (;;) {
+        try {
+            return migrate_once(link, make, until);
+        } catch (const Conflict&) {
+            link.script("ROLLBACK", until);
+            if (steady_now() >= until) throw;
+        }
+    }
 }
 
 }  // namespace bx

@@ -29,7 +29,7 @@ std::optional<SchemaVersion> schema_version(Link& link, Millis until);
 // this program's, StoreVersionError for one of a newer major version.
 void check_schema(const std::optional<SchemaVersion>& version);
 // Brings it up to date in one transaction, with MAKE also from nothing; gives what it did, for
-// people.
+// people.  Where the server undid it in favour of another it is done again, until UNTIL.
 std::string migrate_schema(Link& link, bool make, Millis until);
 
 extern const char* const schema_tables;

@@ -131,50 +131,85 @@ END $$;
 )";
 
 const char* const schema_functions_gateway = R"(
--- Adds events; again with the same key it gives what the first time gave.
-CREATE FUNCTION bxhook.add(a_key bytea, a_limit bigint, a_received bigint[], a_test bigint[],
-    a_code text[], a_kind bytea[], a_id bytea[], a_domain bytea[], a_member bytea[],
-    a_user bytea[], a_handler bytea[], a_ts bytea[], a_portal bytea[], a_lane bytea[],
-    a_body bytea[], a_secret bytea[], OUT o_first bigint, OUT o_added bigint)
-LANGUAGE plpgsql AS $$
+CREATE FUNCTION bxhook.last_number() RETURNS bigint LANGUAGE sql VOLATILE AS $$
+    SELECT last_value - CASE WHEN is_called THEN 0 ELSE 1 END FROM bxhook.event_number
+$$;
+
+-- Up to this number nothing is to come any more.  Of every add that is under way either the lock is
+-- found, or it takes its numbers after the first statement, and they are larger.  What it commits
+-- is seen by the statements after the call.  The locks have the numbers' last 31 bits.
+CREATE FUNCTION bxhook.seen_up_to() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    v_last bigint;
+    v_behind bigint;
 BEGIN
-    -- Until the commit: numbers are seen in their order.
-    PERFORM pg_advisory_xact_lock(1652058216, 1);
-    SELECT first, added INTO o_first, o_added FROM bxhook.batch WHERE key = a_key;
+    v_last := bxhook.last_number();
+    SELECT max(behind) INTO v_behind FROM (
+        SELECT (v_last - objid::bigint) & 2147483647 AS behind FROM pg_locks
+        WHERE locktype = 'advisory' AND classid = 1652058218 AND objsubid = 2 AND database = (
+            SELECT oid FROM pg_database WHERE datname = current_database())) AS adds
+    WHERE behind < 1073741824;
+    RETURN v_last - coalesce(v_behind, 0);
+END $$;
+
+-- Adds events and gives their numbers; again with the same key it gives what the first time gave.
+-- Adds do not wait for each other, that one sync of the disk may be for several.  So a number may
+-- be committed before a smaller one, and is not looked at until bxhook.seen_up_to has come to it;
+-- and those who are at it at once may exceed a_limit together, by what they bring.
+CREATE FUNCTION bxhook.add(a_shard integer, a_key bytea, a_limit bigint, a_received bigint[],
+    a_test bigint[], a_code text[], a_kind bytea[], a_id bytea[], a_domain bytea[], a_member bytea[],
+    a_user bytea[], a_handler bytea[], a_ts bytea[], a_portal bytea[], a_lane bytea[],
+    a_body bytea[], a_secret bytea[]) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
+DECLARE
+    v_numbers bigint[];
+    v_added bigint;
+BEGIN
+    -- The first time may not have ended yet.
+    PERFORM pg_advisory_xact_lock(1652058219, hashtext(encode(a_key, 'hex')));
+    SELECT numbers INTO v_numbers FROM bxhook.batch WHERE key = a_key;
     IF FOUND THEN
         -- It is committed here, and perhaps not at a standby yet: a write waits for that.
-        UPDATE bxhook.batch SET added = o_added WHERE key = a_key;
+        UPDATE bxhook.batch SET numbers = v_numbers WHERE key = a_key;
+        RETURN QUERY SELECT unnest(v_numbers);
         RETURN;
     END IF;
-    o_added := greatest(0, least(cardinality(a_code), a_limit - bxhook.unfinished()));
-    IF o_added = 0 THEN
-        o_first := 0;
+    v_added := greatest(0, least(cardinality(a_code), a_limit - bxhook.unfinished()));
+    IF v_added = 0 THEN
         RETURN;
     END IF;
-    o_first := setval('bxhook.event_number', nextval('bxhook.event_number') + o_added - 1)
-        - o_added + 1;
+    -- Until the commit: it says that beyond this number some are to come.
+    PERFORM pg_advisory_xact_lock_shared(1652058218, (last_value & 2147483647)::integer)
+    FROM bxhook.last_number() AS s (last_value);
+    SELECT array_agg(nextval('bxhook.event_number')) INTO v_numbers
+    FROM generate_series(1, v_added);
     INSERT INTO bxhook.event (n, received_at, test, code, kind, id, domain, member_id, user_id,
         handler_id, ts, portal, lane)
-    SELECT o_first + i - 1, r, t <> 0, c, k, d, o, m, u, h, s, p, l
+    SELECT v_numbers[i], r, t <> 0, c, k, d, o, m, u, h, s, p, l
     FROM unnest(a_received, a_test, a_code, a_kind, a_id, a_domain, a_member, a_user, a_handler,
         a_ts, a_portal, a_lane) WITH ORDINALITY AS x (r, t, c, k, d, o, m, u, h, s, p, l, i)
-    WHERE i <= o_added;
+    WHERE i <= v_added;
     INSERT INTO bxhook.body (event, data)
-    SELECT o_first + i - 1, b FROM unnest(a_body) WITH ORDINALITY AS x (b, i) WHERE i <= o_added;
+    SELECT v_numbers[i], b FROM unnest(a_body) WITH ORDINALITY AS x (b, i) WHERE i <= v_added;
     INSERT INTO bxhook.secret (event, data)
-    SELECT o_first + i - 1, s FROM unnest(a_secret) WITH ORDINALITY AS x (s, i)
-    WHERE i <= o_added AND s <> '';
-    INSERT INTO bxhook.batch (key, first, added) VALUES (a_key, o_first, o_added);
-    PERFORM bxhook.count_up(-1, ARRAY['', ''], ARRAY['new', 'unfinished'],
-        ARRAY[o_added, o_added]);
+    SELECT v_numbers[i], s FROM unnest(a_secret) WITH ORDINALITY AS x (s, i)
+    WHERE i <= v_added AND s <> '';
+    INSERT INTO bxhook.batch (key, numbers) VALUES (a_key, v_numbers);
+    PERFORM bxhook.count_up(a_shard, ARRAY['', ''], ARRAY['new', 'unfinished'],
+        ARRAY[v_added, v_added]);
+    RETURN QUERY SELECT unnest(v_numbers);
+END $$;
+
+-- Wakes the workers, after an add: transactions that notify commit one after another.
+CREATE FUNCTION bxhook.wake() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
     PERFORM pg_notify('bxhook', '');
 END $$;
 
 -- Does what an add does, but for the event; gives the number of unfinished events.
-CREATE FUNCTION bxhook.probe() RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION bxhook.probe(a_shard integer) RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock(1652058216, 1);
-    PERFORM bxhook.count_up(-1, ARRAY[''], ARRAY['probe'], ARRAY[1]);
+    PERFORM bxhook.count_up(a_shard, ARRAY[''], ARRAY['probe'], ARRAY[1]);
     RETURN bxhook.unfinished();
 END $$;
 )";

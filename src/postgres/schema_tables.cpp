@@ -18,16 +18,18 @@
 //                            it its attempt
 //   tally                    how many there are, the sum over the shards: of events (hook '') by
 //                            state, and `unfinished`; of deliveries by hook and state.  Each
-//                            worker counts in a shard of its own, so that none waits for another.
+//                            gateway and worker counts in a shard of its own, as long as there
+//                            are no more of them than shards, so that none waits for another.
 //
-// Locks.  Advisory ones, until the end of the transaction: 1 `add` (numbers grow in the order of
-// commit), 2 `claim` (concurrency of a hook over all workers), and one for each lane that changes;
-// lanes are locked in the order of their keys, before any row.
+// Locks.  Advisory ones, until the end of the transaction: one for each lane that changes, in the
+// order of their keys, before any row; then `claim` (concurrency of a hook over all workers).
+// Those of adds say that numbers are under way, and of a batch only the same one again waits.
 #include "postgres/schema.h"
 
 namespace bx {
 
-// fillfactor: room on the page for the new version of a row, so that indexes need not change.
+// fillfactor: room on the page for the new version of a row, so that indexes need not change.  What
+// changes of an event or a delivery is in the indexes that find it, so room would be of no use.
 const char* const schema_tables = R"(
 CREATE TABLE bxhook.event (
     n bigint PRIMARY KEY,
@@ -49,7 +51,7 @@ CREATE TABLE bxhook.event (
     portal bytea NOT NULL,
     lane bytea,
     reason bytea NOT NULL DEFAULT ''
-) WITH (fillfactor = 80);
+);
 CREATE INDEX event_state ON bxhook.event (state, n) WHERE state <> 1;
 CREATE INDEX event_received ON bxhook.event (received_at);
 CREATE INDEX event_done ON bxhook.event (ended_at) WHERE ended_at IS NOT NULL AND dead = 0;
@@ -65,7 +67,7 @@ CREATE TABLE bxhook.refusal (
     PRIMARY KEY (event, hook)
 );
 -- What a gateway has added in one go; `key` begins with the time.
-CREATE TABLE bxhook.batch (key bytea PRIMARY KEY, first bigint NOT NULL, added bigint NOT NULL);
+CREATE TABLE bxhook.batch (key bytea PRIMARY KEY, numbers bigint[] NOT NULL);
 
 CREATE TABLE bxhook.delivery (
     event bigint NOT NULL,
@@ -83,7 +85,7 @@ CREATE TABLE bxhook.delivery (
     merged_into bigint,
     reason bytea NOT NULL DEFAULT '',
     PRIMARY KEY (event, hook)
-) WITH (fillfactor = 70);
+);
 CREATE INDEX delivery_ready ON bxhook.delivery (hook, portal, event) WHERE turn = 2;
 CREATE INDEX delivery_due ON bxhook.delivery (due_at) WHERE turn = 1;
 CREATE INDEX delivery_lane ON bxhook.delivery (hook, portal, lane, state DESC, event)
@@ -146,10 +148,14 @@ CREATE TABLE bxhook.worker (
     server timestamptz NOT NULL
 ) WITH (fillfactor = 20);
 
--- Rows change often, and old versions of them would be in the way of claims.
-ALTER TABLE bxhook.event SET (autovacuum_vacuum_scale_factor = 0.02);
-ALTER TABLE bxhook.secret SET (autovacuum_vacuum_scale_factor = 0.02);
-ALTER TABLE bxhook.delivery SET (autovacuum_vacuum_scale_factor = 0.02);
+-- Rows change often, and old versions of them would be in the way of claims.  What autovacuum finds
+-- is on few pages, those of the last events: it is not to take its time over them.
+ALTER TABLE bxhook.event
+    SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+ALTER TABLE bxhook.secret
+    SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+ALTER TABLE bxhook.delivery
+    SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 )";
 
 }  // namespace bx

@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include <atomic>
+#include <future>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -63,6 +64,28 @@ std::string app_url() {
     return server().url("bxhook_app");
 }
 
+// A session that holds what another is to wait for, and then wants what that one holds: the server
+// ends the other's transaction, since this one does not look for deadlocks so soon.
+class Rival {
+public:
+    explicit Rival(const std::string& hold) {
+        server().query("ALTER ROLE bxhook_owner SET deadlock_timeout = '500ms'");
+        server().query("SET deadlock_timeout = '20s'; SET client_min_messages = error");
+        server().query("BEGIN; " + hold);
+    }
+    ~Rival() {
+        server().query("ROLLBACK; RESET deadlock_timeout; RESET client_min_messages");
+        server().query("ALTER ROLE bxhook_owner RESET deadlock_timeout");
+    }
+    void want(const std::string& more) {
+        while (server().query("SELECT 1 FROM pg_locks WHERE NOT granted").empty()) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        server().query(more);
+        server().query("COMMIT");
+    }
+};
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(postgres, *boost::unit_test::precondition(on_postgresql))
@@ -72,9 +95,9 @@ BOOST_AUTO_TEST_SUITE(postgres, *boost::unit_test::precondition(on_postgresql))
 BOOST_AUTO_TEST_CASE(a_batch_given_again_is_there_once) {
     Scene s;
     const std::string add =
-        "SELECT o_first || ' ' || o_added FROM bxhook.add('\\x01', 100, '{1,1}', '{0,0}', '{A,B}', "
-        "'{k,k}', '{i,i}', '{d,d}', '{m,m}', '{u,u}', '{h,h}', '{t,t}', '{p,p}', '{l,l}', "
-        "'{b,b}', '{s,s}')";
+        "SELECT string_agg(n::text, ' ') FROM bxhook.add(1, '\\x01', 100, '{1,1}', '{0,0}', "
+        "'{A,B}', '{k,k}', '{i,i}', '{d,d}', '{m,m}', '{u,u}', '{h,h}', '{t,t}', '{p,p}', '{l,l}', "
+        "'{b,b}', '{s,s}') AS n";
     BOOST_TEST(server().query(add).at(0) == "1 2");
     BOOST_TEST(server().query(add).at(0) == "1 2");
     BOOST_TEST(s.store().undispatched(9).size() == 2U);
@@ -110,6 +133,24 @@ BOOST_AUTO_TEST_CASE(numbers_are_seen_in_their_order) {
     ender.join();
     BOOST_TEST(in_order);
     BOOST_TEST(seen == 540U);
+}
+
+BOOST_AUTO_TEST_CASE(a_number_is_not_seen_before_the_smaller_ones) {
+    Scene s;
+    const std::string add =
+        "BEGIN; SELECT bxhook.add(1, '\\x01', 100, '{1}', '{0}', '{A}', '{k}', '{i}', '{d}', "
+        "'{m}', '{u}', '{h}', '{t}', '{p}', '{l}', '{b}', '{s}')";
+    server().query(add);
+    BOOST_TEST(s.add("7") == 2);  // which does not wait
+    BOOST_TEST(s.store().undispatched(9).empty());
+    server().query("COMMIT");
+    BOOST_TEST(s.store().undispatched(9).size() == 2U);
+    server().query(add + "; ROLLBACK");
+    BOOST_TEST(s.add("7") == 3);  // the same key: nothing was taken
+    server().query("BEGIN; SELECT nextval('bxhook.event_number'); ROLLBACK");
+    BOOST_TEST(s.add("7") == 5);
+    BOOST_TEST(s.store().undispatched(9).size() == 4U);  // a gap is waited for by nobody
+    BOOST_TEST(s.recount() == "");
 }
 
 // -- Workers
@@ -356,18 +397,57 @@ BOOST_AUTO_TEST_CASE(a_lost_connection_is_made_again) {
 
 BOOST_AUTO_TEST_CASE(a_lock_is_not_waited_for_longer_than_allowed) {
     Scene s;
-    server().query("SELECT pg_advisory_lock(1652058216, 1)");
+    server().query("BEGIN; LOCK TABLE bxhook.event");
     const auto hasty = bx::open_store(s.place(), {});
     const Millis began = bx::steady_now();
     BOOST_CHECK_THROW(hasty->add(std::vector{Scene::event("1")}, 100), bx::StoreError);
     BOOST_TEST(bx::steady_now() - began < 5 * bx::second);
-    server().query("SELECT pg_advisory_unlock(1652058216, 1)");
+    server().query("ROLLBACK");
     BOOST_TEST(hasty->add(std::vector{Scene::event("1")}, 100).front().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_transaction_that_a_deadlock_ended_is_done_again) {
+    Scene s;
+    s.add("1");
+    s.add("2");
+    const std::vector<std::string> keys = server().query(
+        "SELECT bxhook.lane_key('crm', portal, lane) FROM bxhook.event ORDER BY 1");
+    const auto lock = [&](std::size_t i) {
+        return "SELECT pg_advisory_xact_lock(1652058217, " + keys.at(i) + ")";
+    };
+    Rival rival(lock(1));
+    s.open({.wait = bx::minute, .give_up = nullptr});
+    const std::vector<bx::Dispatch> both = {{1, {s.delivery("crm")}, {}, {}},
+                                            {2, {s.delivery("crm")}, {}, {}}};
+    auto worker = std::async(std::launch::async, [&] { s.store().dispatch(both, s.now); });
+    rival.want(lock(0));
+    worker.get();
+    BOOST_TEST(s.claim(9) == "1/crm#1 2/crm#1");
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(an_upgrade_that_a_deadlock_ended_is_done_again) {
+    Scene s;
+    server().query("SET client_min_messages = error; DROP SCHEMA bxhook CASCADE");
+    server().query("CREATE SCHEMA bxhook AUTHORIZATION bxhook_owner");
+    server().query("CREATE TABLE bxhook.version (major bigint NOT NULL, minor bigint NOT NULL)");
+    server().query("ALTER TABLE bxhook.version OWNER TO bxhook_owner");
+    server().query("INSERT INTO bxhook.version VALUES (0, 9)");
+    {
+        Rival rival("LOCK TABLE bxhook.version");
+        auto upgrade = std::async(std::launch::async,
+                                  [] { return bx::postgresql_module().upgrade(server().url()); });
+        rival.want("SELECT pg_advisory_xact_lock(1652058216, 3)");  // that of who upgrades
+        BOOST_TEST(upgrade.get() == "upgraded schema 0.9 to 1.0");
+    }
+    s.open();
+    BOOST_TEST(s.put("7") == 1);
+    BOOST_TEST(s.claim(9) == "1/crm#1");
 }
 
 BOOST_AUTO_TEST_CASE(who_is_told_to_stop_waits_no_longer) {
     Scene s;
-    server().query("SELECT pg_advisory_lock(1652058216, 1)");
+    server().query("BEGIN; LOCK TABLE bxhook.event");
     bx::StoreOptions options;
     std::atomic<bool> stop = false;
     options.wait = bx::hour;
@@ -375,7 +455,7 @@ BOOST_AUTO_TEST_CASE(who_is_told_to_stop_waits_no_longer) {
     const auto store = bx::open_store(s.place(), options);
     stop = true;
     BOOST_CHECK_THROW(store->add(std::vector{Scene::event("1")}, 100), bx::StoreAway);
-    server().query("SELECT pg_advisory_unlock(1652058216, 1)");
+    server().query("ROLLBACK");
 }
 
 BOOST_AUTO_TEST_CASE(a_server_that_takes_no_writes_is_no_store) {
