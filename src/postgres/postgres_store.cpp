@@ -246,13 +246,17 @@ std::optional<StoredEvent> PostgresStore::event(EventNumber number) {
     return event;
 }
 
+EventNumber PostgresStore::seen_up_to() {
+    return call("SELECT bxhook.seen_up_to()", {}).number(0, 0);
+}
+
 std::vector<StoredEvent> PostgresStore::undispatched(std::size_t at_most) {
     static const std::string statement =
         "SELECT " + std::string(event_columns) +
         ", b.data, s.data FROM bxhook.event AS e JOIN bxhook.body AS b ON b.event = e.n "
         "LEFT JOIN bxhook.secret AS s ON s.event = e.n "
         "WHERE e.state = 0 AND e.state <> 1 AND e.n <= $2 ORDER BY e.n LIMIT $1";
-    const EventNumber last = call("SELECT bxhook.seen_up_to()", {}).number(0, 0);
+    const EventNumber last = seen_up_to();
     const Result answer = call(statement, {Param::number(static_cast<std::int64_t>(at_most)),
                                            Param::number(last)});
     std::vector<StoredEvent> events;

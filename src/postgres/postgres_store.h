@@ -92,6 +92,7 @@ private:
     std::vector<Claim> claim_ready(std::span<const Finish> runs, std::size_t slots,
                                    const std::set<std::string>& hooks, const Room& room);
     Params finish_values(std::span<const Finish> runs) const;
+    EventNumber seen_up_to();  // of events: the next statement finds no smaller ones later
     StoredEvent read_event(const Result& answer, int row, int first) const;
     std::vector<DeliveryRecord> named(const DeliveryName& name);
     struct Row;

@@ -112,7 +112,8 @@ std::vector<ListRow> PostgresStore::list(const ListFilter& filter) {
         smallest = std::max(smallest, first.number(0, 0));
     }
     const std::string statement = list_statement(filter);
-    EventNumber last_event = std::numeric_limits<EventNumber>::max();
+    // Who asks for those after the last one that was seen misses none.
+    EventNumber last_event = seen_up_to() + 1;
     std::string last_hook;
     while (list.size() < filter.limit) {
         const Result page =

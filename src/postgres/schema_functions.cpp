@@ -157,8 +157,8 @@ END $$;
 -- be committed before a smaller one, and is not looked at until bxhook.seen_up_to has come to it;
 -- and those who are at it at once may exceed a_limit together, by what they bring.
 CREATE FUNCTION bxhook.add(a_shard integer, a_key bytea, a_limit bigint, a_received bigint[],
-    a_test bigint[], a_code text[], a_kind bytea[], a_id bytea[], a_domain bytea[], a_member bytea[],
-    a_user bytea[], a_handler bytea[], a_ts bytea[], a_portal bytea[], a_lane bytea[],
+    a_test bigint[], a_code text[], a_kind bytea[], a_id bytea[], a_domain bytea[],
+    a_member bytea[], a_user bytea[], a_handler bytea[], a_ts bytea[], a_portal bytea[], a_lane bytea[],
     a_body bytea[], a_secret bytea[]) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
 DECLARE
     v_numbers bigint[];

@@ -143,7 +143,9 @@ BOOST_AUTO_TEST_CASE(a_number_is_not_seen_before_the_smaller_ones) {
     server().query(add);
     BOOST_TEST(s.add("7") == 2);  // which does not wait
     BOOST_TEST(s.store().undispatched(9).empty());
+    BOOST_TEST(s.list({}) == "");
     server().query("COMMIT");
+    BOOST_TEST(s.list({}) == "2/- 1/-");
     BOOST_TEST(s.store().undispatched(9).size() == 2U);
     server().query(add + "; ROLLBACK");
     BOOST_TEST(s.add("7") == 3);  // the same key: nothing was taken
