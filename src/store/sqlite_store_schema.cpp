@@ -137,12 +137,12 @@ constexpr std::array migrations = {Migration{1000, version_1_0}};
 constexpr std::int64_t newest = migrations.back().to;
 
 // Pages in the log before a commit moves them into the database.  The worker does it every 300
-// hooks, so that those whose answer somebody waits for need not: they do it past 64 MB, when no
-// worker runs.  A process of one request reads the whole log before it writes (0.2 ms a MB), if
-// nobody else has it open, and must keep it short.
+// hooks, so that those whose answer somebody waits for need not: they do it past 20 MB, when no
+// worker runs, and hold it up for 5 ms (at 64 MB it was 20).  A process of one request reads the
+// whole log before it writes (0.2 ms a MB), if nobody else has it open, and must keep it short.
 constexpr int log_pages_one_shot = 1000;
 constexpr int log_pages_worker = 4000;
-constexpr int log_pages_gateway = 16384;
+constexpr int log_pages_gateway = 5000;
 
 constexpr std::chrono::microseconds journal_step{500};  // between two tries to set its mode
 

@@ -57,7 +57,7 @@ static void open_store(const char *path)
     if (sqlite3_open_v2(path, &store, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL)) fail(path);
     sqlite3_busy_timeout(store, 5000); /* who counts its rows may open it at the same moment */
     if (sqlite3_exec(store, "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
-                            "PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 16384;"
+                            "PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 5000;"
                             "PRAGMA synchronous = FULL", NULL, NULL, NULL)) fail("pragma");
     begin = prepare("BEGIN IMMEDIATE");
     commit = prepare("COMMIT");
