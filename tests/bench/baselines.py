@@ -99,7 +99,7 @@ class OnStdin:
                                            f"{self.name}.log", stdin=made)
 
     def stop(self):
-        self.process.stop()
+        self.process.kill()  # libfcgi with threads does not heed SIGTERM
 
 
 class Floor(OnStdin):

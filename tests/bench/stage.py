@@ -54,11 +54,13 @@ class Stage:
         return client.post(self.at(name), deal_event()).status == 200
 
     def fresh(self):
-        """Ours and floor on empty stores: their files do not pile up, and no round inherits another's."""
+        """Ours and floor on empty stores: their files do not pile up, and no round inherits another's.  B
+        without the connections that nginx kept to it: each holds one of its threads."""
         self.ours.stop()
         self.ours.start(fresh=True)
-        self.floor.stop()
-        self.floor.start()
+        for program in (self.floor, self.bare):
+            program.stop()
+            program.start()
 
 
 def end_all(sites):
