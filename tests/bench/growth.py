@@ -77,7 +77,7 @@ def compare(program, empty, full):
 
 def prune(program, full, other):
     found = bench(program, "prune", full, other, STEP, PAUSE)
-    row("milliseconds", "median", "99 %", "longest", f"over {HOLD_UP}")
+    row("milliseconds", "median", "p99", "longest", f"over {HOLD_UP}")
     row("a step of pruning", *found["step"])
     row("an add before", *found["add-before"])
     row("an add to another store", *found["add-beside"])

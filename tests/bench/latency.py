@@ -68,7 +68,7 @@ def main():
         found = measure(scratch)
     finally:
         scratch.remove()
-    print(f"{'200 to hook, ms':20}{'median':>9}{'90 %':>9}{'longest':>9}{'bound':>9}")
+    print(f"{'200 to hook, ms':20}{'median':>9}{'p90':>9}{'longest':>9}{'bound':>9}")
     for name, times in found.items():
         times.sort()
         print(f"{name:20}{statistics.median(times):9.1f}{times[len(times) * 9 // 10]:9.1f}{times[-1]:9.1f}"
