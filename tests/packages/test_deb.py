@@ -68,7 +68,8 @@ def status(machine):
 
 
 def delivery(machine, number):
-    return json.loads(machine.sh(f"bxhook show {number} --json"))["deliveries"][0]
+    """That of event NUMBER; "new" before a worker has looked at it."""
+    return (json.loads(machine.sh(f"bxhook show {number} --json"))["deliveries"] or [{"state": "new"}])[0]
 
 
 def wait_done(machine, number):
