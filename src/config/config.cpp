@@ -106,7 +106,7 @@ void Reader::unknown_key(const Setting& setting, const Setting* before, const st
         bool secret = before->key == "token" || before->key == "store";
         problems_.add(join(place, secret ? "after " + before->key : printable(setting.key, 60)),
                       "unknown key; if it belongs to the value of '" + before->key +
-                          "', put that in quotes");
+                          "': " + advice_on_surplus(before->key));
     } else {
         problems_.add(join(place, printable(setting.key, 60)), "unknown key");
     }

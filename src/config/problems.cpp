@@ -17,4 +17,10 @@ std::string quoted(std::string_view value) {
     return "'" + printable(value, 60) + "'";
 }
 
+std::string advice_on_surplus(std::string_view key) {
+    // A command line in quotes would be the name of a program that is not there.
+    if (key == "run") return "an argument of the program stands in a line 'arg'";
+    return "put a value with blanks in quotes";
+}
+
 }  // namespace bx

@@ -26,4 +26,7 @@ private:
 // VALUE in single quotes, printable and short, for messages.
 std::string quoted(std::string_view value);
 
+// What to do with a word that follows the value of KEY, the end of a message.
+std::string advice_on_surplus(std::string_view key);
+
 }  // namespace bx

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "config/info.h"
+#include "config/problems.h"
 
 namespace bx {
 
@@ -214,7 +215,7 @@ void SyntaxCheck::finish_key() {
         problem_at(open_->line, open_->before.empty()
                                     ? quoted(open_->key) + " has no value (an empty one is \"\")"
                                     : "a word too many after " + quoted(open_->before) +
-                                          ": put a value with blanks in quotes");
+                                          ": " + advice_on_surplus(open_->before));
     }
     open_.reset();
 }

@@ -255,9 +255,9 @@ BOOST_AUTO_TEST_CASE(a_syntax_error_names_file_and_line) {
 
 BOOST_AUTO_TEST_CASE(an_unquoted_value_with_a_blank_is_refused) {
     BOOST_TEST(names("hook a {\n event X\n run /usr/bin/php -f x\n}\n",
-                     "hook a: -f: unknown key; if it belongs to the value of 'run'"));
+                     "hook a: -f: unknown key; if it belongs to the value of 'run': an argument"));
     BOOST_TEST(names("hook a {\n event X\n run /usr/bin/php x.php\n}\n",
-                     "bxhook.conf:3: a word too many after 'run'"));
+                     "bxhook.conf:3: a word too many after 'run': an argument of "));
 }
 
 BOOST_AUTO_TEST_CASE(a_message_never_shows_a_token) {
