@@ -1,5 +1,6 @@
 #include "gateway/server.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,6 +28,10 @@ constexpr int reads_per_turn = 4;
 constexpr Millis slow_request = 5 * second;
 constexpr Millis retry_accept = 100;  // after running out of file descriptors
 constexpr Millis tend_every = second;
+// A commit of this length is worth a wait for those who would make the next one.
+constexpr Millis slow_commit = 3;
+constexpr Millis longest_gathering = 5;
+constexpr long gathering_pause = 600'000;  // nanoseconds in which nobody came: no more do
 constexpr std::uint32_t hang_up = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
 bool has_unread(int fd) {
@@ -92,9 +97,7 @@ void Server::run() {
 
 bool Server::turn() {
     if (is_over()) return false;
-    wait();
-    read_ready();
-    accept_all();
+    gather();
     answer_batch();
     tend();
     if (stop_wanted_ && farewell_until_ == 0) begin_farewell();
@@ -112,6 +115,30 @@ void Server::watch(int fd, void* tag, bool edge_triggered) {
     }
 }
 
+// What came during a slow commit waits for those whom it answered, as long as they keep coming:
+// else the peers fall into two groups that take turns, each with a commit of its own, and all wait
+// for both.
+void Server::gather() {
+    const Answered last = std::exchange(last_, {});
+    if (last.took < slow_commit) return collect(patience());
+    collect(0);
+    if (batch_.empty()) return collect(patience());
+    const std::size_t all = std::min(batch_.size() + last.count, limits_.batch);
+    const Millis end = now_ + std::min(last.took / 2, longest_gathering);
+    const timespec pause{.tv_sec = 0, .tv_nsec = gathering_pause};
+    pollfd next{.fd = epoll_.get(), .events = POLLIN, .revents = 0};
+    while (batch_.size() < all && now_ < end && !stop_wanted_) {
+        if (ready_.empty() && ::ppoll(&next, 1, &pause, nullptr) <= 0) return;
+        collect(0);
+    }
+}
+
+void Server::collect(int timeout) {
+    wait(timeout);
+    read_ready();
+    accept_all();
+}
+
 int Server::patience() const {
     if (!ready_.empty() || !batch_.empty()) return 0;
     if (accept_ready_ && has_room() && now_ >= accept_after_) return 0;
@@ -123,10 +150,10 @@ int Server::patience() const {
     return nothing_to_tend ? -1 : static_cast<int>(tend_every);
 }
 
-void Server::wait() {
+void Server::wait(int timeout) {
     std::array<epoll_event, 256> events;
     constexpr int room = static_cast<int>(events.size());
-    int count = ::epoll_wait(epoll_.get(), events.data(), room, patience());
+    int count = ::epoll_wait(epoll_.get(), events.data(), room, timeout);
     if (count < 0 && errno != EINTR) throw_errno("cannot wait for connections");
     more_ready_ = count == room;
     now_ = steady_now();
@@ -143,7 +170,7 @@ void Server::wait() {
             auto& connection = *static_cast<Connection*>(tag);
             connection.drained = false;
             connection.hung_up = (event.events & hang_up) != 0;
-            enqueue(connection);
+            if (!connection.deciding) enqueue(connection);  // else answered() does
         }
     }
 }
@@ -183,11 +210,13 @@ void Server::accept_all() {
 
 void Server::answer_batch() {
     if (batch_.empty()) return;
+    const Millis began = steady_now();
     gateway_.handle(requests_, [this](std::size_t i, const Answer& answer) {
         const Asked& asked = batch_[i];
         bool written = send_answer(asked.connection->fd.get(), asked.id, answer);
         answered(*asked.connection, written && asked.keep);
     });
+    last_ = {batch_.size(), steady_now() - began};
     batch_.clear();
     requests_.clear();
 }

@@ -51,9 +51,15 @@ private:
         std::uint16_t id;  // the request's
         bool keep;
     };
+    struct Answered {
+        std::size_t count = 0;
+        Millis took = 0;
+    };
 
     // The steps of one turn of the loop.
-    void wait();
+    void gather();
+    void collect(int timeout);  // milliseconds, -1: until anything comes
+    void wait(int timeout);
     void read_ready();
     void accept_all();
     void answer_batch();
@@ -96,6 +102,7 @@ private:
     std::vector<Connection*> held_;     // wait until they may grow
     std::vector<Asked> batch_;          // who asked, and what
     std::vector<Request> requests_;
+    Answered last_;                     // batch, when there was one in the last turn
     std::size_t large_ = 0;             // connections that hold more than limits_.small
     Millis now_ = 0;                    // of this turn
     Millis next_tend_ = 0;

@@ -6,6 +6,7 @@ from pathlib import Path
 import bitrix
 from baselines import count, lines_in, peak_memory
 from load import Wrk, deal_event, paced
+from pairs import preload
 from scratch import give, wait_for
 from stage import ACCEPT_LANES, WATCHED
 from table import Goal
@@ -140,14 +141,14 @@ def settled(path, wanted, limit=30):
 
 
 def preloaded(stage, **variables):
-    return {"LD_PRELOAD": str(stage.scratch.bin / "slow_fsync"), **{k: str(v) for k, v in variables.items()}}
+    return {"LD_PRELOAD": str(preload(stage.scratch, "slow_fsync")), **{k: str(v) for k, v in variables.items()}}
 
 
 def slow(bench, stage):
     """At most 3 rounds."""
     wrk = Wrk(stage.scratch.path / "deal", deal_event(), ACCEPT_LANES)
     stage.ours.stop()
-    stage.ours.start(preloaded(stage, BENCH_FSYNC_MS=5), fresh=True)
+    stage.ours.start(preloaded(stage, SLOW_FSYNC_MS=5), fresh=True)
     for turn in range(min(3, bench.rounds)):
         bench.begin(turn, "slow")
         post(bench, wrk, "accept, 5 ms added to fsync, c64: ours", stage.at("ours"), 64, bench.time(0.6), turn,
@@ -160,7 +161,7 @@ def stall(bench, stage):
     """At most 2 rounds of 4 s."""
     wanted = Path(stage.ours.out / "stall")
     stage.ours.stop()
-    stage.ours.start(preloaded(stage, BENCH_STALL=wanted), fresh=True)
+    stage.ours.start(preloaded(stage, SLOW_FSYNC_STALL=wanted), fresh=True)
     for turn in range(min(2, bench.rounds)):
         bench.begin(turn, "stall")
         before = stage.ours.events()

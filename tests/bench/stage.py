@@ -10,7 +10,7 @@ from baselines import Fcgiwrap, Floor, Nginx, OnStdin, Ours, Php, Webhook
 from load import deal_event
 from scratch import Site, wait_for
 
-PROGRAMS = ("bare_fcgi", "floor", "append_cgi", "spawn_loop", "slow_fsync")
+PROGRAMS = ("bare_fcgi", "floor", "append_cgi", "spawn_loop")
 ACCEPT_LANES = 1000
 # One of the ACCEPT_LANES deals: its events have a hook, so that a worker gets through the millions.
 WATCHED = "1042"
