@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -16,8 +17,13 @@ namespace bx {
 
 namespace {
 
+constexpr int most_looks = 20;
+constexpr int sure = 3;
+constexpr useconds_t between_looks = 500;
+constexpr std::int64_t kernel_thread = 0x00200000;  // PF_KTHREAD, linux/sched.h
+
 struct Stat {
-    bool alive = false;
+    bool alive = false;  // and no thread of the kernel's own
     pid_t session = 0;
 };
 
@@ -26,15 +32,30 @@ Stat stat_of(const std::string& dir) {
     // The second field is the program's name in parentheses and may hold anything.
     std::size_t name_end = text.rfind(") ");
     if (name_end == std::string::npos) return {};
-    std::vector<std::string_view> fields =
-        split(std::string_view(text).substr(name_end + 2), ' ');  // state ppid pgrp session ...
-    if (fields.size() < 4) return {};
-    bool alive = fields[0] != "Z" && fields[0] != "X";
+    std::vector<std::string_view> fields = split(std::string_view(text).substr(name_end + 2), ' ');
+    // state ppid pgrp session tty_nr tpgid flags ... (proc(5))
+    if (fields.size() < 7) return {};
+    bool alive = fields[0] != "Z" && fields[0] != "X" &&
+                 (parse_number(fields[6]).value_or(0) & kernel_thread) == 0;
     return {alive, static_cast<pid_t>(parse_number(fields[3]).value_or(0))};
 }
 
+// A process that becomes another program has neither environment nor command line for a moment; one
+// that is dying has them no more, and is dead soon.  One without environment is looked at again: it
+// may have changed between our questions.
+std::string environment_of(const std::string& dir) {
+    std::string environment;
+    for (int look = 0, named = 0; look < most_looks && named < sure; ++look) {
+        if (look > 0) ::usleep(between_looks);
+        environment = read_file_or_nothing(dir + "/environ");
+        if (!environment.empty() || !stat_of(dir).alive) break;
+        if (!read_file_or_nothing(dir + "/cmdline").empty()) ++named;
+    }
+    return environment;
+}
+
 bool has_variable(const std::string& dir, const std::string& variable) {
-    std::string environment = read_file_or_nothing(dir + "/environ");
+    const std::string environment = environment_of(dir);
     for (std::string_view entry : split(environment, '\0')) {
         if (entry == variable) return true;
     }

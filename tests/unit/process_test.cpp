@@ -221,6 +221,13 @@ BOOST_AUTO_TEST_CASE(what_a_failed_hook_left_is_ended_before_its_run_is_over) {
     BOOST_TEST(!lives(pid_in("child")));
 }
 
+BOOST_AUTO_TEST_CASE(a_process_that_becomes_another_program_is_found) {
+    start(launch("exec \"$0\""));  // does nothing else, without end
+    std::size_t found = 0;
+    for (int i = 0; i < 300; ++i) found += bx::processes_of(0, run_name).size();
+    BOOST_TEST(found == 300U);
+}
+
 BOOST_AUTO_TEST_CASE(every_exit_status_and_signal_is_told) {
     for (int status : {1, 65, 75, 126, 127, 255}) {
         bx::Finish end = run("exit " + std::to_string(status));
