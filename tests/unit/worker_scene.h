@@ -101,7 +101,11 @@ struct Fixture {
         fs::rename(full + ".disabled", full);
     }
 
-    std::unique_ptr<bx::Store> store() const { return bx::open_store(store_path, {}); }
+    std::unique_ptr<bx::Store> store() const {
+        bx::StoreOptions options;
+        options.wait = patience;  // a disk that is busy with others fails no test
+        return bx::open_store(store_path, options);
+    }
 
     bx::EventNumber add(const std::string& body) {
         bx::Tree tree = bx::decode_urlencoded(body, {});
