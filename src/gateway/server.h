@@ -103,6 +103,7 @@ private:
     std::vector<Asked> batch_;          // who asked, and what
     std::vector<Request> requests_;
     Answered last_;                     // batch, when there was one in the last turn
+    Millis took_before_ = 0;            // the batch before
     std::size_t large_ = 0;             // connections that hold more than limits_.small
     Millis now_ = 0;                    // of this turn
     Millis next_tend_ = 0;
