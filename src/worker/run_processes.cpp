@@ -17,6 +17,8 @@ namespace bx {
 
 namespace {
 
+// How often to look for a process's environment; and how often a command line must have been there
+// without one to believe that it has none.
 constexpr int most_looks = 20;
 constexpr int sure = 3;
 constexpr useconds_t between_looks = 500;
