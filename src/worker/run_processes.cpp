@@ -7,7 +7,9 @@
 #include <csignal>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
+#include <utility>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -17,8 +19,8 @@ namespace bx {
 
 namespace {
 
-// How often to look for a process's environment; and how often a command line must have been there
-// without one to believe that it has none.
+// How often to look for environments; and how often a command line must have been there without one
+// to believe that a process has none.
 constexpr int most_looks = 20;
 constexpr int sure = 3;
 constexpr useconds_t between_looks = 500;
@@ -42,26 +44,42 @@ Stat stat_of(const std::string& dir) {
     return {alive, static_cast<pid_t>(parse_number(fields[3]).value_or(0))};
 }
 
-// A process that becomes another program has neither environment nor command line for a moment; one
-// that is dying has them no more, and is dead soon.  One without environment is looked at again: it
-// may have changed between our questions.
-std::string environment_of(const std::string& dir) {
-    std::string environment;
-    for (int look = 0, named = 0; look < most_looks && named < sure; ++look) {
-        if (look > 0) ::usleep(between_looks);
-        environment = read_file_or_nothing(dir + "/environ");
-        if (!environment.empty() || !stat_of(dir).alive) break;
-        if (!read_file_or_nothing(dir + "/cmdline").empty()) ++named;
-    }
-    return environment;
-}
-
-bool has_variable(const std::string& dir, const std::string& variable) {
-    const std::string environment = environment_of(dir);
+bool has_variable(std::string_view environment, const std::string& variable) {
     for (std::string_view entry : split(environment, '\0')) {
         if (entry == variable) return true;
     }
     return false;
+}
+
+// A process that showed no environment.
+struct Bare {
+    pid_t pid = 0;
+    std::string dir;
+    int named = 0;  // how often it showed a command line all the same
+};
+
+// Looks at PROCESS once more: its environment, none while it may yet have one, and an empty one
+// when it has none, or is dead.
+std::optional<std::string> look(Bare& process) {
+    std::string environment = read_file_or_nothing(process.dir + "/environ");
+    if (!environment.empty() || !stat_of(process.dir).alive) return environment;
+    if (!read_file_or_nothing(process.dir + "/cmdline").empty()) ++process.named;
+    if (process.named < sure) return std::nullopt;
+    return environment;
+}
+
+// Of BARE those that carry VARIABLE after all.  A process that becomes another program has neither
+// environment nor command line for a moment; one that is dying has them no more, and is dead soon.
+// So they are looked at again, all of them together: one wait serves however many there are.
+void take_late(std::vector<Bare> bare, const std::string& variable, std::vector<pid_t>& found) {
+    for (int looks = 1; looks < most_looks && !bare.empty(); ++looks) {
+        ::usleep(between_looks);
+        std::erase_if(bare, [&](Bare& process) {
+            const std::optional<std::string> environment = look(process);
+            if (environment && has_variable(*environment, variable)) found.push_back(process.pid);
+            return environment.has_value();
+        });
+    }
 }
 
 bool is_ours(const std::string& dir) {
@@ -79,15 +97,24 @@ std::vector<pid_t> processes_of(pid_t session, const std::string& run) {
     if (!proc) throw_errno("cannot read /proc");
     const std::string variable = "BX_RUN=" + run;
     std::vector<pid_t> found;
+    std::vector<Bare> bare;
     while (const dirent* entry = ::readdir(proc.get())) {
         auto pid = static_cast<pid_t>(parse_number(entry->d_name).value_or(0));
         if (pid <= 0 || pid == ::getpid()) continue;
         std::string dir = std::string("/proc/") + entry->d_name;
         if (!is_ours(dir)) continue;
-        Stat stat = stat_of(dir);
-        bool in_session = session > 0 && stat.session == session;
-        if (stat.alive && (in_session || has_variable(dir, variable))) found.push_back(pid);
+        const Stat stat = stat_of(dir);
+        if (!stat.alive) continue;
+        if (session > 0 && stat.session == session) {
+            found.push_back(pid);
+            continue;
+        }
+        Bare process{pid, dir};
+        const std::optional<std::string> environment = look(process);
+        if (!environment) bare.push_back(std::move(process));
+        else if (has_variable(*environment, variable)) found.push_back(pid);
     }
+    take_late(std::move(bare), variable, found);
     return found;
 }
 

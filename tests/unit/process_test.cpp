@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <csignal>
 #include <filesystem>
@@ -226,6 +227,32 @@ BOOST_AUTO_TEST_CASE(a_process_that_becomes_another_program_is_found) {
     std::size_t found = 0;
     for (int i = 0; i < 300; ++i) found += bx::processes_of(0, run_name).size();
     BOOST_TEST(found == 300U);
+}
+
+// Each of them may yet become one of the run's, and is looked at three times: one wait for all.
+BOOST_AUTO_TEST_CASE(hundreds_of_processes_without_environment_hold_up_no_worker) {
+    std::vector<pid_t> bare;
+    for (int i = 0; i < 400; ++i) {
+        bare.push_back(::fork());
+        BOOST_REQUIRE(bare.back() >= 0);
+        if (bare.back() > 0) continue;
+        char name[] = "sleep", time[] = "60";
+        char* words[] = {name, time, nullptr};
+        char* none[] = {nullptr};
+        ::execve("/bin/sleep", words, none);
+        ::_exit(127);
+    }
+    bx::Millis quickest = bx::minute;  // of some: the machine may be busy
+    for (int i = 0; i < 10; ++i) {
+        const bx::Millis begun = bx::steady_now();
+        BOOST_TEST(bx::processes_of(0, run_name).empty());
+        quickest = std::min(quickest, bx::steady_now() - begun);
+    }
+    for (pid_t pid : bare) {
+        ::kill(pid, SIGKILL);
+        ::waitpid(pid, nullptr, 0);
+    }
+    BOOST_TEST(quickest < 200);
 }
 
 BOOST_AUTO_TEST_CASE(every_exit_status_and_signal_is_told) {
