@@ -5,8 +5,7 @@ import json
 import urllib.parse
 from pathlib import Path
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared"
-SAMPLES = SHARED / "bitrix24" / "samples"
+DATA = Path(__file__).resolve().parents[1] / "bitrix24"
 
 MEMBER_ID = "a223c6b3710f85df22e9377d6c4f7553"
 DOMAIN = "some-domain.bitrix24.com"
@@ -104,13 +103,15 @@ def secrets_of(tree):
 sent_secrets = {TOKEN, WRONG_TOKEN}
 
 
-def sample(name):
-    return json.loads((SAMPLES / f"{name}.json").read_text())
-
-
 def samples():
     """(name, tree) of every documented sample, in order."""
-    return [(path.stem, json.loads(path.read_text())) for path in sorted(SAMPLES.glob("*.json"))]
+    lines = (DATA / "samples.jsonl").read_text().splitlines()
+    return [(line["name"], line["event"]) for line in map(json.loads, lines)]
+
+
+def documented_codes():
+    """The codes of the documented events; <...> stands for a number."""
+    return [line.split("\t")[0] for line in (DATA / "events.tsv").read_text().splitlines()[1:]]
 
 
 def portals_of(trees):
