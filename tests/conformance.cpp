@@ -4,8 +4,9 @@
 //   conformance --print FILE.jsonl  prints what the decoder makes of each body, from the body alone
 //
 // A line is {"id":..., "body_b64":..., "expected": TREE or "over": "fields"|"depth"}, where TREE is
-// {"s": base64} for a scalar and {"a": [[key as base64, TREE], ...]} for an array.  The limits are
-// PHP's defaults; the size of the body is not limited.
+// {"s": base64} for a scalar and {"a": [[key as base64, TREE], ...]} for an array; "type" is the
+// content type of what is not urlencoded.  The limits are PHP's defaults; the size of the body is
+// not limited.
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -68,11 +69,12 @@ Json notation(bx::Value value) {
 }
 
 // What the decoder makes of a body: {"got": TREE}, {"over": WORD} or {"error": TEXT}.
-Json decode(const Json& body_b64) {
+Json decode(const Json& line) {
     Json answer;
     try {
         const bx::Tree tree =
-            bx::decode_urlencoded(from_base64(body_b64.get<std::string>()), bx::FormLimits{});
+            bx::decode_body(from_base64(line.at("body_b64").get<std::string>()),
+                            line.value("type", "application/x-www-form-urlencoded"), {});
         answer["got"] = notation(tree.root());
     } catch (const bx::FormError& error) {
         switch (error.problem()) {
@@ -95,7 +97,7 @@ Json decode(const Json& body_b64) {
 void print(const Json& line) {
     Json answer;
     answer["id"] = line.at("id");
-    answer.update(decode(line.at("body_b64")));
+    answer.update(decode(line));
     std::cout << answer.dump() << '\n';
 }
 
@@ -107,7 +109,7 @@ bool passes(const Json& line) {
     } else {
         wanted["got"] = line.at("expected");
     }
-    const Json answer = decode(line.at("body_b64"));
+    const Json answer = decode(line);
     if (answer == wanted) return true;
     std::cout << "FAIL " << line.at("id").dump() << "\n  wanted " << wanted.dump() << "\n  got    "
               << answer.dump() << '\n';

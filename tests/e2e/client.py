@@ -147,15 +147,19 @@ class FastCgi:
 
     def read(self):
         """The next answer; EOFError when the gateway closed the connection without one."""
-        out = b""
+        return parse_cgi(self.streams()[STDOUT])
+
+    def streams(self):
+        """The same as the bytes of each stream."""
+        out = {STDOUT: b"", STDERR: b""}
         while True:
             _, kind, _, length, padding = struct.unpack(">BBHHBx", self.exactly(8))
             content = self.exactly(length)
             self.exactly(padding)
-            if kind == STDOUT:
-                out += content
-            elif kind == END:
-                return parse_cgi(out)
+            if kind == END:
+                return out
+            if kind in out:
+                out[kind] += content
 
     def closed(self):
         """True once the gateway has closed the connection without another byte."""

@@ -267,7 +267,10 @@ std::string Bodies::part(std::string_view boundary) {
 
 std::string Bodies::multipart(std::string_view boundary) {
     std::string body;
-    if (chance(20)) body += soup(2) + (chance(2) ? "\r\n" : "");
+    if (chance(20)) {
+        body += soup(2);
+        if (chance(2)) body += "\r\n";
+    }
     for (std::size_t parts = 1 + below(6); parts > 0; --parts) body += part(boundary);
     if (!chance(30)) body += "--" + std::string(boundary) + "--";
     if (chance(2)) body += "\r\n";

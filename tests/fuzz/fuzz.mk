@@ -3,6 +3,7 @@
 #                                   payload config fastcgi; what it learns is kept in $(BUILD)/corpus/T
 #   make fuzz-all SECONDS=20        all of them, one after the other
 #   make fuzz-php BODIES=500000     our decoder against php-cgi's $_POST; SEED= repeats a run
+#   make corpus                     tests/corpus/php-form.jsonl.xz, which `make check` uses, anew
 
 FUZZ_TARGETS = form json multipart payload config fastcgi
 FUZZ_SANITIZERS = fuzzer-no-link,address,undefined
@@ -40,11 +41,15 @@ $(BUILD)/%-fuzz: $(BUILD)/tests/fuzz/%.o $(LIB_OBJ)
 # -- The differential fuzzer.
 BODIES = 500000
 
-.PHONY: fuzz-php
+.PHONY: fuzz-php corpus
 
 fuzz-php: $(BUILD)/php-diff
 	$(BUILD)/php-diff form $(BODIES) $(SEED)
 	$(BUILD)/php-diff multipart $(BODIES) $(SEED)
+
+# The corpus of the form decoder, made anew with the php-cgi of this machine.
+corpus: $(BUILD)/php-diff $(BUILD)/conformance
+	/usr/bin/python3 tests/corpus/make.py $(BUILD)/php-diff $(BUILD)/conformance
 
 PHP_DIFF_OBJ = $(BUILD)/tests/fuzz/php_diff.o $(BUILD)/tests/fuzz/php.o $(BUILD)/tests/fuzz/bodies.o
 

@@ -1,6 +1,7 @@
 // The differential fuzzer: our decoder against PHP's $_POST, keys' types and order included.
 //
 //   php-diff form|multipart COUNT [SEED]
+//   php-diff --print form|multipart COUNT SEED    the bodies alone, as hex digits, one a line
 //
 // A body that we refuse is not compared: for the limits it is checked that they were passed; what
 // multipart calls malformed is our own choice.  Ends with a line of counts, exit 1 on a difference,
@@ -12,6 +13,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -140,7 +142,21 @@ private:
     std::size_t different_ = 0;
 };
 
-int run(bool multipart, std::size_t count, std::uint64_t seed) {
+void print(const std::string& body) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    for (const char c : body) {
+        const auto byte = static_cast<unsigned char>(c);
+        std::cout << digits[byte >> 4] << digits[byte & 15];
+    }
+    std::cout << '\n';
+}
+
+void print_bodies(bool multipart, std::size_t count, std::uint64_t seed) {
+    bx::Bodies bodies(seed);
+    for (; count > 0; --count) print(multipart ? bodies.multipart(boundary) : bodies.urlencoded());
+}
+
+int compare(bool multipart, std::size_t count, std::uint64_t seed) {
     bx::Bodies bodies(seed);
     Comparison comparison(multipart);
     for (std::size_t done = 0; done < count; done += batch) {
@@ -158,16 +174,24 @@ int run(bool multipart, std::size_t count, std::uint64_t seed) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    const std::string_view kind = argc > 1 ? argv[1] : "";
-    const auto count = bx::parse_number(argc > 2 ? argv[2] : "");
-    const auto seed = argc > 3 ? bx::parse_number(argv[3]) : std::int64_t{std::random_device{}()};
+    std::vector<std::string_view> words(argv + 1, argv + argc);
+    const bool only_print = !words.empty() && words[0] == "--print";
+    if (only_print) words.erase(words.begin());
+    words.resize(3);
+    const std::string_view kind = words[0];
+    const auto count = bx::parse_number(words[1]);
+    const auto seed = words[2].empty() && !only_print ? std::int64_t{std::random_device{}()}
+                                                      : bx::parse_number(words[2]);
     if ((kind != "form" && kind != "multipart") || !count || !seed) {
-        std::cerr << "usage: php-diff form|multipart COUNT [SEED]\n";
+        std::cerr << "usage: php-diff [--print] form|multipart COUNT [SEED]\n";
         return 2;
     }
     try {
-        return run(kind == "multipart", static_cast<std::size_t>(*count),
-                   static_cast<std::uint64_t>(*seed));
+        const auto bodies = static_cast<std::size_t>(*count);
+        const auto number = static_cast<std::uint64_t>(*seed);
+        if (!only_print) return compare(kind == "multipart", bodies, number);
+        print_bodies(kind == "multipart", bodies, number);
+        return 0;
     } catch (const std::exception& error) {
         std::cerr << "php-diff: " << error.what() << '\n';
         return 1;
