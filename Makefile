@@ -9,8 +9,8 @@ all:
 #   HARDEN=                                  no hardening flags but yours
 #   PQ_LIBS=                                 without the PostgreSQL module, although libpq is there
 #   DEVELOPER=1                              more warnings, and they are errors
-#   SANITIZE=address,undefined               instrumented build
-#   BUILD=dir                                where objects and test programs go
+#   SANITIZE=address,undefined               instrumented build, in build/sanitized unless BUILD says where
+#   BUILD=dir                                where objects and test programs go, and then the program too
 #   V=1                                      show the commands
 #
 # Targets: all static deps build-deps check demo install uninstall installcheck configure clean distclean
@@ -26,7 +26,7 @@ CXX = c++
 CXXFLAGS = -O2 -g
 PKG_CONFIG = pkg-config
 INSTALL = install
-BUILD = build
+BUILD = build$(if $(SANITIZE),/sanitized)
 
 prefix = /usr/local
 exec_prefix = $(prefix)
@@ -62,10 +62,14 @@ LIB_OBJ = $(LIB_SRC:%.cpp=$(BUILD)/%.o)
 MAIN_OBJ = $(BUILD)/src/main.o
 TEST_OBJ = $(TEST_SRC:%.cpp=$(BUILD)/%.o)
 TOOL_OBJ = $(BUILD)/tests/conformance.o
-PROGRAM = bxhook
+# A build that is kept apart leaves ./bxhook alone.
+AT = $(if $(filter-out build,$(BUILD)),$(BUILD)/)
+PROGRAM = $(AT)bxhook
 # The PostgreSQL store: loaded by the program, from beside it or from moduledir.
 MODULE_OBJ = $(MODULE_SRC:%.cpp=$(BUILD)/%.o)
-MODULE = $(if $(PQ_LIBS),bxhook-postgresql.so)
+MODULE = $(if $(PQ_LIBS),$(AT)bxhook-postgresql.so)
+# Beside the other programs of the build.
+BUILD_MODULE = $(if $(PQ_LIBS),$(BUILD)/bxhook-postgresql.so)
 moduledir = $(libdir)/bxhook
 RDYNAMIC = $(if $(MODULE),-rdynamic)
 
@@ -92,6 +96,9 @@ endif
 ifdef SANITIZE
 ALL_CXXFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 ALL_LDFLAGS += -fsanitize=$(SANITIZE)
+SANITIZED_OBJ = $(BUILD)/tests/sanitized.o
+# Where processes that end without anybody reading their stderr leave what was found.
+REPORTS := /tmp/bxhook-reports$(subst /,-,$(abspath $(BUILD)))
 endif
 
 ifndef V
@@ -108,8 +115,10 @@ endif
 
 all: $(PROGRAM) $(MODULE)
 
-$(PROGRAM): $(MAIN_OBJ) $(LIB_OBJ)
-	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(PIE) $(RDYNAMIC) $(ALL_LDFLAGS) -o $@ $(MAIN_OBJ) $(LIB_OBJ) $(DEPS_LIBS) $(LIBS)
+$(PROGRAM): $(MAIN_OBJ) $(LIB_OBJ) $(SANITIZED_OBJ)
+	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(PIE) $(RDYNAMIC) $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(LIBS)
+
+$(SANITIZED_OBJ): private ALL_CPPFLAGS += -DBXHOOK_REPORTS='"$(REPORTS)"'
 
 # One file that needs nothing of the machine it runs on.  libfcgi can resolve host names and SQLite can
 # load extensions; bxhook uses neither, and without these functions no shared library is ever looked for.
@@ -129,12 +138,12 @@ $(BUILD)/static/bxhook: $(STATIC_OBJ) Makefile
 
 # What the module does not have itself it takes from the program that loads it.
 ifneq ($(MODULE),)
-$(MODULE) $(BUILD)/$(MODULE): $(MODULE_OBJ)
+$(sort $(MODULE) $(BUILD_MODULE)): $(MODULE_OBJ)
 	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) -shared -o $@ $(MODULE_OBJ) $(PQ_LIBS)
 endif
 $(MODULE_OBJ): private ALL_CXXFLAGS += -fPIC $(PQ_CFLAGS)
 
-$(BUILD)/unit-tests: $(TEST_OBJ) $(LIB_OBJ) | $(MODULE:%=$(BUILD)/%)
+$(BUILD)/unit-tests: $(TEST_OBJ) $(LIB_OBJ) | $(BUILD_MODULE)
 	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(RDYNAMIC) $(ALL_LDFLAGS) -o $@ $(TEST_OBJ) $(LIB_OBJ) $(DEPS_LIBS) $(TEST_LIBS) \
 	    $(PQ_LIBS) $(LIBS)
 
@@ -194,7 +203,7 @@ $(BUILD)/flags:
 SUBMAKE = $(MAKE) --no-print-directory
 # As many jobs as processors, unless the user chose.
 PARALLEL = $(SUBMAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
-RUN_TESTS = BUILD='$(BUILD)' BXHOOK='$(abspath $(PROGRAM))' UNIT='$(T)' E2E='$(K)' tests/run
+RUN_TESTS = BUILD='$(BUILD)' BXHOOK='$(abspath $(PROGRAM))' REPORTS='$(REPORTS)' UNIT='$(T)' E2E='$(K)' tests/run
 
 deps deps-fuzz:
 	@sh tests/deps.sh all
@@ -242,7 +251,7 @@ install: all
 	$(INSTALL) -d '$D$(bindir)' '$D$(unitdir)' '$D$(bashdir)' '$D$(docdir)/conf' '$D$(docdir)/docs' \
 	    '$D$(docdir)/examples'
 	$(INSTALL) -m 755 $(PROGRAM) '$D$(bindir)/bxhook'
-	$(if $(MODULE),$(INSTALL) -D -m 644 $(MODULE) '$D$(moduledir)/$(MODULE)')
+	$(if $(MODULE),$(INSTALL) -D -m 644 $(MODULE) '$D$(moduledir)/$(notdir $(MODULE))')
 	for page in $(PAGES); do \
 	    $(INSTALL) -D -m 644 $$page "$D$(mandir)/man$${page##*.}/$${page##*/}" || exit; done
 	$(INSTALL) -m 644 $(CONF) '$D$(docdir)/conf'
@@ -265,7 +274,7 @@ installcheck:
 	for page in $(PAGES); do test -s "$D$(mandir)/man$${page##*.}/$${page##*/}" || exit; done
 
 clean:
-	rm -rf $(BUILD) $(PROGRAM) bxhook-postgresql.so
+	rm -rf $(BUILD) $(PROGRAM) $(MODULE)
 
 distclean: clean
 	rm -rf configure config.mk config.log config.status autom4te.cache

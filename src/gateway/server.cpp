@@ -231,7 +231,10 @@ void Server::tend() {
         Connection& connection = *next++;
         Millis age = now_ - connection.since;
         bool between = connection.is_between();
-        if (between && age > limits_.idle) close(connection);
+        if (between && age > limits_.idle) {
+            close(connection);
+            continue;
+        }
         bool in_the_way = connection.large && !held_.empty() &&
                           now_ - connection.large_since > slow_request;
         if (!between && age > limits_.request) {

@@ -105,7 +105,7 @@ private:
     Answered last_;                     // batch, when there was one in the last turn
     Millis took_before_ = 0;            // the batch before
     std::size_t large_ = 0;             // connections that hold more than limits_.small
-    Millis now_ = 0;                    // of this turn
+    Millis now_ = steady_now();         // of this turn
     Millis next_tend_ = 0;
     bool more_ready_ = false;           // epoll may know of more than it told
     bool accept_ready_ = true;          // the backlog may hold connections
