@@ -2,8 +2,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/accounts.h"
+#include "base/advice.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -35,6 +37,18 @@ void report_config_problem(const std::string& path, const std::string& problem,
     }
 }
 
+// `init` makes a config of that name only, and as root wants to know for whom.
+std::string fix_of_unreadable(const std::string& path) {
+    std::string dir = directory_of(path);
+    bool missing = ::access(path.c_str(), F_OK) != 0 && errno == ENOENT;
+    if (!missing || !path.ends_with("/bxhook.conf")) {
+        return "ls -la " + shell_word(missing || errno == EACCES ? dir : path);
+    }
+    std::string user;
+    if (::geteuid() == 0) user = find_user("bxhook") ? " --user bxhook" : " --user USER";
+    return typed_program() + " init " + shell_word(dir) + user;
+}
+
 Loaded load(const std::string& path, Findings& findings) {
     try {
         return {load_config(path, ConfigPart::all), true};
@@ -43,10 +57,7 @@ Loaded load(const std::string& path, Findings& findings) {
             report_config_problem(path, problem, findings);
         }
     } catch (const Error& error) {
-        bool missing = ::access(path.c_str(), F_OK) != 0;
-        findings.error(path, error.what(),
-                       missing ? findings.command("init " + shell_word(directory_of(path)))
-                               : "ls -l " + shell_word(path));
+        findings.error(path, error.what(), fix_of_unreadable(path));
         return {};
     }
     try {
@@ -61,6 +72,15 @@ std::string sudo_user(uid_t uid) {
     return find_user(uid) ? user_name(uid) : shell_word("#" + user_argument(uid));
 }
 
+// The file may be root's, and stays it: its group is let in, as the Debian package has it.
+std::string let_read_command(const std::string& path) {
+    for (std::string dir = directory_of(path); dir != "/"; dir = directory_of(dir)) {
+        if (::access(dir.c_str(), X_OK) != 0) return "ls -ld " + shell_word(dir);
+    }
+    return "chgrp " + std::to_string(::getegid()) + " " + shell_word(path) + " && chmod g+r " +
+           shell_word(path);
+}
+
 // What follows is looked at with the eyes of the user that gateway and worker run as.  False when
 // they cannot be had: what another user may or may not do tells nothing.
 bool become_owner(const Config& config, Findings& findings) {
@@ -73,16 +93,15 @@ bool become_owner(const Config& config, Findings& findings) {
     } catch (const Error& error) {
         bool of_root = info.st_uid == 0;
         findings.error(store_without_password(config.store), error.what(),
-                       of_root ? "chown -R USER: " + shell_word(dir)
+                       of_root ? give_directory_command(config.seat)
                                : "sudo -u " + sudo_user(info.st_uid) + " " +
                                      findings.command("check"));
         return false;
     }
     if (::access(config.path.c_str(), R_OK) != 0) {
-        uid_t owner = ::geteuid();
-        findings.error(config.path, user_name(owner) + ", who owns the store, cannot read it",
-                       "chown " + user_argument(owner) + " " + shell_word(config.path) +
-                           " && chmod 600 " + shell_word(config.path));
+        findings.error(config.path,
+                       user_name(::geteuid()) + ", who owns the store, cannot read it",
+                       let_read_command(config.path));
     }
     return true;
 }
@@ -189,7 +208,7 @@ permissions, store, worker, machine; tells all problems, each with its place and
 the command that mends it.  Exit status 1 for errors, not for warnings.  It changes
 nothing, and needs neither root nor a store.  Before an edit goes live:
 
-  cp bxhook.conf new.conf; vi new.conf
+  cp -p bxhook.conf new.conf; vi new.conf
   bxhook check --config new.conf && mv new.conf bxhook.conf
 
 --print shows the configuration with every value in force, secrets as ***.  --url

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/accounts.h"
+#include "base/advice.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/findings.h"
@@ -29,7 +30,8 @@ std::optional<struct stat> look_at(const std::string& path) {
 void check_permissions(const std::string& path, Findings& findings) {
     std::optional<struct stat> info = look_at(path);
     if (!info) return;
-    if (info->st_uid != 0 && info->st_uid != ::geteuid()) {
+    // Who is still root does not know yet whose the store will be.
+    if (info->st_uid != 0 && info->st_uid != ::geteuid() && ::geteuid() != 0) {
         findings.error(path, "belongs to " + user_name(info->st_uid) + ", who could change it",
                        "chown " + user_argument(::geteuid()) + " " + shell_word(path));
     }
@@ -38,8 +40,12 @@ void check_permissions(const std::string& path, Findings& findings) {
                        "chmod go-w " + shell_word(path));
     }
     if ((info->st_mode & S_IROTH) != 0) {
+        // Of root's file the user keeps what the group may.
+        bool own = info->st_uid == ::geteuid();
+        std::string group = "chgrp " + std::to_string(::getegid()) + " " + shell_word(path) + " && ";
         findings.warning(path, "everyone on this machine can read it, tokens too",
-                         "chmod 600 " + shell_word(path));
+                         own ? "chmod 600 " + shell_word(path)
+                             : group + "chmod 640 " + shell_word(path));
     }
 }
 
@@ -63,10 +69,16 @@ bool looks_like_document_root(const std::string& dir) {
            has(dir, "index.html") || has(dir, "bxhook.fcgi") || has(dir, "bxhook.cgi");
 }
 
-// The command that moves what holds PATH out of the document root ROOT.
+// How what holds PATH comes out of the document root ROOT.  No command where something of that name
+// is there already, and none for what the web server needs: it would go with it.
 std::string way_out(const std::string& path, const std::string& root) {
     std::string top = path.substr(0, path.find('/', root.size() + 1));
-    return "mv " + shell_word(top) + " " + shell_word(absolute_path(directory_of(root), ""));
+    std::string name = top.substr(root.size() + 1);
+    std::string target = absolute_path(directory_of(root), name);
+    bool plain = top != path && ::access(target.c_str(), F_OK) != 0 &&
+                 !looks_like_document_root(top) && !looks_like_document_root(directory_of(root));
+    if (plain) return "mv -nT " + shell_word(top) + " " + shell_word(target);
+    return "move it while no bxhook runs, and name its new place in bxhook.fcgi or the units";
 }
 
 // PATH below a document root is for everybody, but in .htbxhook/ with an .htaccess of its own.
@@ -75,8 +87,13 @@ void check_place(const std::string& path, Findings& findings) {
         if (dir.ends_with("/.htbxhook")) {
             std::string htaccess = absolute_path(dir, ".htaccess");
             if (denies_all(htaccess)) return;
-            return findings.error(path, "nothing keeps the web server from handing it out",
-                                  "echo 'Require all denied' > " + shell_word(htaccess));
+            bool there = ::access(htaccess.c_str(), F_OK) == 0;
+            return findings.error(path,
+                                  "nothing keeps the web server from handing it out: " + htaccess +
+                                      " must say 'Require all denied'" +
+                                      (there ? " and nothing else" : ""),
+                                  there ? edit_command(htaccess)
+                                        : "echo 'Require all denied' >> " + shell_word(htaccess));
         }
         if (looks_like_document_root(dir)) {
             return findings.warning(path,
@@ -139,6 +156,22 @@ void check_portals(const Config& config, Findings& findings) {
     check_shared_tokens(config, findings);
 }
 
+void check_log(const Config& config, Findings& findings) {
+    const std::string& file = config.log.file;
+    std::string dir = directory_of(file);
+    if (::access(dir.c_str(), F_OK) != 0) {
+        return findings.error(file, "the log cannot be written there: its directory is missing",
+                              make_directory_command(dir, "750"));
+    }
+    // Where others have their logs too nothing is given away.
+    if (::access(dir.c_str(), W_OK | X_OK) != 0) {
+        findings.error(file,
+                       "the log cannot be written there: " + user_name(::geteuid()) +
+                           " may not write in its directory; give it one of its own",
+                       edit_command(config.path));
+    }
+}
+
 }  // namespace
 
 void check_files(const Config& config, Findings& findings) {
@@ -151,10 +184,7 @@ void check_files(const Config& config, Findings& findings) {
     }
     if (config.store.starts_with('/')) check_place(config.store, findings);
     check_place(config.hooks_dir, findings);
-    if (!config.log.file.empty() && ::access(directory_of(config.log.file).c_str(), W_OK) != 0) {
-        findings.error(config.log.file, "the log cannot be written there: its directory",
-                       "mkdir -p " + shell_word(directory_of(config.log.file)));
-    }
+    if (!config.log.file.empty()) check_log(config, findings);
 }
 
 }  // namespace bx

@@ -4,9 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <optional>
 #include <span>
+#include <utility>
 
+#include "base/accounts.h"
+#include "base/advice.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/findings.h"
@@ -58,28 +63,45 @@ std::string path_of(const Hook& hook) {
     return std::string(search_path);
 }
 
+// For a script that begins with BEGIN, and with no such line.  Only the person knows what it is
+// written in: a guess by its name and looks.
+std::string likely_first_line(const std::string& path, std::string_view begin) {
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 5> languages{{
+        {".php", "php"}, {".py", "python3"}, {".pl", "perl"}, {".rb", "ruby"}, {".js", "node"}}};
+    if (begin.starts_with("<?")) return "#!/usr/bin/env php";
+    for (const auto& [extension, program] : languages) {
+        if (path.ends_with(extension)) return "#!/usr/bin/env " + std::string(program);
+    }
+    return "#!/bin/sh";
+}
+
 // The first line of a script, which the kernel reads.
 void check_first_line(const Hook& hook, const std::string& place, Findings& findings) {
     std::string begin = first_bytes(hook.program);
     if (begin.starts_with("\x7F" "ELF")) return;
-    std::string program = shell_word(hook.program);
     if (::faccessat(AT_FDCWD, hook.program.c_str(), R_OK, AT_EACCESS) != 0) {
         // A binary would run all the same.
         return findings.warning(place, "cannot be read: as a script it cannot run",
-                                "chmod a+r " + program);
+                                "chmod a+r " + shell_word(hook.program));
+    }
+    if (begin.empty()) {
+        return findings.error(place, "'" + hook.program + "' is empty: put the program into it",
+                              edit_command(hook.program));
     }
     if (begin.starts_with("\xEF\xBB\xBF")) {
         return findings.error(place, "begins with a byte order mark, which hides its first line",
-                              "sed -i '1s/^\\xEF\\xBB\\xBF//' " + program);
+                              sed_command("1s/^\\xEF\\xBB\\xBF//", hook.program));
     }
     if (!begin.starts_with("#!")) {
-        return findings.error(place, "is no program and has no first line '#!/bin/sh'",
-                              "sed -i '1i #!/bin/sh' " + program);
+        return findings.error(place,
+                              "is no program and has no first line that names its language, as '" +
+                                  likely_first_line(hook.program, begin) + "' does",
+                              edit_command(hook.program));
     }
     std::string line = begin.substr(0, begin.find('\n'));
     if (line.ends_with('\r')) {
         return findings.error(place, "has the line ends of Windows: its interpreter is not found",
-                              "sed -i 's/\\r$//' " + program);
+                              sed_command("s/\\r$//", hook.program));
     }
     std::string wanted = looked_up_program(line);
     if (!wanted.empty() && !in_path(wanted, path_of(hook))) {
@@ -92,21 +114,20 @@ void check_first_line(const Hook& hook, const std::string& place, Findings& find
 
 void check_program(const Hook& hook, const Config& config, const std::string& place,
                    Findings& findings) {
-    std::optional<StartProblem> problem = start_problem(hook, config.hooks_dir);
-    // A file without its execute bit is a hook that was switched off.
-    bool off = hook.from_dir && problem && problem->reason == "not executable";
-    if (off) {
-        findings.warning(place, "'" + hook.program + "' is not executable and takes no event",
-                         problem->fix);
-    } else if (problem) {
-        std::string first_line = first_bytes(hook.program);
-        bool windows = problem->reason.starts_with("bad interpreter") &&
-                       first_line.substr(0, first_line.find('\n')).ends_with('\r');
-        if (windows) return check_first_line(hook, place, findings);
-        findings.error(place, problem->reason + ": '" + hook.program + "'", problem->fix);
-    } else {
-        check_first_line(hook, place, findings);
+    // As the worker has it: a file without its execute bit is a hook that was switched off.
+    if (!hook.problem.empty()) {
+        return findings.warning(place,
+                                "'" + hook.program + "' is " + hook.problem +
+                                    " and takes no event",
+                                make_executable_fix(hook.program));
     }
+    std::optional<StartProblem> problem = start_problem(hook, config.hooks_dir);
+    if (!problem) return check_first_line(hook, place, findings);
+    std::string first_line = first_bytes(hook.program);
+    bool windows = problem->reason.starts_with("bad interpreter") &&
+                   first_line.substr(0, first_line.find('\n')).ends_with('\r');
+    if (windows) return check_first_line(hook, place, findings);
+    findings.error(place, problem->reason + ": '" + hook.program + "'", problem->fix);
 }
 
 void check_conditions(const std::vector<Condition>& conditions, const std::string& place,
@@ -151,17 +172,30 @@ void check_globs(const Hook& hook, const std::string& place, const std::string& 
     }
 }
 
+void check_working_directory(const std::string& dir, const std::string& place,
+                             Findings& findings) {
+    std::string what = "its working directory '" + dir + "'";
+    struct stat info {};
+    if (::stat(dir.c_str(), &info) != 0) {
+        if (errno == ENOENT) {
+            return findings.error(place, what + " is missing", make_directory_command(dir, "755"));
+        }
+        return findings.error(place, what + " cannot be looked at: " + std::strerror(errno),
+                              "ls -ld " + shell_word(directory_of(dir)));
+    }
+    if (!S_ISDIR(info.st_mode)) {
+        return findings.error(place, what + " is no directory", "ls -ld " + shell_word(dir));
+    }
+    if (::access(dir.c_str(), X_OK) == 0) return;
+    bool own = info.st_uid == ::geteuid();
+    findings.error(place, what + " cannot be entered by " + user_name(::geteuid()),
+                   (own ? "chmod u+rwx " : "ls -ld ") + shell_word(dir));
+}
+
 void check_settings(const Hook& hook, const std::string& place, const std::string& file,
                     Findings& findings) {
     const HookSettings& settings = hook.settings;
-    struct stat info {};
-    bool missing = !settings.dir.empty() &&
-                   (::stat(settings.dir.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) ||
-                    ::access(settings.dir.c_str(), X_OK) != 0);
-    if (missing) {
-        findings.error(place, "its working directory '" + settings.dir + "' cannot be entered",
-                       "mkdir -p " + shell_word(settings.dir));
-    }
+    if (!settings.dir.empty()) check_working_directory(settings.dir, place, findings);
     if (settings.coalesce && settings.order == Order::none) {
         findings.warning(place, "coalesce has no effect without lanes: set order entity",
                          edit_command(file));
@@ -189,13 +223,16 @@ void check_hooks(const Config& config, Findings& findings) {
     try {
         hooks = HookSet::survey(config);
     } catch (const Error& error) {
-        return findings.error(config.hooks_dir, error.what(), "");
+        return findings.error(config.hooks_dir, error.what(),
+                              "ls -ld " + shell_word(config.hooks_dir));
     }
     for (const HookWarning& twin : hooks.twins()) {
         findings.error(twin.place, twin.message, twin.fix);
     }
     for (const HookWarning& warning : hooks.warnings()) {
-        findings.warning(warning.place, warning.message, warning.fix);
+        bool ours = warning.fix.starts_with("bxhook ");  // which PATH need not find
+        findings.warning(warning.place, warning.message,
+                         ours ? findings.command(warning.fix.substr(7)) : warning.fix);
     }
     for (const Hook& hook : hooks.hooks()) check_hook(hook, config, findings);
     bool none_runs = std::ranges::all_of(hooks.hooks(), [](const Hook& hook) {

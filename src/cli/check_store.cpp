@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/accounts.h"
+#include "base/advice.h"
 #include "base/fd.h"
 #include "base/file_system.h"
 #include "base/text.h"
@@ -30,7 +31,7 @@ void check_file_system(const std::string& dir, const std::string& config_path,
     if (::statvfs(dir.c_str(), &space) == 0 &&
         std::uint64_t{space.f_bavail} * space.f_frsize < little_space) {
         findings.warning(dir, "less than 100 MB are free: events are refused when the disk is full",
-                         findings.command("prune --older-than 1d"));
+                         "df -h " + shell_word(dir));
     }
     if (is_shared_file_system(dir)) {
         findings.warning(dir,
@@ -40,28 +41,50 @@ void check_file_system(const std::string& dir, const std::string& config_path,
     }
 }
 
-void check_directory(const std::string& dir, const std::string& config_path, Findings& findings) {
+// What to do with DIR, where the store lies beside other things: it is no use to close or to give
+// away what those need.
+void advise_own_directory(const Config& config, const std::string& what, bool error,
+                          Findings& findings) {
+    std::string dir = directory_of(config.store);
+    std::string message = what + "; other things lie there too: give the store a directory of its "
+                                 "own, while no bxhook runs, and set `store` to it";
+    std::string fix = make_directory_command(absolute_path(dir, "bxhook-store"), "700");
+    error ? findings.error(dir, message, fix) : findings.warning(dir, message, fix);
+}
+
+void check_directory(const Config& config, Findings& findings) {
+    std::string dir = directory_of(config.store);
     struct stat info {};
     if (::stat(dir.c_str(), &info) != 0) {
+        if (errno != ENOENT) {
+            return findings.error(dir,
+                                  std::string("the store's directory cannot be looked at: ") +
+                                      std::strerror(errno),
+                                  "ls -ld " + shell_word(directory_of(dir)));
+        }
         // The first event makes it.
         if (::access(directory_of(dir).c_str(), W_OK | X_OK) == 0) return;
+        bool as_root = ::geteuid() == 0;
         return findings.error(dir, "the store's directory is missing and cannot be made",
-                              "install -d -m 700 " + shell_word(dir));
+                              as_root ? make_store_directory_command(dir)
+                                      : make_directory_command(dir, "700"));
     }
+    bool own = has_own_directory(config.store);
     if (::access(dir.c_str(), R_OK | W_OK | X_OK) != 0) {
-        std::string user = user_name(::geteuid());
-        std::string cause = std::strerror(errno);
-        return findings.error(
-            dir, user + " cannot write there: " + cause,
-            (info.st_uid == ::geteuid() ? "chmod 700 "
-                                        : "chown -R " + user_argument(::geteuid()) + " ") +
-                shell_word(dir));
+        std::string what = user_name(::geteuid()) + " cannot write there: " + std::strerror(errno);
+        if (info.st_uid == ::geteuid()) {
+            return findings.error(dir, what, "chmod u+rwx " + shell_word(dir));
+        }
+        if (!own) return advise_own_directory(config, what, true, findings);
+        return findings.error(dir, what,
+                              give_directory_command(config.store, user_argument(::geteuid())));
     }
     if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        findings.warning(dir, "others can enter the store's directory",
-                         "chmod 700 " + shell_word(dir));
+        const std::string what = "others can enter the store's directory";
+        own ? findings.warning(dir, what, "chmod 700 " + shell_word(dir))
+            : advise_own_directory(config, what, false, findings);
     }
-    check_file_system(dir, config_path, findings);
+    check_file_system(dir, config.path, findings);
 }
 
 void check_file(const std::string& path, Findings& findings) {
@@ -72,8 +95,7 @@ void check_file(const std::string& path, Findings& findings) {
         findings.error(path,
                        "belongs to " + user_name(info.st_uid) + ", its directory to " + user +
                            ", as whom gateway and worker run",
-                       "chown -R " + user_argument(::geteuid()) + ": " +
-                           shell_word(directory_of(path)));
+                       "chown -h " + user_argument(::geteuid()) + " " + shell_word(path));
     } else if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
         findings.warning(path, "others can read the store", "chmod 600 " + shell_word(path));
     }
@@ -106,25 +128,21 @@ void check_lanes(const StoreStatus& status, Findings& findings) {
     }
 }
 
-// How a worker is started that stays.
-std::string start_worker_command(const Findings& findings) {
-    constexpr std::array<const char*, 4> places{"/etc", "/usr/local/lib", "/usr/lib", "/lib"};
-    bool has_unit = std::ranges::any_of(places, [](const std::string& place) {
-        return ::access((place + "/systemd/system/bxhook-worker.service").c_str(), F_OK) == 0;
-    });
-    bool by_systemd = has_unit && ::access("/run/systemd/system", F_OK) == 0;
+// How a worker of this config is started that stays.
+std::string start_worker_command(const Config& config, const Findings& findings) {
+    bool by_systemd = unit_serves("bxhook-worker.service", config.path);
     return by_systemd ? "systemctl enable --now bxhook-worker" : findings.command("work --once");
 }
 
 void check_worker(const Config& config, const StoreStatus& status, Findings& findings) {
     if (!status.worker_runs && status.overdue_since(wall_now())) {
-        findings.error("worker", "events wait and no worker runs", start_worker_command(findings));
+        findings.error("worker", "events wait and no worker runs", start_worker_command(config, findings));
     } else if (!status.worker_runs && !config.worker.auto_start) {
         findings.warning(
             "worker",
             "none runs, and worker.start is manual: by cron, 'bxhook work --once' each "
             "minute, that is as it must be between two runs",
-            start_worker_command(findings));
+            start_worker_command(config, findings));
     }
     for (const WorkerRecord& worker : status.workers) {
         if (worker.config_error.empty()) continue;
@@ -150,7 +168,7 @@ void check_store(const Config& config, Findings& findings) {
     std::string place = store_without_password(config.store);
     bool local = config.store.starts_with('/');
     if (local) {
-        check_directory(directory_of(config.store), config.path, findings);
+        check_directory(config, findings);
         // Not made here: a check changes nothing.
         if (::access(config.store.c_str(), F_OK) != 0) return;
         for (const char* end : {"", "-wal", "-shm", "-journal"}) {

@@ -26,9 +26,13 @@ std::string status_text(const HttpAnswer& answer) {
 }
 
 // What to look at when the web server answers STATUS itself.
-std::string fix_of_status(int status) {
+std::string fix_of_status(int status, const std::string& config_path) {
     if (status == 200 || status == 404) return "let the web server pass this URL to bxhook";
-    if (status >= 502) return "systemctl start bxhook.socket, or see the web server's error log";
+    if (status >= 502) {
+        return unit_serves("bxhook.service", config_path)
+                   ? "systemctl start bxhook.socket"
+                   : "start the gateway, or look into the web server's error log";
+    }
     return "look into the web server's error log";
 }
 
@@ -56,7 +60,8 @@ void tell_of_certificate(const std::string& url, const std::string& what, Findin
 }
 
 // Is the gateway asked, who answers?
-void judge_get(const std::string& place, const HttpAnswer& answer, Findings& findings) {
+void judge_get(const std::string& place, const HttpAnswer& answer, const Config& config,
+               Findings& findings) {
     if (answer.status >= 300 && answer.status < 400) {
         findings.error(place, status_text(answer) + ", a redirect, which Bitrix24 does not follow",
                        "give Bitrix24 the URL it leads to");
@@ -66,7 +71,7 @@ void judge_get(const std::string& place, const HttpAnswer& answer, Findings& fin
                        "(nginx) pass it on");
     } else if (answer.status != 200 || !is_gateway(answer)) {
         findings.error(place, status_text(answer) + " and is not the gateway",
-                       fix_of_status(answer.status));
+                       fix_of_status(answer.status, config.path));
     } else if (!answer.body.starts_with("bxhook: ready")) {
         findings.error(place,
                        "the gateway is not ready: its log tells why; often the web server runs it "
@@ -77,7 +82,8 @@ void judge_get(const std::string& place, const HttpAnswer& answer, Findings& fin
 }
 
 // None: there was no answer.  TRUST becomes `any` when the certificate cannot be trusted.
-std::optional<HttpAnswer> check_get(const std::string& url, Trust& trust, Findings& findings) {
+std::optional<HttpAnswer> check_get(const std::string& url, Trust& trust, const Config& config,
+                                    Findings& findings) {
     std::string place = url_for_people(url);
     try {
         HttpAnswer answer = [&] {
@@ -89,7 +95,7 @@ std::optional<HttpAnswer> check_get(const std::string& url, Trust& trust, Findin
                 return ask_url(url, std::nullopt, "", trust);
             }
         }();
-        judge_get(place, answer, findings);
+        judge_get(place, answer, config, findings);
         if (answer.took >= slow_answer) {
             findings.warning(place,
                              "took " + std::to_string(answer.took) +
@@ -202,7 +208,7 @@ std::optional<Millis> check_web(const std::string& url, const Config& config, Fi
                          "use https://");
     }
     Trust trust = Trust::verify;
-    std::optional<HttpAnswer> answer = check_get(url, trust, findings);
+    std::optional<HttpAnswer> answer = check_get(url, trust, config, findings);
     if (!answer) return std::nullopt;
     try {
         if (answer->status == 200 && is_gateway(*answer)) check_post(url, trust, findings);

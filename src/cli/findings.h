@@ -39,6 +39,9 @@ private:
     std::vector<Finding> list_;
 };
 
+// True when systemd runs here and has the unit NAME, which names the config at PATH.
+bool unit_serves(const std::string& name, const std::string& path);
+
 // The config file itself and its portals: who can read and write it, tokens.
 void check_files(const Config& config, Findings& findings);
 // Each hook: could it be started, does any event reach it.

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <optional>
@@ -11,6 +12,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/templates.h"
+#include "hooks/hooks.h"
 #include "store/owner.h"
 
 namespace bx {
@@ -177,6 +179,22 @@ bool make_public_files(const Plan& plan, Report& report) {
 
 // -- What to do next
 
+// A sample is copied only where nothing runs for its event yet.
+std::string try_a_hook(const Plan& plan, const std::string& bxhook, const std::string& config) {
+    const std::string hook = "ONCRMDEALUPDATE";
+    Config hooks;
+    hooks.hooks_dir = plan.dir + "/hooks";
+    bool there = std::ranges::any_of(HookSet::survey(hooks).hooks(), [&](const Hook& other) {
+        return other.name == hook || other.code == hook;
+    });
+    std::string text = there ? "  3. Try the hook that is there:\n"
+                             : "  3. Enable a hook, then try it:\n       cd " +
+                                   shell_word(hooks.hooks_dir) + " && cp -n " + hook +
+                                   ".sh.sample " + hook + ".sh\n";
+    return text + "       " + bxhook + " check --config " + config + "\n       " + bxhook +
+           " trigger " + hook + " --config " + config + "\n";
+}
+
 std::string next_steps(const Plan& plan, bool add_to_htaccess) {
     std::string config = shell_word(plan.dir + "/bxhook.conf");
     std::string bxhook = typed_program();
@@ -192,10 +210,7 @@ std::string next_steps(const Plan& plan, bool add_to_htaccess) {
         text += "  2. Give Bitrix24 the URL of bxhook.fcgi, as it is seen from outside:\n";
         text += "       https://YOUR-SITE/.../bxhook.fcgi\n";
     }
-    text += "  3. Enable a hook, then try it:\n       cd " + shell_word(plan.dir + "/hooks") +
-            " && cp ONCRMDEALUPDATE.sh.sample ONCRMDEALUPDATE.sh\n       " + bxhook +
-            " check --config " + config + "\n       " + bxhook +
-            " trigger ONCRMDEALUPDATE --config " + config + "\n";
+    text += try_a_hook(plan, bxhook, config);
     if (add_to_htaccess) {
         text += "\n" + shell_word(plan.public_dir + "/.htaccess") +
                 " was there: add these lines to it\n\n" + std::string(public_htaccess());

@@ -1,7 +1,11 @@
 #include "hooks/hooks.h"
 
-#include <algorithm>
+#include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
+
+#include "base/advice.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "event/catalog.h"
@@ -50,21 +54,26 @@ Hook block_hook(const HookBlock& block) {
 
 // Where HOOK is declared, for the error about two of one name.
 std::string origin_of(const Hook& hook) {
-    return hook.from_dir ? "'" + hook.program + "'" : "the block `hook " + hook.name + "`";
+    return hook.from_dir ? dated(hook.program) : "the block `hook " + hook.name + "`";
+}
+
+// Which of the two is the live one only the person knows.
+HookWarning twin(const Hook& first, const Hook& second, const std::string& config) {
+    bool files = first.from_dir && second.from_dir;
+    const std::string rename = files ? ": choose one, and take the execute bit of the other away"
+                                     : ": rename one, or take the file's execute bit away";
+    return {"hook " + first.name,
+            "two hooks are named '" + first.name + "': " + origin_of(first) + " and " +
+                origin_of(second) + rename,
+            files ? compare_command(first.program, second.program) : edit_command(config)};
 }
 
 // What is wrong with hooks of one name; SORTED by name.
-std::vector<HookWarning> twins_among(const std::vector<Hook>& sorted) {
+std::vector<HookWarning> twins_among(const std::vector<Hook>& sorted, const std::string& config) {
     std::vector<HookWarning> twins;
     for (std::size_t i = 1; i < sorted.size(); ++i) {
-        const Hook& first = sorted[i - 1];
-        const Hook& second = sorted[i];
-        if (first.name != second.name) continue;
-        const Hook& file = second.from_dir ? second : first;
-        twins.push_back({"hook " + first.name,
-                         "two hooks are named '" + first.name + "': " + origin_of(first) + " and " +
-                             origin_of(second) + ": rename one, or take its execute bit away",
-                         "chmod a-x " + shell_word(file.program)});
+        if (sorted[i - 1].name != sorted[i].name) continue;
+        twins.push_back(twin(sorted[i - 1], sorted[i], config));
     }
     return twins;
 }
@@ -73,19 +82,54 @@ bool is_known(std::string_view code) {
     return code == any_code || find_event(code) != nullptr;
 }
 
-HookWarning unknown_code(const Hook& hook, const std::string& hooks_dir) {
+// The path below hooks_dir that keeps a file there from being renamed to TO, which would be the hook
+// NAME: TO itself, or another hook of that name.  Empty: none.
+std::string in_the_way(const Config& config, const ScriptList& list, const std::string& name,
+                       const std::string& to) {
+    if (::access(absolute_path(config.hooks_dir, to).c_str(), F_OK) == 0) return to;
+    auto same = std::ranges::find(list.scripts, name, &Script::name);
+    return same == list.scripts.end() ? "" : same->path;
+}
+
+// HOOK's file begins with a code that is none: NAME.sh, NAME.d/... .  NEAR is the code that was meant.
+HookWarning misspelled(const Hook& hook, const std::string& near, const Config& config,
+                       const ScriptList& list) {
+    std::string what = "'" + printable(hook.code) + "' is no known event, did you mean '" + near +
+                       "'?";
+    std::string name = hook.program.substr(config.hooks_dir.size() + 1);
+    std::string top = name.substr(0, name.find('/'));
+    std::string to = near + top.substr(hook.code.size());
+    std::string path = absolute_path(config.hooks_dir, top);
+    const HookBlock* block = block_of(config, near);
+    if (block != nullptr && !block->run.empty()) {
+        what += " The block `hook " + near + "` runs under that name: rename one";
+        return {hook.program, what, edit_command(config.path)};
+    }
+    std::string other = in_the_way(config, list, near, to);
+    if (other.empty()) {
+        std::string renamed = absolute_path(config.hooks_dir, to);
+        return {hook.program, what, "mv -nT " + shell_word(path) + " " + shell_word(renamed)};
+    }
+    other = absolute_path(config.hooks_dir, other);
+    what += " " + dated(other) + " has that name already, this is " + dated(path) + ": choose one";
+    return {hook.program, what, compare_command(path, other)};
+}
+
+HookWarning unknown_code(const Hook& hook, const Config& config, const ScriptList& list) {
     std::vector<std::string_view> codes;
     for (const CatalogEvent& event : catalog()) codes.push_back(event.code);
-    std::string_view near = nearest(hook.code, codes);
-    std::string what = "'" + printable(hook.code) + "' is no known event";
-    if (near.empty()) return {hook.program, what, "bxhook events"};
-    // Its name begins with the code: NAME.sh, NAME.d/...
-    std::string name = hook.program.substr(hooks_dir.size() + 1);
-    std::string top = absolute_path(hooks_dir, name.substr(0, name.find('/')));
-    std::string renamed = absolute_path(
-        hooks_dir, std::string(near) + top.substr(hooks_dir.size() + 1 + hook.code.size()));
-    return {hook.program, what + ", did you mean '" + std::string(near) + "'?",
-            "mv " + shell_word(top) + " " + shell_word(renamed)};
+    std::string near(nearest(hook.code, codes));
+    if (!near.empty()) return misspelled(hook, near, config, list);
+    return {hook.program, "'" + printable(hook.code) + "' is no known event", "bxhook events"};
+}
+
+HookWarning dangling_link(const std::string& path) {
+    std::error_code error;
+    std::string target = std::filesystem::read_symlink(path, error).string();
+    return {path,
+            "is a link to '" + printable(target) + "', which is not there or cannot be looked at: "
+            "no hook",
+            "ls -l " + shell_word(path)};
 }
 
 HookWarning missing_script(const HookBlock& block, const std::string& hooks_dir) {
@@ -163,6 +207,9 @@ HookSet HookSet::survey(const Config& config) {
     HookSet set;
     ScriptList list = list_scripts(config.hooks_dir);
     set.stamp_ = std::move(list.stamp);
+    for (const std::string& link : list.dangling) {
+        set.warnings_.push_back(dangling_link(absolute_path(config.hooks_dir, link)));
+    }
     std::vector<Hook> asleep;  // known, but nothing that could run
     for (const Script& script : list.scripts) {
         if (!script.valid_name) {
@@ -175,7 +222,7 @@ HookSet HookSet::survey(const Config& config) {
         }
         Hook hook = script_hook(config, script);
         if (script.executable && !is_known(script.code)) {
-            set.warnings_.push_back(unknown_code(hook, config.hooks_dir));
+            set.warnings_.push_back(unknown_code(hook, config, list));
         }
         // A file that is no hook yet: one of a known name, not a README beside the hooks.
         bool meant = script.executable || is_known(script.code) || block_of(config, script.name);
@@ -191,7 +238,7 @@ HookSet HookSet::survey(const Config& config) {
         }
     }
     std::ranges::sort(set.hooks_, {}, &Hook::name);
-    set.twins_ = twins_among(set.hooks_);
+    set.twins_ = twins_among(set.hooks_, config.path);
     for (Hook& hook : asleep) {
         if (!set.find(hook.name)) {
             set.hooks_.insert(std::ranges::lower_bound(set.hooks_, hook.name, {}, &Hook::name),

@@ -83,4 +83,7 @@ struct StartProblem {
 };
 std::optional<StartProblem> start_problem(const Hook& hook, const std::string& hooks_dir);
 
+// What makes PROGRAM, which may not be executed, executable for this process's user.
+std::string make_executable_fix(const std::string& program);
+
 }  // namespace bx

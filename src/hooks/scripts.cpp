@@ -84,10 +84,14 @@ private:
     }
 
     // None for what vanished meanwhile and for links that lead nowhere.
-    std::optional<struct stat> look(const std::string& path) const {
+    std::optional<struct stat> look(const std::string& path) {
         struct stat info {};
-        if (::stat((hooks_dir_ + '/' + path).c_str(), &info) != 0) return std::nullopt;
-        return info;
+        std::string full = hooks_dir_ + '/' + path;
+        if (::stat(full.c_str(), &info) == 0) return info;
+        if (::lstat(full.c_str(), &info) == 0 && S_ISLNK(info.st_mode)) {
+            list_.dangling.push_back(path);
+        }
+        return std::nullopt;
     }
 
     void add(const std::string& path, const std::string& event, const struct stat& info) {

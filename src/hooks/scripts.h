@@ -16,6 +16,7 @@ struct Script {
 
 struct ScriptList {
     std::vector<Script> scripts;  // by path
+    std::vector<std::string> dangling;  // links that lead nowhere, below hooks_dir, by path
     std::string stamp;            // equal when nothing changed in what was looked at
 };
 

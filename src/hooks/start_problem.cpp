@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <array>
@@ -7,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/advice.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "hooks/hooks.h"
@@ -19,9 +21,9 @@ std::string chown_command(const std::string& path) {
     return "chown -h " + std::to_string(::geteuid()) + ' ' + shell_word(path);
 }
 
-// The owner's bit is of no use to a worker who is not the owner.
-std::string chmod_command(const std::string& path, uid_t owner) {
-    return (owner == ::geteuid() ? "chmod u+x " : "chmod a+rx ") + shell_word(path);
+bool is_mounted_noexec(const std::string& path) {
+    struct statvfs system {};
+    return ::statvfs(path.c_str(), &system) == 0 && (system.f_flag & ST_NOEXEC) != 0;
 }
 
 bool is_trusted(uid_t owner) {
@@ -39,8 +41,12 @@ std::optional<std::string> unsafe(const std::string& path) {
     if (!is_trusted(target.st_uid)) {
         return "chown " + std::to_string(::geteuid()) + ' ' + shell_word(path);
     }
-    if ((target.st_mode & (S_IWGRP | S_IWOTH)) != 0) return "chmod go-w " + shell_word(path);
-    return std::nullopt;
+    if ((target.st_mode & (S_IWGRP | S_IWOTH)) == 0) return std::nullopt;
+    // /tmp and its like, which everybody needs as they are.
+    if ((target.st_mode & S_ISVTX) != 0) {
+        return "keep hooks in a directory of their own, and set hooks_dir to it";
+    }
+    return "chmod go-w " + shell_word(path);
 }
 
 std::optional<std::string> unsafe_from(const std::string& hooks_dir, const std::string& program) {
@@ -70,7 +76,7 @@ std::optional<StartProblem> bad_interpreter(const std::string& program) {
     if (interpreter.empty() || ::access(interpreter.c_str(), X_OK) == 0) return std::nullopt;
     StartProblem problem{"bad interpreter '" + printable(interpreter) + "'", ""};
     if (interpreter.ends_with('\r')) {
-        problem.fix = "sed -i 's/\\r$//' " + shell_word(program);
+        problem.fix = sed_command("s/\\r$//", program);
     } else {
         problem.fix = edit_command(program);
     }
@@ -78,6 +84,19 @@ std::optional<StartProblem> bad_interpreter(const std::string& program) {
 }
 
 }  // namespace
+
+std::string make_executable_fix(const std::string& program) {
+    struct stat info {};
+    if (::stat(program.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) {
+        return "ls -ld " + shell_word(program);
+    }
+    if (is_mounted_noexec(program)) {
+        return "its file system is mounted noexec ('findmnt -T " + shell_word(program) +
+               "' shows it): move it to another, and set hooks_dir or run";
+    }
+    // The owner's bit is of no use to a worker who is not the owner.
+    return (info.st_uid == ::geteuid() ? "chmod u+x " : "chmod a+rx ") + shell_word(program);
+}
 
 std::optional<StartProblem> start_problem(const Hook& hook, const std::string& hooks_dir) {
     const std::string& program = hook.program;
@@ -94,7 +113,7 @@ std::optional<StartProblem> start_problem(const Hook& hook, const std::string& h
     if (fix) return StartProblem{"unsafe permissions", *fix};
     if (!S_ISREG(info.st_mode) ||
         ::faccessat(AT_FDCWD, program.c_str(), X_OK, AT_EACCESS) != 0) {
-        return StartProblem{"not executable", chmod_command(program, info.st_uid)};
+        return StartProblem{"not executable", make_executable_fix(program)};
     }
     return bad_interpreter(program);
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/accounts.h"
+#include "base/advice.h"
 #include "base/error.h"
 #include "base/fd.h"
 
@@ -39,7 +40,7 @@ struct stat make_directory(const std::string& dir) {
     if (as_root && parent && parent->st_uid == 0) {
         throw Error("store directory " + quoted(dir) +
                     " is missing and would belong to root: make it for the user the gateway runs "
-                    "as: install -d -m 700 -o USER " + quoted(dir));
+                    "as: " + make_store_directory_command(dir));
     }
     if (::mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST) {
         throw_errno("cannot make store directory " + quoted(dir));
@@ -92,8 +93,8 @@ void become_store_owner(const std::string& seat) {
     }
     if (info.st_uid == 0) {
         throw Error("store directory " + quoted(dir) +
-                    " belongs to root: give it to the user the gateway runs as: chown -R USER: " +
-                    quoted(dir));
+                    " belongs to root: give the user the gateway runs as what is its own: " +
+                    give_directory_command(seat));
     }
     User nameless{"", info.st_uid, info.st_gid, ""};
     become(find_user(info.st_uid).value_or(nameless));
