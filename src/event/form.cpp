@@ -192,10 +192,9 @@ FormError FormError::too_many_fields(std::size_t fields, std::size_t limit) {
                                           std::to_string(limit) + " (limits.fields)"};
 }
 
-FormError FormError::too_deep(std::size_t levels, unsigned limit) {
-    return {Problem::too_deep, "a name of " + std::to_string(levels) +
-                                   " levels is over the limit of " + std::to_string(limit) +
-                                   " (limits.depth)"};
+FormError FormError::too_deep(unsigned limit) {
+    return {Problem::too_deep,
+            "a field is more than " + std::to_string(limit) + " levels deep (limits.depth)"};
 }
 
 FormError FormError::malformed(const std::string& message) {
@@ -253,7 +252,7 @@ void assign_variable(Tree& tree, Slice name, Slice text, unsigned depth) {
     mangle(bytes, begin, open);
     descent.enter_name({begin, open - begin});
     for (unsigned level = 1; open < end && bytes[open] == '['; ++level) {
-        if (level > depth) throw FormError::too_deep(level, depth);
+        if (level > depth) throw FormError::too_deep(depth);
         const Offset close = closing_bracket(bytes, open, end);
         if (close == end) break;
         if (is_append(bytes, open, close)) {

@@ -25,7 +25,7 @@ public:
     enum class Problem { too_many_fields, too_deep, malformed };
     FormError(Problem why, const std::string& message) : Error(message), problem_(why) {}
     static FormError too_many_fields(std::size_t fields, std::size_t limit);
-    static FormError too_deep(std::size_t levels, unsigned limit);
+    static FormError too_deep(unsigned limit);
     static FormError malformed(const std::string& message);
 
     Problem problem() const { return problem_; }

@@ -11,11 +11,79 @@ namespace bx {
 
 namespace {
 
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+// The number, by JSON's grammar, that TEXT begins with; empty when there is none.
+std::string_view number_at(std::string_view text) {
+    const auto digits_end = [text](std::size_t at) {
+        while (at < text.size() && is_digit(text[at])) ++at;
+        return at;
+    };
+    const std::size_t begin = text.starts_with('-') ? 1 : 0;
+    std::size_t end = text.substr(begin).starts_with('0') ? begin + 1 : digits_end(begin);
+    if (end == begin) return {};
+    if (end < text.size() && text[end] == '.') {
+        const std::size_t fraction = digits_end(end + 1);
+        if (fraction > end + 1) end = fraction;
+    }
+    if (end < text.size() && (text[end] == 'e' || text[end] == 'E')) {
+        const bool has_sign =
+            end + 1 < text.size() && (text[end + 1] == '+' || text[end + 1] == '-');
+        const std::size_t from = end + (has_sign ? 2 : 1);
+        const std::size_t exponent = digits_end(from);
+        if (exponent > from) end = exponent;
+    }
+    return text.substr(0, end);
+}
+
+// A double, which the reader makes of each number, has room for it.
+bool is_small(std::string_view number) {
+    const std::size_t e = std::min(number.find_first_of("eE"), number.size());
+    return e < 200 && number.size() - e < 4;  // at most 1e99 times 200 digits
+}
+
+// BODY with every number too large for the reader as a string, which means the same to us; where
+// the quotes were put goes to QUOTES.  A number where a key belongs is left alone: it stays wrong.
+std::string quote_large_numbers(std::string_view body, std::vector<std::size_t>& quotes) {
+    std::string out;
+    std::size_t copied = 0;
+    for (std::size_t at = 0; at < body.size();) {
+        if (body[at] == '"') {
+            for (++at; at < body.size() && body[at] != '"'; ++at) {
+                if (body[at] == '\\') ++at;
+            }
+            ++at;
+            continue;
+        }
+        const std::string_view number = number_at(body.substr(at));
+        if (number.empty() || is_small(number)) {
+            at += std::max<std::size_t>(number.size(), 1);
+            continue;
+        }
+        const std::size_t end = at + number.size();
+        const std::size_t next = body.find_first_not_of(" \t\r\n", end);
+        if (next == body.npos || body[next] != ':') {
+            out.append(body.substr(copied, at - copied));
+            quotes.push_back(out.size());
+            out.append("\"").append(number);
+            quotes.push_back(out.size());
+            out.append("\"");
+            copied = end;
+        }
+        at = end;
+    }
+    return out.append(body.substr(std::min(copied, body.size())));
+}
+
 // Of the containers that are open, where each stands and which index its next element gets.
 // A value without content (null, an empty container) is dropped, and so is what holds nothing else.
 class JsonReader : public nlohmann::json_sax<nlohmann::json> {
 public:
-    JsonReader(Tree& tree, const FormLimits& limits) : tree_(tree), limits_(limits) {}
+    // QUOTES are where quotes were put into the body.
+    JsonReader(Tree& tree, const FormLimits& limits, const std::vector<std::size_t>& quotes)
+        : tree_(tree), limits_(limits), quotes_(quotes) {}
 
     bool null() override {
         tree_.drop(next_value());
@@ -52,17 +120,15 @@ public:
     }
 
     bool parse_error(std::size_t position, const std::string&,
-                     const nlohmann::detail::exception& error) override {
+                     const nlohmann::detail::exception&) override {
         // The library's own text quotes the body, which may hold a secret.
-        const bool number = error.id == number_overflow;
-        throw FormError::malformed(
-            std::string(number ? "a number out of range" : "a syntax error") +
-            " in the JSON body at byte " + std::to_string(position));
+        const auto added =
+            static_cast<std::size_t>(std::ranges::lower_bound(quotes_, position) - quotes_.begin());
+        throw FormError::malformed("a syntax error in the JSON body at byte " +
+                                   std::to_string(position - added));
     }
 
 private:
-    static constexpr int number_overflow = 406;  // nlohmann's out_of_range: past a double
-
     struct Container {
         Place place;
         bool is_list;
@@ -83,7 +149,7 @@ private:
             return true;
         }
         if (containers_.size() > limits_.depth) {
-            throw FormError::too_deep(containers_.size(), limits_.depth);
+            throw FormError::too_deep(limits_.depth);
         }
         const Place place = next_value();
         if (!tree_.is_fresh(place)) tree_.clear(place);  // the last of a repeated key wins
@@ -117,6 +183,7 @@ private:
 
     Tree& tree_;
     const FormLimits& limits_;
+    const std::vector<std::size_t>& quotes_;
     std::vector<Container> containers_;
     Tree::Slice key_;
     std::size_t fields_ = 0;
@@ -134,8 +201,10 @@ Tree decode_json(const std::string& body, const FormLimits& limits) {
     const auto commas = static_cast<std::size_t>(std::count(body.begin(), body.end(), ','));
     tree.reserve(std::min(commas, limits.fields) + 1);
     tree.buffer().reserve(body.size());
-    JsonReader reader(tree, limits);
-    nlohmann::json::sax_parse(body, &reader);
+    std::vector<std::size_t> quotes;
+    const std::string readable = quote_large_numbers(body, quotes);
+    JsonReader reader(tree, limits, quotes);
+    nlohmann::json::sax_parse(readable, &reader);
     return tree;
 }
 

@@ -1,8 +1,9 @@
 // Multipart bodies (RFC 7578): cgicc reads them and stays in this file.
 //
 // cgicc finds boundaries in the middle of lines, loses parts without a word when the end is
-// missing, and takes a name from any header.  So the body's shape is checked first, more strictly
-// than PHP would (main/rfc1867.c), and what cgicc has read must be what the check saw.
+// missing, takes a name from any header and only in quotes.  So the body's shape is checked first,
+// more strictly than PHP would (main/rfc1867.c), cgicc is given each part with its name alone, and
+// what it has read must be what the check saw.
 #include <cgicc/CgiInput.h>
 #include <cgicc/Cgicc.h>
 
@@ -51,7 +52,9 @@ std::string boundary_of(std::string_view content_type) {
     } else {
         text = text.substr(0, text.find_first_of(",;"));
     }
-    if (!is_boundary(text)) throw bad("its boundary is not one of RFC 2046");
+    if (!is_boundary(text)) {
+        throw bad("its boundary is not 1 to 70 letters, digits, '()+_,-./:=? and inner blanks");
+    }
     return std::string(text);
 }
 
@@ -62,11 +65,16 @@ void for_each_part(std::string_view body, const std::string& delimiter, Part par
     std::size_t begin = body.npos;  // of the open part
     bool closed = false;
     for (std::size_t at = 0; (at = body.find(delimiter, at)) != body.npos; at = begin) {
+        const std::string_view before = body.substr(0, at);
         const std::string_view after = body.substr(at + delimiter.size());
-        const bool starts_line = at == 0 || body.substr(0, at).ends_with(crlf);
+        const bool starts_line = before.empty() || before.ends_with(crlf);
         const bool closes = after == "--" || after.starts_with("--\r\n");
         if (closed || !starts_line || !(closes || after.starts_with(crlf))) {
-            throw bad("a boundary out of place at byte " + std::to_string(at));
+            const bool only_lf = (!starts_line && before.ends_with('\n')) ||
+                                 after.starts_with('\n') || after.starts_with("--\n");
+            throw bad((only_lf ? "a line with a boundary does not begin and end with CRLF, at byte "
+                               : "a boundary out of place at byte ") +
+                      std::to_string(at));
         }
         if (begin != body.npos) {
             if (at < begin + crlf.size()) throw bad("a part without headers");
@@ -78,18 +86,30 @@ void for_each_part(std::string_view body, const std::string& delimiter, Part par
     if (!closed) throw bad("the final boundary is missing");
 }
 
-// Of a Content-Disposition: the name.  It must be in double quotes, without a backslash; about
-// other quoting PHP and cgicc do not agree.
+std::string_view trimmed(std::string_view text) {
+    text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+    return text.substr(0, text.find_last_not_of(" \t") + 1);
+}
+
+// Of a Content-Disposition: the name.  It is in double quotes, or without quotes and blanks; a
+// backslash and other quotes are refused, since not all clients that write them mean what PHP
+// reads.
 std::string_view disposition_name(std::string_view disposition) {
-    const FormError unreadable = bad("a part's name cannot be read");
+    const FormError unreadable =
+        bad("a part's name or header cannot be read: write name=\"...\" without a backslash or "
+            "quote in it");
     std::string_view name;
     while (!disposition.empty()) {
         // A piece up to its ';', of which the end may be a quoted value.
         const std::size_t stop = std::min(disposition.find_first_of(";\"'\\"), disposition.size());
-        std::string_view piece = disposition.substr(0, stop);
+        const std::string_view piece = disposition.substr(0, stop);
         disposition.remove_prefix(stop);
-        std::string_view value;
-        if (disposition.starts_with('"') && piece.ends_with('=')) {
+        const std::size_t equals = std::min(piece.find('='), piece.size());
+        const std::size_t begin = std::min(piece.find_first_not_of('=', equals), piece.size());
+        std::string_view value = trimmed(piece.substr(begin));
+        const bool is_quoted =
+            disposition.starts_with('"') && equals < piece.size() && begin == piece.size();
+        if (is_quoted) {
             const std::size_t quote = disposition.find_first_of("\"\\", 1);
             if (quote == disposition.npos || disposition[quote] == '\\') throw unreadable;
             value = disposition.substr(1, quote - 1);
@@ -98,21 +118,26 @@ std::string_view disposition_name(std::string_view disposition) {
         if (!disposition.empty() && !disposition.starts_with(';')) throw unreadable;
         disposition.remove_prefix(std::min<std::size_t>(1, disposition.size()));
 
-        piece.remove_prefix(std::min(piece.find_first_not_of(" \t"), piece.size()));
-        const std::string_view key = piece.substr(0, piece.find('='));
+        std::string_view key = piece.substr(0, equals);
+        key.remove_prefix(std::min(key.find_first_not_of(" \t"), key.size()));
         if (equal_ignoring_case(key, "filename") || equal_ignoring_case(key, "filename*")) {
             throw bad("a part is a file");
         }
         if (!equal_ignoring_case(key, "name")) continue;
         if (value.empty()) throw bad("a part without a name");
+        if (!is_quoted && value.find_first_of(" \t") != value.npos) throw unreadable;
         name = value;
     }
     if (name.empty()) throw bad("a part without a name");
     return name;
 }
 
-// The name of the field in PART, from its headers.
-std::string_view part_name(std::string_view part) {
+struct Field {
+    std::string_view name;
+    std::string_view value;
+};
+
+Field read_part(std::string_view part) {
     const std::size_t end = part.find(end_of_headers);
     if (end == part.npos || end == 0) throw bad("a part without headers");
     std::string_view headers = part.substr(0, end + crlf.size());
@@ -130,7 +155,18 @@ std::string_view part_name(std::string_view part) {
             disposition = line;
         }
     }
-    return disposition_name(disposition);
+    return {disposition_name(disposition), part.substr(end + end_of_headers.size())};
+}
+
+// FIELDS as a body that cgicc reads as it is meant.
+std::string plain_body(const std::vector<Field>& fields, const std::string& delimiter) {
+    std::string body;
+    for (const Field& field : fields) {
+        body.append(delimiter).append("\r\nContent-Disposition: form-data; name=\"");
+        body.append(field.name).append("\"\r\n\r\n").append(field.value).append(crlf);
+    }
+    // The last CRLF may be left out of a body (RFC 2046), but cgicc would lose the last part.
+    return body.append(delimiter).append("--\r\n");
 }
 
 // What cgicc asks for: a request with this body and boundary.
@@ -139,13 +175,9 @@ public:
     BodyInput(std::string_view body, std::string_view boundary)
         : body_(body), boundary_(boundary) {}
 
-    // The last CRLF may be left out of a body (RFC 2046), but cgicc would lose the last part.
-    std::size_t size() const { return body_.size() + crlf.size(); }
-
     std::size_t read(char* out, std::size_t length) override {
-        if (length != size()) return 0;
+        if (length != body_.size()) return 0;
         std::memcpy(out, body_.data(), body_.size());
-        std::memcpy(out + body_.size(), crlf.data(), crlf.size());
         return length;
     }
 
@@ -153,7 +185,7 @@ public:
         const std::string_view variable = name;
         if (variable == "REQUEST_METHOD") return "POST";
         if (variable == "CONTENT_TYPE") return "multipart/form-data; boundary=" + boundary_;
-        if (variable == "CONTENT_LENGTH") return std::to_string(size());
+        if (variable == "CONTENT_LENGTH") return std::to_string(body_.size());
         return {};
     }
 
@@ -183,23 +215,24 @@ Tree decode_multipart(const std::string& body, std::string_view content_type,
     std::size_t parts = 0;
     for_each_part(body, delimiter, [&parts](std::string_view) { ++parts; });
     if (parts > limits.fields) throw FormError::too_many_fields(parts, limits.fields);
-    std::vector<std::string_view> names;
+    std::vector<Field> fields;
     for_each_part(body, delimiter,
-                  [&names](std::string_view part) { names.push_back(part_name(part)); });
+                  [&fields](std::string_view part) { fields.push_back(read_part(part)); });
 
-    BodyInput input(body, boundary);
+    const std::string plain = plain_body(fields, delimiter);
+    BodyInput input(plain, boundary);
     const cgicc::Cgicc form = read_body(input);
-    const std::vector<cgicc::FormEntry>& fields = form.getElements();
+    const std::vector<cgicc::FormEntry>& entries = form.getElements();
     const bool as_checked = std::equal(
-        fields.begin(), fields.end(), names.begin(), names.end(),
-        [](const auto& field, std::string_view name) { return field.getName() == name; });
-    if (fields.empty() || !as_checked) throw bad("it cannot be read");
+        entries.begin(), entries.end(), fields.begin(), fields.end(),
+        [](const auto& entry, const Field& field) { return entry.getName() == field.name; });
+    if (entries.empty() || !as_checked) throw bad("it cannot be read");
 
-    tree.reserve(fields.size());
+    tree.reserve(entries.size());
     tree.buffer().reserve(body.size());
-    for (const cgicc::FormEntry& field : fields) {
-        const Tree::Slice name = tree.add_text(field.getName());
-        const Tree::Slice text = tree.add_text(field.getValue());
+    for (const cgicc::FormEntry& entry : entries) {
+        const Tree::Slice name = tree.add_text(entry.getName());
+        const Tree::Slice text = tree.add_text(entry.getValue());
         assign_variable(tree, name, text, limits.depth);
     }
     return tree;

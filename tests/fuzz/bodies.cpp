@@ -252,7 +252,7 @@ std::string Bodies::part(std::string_view boundary) {
     std::string part = "--" + std::string(boundary) + (chance(60) ? "\n" : "\r\n");
     if (chance(5)) part += any(headers());
     part += chance(4) ? any(dispositions()) : dispositions().front();
-    const std::string_view quote = chance(40) ? "" : chance(40) ? "'" : "\"";
+    const std::string_view quote = chance(8) ? "" : chance(40) ? "'" : "\"";
     part += std::string(quote) + (chance(8) ? soup(1 + below(4)) : name()) + std::string(quote);
     if (chance(20)) part += "; filename=\"\"";
     if (chance(20)) part += "; x=" + soup(2);

@@ -177,13 +177,13 @@ BOOST_AUTO_TEST_CASE(refuses_more_levels_than_the_limit) {
     for (const std::string body :
          {"a[b][c][d]=1", "a[][][]=1", "a[b][c][=1", "a[b][__Host-x][c]"}) {
         BOOST_TEST(refusal(FormError::Problem::too_deep, [&] { from_form(body, two); }) ==
-                   "a name of 3 levels is over the limit of 2 (limits.depth)");
+                   "a field is more than 2 levels deep (limits.depth)");
     }
     BOOST_TEST(from_form("a" + repeated("[b]", 64) + "=1") ==
                R"({"a":)" + repeated(R"({"b":)", 64) + R"("1")" + repeated("}", 65));
     BOOST_TEST(refusal(FormError::Problem::too_deep, [] {
                    from_form("a" + repeated("[b]", 65) + "=1");
-               }) == "a name of 65 levels is over the limit of 64 (limits.depth)");
+               }) == "a field is more than 64 levels deep (limits.depth)");
 }
 
 BOOST_AUTO_TEST_CASE(takes_the_media_type_up_to_its_first_delimiter) {
@@ -218,6 +218,18 @@ BOOST_AUTO_TEST_CASE(keeps_the_literal_text_of_scalars) {
         R"({"a":"1","b":"-0","c":"1.50","d":"1e2","e":"1","f":"0","g":"xА\n","h":"-7"})");
     BOOST_TEST(from_json(R"({"a":123456789012345678901234567890,"b":18446744073709551615})") ==
                R"({"a":"123456789012345678901234567890","b":"18446744073709551615"})");
+}
+
+BOOST_AUTO_TEST_CASE(keeps_numbers_of_any_size) {
+    const std::string digits(100'000, '7');
+    for (const std::string& number :
+         {"1e999"s, "-1E+99999"s, "0.5e-99999"s, "1e308"s, "1e309"s, digits, "-" + digits,
+          "0." + digits, digits + "." + digits + "e" + digits}) {
+        BOOST_TEST(from_json("{\"x\":[1,\"1e9999\\\"\"],\"a\" : [" + number + " , " + number +
+                             "],\"b\":" + number + "}") == R"({"x":["1","1e9999\""],"a":[")" +
+                                                               number + R"(",")" + number +
+                                                               R"("],"b":")" + number + "\"}");
+    }
 }
 
 BOOST_AUTO_TEST_CASE(drops_what_a_form_cannot_say) {
@@ -267,7 +279,14 @@ BOOST_AUTO_TEST_CASE(refuses_what_is_no_object) {
                                              "{\"a\":\"\xff\"}",
                                              "{\"a\":\"\\ud800\"}",
                                              "{\"a\":NaN}",
-                                             "{\"a\":1e999}",
+                                             "1e999",
+                                             "{\"a\":1e9999.5}",
+                                             "{\"a\":01e9999}",
+                                             "{\"a\":+1e9999}",
+                                             "{\"a\":1e9999x}",
+                                             "{\"a\":1e9999 1e9999}",
+                                             "{1e9999:1}",
+                                             "{\"a\":1,1e9999 : 1}",
                                              "{\"a\":\"\n\"}",
                                              "{\"a\\u0000b\":1}",
                                              "{}\0x"s,
@@ -287,6 +306,11 @@ BOOST_AUTO_TEST_CASE(never_quotes_the_body_in_its_error) {
         refusal(FormError::Problem::malformed, [] { from_json(R"({"token":"S3CRET" "x"})"); });
     BOOST_TEST(said.find("S3CRET") == said.npos);
     BOOST_TEST(said.find("at byte") != said.npos);
+    for (const std::string before : {"", R"("a":1e9,)", R"("a":1e999,"b":[1e999,-1e999],)"}) {
+        const std::string body = "{" + before + "x";
+        BOOST_TEST(refusal(FormError::Problem::malformed, [&] { from_json(body); }) ==
+                   "a syntax error in the JSON body at byte " + std::to_string(body.size()));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(applies_the_limits_of_json_as_it_reads) {
@@ -301,10 +325,10 @@ BOOST_AUTO_TEST_CASE(applies_the_limits_of_json_as_it_reads) {
     }
     BOOST_TEST(refusal(FormError::Problem::too_deep, [&] {
                    from_json(R"({"a":{"b":{"c":{}}}})", three);
-               }) == "a name of 3 levels is over the limit of 2 (limits.depth)");
+               }) == "a field is more than 2 levels deep (limits.depth)");
     BOOST_TEST(refusal(FormError::Problem::too_deep, [] {
                    from_json("{\"a\":" + repeated("[", 100000));
-               }) == "a name of 65 levels is over the limit of 64 (limits.depth)");
+               }) == "a field is more than 64 levels deep (limits.depth)");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -352,6 +376,42 @@ BOOST_AUTO_TEST_CASE(takes_the_boundary_as_php_does) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(takes_a_name_without_quotes_as_php_does) {
+    for (const std::string_view disposition :
+         {"form-data; name=a", "form-data; name=a ; x=y", "form-data;name= a\t",
+          "attachment; NAME=a", "form-data; name=\"b\"; name=a", "form-data; name=b; name=\"a\"",
+          "form-data; x=b c; name=a", "form-data; name==a"}) {
+        const std::string header = "Content-Disposition: " + std::string(disposition);
+        BOOST_TEST_CONTEXT(header) {
+            BOOST_TEST(from_multipart(part(header, "1") + "--XX--") == R"({"a":"1"})");
+        }
+    }
+    BOOST_TEST(from_multipart(part("Content-Disposition: form-data; name=a[b][]", "1") +
+                              part("Content-Disposition: form-data; name=a[b][]", "2") +
+                              part("Content-Disposition: form-data; name=\xd0\x90.=,:/", "3") +
+                              "--XX--") == R"({"a":{"b":["1","2"]},"А_=,:/":"3"})");
+    // A name elsewhere is none.
+    BOOST_TEST(from_multipart(part("X: name=\"b\"\r\nContent-Disposition: form-data; name=a\r\n"
+                                   "Content-Type: text/plain; name=\"c\"",
+                                   "1") +
+                              "--XX--") == R"({"a":"1"})");
+}
+
+BOOST_AUTO_TEST_CASE(says_what_multipart_it_wants) {
+    const std::string lf = "--XX\nContent-Disposition: form-data; name=\"a\"\n\n1\n--XX--\n";
+    BOOST_TEST(malformed_multipart(lf).find("CRLF, at byte 0") != std::string::npos);
+    BOOST_TEST(malformed_multipart(field("a", "1\n--XX") + "--XX--").find("CRLF, at byte 5") !=
+               std::string::npos);
+    const std::string quotes = part("Content-Disposition: form-data; name='a'", "1") + "--XX--";
+    BOOST_TEST(malformed_multipart(quotes).find("write name=\"...\"") != std::string::npos);
+    for (const std::string& boundary :
+         {std::string(71, 'X'), std::string("a;b"), std::string("X ")}) {
+        BOOST_TEST(malformed_multipart("--" + boundary + "\r\n",
+                                       "multipart/form-data; boundary=\"" + boundary + '"')
+                       .find("1 to 70 letters") != std::string::npos);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(refuses_bodies_that_cannot_be_read_for_certain) {
     const std::string good = field("z", "26");
     const std::vector<std::string> bodies = {
@@ -377,12 +437,16 @@ BOOST_AUTO_TEST_CASE(refuses_bodies_that_cannot_be_read_for_certain) {
         part("Content-Type: text/plain", "1") + good + "--XX--",
         part("Content-Disposition: form-data", "1") + good + "--XX--",
         part("Content-Disposition : form-data; name=\"a\"", "1") + good + "--XX--",
-        part("Content-Disposition: form-data; name=a", "1") + good + "--XX--",
         part("Content-Disposition: form-data; name='a'", "1") + good + "--XX--",
+        part("Content-Disposition: form-data; name==", "1") + good + "--XX--",
+        part("Content-Disposition: form-data; name=a=\"b\"", "1") + good + "--XX--",
+        part("Content-Disposition: form-data; name=a b", "1") + good + "--XX--",
+        part("Content-Disposition: form-data; name=a\"b", "1") + good + "--XX--",
+        part("Content-Disposition: form-data; name=a'b", "1") + good + "--XX--",
+        part("Content-Disposition: form-data; name=a\\b", "1") + good + "--XX--",
+        part("Content-Disposition: form-data; name=a; filename=b", "1") + good + "--XX--",
         part("Content-Disposition: form-data; name = \"a\"", "1") + good + "--XX--",
         part("Content-Disposition: form-data; name= \"a\"", "1") + good + "--XX--",
-        part("Content-Disposition: form-data; NAME=\"a\"", "1") + good + "--XX--",
-        part("Content-Disposition: form-data; name=\"a\"; name=\"b\"", "1") + good + "--XX--",
         part("Content-Disposition: form-data; q='; name=\"a\"; r=' ; name='b'", "1") + "--XX--",
         part("Content-Disposition: form-data; name=\"a\"; name=", "1") + "--XX--",
         part("Content-Disposition: form-data; name=\"a\"; name", "1") + "--XX--",
@@ -390,7 +454,6 @@ BOOST_AUTO_TEST_CASE(refuses_bodies_that_cannot_be_read_for_certain) {
         part("Content-Disposition: ;'; name=\"a\"", "1") + "--XX--",
         part("Content-Disposition: form-data; name=\"a\" b=\"; \"", "1") + "--XX--",
         part("Content-Disposition: form-data;\r\n name=\"a\"", "1") + good + "--XX--",
-        part("X: name=\"b\"\r\nContent-Disposition: form-data; name=\"a\"", "1") + good + "--XX--",
         part("Content-Disposition: form-data; name=\"a\"\r\nContent-Disposition: x; name=\"b\"",
              "1") +
             "--XX--",
@@ -420,7 +483,7 @@ BOOST_AUTO_TEST_CASE(applies_the_limits_to_parts) {
                }) == "3 fields are over the limit of 2 (limits.fields)");
     BOOST_TEST(refusal(FormError::Problem::too_deep, [&] {
                    from_multipart(field("a[b][c]", "1") + "--XX--", xx_type, two);
-               }) == "a name of 2 levels is over the limit of 1 (limits.depth)");
+               }) == "a field is more than 1 levels deep (limits.depth)");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
