@@ -55,6 +55,8 @@ std::string cgi_response(const Answer& answer) {
     std::string text = "Status: " + std::to_string(answer.status) + " ";
     text.append(phrase(answer.status)).append("\r\nContent-Type: ").append(answer.content_type);
     text.append("\r\nContent-Length: ").append(std::to_string(answer.body.size())).append("\r\n");
+    // A cache that kept one would answer for a gateway that is stopped.
+    text.append("Cache-Control: no-store\r\n");
     text.append(answer.extra_headers).append("\r\n");
     if (!answer.head) text += answer.body;
     return text;

@@ -115,8 +115,9 @@ def parse_cgi(output):
     """An Answer from what a CGI program printed."""
     head, _, body = output.partition(b"\r\n\r\n")
     headers = [tuple(line.decode().split(": ", 1)) for line in head.split(b"\r\n") if line]
-    status = dict((n.lower(), v) for n, v in headers).get("status", "200")
-    return Answer(int(status.split()[0]), headers, body)
+    answer = Answer(int(dict((n.lower(), v) for n, v in headers)["status"].split()[0]), headers, body)
+    assert answer.headers["cache-control"] == "no-store", answer
+    return answer
 
 
 class FastCgi:
