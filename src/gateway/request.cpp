@@ -13,9 +13,10 @@ Request request_from(const MetaVariables& variable) {
     request.method = text("REQUEST_METHOD");
     request.content_type = text("CONTENT_TYPE");
     request.remote_addr = text("REMOTE_ADDR");
-    // nginx sends it empty when it does not know (fastcgi_request_buffering off).
+    // A server that does not know the length sends it empty (nginx with fastcgi_request_buffering
+    // off) or as -1 (Caddy).
     std::string length = text("CONTENT_LENGTH");
-    if (!length.empty()) request.content_length = std::move(length);
+    if (!length.empty() && length != "-1") request.content_length = std::move(length);
     return request;
 }
 
