@@ -29,7 +29,7 @@ bool is_stdin_ready(int patience = 0) {
 void read_body(Request& request, std::size_t limit) {
     std::size_t expected = request.content_length ? declared_length(request).value_or(0) : limit;
     std::array<char, 65536> chunk;
-    while (request.body.size() < limit) {
+    while (!request.cut) {
         bool enough = request.body.size() >= expected;
         if (enough && !is_stdin_ready()) return;
         std::size_t wanted = enough ? 1 : std::min(expected, limit) - request.body.size();
@@ -38,6 +38,7 @@ void read_body(Request& request, std::size_t limit) {
         if (got < 0) request.broken = true;
         if (got <= 0) return;
         request.body.append(chunk.data(), static_cast<std::size_t>(got));
+        request.cut = request.body.size() >= limit;
         if (enough) return;
     }
 }

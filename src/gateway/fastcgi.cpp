@@ -32,6 +32,7 @@ Request FastcgiDecoder::decode(RawRequest raw) {
     Request request =
         request_from([this](const char* name) { return FCGX_GetParam(name, variables_.data()); });
     request.body = std::move(raw.body);
+    request.cut = raw.cut;
     return request;
 }
 

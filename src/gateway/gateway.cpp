@@ -119,7 +119,8 @@ Gateway::Verdict Gateway::judge(Request& request) {
 
 Gateway::Verdict Gateway::judge_event(Request& request) {
     if (!config_) return Verdict::unavailable("no valid config: " + file_.error());
-    if (request.body.size() > config_->limits.body) {
+    // The limit may have been another when the body was read.
+    if (request.cut || request.body.size() > config_->limits.body) {
         return Verdict::refused(413, "too_large",
                                 "the body is larger than limits.body, " +
                                     std::to_string(config_->limits.body) + " bytes");

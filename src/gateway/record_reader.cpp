@@ -10,7 +10,11 @@ namespace {
 constexpr std::uint8_t version = 1;
 constexpr std::uint16_t responder = 1;
 constexpr std::uint8_t keep_connection = 1;
-constexpr std::uint8_t cannot_multiplex = 1;  // protocolStatus of END_REQUEST
+// The protocolStatus of END_REQUEST.
+constexpr std::uint8_t request_complete = 0;
+constexpr std::uint8_t cannot_multiplex = 1;
+constexpr std::uint8_t unknown_role = 3;
+constexpr std::size_t asked_limit = 512;  // bytes of GET_VALUES looked at: all names have 44
 // A peer that asks without end and reads no answer is not to fill our memory.
 constexpr std::size_t replies_limit = 4096;
 
@@ -32,6 +36,22 @@ bool take_length(std::string_view& params, std::size_t& length) {
     for (std::size_t i = 1; i < size; ++i) length = length << 8 | byte(params, i);
     params.remove_prefix(size);
     return true;
+}
+
+// The answer to GET_VALUES: those of the names that were asked and are known.
+std::string values_for(std::string_view asked, std::size_t connections) {
+    std::string values;
+    auto add = [&values](std::string_view name, std::string_view value) {
+        values += static_cast<char>(name.size());
+        values += static_cast<char>(value.size());
+        values.append(name).append(value);
+    };
+    for (NameValue pair; take_name_value(asked, pair);) {
+        bool counts = pair.name == "FCGI_MAX_CONNS" || pair.name == "FCGI_MAX_REQS";
+        if (counts) add(pair.name, std::to_string(connections));
+        if (pair.name == "FCGI_MPXS_CONNS") add(pair.name, "0");
+    }
+    return values;
 }
 
 }  // namespace
@@ -117,7 +137,6 @@ void RecordReader::begin_record() {
     }
     if (is_ours()) {
         switch (header_.type) {
-            case record::abort_request: return fail("aborted by the web server");
             case record::params:
                 if (params_done_) return fail("PARAMS after their end");
                 if (request_.params.size() + left_ > params_limit) return fail("too many PARAMS");
@@ -141,9 +160,13 @@ std::size_t RecordReader::take_content(std::string_view data, std::size_t body_l
         collected_ += part.size();
     } else if (is_ours() && header_.type == record::params) {
         request_.params.append(part);
-    } else if (is_ours() && header_.type == record::standard_input) {
+    } else if (is_ours() && header_.type == record::standard_input && !request_.cut) {
+        // Once cut it stays so: a limit that grows meanwhile would leave a hole.
         request_.body.append(
             part.substr(0, body_limit - std::min(body_limit, request_.body.size())));
+        request_.cut = request_.body.size() >= body_limit;
+    } else if (header_.id == 0 && header_.type == record::get_values) {
+        asked_.append(part.substr(0, asked_limit - asked_.size()));
     }
     left_ -= part.size();
     if (left_ == 0) end_record();
@@ -158,19 +181,15 @@ void RecordReader::end_record() {
         return;
     }
     stage_ = Stage::header;
-    if (header_.id == 0) {
-        // Management (4): of GET_VALUES we know no name, and those are left out of the result.
-        const std::string unknown{static_cast<char>(header_.type), 0, 0, 0, 0, 0, 0, 0};
-        bool asked = header_.type == record::get_values;
-        return asked ? reply(record::get_values_result, 0, {})
-                     : reply(record::unknown_type, 0, unknown);
-    }
+    if (header_.id == 0) return end_management();
     if (header_.type == record::begin_request) {
-        if (!active_) return begin_request();
-        return reply(record::end_request, header_.id,
-                     std::string{0, 0, 0, 0, cannot_multiplex, 0, 0, 0});
+        return active_ ? reply_end(header_.id, cannot_multiplex) : begin_request();
     }
-    if (!is_ours() || header_.content > 0) return;
+    if (!is_ours()) return;
+    if (header_.type == record::abort_request) {
+        return refuse(request_complete, "aborted by the web server");
+    }
+    if (header_.content > 0) return;
     if (header_.type == record::params) {
         params_done_ = true;
         if (!are_complete_params(request_.params)) fail("truncated PARAMS");
@@ -182,15 +201,37 @@ void RecordReader::end_record() {
 void RecordReader::begin_request() {
     std::string_view content(small_.data(), small_.size());
     collected_ = 0;
-    if (two_bytes(content, 0) != responder) return fail("not the role of a responder");
-    active_ = true;
     request_.id = header_.id;
     request_.keep = (byte(content, 2) & keep_connection) != 0;
+    if (two_bytes(content, 0) != responder) {
+        return refuse(unknown_role, "not the role of a responder");
+    }
+    active_ = true;
+}
+
+void RecordReader::end_management() {
+    if (header_.type == record::get_values) {
+        return reply(record::get_values_result, 0,
+                     values_for(std::exchange(asked_, {}), connections_));
+    }
+    reply(record::unknown_type, 0,
+          std::string{static_cast<char>(header_.type), 0, 0, 0, 0, 0, 0, 0});
 }
 
 void RecordReader::reply(std::uint8_t type, std::uint16_t id, std::string_view content) {
     append_record(replies_, type, id, content);
     if (replies_.size() > replies_limit) fail("too many management records");
+}
+
+void RecordReader::reply_end(std::uint16_t id, std::uint8_t protocol_status) {
+    const auto status = static_cast<char>(protocol_status);
+    reply(record::end_request, id, std::string{0, 0, 0, 0, status, 0, 0, 0});
+}
+
+void RecordReader::refuse(std::uint8_t protocol_status, std::string_view problem) {
+    state_ = State::refused;
+    problem_ = problem;
+    reply_end(request_.id, protocol_status);
 }
 
 void RecordReader::fail(std::string_view problem) {

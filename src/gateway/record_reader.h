@@ -21,6 +21,7 @@ struct RawRequest {
     bool keep = false;     // the connection is to stay open after the answer
     std::string params;    // name-value pairs as they came (3.4), complete and within the limit
     std::string body;      // the STDIN stream, cut at the body limit
+    bool cut = false;      // it reached that limit
 };
 
 class RecordReader {
@@ -33,18 +34,23 @@ public:
         idle,      // between two requests
         partial,   // a request has begun
         complete,  // take_request() is due
-        broken,    // not FastCGI, or aborted: problem() says why; nothing more is taken
+        refused,   // take_request() is due, and END_REQUEST is among the replies: aborted by the
+                   // web server, or for a role that is not ours; problem() says which
+        broken,    // not FastCGI: problem() says why; nothing more is taken
     };
 
-    // Takes bytes from DATA until a request is complete (or the stream broken); gives how many.
-    // Of a body only BODY_LIMIT bytes are kept.
+    // CONNECTIONS is what a web server is told that asks how many it may open.
+    explicit RecordReader(std::size_t connections) : connections_(connections) {}
+
+    // Takes bytes from DATA until a request is complete or refused, or the stream broken; gives how
+    // many.  Of a body only BODY_LIMIT bytes are kept.
     std::size_t take(std::string_view data, std::size_t body_limit);
 
     State state() const { return state_; }
     std::string_view problem() const { return problem_; }
     // Bytes held for the request so far.
     std::size_t size() const { return request_.params.size() + request_.body.size(); }
-    // Hands over the complete request; idle again.
+    // Hands over the complete request, or what there is of a refused one; idle again.
     RawRequest take_request();
     // Records that are to be sent to the peer now: answers to management records, and to a second
     // request on this connection while the first is under way.  Often empty.
@@ -64,10 +70,14 @@ private:
     void begin_record();   // its header is known
     void end_record();     // its content has been taken
     void begin_request();
+    void end_management();
     void reply(std::uint8_t type, std::uint16_t id, std::string_view content);
+    void reply_end(std::uint16_t id, std::uint8_t protocol_status);
+    void refuse(std::uint8_t protocol_status, std::string_view problem);
     void fail(std::string_view problem);
     bool is_ours() const { return active_ && header_.id == request_.id; }
 
+    std::size_t connections_;
     State state_ = State::idle;
     std::string_view problem_;
     Stage stage_ = Stage::header;
@@ -78,6 +88,7 @@ private:
     bool active_ = false;          // BEGIN_REQUEST was seen
     bool params_done_ = false;
     RawRequest request_;
+    std::string asked_;  // the content of GET_VALUES, as far as it is looked at
     std::string replies_;
 };
 

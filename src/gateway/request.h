@@ -10,9 +10,10 @@ namespace bx {
 struct Request {
     std::string method;
     std::string content_type;
-    std::optional<std::string> content_length;  // the header as it came; none: absent or empty
+    std::optional<std::string> content_length;  // the header as it came; none: unknown
     std::string remote_addr;
-    std::string body;     // at most Gateway::body_limit(); as long as that: it is too large
+    std::string body;     // at most Gateway::body_limit()
+    bool cut = false;     // the body is as long as that limit was, or was longer
     bool broken = false;  // the body ended or failed before its end
 };
 
@@ -22,7 +23,7 @@ using MetaVariables = std::function<const char*(const char* name)>;
 // The request without its body.
 Request request_from(const MetaVariables& variable);
 
-// CONTENT_LENGTH as a number; none when it is absent or no decimal number.
+// CONTENT_LENGTH as a number; none when it is unknown or not a decimal number.
 std::optional<std::size_t> declared_length(const Request& request);
 
 }  // namespace bx

@@ -24,8 +24,11 @@ constexpr std::size_t buffer_size = 64 * 1024;
 // Reads of one connection in one turn: a fast peer with a large body does not hold up the others.
 constexpr int reads_per_turn = 4;
 // One whose request has been on its way for longer may have to go when others wait for its place:
-// when all connections are taken, or all that may hold a large body.
+// when all connections are taken, or all memory for large bodies.
 constexpr Millis slow_request = 5 * second;
+// Bytes a millisecond that a large body must bring, after a second, when others wait for its
+// memory.
+constexpr Millis least_rate = 64;
 constexpr Millis retry_accept = 100;  // after running out of file descriptors
 constexpr Millis tend_every = second;
 // Commits of this length, two and more, are worth a wait for those who would make the next one.
@@ -39,6 +42,11 @@ bool has_unread(int fd) {
     return ::recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
+bool has_input(int fd) {
+    pollfd in{.fd = fd, .events = POLLIN, .revents = 0};
+    return ::poll(&in, 1, 0) > 0;
+}
+
 // accept() can also report what became of one connection, and what the machine is short of.
 bool is_listener_broken(int error) {
     return error == EBADF || error == EINVAL || error == ENOTSOCK || error == EOPNOTSUPP;
@@ -49,21 +57,24 @@ bool is_listener_broken(int error) {
 struct Server::Connection {
     Fd fd;
     Millis since;           // accept, the request's first byte, or the last answer
+    RecordReader reader;
     std::list<Connection>::iterator self = {};
-    RecordReader reader = {};
     std::string surplus = {};  // came with the last request, belongs to the next
     bool kept = false;      // an answer was sent and it stayed open
     bool watched = false;   // by epoll
     bool drained = false;   // nothing was left to read; epoll will tell when there is
     bool hung_up = false;   // epoll told of the peer's end, and will not again: read up to it
     bool queued = false;    // in ready_
-    bool held = false;      // in held_
-    bool large = false;     // counted in large_
-    Millis large_since = 0;
     bool deciding = false;  // in batch_
+    bool lingering = false;  // nothing more is sent; what comes is thrown away
+    bool large = false;      // in large_
+    Millis large_since = 0;  // the time in held_ left out
+    std::size_t pooled = 0;  // counted in pooled_
+    bool held = false;       // in held_
+    Millis held_since = 0;
 
     bool is_idle() const { return reader.state() == RecordReader::State::idle && surplus.empty(); }
-    bool is_between() const { return kept && is_idle(); }  // two requests
+    bool is_between() const { return kept && is_idle() && !lingering; }  // two requests
 };
 
 Server::Server(Fd listener, Gateway& gateway, Log& log, const ServerLimits& limits)
@@ -191,7 +202,7 @@ void Server::read_ready() {
 
 void Server::accept_all() {
     while (accept_ready_ && now_ >= accept_after_ && batch_.size() < limits_.batch) {
-        if (!has_room() && !make_room()) return;
+        if (!has_room() && has_input(listener_.get()) && !make_room()) return;
         int fd = ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
             take_over(Fd(fd));
@@ -227,6 +238,7 @@ void Server::tend() {
     if (now_ < next_tend_) return;
     next_tend_ = now_ + tend_every;
     if (gateway_.owes_worker()) gateway_.summon_worker();
+    const bool anyone_waits = !held_.empty();  // until the first is dropped
     for (auto next = connections_.begin(); next != connections_.end();) {
         Connection& connection = *next++;
         Millis age = now_ - connection.since;
@@ -235,11 +247,11 @@ void Server::tend() {
             close(connection);
             continue;
         }
-        bool in_the_way = connection.large && !held_.empty() &&
-                          now_ - connection.large_since > slow_request;
-        if (!between && age > limits_.request) {
+        if (connection.lingering) {
+            if (age > limits_.linger) close(connection);
+        } else if (!between && age > limits_.request) {
             drop(connection, "not complete in time");
-        } else if (in_the_way) {
+        } else if (anyone_waits && is_in_the_way(connection)) {
             drop(connection, "too many large bodies, and it was slow");
         }
     }
@@ -272,15 +284,15 @@ bool Server::is_over() const {
     if (now_ >= farewell_until_) return true;
     return !accept_ready_ && !more_ready_ && batch_.empty() &&
            std::ranges::all_of(connections_, [](const Connection& connection) {
-               return connection.is_between() && !connection.queued;
+               return connection.lingering || (connection.is_between() && !connection.queued);
            });
 }
 
 // -- One connection
 
 void Server::take_over(Fd fd) {
-    Connection& connection =
-        connections_.emplace_back(Connection{.fd = std::move(fd), .since = now_});
+    Connection& connection = connections_.emplace_back(Connection{
+        .fd = std::move(fd), .since = now_, .reader = RecordReader(limits_.connections)});
     connection.self = std::prev(connections_.end());
     read(connection);  // its request is often there already
 }
@@ -288,6 +300,10 @@ void Server::take_over(Fd fd) {
 // Closes the connection that can best be done without; false: there is none.
 bool Server::make_room() {
     while (Connection* connection = most_dispensable()) {
+        if (connection->lingering) {
+            close(*connection);
+            return true;
+        }
         if (!connection->is_between()) {
             drop(*connection, "too many connections, and it was slow");
             return true;
@@ -302,12 +318,14 @@ bool Server::make_room() {
     return false;
 }
 
-// The one idle for longest, else the oldest of the slow ones; null: none.
+// One that has its answer, else the one idle for longest, else the oldest of the slow ones; null:
+// none.
 Server::Connection* Server::most_dispensable() {
     Connection* oldest = nullptr;
     bool oldest_is_idle = false;
     for (Connection& connection : connections_) {
         if (connection.queued || connection.deciding) continue;
+        if (connection.lingering) return &connection;
         bool idle = connection.is_between();
         if (!idle && now_ - connection.since < slow_request) continue;
         bool better = !oldest || (idle && !oldest_is_idle) ||
@@ -321,6 +339,7 @@ Server::Connection* Server::most_dispensable() {
 
 // Reads until a request is complete, nothing is left, or its share of this turn is used up.
 void Server::read(Connection& connection) {
+    if (connection.lingering) return drain(connection);
     for (int i = 0; i < reads_per_turn; ++i) {
         if (!may_grow(connection)) return;
         if (!connection.surplus.empty()) {
@@ -348,6 +367,7 @@ bool Server::take(Connection& connection, std::string_view data) {
     RecordReader& reader = connection.reader;
     if (reader.state() == RecordReader::State::idle && connection.kept) connection.since = now_;
     std::size_t taken = reader.take(data, gateway_.body_limit());
+    count(connection);
     std::string replies = reader.take_replies();
     if (!replies.empty() &&
         ::send(connection.fd.get(), replies.data(), replies.size(), MSG_NOSIGNAL) !=
@@ -359,10 +379,26 @@ bool Server::take(Connection& connection, std::string_view data) {
         drop(connection, reader.problem());
         return false;
     }
-    if (reader.state() != RecordReader::State::complete) return true;
     connection.surplus = data.substr(taken);
+    if (reader.state() == RecordReader::State::refused) return refuse(connection);
+    if (reader.state() != RecordReader::State::complete) return true;
     complete(connection);
     return false;
+}
+
+// False when the connection ends with the request.
+bool Server::refuse(Connection& connection) {
+    log_.warning("dropped a request",
+                 {{"reason", connection.reader.problem()}, {"size", connection.reader.size()}});
+    const bool keep = connection.reader.take_request().keep && farewell_until_ == 0;
+    shrink(connection);
+    if (!keep) {
+        linger(connection);
+        return false;
+    }
+    connection.kept = true;
+    connection.since = now_;
+    return true;
 }
 
 void Server::complete(Connection& connection) {
@@ -372,44 +408,86 @@ void Server::complete(Connection& connection) {
     connection.deciding = true;
 }
 
-// Memory is bounded by letting only a few connections at a time hold a large body.
+// Memory is bounded by a pool that all large bodies share.  The first of them may go beyond it:
+// else all could wait for each other.
 bool Server::may_grow(Connection& connection) {
-    if (connection.large || connection.reader.size() <= limits_.small) return true;
-    if (large_ < limits_.large) {
-        grow(connection);
-        return true;
-    }
-    if (!connection.held) held_.push_back(&connection);
+    if (!connection.large || pooled_ < limits_.pool || large_.front() == &connection) return true;
+    if (connection.held) return false;
+    held_.push_back(&connection);
     connection.held = true;
+    connection.held_since = now_;
     return false;
 }
 
-void Server::grow(Connection& connection) {
-    connection.large = true;
-    connection.large_since = now_;
-    ++large_;
+void Server::count(Connection& connection) {
+    const std::size_t size = connection.reader.size();
+    if (size <= limits_.small) return;
+    if (!connection.large) {
+        large_.push_back(&connection);
+        connection.large = true;
+        connection.large_since = now_;
+    }
+    pooled_ += size - limits_.small - connection.pooled;
+    connection.pooled = size - limits_.small;
 }
 
-// It holds no large body any more: the next may.
+// It holds no large body any more: others may.
 void Server::shrink(Connection& connection) {
     if (!connection.large) return;
     connection.large = false;
-    --large_;
-    if (held_.empty()) return;
-    Connection& next = *held_.front();
-    held_.erase(held_.begin());
-    next.held = false;
-    grow(next);
-    enqueue(next);
+    pooled_ -= std::exchange(connection.pooled, 0);
+    std::erase(large_, &connection);
+    if (connection.held) std::erase(held_, &connection);
+    connection.held = false;
+    release_held();
+}
+
+void Server::release_held() {
+    for (Connection* connection : std::exchange(held_, {})) {
+        connection->held = false;
+        connection->large_since += now_ - connection->held_since;
+        enqueue(*connection);
+    }
+}
+
+// Too slow for a large body while others wait for memory; they themselves are not.
+bool Server::is_in_the_way(const Connection& connection) const {
+    if (!connection.large || connection.held) return false;
+    const Millis age = now_ - connection.large_since;
+    const auto brought = static_cast<Millis>(connection.pooled);
+    return age > slow_request || (age > second && brought < least_rate * age);
 }
 
 void Server::answered(Connection& connection, bool keep) {
     connection.deciding = false;
     shrink(connection);
-    if (!keep || farewell_until_ != 0) return close(connection);
+    if (!keep || farewell_until_ != 0) return linger(connection);
     connection.kept = true;
     connection.since = now_;
     if (connection.surplus.empty() && connection.drained) return await(connection);
+    enqueue(connection);
+}
+
+// Ends our side, and closes when the peer has ended its own: closing at once, with bytes unread or
+// still to come, would break the connection under an answer that the peer has not read.
+void Server::linger(Connection& connection) {
+    if (::shutdown(connection.fd.get(), SHUT_WR) != 0) return close(connection);
+    connection.lingering = true;
+    connection.since = now_;
+    connection.surplus.clear();
+    if (connection.drained) return await(connection);
+    enqueue(connection);
+}
+
+void Server::drain(Connection& connection) {
+    for (int i = 0; i < reads_per_turn; ++i) {
+        if (connection.drained) return await(connection);
+        ssize_t got = ::recv(connection.fd.get(), buffer_.data(), buffer_.size(), 0);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0 && errno == EAGAIN) return await(connection);
+        if (got <= 0) return close(connection);
+        connection.drained = static_cast<std::size_t>(got) < buffer_.size() && !connection.hung_up;
+    }
     enqueue(connection);
 }
 
@@ -437,7 +515,6 @@ void Server::drop(Connection& connection, std::string_view why) {
 void Server::close(Connection& connection) {
     shrink(connection);
     if (connection.queued) std::erase(ready_, &connection);
-    if (connection.held) std::erase(held_, &connection);
     connections_.erase(connection.self);
 }
 
@@ -448,7 +525,8 @@ void Server::shed() {
     batch_.clear();
     requests_.clear();
     connections_.clear();
-    large_ = 0;
+    large_.clear();
+    pooled_ = 0;
     accept_ready_ = true;  // epoll may have told of it and will not again
     try {
         log_.error("out of memory: all connections were dropped");

@@ -22,11 +22,12 @@ namespace bx {
 struct ServerLimits {
     Millis request = 30 * second;   // from accept, or its first byte, until a request is complete
     Millis idle = 120 * second;     // kept open between requests; nginx closes after 60 s itself
+    Millis linger = 5 * second;     // after the last answer, until the peer has closed its end
     Millis farewell = 700;          // for what is under way when the end is asked for
     std::size_t connections = 960;  // open at a time; more wait in the backlog
     std::size_t batch = 256;        // requests in one commit, about
     std::size_t small = 24 * 1024;  // bytes of a request that any connection may hold
-    std::size_t large = 16;         // connections that may hold more at a time; more wait
+    std::size_t pool = 16 * 1024 * 1024;  // bytes beyond that, of all connections; more wait
 };
 
 class Server {
@@ -78,10 +79,15 @@ private:
     void read(Connection& connection);
     bool take(Connection& connection, std::string_view data);
     void complete(Connection& connection);
+    bool refuse(Connection& connection);
     bool may_grow(Connection& connection);
-    void grow(Connection& connection);
+    void count(Connection& connection);
     void shrink(Connection& connection);
+    void release_held();
+    bool is_in_the_way(const Connection& connection) const;
     void answered(Connection& connection, bool keep);
+    void linger(Connection& connection);
+    void drain(Connection& connection);
     void enqueue(Connection& connection);
     void await(Connection& connection);
     void drop(Connection& connection, std::string_view why);
@@ -99,12 +105,13 @@ private:
     std::string buffer_;                // what recv() fills
     std::list<Connection> connections_;
     std::vector<Connection*> ready_;    // to be read in the next turn
-    std::vector<Connection*> held_;     // wait until they may grow
+    std::vector<Connection*> large_;    // hold more than limits_.small; the first longest
+    std::vector<Connection*> held_;     // of these, those that wait until they may grow
+    std::size_t pooled_ = 0;            // bytes they hold beyond limits_.small
     std::vector<Asked> batch_;          // who asked, and what
     std::vector<Request> requests_;
     Answered last_;                     // batch, when there was one in the last turn
     Millis took_before_ = 0;            // the batch before
-    std::size_t large_ = 0;             // connections that hold more than limits_.small
     Millis now_ = steady_now();         // of this turn
     Millis next_tend_ = 0;
     bool more_ready_ = false;           // epoll may know of more than it told

@@ -17,6 +17,7 @@ GOOD = bitrix.body()
 
 def refused(answer, status, word):
     assert answer.status == status, answer
+    assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["content-type"].startswith("application/json")
     assert (answer.json["status"], answer.json["error"]) == ("error", word)
     assert answer.json["message"]
@@ -36,6 +37,7 @@ def test_get_says_ready(nginx):
     answer = client.get(nginx.url)
     assert (answer.status, answer.body) == (200, b"bxhook: ready\n")
     assert answer.headers["content-type"].startswith("text/plain")
+    assert answer.headers["cache-control"] == "no-store"
 
 
 def test_head_says_nothing(nginx):
@@ -72,14 +74,23 @@ def test_accepts_json(nginx):
     assert fields == {"ID": "6675", "NUMBER": "1.50", "YES": "1", "NO": "0", "LIST": ["a", "b"]}
 
 
-def multipart(pairs, boundary="XX"):
-    parts = "".join(f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+def test_accepts_json_numbers_of_any_size(nginx):
+    digits = "7" * 5000
+    text = json.dumps(bitrix.event(fields={"BIG": 1, "FAR": 2}))
+    text = text.replace('"BIG": 1', f'"BIG": {digits}').replace('"FAR": 2', '"FAR": -1.5E+9999')
+    number = client.post(nginx.url, text.encode(), "application/json").event
+    assert nginx.site.run_of(number).event["data"]["FIELDS"] == {"ID": "6675", "BIG": digits, "FAR": "-1.5E+9999"}
+
+
+def multipart(pairs, boundary="XX", quote='"'):
+    parts = "".join(f'--{boundary}\r\nContent-Disposition: form-data; name={quote}{name}{quote}\r\n\r\n{value}\r\n'
                     for name, value in pairs)
     return f"{parts}--{boundary}--\r\n".encode()
 
 
-def test_accepts_multipart(nginx):
-    body = multipart(bitrix.pairs(bitrix.event()))
+@pytest.mark.parametrize("quote", ['"', ""])
+def test_accepts_multipart(nginx, quote):
+    body = multipart(bitrix.pairs(bitrix.event()), quote=quote)
     number = client.post(nginx.url, body, "multipart/form-data; boundary=XX").event
     assert nginx.site.run_of(number).event == bitrix.event()
 
@@ -117,10 +128,12 @@ MALFORMED = {
     "an array for member_id": (FORM, GOOD + b"&auth[member_id][]=x"),
     "an array for domain": (FORM, GOOD + b"&auth[domain][x]=x"),
     "65 levels": (FORM, GOOD + b"&a" + b"[b]" * 65 + b"=1"),
+    "5,000 levels": (FORM, GOOD + b"&a" + b"[b]" * 5000 + b"=1"),
     "JSON cut short": ("application/json", json.dumps(bitrix.event()).encode()[:-1]),
     "a JSON list": ("application/json", b"[" + json.dumps(bitrix.event()).encode() + b"]"),
     "JSON of 10,000 levels": ("application/json", b'{"a":' * 10000 + b"1" + b"}" * 10000),
     "multipart without its end": ("multipart/form-data; boundary=XX", multipart([("event", "A")])[:-8]),
+    "multipart with LF alone": ("multipart/form-data; boundary=XX", multipart([("event", "A")]).replace(b"\r", b"")),
     "multipart without a boundary": ("multipart/form-data", multipart([("event", "A")])),
     "a file part": ("multipart/form-data; boundary=XX",
                     multipart(bitrix.pairs(bitrix.event()))[:-8]
@@ -138,15 +151,15 @@ def test_accepts_64_levels(nginx):
     assert client.post(nginx.url, GOOD + b"&a" + b"[b]" * 64 + b"=1").event
 
 
-@pytest.mark.parametrize("length", [0, len(GOOD) - 1, len(GOOD) + 1, 10 ** 12, "-1", "abc", "1e3"])
+@pytest.mark.parametrize("length", [0, len(GOOD) - 1, len(GOOD) + 1, 10 ** 12, "-2", "-01", "abc", "1e3"])
 def test_refuses_a_length_that_disagrees(nginx, length):
     answer = client.fastcgi(nginx.site.socket, GOOD, CONTENT_LENGTH=str(length))
     assert answer.status in (400, 413), answer
     refused(answer, answer.status, "malformed" if answer.status == 400 else "too_large")
 
 
-@pytest.mark.parametrize("length", [None, ""])
-def test_accepts_an_absent_length(nginx, length):
+@pytest.mark.parametrize("length", [None, "", "-1"])
+def test_accepts_an_unknown_length(nginx, length):
     assert client.fastcgi(nginx.site.socket, GOOD, CONTENT_LENGTH=length).event
 
 

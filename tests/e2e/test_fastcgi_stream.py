@@ -6,6 +6,7 @@ Every test ends with the gateway serving others as if nothing had happened.
 import contextlib
 import fcntl
 import os
+import re
 import socket
 import sqlite3
 import struct
@@ -96,8 +97,6 @@ MALFORMED = {
     "version 2": b"\2" + begin()[1:],
     "no BEGIN's size": record(BEGIN, b"\0\1\0"),
     "request id 0": record(BEGIN, struct.pack(">HB5x", 1, 0), 0),
-    "authorizer": record(BEGIN, struct.pack(">HB5x", 2, 0)),
-    "unknown role": record(BEGIN, struct.pack(">HB5x", 77, 0)),
     "BEGIN twice": begin() + begin(),
     "STDIN before PARAMS": begin() + record(STDIN, b"x"),
     "STDIN between PARAMS": begin() + record(PARAMS, good_params()) + record(STDIN, b"x"),
@@ -108,8 +107,6 @@ MALFORMED = {
     "lengths of INT_MAX": begin() + stream(PARAMS, b"\xff\xff\xff\xff" * 2) + record(STDIN),
     "lengths near INT_MAX": begin() + stream(PARAMS, b"\xff\xff\xff\xfe" * 2) + record(STDIN),
     "a length near INT_MAX": begin() + stream(PARAMS, b"\xff\xff\xff\xfe\x01") + record(STDIN),
-    "ABORT": fastcgi_request(bitrix.body())[:-8] + record(ABORT),
-    "ABORT at once": begin() + record(ABORT),
     "DATA": begin() + stream(PARAMS, good_params()) + record(DATA, b"x"),
     "endless PARAMS": begin() + record(PARAMS, b"\x01\x01ab" * 8000) * 40,
     "one long parameter": begin() + stream(PARAMS, name_values({"HTTP_X": "x" * 300_000})) + record(STDIN),
@@ -125,6 +122,36 @@ def test_drops(gateway, name):
             peer.send(MALFORMED[name])
         assert peer.closed()
     assert stored(gateway) == before
+
+
+REQUEST_COMPLETE, UNKNOWN_ROLE = 0, 3  # protocolStatus
+HALF = fastcgi_request(bitrix.body())[16:-8]  # without BEGIN and the end of STDIN
+
+ENDED = {
+    "ABORT": (1, HALF + record(ABORT), REQUEST_COMPLETE),
+    "ABORT at once": (1, record(ABORT), REQUEST_COMPLETE),
+    "ABORT with content": (1, record(ABORT, b"abc"), REQUEST_COMPLETE),
+    "authorizer": (2, b"", UNKNOWN_ROLE),
+    "authorizer, a whole request": (2, HALF + record(STDIN), UNKNOWN_ROLE),
+    "filter": (3, HALF + record(STDIN) + record(DATA, b"x") + record(DATA), UNKNOWN_ROLE),
+    "unknown role": (77, b"", UNKNOWN_ROLE),
+}
+
+
+@pytest.mark.parametrize("keep", [0, 1])
+@pytest.mark.parametrize("name", ENDED)
+def test_ends(gateway, name, keep):
+    """With END_REQUEST and no answer; a kept connection goes on."""
+    role, rest, status = ENDED[name]
+    before = stored(gateway)
+    with connect(gateway) as peer:
+        peer.send(record(BEGIN, struct.pack(">HB5x", role, keep)) + rest)
+        assert peer.exactly(16) == record(END, struct.pack(">IB3x", 0, status))
+        assert stored(gateway) == before
+        if keep:
+            peer.send(fastcgi_request(bitrix.body()))
+            assert peer.read().event
+        assert peer.closed()
 
 
 def test_a_peer_that_ends_in_the_middle_is_dropped(gateway):
@@ -182,7 +209,7 @@ def test_byte_by_byte(gateway):
 
 @pytest.mark.parametrize("length,status", [
     (None, 200), ("", 200), ("{}", 200), ("0", 400), ("1", 400), ("999", 400), ("99999999999999999999", 400),
-    ("4294967296", 400), ("-1", 400), ("abc", 400), ("{} ", 400), ("+{}", 400), ("0x10", 400),
+    ("4294967296", 400), ("-1", 200), ("-2", 400), ("-{}", 400), ("-01", 400), ("abc", 400), ("{} ", 400), ("+{}", 400), ("0x10", 400),
 ])
 def test_content_length(gateway, length, status):
     body = bitrix.body()
@@ -192,8 +219,10 @@ def test_content_length(gateway, length, status):
 
 def test_management_records_are_answered(gateway):
     with connect(gateway) as peer:
-        peer.send(record(GET_VALUES, name_values({"FCGI_MAX_CONNS": ""}), 0))
-        assert peer.exactly(8) == record(GET_VALUES_RESULT, b"", 0)
+        peer.send(record(GET_VALUES, name_values({"FCGI_MPXS_CONNS": "", "FCGI_MAX_CONNS": "", "OTHER": ""}), 0))
+        limit = re.search(r" serving connections=(\d+)", gateway.log())[1]
+        told = record(GET_VALUES_RESULT, name_values({"FCGI_MPXS_CONNS": "0", "FCGI_MAX_CONNS": limit}), 0)
+        assert peer.exactly(len(told)) == told
         peer.send(record(99, b"abc", 0))
         assert peer.exactly(16) == record(UNKNOWN_TYPE, b"\x63" + bytes(7), 0)
         peer.send(fastcgi_request(bitrix.body()))
@@ -214,6 +243,18 @@ def test_a_second_request_on_a_busy_connection_is_refused_alone(gateway):
         assert peer.exactly(16) == record(END, struct.pack(">IB3x", 0, 1), 2)
         peer.send(whole[16:])
         assert peer.read().event
+
+
+def test_an_answer_arrives_although_the_peer_sends_on(gateway):
+    """Some clients end STDIN twice: a connection closed at once would break under the answer."""
+    for _ in range(50):
+        with connect(gateway) as peer:
+            peer.send(fastcgi_request(bitrix.body(token=bitrix.WRONG_TOKEN)))
+            assert peer.socket.recv(1, socket.MSG_PEEK)
+            for _ in range(3):
+                peer.send(record(STDIN))
+            assert peer.read().status == 403
+            assert peer.closed()
 
 
 # -- Kept connections
@@ -355,6 +396,21 @@ def test_a_large_body_in_small_records(gateway):
     body = bitrix.body(fields={"TEXT": "x" * (MB - 2000)})
     assert len(body) < MB
     assert client.fastcgi(gateway.socket, body, size=200).event
+
+
+@pytest.mark.parametrize("size", [30_000, 150_000])
+def test_an_event_is_taken_beside_unfinished_large_bodies(gateway, size):
+    """200 uploads that stop: what they hold is little, or all there is, and then they have to go."""
+    large = fastcgi_request(bitrix.body(fields={"TEXT": "x" * 400_000}))
+    with contextlib.ExitStack() as peers:
+        for _ in range(200):
+            peer = peers.enter_context(connect(gateway))
+            peer.send(large[:size])
+        began = time.monotonic()
+        with connect(gateway) as peer:
+            peer.send(large)
+            assert peer.read().event
+        assert time.monotonic() - began < 10
 
 
 def test_many_large_bodies_at_once(gateway):

@@ -302,11 +302,21 @@ def test_a_refused_request_touches_no_store(site):
     assert (state / "queue.db").exists()
 
 
+def by_cgi(site, body, **options):
+    env = client.cgi_variables(body, **options) | {"BXHOOK_CONFIG": str(site.config)}
+    return client.parse_cgi(site.run(input=body, env=env).stdout)
+
+
+@pytest.mark.parametrize("length,status", [
+    (None, 200), ("", 200), ("-1", 200), ("-2", 400), ("-01", 400), ("x", 400), ("1", 400)])
+def test_a_cgi_request_of_that_length(site, length, status):
+    site.configure(worker="start manual")
+    assert by_cgi(site, bitrix.body(), CONTENT_LENGTH=length).status == status
+
+
 def test_a_refused_cgi_request_touches_no_store(site):
     def ask(body, **options):
-        env = client.cgi_variables(body, **options) | {"BXHOOK_CONFIG": str(site.config)}
-        done = site.run(input=body, env=env)
-        return client.parse_cgi(done.stdout)
+        return by_cgi(site, body, **options)
     refuse_each(ask)
     state = site.home / "state"
     assert not state.exists() or list(state.iterdir()) == []

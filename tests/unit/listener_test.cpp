@@ -63,14 +63,21 @@ std::string request(std::uint16_t id, std::string_view bytes, bool keep = false)
     return begin(id, keep) + params(id, pair("REQUEST_METHOD", "POST")) + body(id, bytes);
 }
 
+// END_REQUEST of ID with this protocolStatus.
+std::string end(std::uint16_t id, char status) {
+    return make_record(bx::record::end_request, id, std::string{0, 0, 0, 0, status, 0, 0, 0});
+}
+
 // What becomes of STREAM, given at once: "complete BODY", "partial", "broken PROBLEM"...
 std::string outcome(std::string_view stream) {
-    RecordReader reader;
+    RecordReader reader(960);
     reader.take(stream, body_limit);
     switch (reader.state()) {
         case State::idle: return "idle";
         case State::partial: return "partial";
         case State::complete: return "complete " + reader.take_request().body;
+        case State::refused:
+            return "refused " + std::string(reader.problem());
         case State::broken: return "broken " + std::string(reader.problem());
     }
     return "";
@@ -109,7 +116,7 @@ BOOST_AUTO_TEST_CASE(a_request_is_complete_at_its_empty_stdin_record) {
 }
 
 BOOST_AUTO_TEST_CASE(a_request_may_come_byte_by_byte) {
-    RecordReader reader;
+    RecordReader reader(960);
     std::string stream = begin(7, true) + make_padded(bx::record::params, 7, pair("A", "B"), 5) +
                          make_padded(bx::record::params, 7, "", 3) +
                          make_padded(bx::record::standard_input, 7, "abc", 7) +
@@ -128,7 +135,7 @@ BOOST_AUTO_TEST_CASE(a_request_may_come_byte_by_byte) {
 }
 
 BOOST_AUTO_TEST_CASE(takes_not_a_byte_of_the_next_request) {
-    RecordReader reader;
+    RecordReader reader(960);
     std::string first = request(1, "one", true);
     std::string both = first + request(1, "two");
     BOOST_TEST(reader.take(both, body_limit) == first.size());
@@ -139,12 +146,26 @@ BOOST_AUTO_TEST_CASE(takes_not_a_byte_of_the_next_request) {
 }
 
 BOOST_AUTO_TEST_CASE(a_body_over_the_limit_is_cut_and_still_framed) {
-    RecordReader reader;
+    RecordReader reader(960);
     std::string long_body(5000, 'x');
     std::string stream = request(1, long_body);
     BOOST_TEST(reader.take(stream, body_limit) == stream.size());
     BOOST_REQUIRE((reader.state() == State::complete));
-    BOOST_TEST(reader.take_request().body == std::string(body_limit, 'x'));
+    const RawRequest request = reader.take_request();
+    BOOST_TEST(request.body == std::string(body_limit, 'x'));
+    BOOST_TEST(request.cut);
+}
+
+BOOST_AUTO_TEST_CASE(a_limit_that_grows_leaves_no_hole_in_a_body) {
+    RecordReader reader(960);
+    reader.take(begin(1) + params(1, "") +
+                    make_record(bx::record::standard_input, 1, std::string(body_limit + 9, 'a')),
+                body_limit);
+    reader.take(body(1, "b"), 2 * body_limit);
+    BOOST_REQUIRE((reader.state() == State::complete));
+    const RawRequest request = reader.take_request();
+    BOOST_TEST(request.body == std::string(body_limit, 'a'));
+    BOOST_TEST(request.cut);
 }
 
 BOOST_AUTO_TEST_CASE(a_forged_request_in_a_body_is_a_body) {
@@ -153,16 +174,11 @@ BOOST_AUTO_TEST_CASE(a_forged_request_in_a_body_is_a_body) {
 }
 
 BOOST_AUTO_TEST_CASE(breaks_what_is_no_proper_request) {
-    std::string other_role = bx::begin_request_content(false);
-    other_role[1] = 2;
     const std::pair<std::string, std::string> cases[] = {
         {"GET / HTTP/1.1\r\n\r\n", "broken not FastCGI version 1"},
         {make_record(1, 0, bx::begin_request_content(false)), "broken bad BEGIN_REQUEST"},
         {make_record(1, 1, "short"), "broken bad BEGIN_REQUEST"},
-        {make_record(1, 1, other_role), "broken not the role of a responder"},
         {begin(1) + begin(1), "broken unexpected record"},
-        {begin(1) + make_record(bx::record::abort_request, 1, ""),
-         "broken aborted by the web server"},
         {begin(1) + params(1, "") + params(1, ""), "broken PARAMS after their end"},
         {begin(1) + make_record(bx::record::standard_input, 1, "x"),
          "broken STDIN before the end of PARAMS"},
@@ -183,6 +199,41 @@ BOOST_AUTO_TEST_CASE(breaks_what_is_no_proper_request) {
     for (const auto& [stream, expected] : cases) BOOST_TEST(outcome(stream) == expected);
 }
 
+BOOST_AUTO_TEST_CASE(ends_what_is_aborted_and_goes_on) {
+    RecordReader reader(960);
+    const std::string aborted = begin(3, true) + params(3, pair("A", "B")) +
+                                make_record(bx::record::standard_input, 3, "x") +
+                                make_padded(bx::record::abort_request, 3, "abc", 5);
+    const std::string both = aborted + request(3, "next");
+    BOOST_TEST(reader.take(both, body_limit) == aborted.size());
+    BOOST_REQUIRE((reader.state() == State::refused));
+    BOOST_TEST(reader.problem() == "aborted by the web server");
+    BOOST_TEST(reader.take_replies() == end(3, 0));
+    BOOST_TEST(reader.take_request().keep);
+    BOOST_TEST((reader.state() == State::idle));
+    reader.take(std::string_view(both).substr(aborted.size()), body_limit);
+    BOOST_REQUIRE((reader.state() == State::complete));
+    BOOST_TEST(reader.take_request().body == "next");
+}
+
+BOOST_AUTO_TEST_CASE(ends_a_request_for_another_role_and_goes_on) {
+    for (char role : {char{2}, char{3}, char{77}}) {
+        RecordReader reader(960);
+        std::string content = bx::begin_request_content(true);
+        content[1] = role;
+        const std::string other = make_record(bx::record::begin_request, 5, content);
+        reader.take(other, body_limit);
+        BOOST_REQUIRE((reader.state() == State::refused));
+        BOOST_TEST(reader.problem() == "not the role of a responder");
+        BOOST_TEST(reader.take_replies() == end(5, 3));
+        BOOST_TEST(reader.take_request().keep);
+        // What else belongs to it is skipped.
+        reader.take(params(5, pair("A", "B")) + body(5, "x") + request(5, "next"), body_limit);
+        BOOST_REQUIRE((reader.state() == State::complete));
+        BOOST_TEST(reader.take_request().body == "next");
+    }
+}
+
 BOOST_AUTO_TEST_CASE(skips_what_is_not_of_its_request) {
     // Of an id that is not active, and of an unknown type (FastCGI 1.0, 3.3).
     std::string others = make_record(bx::record::standard_input, 9, "x") +
@@ -193,9 +244,21 @@ BOOST_AUTO_TEST_CASE(skips_what_is_not_of_its_request) {
 }
 
 BOOST_AUTO_TEST_CASE(answers_management_records) {
-    RecordReader reader;
-    reader.take(make_record(bx::record::get_values, 0, pair("FCGI_MAX_CONNS", "")), body_limit);
-    BOOST_TEST(reader.take_replies() == make_record(bx::record::get_values_result, 0, ""));
+    RecordReader reader(960);
+    const std::pair<std::string, std::string> questions[] = {
+        {"", ""},
+        {pair("FCGI_MAX_CONNS", ""), pair("FCGI_MAX_CONNS", "960")},
+        {pair("FCGI_MPXS_CONNS", "") + pair("OTHER", "") + pair("FCGI_MAX_REQS", "") +
+             pair("FCGI_MAX_CONNS", ""),
+         pair("FCGI_MPXS_CONNS", "0") + pair("FCGI_MAX_REQS", "960") +
+             pair("FCGI_MAX_CONNS", "960")},
+        {"\xff\xff", ""},
+        {std::string(60000, 'x'), ""},
+    };
+    for (const auto& [asked, told] : questions) {
+        reader.take(make_record(bx::record::get_values, 0, asked), body_limit);
+        BOOST_TEST(reader.take_replies() == make_record(bx::record::get_values_result, 0, told));
+    }
     reader.take(make_record(99, 0, "abc"), body_limit);
     BOOST_TEST(reader.take_replies() ==
                make_record(bx::record::unknown_type, 0, "\x63\0\0\0\0\0\0\0"sv));
@@ -206,7 +269,7 @@ BOOST_AUTO_TEST_CASE(answers_management_records) {
 }
 
 BOOST_AUTO_TEST_CASE(refuses_a_second_request_on_a_busy_connection) {
-    RecordReader reader;
+    RecordReader reader(960);
     reader.take(begin(1) + begin(2) + params(2, "") + body(2, "second"), body_limit);
     BOOST_TEST(reader.take_replies() ==
                make_record(bx::record::end_request, 2, "\0\0\0\0\1\0\0\0"sv));
@@ -216,7 +279,7 @@ BOOST_AUTO_TEST_CASE(refuses_a_second_request_on_a_busy_connection) {
 }
 
 BOOST_AUTO_TEST_CASE(endless_management_records_end) {
-    RecordReader reader;
+    RecordReader reader(960);
     std::string question = make_record(bx::record::get_values, 0, "");
     for (int i = 0; i < 1000; ++i) reader.take(question, body_limit);
     BOOST_TEST((reader.state() == State::broken));
