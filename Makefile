@@ -23,7 +23,7 @@ all:
 VERSION = 1.0.0
 
 CXX = c++
-CXXFLAGS = -O2 -g
+CXXFLAGS = $(if $(SANITIZE),-O1,-O2) -g
 PKG_CONFIG = pkg-config
 INSTALL = install
 BUILD = build$(if $(SANITIZE),/sanitized)

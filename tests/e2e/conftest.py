@@ -16,6 +16,7 @@ import farm
 import modes
 import postgres
 import proxy
+import sanitizers
 from lost import Lost
 from scratch import ROOT, Scratch, Site
 
@@ -31,9 +32,25 @@ def program():
 
 @pytest.fixture(scope="session")
 def scratch(program):
+    sanitizers.prepare()
     made = Scratch(program)
     yield made
     made.remove()
+
+
+@pytest.fixture(autouse=True)
+def no_report():
+    """What a sanitizer found fails the test in which it did."""
+    yield
+    found = sanitizers.take()
+    assert not found, "\n".join(found)
+
+
+@pytest.fixture
+def not_sanitized(program):
+    """For tests of what a sanitizer has no answer to but to end the program."""
+    if sanitizers.are_in(program):
+        pytest.skip("not with sanitizers")
 
 
 @pytest.fixture

@@ -193,7 +193,7 @@ def large_body(number):
     return bitrix.body(id=number, fields={"COMMENTS": "x" * 900_000})
 
 
-def test_no_memory_left_for_the_gateway(pair, logs_of):
+def test_no_memory_left_for_the_gateway(not_sanitized, pair, logs_of):
     pair.lives()
     gateway = pair.site.gateway
     with limited(gateway, resource.RLIMIT_AS, memory(gateway, "VmSize") + (1 << 20)):
@@ -204,7 +204,7 @@ def test_no_memory_left_for_the_gateway(pair, logs_of):
     pair.recovers()
 
 
-def test_no_memory_left_for_the_worker(pair, logs_of):
+def test_no_memory_left_for_the_worker(not_sanitized, pair, logs_of):
     pair.lives()
     with limited(pair.worker, resource.RLIMIT_AS, memory(pair.worker, "VmSize") + (1 << 20)):
         pair.take([Sender(pair.site, number, large_body(number)) for number in range(6)])

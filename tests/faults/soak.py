@@ -13,7 +13,6 @@ import os
 import random
 import resource
 import selectors
-import shutil
 import socket
 import struct
 import sys
@@ -28,6 +27,7 @@ sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 import bitrix  # noqa: E402
 import client  # noqa: E402
 import leaks  # noqa: E402
+import sanitizers  # noqa: E402
 from client import BEGIN, PARAMS, STDIN, fastcgi_request, record, stream  # noqa: E402
 from scratch import Scratch, Site  # noqa: E402
 
@@ -203,27 +203,21 @@ class Soak:
         assert not missing, f"answered 200 and not stored: {sorted(missing)[:20]}"
 
 
-def reports():
-    """What the sanitizers said, wherever."""
-    return [path.read_text(errors="replace") for path in Path(os.environ["REPORTS"]).glob("*")]
-
-
 def main():
     minutes = float(sys.argv[1])
     program = ROOT / os.environ["BXHOOK"]
-    assert b"__asan_init" in program.read_bytes(), f"{program} is not built with SANITIZE=address"
-    shutil.rmtree(os.environ["REPORTS"], ignore_errors=True)
-    Path(os.environ["REPORTS"]).mkdir()
-    os.chmod(os.environ["REPORTS"], 0o1777)
+    assert sanitizers.are_in(program), f"{program} is not built with SANITIZE=address,undefined"
+    sanitizers.prepare()
     chance = random.Random()
     scratch = Scratch(program)
     print(f"soaking for {minutes:g} minutes in {scratch.path}", flush=True)
     soak = Soak(scratch, chance)
     try:
         soak.run(60 * minutes)
-        assert not reports(), "a sanitizer reported"
+        reports = sanitizers.take()
+        assert not reports, "\n".join(reports)
     except BaseException:
-        print(f"stopped; its directory stays: {scratch.path}", *reports(), sep="\n")
+        print(f"stopped; its directory stays: {scratch.path}", *sanitizers.take(), sep="\n")
         raise
     finally:
         for name in sorted(soak.counts):
