@@ -82,6 +82,13 @@ def test_without_libraries_make_says_what_to_run(tmp_path):
     assert "make deps" in done.stdout
 
 
+@pytest.mark.parametrize("knob, place", [
+    ("SANITIZE=address", "build/sanitized/"), ("BUILD=nowhere", "nowhere/"), ("CPPFLAGS=-DOTHER", "")])
+def test_a_build_that_is_kept_apart_leaves_the_program_alone(knob, place):
+    plan = make("-n", "all", "V=1", "PQ_LIBS=-lpq", knob).stdout
+    assert set(re.findall(r" -o (\S*bxhook\S*) ", plan)) == {f"{place}bxhook", f"{place}bxhook-postgresql.so"}
+
+
 @pytest.mark.parametrize("libpq", ["-lpq", ""])
 def test_without_libpq_nothing_of_postgresql_is_built(libpq):
     plan = make("-n", "all", f"{ROOT}/nowhere/unit-tests", "install", f"BUILD={ROOT}/nowhere", "PROGRAM=nowhere",
