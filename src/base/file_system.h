@@ -1,4 +1,4 @@
-// What kind of file system a directory is on.
+// What kind of file, and of file system, is at a path.
 #pragma once
 
 #include <string>
@@ -8,5 +8,9 @@ namespace bx {
 // True when other machines may write to the file system of DIR at the same time (NFS, SMB, Ceph),
 // or it may stand for such a one (FUSE).  False when it cannot be told: opening will say why.
 bool is_shared_file_system(const std::string& dir);
+
+// Throws Error when something else than a regular file is at PATH: reading a FIFO would wait for
+// whoever writes it.
+void expect_regular_file(const std::string& path);
 
 }  // namespace bx

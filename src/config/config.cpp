@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/fd.h"
+#include "base/file_system.h"
 #include "base/text.h"
 #include "config/hook_name.h"
 #include "config/info.h"
@@ -332,6 +333,7 @@ Config Reader::read(const std::vector<Setting>& settings) {
 }  // namespace
 
 ConfigPtr load_config(const std::string& path, ConfigPart part) {
+    expect_regular_file(path);
     std::string text = read_file(path, max_file_size);
     Reader reader(path, part);
     Config config = reader.read(parse_info(text, path));

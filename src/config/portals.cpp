@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "base/fd.h"
+#include "base/file_system.h"
 #include "base/text.h"
 
 namespace bx {
@@ -86,6 +87,7 @@ void add_token(Portal& portal, const std::string& text, const std::string& place
 void read_portals_file(const std::string& path, std::vector<Portal>& portals, Problems& problems) {
     std::string text;
     try {
+        expect_regular_file(path);
         text = read_file(path);
     } catch (const Error& error) {
         return problems.add("portals", error.what());

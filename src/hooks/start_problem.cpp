@@ -61,7 +61,7 @@ std::optional<std::string> unsafe_from(const std::string& hooks_dir, const std::
 
 // The interpreter a script's first line names; empty for a binary.
 std::string interpreter_of(const std::string& program) {
-    Fd fd(::open(program.c_str(), O_RDONLY | O_CLOEXEC));
+    Fd fd(::open(program.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     std::array<char, 256> bytes;
     ssize_t size = fd ? ::read(fd.get(), bytes.data(), bytes.size()) : 0;
     std::string_view line(bytes.data(), size > 0 ? static_cast<std::size_t>(size) : 0);

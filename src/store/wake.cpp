@@ -25,6 +25,8 @@ namespace {
 // worker.
 constexpr Millis least_wait = 50;
 constexpr std::chrono::milliseconds lock_step{5};
+constexpr Millis start_limit = 5 * second;
+constexpr std::chrono::milliseconds start_step{1};
 
 std::string lock_path(const std::string& store_path) { return store_path + ".lock"; }
 std::string wake_path(const std::string& store_path) { return store_path + ".wake"; }
@@ -113,7 +115,8 @@ WakeResult wake_worker(const std::string& store_path) {
 }
 
 bool worker_runs(const std::string& store_path) {
-    const Fd lock(::open(lock_path(store_path).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    const std::string path = lock_path(store_path);
+    const Fd lock(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
     // Shared, so that two who ask do not take each other for a worker.
     return lock && ::flock(lock.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
@@ -180,14 +183,19 @@ private:
     posix_spawnattr_t attributes_{};
 };
 
-// Waits for the process in between.  Where SIGCHLD is ignored the kernel reaps it: ECHILD, and its
-// status is nobody's to know.
+// Waits for the process in between, which takes milliseconds unless it was stopped or its disk
+// hangs.  Where SIGCHLD is ignored the kernel reaps it: ECHILD, and its status is nobody's to know.
 void expect_success(pid_t pid) {
     int status = 0;
-    pid_t reaped = -1;
-    do {
-        reaped = ::waitpid(pid, &status, 0);
-    } while (reaped < 0 && errno == EINTR);
+    pid_t reaped = 0;
+    const Millis end = steady_now() + start_limit;
+    while ((reaped = ::waitpid(pid, &status, WNOHANG)) == 0 || (reaped < 0 && errno == EINTR)) {
+        if (steady_now() >= end) {
+            throw Error("cannot start a worker: nothing came of it in " +
+                        duration_text(start_limit));
+        }
+        std::this_thread::sleep_for(start_step);
+    }
     if (reaped < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) return;
     const bool exited = WIFEXITED(status);
     throw Error("cannot start a worker: it ended with " +

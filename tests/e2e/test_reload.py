@@ -8,7 +8,7 @@ import pytest
 
 import bitrix
 import client
-from scratch import wait_for
+from scratch import alive, give, wait_for, write
 
 
 @pytest.fixture
@@ -189,3 +189,30 @@ def test_two_hooks_of_one_name_leave_events_new_until_mended(serving):
     twin.unlink()
     assert output_of(serving, number, "ONCRMDEALUPDATE") == "one\n"
     wait_for(lambda: not serving.status()["problems"], "all well again")
+
+
+# -- what must not be waited for
+
+@pytest.mark.parametrize("portals", [False, True], ids=["config", "portals"])
+def test_a_fifo_in_the_place_of_a_config_stops_nobody(site, portals):
+    """Whoever opens one to read waits for a writer."""
+    file = site.home / "portals.list" if portals else site.config
+    if portals:
+        write(file, f"{bitrix.MEMBER_ID} {bitrix.DOMAIN} {bitrix.TOKEN}\n", 0o600, site.user)
+        site.configure(portals="portals portals.list\n")
+    site.hook("any", "exit 0\n")
+    site.serve()
+    site.delivery(post(site))
+    new, old = site.home / "fifo", site.home / "old"
+    os.mkfifo(new, 0o600)
+    give(new, site.user)
+    os.link(file, old)
+    new.rename(file)
+    wait_for(lambda: post(site) and count(site, "not a regular file") >= 2, site.log)  # of both
+    number = post(site)
+    wait_for(lambda: count(site, f"done delivery={number}/any"), site.log)
+    pid = site.worker_pid()
+    site.gateway.stop(limit=2)
+    os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: not alive(pid), "the worker's end")
+    old.rename(file)

@@ -9,7 +9,7 @@ import pytest
 
 import bitrix
 import client
-from scratch import alive, kill, wait_for
+from scratch import alive, kill, wait_for, write
 
 RUNS = int(os.environ.get("BXHOOK_RUNS", 5_000))
 
@@ -279,3 +279,18 @@ hook any {{ unless {{ data.FIELDS.ID ???* }} }}
     grown = memory_of(worker.pid) - memory
     print(f"{ran} deliveries, memory {memory // 1024} KB, grown by {grown // 1024} KB")
     assert grown < 2_000_000  # of bodies of 2 KB and more
+
+
+def test_a_worker_that_does_not_come_up_is_not_waited_for(site):
+    """The program on the disk hangs before it has left the gateway's hands: its disk hangs, say."""
+    site.binary = write(site.path / "bxhook", site.binary.read_bytes(), 0o755, site.user)
+    site.serve()
+    program = site.path / "program"
+    os.link(site.binary, program)
+    hangs = write(site.path / "hangs", "#!/bin/sh\nwhile :; do sleep 1; done\n", 0o755, site.user)
+    hangs.rename(site.binary)
+    first = post(site)
+    wait_for(lambda: "nothing came of it in 5s" in site.gateway.text(), "the gateway to go on")
+    assert post(site) == first + 1
+    site.gateway.stop(limit=7)
+    program.rename(site.binary)
