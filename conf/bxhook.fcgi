@@ -16,8 +16,12 @@ if [ ! -e "$home/state/queue.db" ]; then
     [ -x "$program" ] || chmod u+x "$program"
 fi 2>/dev/null
 
+# The log, unless bxhook.conf names another: renamed to bxhook.log.1 at 10 MB.
 log=$home/state/bxhook.log
-if true 2>/dev/null >>"$log"; then exec 2>>"$log"; fi
+if true 2>/dev/null >>"$log"; then
+    exec 2>>"$log"
+    export BXHOOK_LOG="$log"
+fi
 
 if [ ! -x "$program" ]; then
     why='the program may not run: give the file bxhook the permissions 755'

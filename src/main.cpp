@@ -35,9 +35,11 @@ Role role_of(int argc) {
 }
 
 int run_gateway(Role role) {
+    bx::ignore_write_signals();
     bx::Log log("gateway");
     bx::Gateway::Options options;
     options.one_shot = role == Role::cgi;
+    options.log_file = bx::find_log();
     bx::Gateway gateway(bx::find_config(""), options, log);
     if (role == Role::cgi) return bx::serve_cgi(gateway, log);
     return bx::serve_fastcgi(bx::Fd(STDIN_FILENO), gateway, log);
@@ -55,8 +57,9 @@ int fail(std::string_view why, int status) {
     std::string line = "bxhook: ";
     for (char c : bx::visible(why)) line += c == '\n' ? ' ' : c;
     line += '\n';
-    // Where stderr is gone too there is nobody left to tell.
-    bool told = bx::write_all(STDERR_FILENO, line);
+    // Where stderr is gone too, or nobody reads it, there is nobody left to tell.
+    constexpr bx::Millis patience = bx::second / 2;
+    bool told = bx::LogOutput::of(STDERR_FILENO).write(line, patience) == line.size();
     return told ? status : 1;
 }
 

@@ -1,9 +1,8 @@
 #include "base/log.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
@@ -94,37 +93,79 @@ std::string text_line(std::string_view part, LogLevel level, std::string_view me
 
 }  // namespace
 
+void Log::take_stderr() {
+    if (!file_) break_off();
+    stderr_ = LogOutput::of(STDERR_FILENO);
+}
+
 void Log::configure(const LogSettings& settings) {
-    bool same_file = settings.file == settings_.file && (file_ || settings.file.empty());
+    const bool same_file = settings.file == settings_.file && (file_ || settings.file.empty());
     settings_ = settings;
-    if (!same_file) reopen();
-}
-
-void Log::reopen() {
-    file_.reset();
-    if (settings_.file.empty()) return;
-    file_ = Fd(::open(settings_.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-    if (!file_) {
-        int cause = errno;
-        error("cannot open the log file, logging to stderr",
-              {{"file", settings_.file}, {"cause", std::strerror(cause)}});
-        return;
-    }
-    struct stat info {};
-    written_ = ::fstat(file_.get(), &info) == 0 ? info.st_size : 0;
-}
-
-void Log::rotate_if_large() {
-    if (!file_ || settings_.rotate_at <= 0 || written_ < settings_.rotate_at) return;
-    ::rename(settings_.file.c_str(), (settings_.file + ".1").c_str());
+    if (same_file) return;
+    break_off();
+    file_ = LogOutput();
     reopen();
 }
 
+void Log::reopen() {
+    complaint_.clear();
+    if (settings_.file.empty()) return;
+    look_at_ = steady_now() + second;
+    open_file();
+}
+
+// -- The file at its place
+
+// One renamed away by another process is left for the new one; looks once a second.
+void Log::follow() {
+    if (settings_.file.empty()) return;
+    const Millis now = steady_now();
+    if (now >= look_at_) {
+        look_at_ = now + second;
+        if (file_ && file_.is_at(settings_.file)) {
+            written_ = file_.size();
+        } else {
+            open_file();
+        }
+    }
+    rotate_if_large();
+}
+
+// When it cannot, what was open is used on, or stderr.
+void Log::open_file() {
+    LogOutput opened = LogOutput::open(settings_.file);
+    if (!opened) {
+        const std::string cause = std::strerror(errno);
+        if (std::exchange(complaint_, cause) == cause) return;
+        error(file_ ? "cannot open the log file anew, the old one is used on"
+                    : "cannot open the log file, logging to stderr",
+              {{"file", settings_.file}, {"cause", cause}});
+        return;
+    }
+    // The web server's script logs there too, as stderr: what is renamed away is to be left by all.
+    if (file_ && file_.is_same(STDERR_FILENO)) ::dup2(opened.fd(), STDERR_FILENO);
+    complaint_.clear();
+    break_off();
+    file_ = std::move(opened);
+    written_ = file_.size();
+}
+
+// Processes that share the file rename it once: who has its lock, while it is in its place.
+void Log::rotate_if_large() {
+    if (!file_ || settings_.rotate_at <= 0 || written_ < settings_.rotate_at) return;
+    written_ = 0;  // whatever becomes of it: not again before the next look
+    if (!file_.lock()) return;
+    if (file_.is_at(settings_.file) && file_.size() >= settings_.rotate_at) {
+        ::rename(settings_.file.c_str(), (settings_.file + ".1").c_str());
+    }
+    open_file();
+}
+
+// -- Lines
+
 void Log::write(LogLevel level, std::string_view message, LogFields fields) {
     if (level < settings_.level) return;
-    std::string line = settings_.json ? json_line(part_, level, message, fields)
-                                      : text_line(part_, level, message, fields);
-    line += '\n';
+    const std::string line = line_of(level, message, fields);
     // Lines of several processes do not mix: they are written whole, and no more at a time than a
     // pipe takes at once.
     if (collected_.size() + line.size() > PIPE_BUF) put(std::exchange(collected_, {}));
@@ -132,13 +173,65 @@ void Log::write(LogLevel level, std::string_view message, LogFields fields) {
     collected_ += line;
 }
 
+std::string Log::line_of(LogLevel level, std::string_view message, LogFields fields) const {
+    return (settings_.json ? json_line(part_, level, message, fields)
+                           : text_line(part_, level, message, fields)) +
+           '\n';
+}
+
+// Nobody is told that it failed, but by the count of what was dropped.
 void Log::put(std::string_view lines) {
     if (lines.empty()) return;
-    rotate_if_large();
-    // A log that cannot be written (disk full) must not stop the service: nobody looks at the
-    // result.
-    (void)write_all(file_ ? file_.get() : STDERR_FILENO, lines);
-    written_ += static_cast<std::int64_t>(lines.size());
+    follow();
+    std::string_view left = lines;
+    if (pay()) left.remove_prefix(send(lines));
+    if (left.empty()) return;
+    if (left.size() < lines.size() && lines[lines.size() - left.size() - 1] != '\n') {
+        rest_ = left.substr(0, left.find('\n') + 1);
+        left.remove_prefix(rest_.size());
+    }
+    dropped_ += std::ranges::count(left, '\n');
+}
+
+// Writes what earlier lines left to be written; false: that was not taken either.
+bool Log::pay() {
+    rest_.erase(0, send(rest_));
+    if (!rest_.empty() || dropped_ == 0) return rest_.empty();
+    const std::string line =
+        line_of(LogLevel::warning, "lines were lost: the log did not take them",
+                {{"lines", dropped_},
+                 {"cause", cause_ == EAGAIN ? "nobody reads it" : std::strerror(cause_)}});
+    const std::size_t put = send(line);
+    if (put == 0) return false;
+    dropped_ = 0;
+    rest_ = line.substr(put);
+    return rest_.empty();
+}
+
+void Log::tend() {
+    if (!owes()) return;
+    follow();
+    (void)pay();
+}
+
+// Gives the bytes that were taken.
+std::size_t Log::send(std::string_view data) {
+    const std::size_t put = output().write(data);
+    if (put < data.size()) cause_ = errno;
+    written_ += static_cast<std::int64_t>(put);
+    return put;
+}
+
+LogOutput& Log::output() {
+    if (file_) return file_;
+    if (!stderr_) take_stderr();
+    return stderr_;
+}
+
+// The output is another from now on: the rest of a line has no place there.
+void Log::break_off() {
+    if (!rest_.empty()) ++dropped_;
+    rest_.clear();
 }
 
 Log::Batch::~Batch() {

@@ -5,6 +5,10 @@
 //
 // Field values are escaped here (base/text.h, printable), so bytes from outside may be passed as
 // they are.  Secrets may not: nothing here can know them.
+//
+// Logging waits for nobody: a line that is not taken at once is dropped and counted, and the count
+// is logged when lines are taken again.  A file that was renamed away or removed is made anew within
+// a second, so that several processes may log to one file and any of them, or logrotate, rotate it.
 #pragma once
 
 #include <concepts>
@@ -13,7 +17,8 @@
 #include <string>
 #include <string_view>
 
-#include "base/fd.h"
+#include "base/clock.h"
+#include "base/log_output.h"
 
 namespace bx {
 
@@ -42,16 +47,27 @@ struct LogSettings {
     std::int64_t rotate_at = 0; // bytes; the file is renamed to FILE.1 beyond them; 0: never
 };
 
+// Of a log that nobody named, and so nobody else rotates.
+constexpr std::int64_t default_rotate_at = std::int64_t{10} << 20;
+
 class Log {
 public:
     // PART names the process in every line: "gateway", "worker", "cli".  Logs to stderr, level
     // info, until configured.
     explicit Log(std::string part) : part_(std::move(part)) {}
 
+    // Takes fd 2 as it is now.  Before root is given up (its pipe can be opened only then), and
+    // again when fd 2 became another, so that the old one is let go.
+    void take_stderr();
     // Takes new settings and opens the file (0600, appended to).  A file that cannot be opened is
-    // reported on stderr, and stderr is used: a log must not stop a service.
+    // reported on stderr, and stderr is used until it can: a log must not stop a service.  Not as
+    // root: the file's place is another user's.
     void configure(const LogSettings& settings);
-    void reopen();  // after the file was renamed away (SIGUSR1)
+    void reopen();  // now, not within the second (SIGUSR1)
+
+    // Lines were dropped and that is still to be told: call tend() in a second.
+    bool owes() const { return dropped_ > 0 || !rest_.empty(); }
+    void tend();
 
     // While one lives, lines are collected: a write for many, at the latest at its end.  One at a
     // time.
@@ -81,13 +97,27 @@ public:
 
 private:
     void write(LogLevel level, std::string_view message, LogFields fields);
+    std::string line_of(LogLevel level, std::string_view message, LogFields fields) const;
     void put(std::string_view lines);
+    bool pay();
+    std::size_t send(std::string_view data);
+    LogOutput& output();
+
+    void follow();
+    void open_file();
     void rotate_if_large();
+    void break_off();
 
     std::string part_;
     LogSettings settings_;
-    Fd file_;
+    LogOutput stderr_;
+    LogOutput file_;
+    Millis look_at_ = 0;        // at the file's place, steady time
+    std::string complaint_;     // why the file cannot be opened, as it was told
     std::int64_t written_ = 0;  // bytes in the file, as far as this process knows
+    std::string rest_;          // of a line that was written in part
+    std::int64_t dropped_ = 0;  // lines, since that was told
+    int cause_ = 0;             // errno of that
     bool collecting_ = false;
     std::string collected_;     // whole lines: one, or at most PIPE_BUF bytes
 };

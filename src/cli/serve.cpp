@@ -33,7 +33,9 @@ Fd take_listener(const Arguments& args) {
 }
 
 int serve(const Arguments& args) {
+    ignore_write_signals();
     Log log("gateway");
+    log.take_stderr();
     block_signals();  // from the moment the socket is seen a signal must not end us by its default
     // The socket before the gateway: it is made, and given to its group, while we may be root.
     Fd listener = take_listener(args);

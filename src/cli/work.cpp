@@ -13,6 +13,7 @@ int run(const Arguments& args) {
     if (options.once && options.detached) {
         throw UsageError("work: --once and --detach exclude each other");
     }
+    ignore_write_signals();
     Log log("worker");
     return run_worker(find_config(args.value("--config")), options, log);
 }

@@ -124,6 +124,9 @@ ConfigPtr load_config(const std::string& path, ConfigPart part);
 // first two need not exist; of the others the first that does, else the last.  Absolute.
 std::string find_config(const std::string& explicit_path);
 
+// The log file that $BXHOOK_LOG names (conf/bxhook.fcgi), made absolute; empty without one.
+std::string find_log();
+
 // CONFIG as INFO text with every value in force; tokens, the store's password and variables that
 // look secret as ***.
 std::string print_config(const Config& config);

@@ -34,4 +34,9 @@ std::string find_config(const std::string& explicit_path) {
     return std::string(BXHOOK_SYSCONFDIR) + "/bxhook/bxhook.conf";
 }
 
+std::string find_log() {
+    const char* named = std::getenv("BXHOOK_LOG");
+    return named != nullptr && *named != '\0' ? from_here(named) : "";
+}
+
 }  // namespace bx

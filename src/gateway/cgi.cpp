@@ -83,6 +83,7 @@ int serve_cgi(Gateway& gateway, Log& log) {
     });
     if (!written) log.warning("cannot write the answer", {{"peer", request.remote_addr}});
     let_go_of_standard_fds();
+    log.take_stderr();  // or the web server waits for the end of the old one
     if (accepted) gateway.summon_worker();
     return written ? 0 : 1;
 }

@@ -1,5 +1,7 @@
 #include "gateway/gateway.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <exception>
@@ -43,11 +45,13 @@ Gateway::Gateway(std::string config_path, Options options, Log& log)
       file_(ConfigFile::pending(std::move(config_path), ConfigPart::gateway)),
       store_(
           [this](const std::string& place, const StoreOptions& wanted) {
-              options_.become_owner(config_->seat);
+              become_owner();
               return options_.open(place, wanted);
           },
           StoreOptions{.one_shot = options_.one_shot, .give_up = options_.give_up}) {
     refresh_config(true);
+    // Root knows no owner yet: the file's place is another user's.
+    if (!config_ && ::geteuid() != 0) open_log();
 }
 
 Gateway::~Gateway() = default;
@@ -240,14 +244,28 @@ void Gateway::refresh_config(bool force) {
 
 void Gateway::apply_config() {
     try {
-        options_.become_owner(config_->seat);  // before any file, of the log too, is made
+        become_owner();
     } catch (const std::exception& error) {
         report("the store cannot be used", error.what());
     }
-    log_.configure(config_->log);
     gate_ = std::make_unique<Gate>(config_->portals);
     store_.move_to(config_->store);
     next_probe_ = 0;
+}
+
+// Before any file, of the log too, is made.
+void Gateway::become_owner() {
+    options_.become_owner(config_->seat);
+    open_log();
+}
+
+void Gateway::open_log() {
+    LogSettings settings = config_ ? config_->log : LogSettings();
+    if (settings.file.empty() && !options_.log_file.empty()) {
+        settings.file = options_.log_file;
+        settings.rotate_at = default_rotate_at;
+    }
+    log_.configure(settings);
 }
 
 // True when a POST with a right token would be accepted now.
@@ -307,9 +325,9 @@ void Gateway::wake_at_start() {
 void Gateway::summon_worker() {
     if (!config_) return;
     owes_worker_ = false;
+    const Millis now = steady_now();
     try {
         if (wake_worker(config_->seat) == WakeResult::woken || !config_->worker.auto_start) return;
-        Millis now = steady_now();
         // The one just started looks into the store when it is up; but it may have died.
         owes_worker_ = now < next_start_;
         if (owes_worker_) return;
@@ -317,6 +335,9 @@ void Gateway::summon_worker() {
         options_.start(config_->path);
     } catch (const std::exception& error) {
         log_.error("cannot start the worker", {{"cause", error.what()}});
+        // A try that takes its time is not to take all of ours.
+        const Millis end = steady_now();
+        next_start_ = std::max(next_start_, end + 10 * (end - now));
     }
 }
 

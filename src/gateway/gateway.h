@@ -24,6 +24,7 @@ class Gateway {
 public:
     struct Options {
         bool one_shot = false;  // CGI: the worker is summoned by who calls handle()
+        std::string log_file;   // where the config names none; empty: stderr
         // Asked while waiting for the store's lock.
         std::function<bool()> give_up = stop_requested;
         // What reaches beyond this class; tests put their own in its place.
@@ -64,6 +65,8 @@ private:
     void log_verdict(const Request& request, std::size_t size, const Verdict& verdict);
     bool is_ready();
     void apply_config();
+    void become_owner();
+    void open_log();
     void report(std::string_view trouble, std::string_view cause);
     void watch_queue();
 

@@ -155,9 +155,9 @@ int Server::patience() const {
     if (accept_ready_ && has_room() && now_ >= accept_after_) return 0;
     if (accept_ready_ && now_ < accept_after_) return retry_accept;
     if (farewell_until_ != 0) return 50;
-    // What tend() looks at: connections, the worker, and under mod_fcgid the binary.
+    // What tend() looks at: connections, the worker, the log, and under mod_fcgid the binary.
     bool nothing_to_tend = connections_.empty() && listener_.get() != STDIN_FILENO &&
-                           !gateway_.owes_worker();
+                           !gateway_.owes_worker() && !log_.owes();
     return nothing_to_tend ? -1 : static_cast<int>(tend_every);
 }
 
@@ -237,6 +237,7 @@ void Server::answer_batch() {
 void Server::tend() {
     if (now_ < next_tend_) return;
     next_tend_ = now_ + tend_every;
+    log_.tend();
     if (gateway_.owes_worker()) gateway_.summon_worker();
     const bool anyone_waits = !held_.empty();  // until the first is dropped
     for (auto next = connections_.begin(); next != connections_.end();) {

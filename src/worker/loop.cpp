@@ -76,6 +76,7 @@ int Loop::run() {
 void Loop::turn() {
     progress_ = false;
     now_ = steady_now();
+    log_.tend();
     watch_clock();
     try {
         if (stopping_ && now_ >= grace_until_) runs_.end_all(AttemptResult::interrupted, now_);
@@ -408,7 +409,7 @@ LogSettings log_settings(const Config& config, const WorkerOptions& options) {
     LogSettings settings = config.log;
     if (options.detached && settings.file.empty()) {
         settings.file = directory_of(config.seat) + "/bxhook.log";
-        settings.rotate_at = std::int64_t{10} << 20;
+        settings.rotate_at = default_rotate_at;
     }
     return settings;
 }

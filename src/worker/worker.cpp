@@ -83,6 +83,7 @@ int work(ConfigFile& file, const Config& config, const WorkerOptions& options, L
 
 int run_worker(const std::string& config_path, const WorkerOptions& options, Log& log) {
     leave_descriptors();
+    log.take_stderr();
     ConfigFile file = open_config(config_path, options);
     // Of a config that is wrong only where the gateway does not look, that part is used.
     ConfigPtr config =
@@ -92,6 +93,7 @@ int run_worker(const std::string& config_path, const WorkerOptions& options, Log
     if (!options.detached) return work(file, *config, options, log);
     try {
         detach();
+        log.take_stderr();
         return work(file, *config, options, log);
     } catch (const std::exception& error) {
         log.error("cannot work", {{"cause", error.what()}});  // nobody reads stderr any more

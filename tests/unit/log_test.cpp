@@ -1,7 +1,13 @@
-// The log: whole lines, and of a batch together.
+// The log: whole lines, and of a batch together; never waited for; followed and rotated.
 #include "base/log.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <cerrno>
 #include <climits>
 #include <cstdlib>
 #include <filesystem>
@@ -57,6 +63,112 @@ BOOST_AUTO_TEST_CASE(a_batch_writes_whole_lines_of_at_most_pipe_buf_bytes) {
         before = written.size();
     }
     BOOST_TEST(before > 0u);
+}
+
+// -- Nobody reads
+
+// A FIFO that is read when the test says so.
+struct Fifo : LogFile {
+    Fifo() : fifo(path + ".fifo") {
+        BOOST_REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+        reader = bx::Fd(::open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+        log.configure({.file = fifo});
+    }
+    std::string read() const {
+        std::string text(1 << 20, '\0');
+        ssize_t got = ::read(reader.get(), text.data(), text.size());
+        text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+        return text;
+    }
+    std::string fifo;
+    bx::Fd reader;
+};
+
+BOOST_FIXTURE_TEST_CASE(lines_that_nobody_reads_are_dropped_and_counted, Fifo) {
+    bx::LogOutput another = bx::LogOutput::open(fifo);
+    BOOST_TEST(another.write(std::string(1 << 20, 'x')) > 0u);
+    for (int i = 0; i < 11; ++i) log.info("dropped");
+    log.tend();
+    BOOST_TEST(log.owes());
+    BOOST_TEST(read().find("dropped") == std::string::npos);
+    log.tend();
+    BOOST_TEST(!log.owes());
+    BOOST_TEST(read().ends_with("Z warning test: lines were lost: the log did not take them lines=11 "
+                                "cause=\"nobody reads it\"\n"));
+    log.info("next");
+    BOOST_TEST(read().ends_with("info test: next\n"));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_line_longer_than_the_pipe_is_finished_before_the_next, Fifo) {
+    log.configure({.json = true, .file = fifo});  // text is cut
+    log.info("long", {{"value", std::string(100'000, 'y')}});
+    BOOST_TEST(log.owes());
+    log.info("dropped");
+    std::string text = read();
+    while (log.owes()) {
+        log.tend();
+        text += read();
+    }
+    const std::size_t end = text.find('\n');
+    BOOST_TEST(text.substr(0, end).ends_with("\"value\":\"" + std::string(100'000, 'y') + "\"}"));
+    BOOST_TEST(text.find("\"lines\":1,", end) != std::string::npos);
+    BOOST_TEST(std::ranges::count(text, '\n') == 2);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_open_to_others_stays_as_it_is, Fifo) {
+    const bx::Fd shared(::open(fifo.c_str(), O_WRONLY | O_CLOEXEC));
+    bx::LogOutput output = bx::LogOutput::of(shared.get());
+    const std::string much(200'000, 'z');
+    BOOST_TEST(output.write(much) < much.size());
+    BOOST_TEST(errno == EAGAIN);
+    BOOST_TEST((::fcntl(shared.get(), F_GETFL) & O_NONBLOCK) == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_fifo_without_reader_is_used_when_it_has_one, Fifo) {
+    reader.reset();
+    bx::LogOutput none = bx::LogOutput::open(fifo);
+    BOOST_TEST(!none);
+    BOOST_TEST(errno == ENXIO);
+}
+
+// -- Several processes, one file
+
+BOOST_AUTO_TEST_CASE(a_file_renamed_away_is_left_within_a_second) {
+    log.info("first");
+    std::filesystem::rename(path, path + ".1");
+    const bx::Millis end = bx::steady_now() + 5 * bx::second;
+    while (!std::filesystem::exists(path) && bx::steady_now() < end) log.info("next");
+    BOOST_REQUIRE(std::filesystem::exists(path));
+    BOOST_TEST(text().find("info test: next\n") != std::string::npos);
+    BOOST_TEST(bx::read_file(path + ".1").find("info test: first\n") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(two_that_share_a_file_rotate_it_once) {
+    bx::Log one("one"), other("other");
+    for (bx::Log* each : {&one, &other}) each->configure({.file = path, .rotate_at = 5000});
+    int lines = 0;
+    auto write = [&](bx::Log& to, int count) {
+        for (int i = 0; i < count; ++i, ++lines) to.info(std::string(100, 'x'));
+    };
+    write(other, 5);
+    write(one, 40);    // 5,000 bytes are 36 lines: renames it
+    write(other, 36);  // has the old one still, and thinks it large
+    const std::string all = bx::read_file(path + ".1") + text();
+    BOOST_TEST(std::ranges::count(all, '\n') == lines);
+    BOOST_TEST(text().size() < 5000u);
+}
+
+// Of a worker by hand: what stands in its shell's >>FILE follows as well.
+BOOST_AUTO_TEST_CASE(stderr_follows_when_it_is_the_same_file) {
+    const bx::Fd before(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
+    const bx::Fd same(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+    ::dup2(same.get(), STDERR_FILENO);
+    std::filesystem::rename(path, path + ".1");
+    log.reopen();
+    const bool written = bx::write_all(STDERR_FILENO, "by another\n");
+    ::dup2(before.get(), STDERR_FILENO);
+    BOOST_TEST(written);
+    BOOST_TEST(text() == "by another\n");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
