@@ -249,6 +249,38 @@ def test_a_comment_may_name_anything(tmp_path):
     assert planted(tmp_path, "store/store.h", "// As sqlite3_exec and FCGX_Accept_r do.\n").returncode == 0
 
 
+def waits(src):
+    return subprocess.run([sys.executable, ROOT / "tests" / "waits.py", src], text=True, stdout=subprocess.PIPE)
+
+
+def test_every_call_that_can_wait_has_its_reason():
+    done = waits(ROOT / "src")
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("name, text, call", [
+    ("gateway/server.cpp", "ssize_t say(int fd) { return ::write(fd,\n    \"x\", 1); }\n", '::write(fd, "x", 1)'),
+    ("worker/house.cpp", "int ask(int fd) { return ::connect(fd, where(1), 3); }\n", "::connect(fd, where(1), 3)"),
+    ("store/copy.cpp", "void nap() { std::this_thread::sleep_for(day); }\n", "std::this_thread::sleep_for(day)"),
+    ("worker/loop.cpp", "std::string text = read_file(name);\n", "read_file(name)"),
+    ("base/log.cpp", "std::ofstream log(path);\n", "std::ofstream log(path)"),
+])
+def test_a_call_without_a_reason_is_found(tmp_path, name, text, call):
+    shutil.copytree(ROOT / "src", tmp_path / "src")
+    with open(tmp_path / "src" / name, "a", encoding="utf-8") as file:
+        file.write(text)
+    done = waits(tmp_path / "src")
+    assert done.returncode == 1
+    assert done.stdout == f"src/{name} | {call}: may wait: say in tests/waits.txt why it does not, or for how long\n"
+
+
+def test_a_reason_without_its_call_is_found(tmp_path):
+    shutil.copytree(ROOT / "src", tmp_path / "src")
+    (tmp_path / "src" / "worker" / "signals.cpp").write_text("")
+    done = waits(tmp_path / "src")
+    assert done.returncode == 1 and "no such call: worker/signals.cpp | ::read(" in done.stdout
+
+
 def test_the_runner_counts_failures_and_says_so():
     done = subprocess.run([sys.executable, ROOT / "tests" / "run", "unit", "conformance"], text=True,
                           env={**os.environ, "BUILD": "/nonexistent"}, stdout=subprocess.PIPE)
