@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from scratch import ROOT, as_user, directory
+from scratch import ROOT, as_user, directory, write
 
 SCRIPT = ROOT / "conf" / "bash-completion"
 COMMANDS = {"serve", "work", "init", "check", "events", "trigger", "decode", "list", "show", "logs", "retry", "cancel",
@@ -17,6 +17,8 @@ def complete(full):
     """complete("bxhook li"): the words bash offers for the last one; it ends with a blank for a new one."""
     where = directory(full.run_dir / "path", 0o755)
     (where / "bxhook").symlink_to(full.binary)
+    # The clone may lie where only root gets, as below /root.
+    script = write(full.run_dir / "completion", SCRIPT.read_bytes())
 
     def words(line, config=full.config):
         typed = line.split(" ")
@@ -25,7 +27,7 @@ def complete(full):
         program = ('source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}\n'
                    'run=$(complete -p bxhook | sed "s/.*-F \\([^ ]*\\).*/\\1/"); "$run" bxhook "${COMP_WORDS[COMP_CWORD]}"\n'
                    'printf "%s\\n" "${COMPREPLY[@]}"')
-        done = subprocess.run(["bash", "-u", "-c", program, SCRIPT, *typed], capture_output=True, timeout=30,
+        done = subprocess.run(["bash", "-u", "-c", program, script, *typed], capture_output=True, timeout=30,
                               cwd=full.run_dir,
                               env={"PATH": f"{where}:/usr/bin:/bin", "BXHOOK_CONFIG": str(config)},
                               **as_user(full.user))
