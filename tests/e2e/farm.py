@@ -17,7 +17,7 @@ import bitrix
 import client
 import postgres
 from lanes import broken_promises
-from scratch import AS_ROOT, Process, Site, alive, kill, wait_for
+from scratch import AS_ROOT, Process, Site, alive, in_namespaces, kill, wait_for
 
 BOTH_STORES = pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
 
@@ -48,7 +48,7 @@ class FarProcess(Process):
 
     def __init__(self, hostname, arguments, log, user, env=None, **options):
         become = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
-        machine = ["unshare", "--pid", "--uts", "--fork", "--kill-child", "--mount-proc",
+        machine = [*in_namespaces("--pid", "--uts", "--fork", "--kill-child"),
                    "sh", "-c", 'hostname "$0"; "$@" & while :; do sleep 1000; done', hostname]
         super().__init__([*machine, *become, *arguments], log, user=False, env=env, **options)
         self.pid = wait_for(lambda: self._program(arguments[0]), f"{arguments[0]} to start")

@@ -12,7 +12,7 @@ import pytest
 
 import bitrix
 from pairs import preload
-from scratch import AS_ROOT, Site, as_user, directory, wait_for, write
+from scratch import AS_ROOT, Site, as_user, directory, in_namespaces, wait_for, write
 from servers import SHARED_HOST, Apache, Nginx
 
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="needs root")
@@ -362,10 +362,10 @@ def test_of_a_machine_that_lets_few_connections_wait(site):
     """In a network of its own."""
     narrow = "sysctl -qw net.core.somaxconn=128; "
     check = f"{site.binary} check --json --config {site.config}"
-    done = subprocess.run(["unshare", "-n", "sh", "-c", narrow + check], capture_output=True, timeout=30)
+    done = subprocess.run([*in_namespaces("--net"), "sh", "-c", narrow + check], capture_output=True, timeout=30)
     found = [(p["level"], p["place"], p["message"], p["fix"]) for p in json.loads(done.stdout)["problems"]]
     ((*_, fix),) = fitting(found, "warning", ["somaxconn", "only 128 connections"])
-    done = subprocess.run(["unshare", "-n", "sh", "-c", f"{narrow}{fix} >&2; {check}"], capture_output=True, timeout=30)
+    done = subprocess.run([*in_namespaces("--net"), "sh", "-c", f"{narrow}{fix} >&2; {check}"], capture_output=True, timeout=30)
     assert b"somaxconn" not in done.stdout
 
 
