@@ -31,6 +31,19 @@ bool check_word(const std::string& text, const std::string& place, Problems& pro
     return false;
 }
 
+// The same for a member_id or domain, which no event could have otherwise.
+bool check_name(const std::string& text, const std::string& place, Problems& problems) {
+    if (!check_word(text, place, problems)) return false;
+    if (text.size() > max_portal_name) {
+        problems.add(place, "is longer than 255 bytes");
+        return false;
+    }
+    if (std::ranges::all_of(text, is_portal_name_byte)) return true;
+    problems.add(place, quoted(text) +
+                            " has a byte other than letters, digits, '.', '_', ':' and '-'");
+    return false;
+}
+
 // The words of a line, whatever blanks part them.
 std::vector<std::string> words_of(std::string_view line) {
     std::vector<std::string> words;
@@ -65,18 +78,21 @@ void read_line(std::string_view line, const std::string& place, std::vector<Port
 
 }  // namespace
 
+bool is_portal_name_byte(char c) {
+    return is_alphanumeric(c) || c == '.' || c == '_' || c == ':' || c == '-';
+}
+
 void set_member_id(Portal& portal, const std::string& text, const std::string& place,
                    Problems& problems) {
-    if (check_word(text, place, problems)) portal.member_id = text;
+    if (check_name(text, place, problems)) portal.member_id = text;
 }
 
 void set_domain(Portal& portal, const std::string& text, const std::string& place,
                 Problems& problems) {
-    if (!check_word(text, place, problems)) return;
     if (text.find('/') != std::string::npos) {
         return problems.add(place, quoted(text) + " must be the host alone: some.bitrix24.com");
     }
-    portal.domain = lower(text);
+    if (check_name(text, place, problems)) portal.domain = lower(text);
 }
 
 void add_token(Portal& portal, const std::string& text, const std::string& place,

@@ -9,6 +9,10 @@
 
 namespace bx {
 
+// What a member_id or a domain may be: at most 255 bytes of [A-Za-z0-9._:-].
+constexpr std::size_t max_portal_name = 255;
+bool is_portal_name_byte(char c);
+
 // Sets the member_id, domain or adds a token of PORTAL; what is wrong goes to PROBLEMS at PLACE.
 void set_member_id(Portal& portal, const std::string& text, const std::string& place,
                    Problems& problems);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "config/portals.h"
 #include "event/catalog.h"
 
 namespace bx {
@@ -32,6 +33,19 @@ std::string read_code(Value event) {
     return upper(code);
 }
 
+// A portal's member_id or domain; empty when it is missing.
+std::string read_portal_name(Value value, std::string_view name) {
+    std::string_view text = scalar(value, name);
+    if (text.size() > max_portal_name) {
+        throw BadEvent("'" + std::string(name) + "' is longer than 255 bytes");
+    }
+    if (!std::ranges::all_of(text, is_portal_name_byte)) {
+        throw BadEvent("'" + std::string(name) +
+                       "' has a byte other than letters, digits, '.', '_', ':' and '-'");
+    }
+    return std::string(text);
+}
+
 }  // namespace
 
 std::string EventFacts::lane_portal() const {
@@ -44,8 +58,8 @@ EventFacts read_event(const Tree& body) {
     Value data = root["data"];
     EventFacts facts;
     facts.code = read_code(root["event"]);
-    facts.member_id = scalar(auth["member_id"], "auth[member_id]");
-    facts.domain = scalar(auth["domain"], "auth[domain]");
+    facts.member_id = read_portal_name(auth["member_id"], "auth[member_id]");
+    facts.domain = read_portal_name(auth["domain"], "auth[domain]");
     facts.user_id = auth["user_id"].text();
     facts.handler_id = root["event_handler_id"].text();
     facts.ts = root["ts"].text();

@@ -32,7 +32,8 @@ struct EventFacts {
 };
 
 // Reads them from the decoded body.  Throws BadEvent when `event` is missing, empty, over 255
-// bytes or has a byte outside [A-Za-z0-9._-], or when event, member_id or domain is an array.
+// bytes or has a byte outside [A-Za-z0-9._-]; when member_id or domain is over 255 bytes or has a
+// byte outside [A-Za-z0-9._:-]; or when one of the three is an array.
 EventFacts read_event(const Tree& body);
 
 }  // namespace bx

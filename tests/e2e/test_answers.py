@@ -127,6 +127,13 @@ MALFORMED = {
     "an array for event": (FORM, GOOD + b"&event[]=ONCRMDEALADD"),
     "an array for member_id": (FORM, GOOD + b"&auth[member_id][]=x"),
     "an array for domain": (FORM, GOOD + b"&auth[domain][x]=x"),
+    "a member_id of 256 bytes": (FORM, GOOD + b"&auth[member_id]=" + b"a" * 256),
+    "a member_id with NUL": (FORM, GOOD + b"&auth[member_id]=a%00"),
+    "a domain of 256 bytes": (FORM, GOOD + b"&auth[domain]=" + b"a" * 256),
+    "a domain with a line feed": (FORM, GOOD + b"&auth[domain]=a%0Ab"),
+    "a domain with an escape character": (FORM, GOOD + b"&auth[domain]=%1B[2J"),
+    "a domain with a C1 control": (FORM, GOOD + b"&auth[domain]=a%C2%9B"),
+    "a domain in another script": (FORM, GOOD + b"&auth[domain]=%D0%B0.%D1%80%D1%84"),
     "65 levels": (FORM, GOOD + b"&a" + b"[b]" * 65 + b"=1"),
     "5,000 levels": (FORM, GOOD + b"&a" + b"[b]" * 5000 + b"=1"),
     "JSON cut short": ("application/json", json.dumps(bitrix.event()).encode()[:-1]),
@@ -289,12 +296,18 @@ def test_a_refusal_is_one_line(nginx, status, body, content_type):
 LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z (info|warning) gateway: (accepted|refused|the portal) ")
 
 
-@pytest.mark.parametrize("token,status", [(bitrix.TOKEN, 200), (bitrix.WRONG_TOKEN, 403)])
-def test_what_was_sent_cannot_forge_a_log_line(nginx, token, status):
+FORGED_LINE = "a\n2026 gateway: forged\r\x1b[31m\x9b\x7f\x00 x=\"y\""
+
+
+@pytest.mark.parametrize("token,changes,status", [
+    (bitrix.TOKEN, {"event_handler_id": FORGED_LINE}, 200), (bitrix.WRONG_TOKEN, {"event_handler_id": FORGED_LINE}, 403),
+    (bitrix.TOKEN, {"auth": bitrix.auth(domain=FORGED_LINE)}, 400),
+    (bitrix.TOKEN, {"auth": bitrix.auth(member_id=FORGED_LINE)}, 400)])
+def test_what_was_sent_cannot_forge_a_log_line(nginx, token, changes, status):
     log = nginx.site.log_dir / "gateway.log"
     before = len(log.read_bytes())
-    body = bitrix.body(token=token, domain="a\n2026 gateway: forged\r\x1b[31m\x9b\x7f\x00 x=\"y\"")
-    assert client.post(nginx.url, body).status == status
+    tree = bitrix.event(token=token) | changes
+    assert client.post(nginx.url, bitrix.encode(tree)).status == status
     text = wait_for(lambda: log.read_bytes()[before:], "lines in the log").decode()
     assert text.endswith("\n") and not [c for c in text if unicodedata.category(c) == "Cc" and c != "\n"]
     assert [line for line in text.splitlines() if not LINE.match(line)] == []

@@ -116,7 +116,8 @@ def test_list_names_portals_when_there_are_several(quiet):
 
 def test_list_shows_no_control_character_of_a_sender(quiet):
     quiet.configure(worker="start manual", portals="portal {\n token " + bitrix.TOKEN + "\n}\n")
-    post(quiet, domain="\x1b[2J\nevil", member_id=bitrix.MEMBER_ID)
+    tree = bitrix.event(fields={"ID": "\x1b[2J\nevil"})
+    assert client.fastcgi(quiet.socket, bitrix.encode(tree)).event
     text = text_of(quiet.run("list"))
     assert "\x1b" not in text and "\\x1b[2J\\nevil" in text and len(text.splitlines()) == 2
 

@@ -1,5 +1,7 @@
 """The bash completion, loaded by a bash that completes lines as a person types them."""
 
+import contextlib
+import sqlite3
 import subprocess
 
 import pytest
@@ -83,7 +85,8 @@ def test_other_values(complete):
 
 
 def test_an_event_cannot_run_anything(complete, full):
-    full.run("trigger", "ONAPPTEST", "--portal", "$(touch${IFS}ran)`touch ran`.example")
+    with contextlib.closing(sqlite3.connect(full.home / "state" / "queue.db")) as store, store:
+        store.execute("UPDATE event SET domain = '$(touch${IFS}ran)`touch ran`.example'")  # today's gateway refuses it
     assert complete("bxhook list --portal $") == {"$(touch${IFS}ran)`touch", "ran`.example"}
     assert not (full.run_dir / "ran").exists()
 

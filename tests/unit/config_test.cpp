@@ -300,6 +300,13 @@ BOOST_AUTO_TEST_CASE(a_portal_needs_a_token_and_sound_words) {
     BOOST_TEST(names("portal { token \"a b\" }", "portal 1: token: has a blank"));
     BOOST_TEST(names("portal { token x domain https://a/ }", "portal 1: domain: 'https://a/' must"));
     BOOST_TEST(names("portal { token x member_id \"\" }", "portal 1: member_id: is blank"));
+    BOOST_TEST(names("portal { token x member_id a/b }",
+                     "portal 1: member_id: 'a/b' has a byte other than letters, digits, '.', '_', "
+                     "':' and '-'"));
+    BOOST_TEST(names("portal { token x domain a@b }", "portal 1: domain: 'a@b' has a byte other"));
+    BOOST_TEST(names("portal { token x domain " + std::string(256, 'a') + " }",
+                     "portal 1: domain: is longer than 255 bytes"));
+    BOOST_TEST(problems("portal { token x domain a.b:8443 member_id A-1_2 }") == "");
     BOOST_TEST(names("portal { token x }\nportal { domain a domain b token x }",
                      "portal 2: domain: is given twice"));
 }
@@ -336,6 +343,7 @@ BOOST_AUTO_TEST_CASE(a_bad_portals_file_is_refused) {
         {"a b c -\n", ":1: has no token"},
         {"\na b -\n", ":2: has no token"},
         {"a b t\na c t\n", ":2: member_id 'a' stands in "},
+        {"- b* t\n", ":1: domain: 'b*' has a byte other than letters"},
         {"\xEF\xBB\xBF" "a b t\n", ":1: begins with a byte order mark"},
     };
     for (const auto& row : table) {

@@ -66,6 +66,24 @@ BOOST_AUTO_TEST_CASE(refuses_an_array_where_a_portal_is_named) {
     BOOST_TEST(refusal("event=X&auth[domain][a]=1") == "'auth[domain]' is an array");
 }
 
+BOOST_AUTO_TEST_CASE(a_portals_name_is_short_and_of_few_bytes) {
+    for (const std::string name : {"auth[member_id]", "auth[domain]"}) {
+        auto refused = [&](const std::string& value) {
+            return refusal("event=X&" + name + "=" + value);
+        };
+        BOOST_TEST(refused("") == "");
+        BOOST_TEST(refused("a-b_c.D9:8443") == "");
+        BOOST_TEST(refused(std::string(255, 'a')) == "");
+        BOOST_TEST(refused(std::string(256, 'a')) == "'" + name + "' is longer than 255 bytes");
+        for (const char* bad : {"a+b", "a%00", "a%0D%0AX:", "%1B[2J", "%C2%9B", "%D0%90", "a/b", "a'",
+                                "$(id)", "*", "a%7Fb", "a@b", "[::1]"}) {
+            BOOST_TEST(refused(bad) == "'" + name + "' has a byte other than letters, digits, '.', "
+                                                    "'_', ':' and '-'",
+                       bad);
+        }
+    }
+}
+
 BOOST_AUTO_TEST_CASE(the_portal_of_a_lane_is_the_member_id_or_the_domain) {
     bx::EventFacts facts;
     facts.domain = "Some.Bitrix24.com";
