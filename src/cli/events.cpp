@@ -64,13 +64,23 @@ std::string as_table(const Events& events) {
     return table.take();
 }
 
+// Where the id is, in words.
+std::string id_text(const CatalogEvent& event) {
+    std::string text;
+    for (std::string_view path : event.id_paths) {
+        text.append(text.empty() ? "" : ", then ").append(path);
+        if (path == ".") text += " (data itself)";
+        if (path.find('+') != std::string_view::npos) text += " (joined by ':')";
+    }
+    return text.empty() ? "none: its deliveries have no order" : text;
+}
+
 std::string as_text(const CatalogEvent& event) {
-    std::string id = joined(event.id_paths, ", then ");
     std::string text = std::string(event.code) + "\n";
     text += "  name     " + std::string(event.name) + "\n";
     text += "  scope    " + std::string(event.scope) + "\n";
     text += "  kind     " + kind_of(event.code, Value{}) + "\n";
-    text += "  id       " + (id.empty() ? "none: its deliveries have no order" : id) + "\n";
+    text += "  id       " + id_text(event) + "\n";
     text += "  fields   below data:\n";
     for (const std::string& path : field_paths(event)) text += "             " + path + "\n";
     return text + "  sample   " + std::string(event.sample) + "\n";
@@ -106,7 +116,8 @@ Lists the Bitrix24 events this version knows: the code a hook is named by, the R
 scope it needs, where the entity's id is (below data) and which fields it carries.
 PATTERN is a code, a glob, or a part of a code, in any case.  Events that are not
 listed work too: their id is looked for in FIELDS.ID, FIELDS_AFTER.ID,
-FIELDS_BEFORE.ID, ID and id.
+FIELDS_BEFORE.ID, ID and id.  An id of several values is written A+B: those at A and
+B, joined by ':'.
 
   bxhook events deal
   bxhook events 'ONCRM*USERFIELD*'

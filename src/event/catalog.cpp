@@ -43,7 +43,19 @@ const CatalogEvent* find_exactly(const std::string& code) {
 }
 
 bool is_id(std::string_view text) {
-    return !text.empty() && text != "undefined" && text.size() <= max_id;
+    return !text.empty() && text != "undefined" && text != "0" && text.size() <= max_id;
+}
+
+// What stands at PATH of id_paths, or empty.
+std::string id_at(Value data, std::string_view path) {
+    std::string id;
+    for (std::string_view part : split(path, '+')) {
+        std::string_view text = (part == "." ? data : data.at(part)).text();
+        if (!is_id(text)) return {};
+        if (!id.empty()) id += ':';
+        id += text;
+    }
+    return id.size() <= max_id ? id : std::string();
 }
 
 // Recursion is no danger here: a sample is ours, a few levels deep.
@@ -108,18 +120,14 @@ std::string kind_of(std::string_view code, Value data) {
     return is_id(type) ? kind + "_" + std::string(type) : kind + number;
 }
 
-std::string_view id_of(std::string_view code, Value data) {
-    auto id_at = [&data](std::string_view path) {
-        std::string_view text = data.at(path).text();
-        return is_id(text) ? text : std::string_view{};
-    };
+std::string id_of(std::string_view code, Value data) {
     if (const CatalogEvent* event = find_event(code)) {
         for (std::string_view path : event->id_paths) {
-            if (std::string_view id = id_at(path); !id.empty()) return id;
+            if (std::string id = id_at(data, path); !id.empty()) return id;
         }
     }
     for (std::string_view path : default_id_paths) {
-        if (std::string_view id = id_at(path); !id.empty()) return id;
+        if (std::string id = id_at(data, path); !id.empty()) return id;
     }
     return {};
 }

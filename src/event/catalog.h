@@ -16,7 +16,9 @@ struct CatalogEvent {
     std::string_view code;      // "ONCRMDEALUPDATE"
     std::string_view name;      // as Bitrix24's documentation spells it
     std::string_view scope;     // REST scope: "crm"
-    std::vector<std::string_view> id_paths;  // below data, first found wins; often {"FIELDS.ID"}
+    // Below data, first found wins; often {"FIELDS.ID"}.  "A+B" is the values at A and B joined by
+    // ':', both of which must be there; "." is data itself.
+    std::vector<std::string_view> id_paths;
     std::string_view sample;    // `data` of a sample event, as JSON
 };
 
@@ -38,9 +40,9 @@ std::string kind_of(std::string_view code, Value data);
 // The verb kind_of takes off, upper case; empty when the code has none.
 std::string_view verb_of(std::string_view code);
 
-// The entity's id in DATA, or empty: the first scalar that is not empty, not "undefined" and at
-// most 255 bytes, of the catalog's paths for CODE, then FIELDS.ID, FIELDS_AFTER.ID,
+// The entity's id in DATA, or empty: the first scalar that is not empty, not "undefined", not "0" and
+// at most 255 bytes, of the catalog's paths for CODE, then FIELDS.ID, FIELDS_AFTER.ID,
 // FIELDS_BEFORE.ID, ID, id.
-std::string_view id_of(std::string_view code, Value data);
+std::string id_of(std::string_view code, Value data);
 
 }  // namespace bx
