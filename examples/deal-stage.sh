@@ -67,6 +67,8 @@ judge() { # WHAT: goes on only when the answer is good
 event=$(cat)
 token=$(printf '%s' "$event" | jq -r '.auth.access_token // empty')
 refresh_token=$(printf '%s' "$event" | jq -r '.auth.refresh_token // empty')
+[ -n "${BX_PORTAL-}" ] || [ -n "${REST_WEBHOOK-}" ] ||
+    fail 78 "no domain is in the portal's block: add it, or set REST_WEBHOOK in the hook's env"
 [ -n "$token" ] || [ -n "${REST_WEBHOOK-}" ] ||
     fail 77 "the event carries no token: set REST_WEBHOOK in the hook's env"
 

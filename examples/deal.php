@@ -10,7 +10,7 @@
 //          (with REST_WEBHOOK set: the token of a sample is not a real one)
 
 // Exit statuses.  bxhook repeats the first after a while, and gives up at once on the others.
-const TRY_AGAIN = 75, BAD_DATA = 65, NO_PERMISSION = 77;
+const TRY_AGAIN = 75, BAD_DATA = 65, NO_PERMISSION = 77, BAD_CONFIG = 78;
 
 function stop(int $status, string $reason)
 {
@@ -22,7 +22,9 @@ function call(array $event, string $method, array $parameters): array
 {
     $url = getenv('REST_WEBHOOK');
     if (!$url) {
-        $url = 'https://' . getenv('BX_PORTAL') . '/rest/';
+        $domain = getenv('BX_PORTAL')
+            ?: stop(BAD_CONFIG, "no domain is in the portal's block: add it, or set REST_WEBHOOK");
+        $url = "https://$domain/rest/";
         $parameters['auth'] = $event['auth']['access_token']
             ?? stop(NO_PERMISSION, "the event carries no token: set REST_WEBHOOK in its env");
     }

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Sends every event on to another HTTP service, as JSON, without its tokens.  Several services: a
+# Sends every event on to another HTTP service, as JSON, without its tokens; in auth stands who it
+# was as the token proved it, not what the sender wrote.  Several services: a
 # hook block for each with the same program; each has its own deliveries and retries.
 # It needs curl and jq.
 #
@@ -14,14 +15,14 @@ if [ -z "${TARGET_URL-}" ]; then
     exit 78 # the config is wrong: dead at once, until a person mends it and says bxhook retry
 fi
 
-event=$(jq -c '.auth |= {domain, member_id, user_id}') || exit 65
+event=$(jq -c '.auth |= {domain: $ENV.BX_PORTAL, member_id: $ENV.BX_MEMBER_ID, user_id}') || exit 65
 
 # URL and token in lines of curl's config, not among the arguments, where others could read them.
 # The receiver can tell a repeated event by its Idempotency-Key.
 header=${TARGET_TOKEN:+"header = \"Authorization: Bearer $TARGET_TOKEN\""}
 status=$(printf '%s' "$event" | curl --config /dev/fd/3 --silent --show-error --max-time 20 \
     --output /dev/null --write-out '%{http_code}' --header 'Content-Type: application/json' \
-    --header "Idempotency-Key: ${BX_MEMBER_ID:-bitrix24}-$BX_EVENT_NUMBER" --data-binary @- 3<<END
+    --header "Idempotency-Key: ${BX_MEMBER_ID:-${BX_PORTAL:-bitrix24}}-$BX_EVENT_NUMBER" --data-binary @- 3<<END
 url = "$TARGET_URL"
 $header
 END

@@ -39,6 +39,8 @@ def get_deal(event, number):
     url = os.environ.get("REST_WEBHOOK")
     parameters = {"id": number}
     if not url:
+        if "BX_PORTAL" not in os.environ:
+            stop(BAD_CONFIG, "no domain is in the portal's block: add it, or set REST_WEBHOOK")
         url = f"https://{os.environ['BX_PORTAL']}/rest/"
         parameters["auth"] = event["auth"].get("access_token")
         if not parameters["auth"]:
@@ -81,8 +83,10 @@ def main():
         stop(BAD_DATA, "the event names no deal")
     deleted = os.environ["BX_EVENT"] == "ONCRMDEALDELETE"
     deal = None if deleted else get_deal(event, number)
-    # member_id stays the same when a portal is renamed.
-    write(path, os.environ.get("BX_MEMBER_ID", ""), number, deal)
+    # Who it was, as the token proved it.  The member_id stays the same when a portal is renamed; it is
+    # there when the portal's block names it.
+    portal = os.environ.get("BX_MEMBER_ID") or os.environ.get("BX_PORTAL", "")
+    write(path, portal, number, deal)
     print(f"deal {number}: {'deleted' if deal is None else deal['STAGE_ID']}")
 
 

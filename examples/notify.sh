@@ -18,14 +18,14 @@ json() { # TEXT as a JSON string
     printf '%s' "$1" | tr '\000-\037' ' ' | sed 's/[\\"]/\\&/g; s/.*/"&"/'
 }
 
-text="$BX_EVENT ${BX_ID-} on ${BX_PORTAL-}"
+text="$BX_EVENT ${BX_ID-} on ${BX_PORTAL-${BX_MEMBER_ID-}}"
 message="{${CHAT_ID:+\"chat_id\":$(json "$CHAT_ID"),}\"text\":$(json "$text")}"
 
 # The URL on stdin, not among the arguments, where every user of the machine could read it.  The
 # event itself is not sent on: it holds your portal's tokens.
 status=$(printf 'url = "%s"\n' "$WEBHOOK_URL" | curl --config - --silent --show-error \
     --max-time 20 --output /dev/null --write-out '%{http_code}' \
-    --header "Idempotency-Key: ${BX_MEMBER_ID:-bitrix24}-$BX_EVENT_NUMBER" \
+    --header "Idempotency-Key: ${BX_MEMBER_ID:-${BX_PORTAL:-bitrix24}}-$BX_EVENT_NUMBER" \
     --header 'Content-Type: application/json' --data-raw "$message") || exit 75
 
 case $status in

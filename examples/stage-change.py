@@ -25,7 +25,7 @@ import urllib.request
 from pathlib import Path
 
 # Exit statuses.  bxhook repeats the first after a while, and gives up at once on the others.
-TRY_AGAIN, BAD_DATA, NO_PERMISSION = 75, 65, 77
+TRY_AGAIN, BAD_DATA, NO_PERMISSION, BAD_CONFIG = 75, 65, 77, 78
 
 
 def stop(status, reason):
@@ -37,6 +37,8 @@ def call(event, method, **parameters):
     """The result of a REST method, with the rights of the user who caused the event."""
     url = os.environ.get("REST_WEBHOOK")
     if not url:
+        if "BX_PORTAL" not in os.environ:
+            stop(BAD_CONFIG, "no domain is in the portal's block: add it, or set REST_WEBHOOK")
         url = f"https://{os.environ['BX_PORTAL']}/rest/"
         parameters["auth"] = event["auth"].get("access_token")
         if not parameters["auth"]:

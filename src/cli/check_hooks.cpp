@@ -130,9 +130,36 @@ void check_program(const Hook& hook, const Config& config, const std::string& pl
     findings.error(place, problem->reason + ": '" + hook.program + "'", problem->fix);
 }
 
+// What is wrong with CONDITION on who the sender was; empty: nothing, or it is on something else.
+std::string identity_problem(const Condition& condition, const std::vector<Portal>& portals) {
+    for (std::string_view proven : {"portal", "member_id"}) {
+        const bool by_domain = proven == "portal";
+        const std::string sent = by_domain ? "auth.domain" : "auth.member_id";
+        if (condition.path == sent) {
+            return "'" + sent + "' is what the sender wrote, which may be another portal's: use '" +
+                   std::string(proven) + "', which its token proved";
+        }
+        if (condition.path != proven) continue;
+        const bool possible = std::ranges::any_of(portals, [&](const Portal& portal) {
+            const bool anyone = portal.domain.empty() && portal.member_id.empty();
+            const std::string& name = by_domain ? portal.domain : portal.member_id;
+            return anyone || (!name.empty() && glob_match(condition.glob, name, by_domain));
+        });
+        if (!possible) {
+            return "no portal block has a " + std::string(by_domain ? "domain" : proven) +
+                   " that matches '" + printable(condition.glob) + "'";
+        }
+    }
+    return {};
+}
+
 void check_conditions(const std::vector<Condition>& conditions, const std::string& place,
-                      const std::string& file, Findings& findings) {
+                      const Config& config, Findings& findings) {
+    const std::string& file = config.path;
     for (const Condition& condition : conditions) {
+        const std::string problem = identity_problem(condition, config.portals);
+        if (!problem.empty()) findings.warning(place, problem, edit_command(file));
+        if (condition.path == "portal" || condition.path == "member_id") continue;
         std::string top = condition.path.substr(0, condition.path.find('.'));
         if (std::ranges::find(top_fields, top) != top_fields.end()) continue;
         findings.warning(place,
@@ -211,8 +238,8 @@ void check_hook(const Hook& hook, const Config& config, Findings& findings) {
     if (hook.program.empty()) return;  // a block without its script: HookSet warns
     check_program(hook, config, place, findings);
     check_settings(hook, place, config.path, findings);
-    check_conditions(hook.when, place, config.path, findings);
-    check_conditions(hook.unless, place, config.path, findings);
+    check_conditions(hook.when, place, config, findings);
+    check_conditions(hook.unless, place, config, findings);
     check_globs(hook, place, config.path, findings);
 }
 

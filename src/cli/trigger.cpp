@@ -11,6 +11,7 @@
 #include "event/catalog.h"
 #include "event/event.h"
 #include "event/form.h"
+#include "event/gate.h"
 #include "event/payload.h"
 #include "hooks/hooks.h"
 #include "hooks/launch.h"
@@ -115,7 +116,7 @@ Message make_message(const Arguments& args, const Config& config) {
     return {form.encode()};
 }
 
-// The event as the gateway would make it of MESSAGE, but for the gate.
+// The event as the gateway would make it of MESSAGE, whatever its token.
 struct Arrival {
     Tree tree;
     StoredEvent event;
@@ -126,6 +127,14 @@ Arrival arrive(const Message& message, const Config& config) {
     Arrival arrival{decode_body(message.body, message.content_type, limits), {}};
     Payload payload = encode_payload(arrival.tree);
     arrival.event.facts = read_event(arrival.tree);
+    const Gate gate(config.portals);
+    const GateResult found = gate.check(arrival.tree);
+    if (found.known) {
+        arrival.event.facts.member_id = found.sender.member_id;
+        arrival.event.facts.domain = found.sender.domain;
+    } else if (!config.portals.empty()) {
+        remark("no portal block is that of this body: the gateway would refuse it");
+    }
     arrival.event.test = true;
     arrival.event.received_at = wall_now();
     arrival.event.body = std::move(payload.body);

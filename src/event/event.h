@@ -19,8 +19,8 @@ struct EventFacts {
     std::string code;        // upper case, [A-Z0-9._-], at most 255 bytes
     std::string kind;        // of entity
     std::string id;          // of the entity; empty: the event has no lane
-    std::string domain;      // as received
-    std::string member_id;
+    std::string domain;      // who sent it: what the token proved (gate.h); until the gate was
+    std::string member_id;   // asked, what was sent
     std::string user_id;
     std::string handler_id;
     std::string ts;

@@ -59,9 +59,9 @@ Gate::Gate(const std::vector<Portal>& portals) {
         for (const std::string& token : portal.tokens) width_ = std::max(width_, token.size());
     }
     const Token dummy{std::string(width_, '\0'), no_length};
-    entries_.push_back({"", std::vector<Token>(rounds, dummy)});
+    entries_.push_back({"", "", std::vector<Token>(rounds, dummy)});
     for (const Portal& portal : portals) {
-        Entry entry{lower(portal.domain), {}};
+        Entry entry{portal.member_id, lower(portal.domain), {}};
         for (const std::string& token : portal.tokens) {
             entry.tokens.push_back({token, token.size()});
             entry.tokens.back().bytes.resize(width_);
@@ -74,33 +74,39 @@ Gate::Gate(const std::vector<Portal>& portals) {
         } else {
             anyone_ = entries_.size();
         }
+        for (const std::string& name : {lower(entry.member_id), entry.domain}) {
+            if (!name.empty()) names_.add(name, entries_.size());
+        }
         entries_.push_back(std::move(entry));
     }
     by_member_id_.seal();
     by_domain_.seal();
+    names_.seal();
 }
 
-GateVerdict Gate::check(const Tree& body) const {
-    if (entries_.size() == 1) return GateVerdict::no_portal_configured;
+GateResult Gate::check(const Tree& body) const {
+    GateResult result;
     Value auth = body.root()["auth"];
     Value token = auth["application_token"];
-    if (auth.rewritten() || token.rewritten()) return GateVerdict::token_repeated;
-    if (!token.is_text()) return GateVerdict::token_missing;
     const Found found = entry_of(auth);
-    const bool right = matches(entries_[found.entry], token.text());
-    return (right & found.known) ? GateVerdict::allowed : GateVerdict::token_wrong;
-}
-
-bool Gate::knows(const Tree& body) const {
-    return entry_of(body.root()["auth"]).known;
-}
-
-bool Gate::domain_differs(const Tree& body) const {
-    Value auth = body.root()["auth"];
-    const Found found = by_member_id_.find(auth["member_id"].text());
-    const std::string& known = entries_[found.known ? found.entry : nobody].domain;
-    std::string_view received = auth["domain"].text();
-    return !known.empty() && !received.empty() && !equal_ignoring_case(known, received);
+    result.known = found.known;
+    result.sender = identity_of(found, auth);
+    if (entries_.size() == 1) {
+        result.verdict = GateVerdict::no_portal_configured;
+    } else if (auth.rewritten() || token.rewritten()) {
+        result.verdict = GateVerdict::token_repeated;
+    } else if (!token.is_text()) {
+        result.verdict = GateVerdict::token_missing;
+    } else {
+        const bool right = matches(entries_[found.entry], token.text());
+        if (!(right & found.known)) return result;
+        result.verdict = GateVerdict::allowed;
+        std::string_view sent = auth["domain"].text();
+        std::string_view configured = result.sender.domain;
+        result.renamed =
+            !configured.empty() && !sent.empty() && !equal_ignoring_case(configured, sent);
+    }
+    return result;
 }
 
 Gate::Index::Index() : key_(random_key()), second_key_(random_key()) {}
@@ -134,15 +140,25 @@ Gate::Found Gate::Index::find(std::string_view name) const {
     return {item.entry, difference == 0};
 }
 
-// Both indexes are asked whatever the first says, for the same work with each sender.
+// All indexes are asked whatever the first says, for the same work with each sender.
 Gate::Found Gate::entry_of(Value auth) const {
-    const Found by_member_id = by_member_id_.find(auth["member_id"].text());
-    const Found by_domain = by_domain_.find(lower(auth["domain"].text()));
-    const bool has_anyone = anyone_ != nobody;
-    const std::size_t otherwise = select(has_anyone, anyone_, by_member_id.entry);
+    std::string_view member_id = auth["member_id"].text();
+    const std::string domain = lower(auth["domain"].text());
+    const Found by_member_id = by_member_id_.find(member_id);
+    const Found by_domain = by_domain_.find(domain);
+    const bool taken = names_.find(lower(member_id)).known | names_.find(domain).known;
+    const bool anyone = (anyone_ != nobody) & !taken;
+    const std::size_t otherwise = select(anyone, anyone_, by_member_id.entry);
     return {select(by_member_id.known, by_member_id.entry,
                    select(by_domain.known, by_domain.entry, otherwise)),
-            (by_member_id.known | by_domain.known | has_anyone) != 0};
+            (by_member_id.known | by_domain.known | anyone) != 0};
+}
+
+// Nobody's names are empty.
+Identity Gate::identity_of(Found found, Value auth) const {
+    const std::size_t at = select(found.known, found.entry, nobody);
+    if (at != nobody && at == anyone_) return {auth["member_id"].text(), auth["domain"].text()};
+    return {entries_[at].member_id, entries_[at].domain};
 }
 
 // All tokens are compared, each over its full width, with no branch on an outcome.

@@ -1,4 +1,4 @@
-// The gate: may the sender of this body deliver events here?
+// The gate: may the sender of this body deliver events here, and who is it?
 //
 // Fail closed: no portal, no entry.  Tokens are compared in constant time, all of a portal's, and
 // another portal's for an unknown one, so that time tells neither how much of a token was right nor
@@ -28,23 +28,34 @@ enum class GateVerdict {
 // The verdict for a log line: "wrong token", "token missing"...
 std::string_view describe(GateVerdict verdict);
 
+// Who sent a body.  Valid as long as the Gate and the Tree it is of.
+struct Identity {
+    std::string_view member_id;
+    std::string_view domain;
+};
+
+struct GateResult {
+    GateVerdict verdict = GateVerdict::token_wrong;
+    // A portal block is the sender's: for the log, where a person looks for a mistyped domain.
+    bool known = false;
+    // Allowed, found by member_id, and the block names another domain than was sent: the portal was
+    // renamed, which is logged and accepted.
+    bool renamed = false;
+    // The member_id and domain of the sender's block; what a block does not name is empty, and of a
+    // block with neither it is what was sent.  The token proves it when the verdict is `allowed`.
+    Identity sender;
+};
+
 class Gate {
 public:
     // PORTALS are copied.
     explicit Gate(const std::vector<Portal>& portals);
 
-    // The verdict on auth[application_token], auth[member_id] and auth[domain] of BODY.
+    // Looks at auth[application_token], auth[member_id] and auth[domain] of BODY.
     // Portal of an event: the block with its member_id; failing that the block without member_id
     // whose domain equals the event's (ASCII case-insensitive); failing that the block with
-    // neither.
-    GateVerdict check(const Tree& body) const;
-
-    // True when a portal block is BODY's: for the log, where a person looks for a mistyped domain.
-    bool knows(const Tree& body) const;
-
-    // True when BODY's portal was found by its member_id and the block names another domain: the
-    // portal was renamed, which is logged and accepted.
-    bool domain_differs(const Tree& body) const;
+    // neither, unless another block has that member_id or domain.
+    GateResult check(const Tree& body) const;
 
 private:
     // A configured token, filled up to `width_` bytes so that each comparison costs the same.  One
@@ -55,7 +66,8 @@ private:
     };
     static constexpr std::size_t no_length = static_cast<std::size_t>(-1);
     struct Entry {
-        std::string domain;
+        std::string member_id;
+        std::string domain;         // lower case
         std::vector<Token> tokens;  // as many for every portal
     };
     struct Found {
@@ -86,12 +98,14 @@ private:
     };
 
     Found entry_of(Value auth) const;
+    Identity identity_of(Found found, Value auth) const;
     bool matches(const Entry& entry, std::string_view token) const;
 
     std::size_t width_ = 0;        // of the longest token
     std::vector<Entry> entries_;   // the first is nobody's: dummies alone
     Index by_member_id_;
     Index by_domain_;
+    Index names_;                  // every member_id and domain in lower case: no other's to use
     std::size_t anyone_ = 0;       // the entry of the block with neither; 0: there is none
 };
 

@@ -154,22 +154,26 @@ Gateway::Verdict Gateway::verify(Request& request) {
                                     " bytes, disagree");
     }
     Verdict verdict;
-    verdict.event.facts = read_event(body);
-    GateVerdict gate = gate_->check(body);
-    if (gate != GateVerdict::allowed) {
+    EventFacts& facts = verdict.event.facts;
+    facts = read_event(body);
+    const GateResult gate = gate_->check(body);
+    if (gate.verdict != GateVerdict::allowed) {
         // A mistyped domain or member_id of a portal block is seen by the portal alone.  Both texts
         // cost the same: the sender learns nothing from the time either.
         constexpr std::array portal{", unknown portal '", ", sent by portal '"};
         return Verdict::refused(403, "invalid_application_token",
                                 "the application token is not that of a configured portal",
-                                std::string(describe(gate)) + portal[gate_->knows(body) ? 1 : 0] +
-                                    verdict.event.facts.portal() + "'");
+                                std::string(describe(gate.verdict)) +
+                                    portal[gate.known ? 1 : 0] + facts.portal() + "'");
     }
-    if (gate_->domain_differs(body)) {
+    if (gate.renamed) {
         log_.warning("the portal has another domain than its block says",
-                     {{"member_id", verdict.event.facts.member_id},
-                      {"domain", verdict.event.facts.domain}});
+                     {{"member_id", facts.member_id},
+                      {"domain", facts.domain},
+                      {"configured", gate.sender.domain}});
     }
+    facts.member_id = gate.sender.member_id;
+    facts.domain = gate.sender.domain;
     Payload payload = encode_payload(body);
     verdict.event.received_at = wall_now();
     verdict.event.body = std::move(payload.body);

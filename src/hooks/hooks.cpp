@@ -161,7 +161,14 @@ std::string rule_text(std::string_view word, std::string_view path, std::string_
     return std::string(word).append(" ").append(path).append(" ").append(secret ? "***" : globs);
 }
 
-bool matches(const Tree& body, std::string_view path, std::string_view glob) {
+// Does what stands at PATH match GLOB?  `portal` and `member_id` are who it was, as the token proved
+// it; all else is what was sent.  A missing one never matches.
+bool matches(const EventFacts& facts, const Tree& body, std::string_view path,
+             std::string_view glob) {
+    if (path == "portal") return !facts.domain.empty() && glob_match(glob, facts.domain, true);
+    if (path == "member_id") {
+        return !facts.member_id.empty() && glob_match(glob, facts.member_id, false);
+    }
     Value value = body.at(path);
     return value.is_text() && glob_match(glob, value.text(), false);
 }
@@ -178,17 +185,17 @@ std::string event_refusal(const Hook& hook, std::string_view code) {
 }
 
 // Why HOOK does not take this event of its own; empty: it does.
-std::string rule_refusal(const Hook& hook, const Tree& body) {
+std::string rule_refusal(const Hook& hook, const EventFacts& facts, const Tree& body) {
     if (hook.settings.disabled) return "disabled";
     for (const Rule& rule : by_path(hook.when)) {
-        auto fits = [&](std::string_view glob) { return matches(body, rule.path, glob); };
+        auto fits = [&](std::string_view glob) { return matches(facts, body, rule.path, glob); };
         if (std::ranges::any_of(rule.globs, fits)) continue;
         std::string all;
         for (std::string_view glob : rule.globs) all.append(all.empty() ? "" : " ").append(glob);
         return rule_text("when", rule.path, all);
     }
     for (const Condition& condition : hook.unless) {
-        if (matches(body, condition.path, condition.glob)) {
+        if (matches(facts, body, condition.path, condition.glob)) {
             return rule_text("unless", condition.path, condition.glob);
         }
     }
@@ -264,7 +271,7 @@ HookSet::Match HookSet::match(const EventFacts& facts, const Tree& body) const {
         std::string reason = event_refusal(hook, facts.code);
         if (reason.empty()) reason = hook.problem;
         bool of_interest = reason.empty();
-        if (of_interest) reason = rule_refusal(hook, body);
+        if (of_interest) reason = rule_refusal(hook, facts, body);
         if (reason.empty()) {
             result.taken.push_back(&hook);
             continue;

@@ -147,7 +147,7 @@ int main(int argc, char** argv) {
     std::vector<Kind> kinds = make_kinds();
     volatile int verdicts = 0;  // keeps the calls
     auto judge = [&](const bx::Tree& tree) {
-        verdicts = verdicts + static_cast<int>(gate.check(tree));
+        verdicts = verdicts + static_cast<int>(gate.check(tree).verdict);
     };
     // Decoded anew for each sample: where in memory a tree happens to lie makes a difference too.
     measure(kinds, rounds, [&](const std::string& body) {

@@ -286,6 +286,7 @@ class Site:
     store = "state/queue.db"
     seat = "queue.db"  # what the worker's lock is named after
     database = None    # of PostgreSQL (farm.py)
+    portals = PORTAL   # the config's, unless it is told others
 
     def __init__(self, scratch, name="site", inside=False, docroot=None, user=None):
         self.scratch = scratch
@@ -307,9 +308,9 @@ class Site:
 
     # -- files
 
-    def configure(self, more="", portals=PORTAL, worker="start auto", defaults="", backoff="100ms"):
+    def configure(self, more="", portals=None, worker="start auto", defaults="", backoff="100ms"):
         """Writes the config: one rename, as an editor would."""
-        text = (f'store {self.store}\nhooks_dir hooks\n' + portals
+        text = (f'store {self.store}\nhooks_dir hooks\n' + (self.portals if portals is None else portals)
                 + f"worker {{\n    {worker}\n}}\n"
                 + f"defaults {{\n    backoff {backoff}\n    {defaults}\n}}\n" + more)
         draft = write(self.home / ".bxhook.conf.new", text, 0o600, self.user)

@@ -14,7 +14,7 @@ import pytest
 
 import bitrix
 import client
-from scratch import ROOT, as_user, wait_for, write
+from scratch import PORTAL, ROOT, as_user, wait_for, write
 
 EXAMPLES = ROOT / "examples"
 WORKER = "start manual"
@@ -89,9 +89,10 @@ def certificate(site):
 
 
 @pytest.fixture
-def portal(certificate):
-    """Bitrix24's REST, by https as a hook would call it."""
+def portal(site, certificate):
+    """Bitrix24's REST, by https as a hook would call it: the domain in the site's block."""
     with contextlib.closing(Remote(certificate)) as remote:
+        site.portals = PORTAL.replace(bitrix.DOMAIN, remote.host)
         remote.answers = [(200, {"result": deal("NEW")})]
         yield remote
 
@@ -315,6 +316,16 @@ def test_rest_repeats_what_may_pass(site, portal, rest, status, error, exit_stat
     assert (attempt["exit"], delivery["state"]) == (exit_status, state), attempt
 
 
+def test_rest_asks_no_host_that_the_sender_named(site, portal, rest):
+    """A block without a domain proves none: the token of the event goes nowhere."""
+    site.portals = f"portal {{\n member_id {bitrix.MEMBER_ID}\n token {bitrix.TOKEN}\n}}\n"
+    code = rest(https(site))
+    delivery, attempt = deliver(site, bitrix.event(code, domain=portal.host))
+    assert (attempt["exit"], delivery["state"]) == (78, "dead")
+    assert "domain" in attempt["stderr"] and "REST_WEBHOOK" in attempt["stderr"]
+    assert not portal.requests
+
+
 def test_rest_trusts_no_certificate_it_cannot_check(site, portal, rest):
     code = rest(f"backoff 1h\n env {{ DEALS_DB {site.out}/deals.db }}")
     delivery, attempt = deliver(site, bitrix.event(code, domain=portal.host))
@@ -421,6 +432,21 @@ def test_mirror_deals_follows_every_change(site, portal):
     assert rows_after("ONCRMDEALDELETE", (500, {})) == []
 
 
+def test_mirror_deals_keeps_portals_apart(site, portal):
+    """Each by what its token proved, whatever it sends."""
+    path = site.out / "deals.db"
+    site.portals = (f"portal {{\n domain {portal.host}\n token {bitrix.TOKEN}\n}}\n"
+                    "portal {\n member_id m2\n token another-portals-token\n}\n")
+    use_as_told(site, "mirror-deals.py", None,
+                {"DEALS_DB /var/lib/bxhook/deals.db": f"DEALS_DB {path}\n {trust(site)}\n"
+                                                      f'REST_WEBHOOK "{portal.url}rest/1/code/"\n'})
+    deliver(site, bitrix.event(domain=portal.host, member_id="m2x"))
+    deliver(site, bitrix.event(domain=portal.host, member_id="m2", token="another-portals-token"))
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        rows = database.execute("SELECT portal, id FROM deal ORDER BY portal").fetchall()
+    assert rows == sorted([(portal.host, 6675), ("m2", 6675)])
+
+
 # -- forward.sh
 
 def forwarding(site, service):
@@ -431,7 +457,7 @@ def forwarding(site, service):
 def test_forward_sends_each_service_the_event_without_its_tokens(site, service):
     forwarding(site, service)
     service.answers = [(204, {})]
-    event = bitrix.event("ONCRMDEALADD", fields={"TITLE": "@/etc/passwd \u0416"})
+    event = bitrix.event("ONCRMDEALADD", fields={"TITLE": "@/etc/passwd \u0416"}, domain="another.example")
     number = accept(site, event)
     site.run("work", "--once")
     assert {d["hook"]: d["state"] for d in site.show(number)["deliveries"]} == {"to-erp": "done", "to-reports": "done"}

@@ -12,7 +12,19 @@ bx::Portal portal(const std::string& member_id, const std::string& domain,
 }
 
 std::string verdict(const bx::Gate& gate, const std::string& body) {
-    return std::string(bx::describe(gate.check(bx::decode_urlencoded(body, {}))));
+    return std::string(bx::describe(gate.check(bx::decode_urlencoded(body, {})).verdict));
+}
+
+// "member_id domain" of the sender that the token proved, "-" for none; else the verdict.
+std::string proven(const bx::Gate& gate, const bx::Tree& body) {
+    const bx::GateResult result = gate.check(body);
+    if (result.verdict != bx::GateVerdict::allowed) return std::string(describe(result.verdict));
+    auto word = [](std::string_view name) { return std::string(name.empty() ? "-" : name); };
+    return word(result.sender.member_id) + " " + word(result.sender.domain);
+}
+
+std::string proven(const bx::Gate& gate, const std::string& body) {
+    return proven(gate, bx::decode_urlencoded(body, {}));
 }
 
 std::string from(const std::string& member_id, const std::string& domain,
@@ -54,7 +66,7 @@ BOOST_AUTO_TEST_CASE(the_portal_is_found_by_member_id_then_domain_then_the_rest)
 
 BOOST_AUTO_TEST_CASE(knows_the_portals_that_have_a_block) {
     auto knows = [](const bx::Gate& gate, const std::string& body) {
-        return gate.knows(bx::decode_urlencoded(body, {}));
+        return gate.check(bx::decode_urlencoded(body, {})).known;
     };
     bx::Gate two({three[0], three[1]});
     BOOST_TEST(knows(two, from("m1", "x.example", "wrong")));
@@ -106,13 +118,73 @@ BOOST_AUTO_TEST_CASE(a_repeated_token_is_refused_whatever_it_says) {
 BOOST_AUTO_TEST_CASE(a_renamed_portal_enters_and_is_noticed) {
     bx::Gate gate(three);
     auto differs = [&gate](const std::string& body) {
-        return gate.domain_differs(bx::decode_urlencoded(body, {}));
+        return gate.check(bx::decode_urlencoded(body, {})).renamed;
     };
     BOOST_TEST(verdict(gate, from("m1", "new.example", "t1")) == "allowed");
     BOOST_TEST(differs(from("m1", "new.example", "t1")));
     BOOST_TEST(!differs(from("m1", "A.EXAMPLE", "t1")));
     BOOST_TEST(!differs("auth[member_id]=m1"));
     BOOST_TEST(!differs(from("m9", "new.example", "t3")));
+    BOOST_TEST(!differs(from("m1", "new.example", "wrong")));
+}
+
+BOOST_AUTO_TEST_CASE(the_sender_is_what_its_block_names_and_nothing_that_it_wrote) {
+    bx::Gate gate({portal("m1", "a.example", {"t1"}), portal("m2", "", {"t2"}),
+                   portal("", "C.Example", {"t3"}), portal("", "", {"t4"})});
+    BOOST_TEST(proven(gate, from("m1", "a.example", "t1")) == "m1 a.example");
+    BOOST_TEST(proven(gate, from("m1", "c.example", "t1")) == "m1 a.example");
+    BOOST_TEST(proven(gate, from("m1", "", "t1")) == "m1 a.example");
+    BOOST_TEST(proven(gate, from("m2", "a.example", "t2")) == "m2 -");
+    BOOST_TEST(proven(gate, from("m9", "c.example", "t3")) == "- c.example");
+    BOOST_TEST(proven(gate, from("", "C.EXAMPLE", "t3")) == "- c.example");
+    BOOST_TEST(proven(gate, from("m9", "X.example", "t4")) == "m9 X.example");
+    BOOST_TEST(proven(gate, "auth[application_token]=t4") == "- -");
+}
+
+BOOST_AUTO_TEST_CASE(who_a_refused_sender_is_stays_open) {
+    bx::Gate gate(three);
+    const bx::Tree body = bx::decode_urlencoded(from("m1", "b.example", "wrong"), {});
+    BOOST_TEST(gate.check(body).sender.member_id == "m1");  // the block it would be: for `trigger`
+    bx::Gate two({three[0], three[1]});
+    const bx::Tree unknown = bx::decode_urlencoded(from("m9", "x.example", "t1"), {});
+    BOOST_TEST(two.check(unknown).sender.member_id == "");
+    BOOST_TEST(two.check(unknown).sender.domain == "");
+}
+
+BOOST_AUTO_TEST_CASE(the_block_with_neither_takes_no_name_of_another_block) {
+    bx::Gate gate({portal("m1", "a.example", {"t1"}), portal("", "b.example", {"t2"}),
+                   portal("", "", {"t3"})});
+    for (const char* domain : {"a.example", "A.EXAMPLE", "b.example", "m1", "M1"}) {
+        BOOST_TEST(verdict(gate, from("m9", domain, "t3")) == "wrong token", domain);
+        BOOST_TEST(verdict(gate, from("", domain, "t3")) == "wrong token", domain);
+    }
+    // The lane of a portal is its member_id or its domain: neither may be sent as the other.
+    for (const char* member_id : {"m1", "M1", "a.example", "b.example", "B.example"}) {
+        BOOST_TEST(verdict(gate, from(member_id, "", "t3")) == "wrong token", member_id);
+        BOOST_TEST(verdict(gate, from(member_id, "x.example", "t3")) == "wrong token", member_id);
+    }
+    BOOST_TEST(proven(gate, from("m2", "x.example", "t3")) == "m2 x.example");
+    BOOST_TEST(verdict(gate, from("", "", "t3")) == "allowed");
+}
+
+BOOST_AUTO_TEST_CASE(the_sender_is_the_same_in_a_form_json_and_multipart) {
+    bx::Gate gate({portal("m1", "a.example", {"t1"}), portal("", "b.example", {"t2"}),
+                   portal("", "", {"t3"})});
+    auto json = [](const std::string& token) {
+        return bx::decode_json(R"({"auth":{"member_id":"m1x","domain":"b.example",)"
+                               R"("application_token":")" + token + R"("}})", {});
+    };
+    BOOST_TEST(proven(gate, json("t2")) == "- b.example");
+    BOOST_TEST(proven(gate, json("t3")) == "wrong token");
+    auto part = [](const std::string& name, const std::string& value) {
+        return "--x\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value +
+               "\r\n";
+    };
+    const std::string multipart = part("auth[member_id]", "m1") +
+                                  part("auth[domain]", "b.example") +
+                                  part("auth[application_token]", "t1") + "--x--\r\n";
+    BOOST_TEST(proven(gate, bx::decode_body(multipart, "multipart/form-data; boundary=x", {})) ==
+               "m1 a.example");
 }
 
 BOOST_AUTO_TEST_CASE(each_of_many_portals_is_found_and_no_other) {

@@ -242,6 +242,11 @@ BOOST_AUTO_TEST_CASE(answers_as_the_contract_says) {
         {post("event=a%20b" + auth), "400 malformed"},
         {post("event=" + std::string(256, 'E') + auth), "400 malformed"},
         {post("event=E&auth[domain][]=x"), "400 malformed"},
+        {post("event=E&auth[domain]=a%0Ab&auth[application_token]=secret-token&auth[member_id]=m1"),
+         "400 malformed"},
+        {post("event=E&auth[application_token]=secret-token&auth[member_id]=" +
+              std::string(256, 'm')),
+         "400 malformed"},
         {post("event=E"), "403 invalid_application_token"},
         {post("event=E&auth[application_token]=wrong&auth[member_id]=m1"),
          "403 invalid_application_token"},
@@ -257,7 +262,7 @@ BOOST_AUTO_TEST_CASE(answers_as_the_contract_says) {
         BOOST_TEST_CONTEXT(request.body) { BOOST_TEST(verdict(request) == expected); }
     }
     BOOST_TEST(log_count("secret-token") == 0u);
-    BOOST_TEST(log_count(" refused ") == 21u);
+    BOOST_TEST(log_count(" refused ") == 23u);
     BOOST_TEST(log_count("reason=\"wrong token, sent by portal 'm1'\"") == 1u);
     BOOST_TEST(log_count("reason=\"wrong token, unknown portal 'm2'\"") == 1u);
 }
@@ -434,15 +439,39 @@ BOOST_AUTO_TEST_CASE(a_renamed_portal_is_logged_and_accepted) {
     BOOST_TEST(verdict(post("event=E&auth[application_token]=secret-token&auth[member_id]=m1"
                             "&auth[domain]=new.example")) == "200");
     BOOST_TEST(log_count("another domain") == 1u);
+    BOOST_TEST(log_count("member_id=m1 domain=new.example configured=a.example") == 1u);
+    // What was proven, not what was sent.
+    BOOST_TEST(log_count("accepted event=1 code=E portal=a.example") == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_sender_that_names_another_portal_stays_itself) {
+    configure("portal {\n member_id m1\n token token-of-one\n}\n"
+              "portal {\n domain b.example\n token token-of-two\n}\n"
+              "portal {\n token token-of-any\n}\n"
+              "log { file gateway.log }\n");
+    auto send = [&](const std::string& token, const std::string& names) {
+        return verdict(post("event=E&auth[application_token]=" + token + names));
+    };
+    BOOST_TEST(send("token-of-one", "&auth[member_id]=m1&auth[domain]=b.example") == "200");
+    BOOST_TEST(log_count("accepted event=1 code=E portal=m1 ") == 1u);
+    BOOST_TEST(send("token-of-two", "&auth[member_id]=m2&auth[domain]=B.example") == "200");
+    BOOST_TEST(log_count("accepted event=2 code=E portal=b.example ") == 1u);
+    for (const char* names : {"&auth[member_id]=m1", "&auth[domain]=b.example",
+                              "&auth[member_id]=b.example", "&auth[domain]=m1"}) {
+        BOOST_TEST(send("token-of-any", names) == "403 invalid_application_token", names);
+    }
+    BOOST_TEST(send("token-of-any", "&auth[member_id]=m3&auth[domain]=c.example") == "200");
+    BOOST_TEST(log_count("accepted event=3 code=E portal=c.example ") == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(bytes_from_outside_stay_on_their_log_line) {
     bx::Request request = post("event=E%0Aforged: accepted&auth[domain]=x%0Ay");
     request.remote_addr = "1.2.3.4\nforged";
     ask(std::move(request));
-    ask(post(
-        "event=E&auth[domain]=%0Aforged&auth[member_id]=m1&auth[application_token]=secret-token"));
+    ask(post("event=E&event_handler_id=%0Aforged&auth[member_id]=m1"
+             "&auth[application_token]=secret-token"));
     BOOST_TEST(log_count("\nforged") == 0u);
+    BOOST_TEST(log_count("forged") == 2u);
 }
 
 BOOST_AUTO_TEST_CASE(starts_a_worker_when_none_runs_at_most_once_a_second) {

@@ -244,6 +244,29 @@ BOOST_AUTO_TEST_CASE(when_and_unless) {
                "| h: when data.FIELDS.ENTITY_TYPE_ID 1220 13[0-4]");
 }
 
+BOOST_AUTO_TEST_CASE(a_rule_on_the_portal_looks_at_what_was_proven) {
+    block("h", {"*"}, "/bin/true").when = {{"portal", "B.example"}};
+    block("i", {"*"}, "/bin/true").unless = {{"member_id", "m2"}};
+    block("j", {"*"}, "/bin/true").when = {{"auth.domain", "b.example"}};
+    // Portal A sends the names of B, in each place where a rule might look for them.
+    bx::Tree tree = bx::decode_urlencoded(
+        "event=X&auth[domain]=b.example&auth[member_id]=m2&portal=b.example&member_id=m2", {});
+    auto match = [&](const std::string& member_id, const std::string& domain) {
+        bx::EventFacts facts = bx::read_event(tree);
+        facts.member_id = member_id;
+        facts.domain = domain;
+        bx::HookSet set = bx::HookSet::load(config);
+        std::string taken;
+        for (const bx::Hook* hook : set.match(facts, tree).taken) taken += hook->name;
+        return taken;
+    };
+    BOOST_TEST(match("m1", "a.example") == "ij");
+    BOOST_TEST(match("m1", "") == "ij");
+    BOOST_TEST(match("", "") == "ij");
+    BOOST_TEST(match("m2", "b.example") == "hj");
+    BOOST_TEST(match("M2", "b.EXAMPLE") == "hij");  // domains in any case, member_ids as they are
+}
+
 BOOST_AUTO_TEST_CASE(a_rule_on_a_secret_is_told_without_it) {
     block("h", {"*"}, "/bin/true").when = {{"auth.application_token", "51856fef*"}};
     BOOST_TEST(match("event=X&auth[application_token]=zzz") ==
