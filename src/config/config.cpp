@@ -1,6 +1,7 @@
 #include "config/config.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <functional>
 #include <set>
 
@@ -27,6 +28,14 @@ std::string join(const std::string& place, const std::string& key) {
 bool is_env_name(std::string_view name) {
     auto is_allowed = [](char c) { return is_alphanumeric(c) || c == '_'; };
     return !name.empty() && !is_digit(name[0]) && std::ranges::all_of(name, is_allowed);
+}
+
+// Where a host keeps its own files of a PostgreSQL store: where systemd lets a service write, else
+// beside the config.  Of several directories the first.
+std::string host_directory(const std::string& config_dir) {
+    const char* given = std::getenv("STATE_DIRECTORY");
+    std::string_view first = given == nullptr ? "" : split(given, ':').front();
+    return first.starts_with('/') ? std::string(first) : absolute_path(config_dir, "state");
 }
 
 // A key that is not simply a value: a block, or one that may be repeated.
@@ -325,8 +334,7 @@ Config Reader::read(const std::vector<Setting>& settings) {
         read_portals_file(config_.portals_file, config_.portals, problems_);
     }
     check_duplicates(config_.portals, problems_);
-    config_.seat =
-        is_store_url(config_.store) ? absolute_path(dir_, "state/worker") : config_.store;
+    config_.seat = is_store_url(config_.store) ? host_directory(dir_) + "/worker" : config_.store;
     return std::move(config_);
 }
 

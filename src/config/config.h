@@ -94,7 +94,8 @@ struct Config {
     std::string path;          // of the file, absolute
     std::string store;         // absolute path of the SQLite file, or "postgresql://..."
     // What this host's files of the store are named after (SEAT.lock, SEAT.wake, and bxhook.log
-    // beside them): the SQLite file itself; with PostgreSQL "state/worker" beside the config.
+    // beside them): the SQLite file itself; with PostgreSQL "worker" in $STATE_DIRECTORY, which the
+    // units of systemd have, else in state/ beside the config.
     std::string seat;
     std::string hooks_dir;     // absolute
     std::string portals_file;  // absolute; empty: none
