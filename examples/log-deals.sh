@@ -2,10 +2,11 @@
 # Adds a line to a CSV file for every new deal.
 #
 # Install  cp log-deals.sh HOOKS_DIR/ONCRMDEALADD.sh && chmod 755 HOOKS_DIR/ONCRMDEALADD.sh
-# Set      nothing, or CSV_FILE in env { } of its block; default: deals.csv beside bxhook.conf
+# Set      nothing, or CSV_FILE in env { } of its block; default: deals.csv in the home
+#          directory of the user that hooks run as
 # Try      bxhook trigger ONCRMDEALADD --set data.FIELDS.ID=7
 set -eu
-file=${CSV_FILE:-../deals.csv}
+file=${CSV_FILE:-$HOME/deals.csv}
 
 quoted() {
     printf '"%s"' "$(printf %s "$1" | sed 's/"/""/g')"

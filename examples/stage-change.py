@@ -7,7 +7,7 @@ overlap and come in order (`order entity`), so the file of a deal needs no lock.
 
 Install  cp stage-change.py HOOKS_DIR/ONCRMDEALUPDATE.py && chmod 755 HOOKS_DIR/ONCRMDEALUPDATE.py
 Set      nothing, or in env { } of its block:
-         STAGES_DIR    where stages are remembered; default: stages beside bxhook.conf
+         STAGES_DIR    where stages are remembered; default: stages in the home directory
          REST_WEBHOOK  the URL of an incoming webhook: for events that carry no token, because a
                        robot or a workflow caused them
          With `coalesce yes` and `delay 60s` in the block a deal that is changed all the time is
@@ -61,7 +61,7 @@ def main():
     deal = call(event, "crm.deal.get", id=os.environ["BX_ID"])
     stage = deal["STAGE_ID"]
 
-    directory = Path(os.environ.get("STAGES_DIR", "../stages"))
+    directory = Path(os.environ.get("STAGES_DIR", Path.home() / "stages"))
     directory.mkdir(parents=True, exist_ok=True)
     memory = directory / str(int(deal["ID"]))
     before = memory.read_text() if memory.exists() else None

@@ -154,14 +154,14 @@ def https(site, extra=""):
 
 
 def trust(site):
-    """A line of env { } that makes a hook trust the stand-in's certificate."""
-    return f"SSL_CERT_FILE {site.path}/cert.pem"
+    """Lines of env { } that make a hook trust the stand-in's certificate, and keep its files in the site."""
+    return f"SSL_CERT_FILE {site.path}/cert.pem\n HOME {site.home}"
 
 
 # -- log-deals.sh
 
 def test_log_deals_writes_a_line_for_every_deal(site):
-    use(site, "log-deals.sh", "ONCRMDEALADD.sh")
+    use(site, "log-deals.sh", "ONCRMDEALADD.sh", f"env {{ HOME {site.home} }}")
     for number in ("7", "8"):
         delivery, attempt = deliver(site, bitrix.event("ONCRMDEALADD", number))
         assert delivery["state"] == "done", attempt
@@ -172,7 +172,7 @@ def test_log_deals_writes_a_line_for_every_deal(site):
 
 
 def test_log_deals_writes_a_repeated_event_once(site):
-    use(site, "log-deals.sh", "ONCRMDEALADD.sh")
+    use(site, "log-deals.sh", "ONCRMDEALADD.sh", f"env {{ HOME {site.home} }}")
     delivery, _ = deliver(site, bitrix.event("ONCRMDEALADD", 'a"b,c'))
     site.run("retry", delivery["delivery"])
     site.run("work", "--once")
