@@ -4,6 +4,7 @@
 #   deb     Debian packages, built from that tarball and looked at by lintian
 #   zip     bxhook-VERSION-x86_64.zip: the upload for shared hosting, with the static program
 #
+#   check-units             the units with what the pages tell, in a booted machine (root; minutes)
 #   check-packages K=zip    builds them all from a clean clone and tests each by itself (root; minutes)
 
 PACKAGES = $(BUILD)/packages
@@ -11,7 +12,7 @@ RELEASE = bxhook-$(VERSION)
 # Of everything with a date in it; Debian's tools set it from the same place.
 SOURCE_DATE_EPOCH ?= $(shell date -d "$$(sed -n 's/^ -- .*>  //p' debian/changelog | head -n 1)" +%s)
 
-.PHONY: deb newer-deb dist zip deps-packages check-packages
+.PHONY: deb newer-deb dist zip deps-packages check-packages check-units
 
 dist: configure
 	@mkdir -p '$(PACKAGES)'
@@ -43,6 +44,10 @@ zip: static
 
 deps-packages:
 	@sh tests/deps.sh packages
+
+check-units:
+	@sh tests/deps.sh packages
+	@E2E='$(K)' tests/run units
 
 check-packages:
 	@sh tests/deps.sh packages

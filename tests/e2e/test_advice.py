@@ -115,8 +115,8 @@ CASES = {
                                                    "test_the_next_steps_meet_a_live_hook"),
     "sudo -u": ("test_another_user_is_told_whom_to_be_and_no_more", LOOKS),
     "sysctl -w net.core.somaxconn=4096": ("test_of_a_machine_that_lets_few_connections_wait", LOOKS),
-    "systemctl enable --now bxhook-worker": ("test_a_unit_of_another_config_is_not_told", "test_a_unit_of_another_config_is_not_told"),
-    "systemctl start bxhook.socket": ("test_a_unit_of_another_config_is_not_told", "test_a_unit_of_another_config_is_not_told"),
+    "systemctl enable --now bxhook-worker": ("test_check_starts_the_worker", "test_a_unit_of_another_config_is_not_told"),
+    "systemctl start bxhook.socket": ("test_check_starts_the_gateway", "test_a_unit_of_another_config_is_not_told"),
 }
 
 

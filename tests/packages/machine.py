@@ -11,7 +11,7 @@ from scratch import alive, wait_for
 
 # Beside a minimal Debian: an init, a web server, and what our package names as its Depends.
 INCLUDED = ["systemd-sysv", "dbus", "nginx-light", "curl", "procps", "adduser", "libfcgi0ldbl", "libcgicc3",
-            "libsqlite3-0", "libpq5"]
+            "libsqlite3-0", "libpq5", "postgresql", "python3"]
 MIRROR = os.environ.get("MIRROR", "http://deb.debian.org/debian")
 
 
@@ -46,7 +46,8 @@ class Machine:
     def inside(self, *arguments):
         """The command line that runs ARGUMENTS in there."""
         return ["nsenter", "--target", str(self.init), "--all", "--root", "--wd", "env", "-i", "LC_ALL=C.UTF-8",
-                "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", *map(str, arguments)]
+                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                "DEBIAN_FRONTEND=noninteractive", *map(str, arguments)]
 
     def sh(self, script, check=True, limit=120):
         """What SCRIPT prints, run by its root."""
