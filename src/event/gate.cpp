@@ -1,6 +1,7 @@
 #include "event/gate.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <limits>
 #include <random>
@@ -146,19 +147,23 @@ Gate::Found Gate::entry_of(Value auth) const {
     const std::string domain = lower(auth["domain"].text());
     const Found by_member_id = by_member_id_.find(member_id);
     const Found by_domain = by_domain_.find(domain);
-    const bool taken = names_.find(lower(member_id)).known | names_.find(domain).known;
-    const bool anyone = (anyone_ != nobody) & !taken;
+    const Found id_of_any = names_.find(lower(member_id));
+    const Found domain_of_any = names_.find(domain);
+    const bool anyone = (anyone_ != nobody) & !id_of_any.known & !domain_of_any.known;
     const std::size_t otherwise = select(anyone, anyone_, by_member_id.entry);
     return {select(by_member_id.known, by_member_id.entry,
                    select(by_domain.known, by_domain.entry, otherwise)),
             (by_member_id.known | by_domain.known | anyone) != 0};
 }
 
-// Nobody's names are empty.
+// Nobody's names are empty.  Without a branch too.
 Identity Gate::identity_of(Found found, Value auth) const {
     const std::size_t at = select(found.known, found.entry, nobody);
-    if (at != nobody && at == anyone_) return {auth["member_id"].text(), auth["domain"].text()};
-    return {entries_[at].member_id, entries_[at].domain};
+    const bool as_sent = (at != nobody) & (at == anyone_);
+    const std::array<Identity, 2> either{
+        Identity{entries_[at].member_id, entries_[at].domain},
+        Identity{auth["member_id"].text(), auth["domain"].text()}};
+    return either[select(as_sent, 1, 0)];
 }
 
 // All tokens are compared, each over its full width, with no branch on an outcome.
