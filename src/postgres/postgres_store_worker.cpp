@@ -212,8 +212,11 @@ std::vector<Orphan> PostgresStore::orphans(std::span<const DeliveryName> mine) {
         hooks.push_back(name.hook);
     }
     const Result answer = call(
-        "SELECT event, hook, attempt, max_attempts, run, started_at "
-        "FROM bxhook.orphans($1, $2, $3::integer, $4, $5, $6)",
+        "SELECT o.event, o.hook, o.attempt, o.max_attempts, o.run, o.started_at, "
+        "coalesce(a.out, ''), coalesce(a.out_bytes, 0), coalesce(a.err, ''), "
+        "coalesce(a.err_bytes, 0) FROM bxhook.orphans($1, $2, $3::integer, $4, $5, $6) AS o "
+        "LEFT JOIN bxhook.attempt AS a "
+        "ON a.event = o.event AND a.hook = o.hook AND a.attempt = o.attempt",
         {Param::number(owner_), Param::text(run_seed_), Param::number(shard_),
          Param::number(lease_time), Param::numbers(events), Param::texts(hooks)});
     std::vector<Orphan> found;
@@ -221,7 +224,9 @@ std::vector<Orphan> PostgresStore::orphans(std::span<const DeliveryName> mine) {
         found.push_back({answer.number(row, 0), answer.text(row, 1),
                          static_cast<int>(answer.number(row, 2)),
                          static_cast<int>(answer.number(row, 3)), answer.text(row, 4),
-                         ours(answer.number(row, 5))});
+                         ours(answer.number(row, 5)),
+                         {answer.text(row, 6), answer.number(row, 7)},
+                         {answer.text(row, 8), answer.number(row, 9)}});
     }
     return found;
 }

@@ -86,6 +86,12 @@ struct Claim {
     std::string run;        // BX_RUN
 };
 
+// What a run wrote: the part that is kept, and how much there was.
+struct Output {
+    std::string kept;
+    std::int64_t bytes = 0;
+};
+
 // A delivery left `running` by a worker that is gone.
 struct Orphan {
     EventNumber event = 0;
@@ -94,12 +100,8 @@ struct Orphan {
     int max_attempts = 1;
     std::string run;
     Millis started_at = 0;
-};
-
-// What a run wrote: the part that is kept, and how much there was.
-struct Output {
-    std::string kept;
-    std::int64_t bytes = 0;
+    Output out;  // as far as it was saved
+    Output err;
 };
 
 // How a run ended, and what becomes of its delivery.

@@ -356,13 +356,15 @@ void SqliteStore::save_output(EventNumber event, const std::string& hook, int at
 std::vector<Orphan> SqliteStore::orphans(std::span<const DeliveryName>) {
     std::vector<Orphan> found;
     Rows rows = db_.rows(
-        "SELECT d.event, d.hook, d.attempt, d.max_attempts, a.run, a.started_at "
+        "SELECT d.event, d.hook, d.attempt, d.max_attempts, a.run, a.started_at, a.out, "
+        "a.out_bytes, a.err, a.err_bytes "
         "FROM delivery AS d INDEXED BY delivery_state JOIN attempt AS a "
         "ON a.event = d.event AND a.hook = d.hook AND a.attempt = d.attempt "
         "WHERE d.state <> 2 AND d.state = 1 ORDER BY d.event");
     while (rows.next()) {
         found.push_back({rows.number(0), rows.text(1), static_cast<int>(rows.number(2)),
-                         static_cast<int>(rows.number(3)), rows.text(4), rows.number(5)});
+                         static_cast<int>(rows.number(3)), rows.text(4), rows.number(5),
+                         {rows.text(6), rows.number(7)}, {rows.text(8), rows.number(9)}});
     }
     return found;
 }

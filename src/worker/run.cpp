@@ -61,6 +61,8 @@ Run::Run(const Orphan& orphan, const HookSettings& settings, Millis now)
     finish_.attempt = orphan.attempt;
     finish_.result = AttemptResult::lost;
     finish_.reason = "the worker died during the run";
+    finish_.out = orphan.out;
+    finish_.err = orphan.err;
     begin_ending(now);
 }
 

@@ -19,7 +19,8 @@ public:
     // CLAIM's, just started as PROCESS.
     Run(const Claim& claim, const HookSettings& settings, std::unique_ptr<Process> process,
         Millis now);
-    // What a dead worker left of ORPHAN: it is ended, its result is `lost`.
+    // What a dead worker left of ORPHAN: it is ended, its result is `lost`, its output what was
+    // saved of it.
     Run(const Orphan& orphan, const HookSettings& settings, Millis now);
 
     EventNumber event() const { return finish_.event; }

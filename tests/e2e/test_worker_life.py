@@ -159,6 +159,22 @@ while :; do sleep 30; done
     assert not (manual.out / "overlap").exists() and not any(alive(pid) for pid in pids)
 
 
+def test_the_output_of_a_lost_run_stays(manual):
+    """What `logs` showed of it, `show` and `logs` have for ever."""
+    manual.configure(worker="start manual", backoff="1h")
+    manual.hook("any", "echo half way; echo and worse >&2; sleep 60")
+    number = post(manual)
+    worker = manual.work()
+    wait_for(lambda: b"half way" in manual.run("logs", f"{number}/any").stdout, "its output")
+    worker.kill()
+    manual.work()
+    (attempt,) = manual.delivery(number, states=("waiting",))["attempts"]
+    assert attempt["result"] == "lost"
+    assert (attempt["stdout"], attempt["stdout_bytes"]) == ("half way\n", 9)
+    assert (attempt["stderr"], attempt["stderr_bytes"]) == ("and worse\n", 10)
+    assert b"half way" in manual.run("logs", f"{number}/any").stdout
+
+
 # -- It stops
 
 def test_sigterm_starts_nothing_new_and_gives_running_hooks_their_grace(manual):

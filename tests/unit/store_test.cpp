@@ -428,6 +428,7 @@ BOOST_AUTO_TEST_CASE(what_a_dead_worker_left_running_is_found) {
     s.put("2", "b");
     s.put("3");
     s.claim(2);
+    s.store().save_output(1, "crm", 1, {"half", 400}, {"oh", 2});
     s.open();
     const auto orphans = s.store().orphans();
     BOOST_TEST(orphans.size() == 2U);
@@ -436,6 +437,10 @@ BOOST_AUTO_TEST_CASE(what_a_dead_worker_left_running_is_found) {
     BOOST_TEST(orphans[0].run == s.claims.at(orphans[0].hook == "b" ? "2/b" : "1/crm").run);
     BOOST_TEST(orphans[0].started_at == s.now);
     BOOST_TEST(orphans[0].max_attempts == 3);
+    BOOST_TEST(orphans[0].out.kept == "half");
+    BOOST_TEST(orphans[0].out.bytes == 400);
+    BOOST_TEST(orphans[0].err.kept == "oh");
+    BOOST_TEST(orphans[1].out.kept == "");
 }
 
 // -- Secrets
