@@ -1,9 +1,15 @@
 #include "base/clock.h"
 
+#include <sys/utsname.h>
+
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <ctime>
 #include <limits>
+
+#include "base/fd.h"
+#include "base/text.h"
 
 namespace bx {
 
@@ -39,6 +45,21 @@ Millis wall_now() {
 
 Millis steady_now() {
     return now_of<std::chrono::steady_clock>();
+}
+
+// Where there is no such clock, the one that stops while the machine sleeps.
+Millis boot_now() {
+    timespec time{};
+    if (::clock_gettime(CLOCK_BOOTTIME, &time) != 0) return steady_now();
+    return Millis{time.tv_sec} * second + time.tv_nsec / 1'000'000;
+}
+
+// A sandbox may hide it: then the machine's name must do.
+std::string boot_name() {
+    const std::string text = read_file_or_nothing("/proc/sys/kernel/random/boot_id");
+    if (const std::string_view id = trim(text); !id.empty()) return std::string(id);
+    utsname names{};
+    return ::uname(&names) == 0 ? names.nodename : "unknown";
 }
 
 // Not by gmtime_r: it reads /etc/localtime first, in every CGI process.

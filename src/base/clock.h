@@ -17,6 +17,10 @@ constexpr Millis day = 24 * hour;
 
 Millis wall_now();    // moments: stored, shown, compared with due times
 Millis steady_now();  // for measuring durations: never steps
+Millis boot_now();    // since the machine's boot, time asleep included: never steps
+
+// Unlike for unlike boots and machines, equal for all processes of one.
+std::string boot_name();
 
 // "2026-11-21T01:36:28.123Z"
 std::string iso_time(Millis moment);

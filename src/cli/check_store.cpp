@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <span>
@@ -16,6 +15,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/findings.h"
+#include "cli/health.h"
 
 namespace bx {
 
@@ -128,40 +128,6 @@ void check_lanes(const StoreStatus& status, Findings& findings) {
     }
 }
 
-// How a worker of this config is started that stays.
-std::string start_worker_command(const Config& config, const Findings& findings) {
-    bool by_systemd = unit_serves("bxhook-worker.service", config.path);
-    return by_systemd ? "systemctl enable --now bxhook-worker" : findings.command("work --once");
-}
-
-void check_worker(const Config& config, const StoreStatus& status, Findings& findings) {
-    if (!status.worker_runs && status.overdue_since(wall_now())) {
-        findings.error("worker", "events wait and no worker runs", start_worker_command(config, findings));
-    } else if (!status.worker_runs && !config.worker.auto_start) {
-        findings.warning(
-            "worker",
-            "none runs, and worker.start is manual: by cron, 'bxhook work --once' each "
-            "minute, that is as it must be between two runs",
-            start_worker_command(config, findings));
-    }
-    for (const WorkerRecord& worker : status.workers) {
-        if (worker.config_error.empty()) continue;
-        findings.error("worker " + std::to_string(worker.pid),
-                       printable(worker.config_error, 1000) +
-                           " (once mended it is taken up within seconds)",
-                       edit_command(config.path));
-    }
-}
-
-void check_queue(const Config& config, const StoreStatus& status, Findings& findings) {
-    if (!config.limits.queue_is_nearly_full(status.unfinished)) return;
-    findings.warning("limits.queue",
-                     std::to_string(status.unfinished) + " of " +
-                         std::to_string(config.limits.queue) +
-                         " events are unfinished: beyond it events are refused with 503",
-                     findings.command("status"));
-}
-
 }  // namespace
 
 void check_store(const Config& config, Findings& findings) {
@@ -178,10 +144,17 @@ void check_store(const Config& config, Findings& findings) {
     try {
         std::unique_ptr<Store> store = store_of(config);
         store->probe();
-        StoreStatus status = store->status(wall_now());
-        check_worker(config, status, findings);
+        const Millis now = wall_now();
+        const StoreStatus status = store->status(now);
+        check_health(status, config, now, findings);
+        if (!status.worker_runs && !config.worker.auto_start &&
+            !overdue_since(status, config, now)) {
+            findings.warning("worker",
+                             "none runs, and worker.start is manual: by cron, 'bxhook work --once' "
+                             "each minute, that is as it must be between two runs",
+                             start_worker_command(config, findings));
+        }
         check_lanes(status, findings);
-        check_queue(config, status, findings);
     } catch (const Error& error) {
         findings.error(place, error.what(), "");
     }

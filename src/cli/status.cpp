@@ -2,6 +2,8 @@
 
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/findings.h"
+#include "cli/health.h"
 #include "cli/json_output.h"
 #include "cli/table.h"
 
@@ -49,23 +51,14 @@ void read_store(Report& report, Millis now) {
     }
 }
 
-void judge(Report& report, Millis now) {
-    const StoreStatus& store = *report.store;
-    std::optional<Millis> since = store.overdue_since(now);
-    if (since && !store.worker_runs) {
-        fail(report, "no worker runs and work is due since " + iso_time(*since) +
-                         ": start it with 'bxhook work'");
-    }
-    for (const WorkerRecord& worker : store.workers) {
-        if (worker.config_error.empty()) continue;
-        report.problems.push_back("worker " + std::to_string(worker.pid) + " on " + worker.host +
-                                  ": " + worker.config_error);
-    }
-    const Config::Limits& limits = report.config->limits;
-    if (limits.queue_is_nearly_full(store.unfinished)) {
-        report.problems.push_back(std::to_string(store.unfinished) + " unfinished events of " +
-                                  std::to_string(limits.queue) +
-                                  " (limits.queue): beyond it events are refused");
+void judge(const Arguments& args, Report& report, Millis now) {
+    Findings findings(args.has("--config") ? " --config " + shell_word(report.config_path) : "");
+    check_health(*report.store, *report.config, now, findings);
+    for (const Finding& finding : findings.list()) {
+        std::string problem = finding.place + ": " + finding.message;
+        if (finding.error && !finding.fix.empty()) problem += " (" + finding.fix + ")";
+        if (finding.error) fail(report, problem);
+        else report.problems.push_back(problem);
     }
 }
 
@@ -73,7 +66,7 @@ Report make_report(const Arguments& args, Millis now) {
     Report report;
     read_config(args, report);
     if (report.config) read_store(report, now);
-    if (report.store) judge(report, now);
+    if (report.store) judge(args, report, now);
     return report;
 }
 
@@ -108,6 +101,8 @@ void write_workers(JsonWriter& json, const StoreStatus& store) {
         write_time(json, "since", worker.since);
         json.field("running", worker.running);
         json.key("config_error").value_or_null(worker.config_error);
+        json.key("trouble").value_or_null(worker.trouble);
+        json.field("once", worker.once);
         write_time(json, "seen_at", worker.seen_at);
         json.end_object();
     }
@@ -224,6 +219,7 @@ private:
                                ", version " + worker.version + ", started " +
                                relative_time(worker.since, now_) + ", running " +
                                std::to_string(worker.running);
+            if (!worker.trouble.empty()) text += ", in trouble";
             if (worker.seen_at) text += ", seen " + relative_time(*worker.seen_at, now_);
             line("worker", text);
         }
@@ -305,8 +301,11 @@ Shows the store and its workers, how many events and deliveries are in which sta
 the lanes that stand still behind a failing delivery, and how each hook fared in the
 last hour.
 
-The exit status is 1 when something has been due for over 10 s and no worker runs,
-or when store or configuration cannot be read; else 0.
+The exit status is 1 when an event has been new, or a delivery due with a slot free
+for it, for over 10 s (90 s where only 'work --once' has run in the last 10 minutes),
+whether a worker runs or not; when a worker has been in trouble with the store for
+10 s, or cannot use configuration or hooks; and when store or configuration cannot
+be read here.  Else it is 0.
 )";
     command.json = true;
     command.run = run;

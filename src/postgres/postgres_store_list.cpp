@@ -243,14 +243,12 @@ void PostgresStore::read_rates(StoreStatus& status, Millis now) {
 
 void PostgresStore::read_due(StoreStatus& status, Millis now) {
     const Result due = call(
-        "SELECT count(*), min(due_at) FROM bxhook.delivery WHERE turn = 2 UNION ALL "
-        "SELECT count(*), min(due_at) FROM bxhook.delivery WHERE turn = 1 AND due_at <= $1",
+        "SELECT hook, count(*), min(due_at) FROM bxhook.delivery WHERE turn = 2 GROUP BY hook "
+        "UNION ALL SELECT hook, count(*), min(due_at) FROM bxhook.delivery "
+        "WHERE turn = 1 AND due_at <= $1 GROUP BY hook",
         {at(now)});
     for (int row = 0; row < due.rows(); ++row) {
-        if (due.number(row, 0) == 0) continue;
-        status.due += due.number(row, 0);
-        const Millis oldest = ours(due.number(row, 1));
-        status.oldest_due_at = std::min(status.oldest_due_at.value_or(oldest), oldest);
+        status.add_due(due.text(row, 0), due.number(row, 1), ours(due.number(row, 2)));
     }
     const Result fresh = call(
         "SELECT received_at FROM bxhook.event WHERE state <> 1 AND state = 0 ORDER BY n LIMIT 1",
@@ -260,7 +258,8 @@ void PostgresStore::read_due(StoreStatus& status, Millis now) {
 
 void PostgresStore::read_workers(StoreStatus& status) {
     const Result answer = call(
-        "SELECT host, pid, version, since, running, config_error, seen_at FROM bxhook.worker "
+        "SELECT host, pid, version, since, running, config_error, seen_at, trouble, once "
+        "FROM bxhook.worker "
         "WHERE lease_until > bxhook.now_ms() OR server <> pg_postmaster_start_time() "
         "ORDER BY host, pid",
         {});
@@ -268,7 +267,17 @@ void PostgresStore::read_workers(StoreStatus& status) {
         status.workers.push_back({answer.text(row, 0), answer.number(row, 1), answer.text(row, 2),
                                   ours(answer.number(row, 3)),
                                   static_cast<int>(answer.number(row, 4)), answer.text(row, 5),
-                                  ours(answer.number(row, 6))});
+                                  ours(answer.number(row, 6)), answer.text(row, 7),
+                                  answer.number(row, 8) != 0});
+    }
+    const Result once = call("SELECT left_at, host, trouble FROM bxhook.once", {});
+    if (once.rows() > 0) {
+        status.once = {ours(once.number(0, 0)), once.text(0, 1), once.text(0, 2)};
+    }
+    const Result clocks = call("SELECT boot, up, wall, step FROM bxhook.clock", {});
+    for (int row = 0; row < clocks.rows(); ++row) {
+        status.clocks.push_back({clocks.text(row, 0), clocks.number(row, 1),
+                                 ours(clocks.number(row, 2)), clocks.number(row, 3)});
     }
 }
 

@@ -42,12 +42,12 @@ Wish PostgresStore::retry(const DeliveryName& name,
     const std::optional<StoredEvent> stored = event(name.event);
     if (!stored) return refused("there is no event " + number);
     Wish wish;
-    if (stored->secrets_erased) wish.text = "its secrets were erased before, hooks get it without";
+    if (stored->secrets_erased) wish.text = without_secrets;
 
     if (stored->state != EventState::matched) {
         if (!name.hook.empty()) return refused(no_delivery(name.event, name.hook, stored->state));
         if (stored->state == EventState::fresh) {
-            return refused(number + " is new, the worker takes it next");
+            return refused(is_new(name.event));
         }
         wish.count = call("SELECT bxhook.renew($1::integer, $2)",
                           {Param::number(shard_), Param::number(name.event)}).number(0, 0);
@@ -69,6 +69,23 @@ Wish PostgresStore::retry(const DeliveryName& name,
     }
     wish.done = wish.count > 0;
     return wish;
+}
+
+Wish PostgresStore::deliver(EventNumber number, const NewDelivery& delivery, Millis now) {
+    const std::optional<StoredEvent> stored = event(number);
+    if (!stored) return refused("there is no event " + std::to_string(number));
+    if (stored->state == EventState::fresh) return refused(is_new(number));
+    const bool made = call("SELECT bxhook.deliver($1::integer, $2, $3, $4, $5, $6)",
+                           {Param::number(shard_), Param::number(number),
+                            Param::text(delivery.hook), Param::boolean(delivery.ordered),
+                            Param::number(std::int64_t{delivery.max_attempts}), at(now)})
+                          .number(0, 0) != 0;
+    if (!made) {
+        const std::vector<DeliveryRecord> found = named({number, delivery.hook});
+        if (found.empty()) return refused(is_new(number));
+        return refused(what_is(found.front()));
+    }
+    return {true, stored->secrets_erased ? std::string(without_secrets) : std::string(), 1};
 }
 
 Wish PostgresStore::cancel(const DeliveryName& name, bool kill, Millis now) {

@@ -11,6 +11,9 @@ namespace {
 // that; short enough to be waited for when a worker died.
 constexpr Millis lease_time = 30 * second;
 
+// What is known of a boot is deleted so long after: it has ended, or its hour begins anew.
+constexpr Millis clock_kept = 30 * day;
+
 using MaybeNumbers = std::vector<std::optional<std::int64_t>>;
 using MaybeBytes = std::vector<std::optional<std::string>>;
 
@@ -256,15 +259,39 @@ std::vector<DeliveryName> PostgresStore::kill_wishes() {
 std::optional<Millis> PostgresStore::lease() const { return lease_time; }
 
 void PostgresStore::register_worker(const WorkerRecord& worker) {
-    call("SELECT bxhook.show_worker($1, $2, $3, $4, $5, $6, $7, $8)",
+    call("SELECT bxhook.worker_stays($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
          {Param::number(owner_), Param::text(worker.host), Param::number(worker.pid),
           Param::text(worker.version), at(worker.since),
           Param::number(std::int64_t{worker.running}), Param::bytes(worker.config_error),
-          Param::number(lease_time)});
+          Param::bytes(worker.trouble), Param::boolean(worker.once), Param::number(lease_time)});
 }
 
-void PostgresStore::unregister_worker(const WorkerRecord&) {
-    call("DELETE FROM bxhook.worker WHERE id = $1", {Param::number(owner_)});
+void PostgresStore::unregister_worker(const WorkerRecord& worker) {
+    call("SELECT bxhook.worker_leaves($1, $2, $3, $4)",
+         {Param::number(owner_), Param::text(worker.host), Param::bytes(worker.trouble),
+          Param::boolean(worker.once)});
+}
+
+// The database's clock, as this host knows it, is the one by which things are deleted: a server
+// whose clock is wrong, or another one with another clock, shows as a step.
+ClockRecord PostgresStore::watch_clock(const ClockReading& now) {
+    const Result answer = call("SELECT up, wall, step FROM bxhook.clock WHERE boot = $1",
+                               {Param::text(now.boot)});
+    std::optional<ClockRecord> known;
+    if (answer.rows() > 0) {
+        known = {now.boot, answer.number(0, 0), answer.number(0, 1), answer.number(0, 2)};
+    }
+    const ClockReading seen{now.boot, now.up, theirs(now.wall)};
+    ClockRecord record = known && known->agrees(seen) ? *known : begin_trial(known, seen);
+    if (record.up == seen.up) {
+        call("WITH old AS (DELETE FROM bxhook.clock WHERE wall < $5) "
+             "INSERT INTO bxhook.clock AS c (boot, up, wall, step) VALUES ($1, $2, $3, $4) "
+             "ON CONFLICT (boot) DO UPDATE SET up = $2, wall = $3, step = $4",
+             {Param::text(record.boot), Param::number(record.up), Param::number(record.wall),
+              Param::number(record.step), Param::number(record.wall - clock_kept)});
+    }
+    record.wall = ours(record.wall);
+    return record;
 }
 
 int PostgresStore::wake_fd() {

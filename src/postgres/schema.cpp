@@ -17,7 +17,8 @@ const std::vector<Migration>& migrations() {
     static const std::vector<Migration> list{
         {{1, 0},
          {schema_tables, schema_functions_shared, schema_functions_gateway,
-          schema_functions_worker, schema_functions_people}}};
+          schema_functions_worker, schema_functions_people}},
+        {{1, 1}, {schema_1_1}}};
     return list;
 }
 
@@ -26,7 +27,7 @@ constexpr const char* lock_schema = "SELECT pg_advisory_xact_lock(1652058216, 3)
 
 }  // namespace
 
-const SchemaVersion newest_schema{1, 0};
+const SchemaVersion newest_schema{1, 1};
 
 std::string SchemaVersion::text() const {
     return std::to_string(major) + "." + std::to_string(minor);

@@ -37,5 +37,6 @@ extern const char* const schema_functions_shared;
 extern const char* const schema_functions_gateway;
 extern const char* const schema_functions_worker;
 extern const char* const schema_functions_people;
+extern const char* const schema_1_1;
 
 }  // namespace bx

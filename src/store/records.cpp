@@ -54,11 +54,18 @@ std::string no_delivery(EventNumber event, const std::string& hook, EventState s
     return text;
 }
 
-std::optional<Millis> StoreStatus::overdue_since(Millis now) const {
-    constexpr Millis tolerance = 10 * second;
-    const Millis oldest = std::min(oldest_new_at.value_or(now), oldest_due_at.value_or(now));
-    if (now - oldest <= tolerance) return std::nullopt;
-    return oldest;
+std::string is_new(EventNumber event) {
+    return std::to_string(event) + " is new, the worker takes it next";
+}
+
+void StoreStatus::add_due(std::string_view hook, std::int64_t count, Millis oldest) {
+    const auto earlier = [oldest](std::optional<Millis>& moment) {
+        moment = std::min(moment.value_or(oldest), oldest);
+    };
+    due += count;
+    earlier(oldest_due_at);
+    const auto counts = std::ranges::find(hooks, hook, &HookCounts::hook);
+    if (counts != hooks.end()) earlier(counts->oldest_due_at);
 }
 
 }  // namespace bx

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "event/event.h"
+#include "store/clock_watch.h"
 
 namespace bx {
 
@@ -26,6 +27,10 @@ std::optional<DeliveryState> delivery_state(std::string_view name);
 // For people: "there is no delivery 1042/crm-sync", and of an event in STATE new or skipped that it
 // has none yet, or none at all.
 std::string no_delivery(EventNumber event, const std::string& hook, EventState state);
+// Of an event that a worker matches next, whatever is wished for it.
+std::string is_new(EventNumber event);
+// Of an event whose hooks run again, or another one does.
+constexpr std::string_view without_secrets = "its secrets were erased before, hooks get it without";
 
 // The key of an entity within a hook and portal: unlike for unlike pairs of kind and id, whatever
 // their bytes; empty without an id.
@@ -172,6 +177,15 @@ struct WorkerRecord {
     int running = 0;
     std::string config_error;
     std::optional<Millis> seen_at;  // its last sign of life, where it must give one
+    std::string trouble;            // why it cannot use the store, for seconds already
+    bool once = false;              // it leaves when nothing is due: cron's
+};
+
+// The last `work --once` that has left, as long as no worker that stays has come since.
+struct OnceRecord {
+    Millis left_at = 0;
+    std::string host;
+    std::string trouble;  // which made it leave
 };
 
 // A lane that stands still: its head has failed, and waits for its next attempt or is in it.
@@ -190,6 +204,7 @@ struct HookCounts {
     std::string hook;
     std::int64_t waiting = 0, running = 0;
     std::int64_t done_1h = 0, failed_1h = 0, dead_1h = 0;
+    std::optional<Millis> oldest_due_at;  // waiting, due now, nothing before it in its lane
 };
 
 struct StoreStatus {
@@ -201,12 +216,13 @@ struct StoreStatus {
     std::int64_t unfinished = 0;          // events, as limits.queue counts
     std::vector<WorkerRecord> workers;    // those that live
     bool worker_runs = false;             // also one that is starting, and not among them yet
+    std::optional<OnceRecord> once;
+    std::vector<ClockRecord> clocks;      // of the machines whose workers use the store
     std::vector<BlockedLane> blocked;     // at most 100, oldest first
     std::vector<HookCounts> hooks;        // by name, those with something to count
 
-    // Since when the oldest work could have been done, when that is over 10 s: too long to be
-    // explained by anything but a worker that is missing or stuck.
-    std::optional<Millis> overdue_since(Millis now) const;
+    // Counts COUNT more deliveries of HOOK, which is among `hooks`, as due, the oldest since OLDEST.
+    void add_due(std::string_view hook, std::int64_t count, Millis oldest);
 };
 
 }  // namespace bx

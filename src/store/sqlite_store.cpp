@@ -120,17 +120,40 @@ void SqliteStore::register_worker(const WorkerRecord& worker) {
     Change change(db_);
     // There is one worker: another's row is that of one that was killed.
     db_.run("DELETE FROM worker");
-    db_.run("INSERT INTO worker (host, pid, version, since, running, config_error) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
+    db_.run("INSERT INTO worker (host, pid, version, since, running, config_error, trouble, once) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             {worker.host, worker.pid, worker.version, worker.since, worker.running,
-             worker.config_error});
+             worker.config_error, worker.trouble, worker.once});
+    if (!worker.once) db_.run("DELETE FROM once");
     change.commit();
 }
 
 void SqliteStore::unregister_worker(const WorkerRecord& worker) {
     Change change(db_);
     db_.run("DELETE FROM worker WHERE host = ? AND pid = ?", {worker.host, worker.pid});
+    if (worker.once) {
+        db_.run("DELETE FROM once");
+        db_.run("INSERT INTO once (left_at, host, trouble) VALUES (?, ?, ?)",
+                {wall_now(), worker.host, worker.trouble});
+    }
     change.commit();
+}
+
+// Of one machine: what was known of another boot is of no use any more.
+ClockRecord SqliteStore::watch_clock(const ClockReading& now) {
+    std::optional<ClockRecord> known;
+    {
+        Rows rows = db_.rows("SELECT up, wall, step FROM clock WHERE boot = ?", {now.boot});
+        if (rows.next()) known = {now.boot, rows.number(0), rows.number(1), rows.number(2)};
+    }
+    if (known && known->agrees(now)) return *known;
+    const ClockRecord begun = begin_trial(known, now);
+    Change change(db_);
+    db_.run("DELETE FROM clock");
+    db_.run("INSERT INTO clock (boot, up, wall, step) VALUES (?, ?, ?, ?)",
+            {begun.boot, begun.up, begun.wall, begun.step});
+    change.commit();
+    return begun;
 }
 
 bool SqliteStore::scrub() {

@@ -55,6 +55,7 @@ public:
     std::vector<DeliveryName> kill_wishes() override;
     void register_worker(const WorkerRecord& worker) override;
     void unregister_worker(const WorkerRecord& worker) override;
+    ClockRecord watch_clock(const ClockReading& now) override;
     bool scrub() override;
 
     std::vector<ListRow> list(const ListFilter& filter) override;
@@ -65,6 +66,7 @@ public:
     Wish retry(const DeliveryName& name,
                const std::function<int(const std::string& hook)>& extra_attempts,
                Millis now) override;
+    Wish deliver(EventNumber event, const NewDelivery& delivery, Millis now) override;
     Wish cancel(const DeliveryName& name, bool kill, Millis now) override;
     std::size_t prune(const PruneOrder& order) override;
 

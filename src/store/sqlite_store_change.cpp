@@ -204,6 +204,15 @@ void Change::renew(EventNumber event) {
     count("", "unfinished", 1);
 }
 
+void Change::match(EventNumber event) {
+    Marks now = marks(event);
+    now.state = EventState::matched;
+    save(event, now);
+    database_.run("UPDATE event SET reason = '' WHERE n = ?", {event});
+    count("", "skipped", -1);
+    count("", "matched", 1);
+}
+
 // -- Secrets
 
 void Change::erase(Marks& marks) {

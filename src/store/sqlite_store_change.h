@@ -49,7 +49,7 @@ public:
 
     // -- The event a delivery belongs to: its own marks, and the number of unfinished events
     void delivery_ended(EventNumber event, DeliveryState state, Millis at);
-    // The reverse: one that had ended in state WAS is waiting again.
+    // The reverse: one that had ended in state WAS is waiting again; `waiting`: it is a new one.
     void delivery_resumed(EventNumber event, DeliveryState was);
     // A waiting delivery ends without a run: cancelled or merged.
     void end_waiting(EventNumber event, const LaneKey& key, DeliveryState state,
@@ -57,6 +57,8 @@ public:
     // A new event becomes skipped, and a skipped one new.
     void skip(EventNumber event, const std::string& reason, Millis at);
     void renew(EventNumber event);
+    // A skipped event becomes matched, with no delivery yet.
+    void match(EventNumber event);
 
     // -- Secrets
     std::optional<std::int64_t> keep_secrets(std::string_view secrets);  // gives their slot

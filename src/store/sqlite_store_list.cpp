@@ -255,15 +255,12 @@ void SqliteStore::read_rates(StoreStatus& status, Millis now) {
 
 void SqliteStore::read_due(StoreStatus& status, Millis now) {
     const auto take = [&status](Rows rows) {
-        if (!rows.next() || rows.number(0) == 0) return;
-        status.due += rows.number(0);
-        const Millis oldest = rows.number(1);
-        status.oldest_due_at = std::min(status.oldest_due_at.value_or(oldest), oldest);
+        while (rows.next()) status.add_due(rows.text(0), rows.number(1), rows.number(2));
     };
-    take(db_.rows("SELECT count(*), min(due_at) FROM delivery INDEXED BY delivery_ready "
-                  "WHERE turn = 2"));
-    take(db_.rows("SELECT count(*), min(due_at) FROM delivery INDEXED BY delivery_due "
-                  "WHERE turn = 1 AND due_at <= ?",
+    take(db_.rows("SELECT hook, count(*), min(due_at) FROM delivery INDEXED BY delivery_ready "
+                  "WHERE turn = 2 GROUP BY hook"));
+    take(db_.rows("SELECT hook, count(*), min(due_at) FROM delivery INDEXED BY delivery_due "
+                  "WHERE turn = 1 AND due_at <= ? GROUP BY hook",
                   {now}));
     Rows rows = db_.rows("SELECT received_at FROM event INDEXED BY event_state "
                          "WHERE state <> 1 AND state = 0 ORDER BY n LIMIT 1");
@@ -271,11 +268,20 @@ void SqliteStore::read_due(StoreStatus& status, Millis now) {
 }
 
 void SqliteStore::read_workers(StoreStatus& status) {
-    Rows rows = db_.rows("SELECT host, pid, version, since, config_error FROM worker");
+    Rows rows = db_.rows(
+        "SELECT host, pid, version, since, config_error, trouble, once FROM worker");
     while (rows.next()) {
         // One worker runs all that is running.
         status.workers.push_back({rows.text(0), rows.number(1), rows.text(2), rows.number(3),
-                                  static_cast<int>(status.running), rows.text(4), {}});
+                                  static_cast<int>(status.running), rows.text(4), {}, rows.text(5),
+                                  rows.number(6) != 0});
+    }
+    Rows once = db_.rows("SELECT left_at, host, trouble FROM once");
+    if (once.next()) status.once = {once.number(0), once.text(1), once.text(2)};
+    Rows clocks = db_.rows("SELECT boot, up, wall, step FROM clock");
+    while (clocks.next()) {
+        status.clocks.push_back(
+            {clocks.text(0), clocks.number(1), clocks.number(2), clocks.number(3)});
     }
 }
 

@@ -133,7 +133,16 @@ CREATE TABLE worker (host TEXT NOT NULL, pid INTEGER NOT NULL, version TEXT NOT 
     PRIMARY KEY (host, pid)) WITHOUT ROWID;
 )";
 
-constexpr std::array migrations = {Migration{1000, version_1_0}};
+// `once`: one row at most, see OnceRecord.  `clock`: see store/clock_watch.h.
+constexpr const char* version_1_1 = R"(
+ALTER TABLE worker ADD COLUMN trouble TEXT NOT NULL DEFAULT '';
+ALTER TABLE worker ADD COLUMN once INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE once (left_at INTEGER NOT NULL, host TEXT NOT NULL, trouble TEXT NOT NULL);
+CREATE TABLE clock (boot TEXT PRIMARY KEY, up INTEGER NOT NULL, wall INTEGER NOT NULL,
+    step INTEGER NOT NULL) WITHOUT ROWID;
+)";
+
+constexpr std::array migrations = {Migration{1000, version_1_0}, Migration{1001, version_1_1}};
 constexpr std::int64_t newest = migrations.back().to;
 
 // Pages in the log before a commit moves them into the database.  The worker does it every 300

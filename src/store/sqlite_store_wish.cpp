@@ -59,13 +59,13 @@ Wish SqliteStore::retry(const DeliveryName& name,
     const std::optional<StoredEvent> event = load_event(name.event);
     if (!event) return refused("there is no event " + std::to_string(name.event));
     Wish wish;
-    if (event->secrets_erased) wish.text = "its secrets were erased before, hooks get it without";
+    if (event->secrets_erased) wish.text = without_secrets;
     const std::string number = std::to_string(name.event);
 
     if (event->state != EventState::matched) {
         if (!name.hook.empty()) return refused(no_delivery(name.event, name.hook, event->state));
         if (event->state == EventState::fresh) {
-            return refused(number + " is new, the worker takes it next");
+            return refused(is_new(name.event));
         }
         change.renew(name.event);
         wish.count = 1;
@@ -98,6 +98,32 @@ void SqliteStore::retry_delivery(Change& change, const Stored& delivery, int ext
     change.count_move(delivery.key.hook, delivery.state, waiting);
     change.delivery_resumed(delivery.event, delivery.state);
     change.settle(delivery.key, now);
+}
+
+Wish SqliteStore::deliver(EventNumber number, const NewDelivery& delivery, Millis now) {
+    Change change(db_);
+    const std::optional<StoredEvent> event = load_event(number);
+    if (!event) return refused("there is no event " + std::to_string(number));
+    if (event->state == EventState::fresh) return refused(is_new(number));
+    const std::vector<Stored> found = stored_deliveries({number, delivery.hook});
+    if (!found.empty()) return refused(found.front().is());
+
+    const LaneKey key{delivery.hook, event->facts.lane_portal(),
+                      delivery.ordered ? lane_of(event->facts) : std::string()};
+    std::optional<std::int64_t> turn;
+    Bound lane = nullptr;
+    if (key.lane.empty()) turn = Change::turn_at(now, now);
+    else lane = key.lane;
+    if (event->state == EventState::skipped) change.match(number);
+    db_.run("DELETE FROM refusal WHERE event = ? AND hook = ?", {number, delivery.hook});
+    db_.run("INSERT INTO delivery (event, hook, state, turn, portal, lane, attempt, max_attempts, "
+            "due_at, reason) VALUES (?, ?, 0, ?, ?, ?, 0, ?, ?, '')",
+            {number, delivery.hook, turn, key.portal, lane, delivery.max_attempts, now});
+    change.count(delivery.hook, name_of(waiting), 1);
+    change.delivery_resumed(number, waiting);
+    change.settle(key, now);
+    change.commit();
+    return {true, event->secrets_erased ? std::string(without_secrets) : std::string(), 1};
 }
 
 // -- Cancel

@@ -138,9 +138,13 @@ public:
     bool has_unfinished() { return unfinished() > 0; }
     // Deliveries a person wants ended (cancel --kill): those of the running ones marked so.
     virtual std::vector<DeliveryName> kill_wishes() = 0;
-    // Shows (or takes back) this worker in `status`.
+    // Shows (or takes back) this worker in `status`.  Of one that leaves by itself (`once`) it is
+    // kept that it was there, until another one comes.
     virtual void register_worker(const WorkerRecord& worker) = 0;
     virtual void unregister_worker(const WorkerRecord& worker) = 0;
+    // Compares NOW with what is known of this machine's clocks; gives since when they agree.  Where
+    // the store has a clock of its own, by which things are deleted, that is what is compared.
+    virtual ClockRecord watch_clock(const ClockReading& now) = 0;
     // For so long after the beginning of its last register_worker a worker's deliveries are its
     // own, then they are orphans to the others.  None: for ever, there is one worker.
     virtual std::optional<Millis> lease() const { return std::nullopt; }
@@ -167,6 +171,10 @@ public:
     virtual Wish retry(const DeliveryName& name,
                        const std::function<int(const std::string& hook)>& extra_attempts,
                        Millis now) = 0;
+    // `retry N/HOOK` of a hook that did not take the event: makes that delivery, due at NOW, of a
+    // matched event or of a skipped one, which becomes matched.  A new event is refused, and one
+    // that has the delivery.  Nothing is merged into it.
+    virtual Wish deliver(EventNumber event, const NewDelivery& delivery, Millis now) = 0;
     // `cancel`: waiting deliveries become cancelled, a new event skipped.  With KILL a running one
     // is marked for the worker, which ends it; however that run ends, it is not repeated.
     virtual Wish cancel(const DeliveryName& name, bool kill, Millis now) = 0;

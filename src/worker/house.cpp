@@ -55,19 +55,28 @@ void Loop::save_outputs() {
     }
 }
 
-void Loop::show_worker() {
+WorkerRecord Loop::record() const {
     WorkerRecord record = shown_;
     if (record.pid == 0) {
         record.host = host_name();
         record.pid = ::getpid();
         record.version = BXHOOK_VERSION;
         record.since = wall_now();
+        record.once = options_.once;
     }
     record.running = static_cast<int>(runs_.size());
     record.config_error = config_file_.error().empty() ? hooks_.problem() : config_file_.error();
+    record.trouble = given_up_;
+    if (in_lasting_trouble()) record.trouble = trouble_;
+    return record;
+}
+
+void Loop::show_worker() {
+    WorkerRecord record = this->record();
     const std::optional<Millis> lease = store_.lease();
     const bool changed = record.pid != shown_.pid || record.running != shown_.running ||
-                         record.config_error != shown_.config_error;
+                         record.config_error != shown_.config_error ||
+                         record.trouble != shown_.trouble;
     if (!changed && !(lease && now_ >= shown_at_ + *lease / renewals)) return;
     const Millis begun = steady_now();
     store_.register_worker(record);
@@ -160,6 +169,7 @@ void Loop::scrub() {
 
 // The store, or the machine, is in trouble: said once and each minute, then tried again.
 void Loop::note_trouble(const std::string& what, Millis retry_after) {
+    if (trouble_.empty()) trouble_since_ = now_;
     if (what != trouble_ || now_ >= trouble_logged_at_ + minute) {
         log_.error("in trouble, trying again", {{"cause", what}});
         trouble_logged_at_ = now_;
@@ -168,6 +178,10 @@ void Loop::note_trouble(const std::string& what, Millis retry_after) {
     store_at_ = now_ + retry_after;
     adopt_at_ = 0;  // a claim may have been committed after all
     more_ = true;
+}
+
+bool Loop::in_lasting_trouble() const {
+    return !trouble_.empty() && now_ - trouble_since_ >= lasting_trouble;
 }
 
 }  // namespace bx

@@ -70,6 +70,7 @@ int Loop::run() {
         wait();
     }
     depart();
+    if (!given_up_.empty()) throw Error("work: in trouble for too long: " + given_up_);
     return exit_status_;
 }
 
@@ -176,6 +177,7 @@ void Loop::stop() {
 }
 
 bool Loop::may_leave() {
+    if (options_.once && in_lasting_trouble()) give_up();
     if (runs_.size() > 0) return false;
     if (stopping_) return finishes_.empty() || now_ >= grace_until_ + last_tries;
     bool quiet = finishes_.empty() && !more_ && !pruning_ && trouble_.empty();
@@ -196,6 +198,14 @@ bool Loop::leave() {
     return false;
 }
 
+// For cron, which calls again, and whose mail tells that nothing gets done.
+void Loop::give_up() {
+    if (stopping_) return;
+    given_up_ = trouble_;
+    stop();
+    if (runs_.size() == 0) grace_until_ = now_;
+}
+
 void Loop::depart() {
     if (!finishes_.empty()) {
         log_.error("ended runs could not be recorded and will be repeated",
@@ -203,7 +213,7 @@ void Loop::depart() {
         exit_status_ = 1;
     }
     try {
-        store_.unregister_worker(shown_);
+        store_.unregister_worker(record());
         store_.scrub();
     } catch (const StoreError& error) {
         log_.warning("cannot tidy the store before leaving", {{"cause", error.what()}});

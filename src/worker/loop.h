@@ -24,13 +24,16 @@
 
 namespace bx {
 
+// After so long trouble with the store is told where people look, and is nothing to wait out.
+constexpr Millis lasting_trouble = 10 * second;
+
 class Loop {
 public:
     // STORE_PLACE is Config::store as the store was opened.
     Loop(ConfigFile& config_file, Store& store, const std::string& store_place, WorkerSeat& seat,
          WorkerSignals& signals, const WorkerOptions& options, Log& log);
 
-    // Gives the exit status.
+    // Gives the exit status.  Throws Error when it leaves (OPTIONS.once) for the store's trouble.
     int run();
 
 private:
@@ -42,6 +45,7 @@ private:
     void stop();
     bool may_leave();
     bool leave();
+    void give_up();
     void depart();
     void hand_over();
 
@@ -66,6 +70,7 @@ private:
     void keep_house();
     void obey_kill_wishes();
     void save_outputs();
+    WorkerRecord record() const;
     void show_worker();
     void watch_lease();
     void adopt_orphans();
@@ -75,6 +80,7 @@ private:
     void prune();
     void scrub();
     void note_trouble(const std::string& what, Millis retry_after);
+    bool in_lasting_trouble() const;
 
     const HookSettings& settings_of(const std::string& hook) const;
 
@@ -116,6 +122,7 @@ private:
     Millis store_at_ = 0;      // not to be used before
     Millis prune_at_ = 0;      // while pruning: the next step
     Millis trouble_logged_at_ = 0;
+    Millis trouble_since_ = 0;
     Millis grace_until_ = 0;   // while stopping
     Millis idle_since_;        // no unfinished event
     Millis quiet_since_;       // no progress
@@ -125,6 +132,7 @@ private:
     std::optional<Millis> next_due_;
     Millis wall_ahead_;        // of the steady time
     std::string trouble_;      // of the store
+    std::string given_up_;     // the trouble for which it leaves
 };
 
 // The settings of the worker's log: a detached one writes beside its store unless told otherwise.

@@ -28,24 +28,27 @@ ConfigFile open_config(const std::string& path, const WorkerOptions& options) {
     return file;
 }
 
-// Null: told to stop before the store could be opened.
-std::unique_ptr<Store> open_patiently(const std::string& place, WorkerSignals& signals, Log& log) {
+// Null: told to stop before the store could be opened.  With ONCE it throws when that lasts.
+std::unique_ptr<Store> open_patiently(const std::string& place, bool once, WorkerSignals& signals,
+                                      Log& log) {
     StoreOptions options;
     options.durable = false;
     options.wait = second / 4;  // the hooks' pipes wait as long
     bool said = false;
+    const Millis end = steady_now() + lasting_trouble;
     const auto tell = [&](const StoreError& error) {
         if (!std::exchange(said, true)) {
             log.warning("waiting for the store", {{"cause", error.what()}});
         }
+        return once && steady_now() >= end;
     };
     for (;;) {
         try {
             return open_store(place, options);
         } catch (const StoreBusy& error) {
-            tell(error);
+            if (tell(error)) throw;
         } catch (const StoreAway& error) {
-            tell(error);
+            if (tell(error)) throw;
         }
         signals.wait(second);
         while (int signal = signals.next()) {
@@ -69,7 +72,7 @@ int work(ConfigFile& file, const Config& config, const WorkerOptions& options, L
     WorkerSignals signals;
     // What a hook leaves behind becomes our child, so that it can be told when it has ended.
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-    std::unique_ptr<Store> store = open_patiently(config.store, signals, log);
+    std::unique_ptr<Store> store = open_patiently(config.store, options.once, signals, log);
     if (!store) return 0;
     std::optional<WorkerSeat> seat = take_seat(config.seat, options.once ? 0 : seat_wait);
     if (!seat) {

@@ -17,7 +17,7 @@ struct WorkerOptions {
 
 // Runs until told to stop (SIGTERM, SIGINT), or as OPTIONS say.  Gives the exit status: 0, also
 // when another worker holds the seat.  Throws Error when the config or the store cannot be opened.
-// A busy store is tried again, and a detached worker waits for a config whose hooks, defaults or
+// A busy store is tried again (with `once` for seconds, then it is an Error), and a detached worker waits for a config whose hooks, defaults or
 // retention are wrong to be mended, since the gateway accepts events meanwhile.
 int run_worker(const std::string& config_path, const WorkerOptions& options, Log& log);
 

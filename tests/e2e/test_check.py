@@ -306,7 +306,7 @@ def test_sees_events_that_no_worker_takes(site):
     site.configure(worker="start manual")
     site.hook("any", "exit 0\n")
     site.run("trigger", "ONAPPTEST")
-    words = ["worker", "events wait and no worker runs"]
+    words = ["worker", "none runs, and work is due since"]
     assert not fitting(problems(site), "error", words)
     clock = write(site.run_dir / "clock", "11", 0o644)  # seconds later
     env = {"LD_PRELOAD": str(preload(site.scratch, "clock")), "CLOCK_CONTROL": str(clock)}

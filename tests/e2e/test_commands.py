@@ -393,9 +393,9 @@ def test_status_fails_when_work_waits_and_no_worker_runs(quiet):
     assert quiet.run("status").returncode == 0
     done = wait_for(lambda: (lambda d: d if d.returncode else None)(quiet.run("status", "--json", check=False)),
                     "exit status 1 after 10 s", 20)
-    assert "no worker" in reason_of(done, 1)
+    assert "worker: none runs" in reason_of(done, 1)
     status = json.loads(done.stdout)
-    assert not status["ok"] and any("no worker" in problem for problem in status["problems"])
+    assert not status["ok"] and any("none runs" in problem for problem in status["problems"])
     assert "problem:" in text_of(quiet.run("status", check=False))
     work(quiet)
     assert quiet.status()["ok"]

@@ -82,7 +82,7 @@ def test_the_store_is_said_without_its_password(scratch, database):
         status = host.status()["store"]
         assert status["kind"] == "postgresql" and f"bxhook:***@127.0.0.1:{database.server.port}" in status["place"]
         said = host.run("store", "status").stdout.decode()
-        assert "1.0" in said and "***" in said
+        assert "1.1" in said and "***" in said
 
 
 def test_a_build_says_whether_it_has_the_module(scratch, database):

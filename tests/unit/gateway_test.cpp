@@ -68,6 +68,7 @@ public:
     std::vector<bx::DeliveryName> kill_wishes() override { unused(); }
     void register_worker(const bx::WorkerRecord&) override { unused(); }
     void unregister_worker(const bx::WorkerRecord&) override { unused(); }
+    bx::ClockRecord watch_clock(const bx::ClockReading&) override { unused(); }
     bool scrub() override { unused(); }
     std::vector<bx::ListRow> list(const bx::ListFilter&) override { unused(); }
     std::optional<bx::StoredEvent> event(bx::EventNumber) override { unused(); }
@@ -80,6 +81,7 @@ public:
                    bx::Millis) override {
         unused();
     }
+    bx::Wish deliver(bx::EventNumber, const bx::NewDelivery&, bx::Millis) override { unused(); }
     bx::Wish cancel(const bx::DeliveryName&, bool, bx::Millis) override { unused(); }
     std::size_t prune(const bx::PruneOrder&) override { unused(); }
 

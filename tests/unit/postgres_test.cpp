@@ -29,7 +29,7 @@ boost::test_tools::assertion_result on_postgresql(boost::unit_test::test_unit_id
 
 const auto plenty = [](const std::string&) { return std::size_t{1000}; };
 
-bx::WorkerRecord worker(std::int64_t pid) { return {"web1", pid, "1.0.0", 0, 0, "", {}}; }
+bx::WorkerRecord worker(std::int64_t pid) { return {"web1", pid, "1.0.0", 0, 0, "", {}, "", false}; }
 
 // The text of what WORK throws.
 template <typename Error, typename Work>
@@ -440,7 +440,7 @@ BOOST_AUTO_TEST_CASE(an_upgrade_that_a_deadlock_ended_is_done_again) {
         auto upgrade = std::async(std::launch::async,
                                   [] { return bx::postgresql_module().upgrade(server().url()); });
         rival.want("SELECT pg_advisory_xact_lock(1652058216, 3)");  // that of who upgrades
-        BOOST_TEST(upgrade.get() == "upgraded schema 0.9 to 1.0");
+        BOOST_TEST(upgrade.get() == "upgraded schema 0.9 to 1.1");
     }
     s.open();
     BOOST_TEST(s.put("7") == 1);

@@ -164,11 +164,11 @@ BOOST_AUTO_TEST_CASE(a_newer_major_version_is_refused_a_newer_minor_one_used) {
     s.add("1");
     bx::Database raw(s.place(), {});
     raw.script(
-        "PRAGMA user_version = 1001; ALTER TABLE event ADD COLUMN colour TEXT DEFAULT 'red'");
+        "PRAGMA user_version = 1099; ALTER TABLE event ADD COLUMN colour TEXT DEFAULT 'red'");
     s.open();
     s.put("2");
     BOOST_TEST(s.claim(1) == "2/crm#1");
-    BOOST_TEST(raw.number("PRAGMA user_version") == 1001);
+    BOOST_TEST(raw.number("PRAGMA user_version") == 1099);
     raw.script("PRAGMA user_version = 2000");
     BOOST_CHECK_THROW(s.another(), bx::StoreVersionError);
 }
@@ -181,7 +181,10 @@ BOOST_AUTO_TEST_CASE(a_damaged_file_is_an_error_and_no_crash) {
     std::filesystem::copy_file(s.place(), copy);
     bx::open_store(copy, {});  // the log goes into the file
     std::string bytes = bytes_of(copy);
-    for (std::size_t at = 4096; at < bytes.size(); at += 97) bytes[at] = '\x5A';
+    // Behind the schema and the roots of the tables: what was added.
+    constexpr std::size_t intact = 40 * 4096;
+    BOOST_REQUIRE(bytes.size() > 2 * intact);
+    for (std::size_t at = intact; at < bytes.size(); at += 97) bytes[at] = '\x5A';
     write_file(copy, bytes);
     const auto store = bx::open_store(copy, {});
     BOOST_CHECK_THROW(store->list({}), bx::StoreError);
@@ -480,8 +483,8 @@ BOOST_AUTO_TEST_CASE(no_statement_walks_over_a_table_that_grows) {
         store.list(filter);
     }
     // Small whatever the store's size: one row a hook, a worker, a wish.
-    const std::set<std::string> small = {"tally", "worker", "kill_wish", "sqlite_master",
-                                         "CONSTANT ROW"};
+    const std::set<std::string> small = {"tally", "worker", "once",         "clock",
+                                         "kill_wish", "sqlite_master", "CONSTANT ROW"};
     std::size_t looked_at = 0;
     for (const std::string& text : store.database().statements()) {
         if (!text.starts_with("SELECT") && !text.starts_with("UPDATE") &&
@@ -496,7 +499,7 @@ BOOST_AUTO_TEST_CASE(no_statement_walks_over_a_table_that_grows) {
                                step.find("INDEX delivery_ready") == std::string::npos &&
                                step.find("INDEX delivery_failed") == std::string::npos &&
                                !small.count(step.substr(5));
-            BOOST_TEST(!(scans || (sorts && text.find("FROM rate") == std::string::npos)),
+            BOOST_TEST(!(scans || (sorts && text.find("GROUP BY hook") == std::string::npos)),
                        step << ": " << text);
             // Looked through for whose turn it is: not a row of the table for each.
             const bool turns = step.find("INDEX delivery_ready") != std::string::npos ||
@@ -510,7 +513,7 @@ BOOST_AUTO_TEST_CASE(no_statement_walks_over_a_table_that_grows) {
 
 BOOST_AUTO_TEST_CASE(only_a_worker_that_lives_is_shown) {
     Scene s;
-    bx::WorkerRecord worker{"web1", 4711, "1.0.0", s.now, 0, "", {}};
+    bx::WorkerRecord worker{"web1", 4711, "1.0.0", s.now, 0, "", {}, "", false};
     s.store().register_worker(worker);
     BOOST_TEST(s.store().status(s.now).workers.empty());
     const bx::WorkerSeat seat(s.place(), 0);

@@ -125,6 +125,84 @@ BOOST_AUTO_TEST_CASE(retry_refuses_what_it_cannot_do_and_says_why) {
     BOOST_TEST(!s.retry(2).done);
 }
 
+// -- A delivery for a hook that did not take the event
+
+BOOST_AUTO_TEST_CASE(a_hook_that_did_not_take_an_event_gets_it_after_all) {
+    Scene s;
+    s.match(s.add("1"), Hooks{"crm"});
+    s.claim(1);
+    s.done("1/crm");
+    s.now += 10;
+    const bx::Wish wish = s.store().deliver(1, s.delivery("late"), s.now);
+    BOOST_TEST(wish.done);
+    BOOST_TEST(wish.count == 1);
+    BOOST_TEST(wish.text == "its secrets were erased before, hooks get it without");
+    BOOST_TEST((s.record(1, "late").state == DeliveryState::waiting));
+    BOOST_TEST(s.record(1, "late").due_at.value() == s.now);
+    BOOST_TEST(s.store().unfinished() == 1);
+    BOOST_TEST(s.recount() == "");
+    BOOST_TEST(s.claim(9) == "1/late#1");
+    s.done("1/late");
+    BOOST_TEST(s.store().unfinished() == 0);
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_skipped_event_is_matched_by_the_hook_it_is_given_to) {
+    Scene s;
+    s.store().dispatch(std::vector{bx::Dispatch{s.add("1"), {}, {{"crm", "disabled"}, {"log", "no"}},
+                                                "no hook takes it"}}, s.now);
+    BOOST_TEST(s.store().deliver(1, s.delivery("crm"), s.now).done);
+    const bx::StoredEvent event = s.store().event(1).value();
+    BOOST_TEST((event.state == bx::EventState::matched));
+    BOOST_TEST(event.reason == "");
+    BOOST_REQUIRE(event.refused.size() == 1U);
+    BOOST_TEST(event.refused[0].hook == "log");
+    BOOST_TEST(s.recount() == "");
+    BOOST_TEST(s.claim(9) == "1/crm#1");
+    s.done("1/crm");
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(such_a_delivery_has_its_place_in_its_lane) {
+    Scene s;
+    s.skip(s.add("7"), "disabled");
+    s.put("7");
+    s.put("7");
+    BOOST_TEST(s.store().deliver(1, s.delivery("crm"), s.now).done);
+    BOOST_TEST(s.record(2).blocked_by.value() == 1);
+    BOOST_TEST(s.recount() == "");
+    BOOST_TEST(s.claim(9) == "1/crm#1");
+    s.done("1/crm");
+    BOOST_TEST(s.claim(9) == "2/crm#1");
+    s.skip(s.add("7"), "disabled");
+    BOOST_TEST(s.store().deliver(4, s.delivery("crm"), s.now).done);  // behind, while one runs
+    BOOST_TEST(s.record(4).blocked_by.value() == 3);
+    BOOST_TEST(s.claim(9) == "");
+    bx::NewDelivery free = s.delivery("free");
+    free.ordered = false;
+    BOOST_TEST(s.store().deliver(4, free, s.now).done);
+    BOOST_TEST(s.claim(9) == "4/free#1");
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_delivery_is_not_made_twice_nor_of_a_new_event) {
+    Scene s;
+    const auto refusal = [&](bx::EventNumber event) {
+        const bx::Wish wish = s.store().deliver(event, s.delivery("crm"), s.now);
+        BOOST_TEST(!wish.done);
+        BOOST_TEST(wish.count == 0);
+        return wish.text;
+    };
+    BOOST_TEST(refusal(1) == "there is no event 1");
+    s.add("1");
+    BOOST_TEST(refusal(1) == "1 is new, the worker takes it next");
+    s.match(1, Hooks{"crm"});
+    BOOST_TEST(refusal(1) == "1/crm is waiting");
+    s.claim(1);
+    BOOST_TEST(refusal(1) == "1/crm is running");
+    BOOST_TEST(s.recount() == "");
+}
+
 BOOST_AUTO_TEST_CASE(cancel_frees_the_lane) {
     Scene s;
     s.put("7");
@@ -278,6 +356,30 @@ BOOST_AUTO_TEST_CASE(status_counts_what_there_is) {
     BOOST_TEST(after.oldest_due_at.value() == s.now);
 }
 
+BOOST_AUTO_TEST_CASE(status_tells_per_hook_since_when_something_is_due) {
+    Scene s;
+    s.put("1", "first");
+    s.now += 1000;
+    s.put("2", "first");
+    s.put("3", "second");
+    bx::NewDelivery later = s.delivery("third");
+    later.due_at = s.now + 500;
+    s.put("4", later);
+    s.now += 400;
+    const auto since = [&](const std::string& name) {
+        for (const bx::HookCounts& hook : s.store().status(s.now).hooks) {
+            if (hook.hook == name) return hook.oldest_due_at ? s.now - *hook.oldest_due_at : -1;
+        }
+        return bx::Millis{-2};
+    };
+    BOOST_TEST(since("first") == 1400);
+    BOOST_TEST(since("second") == 400);
+    BOOST_TEST(since("third") == -1);
+    s.now += 400;
+    BOOST_TEST(since("third") == 300);
+    BOOST_TEST(s.store().status(s.now).due == 4);
+}
+
 BOOST_AUTO_TEST_CASE(rates_are_of_the_last_hour) {
     Scene s;
     s.put("1");
@@ -321,6 +423,70 @@ BOOST_AUTO_TEST_CASE(a_blocked_lane_is_shown_with_its_reason_and_those_behind) {
 }
 
 // -- Pruning
+
+BOOST_AUTO_TEST_CASE(a_worker_in_trouble_is_shown_and_cron_s_when_it_has_left) {
+    Scene s;
+    std::optional<bx::WorkerSeat> seat;
+    if (!s.place().starts_with("postgresql")) seat.emplace(s.place(), 0);
+    bx::WorkerRecord worker{"web1", 4711, "1.1.0", bx::wall_now(), 0, "", {}, "no room", false};
+    s.store().register_worker(worker);
+    BOOST_TEST(s.store().status(s.now).workers.at(0).trouble == "no room");
+    BOOST_TEST(!s.store().status(s.now).workers.at(0).once);
+    s.store().unregister_worker(worker);
+    BOOST_TEST(!s.store().status(s.now).once.has_value());
+    worker.once = true;
+    worker.trouble = "";
+    s.store().register_worker(worker);
+    BOOST_TEST(s.store().status(s.now).workers.at(0).once);
+    BOOST_TEST(s.store().status(s.now).workers.at(0).trouble == "");
+    worker.trouble = "locked";
+    s.store().unregister_worker(worker);
+    const bx::OnceRecord left = s.store().status(s.now).once.value();
+    BOOST_TEST(left.host == "web1");
+    BOOST_TEST(left.trouble == "locked");
+    BOOST_TEST(std::abs(left.left_at - bx::wall_now()) < bx::minute);
+    worker.trouble = "";
+    s.store().unregister_worker(worker);
+    BOOST_TEST(s.store().status(s.now).once->trouble == "");
+    worker.once = false;
+    s.store().register_worker(worker);
+    BOOST_TEST(!s.store().status(s.now).once.has_value());
+}
+
+// -- Prune
+
+BOOST_AUTO_TEST_CASE(since_when_the_clocks_agree_is_kept_for_each_boot) {
+    Scene s;
+    const bx::Millis wall = bx::wall_now();
+    const auto watch = [&](const std::string& boot, bx::Millis up, bx::Millis at) {
+        return s.another()->watch_clock({boot, up, at});  // as another process does
+    };
+    bx::ClockRecord known = watch("a", 100'000, wall);
+    BOOST_TEST(known.up == 100'000);
+    BOOST_TEST(known.step == 0);
+    known = watch("a", 100'000 + bx::hour, wall + bx::hour + 20 * bx::second);  // of no account
+    BOOST_TEST(known.up == 100'000);
+    BOOST_TEST(known.is_trusted({"a", 100'000 + bx::hour, wall}));
+    BOOST_TEST(!known.is_trusted({"a", 100'000 + bx::hour - 1, wall}));
+    BOOST_TEST(!s.store().status(s.now).clocks.at(0).is_great_step());
+
+    known = watch("a", 100'000 + bx::hour, wall + bx::hour + 91 * bx::day);
+    BOOST_TEST(known.up == 100'000 + bx::hour);
+    BOOST_TEST(known.step == 91 * bx::day);
+    BOOST_TEST(known.step_text() == "+91d");
+    BOOST_TEST(s.store().status(s.now).clocks.at(0).is_great_step());
+    known = watch("a", 200'000 + bx::hour, wall + bx::hour + 91 * bx::day + 100'000);
+    BOOST_TEST(known.up == 100'000 + bx::hour);
+    known = watch("a", 200'000 + bx::hour, wall + bx::hour + 100'000);
+    BOOST_TEST(known.step_text() == "-91d");
+
+    known = watch("b", 5'000, wall + 200 * bx::day);  // another boot: nothing can be compared
+    BOOST_TEST(known.up == 5'000);
+    BOOST_TEST(known.step == 0);
+    known = watch("b", 2'000, wall + 200 * bx::day);  // one that has the same name
+    BOOST_TEST(known.up == 2'000);
+    BOOST_TEST(known.step == 0);
+}
 
 BOOST_AUTO_TEST_CASE(finished_events_are_pruned_oldest_first_in_steps) {
     Scene s;
