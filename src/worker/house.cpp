@@ -134,7 +134,9 @@ void Loop::watch_clock() {
     if (step > -second && step < second) return;
     log_.warning("the clock was set",
                  {{"by", (step < 0 ? "-" : "") + duration_text(std::abs(step))}});
-    refresh_at_ = second_at_ = minute_at_ = adopt_at_ = 0;
+    refresh_at_ = second_at_ = adopt_at_ = 0;
+    // Set back, what waits must be capped; set forward, nothing has become old by it.
+    if (step < 0) minute_at_ = 0;
 }
 
 // No delivery is to wait for longer than its hook may have it wait, whatever the clock was.
@@ -148,13 +150,28 @@ void Loop::cap_waits() {
     store_.cap_due(wall_now() + longest);
 }
 
+// The wall clock, when it can be believed.
+std::optional<Millis> Loop::trusted_time() {
+    const ClockReading now = read_clock();
+    const ClockRecord known = store_.watch_clock(now);
+    if (known.is_trusted(now)) return now.wall;
+    if (known.up == now.up && known.is_great_step()) {
+        log_.error("the clock was set: nothing is deleted until it has gone right for an hour",
+                   {{"by", known.step_text()}});
+    }
+    return std::nullopt;
+}
+
 void Loop::prune() {
     const ConfigPtr& config = config_file_.current();
     if (!config) return;
-    Millis wall = wall_now();
-    PruneOrder order{.done_before = wall - config->retention.done,
-                     .dead_before = wall - config->retention.dead};
-    pruning_ = store_.prune(order) > 0;
+    const std::optional<Millis> wall = trusted_time();
+    if (wall) {
+        pruning_ = store_.prune({.done_before = *wall - config->retention.done,
+                                 .dead_before = *wall - config->retention.dead}) > 0;
+    } else {
+        pruning_ = false;
+    }
     prune_at_ = steady_now() + prune_pause;
 }
 

@@ -77,6 +77,7 @@ private:
     std::vector<DeliveryName> ours() const;
     void watch_clock();
     void cap_waits();
+    std::optional<Millis> trusted_time();
     void prune();
     void scrub();
     void note_trouble(const std::string& what, Millis retry_after);

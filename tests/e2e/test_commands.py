@@ -429,11 +429,11 @@ def test_prune_deletes_finished_events_and_dead_ones_only_when_asked(quiet):
     done, dead = post(quiet), post(quiet, "ONCRMDEALADD", id="2")
     work(quiet)
     waiting = post(quiet)
-    assert text_of(quiet.run("prune")) == "deleted 0 events\n"
-    assert text_of(quiet.run("prune", "--older-than", "1h")) == "deleted 0 events\n"
-    assert text_of(quiet.run("prune", "--older-than", "0s")) == "deleted 1 event\n"
+    assert text_of(quiet.run("prune", "--trust-clock")) == "deleted 0 events\n"
+    assert text_of(quiet.run("prune", "--trust-clock", "--older-than", "1h")) == "deleted 0 events\n"
+    assert text_of(quiet.run("prune", "--trust-clock", "--older-than", "0s")) == "deleted 1 event\n"
     assert {line["event"] for line in quiet.list()} == {dead, waiting}
-    quiet.run("prune", "--older-than", "0s", "--dead")
+    quiet.run("prune", "--trust-clock", "--older-than", "0s", "--dead")
     assert {line["event"] for line in quiet.list()} == {waiting}
     assert done < dead
 

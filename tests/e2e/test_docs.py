@@ -7,11 +7,12 @@ import pytest
 
 import bitrix
 import client
+from clock import Clock
 from pages import Terminal, blocks
 from pairs import Pair
 from scratch import ROOT, wait_for, write
 from servers import Nginx
-from test_faults import Clock, fill, large_body, small_disk  # noqa: F401 (a fixture)
+from test_faults import fill, large_body, small_disk  # noqa: F401 (a fixture)
 
 PAGE = "docs/troubleshooting.md"
 MANUAL = "start manual"

@@ -17,12 +17,12 @@ import pytest
 
 import bitrix
 import client
+from clock import DAY, Clock
 from pairs import Pair, Sender, preload
 from scratch import AS_ROOT, Site, as_user, directory, wait_for, write
 
 STOP_LIMIT = 3        # seconds for SIGTERM: the contract's one, with room for a loaded machine
 ANSWER_LIMIT = 5      # the same for an answer: the gateway waits a second for the store's lock
-DAY = 86400
 
 
 @pytest.fixture(scope="module")
@@ -325,23 +325,6 @@ def test_a_store_of_a_newer_version(site):
 
 
 # -- The clock
-
-class Clock:
-    """The wall clock of all programs of a site."""
-
-    def __init__(self, site):
-        self._file = write(site.run_dir / "clock", "0", user=site.user)
-        self.offset = 0
-        site.env = {"LD_PRELOAD": str(preload(site.scratch, "clock")), "CLOCK_CONTROL": str(self._file)}
-
-    def set(self, offset):
-        self.offset = offset
-        draft = write(self._file.with_suffix(".new"), str(offset))
-        draft.rename(self._file)
-
-    def now(self):
-        return time.time() + self.offset
-
 
 def seconds_of(moment):
     return calendar.timegm(time.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S"))

@@ -8,6 +8,7 @@ import pytest
 
 import bitrix
 import client
+from clock import HOUR, Clock
 from farm import BOTH_STORES
 from scratch import PORTAL, alive, wait_for
 
@@ -312,7 +313,10 @@ def test_a_queue_from_80_percent_on_is_told_everywhere(manual):
 @BOTH_STORES
 def test_finished_events_go_when_their_retention_ends(manual):
     manual.hook("any", 'case $BX_ID in dead) exit 65;; late) exit 1;; esac')
-    manual.configure(worker="start manual", backoff="1h")
+    manual.configure(worker="start manual", backoff="9h")
+    clock = Clock(manual)
+    manual.gateway.stop()
+    manual.serve()
     done, dead, late = post(manual, id="done"), post(manual, id="dead"), post(manual, id="late")
     manual.work()
     manual.delivery(done)
@@ -323,8 +327,9 @@ def test_finished_events_go_when_their_retention_ends(manual):
     def numbers():
         return {line["event"] for line in manual.list()}
     assert numbers() == kept
-    manual.configure(worker="start manual", backoff="1h", more="retention { done 1ms dead 1h }\n")
+    clock.sleep(HOUR)  # it is believed
+    manual.configure(worker="start manual", backoff="9h", more="retention { done 1ms dead 2h }\n")
     wait_for(lambda: numbers() == {dead, late}, numbers)
-    manual.configure(worker="start manual", backoff="1h", more="retention { done 1ms dead 1ms }\n")
+    manual.configure(worker="start manual", backoff="9h", more="retention { done 1ms dead 1ms }\n")
     wait_for(lambda: numbers() == {late}, numbers)
     assert manual.run("show", dead, check=False).returncode == 1
