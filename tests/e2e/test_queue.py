@@ -333,3 +333,65 @@ def test_finished_events_go_when_their_retention_ends(manual):
     manual.configure(worker="start manual", backoff="9h", more="retention { done 1ms dead 1ms }\n")
     wait_for(lambda: numbers() == {late}, numbers)
     assert manual.run("show", dead, check=False).returncode == 1
+
+
+# -- a delivery for a hook that did not take the event
+
+@BOTH_STORES
+def test_retry_gives_an_event_to_a_hook_that_did_not_take_it(manual):
+    manual.hook("any", "exit 0")
+    manual.hook("ONCRMDEALUPDATE", "cat", mode=0o644)
+    more = "hook off { event * run /bin/cat disabled yes }\n"
+    manual.configure(worker="start manual", more=more)
+    number = post(manual)
+    manual.work()
+    manual.delivery(number)
+    (manual.hooks / "ONCRMDEALUPDATE").chmod(0o755)
+    manual.hook("any.d/late", "cat")                      # new since
+    gone = "a new delivery; its secrets were erased before, hooks get it without"
+    said = manual.run("retry", f"{number}/ONCRMDEALUPDATE", f"{number}/any.d.late").stdout.decode().splitlines()
+    assert said == [f"retried {number}/ONCRMDEALUPDATE: {gone}", f"retried {number}/any.d.late: {gone}"]
+    for hook in ("ONCRMDEALUPDATE", "any.d.late"):
+        (attempt,) = manual.delivery(number, hook)["attempts"]
+        body = json.loads(attempt["stdout"])
+        assert body["event"] == "ONCRMDEALUPDATE" and "application_token" not in body["auth"]
+    said = manual.run("retry", f"{number}/off").stdout.decode()
+    assert said == f"retried {number}/off: a new delivery; it waits while its hook is disabled; {gone[16:]}\n"
+    assert state_of(manual, number, "off") == "waiting"
+    manual.configure(worker="start manual", more=more.replace("yes", "no"))
+    manual.delivery(number, "off")
+    assert [refusal["hook"] for refusal in manual.show(number)["refused"]] == []
+
+
+@BOTH_STORES
+def test_retry_of_a_hook_that_is_none_or_has_it_is_refused(manual):
+    gate = manual.gate()
+    manual.hook("any", gate.wait)
+    manual.hook("any.d/crm-sync", "exit 1")
+    manual.configure(worker="start manual", backoff="1h")
+    number = post(manual)
+
+    def refused(hook):
+        done = manual.run("retry", f"{number}/{hook}", check=False)
+        assert done.returncode == 1 and done.stdout == b"", done
+        return done.stderr.decode()
+    assert "no worker has matched event" in refused("any")
+    manual.work()
+    manual.delivery(number, states=("running",))
+    assert refused("any") == f"bxhook: {number}/any is running\n"
+    assert refused("any.d.crm-snyc") == "bxhook: there is no hook 'any.d.crm-snyc', did you mean 'any.d.crm-sync'?\n"
+    assert refused("x") == "bxhook: there is no hook 'x'; there are any, any.d.crm-sync\n"
+    gate.open()
+    manual.delivery(number)
+
+
+def test_what_cannot_run_yet_is_said_when_it_is_given_an_event(manual):
+    manual.hook("ONCRMDEALUPDATE", "exit 0", mode=0o644)
+    manual.configure(worker="start manual", backoff="1h")
+    number = post(manual)
+    manual.run("work", "--once")
+    assert manual.list()[0]["state"] == "skipped"
+    said = manual.run("retry", f"{number}/ONCRMDEALUPDATE").stdout
+    assert b"a new delivery; its hook cannot run: not executable; its secrets" in said
+    manual.run("work", "--once")
+    assert state_of(manual, number, "ONCRMDEALUPDATE") == "waiting"
