@@ -76,6 +76,11 @@ std::optional<gid_t> find_group(std::string_view name) {
     return found;
 }
 
+User user_to_act_as(uid_t uid) {
+    constexpr gid_t nogroup = 65534;
+    return find_user(uid).value_or(User{"", uid, nogroup, ""});
+}
+
 std::vector<gid_t> groups_of(const User& user) {
     std::vector<gid_t> groups{user.gid};
     if (user.name.empty()) return groups;

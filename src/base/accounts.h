@@ -23,6 +23,9 @@ std::optional<User> find_user(uid_t uid);
 std::optional<User> find_user(std::string_view name);
 std::optional<gid_t> find_group(std::string_view name);
 
+// The user with UID; without an entry one of no group that means anything (nogroup, 65534).
+User user_to_act_as(uid_t uid);
+
 // The groups of USER: its own and those that list its name.
 std::vector<gid_t> groups_of(const User& user);
 

@@ -70,6 +70,23 @@ bool write_all(int fd, std::string_view data) {
     return true;
 }
 
+std::string first_bytes(const std::string& path, std::size_t max) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return "";
+    // It may be another file by now.
+    Fd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) return "";
+    std::string bytes(max, '\0');
+    ssize_t size = ::read(fd.get(), bytes.data(), max);
+    bytes.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+    return bytes;
+}
+
+void sync_directory(const std::string& dir) {
+    const Fd fd(::open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (fd) (void)::fsync(fd.get());
+}
+
 void set_nonblocking(int fd, bool on) {
     int flags = ::fcntl(fd, F_GETFL);
     if (flags < 0) throw_errno("cannot read the flags of a descriptor");

@@ -38,6 +38,14 @@ std::string read_all(int fd, const std::string& name, std::size_t max);
 // Writes all of DATA to FD, through short writes and EINTR.  False on an error, errno says which.
 [[nodiscard]] bool write_all(int fd, std::string_view data);
 
+// The first MAX bytes of the regular file at PATH; empty when it cannot be read, or is something that
+// waits or acts when it is opened (a FIFO, a device).
+std::string first_bytes(const std::string& path, std::size_t max);
+
+// What was made or renamed in DIR stays so when the power goes.  A file system that cannot promise
+// it is no error.
+void sync_directory(const std::string& dir);
+
 // Sets or clears O_NONBLOCK.  Throws Error.
 void set_nonblocking(int fd, bool on);
 

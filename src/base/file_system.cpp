@@ -1,13 +1,10 @@
 #include "base/file_system.h"
 
-#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
-
-#include "base/error.h"
 
 namespace bx {
 
@@ -35,13 +32,6 @@ bool is_shared_file_system(const std::string& dir) {
     if (::statfs(dir.c_str(), &status) != 0) return false;
     const auto type = static_cast<std::uint32_t>(status.f_type);
     return std::ranges::find(shared, type) != shared.end();
-}
-
-void expect_regular_file(const std::string& path) {
-    struct stat info {};
-    if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
-        throw Error("cannot read '" + path + "': not a regular file");
-    }
 }
 
 }  // namespace bx

@@ -9,8 +9,4 @@ namespace bx {
 // or it may stand for such a one (FUSE).  False when it cannot be told: opening will say why.
 bool is_shared_file_system(const std::string& dir);
 
-// Throws Error when something else than a regular file is at PATH: reading a FIFO would wait for
-// whoever writes it.
-void expect_regular_file(const std::string& path);
-
 }  // namespace bx

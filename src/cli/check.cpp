@@ -52,6 +52,9 @@ std::string fix_of_unreadable(const std::string& path) {
 Loaded load(const std::string& path, Findings& findings) {
     try {
         return {load_config(path, ConfigPart::all), true};
+    } catch (const UnsafeFile& error) {
+        findings.error(error.path(), error.problem(), error.fix());
+        return {};
     } catch (const ConfigError& error) {
         for (const std::string& problem : error.problems()) {
             report_config_problem(path, problem, findings);
@@ -81,21 +84,33 @@ std::string let_read_command(const std::string& path) {
            shell_word(path);
 }
 
+// Why this process cannot be the store's owner, and what to do.
+void report_owner_problem(const Config& config, const std::string& problem, Findings& findings) {
+    std::string dir = directory_of(config.seat);
+    struct stat info {};
+    std::string fix;
+    if (::stat(dir.c_str(), &info) != 0) {
+        fix = make_store_directory_command(dir);
+    } else if (info.st_uid == 0) {
+        fix = give_directory_command(config.seat);
+    } else if (::geteuid() == 0) {
+        fix = "chgrp GROUP " + shell_word(dir);
+    } else {
+        fix = "sudo -u " + sudo_user(info.st_uid) + " " + findings.command("check");
+    }
+    findings.error(store_without_password(config.store), problem, fix);
+}
+
 // What follows is looked at with the eyes of the user that gateway and worker run as.  False when
 // they cannot be had: what another user may or may not do tells nothing.
 bool become_owner(const Config& config, Findings& findings) {
-    std::string dir = directory_of(config.seat);
-    struct stat info {};
-    // It would be made now, and a check changes nothing.
-    if (::stat(dir.c_str(), &info) != 0) return true;
     try {
-        become_store_owner(config.seat);
+        become_store_owner(config, Missing::leave);
+    } catch (const UnsafeFile& error) {
+        findings.error(error.path(), error.problem(), error.fix());
+        return false;
     } catch (const Error& error) {
-        bool of_root = info.st_uid == 0;
-        findings.error(store_without_password(config.store), error.what(),
-                       of_root ? give_directory_command(config.seat)
-                               : "sudo -u " + sudo_user(info.st_uid) + " " +
-                                     findings.command("check"));
+        report_owner_problem(config, error.what(), findings);
         return false;
     }
     if (::access(config.path.c_str(), R_OK) != 0) {
@@ -115,12 +130,11 @@ Examined examine(const Arguments& args, const Loaded& loaded, Findings findings)
     if (!loaded.config) return {std::move(findings), {}};
     const Config& config = *loaded.config;
     check_gateways(config, findings);
-    if (become_owner(config, findings)) {
-        check_files(config, findings);
-        if (loaded.complete) check_hooks(config, findings);
-        check_store(config, findings);
-        check_host(findings);
-    }
+    if (!become_owner(config, findings)) return {std::move(findings), {}};
+    check_files(config, findings);
+    if (loaded.complete) check_hooks(config, findings);
+    check_store(config, findings);
+    check_host(findings);
     std::optional<Millis> answered_in;
     if (args.has("--url")) answered_in = check_web(args.value("--url"), config, findings);
     return {std::move(findings), answered_in};

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <optional>
 
@@ -18,6 +16,7 @@ namespace bx {
 
 namespace {
 
+constexpr std::size_t max_htaccess = std::size_t{64} << 10;
 constexpr std::size_t short_token = 16;  // Bitrix24's have 32 characters
 
 std::optional<struct stat> look_at(const std::string& path) {
@@ -35,10 +34,6 @@ void check_permissions(const std::string& path, Findings& findings) {
         findings.error(path, "belongs to " + user_name(info->st_uid) + ", who could change it",
                        "chown " + user_argument(::geteuid()) + " " + shell_word(path));
     }
-    if ((info->st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        findings.error(path, "others can change it, and with it what runs",
-                       "chmod go-w " + shell_word(path));
-    }
     if ((info->st_mode & S_IROTH) != 0) {
         // Of root's file the user keeps what the group may.
         bool own = info->st_uid == ::geteuid();
@@ -50,8 +45,7 @@ void check_permissions(const std::string& path, Findings& findings) {
 }
 
 bool denies_all(const std::string& htaccess) {
-    std::ifstream file(htaccess);
-    std::string text = lower(std::string(std::istreambuf_iterator<char>(file), {}));
+    std::string text = lower(first_bytes(htaccess, max_htaccess));
     return text.find("require all denied") != std::string::npos ||
            text.find("deny from all") != std::string::npos;
 }

@@ -23,17 +23,11 @@ namespace bx {
 
 namespace {
 
+constexpr std::size_t max_line = 512;  // of a script, its first
+
 // What an event has at its top.
 constexpr std::array<std::string_view, 5> top_fields{"event", "event_handler_id", "data", "ts",
                                                      "auth"};
-
-std::string first_bytes(const std::string& path) {
-    std::string bytes(512, '\0');
-    Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    ssize_t size = fd ? ::read(fd.get(), bytes.data(), bytes.size()) : 0;
-    bytes.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
-    return bytes;
-}
 
 // The program that "#!/usr/bin/env [-S] NAME" looks up; empty for another first line.
 std::string looked_up_program(std::string_view first_line) {
@@ -77,7 +71,7 @@ std::string likely_first_line(const std::string& path, std::string_view begin) {
 
 // The first line of a script, which the kernel reads.
 void check_first_line(const Hook& hook, const std::string& place, Findings& findings) {
-    std::string begin = first_bytes(hook.program);
+    std::string begin = first_bytes(hook.program, max_line);
     if (begin.starts_with("\x7F" "ELF")) return;
     if (::faccessat(AT_FDCWD, hook.program.c_str(), R_OK, AT_EACCESS) != 0) {
         // A binary would run all the same.
@@ -123,7 +117,7 @@ void check_program(const Hook& hook, const Config& config, const std::string& pl
     }
     std::optional<StartProblem> problem = start_problem(hook, config.hooks_dir);
     if (!problem) return check_first_line(hook, place, findings);
-    std::string first_line = first_bytes(hook.program);
+    std::string first_line = first_bytes(hook.program, max_line);
     bool windows = problem->reason.starts_with("bad interpreter") &&
                    first_line.substr(0, first_line.find('\n')).ends_with('\r');
     if (windows) return check_first_line(hook, place, findings);

@@ -206,7 +206,7 @@ ConfigPtr config_of(const Arguments& args, ConfigPart part) {
 }
 
 std::unique_ptr<Store> store_of(const Config& config, bool create) {
-    become_store_owner(config.seat);
+    become_store_owner(config, create ? Missing::make : Missing::leave);
     StoreOptions options;
     options.create = create;
     options.wait = patience;

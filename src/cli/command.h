@@ -71,8 +71,8 @@ std::string help_text(const Command& command);
 // The config that ARGS or the environment point to.  Throws Error: the first problem, its file, and
 // how many more there are.
 ConfigPtr config_of(const Arguments& args, ConfigPart part);
-// Becomes the store's owner and opens CONFIG's store, making it unless CREATE is false (a fresh
-// installation has none before its first event).  Throws Error.
+// Becomes the store's owner and opens CONFIG's store, making it and its directory unless CREATE is
+// false (a fresh installation has none before its first event).  Throws Error.
 std::unique_ptr<Store> store_of(const Config& config, bool create = true);
 
 // "1042", "1042/crm-sync"; also "1042/-", as `list` names an event without delivery.  Throws

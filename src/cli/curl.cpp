@@ -50,10 +50,34 @@ public:
             throw Error("cannot start curl");
         }
     }
+    // Nothing else of ours: it may run as a user whom root has become.
+    void close_from(int fd) {
+        if (::posix_spawn_file_actions_addclosefrom_np(&actions_, fd) != 0) {
+            throw Error("cannot start curl");
+        }
+    }
     const posix_spawn_file_actions_t* get() const { return &actions_; }
 
 private:
     posix_spawn_file_actions_t actions_;
+};
+
+// The attributes of a posix_spawn: a session of its own, without the terminal of whoever typed the
+// command, which may be root while curl runs as a user who can put keys into that terminal.
+class OwnSession {
+public:
+    OwnSession() {
+        if (::posix_spawnattr_init(&attributes_) != 0) throw Error("cannot start curl");
+        ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSID);
+    }
+    ~OwnSession() { ::posix_spawnattr_destroy(&attributes_); }
+    OwnSession(const OwnSession&) = delete;
+    OwnSession& operator=(const OwnSession&) = delete;
+
+    const posix_spawnattr_t* get() const { return &attributes_; }
+
+private:
+    posix_spawnattr_t attributes_;
 };
 
 // TEXT within the quotes of curl's config file.
@@ -104,8 +128,10 @@ pid_t start_curl(const Pipe& input, const Pipe& output, const Pipe& errors, cons
     actions.put(output.write, STDOUT_FILENO);
     actions.put(errors.write, STDERR_FILENO);
     actions.put(config.read, 3);
+    actions.close_from(4);
+    OwnSession session;
     pid_t pid = -1;
-    int error = ::posix_spawnp(&pid, "curl", actions.get(), nullptr, argv.data(), environ);
+    int error = ::posix_spawnp(&pid, "curl", actions.get(), session.get(), argv.data(), environ);
     if (error == ENOENT) throw Error("cannot run 'curl': install it (apt-get install curl)");
     if (error != 0) throw system_error("cannot run 'curl'", error);
     return pid;

@@ -9,11 +9,12 @@
 
 #include "base/accounts.h"
 #include "base/fd.h"
+#include "base/identity.h"
 #include "base/text.h"
+#include "base/trust.h"
 #include "cli/command.h"
 #include "cli/templates.h"
 #include "hooks/hooks.h"
-#include "store/owner.h"
 
 namespace bx {
 
@@ -23,9 +24,7 @@ struct Plan {
     std::string dir;         // absolute
     std::string public_dir;  // absolute; empty: none
     std::string binary;
-    uid_t owner = 0;         // of DIR and all in it
-    gid_t group = 0;
-    bool public_is_owners = false;  // the owner can write there
+    User owner;              // of DIR and all in it
 };
 
 std::string plain_path(const std::string& path) {
@@ -71,6 +70,7 @@ bool make_file(const std::string& path, std::string_view text, mode_t mode, Repo
 // False: it was there.
 bool make_directory(const std::string& path, mode_t mode, Report& report) {
     if (::mkdir(path.c_str(), mode) == 0) {
+        sync_directory(directory_of(path));
         report.made(path + "/");
         return true;
     }
@@ -83,32 +83,40 @@ bool make_directory(const std::string& path, mode_t mode, Report& report) {
 
 // -- Whose it will be
 
-struct Owner {
-    uid_t uid;
-    gid_t gid;
-};
+// Nobody else may lead us to that directory.
+User owner_of_public(const std::string& public_dir) {
+    std::optional<Target> target = follow(public_dir);
+    if (!target) return {};
+    const struct stat& info = target->info;
+    require_only(info.st_uid, target->writers);
+    User owner = find_user(info.st_uid).value_or(User{"", info.st_uid, info.st_gid, ""});
+    if (owner.uid == 0 || owner.gid != 0 || !owner.name.empty()) return owner;
+    throw Error("'" + public_dir + "' belongs to " + user_name(owner.uid) +
+                ", who is not in /etc/passwd, and to root's group: give it that user's: chgrp GROUP " +
+                shell_word(public_dir));
+}
 
-Owner owner_for_root(const Arguments& args, const std::string& public_dir) {
-    Owner owner{0, 0};
+User owner_for_root(const Arguments& args, const std::string& public_dir) {
+    User owner;
     if (args.has("--user")) {
         std::optional<User> user = find_user(args.value("--user"));
         if (!user) throw Error("there is no user '" + printable(args.value("--user")) + "'");
-        owner = {user->uid, user->gid};
-    } else if (std::optional<struct stat> info = look_at(public_dir)) {
-        owner = {info->st_uid, info->st_gid};
+        owner = *user;
+    } else if (!public_dir.empty()) {
+        owner = owner_of_public(public_dir);
     }
     if (owner.uid != 0) return owner;
     throw Error("hooks and gateway must not run as root: say --user NAME, whose the files will be");
 }
 
-Owner owner_of(const Arguments& args, const std::string& public_dir) {
+User owner_of(const Arguments& args, const std::string& public_dir) {
     if (::geteuid() == 0) return owner_for_root(args, public_dir);
     std::string self = user_name(::geteuid());
     if (args.has("--user") && args.value("--user") != self) {
         throw Error("only root can make files of another user: run as root, or as " +
                     printable(args.value("--user")));
     }
-    return {::geteuid(), ::getegid()};
+    return {self, ::geteuid(), ::getegid(), ""};
 }
 
 Plan make_plan(const Arguments& args) {
@@ -127,38 +135,49 @@ Plan make_plan(const Arguments& args) {
                         plan.public_dir + "', or '" + plan.public_dir + "/.htbxhook'");
         }
     }
-    Owner owner = owner_of(args, plan.public_dir);
-    plan.owner = owner.uid;
-    plan.group = owner.gid;
-    std::optional<struct stat> info = look_at(plan.public_dir);
-    plan.public_is_owners = info && info->st_uid == plan.owner;
+    plan.owner = owner_of(args, plan.public_dir);
     return plan;
 }
 
 // -- Making it
 
-// DIR itself, given to its owner while we are still root.
-void make_top(const Plan& plan, Report& report) {
-    bool made = make_directory(plan.dir, 0700, report);
-    Fd dir(::open(plan.dir.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    struct stat info {};
-    if (!dir || ::fstat(dir.get(), &info) != 0) throw_errno("cannot open '" + plan.dir + "'");
-    bool give = made && info.st_uid != plan.owner;
-    if (give && ::fchown(dir.get(), plan.owner, plan.group) != 0) {
-        throw_errno("cannot give '" + plan.dir + "' to " + user_name(plan.owner));
-    }
-    if (!give && info.st_uid != plan.owner) {
-        throw Error("'" + plan.dir + "' belongs to " + user_name(info.st_uid) + ", not to " +
-                    user_name(plan.owner));
+bool root_alone_can_change(const std::string& dir) {
+    std::optional<Target> target = follow(dir);
+    return target && is_roots_alone(*target);
+}
+
+// Gives the directory PATH, which root made just now.
+void give_away(const std::string& path, const User& user) {
+    Fd dir(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!dir || ::fchown(dir.get(), user.uid, user.gid) != 0) {
+        throw_errno("cannot give '" + path + "' to " + user_name(user.uid));
     }
 }
 
-// Below DIR, as its owner: what the owner puts in the way can then harm nobody else.
+// PATH, which must be the owner's, or be given to them if GIVE.
+void make_owned(const Plan& plan, const std::string& path, bool give, Report& report) {
+    bool made = make_directory(path, 0700, report);
+    if (made && give) give_away(path, plan.owner);
+    std::optional<struct stat> info = look_at(path);
+    if (info && info->st_uid == plan.owner.uid) return;
+    throw Error("'" + path + "' belongs to " + (info ? user_name(info->st_uid) : "nobody") +
+                ", not to " + user_name(plan.owner.uid));
+}
+
+// DIR itself: by root where nobody else can put anything in the way; else by its owner, who can
+// then harm nobody.
+void make_top(const Plan& plan, Report& report) {
+    bool as_root = ::geteuid() == 0;
+    bool give = as_root && root_alone_can_change(directory_of(plan.dir));
+    std::optional<ActingAs> as;
+    if (as_root && !give) as.emplace(plan.owner);
+    make_owned(plan, plan.dir, give, report);
+}
+
+// Below DIR, as its owner.
 void make_private_files(const Plan& plan, Report& report) {
-    const std::string state = plan.dir + "/state";
-    bool there = ::access(state.c_str(), F_OK) == 0;
-    become_store_owner(state + "/queue.db");
-    there ? report.kept(state + "/") : report.made(state + "/");
+    if (::geteuid() == 0) become(plan.owner);
+    make_owned(plan, plan.dir + "/state", false, report);
     make_directory(plan.dir + "/hooks", 0755, report);
     // umask is a person's; a hook must not be writable by the group.
     for (const SampleHook& hook : sample_hooks()) {
@@ -216,7 +235,7 @@ std::string next_steps(const Plan& plan, bool add_to_htaccess) {
                 " was there: add these lines to it\n\n" + std::string(public_htaccess());
     }
     if (::access(plan.binary.c_str(), X_OK) != 0) {
-        text += "\nNote: " + user_name(plan.owner) + " cannot run " + shell_word(plan.binary) +
+        text += "\nNote: " + user_name(plan.owner.uid) + " cannot run " + shell_word(plan.binary) +
                 ": install it where everybody can (make install)\n";
     }
     return text;
@@ -226,12 +245,13 @@ int run(const Arguments& args) {
     Plan plan = make_plan(args);
     Report report;
     bool add_to_htaccess = false;
-    // The owner writes its own document root; root writes one that belongs to somebody else.
-    bool as_root = ::geteuid() == 0 && !plan.public_is_owners;
+    bool has_public = !plan.public_dir.empty();
+    // Root writes a document root of root's; the owner any other.
+    bool as_root = has_public && ::geteuid() == 0 && root_alone_can_change(plan.public_dir);
     make_top(plan, report);
-    if (!plan.public_dir.empty() && as_root) add_to_htaccess = make_public_files(plan, report);
+    if (as_root) add_to_htaccess = make_public_files(plan, report);
     make_private_files(plan, report);
-    if (!plan.public_dir.empty() && !as_root) add_to_htaccess = make_public_files(plan, report);
+    if (has_public && !as_root) add_to_htaccess = make_public_files(plan, report);
     print(report.text() + next_steps(plan, add_to_htaccess));
     return 0;
 }

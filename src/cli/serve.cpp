@@ -9,6 +9,7 @@
 #include "gateway/listener.h"
 #include "gateway/signals.h"
 #include "gateway/socket.h"
+#include "store/owner.h"
 
 namespace bx {
 
@@ -38,8 +39,12 @@ int serve(const Arguments& args) {
     log.take_stderr();
     block_signals();  // from the moment the socket is seen a signal must not end us by its default
     // The socket before the gateway: it is made, and given to its group, while we may be root.
+    // Whoever will not be let to serve makes no socket either.
+    std::string config = find_config(args.value("--config"));
+    if (::geteuid() == 0) require_store_owner(*config_of(args, ConfigPart::gateway));
     Fd listener = take_listener(args);
-    Gateway gateway(find_config(args.value("--config")), {}, log);
+    Gateway gateway(config, {}, log);
+    gateway.require_user();
     return serve_fastcgi(std::move(listener), gateway, log);
 }
 
@@ -54,8 +59,9 @@ Takes events from the web server over FastCGI, verifies them and stores them; th
 worker ('bxhook work') runs the hooks.  It listens on the socket of --listen, else on
 the one systemd hands over (LISTEN_FDS), else on fd 0 (mod_fcgid, spawn-fcgi, lighttpd).
 
-A socket it makes has mode 0660.  Started as root it makes the socket, then becomes the
-owner of the store's directory.
+A socket it makes has mode 0660.  Started as root it makes the socket (in a directory
+of another user as that user), then becomes the owner of the store's directory; when it
+cannot, or the config cannot be used, it ends.
 
 SIGHUP reads the config again, SIGUSR1 reopens the log file, SIGTERM stops.
 

@@ -41,7 +41,7 @@ int run(const Arguments& args) {
         throw Error("store " + action + ": the store is the file '" + config->store +
                     "', which needs none of it; set `store` to \"postgresql://...\"");
     }
-    become_store_owner(config->seat);
+    become_store_owner(*config);
     const StoreModule& module = postgresql_module();
     if (action == "copy") return copy(args, *config, module);
     if (action == "init") print(module.init(config->store) + "\n");

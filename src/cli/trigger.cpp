@@ -175,12 +175,6 @@ std::string launch_text(const Hook& hook, const StoredEvent& event) {
     return text;
 }
 
-// Hooks are looked at, and HOME told, as the user they would run as.
-void become_hooks_user(const Config& config) {
-    bool there = ::access(directory_of(config.seat).c_str(), F_OK) == 0;
-    if (::geteuid() == 0 && there) become_store_owner(config.seat);
-}
-
 std::string dry_run_text(const Arrival& arrival, const Config& config) {
     const EventFacts& facts = arrival.event.facts;
     std::string text = FormFields(arrival.tree).encode(true) + "\n\n";
@@ -253,7 +247,8 @@ int run(const Arguments& args) {
                     arrival.event.facts.code);
     }
     if (args.has("--dry-run")) {
-        become_hooks_user(*config);
+        // Hooks are looked at, and HOME told, as the user they would run as.
+        if (::geteuid() == 0) become_store_owner(*config, Missing::leave);
         print(dry_run_text(arrival, *config));
         return 0;
     }

@@ -1,12 +1,13 @@
 #include "config/config.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <set>
 
 #include "base/fd.h"
-#include "base/file_system.h"
 #include "base/text.h"
 #include "config/hook_name.h"
 #include "config/info.h"
@@ -48,8 +49,10 @@ using SpecialKeys = std::vector<SpecialKey>;
 
 class Reader {
 public:
-    Reader(std::string path, ConfigPart part) : path_(std::move(path)), part_(part) {
+    Reader(std::string path, ConfigPart part, std::vector<Writer> writers)
+        : path_(std::move(path)), part_(part) {
         dir_ = directory_of(path_);
+        config_.writers = std::move(writers);
     }
 
     Config read(const std::vector<Setting>& settings);
@@ -77,6 +80,7 @@ private:
     void read_hook(const Setting& setting);
     void check_hook(const HookBlock& hook, const std::string& place);
     void add_event(HookBlock& hook, const Setting& setting, const std::string& place);
+    void require_trust() const;
 
     std::string path_;
     std::string dir_;
@@ -292,6 +296,16 @@ void Reader::check_hook(const HookBlock& hook, const std::string& place) {
     }
 }
 
+// As root: of all that can be changed by others than root, the user whose store it is must be the
+// only one who can.  (Whether there can be such a user is seen when the store is opened.)
+void Reader::require_trust() const {
+    if (::geteuid() != 0) return;
+    const std::string dir = directory_of(config_.seat);
+    std::optional<Target> target = follow(dir);
+    if (!target) target = follow(directory_of(dir));
+    if (target && target->info.st_uid != 0) require_only(target->info.st_uid, config_.writers);
+}
+
 Config Reader::read(const std::vector<Setting>& settings) {
     config_.path = path_;
     config_.store = absolute_path(dir_, "state/queue.db");
@@ -330,20 +344,23 @@ Config Reader::read(const std::vector<Setting>& settings) {
     if (all) {
         for (const Setting* hook : hooks) read_hook(*hook);
     }
-    if (!config_.portals_file.empty()) {
-        read_portals_file(config_.portals_file, config_.portals, problems_);
-    }
-    check_duplicates(config_.portals, problems_);
     config_.seat = is_store_url(config_.store) ? host_directory(dir_) + "/worker" : config_.store;
+    require_trust();
+    if (!config_.portals_file.empty()) {
+        read_portals_file(config_.portals_file, config_.portals, problems_, config_.writers);
+    }
+    if (all) trust_directory(config_.hooks_dir, config_.writers);
+    check_duplicates(config_.portals, problems_);
+    require_trust();
     return std::move(config_);
 }
 
 }  // namespace
 
 ConfigPtr load_config(const std::string& path, ConfigPart part) {
-    expect_regular_file(path);
-    std::string text = read_file(path, max_file_size);
-    Reader reader(path, part);
+    std::vector<Writer> writers;
+    std::string text = read_trusted_file(path, max_file_size, writers);
+    Reader reader(path, part, std::move(writers));
     Config config = reader.read(parse_info(text, path));
     reader.problems().throw_if_any();
     return std::make_shared<const Config>(std::move(config));

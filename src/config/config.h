@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/trust.h"
 
 namespace bx {
 
@@ -106,6 +107,9 @@ struct Config {
     Limits limits;
     Retention retention;
     LogSettings log;
+    // Loaded by root: who besides root can change any of it (this file, the portals file, and where
+    // hooks were read hooks_dir).  For anybody else it is empty.
+    std::vector<Writer> writers;
 };
 
 // How much of the file must be right.
@@ -116,7 +120,8 @@ enum class ConfigPart { gateway, all };
 
 using ConfigPtr = std::shared_ptr<const Config>;
 
-// Reads and checks the file.  Throws ConfigError with every problem found; Error when the file
+// Reads and checks the file.  Throws ConfigError with every problem found; UnsafeFile when others
+// may write it or the portals file (for root also hooks_dir, and a directory above); Error when it
 // cannot be read.
 ConfigPtr load_config(const std::string& path, ConfigPart part);
 

@@ -5,12 +5,13 @@
 #include <unordered_map>
 
 #include "base/fd.h"
-#include "base/file_system.h"
 #include "base/text.h"
 
 namespace bx {
 
 namespace {
+
+constexpr std::size_t max_file_size = std::size_t{64} << 20;
 
 bool is_plain(const std::string& text) {
     return std::ranges::none_of(text, [](char c) {
@@ -100,11 +101,13 @@ void add_token(Portal& portal, const std::string& text, const std::string& place
     if (check_word(text, place, problems)) portal.tokens.push_back(text);
 }
 
-void read_portals_file(const std::string& path, std::vector<Portal>& portals, Problems& problems) {
+void read_portals_file(const std::string& path, std::vector<Portal>& portals, Problems& problems,
+                       std::vector<Writer>& writers) {
     std::string text;
     try {
-        expect_regular_file(path);
-        text = read_file(path);
+        text = read_trusted_file(path, max_file_size, writers);
+    } catch (const UnsafeFile&) {
+        throw;
     } catch (const Error& error) {
         return problems.add("portals", error.what());
     }

@@ -22,8 +22,9 @@ void add_token(Portal& portal, const std::string& text, const std::string& place
                Problems& problems);
 
 // Appends the portals of the file at PATH: lines "member_id domain token [token ...]", "-"
-// for none.
-void read_portals_file(const std::string& path, std::vector<Portal>& portals, Problems& problems);
+// for none.  Who can change it is added to WRITERS (read_trusted_file()); throws UnsafeFile.
+void read_portals_file(const std::string& path, std::vector<Portal>& portals, Problems& problems,
+                       std::vector<Writer>& writers);
 
 // One member_id in two portals, one domain in two without member_id, two with neither.
 void check_duplicates(const std::vector<Portal>& portals, Problems& problems);

@@ -56,6 +56,11 @@ Gateway::Gateway(std::string config_path, Options options, Log& log)
 
 Gateway::~Gateway() = default;
 
+void Gateway::require_user() const {
+    if (::geteuid() != 0) return;
+    throw Error("cannot serve as root: " + (config_ ? owner_problem_ : file_.error()));
+}
+
 std::size_t Gateway::body_limit() const {
     return (config_ ? config_->limits : Config::Limits{}).body + 1;
 }
@@ -257,9 +262,15 @@ void Gateway::apply_config() {
     next_probe_ = 0;
 }
 
-// Before any file, of the log too, is made.
+// Before any file, of the log too, is made.  Throws Error.
 void Gateway::become_owner() {
-    options_.become_owner(config_->seat);
+    try {
+        options_.become_owner(*config_);
+    } catch (const std::exception& error) {
+        owner_problem_ = error.what();
+        throw;
+    }
+    owner_problem_.clear();
     open_log();
 }
 

@@ -29,7 +29,9 @@ public:
         std::function<bool()> give_up = stop_requested;
         // What reaches beyond this class; tests put their own in its place.
         StoreOpener open = open_store;
-        std::function<void(const std::string& seat)> become_owner = become_store_owner;
+        std::function<void(const Config&)> become_owner = [](const Config& config) {
+            become_store_owner(config);
+        };
         std::function<void(const std::string& config_path)> start = start_worker;
     };
     // Takes the answer to the request of that index.
@@ -38,6 +40,9 @@ public:
     // Never throws: a config or store that cannot be used is a 503 and a line in the log.
     Gateway(std::string config_path, Options options, Log& log);
     ~Gateway();
+
+    // Throws Error when this process is root still, which must not serve: the reason.
+    void require_user() const;
 
     // The most bytes of a body worth reading: limits.body + 1.
     std::size_t body_limit() const;
@@ -74,6 +79,7 @@ private:
     Log& log_;
     ConfigFile file_;
     ConfigPtr config_;            // in force; null: none could be loaded yet
+    std::string owner_problem_;   // why this process is not the store's owner; empty: it is
     std::unique_ptr<Gate> gate_;  // of config_
     StoreSlot store_;
     Millis next_refresh_ = 0;

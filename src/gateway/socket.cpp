@@ -9,11 +9,14 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <optional>
 
 #include "base/accounts.h"
 #include "base/error.h"
+#include "base/identity.h"
 #include "base/text.h"
+#include "base/trust.h"
 
 namespace bx {
 
@@ -77,21 +80,59 @@ void remove_dead_socket(const std::string& path, const sockaddr_un& address) {
     if (::unlink(path.c_str()) != 0) throw_errno("cannot remove the dead socket '" + path + "'");
 }
 
+Fd bind_socket(const std::string& path, const sockaddr_un& address) {
+    Fd fd = unix_socket();
+    Umask mask(0117);
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        throw_errno("cannot listen on '" + path + "'");
+    }
+    return fd;
+}
+
+// The owner of the directory of PATH: whoever can lead the path elsewhere meanwhile leads nobody
+// but that user.
+User maker_of(const std::string& path, const std::optional<gid_t>& group) {
+    const std::string dir = directory_of(std::filesystem::absolute(path).string());
+    std::optional<Target> target = follow(dir);
+    if (!target) throw system_error("cannot listen on '" + path + "'", ENOENT);
+    const struct stat& info = target->info;
+    require_only(info.st_uid, target->writers);
+    if (group && (info.st_mode & S_ISGID) != 0 && info.st_gid != *group) {
+        throw Error("cannot give '" + path + "' to the group: its directory gives its own to all " +
+                    "that is made there: chmod g-s " + shell_word(dir));
+    }
+    return user_to_act_as(info.st_uid);
+}
+
+// By its group at the moment it is made: no path is looked up again.
+Fd make_as_root(const std::string& path, const std::optional<gid_t>& group) {
+    const sockaddr_un address = address_of(path);
+    User maker = maker_of(path, group);
+    {
+        ActingAs as(maker);
+        remove_dead_socket(path, address);
+    }
+    if (group) maker.gid = *group;
+    ActingAs as(maker);
+    return bind_socket(path, address);
+}
+
+Fd make_as_user(const std::string& path, const std::optional<gid_t>& group) {
+    const sockaddr_un address = address_of(path);
+    remove_dead_socket(path, address);
+    Fd fd = bind_socket(path, address);
+    if (group && ::lchown(path.c_str(), static_cast<uid_t>(-1), *group) != 0) {
+        throw_errno("cannot give '" + path + "' to the group " + std::to_string(*group));
+    }
+    return fd;
+}
+
 }  // namespace
 
 Fd open_listener(const std::string& path, const std::string& group) {
-    const sockaddr_un address = address_of(path);
-    remove_dead_socket(path, address);
-    Fd fd = unix_socket();
-    {
-        Umask mask(0117);
-        if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-            throw_errno("cannot listen on '" + path + "'");
-        }
-    }
-    if (!group.empty() && ::lchown(path.c_str(), static_cast<uid_t>(-1), group_id(group)) != 0) {
-        throw_errno("cannot give '" + path + "' to the group '" + group + "'");
-    }
+    std::optional<gid_t> gid;
+    if (!group.empty()) gid = group_id(group);
+    Fd fd = ::geteuid() == 0 ? make_as_root(path, gid) : make_as_user(path, gid);
     if (::listen(fd.get(), backlog) != 0) throw_errno("cannot listen on '" + path + "'");
     return fd;
 }

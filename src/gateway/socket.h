@@ -13,7 +13,8 @@ constexpr int backlog = 4096;
 
 // A unix listening socket at PATH, mode 0660 whatever the umask, given to GROUP (a name or number;
 // empty: ours).  A file that is no socket, or a socket somebody listens on, is an Error; a dead one
-// is replaced.
+// is replaced.  As root: made as the owner of its directory; throws UnsafeFile when a third user
+// could put another directory there.
 Fd open_listener(const std::string& path, const std::string& group);
 
 // True when FD is a listening socket.

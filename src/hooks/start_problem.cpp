@@ -3,7 +3,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <string>
 #include <string_view>
@@ -61,10 +60,9 @@ std::optional<std::string> unsafe_from(const std::string& hooks_dir, const std::
 
 // The interpreter a script's first line names; empty for a binary.
 std::string interpreter_of(const std::string& program) {
-    Fd fd(::open(program.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-    std::array<char, 256> bytes;
-    ssize_t size = fd ? ::read(fd.get(), bytes.data(), bytes.size()) : 0;
-    std::string_view line(bytes.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+    constexpr std::size_t max_line = 256;  // BINPRM_BUF_SIZE
+    const std::string begin = first_bytes(program, max_line);
+    std::string_view line = begin;
     if (!line.starts_with("#!")) return {};
     line = line.substr(2, line.find('\n') - 2);
     line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));

@@ -1,18 +1,19 @@
 #include "store/owner.h"
 
-#include <fcntl.h>
-#include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <optional>
-#include <vector>
+#include <string>
 
 #include "base/accounts.h"
 #include "base/advice.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/identity.h"
+#include "base/text.h"
+#include "base/trust.h"
 
 namespace bx {
 
@@ -33,71 +34,69 @@ std::optional<struct stat> look_at_directory(const std::string& dir) {
     return info;
 }
 
-// Makes DIR (0700).  Root makes it for the owner of its parent, who must not be root.
+// Makes DIR (0700), for good: what is stored in it must not vanish with it when the power goes.
 struct stat make_directory(const std::string& dir) {
-    std::optional<struct stat> parent = look_at_directory(directory_of(dir));
-    bool as_root = ::geteuid() == 0;
-    if (as_root && parent && parent->st_uid == 0) {
-        throw Error("store directory " + quoted(dir) +
-                    " is missing and would belong to root: make it for the user the gateway runs "
-                    "as: " + make_store_directory_command(dir));
-    }
-    if (::mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST) {
-        throw_errno("cannot make store directory " + quoted(dir));
-    }
-    // By descriptor and only if it is a directory: its parent's owner could have put a link there.
-    Fd opened(::open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    struct stat info {};
-    if (!opened || ::fstat(opened.get(), &info) != 0) {
-        throw_errno("cannot open store directory " + quoted(dir));
-    }
-    if (as_root && parent && info.st_uid == 0) {
-        if (::fchown(opened.get(), parent->st_uid, parent->st_gid) != 0) {
-            throw_errno("cannot give store directory " + quoted(dir) + " to " +
-                        user_name(parent->st_uid));
-        }
-        info.st_uid = parent->st_uid;
-        info.st_gid = parent->st_gid;
-    }
-    return info;
+    bool made = ::mkdir(dir.c_str(), 0700) == 0;
+    if (!made && errno != EEXIST) throw_errno("cannot make store directory " + quoted(dir));
+    if (made) sync_directory(directory_of(dir));
+    std::optional<struct stat> info = look_at_directory(dir);
+    if (!info) throw Error("cannot make store directory " + quoted(dir) + ": a link is in its way");
+    return *info;
 }
 
-// Gives up root for good: real, effective and saved ids, and all of root's groups.
-void become(const User& user) {
-    std::vector<gid_t> groups = groups_of(user);
-    bool changed = ::setgroups(groups.size(), groups.data()) == 0 &&
-                   ::setresgid(user.gid, user.gid, user.gid) == 0 &&
-                   ::setresuid(user.uid, user.uid, user.uid) == 0;
-    if (!changed) throw_errno("cannot become " + user_name(user.uid));
-    uid_t real = 0, effective = 0, saved = 0;
-    gid_t real_group = 0, effective_group = 0, saved_group = 0;
-    bool known = ::getresuid(&real, &effective, &saved) == 0 &&
-                 ::getresgid(&real_group, &effective_group, &saved_group) == 0;
-    bool all = real == user.uid && effective == user.uid && saved == user.uid &&
-               real_group == user.gid && effective_group == user.gid && saved_group == user.gid;
-    if (!known || !all) throw Error("cannot become " + user_name(user.uid) + " wholly");
+// The owner of what INFO is about.  One without an entry has no group but the directory's, which
+// root's must not be.
+User owner_of(const struct stat& info, const std::string& dir) {
+    if (std::optional<User> user = find_user(info.st_uid)) return *user;
+    if (info.st_gid != 0) return {"", info.st_uid, info.st_gid, ""};
+    throw Error("cannot become " + user_name(info.st_uid) + ", who is not in /etc/passwd: the " +
+                "directory " + quoted(dir) + " must have that user's group, not root's: chgrp GROUP " +
+                shell_word(dir));
+}
+
+// The user root must become, who may be the one who has yet to make the directory.
+User store_owner(const Config& config) {
+    std::string dir = directory_of(config.seat);
+    std::optional<Target> target = follow(dir);
+    bool missing = !target;
+    if (missing) {
+        std::string parent = directory_of(dir);
+        target = follow(parent);
+        if (!target) throw system_error("cannot make store directory " + quoted(dir), ENOENT);
+        if (target->info.st_uid == 0) {
+            throw Error("store directory " + quoted(dir) +
+                        " is missing and would belong to root: make it for the user the gateway "
+                        "runs as: " + make_store_directory_command(dir));
+        }
+        dir = parent;
+    }
+    const struct stat& info = target->info;
+    if (!S_ISDIR(info.st_mode)) throw Error("store directory " + quoted(dir) + " is no directory");
+    if (info.st_uid == 0) {
+        throw Error("store directory " + quoted(dir) +
+                    " belongs to root: give the user the gateway runs as what is its own: " +
+                    give_directory_command(config.seat));
+    }
+    require_only(info.st_uid, target->writers);
+    require_only(info.st_uid, config.writers);
+    return owner_of(info, dir);
 }
 
 }  // namespace
 
-void become_store_owner(const std::string& seat) {
-    std::string dir = directory_of(seat);
-    std::optional<struct stat> found = look_at_directory(dir);
-    struct stat info = found ? *found : make_directory(dir);
-    uid_t self = ::geteuid();
-    if (info.st_uid == self && self != 0) return;
-    if (self != 0) {
-        std::string owner = user_name(info.st_uid);
-        throw Error("store directory " + quoted(dir) + " belongs to " + owner + ": run as " +
-                    owner);
-    }
-    if (info.st_uid == 0) {
-        throw Error("store directory " + quoted(dir) +
-                    " belongs to root: give the user the gateway runs as what is its own: " +
-                    give_directory_command(seat));
-    }
-    User nameless{"", info.st_uid, info.st_gid, ""};
-    become(find_user(info.st_uid).value_or(nameless));
+void become_store_owner(const Config& config, Missing missing) {
+    if (::geteuid() == 0) become(store_owner(config));
+    std::string dir = directory_of(config.seat);
+    std::optional<struct stat> info = look_at_directory(dir);
+    if (!info && missing == Missing::leave) return;
+    if (!info) info = make_directory(dir);
+    if (info->st_uid == ::geteuid()) return;
+    std::string owner = user_name(info->st_uid);
+    throw Error("store directory " + quoted(dir) + " belongs to " + owner + ": run as " + owner);
+}
+
+void require_store_owner(const Config& config) {
+    if (::geteuid() == 0) store_owner(config);
 }
 
 }  // namespace bx

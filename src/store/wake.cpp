@@ -149,8 +149,9 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
     return list;
 }
 
-// What the child starts with: /dev/null at 0, 1 and 2, nothing else open (web servers leave
-// descriptors of theirs), every signal as it is by default.
+// What the child starts with: a session of its own (the terminal may be root's, who has become the
+// user), /dev/null at 0, 1 and 2, nothing else open (web servers leave descriptors of theirs),
+// every signal as it is by default.
 class SpawnSettings {
 public:
     SpawnSettings() {
@@ -166,7 +167,8 @@ public:
         ::posix_spawnattr_setsigmask(&attributes_, &signals);
         ::sigfillset(&signals);
         ::posix_spawnattr_setsigdefault(&attributes_, &signals);
-        ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
+                                                     POSIX_SPAWN_SETSIGDEF);
     }
     ~SpawnSettings() {
         ::posix_spawnattr_destroy(&attributes_);

@@ -91,7 +91,7 @@ int run_worker(const std::string& config_path, const WorkerOptions& options, Log
     // Of a config that is wrong only where the gateway does not look, that part is used.
     ConfigPtr config =
         file.current() ? file.current() : load_config(config_path, ConfigPart::gateway);
-    become_store_owner(config->seat);
+    become_store_owner(*config);
     log.configure(log_settings(*config, options));
     if (!options.detached) return work(file, *config, options, log);
     try {

@@ -338,7 +338,7 @@ def test_of_a_gateway_that_runs_as_another_user(site):
     site.wait_idle()
     for path in (site.home, site.config):
         path.chmod(0o755)
-    site.path.chmod(0o777)  # for its socket
+    site.path.chmod(0o1777)  # for its socket
     other = subprocess.Popen([site.binary, "serve", "--config", site.config, "--listen",
                               f"unix:{site.path}/other.sock"],
                              user=65534, group=65534, extra_groups=[], stderr=subprocess.DEVNULL)

@@ -117,7 +117,7 @@ struct Fixture {
     bx::Gateway& the_gateway() {
         if (gateway) return *gateway;
         bx::Gateway::Options options;
-        options.become_owner = [](const std::string&) {};
+        options.become_owner = [](const bx::Config&) {};
         options.start = [this](const std::string& config) { started.push_back(config); };
         options.open = [this](const std::string& place, const bx::StoreOptions&) {
             ++state.opened;
@@ -522,7 +522,7 @@ BOOST_AUTO_TEST_CASE(at_its_start_it_looks_for_work_left_behind) {
 
 BOOST_AUTO_TEST_CASE(a_worker_that_cannot_be_started_is_a_log_line) {
     bx::Gateway::Options options;
-    options.become_owner = [](const std::string&) {};
+    options.become_owner = [](const bx::Config&) {};
     options.start = [](const std::string&) { throw bx::Error("no more processes"); };
     options.open = [this](const std::string&, const bx::StoreOptions&) {
         return std::make_unique<FakeStore>(state);
