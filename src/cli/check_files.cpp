@@ -29,8 +29,7 @@ std::optional<struct stat> look_at(const std::string& path) {
 void check_permissions(const std::string& path, Findings& findings) {
     std::optional<struct stat> info = look_at(path);
     if (!info) return;
-    // Who is still root does not know yet whose the store will be.
-    if (info->st_uid != 0 && info->st_uid != ::geteuid() && ::geteuid() != 0) {
+    if (info->st_uid != 0 && info->st_uid != ::geteuid()) {
         findings.error(path, "belongs to " + user_name(info->st_uid) + ", who could change it",
                        "chown " + user_argument(::geteuid()) + " " + shell_word(path));
     }

@@ -64,10 +64,8 @@ void check_directory(const Config& config, Findings& findings) {
         }
         // The first event makes it.
         if (::access(directory_of(dir).c_str(), W_OK | X_OK) == 0) return;
-        bool as_root = ::geteuid() == 0;
         return findings.error(dir, "the store's directory is missing and cannot be made",
-                              as_root ? make_store_directory_command(dir)
-                                      : make_directory_command(dir, "700"));
+                              make_directory_command(dir, "700"));
     }
     bool own = has_own_directory(config.store);
     if (::access(dir.c_str(), R_OK | W_OK | X_OK) != 0) {
