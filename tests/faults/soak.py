@@ -35,6 +35,7 @@ KEPT = 4000           # connections; the gateway has room for 4,032
 ARRIVALS = 200        # of them a second, at most
 IDLE_LIMIT = 120      # seconds after which the gateway closes a silent one
 LATE = 30             # seconds it may take longer
+ANSWER_LIMIT = 60     # seconds an answer may take: the disk has moments
 SENDERS, ABORTERS = 4, 2
 PAUSE = 0.2           # seconds between two requests of a sender, at most
 WARM_UP = 150         # seconds until the gateway's memory has what it needs
@@ -57,7 +58,7 @@ class Kept:
         self.what = self.chance.choices(("leaves", "asks", "silent"), (3, 3, 4))[0]
         self.since = time.monotonic()
         self.due = self.since + (IDLE_LIMIT + LATE if self.what == "silent"
-                                 else self.chance.uniform(0, IDLE_LIMIT - 10))
+                                 else self.chance.uniform(ANSWER_LIMIT, IDLE_LIMIT - 10))
 
 
 class Crowd:
@@ -131,7 +132,7 @@ class Threads:
     def stop(self):
         self._going = False
         for thread in self._threads:
-            thread.join(2 * client.TIMEOUT)
+            thread.join(2 * ANSWER_LIMIT)
         assert not any(thread.is_alive() for thread in self._threads), "a request hangs"
 
 
@@ -147,7 +148,10 @@ class Soak:
     def post(self, chance):
         fields = {"TEXT": "x" * chance.choices((0, 3000, 300_000), (90, 9, 1))[0]}
         token = chance.choice([bitrix.TOKEN] * 9 + [bitrix.WRONG_TOKEN])
-        answer = client.fastcgi(self.site.socket, bitrix.body(id=chance.randrange(1000), fields=fields, token=token))
+        body = bitrix.body(id=chance.randrange(1000), fields=fields, token=token)
+        with client.FastCgi(self.site.socket, ANSWER_LIMIT) as peer:
+            peer.send(fastcgi_request(body))
+            answer = peer.read()
         with self._lock:
             self.counts[f"events answered {answer.status}"] += 1
             if answer.status == 200:
@@ -219,6 +223,7 @@ def main():
         reports = sanitizers.take()
         assert not reports, "\n".join(reports)
     except BaseException:
+        soak.gateway.kill()
         print(f"stopped; its directory stays: {scratch.path}", *sanitizers.take(), sep="\n")
         raise
     finally:
