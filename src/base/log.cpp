@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -22,24 +23,6 @@ constexpr std::array<std::string_view, 4> level_names{"debug", "info", "warning"
 
 std::string_view name_of(LogLevel level) {
     return level_names[static_cast<std::size_t>(level)];
-}
-
-// DEL and the C1 controls (U+0080..U+009F) may stand in JSON as they are, but move the cursor of a
-// terminal that shows the log, and U+0085 ends a line for some programs.
-std::string without_controls(std::string_view json) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string result;
-    for (std::size_t i = 0; i < json.size(); ++i) {
-        auto c = static_cast<unsigned char>(json[i]);
-        bool c1 = c == 0xC2 && static_cast<unsigned char>(json[i + 1]) < 0xA0;  // valid UTF-8
-        if (c1) c = static_cast<unsigned char>(json[++i]);
-        if (c1 || c == 0x7F) {
-            result.append("\\u00").append(1, digits[c >> 4]).append(1, digits[c & 15]);
-        } else {
-            result += json[i];
-        }
-    }
-    return result;
 }
 
 std::string json_line(std::string_view part, LogLevel level, std::string_view message,
@@ -57,7 +40,7 @@ std::string json_line(std::string_view part, LogLevel level, std::string_view me
         }
     }
     json.end_object();
-    return without_controls(line);
+    return escape_unsafe(line, EscapeStyle::json);
 }
 
 // A value with blanks or quotes in it is quoted, so that name=value pairs stay readable by both.

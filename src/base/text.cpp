@@ -4,6 +4,8 @@
 #include <charconv>
 #include <limits>
 
+#include "base/escape.h"
+
 namespace bx {
 
 char lower(char c) {
@@ -231,15 +233,13 @@ std::string printable(std::string_view bytes, std::size_t max) {
         if (result.size() >= max) return result + "...";
         std::size_t invalid = 0;
         std::size_t length = utf8_length(bytes, &invalid);
-        auto c = static_cast<unsigned char>(bytes.front());
-        // C1 controls (U+0080..U+009F, "\xC2\x80".."\xC2\x9F") move a terminal's cursor too.
-        bool control = c < 0x20 || c == 0x7F ||
-                       (length == 2 && c == 0xC2 && static_cast<unsigned char>(bytes[1]) < 0xA0);
+        char c = bytes.front();
+        bool unsafe = length > 0 && is_unsafe(first_character(bytes).code);
         if (c == '\n') {
             result += "\\n";
         } else if (c == '\\') {
             result += "\\\\";
-        } else if (length > 0 && !control) {
+        } else if (length > 0 && !unsafe) {
             result.append(bytes, 0, length);
         } else {
             length = length > 0 ? length : invalid;

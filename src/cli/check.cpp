@@ -7,11 +7,11 @@
 #include "base/accounts.h"
 #include "base/advice.h"
 #include "base/fd.h"
-#include "base/json.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/curl.h"
 #include "cli/findings.h"
+#include "cli/json_output.h"
 #include "cli/screen.h"
 #include "store/owner.h"
 
@@ -152,7 +152,7 @@ std::string as_json(const Examined& examined, const std::string* config_text) {
     json.end_array().field("answer_ms", examined.answered_in);
     if (config_text != nullptr) json.field("config", *config_text);
     json.end_object();
-    return text + "\n";
+    return json_line(text);
 }
 
 std::string counted(std::size_t count, const std::string& noun) {
@@ -194,7 +194,7 @@ int run(const Arguments& args) {
         print(as_json(examined, shows_config ? &config_text : nullptr));
     } else if (shows_config) {
         // As `nginx -T`: what was asked for alone on stdout.
-        print(config_text);
+        print(stdout_is_terminal() ? visible(config_text) : config_text);
         if (!write_all(STDERR_FILENO, as_text(path, examined))) return 1;
     } else {
         print(as_text(path, examined));

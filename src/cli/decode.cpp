@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/json_output.h"
 #include "event/form.h"
 #include "event/payload.h"
 
@@ -49,7 +50,7 @@ int run(const Arguments& args) {
     Tree tree = decode_body(read_body(limits.body), type, {limits.fields, limits.depth});
     std::string line;
     append_tree_json(line, tree);
-    print(line + "\n");
+    print(json_line(line));
     return 0;
 }
 

@@ -1,7 +1,7 @@
 
-#include "base/json.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/json_output.h"
 #include "cli/table.h"
 #include "event/catalog.h"
 
@@ -49,7 +49,7 @@ std::string as_json(const Events& events) {
         json.end_array().end_object();
     }
     json.end_array();
-    return text + "\n";
+    return json_line(text);
 }
 
 std::string as_table(const Events& events) {

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "base/escape.h"
 #include "cli/command.h"
 
 namespace bx {
@@ -29,6 +30,10 @@ void write_facts(JsonWriter& json, const StoredEvent& event) {
 }
 
 }  // namespace
+
+std::string json_line(std::string_view document) {
+    return escape_unsafe(document, EscapeStyle::json) + "\n";
+}
 
 void write_time(JsonWriter& json, std::string_view key, std::optional<Millis> moment) {
     write_text(json, key, moment ? iso_time(*moment) : "");

@@ -2,12 +2,17 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/json.h"
 #include "store/records.h"
 
 namespace bx {
+
+// DOCUMENT as it is written: on a line of its own, and with nothing in it that could mislead on a
+// terminal or end the line for another program.
+std::string json_line(std::string_view document);
 
 // A moment as a string, or null.
 void write_time(JsonWriter& json, std::string_view key, std::optional<Millis> moment);

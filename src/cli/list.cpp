@@ -19,13 +19,13 @@ constexpr std::size_t usual_limit = 50;
 constexpr std::size_t follow_window = 1000;
 constexpr std::chrono::milliseconds follow_pause{500};
 
-std::string json_line(const ListRow& row) {
+std::string as_json(const ListRow& row) {
     std::string line;
     JsonWriter json(line);
     json.begin_object();
     write_delivery(json, row.event, row.delivery);
     json.end_object();
-    return line + "\n";
+    return json_line(line);
 }
 
 // True when events can come from one portal only: naming it in every row tells nothing.
@@ -48,7 +48,7 @@ public:
         std::string text;
         Millis now = wall_now();
         for (const ListRow& row : rows) {
-            if (json_) text += json_line(row);
+            if (json_) text += as_json(row);
             else table_.add(cells(row, now));
         }
         bx::print(text + table_.take());

@@ -106,7 +106,7 @@ std::string as_json(const DeliveryName& name, const AttemptRecord& attempt) {
     json.begin_object().field("delivery", to_string(name));
     write_attempt(json, attempt);
     json.end_object();
-    return text + "\n";
+    return json_line(text);
 }
 
 void show(const AttemptRecord& attempt) {

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <clocale>
-#include <cstdint>
 #include <cstdlib>
 #include <cwchar>
 
+#include "base/escape.h"
 #include "base/text.h"
 
 namespace bx {
@@ -63,13 +63,8 @@ Glyph first_glyph(std::string_view text) {
     auto lead = static_cast<unsigned char>(text[0]);
     if (lead == 0x1B) return {std::min(text.find('m'), text.size() - 1) + 1, 0};
     if (lead < 0x80) return {1, 1};
-    std::size_t bytes = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-    bytes = std::min(bytes, text.size());
-    std::uint32_t code = lead & (0xFFu >> (bytes + 1));
-    for (char c : text.substr(1, bytes - 1)) {
-        code = code << 6 | (static_cast<unsigned char>(c) & 0x3Fu);
-    }
-    return {bytes, width_of(static_cast<wchar_t>(code))};
+    const Character character = first_character(text);
+    return {character.bytes, width_of(static_cast<wchar_t>(character.code))};
 }
 
 // The bytes of TEXT's front that fit into COLUMNS, with combining characters that follow.
@@ -157,24 +152,7 @@ std::string cut_to(std::string_view text, std::size_t columns) {
 }
 
 std::string visible(std::string_view text) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string valid = valid_utf8(text);
-    std::string result;
-    result.reserve(valid.size());
-    for (std::size_t i = 0; i < valid.size(); ++i) {
-        auto c = static_cast<unsigned char>(valid[i]);
-        // C1 controls are U+0080..U+009F: C2 80..C2 9F.
-        bool c1 = c == 0xC2 && static_cast<unsigned char>(valid[i + 1]) < 0xA0;
-        if (c1) c = static_cast<unsigned char>(valid[++i]);
-        if (c1 || c == 0x7F || (c < 0x20 && c != '\n' && c != '\t')) {
-            result += "\\x";
-            result += digits[c >> 4];
-            result += digits[c & 15];
-        } else {
-            result += valid[i];
-        }
-    }
-    return result;
+    return escape_unsafe(valid_utf8(text), EscapeStyle::text, "\n\t");
 }
 
 }  // namespace bx

@@ -90,7 +90,7 @@ std::string as_json(const Story& story) {
     json.end_array();
     write_deliveries(json, story);
     json.end_object();
-    return text + "\n";
+    return json_line(text);
 }
 
 // -- For people

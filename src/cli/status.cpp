@@ -163,7 +163,7 @@ std::string as_json(const Report& report) {
     write_blocked(json, store);
     write_hooks(json, store);
     json.end_object();
-    return text + "\n";
+    return json_line(text);
 }
 
 // -- For people

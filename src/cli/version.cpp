@@ -1,5 +1,5 @@
-#include "base/json.h"
 #include "cli/command.h"
+#include "cli/json_output.h"
 
 namespace bx {
 
@@ -16,7 +16,7 @@ std::string as_json() {
     json.field("body", limits.body).field("fields", limits.fields).field("depth", limits.depth);
     json.field("queue", limits.queue).field("output", limits.output);
     json.end_object().end_object();
-    return text + "\n";
+    return json_line(text);
 }
 
 std::string as_text() {

@@ -1,5 +1,6 @@
 """What the commands show on a terminal: colours, widths, progress, questions.  Elsewhere none of it."""
 
+import json
 import os
 import pty
 import re
@@ -157,6 +158,36 @@ def site_again(site, arguments):
 
 def post(site):
     return client.fastcgi(site.socket, bitrix.body()).event
+
+
+UNSAFE = "\x7f\x85\x9b\u061c\u200f\u2028\u2029\u202a\u202e\u2066\u2069"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_nothing_that_is_shown_misleads(quiet, form):
+    """Neither on a terminal nor in JSON lines nor in the log; what a hook gets on stdin is left as it came."""
+    quiet.configure(worker="start manual", backoff="1h", more=f"log {{ format {form} }}\n")
+    quiet.hook("any", "cat; cat >&2; printf '%s' \"$BX_ID\" >&2; exit 1")
+    number = client.fastcgi(quiet.socket, bitrix.body(id=f"7{UNSAFE}8")).event
+    quiet.hook("ONCRMDEALUPDATE", f"cat > {quiet.home}/stdin")
+    later = client.fastcgi(quiet.socket, bitrix.body(id=f"7{UNSAFE}8")).event
+    worker = quiet.work()
+    quiet.delivery(later, "ONCRMDEALUPDATE", states=("done",))
+    worker.stop()
+    assert UNSAFE in (quiet.home / "stdin").read_bytes().decode()
+    shown = {}
+    for words in [("list",), ("show", number), ("show", later), ("logs", f"{number}/any"), ("status",)]:
+        for option in [(), ("--json",)]:
+            shown[*words, *option] = on_terminal(quiet, *words, *option)[1]
+            if option:
+                shown[*words, "no terminal"] = quiet.run(*words, *option, check=False).stdout.decode()
+    body = bitrix.body(id=f"7{UNSAFE}8")
+    shown["decode"] = quiet.run("decode", input=body).stdout.decode()
+    shown["log"] = "".join(path.read_bytes().decode() for path in quiet.log_dir.iterdir())
+    for what, text in shown.items():
+        assert not set(text) & set(UNSAFE), (what, text)
+    assert json.loads(shown["show", number, "no terminal"])["body"]["data"]["FIELDS"]["ID"] == f"7{UNSAFE}8"
+    assert json.loads(shown["decode"])["data"]["FIELDS"]["ID"] == f"7{UNSAFE}8"
 
 
 def test_a_terminal_is_safe_from_what_hooks_print(quiet):

@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include "base/escape.h"
+
 #include <boost/test/unit_test.hpp>
 
 using namespace std::literals;
@@ -67,6 +69,32 @@ BOOST_AUTO_TEST_CASE(printable_text_cannot_move_the_cursor_or_make_a_line) {
     BOOST_TEST(bx::printable("\xC2\x9B") == "\\xc2\\x9b");
     BOOST_TEST(bx::printable("\xD0\x90\xFF") == "\xD0\x90\\xff");
     BOOST_TEST(bx::printable(std::string(300, 'x')).size() == 203U);
+}
+
+BOOST_AUTO_TEST_CASE(printable_text_cannot_turn_itself_around) {
+    BOOST_TEST(bx::printable("a\u202Eb") == "a\\xe2\\x80\\xaeb");
+    BOOST_TEST(bx::printable("\u2028") == "\\xe2\\x80\\xa8");
+}
+
+BOOST_AUTO_TEST_CASE(what_misleads_is_unsafe_and_no_more) {
+    for (char32_t code : {0x00, 0x1B, 0x7F, 0x80, 0x9B, 0x9F, 0x61C, 0x200E, 0x200F, 0x2028, 0x2029,
+                          0x202A, 0x202E, 0x2060, 0x2066, 0x2069, 0x206F}) {
+        BOOST_TEST(bx::is_unsafe(code), static_cast<unsigned>(code));
+    }
+    for (char32_t code : {0x20, 0x7E, 0xA0, 0x410, 0x200D, 0x2027, 0x202F, 0x2030, 0x203A, 0x2070,
+                          0xFFFD, 0x1F600}) {
+        BOOST_TEST(!bx::is_unsafe(code), static_cast<unsigned>(code));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_unsafe_is_escaped_and_the_rest_kept) {
+    using bx::EscapeStyle;
+    const std::string text = "a\n\u009B\u202E\u0410\U0001F600";
+    BOOST_TEST(bx::escape_unsafe(text, EscapeStyle::text, "\n") ==
+               "a\n\\x9b\\u202e\u0410\U0001F600");
+    BOOST_TEST(bx::escape_unsafe(text, EscapeStyle::json) ==
+               "a\\u000a\\u009b\\u202e\u0410\U0001F600");
+    BOOST_TEST(bx::escape_unsafe("\x7F", EscapeStyle::json) == "\\u007f");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
