@@ -24,6 +24,7 @@ constexpr std::size_t max_argument = std::size_t{64} << 10;  // of one {path}
 // The kernel takes 128 KB a string (MAX_ARG_STRLEN) and about 2 MB in all.
 constexpr std::size_t max_variable = std::size_t{32} << 10;
 constexpr std::size_t max_data_variables = std::size_t{128} << 10;
+constexpr std::string_view data_prefix = "BX_DATA";
 
 using Path = std::span<const std::string_view>;
 
@@ -78,10 +79,13 @@ public:
         std::size_t used = 0;
         each_scalar(data, [&](Path path, Value scalar) {
             if (is_secret_key(scalar.key())) return;
-            std::string name = data_name(path);
-            std::size_t size = name.size() + scalar.text().size() + 2;  // '=' and the final NUL
-            bool fit = fits(scalar.text()) && name.size() <= max_variable &&
+            // The name is not made before it is known to fit: a thousand fields may share a key of
+            // the body's size.
+            std::size_t name_size = data_name_size(path);
+            std::size_t size = name_size + scalar.text().size() + 2;  // '=' and the final NUL
+            bool fit = fits(scalar.text()) && name_size <= max_variable &&
                        used + size <= max_data_variables;
+            std::string name = fit ? data_name(path) : std::string();
             if (!fit || !names.insert(name).second) {
                 truncated_ = true;
                 return;
@@ -101,8 +105,14 @@ private:
         return value.size() <= max_variable && value.find('\0') == std::string_view::npos;
     }
 
+    static std::size_t data_name_size(Path path) {
+        std::size_t size = data_prefix.size();
+        for (std::string_view key : path) size += 1 + key.size();
+        return size;
+    }
+
     static std::string data_name(Path path) {
-        std::string name = "BX_DATA";
+        std::string name(data_prefix);
         for (std::string_view key : path) {
             name += '_';
             for (char c : key) {
