@@ -1,5 +1,9 @@
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <iterator>
+#include <utility>
+#include <vector>
 
 #include "base/text.h"
 #include "config/config.h"
@@ -42,10 +46,19 @@ std::string settings_text(const HookSettings& settings) {
     return text + "    }\n";
 }
 
+// True for the path of what an event keeps secret: auth.application_token, data.X.client_secret.
+bool names_secret(std::string_view path) {
+    constexpr std::array<std::string_view, 4> ends{"token", "secret", "auth_id", "refresh_id"};
+    std::string key = lower(path);
+    return std::ranges::any_of(ends, [&](std::string_view end) { return key.ends_with(end); });
+}
+
 std::string conditions_text(std::string_view key, const std::vector<Condition>& conditions) {
     if (conditions.empty()) return {};
     std::string text = "    " + std::string(key) + " {\n";
-    for (const Condition& condition : conditions) text += line(2, condition.path, condition.glob);
+    for (const Condition& condition : conditions) {
+        text += line(2, condition.path, names_secret(condition.path) ? hidden : condition.glob);
+    }
     return text + "    }\n";
 }
 
@@ -64,6 +77,24 @@ std::string portal_text(const Portal& portal) {
     if (!portal.domain.empty()) text += line(1, "domain", portal.domain);
     for (std::size_t i = 0; i < portal.tokens.size(); ++i) text += line(1, "token", hidden);
     return text + "}\n";
+}
+
+// TEXT without the tokens of PORTALS, wherever they stand in it.
+std::string without_tokens(std::string text, const std::vector<Portal>& portals) {
+    constexpr std::size_t min_hidden = 6;  // bytes, as in a hook's output
+    std::vector<std::string_view> tokens;
+    for (const Portal& portal : portals) {
+        std::ranges::copy_if(portal.tokens, std::back_inserter(tokens),
+                             [](std::string_view token) { return token.size() >= min_hidden; });
+    }
+    // One may be the beginning of another.
+    std::ranges::sort(tokens, std::ranges::greater{}, &std::string_view::size);
+    for (std::string_view token : tokens) {
+        for (std::size_t at = 0; (at = text.find(token, at)) != std::string::npos;) {
+            text.replace(at, token.size(), hidden);
+        }
+    }
+    return text;
 }
 
 // VALUE of `NAME=` in the query of URL replaced by ***.
@@ -136,7 +167,8 @@ std::string print_config(const Config& config) {
     text += plain_block("worker", worker_keys(), config.worker);
     text += plain_block("limits", limits_keys(), config.limits);
     text += plain_block("retention", retention_keys(), config.retention);
-    return text + plain_block("log", log_keys(), config.log);
+    text += plain_block("log", log_keys(), config.log);
+    return without_tokens(std::move(text), config.portals);
 }
 
 }  // namespace bx
