@@ -22,8 +22,28 @@ std::string_view scalar(Value value, std::string_view name) {
     return value.text();
 }
 
-std::string read_code(Value event) {
-    if (!event) throw BadEvent("'event' is missing");
+// Why a body has no `event`: what people send by mistake is seen by its first field's name.
+std::string missing_event(Value root) {
+    const std::string text = "'event' is missing";
+    const Value first = root.first();
+    if (!first) return text + ": the body has no fields";
+    std::string_view name = trim(first.key());
+    if (name.starts_with('{')) {
+        return text + ": the body is JSON, but its Content-Type says it is a form: send it as "
+                      "application/json";
+    }
+    if (name.starts_with("--") && name.find("ontent-") != std::string_view::npos) {
+        return text + ": the body is multipart/form-data, but its Content-Type says otherwise";
+    }
+    if (name.starts_with("\x1F\x8B")) {
+        return text + ": the body is compressed (gzip): send it as it is";
+    }
+    return text;
+}
+
+std::string read_code(Value root) {
+    Value event = root["event"];
+    if (!event) throw BadEvent(missing_event(root));
     std::string_view code = scalar(event, "event");
     if (code.empty()) throw BadEvent("'event' is empty");
     if (code.size() > max_code) throw BadEvent("'event' is longer than 255 bytes");
@@ -57,7 +77,7 @@ EventFacts read_event(const Tree& body) {
     Value auth = root["auth"];
     Value data = root["data"];
     EventFacts facts;
-    facts.code = read_code(root["event"]);
+    facts.code = read_code(root);
     facts.member_id = read_portal_name(auth["member_id"], "auth[member_id]");
     facts.domain = read_portal_name(auth["domain"], "auth[domain]");
     facts.user_id = auth["user_id"].text();

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/fault.h"
+#include "base/text.h"
 #include "event/event.h"
 #include "event/form.h"
 #include "event/payload.h"
@@ -38,6 +39,35 @@ struct Gateway::Verdict {
         return refused(503, "unavailable", "not accepted, try again later", std::move(reason));
     }
 };
+
+namespace {
+
+std::string reason_against_method(const std::string& method) {
+    if (!method.empty()) return "events come by POST, this is " + method;
+    return "the web server passes no REQUEST_METHOD: nginx needs 'include fastcgi_params;' in that "
+           "location";
+}
+
+// Empty: the body can be decoded.
+std::string reason_against_type(const Request& request) {
+    constexpr std::string_view wanted =
+        "application/x-www-form-urlencoded, multipart/form-data or application/json";
+    const std::string& encoding = request.content_encoding;
+    if (!encoding.empty() && !equal_ignoring_case(encoding, "identity")) {
+        return "Content-Encoding '" + printable(encoding, 60) +
+               "' is not supported: send the body uncompressed";
+    }
+    if (request.content_type.empty()) {
+        return "there is no Content-Type: it must be " + std::string(wanted) +
+               " (where the client sends one, the web server has to pass CONTENT_TYPE: nginx by "
+               "'include fastcgi_params;')";
+    }
+    if (media_type(request.content_type) != MediaType::other) return {};
+    return "Content-Type '" + printable(request.content_type, 100) + "' is not " +
+           std::string(wanted);
+}
+
+}  // namespace
 
 Gateway::Gateway(std::string config_path, Options options, Log& log)
     : options_(std::move(options)),
@@ -112,13 +142,11 @@ Gateway::Verdict Gateway::judge(Request& request) {
             return verdict;
         }
         if (request.method != "POST") {
-            return Verdict::refused(405, "method_not_allowed", "events come by POST");
+            return Verdict::refused(405, "method_not_allowed", "events come by POST",
+                                    reason_against_method(request.method));
         }
-        if (media_type(request.content_type) == MediaType::other) {
-            return Verdict::refused(
-                415, "unsupported_content_type",
-                "the content type is none of application/x-www-form-urlencoded, "
-                "multipart/form-data, application/json");
+        if (std::string reason = reason_against_type(request); !reason.empty()) {
+            return Verdict::refused(415, "unsupported_content_type", reason);
         }
         return judge_event(request);
     } catch (const std::exception& error) {  // out of memory

@@ -10,6 +10,7 @@ namespace bx {
 struct Request {
     std::string method;
     std::string content_type;
+    std::string content_encoding;  // of a body that is compressed
     std::optional<std::string> content_length;  // the header as it came; none: unknown
     std::string remote_addr;
     std::string body;     // at most Gateway::body_limit()

@@ -66,6 +66,15 @@ def test_refuses_a_body_of(nginx, content_type):
     refused(client.request(nginx.url, "POST", GOOD, headers), 415, "unsupported_content_type")
 
 
+@pytest.mark.parametrize("encoding,status", [("gzip", 415), ("deflate, br", 415), ("identity", 200)])
+def test_refuses_a_compressed_body(nginx, encoding, status):
+    answer = client.request(nginx.url, "POST", GOOD, {"Content-Type": FORM, "Content-Encoding": encoding})
+    assert answer.status == status
+    if status == 415:
+        refused(answer, 415, "unsupported_content_type")
+        assert f"Content-Encoding '{encoding}' is not supported" in answer.json["message"]
+
+
 def test_accepts_json(nginx):
     tree = bitrix.event(fields={"NUMBER": 1.50, "YES": True, "NO": False, "LIST": ["a", "b"], "NULL": None})
     text = json.dumps(tree).replace("1.5,", "1.50,")

@@ -48,6 +48,13 @@ BOOST_AUTO_TEST_CASE(what_is_missing_is_empty) {
 
 BOOST_AUTO_TEST_CASE(refuses_a_code_that_is_none) {
     BOOST_TEST(refusal("x=1") == "'event' is missing");
+    BOOST_TEST(refusal("") == "'event' is missing: the body has no fields");
+    for (const char* json : {"{\"event\":\"X\"}", " \n{\"event\":\"X=\"}"}) {
+        BOOST_TEST(refusal(json).find("the body is JSON") != std::string::npos, json);
+    }
+    BOOST_TEST(refusal("--XX\r\nContent-Disposition: form-data; name=\"event\"\r\n\r\nX\r\n--XX--")
+                   .find("is multipart/form-data") != std::string::npos);
+    BOOST_TEST(refusal("\x1F\x8B\x08x").find("compressed (gzip)") != std::string::npos);
     BOOST_TEST(refusal("event=") == "'event' is empty");
     BOOST_TEST(refusal("event[]=X") == "'event' is an array");
     BOOST_TEST(refusal("event=" + std::string(256, 'A')) == "'event' is longer than 255 bytes");
