@@ -1,6 +1,12 @@
 #include "cli/cli.h"
 
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+#include <vector>
+
 #include "base/error.h"
+#include "base/text.h"
 #include "cli/command.h"
 
 namespace bx {
@@ -14,12 +20,37 @@ std::string_view command_name(const std::string& first) {
     return first;
 }
 
+// True for an option of some command that is followed by its value.
+bool takes_value(std::string_view option) {
+    return option == "--config" || std::ranges::any_of(commands(), [&](const Command& command) {
+        auto found = std::ranges::find(command.options, option, &Option::name);
+        return found != command.options.end() && !found->value.empty();
+    });
+}
+
+// ARGS with the command first: options may stand before it too, as with git and systemctl.
+std::vector<std::string> command_first(std::span<const std::string> args) {
+    auto is_option = [](const std::string& word) {
+        return word.starts_with("--") && command_name(word) == word;
+    };
+    std::size_t at = 0;
+    while (at < args.size() && is_option(args[at])) at += takes_value(args[at]) ? 2 : 1;
+    if (at >= args.size()) {
+        throw UsageError("no command beside '" + printable(args.front()) + "' (see 'bxhook help')");
+    }
+    std::vector<std::string> words{args[at]};
+    std::ranges::copy(args.first(at), std::back_inserter(words));
+    std::ranges::copy(args.subspan(at + 1), std::back_inserter(words));
+    return words;
+}
+
 }  // namespace
 
 int run_command(std::span<const std::string> args) {
     if (args.empty()) throw UsageError("usage: bxhook COMMAND [ARGUMENTS] (see 'bxhook help')");
-    const Command& command = command_named(command_name(args.front()));
-    Arguments arguments = parse_arguments(command, args.subspan(1));
+    const std::vector<std::string> words = command_first(args);
+    const Command& command = command_named(command_name(words.front()));
+    Arguments arguments = parse_arguments(command, std::span(words).subspan(1));
     if (arguments.has("--help")) {
         print(help_text(command));
         return 0;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 
 #include "base/fd.h"
@@ -101,6 +102,21 @@ void check_word_count(const Command& command, const std::vector<std::string>& wo
     }
 }
 
+// What the command NAME of other programs is called here; empty for most.
+std::string_view meant_by(std::string_view name) {
+    using Pair = std::pair<std::string_view, std::string_view>;
+    constexpr std::array<Pair, 8> others{{{"tail", "logs --follow"},
+                                          {"replay", "retry"},
+                                          {"resend", "retry"},
+                                          {"redeliver", "retry"},
+                                          {"rerun", "retry"},
+                                          {"ls", "list"},
+                                          {"ps", "status"},
+                                          {"send", "trigger"}}};
+    auto found = std::ranges::find(others, name, &Pair::first);
+    return found == others.end() ? std::string_view{} : found->second;
+}
+
 }  // namespace
 
 bool Arguments::has(std::string_view option) const {
@@ -154,7 +170,8 @@ const Command& command_named(std::string_view name) {
     if (found != commands().end()) return *found;
     std::vector<std::string_view> names;
     for (const Command& command : commands()) names.push_back(command.name);
-    std::string_view near = nearest(name, names);
+    std::string_view near = meant_by(name);
+    if (near.empty()) near = nearest(name, names);
     std::string hint =
         near.empty() ? " (see 'bxhook help')" : ", did you mean '" + std::string(near) + "'?";
     throw UsageError("unknown command '" + printable(name) + "'" + hint);

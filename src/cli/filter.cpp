@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "cli/moment.h"
 
 namespace bx {
 
@@ -19,6 +20,13 @@ std::string checked_state(const std::string& state) {
     throw UsageError("--state: '" + printable(state) + "' is no state (" + known + ")");
 }
 
+Millis moment_option(const Arguments& args, std::string_view option) {
+    const std::string text = args.value(option);
+    if (std::optional<Millis> moment = parse_moment(text, wall_now())) return *moment;
+    throw UsageError(std::string(option) + ": '" + printable(text) +
+                     "' is not a time: 5m, 6h, 30d (ago), 03:00, '2026-11-29 03:00', with Z in UTC");
+}
+
 }  // namespace
 
 std::vector<Option> filter_options() {
@@ -26,7 +34,7 @@ std::vector<Option> filter_options() {
             {"--event", "GLOB", "events whose code matches, in any case: 'ONCRM*'"},
             {"--hook", "H", "deliveries of that hook"},
             {"--portal", "P", "events of that domain or member_id"},
-            {"--since", "D", "events received in the last 30s, 5m, 6h, 30d"}};
+            {"--since", "T", "events received since T: 6h (ago), 03:00, '2026-11-29 03:00'"}};
 }
 
 bool has_filter(const Arguments& args) {
@@ -41,7 +49,7 @@ ListFilter filter_of(const Arguments& args) {
     filter.code_glob = args.value("--event");
     filter.hook = args.value("--hook");
     filter.portal = args.value("--portal");
-    if (args.has("--since")) filter.since = wall_now() - duration_option(args, "--since", 0);
+    if (args.has("--since")) filter.since = moment_option(args, "--since");
     return filter;
 }
 

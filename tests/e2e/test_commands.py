@@ -93,6 +93,8 @@ def test_list_filters(quiet):
     assert events("--portal", "other.bitrix24.com") == []
     assert events("--since", "1h") == [lead, deal]
     assert events("--since", "0s") == []
+    assert events("--since", "2001-01-01 03:00") == events("--since", "1h ago") == [lead, deal]
+    assert events("--since", "2101-01-01T00:00:00Z") == []
 
 
 def test_list_for_people_is_aligned_and_plain(quiet):
@@ -491,7 +493,17 @@ def test_help_and_its_option_say_the_same(site):
     assert text_of(site.run("--help")) == table
 
 
-WRONG = [(), ("lst",), ("list", "--stat", "dead"), ("list", "--state", "fresh"), ("list", "--limit", "0"),
+def test_options_stand_before_the_command_too(site):
+    site.run("trigger", "ONAPPTEST")
+    for words in [("--json", "list"), ("--limit", "5", "--json", "list"), ("--limit=5", "list", "--json")]:
+        assert json.loads(site.run(*words).stdout)["event"] == 1
+    done = subprocess.run([site.binary, "--config", site.config, "status", "--json"], capture_output=True,
+                          timeout=30, cwd="/", **as_user(site.user))
+    assert json.loads(done.stdout)["config"]["path"] == str(site.config)
+    assert text_of(site.run("--config", "/no/such", "--help")) == text_of(site.run("help"))
+
+
+WRONG = [(), ("--config", "x"), ("--json",), ("--config", "x", "lst"), ("--nonsense", "list"), ("tail",), ("ls",), ("lst",), ("list", "--stat", "dead"), ("list", "--state", "fresh"), ("list", "--limit", "0"),
          ("list", "--since", "soon"), ("list", "extra"), ("show",), ("show", "1/"), ("show", "../1"), ("logs",),
          ("logs", "1/a", "--follow", "--json"), ("prune", "--older-than", "5"), ("store",), ("store", "drop"),
          ("help", "nothing"), ("serve", "--listen", "127.0.0.1:9000"), ("retry", "x"), ("cancel", "1", "2/")]

@@ -96,6 +96,13 @@ def test_the_line_s_config_is_asked(complete, full):
     assert complete(f"bxhook list --config {full.config} --hook m", full.home / "nowhere.conf") == {"merges"}
 
 
+def test_the_command_may_come_after_options(complete, full):
+    assert complete(f"bxhook --config {full.config} show 8", full.home / "nowhere.conf") == {"8/ONUSERADD"}
+    assert complete(f"bxhook --config {full.config} stat") == {"status"}
+    assert complete("bxhook --json list --st") == {"--state"}
+    assert complete("bxhook --") == {"--config"}
+
+
 def test_a_site_that_is_not_there_is_silent(complete, full):
     for line in ("bxhook show ", "bxhook list --hook ", "bxhook retry "):
         assert complete(line, full.home / "nowhere.conf") == set()

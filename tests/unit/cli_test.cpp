@@ -3,12 +3,17 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <cstdlib>
+#include <ctime>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/command.h"
 #include "cli/filter.h"
 #include "cli/json_output.h"
+#include "cli/moment.h"
 #include "cli/screen.h"
 #include "cli/table.h"
 #include "cli/wording.h"
@@ -129,6 +134,58 @@ BOOST_AUTO_TEST_CASE(suggests_the_nearest_command) {
     BOOST_CHECK_EXCEPTION(command_named("lst"), UsageError, [](const UsageError& error) {
         return std::string_view(error.what()).find("did you mean 'list'") != std::string_view::npos;
     });
+}
+
+BOOST_AUTO_TEST_CASE(knows_what_commands_are_called_elsewhere) {
+    for (auto [theirs, ours] : {std::pair{"tail", "logs --follow"}, {"replay", "retry"},
+                                {"resend", "retry"}, {"ls", "list"}}) {
+        BOOST_CHECK_EXCEPTION(command_named(theirs), UsageError, [&](const UsageError& error) {
+            return std::string(error.what()).ends_with("did you mean '" + std::string(ours) + "'?");
+        });
+    }
+}
+
+// -- Times
+
+// As a terminal in the zone ZONE would.
+std::optional<std::string> moment_in(const char* zone, const std::string& text) {
+    constexpr Millis now = 1795921200000;  // 2026-11-29T03:00:00Z
+    ::setenv("TZ", zone, 1);
+    ::tzset();
+    std::optional<Millis> moment = parse_moment(text, now);
+    ::unsetenv("TZ");
+    ::tzset();
+    if (!moment) return std::nullopt;
+    return iso_time(*moment);
+}
+
+BOOST_AUTO_TEST_CASE(takes_a_moment_as_a_person_types_it) {
+    const std::pair<const char*, const char*> cases[] = {
+        {"1h", "2026-11-29T02:00:00.000Z"},
+        {"90m ago", "2026-11-29T01:30:00.000Z"},
+        {"0s", "2026-11-29T03:00:00.000Z"},
+        {"02:30", "2026-11-28T23:30:00.000Z"},
+        {"06:00:00", "2026-11-29T03:00:00.000Z"},
+        {"06:01", "2026-11-28T03:01:00.000Z"},  // of yesterday: today's is yet to come
+        {"02:30Z", "2026-11-29T02:30:00.000Z"},
+        {"2026-11-29", "2026-11-28T21:00:00.000Z"},
+        {"2026-11-29 03:00", "2026-11-29T00:00:00.000Z"},
+        {"2026-11-29T03:00:05", "2026-11-29T00:00:05.000Z"},
+        {"2026-11-29 03:00Z", "2026-11-29T03:00:00.000Z"},
+        {"2026-11-21T01:36:28.123Z", "2026-11-21T01:36:28.123Z"},
+    };
+    for (const auto& [text, moment] : cases) {
+        BOOST_TEST(moment_in("XXX-3", text).value_or("none") == moment, text);
+    }
+    BOOST_TEST(moment_in("CET-1CEST,M3.5.0,M10.5.0/3", "2026-07-01 12:00").value() ==
+               "2026-07-01T10:00:00.000Z");
+}
+
+BOOST_AUTO_TEST_CASE(takes_nothing_else_for_a_moment) {
+    for (const char* text : {"", "soon", "5", "25:00", "2026-02-30", "2026-13-01", "29.11.2026",
+                             "2026-11-29 03:00 ", "03:00 CET", "-1h", "ago", "Z"}) {
+        BOOST_TEST(!moment_in("UTC", text), text);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(names_every_command_and_option_in_the_help) {
