@@ -17,7 +17,7 @@ namespace bx {
 namespace {
 
 constexpr std::size_t max_htaccess = std::size_t{64} << 10;
-constexpr std::size_t short_token = 16;  // Bitrix24's have 32 characters
+constexpr std::size_t usual_token = 32;  // characters of every application_token
 
 std::optional<struct stat> look_at(const std::string& path) {
     struct stat info {};
@@ -112,12 +112,12 @@ void check_tokens(const Portal& portal, const Config& config, Findings& findings
                               "the application_token from Bitrix24",
                               fix);
     }
-    bool is_short = std::ranges::any_of(
-        portal.tokens, [](const std::string& token) { return token.size() < short_token; });
-    if (is_short) {
+    for (const std::string& token : portal.tokens) {
+        if (token.size() == usual_token) continue;
         findings.warning(portal.place,
-                         "a token is shorter than those of Bitrix24: copy the whole "
-                         "application_token",
+                         "a token has " + std::to_string(token.size()) + " characters, " +
+                             (token.size() < usual_token ? "fewer" : "more") +
+                             " than Bitrix24's 32: copy the whole application_token, and that alone",
                          fix);
     }
 }

@@ -106,6 +106,14 @@ void check_first_line(const Hook& hook, const std::string& place, Findings& find
     }
 }
 
+// "/usr/bin/php /srv/deal.php" in `run`, which no shell splits.
+bool has_arguments(const std::string& program) {
+    std::size_t blank = program.find(' ');
+    struct stat info {};
+    return blank != std::string::npos && ::stat(program.substr(0, blank).c_str(), &info) == 0 &&
+           S_ISREG(info.st_mode);
+}
+
 void check_program(const Hook& hook, const Config& config, const std::string& place,
                    Findings& findings) {
     // As the worker has it: a file without its execute bit is a hook that was switched off.
@@ -121,6 +129,13 @@ void check_program(const Hook& hook, const Config& config, const std::string& pl
     bool windows = problem->reason.starts_with("bad interpreter") &&
                    first_line.substr(0, first_line.find('\n')).ends_with('\r');
     if (windows) return check_first_line(hook, place, findings);
+    if (has_arguments(hook.program)) {
+        return findings.error(place,
+                              "there is no program '" + hook.program +
+                                  "': `run` takes the program alone, each argument stands in a "
+                                  "line `arg`",
+                              edit_command(config.path));
+    }
     findings.error(place, problem->reason + ": '" + hook.program + "'", problem->fix);
 }
 
@@ -147,6 +162,29 @@ std::string identity_problem(const Condition& condition, const std::vector<Porta
     return {};
 }
 
+// True for what matches as a regular expression and hardly as a glob.
+bool looks_like_regex(std::string_view glob) {
+    constexpr std::array<std::string_view, 5> marks{".*", ".+", "\\d", "\\w", "|"};
+    return glob.starts_with('^') || glob.ends_with('$') ||
+           std::ranges::any_of(marks, [&](std::string_view mark) {
+               return glob.find(mark) != std::string_view::npos;
+           });
+}
+
+// A value of the event that begins with '-' would be an option of the program.
+void check_arguments(const Hook& hook, const std::string& place, const std::string& file,
+                     Findings& findings) {
+    for (const std::string& arg : hook.args) {
+        if (arg == "--") return;
+        if (!arg.starts_with('{') || arg.starts_with("{{")) continue;
+        findings.warning(place,
+                         "the argument '" + printable(arg) +
+                             "' may begin with '-' and be taken for an option: put `arg --` before "
+                             "it, or write \"--NAME=" + printable(arg) + "\"",
+                         edit_command(file));
+    }
+}
+
 void check_conditions(const std::vector<Condition>& conditions, const std::string& place,
                       const Config& config, Findings& findings) {
     const std::string& file = config.path;
@@ -155,6 +193,13 @@ void check_conditions(const std::vector<Condition>& conditions, const std::strin
         if (!problem.empty()) findings.warning(place, problem, edit_command(file));
         if (condition.path == "portal" || condition.path == "member_id") continue;
         std::string top = condition.path.substr(0, condition.path.find('.'));
+        if (looks_like_regex(condition.glob)) {
+            findings.warning(place,
+                             "'" + printable(condition.path) +
+                                 "' is compared with a glob (* ? [..]), and what stands there "
+                                 "looks like a regular expression",
+                             edit_command(file));
+        }
         if (std::ranges::find(top_fields, top) != top_fields.end()) continue;
         findings.warning(place,
                          "'" + printable(condition.path) +
@@ -187,7 +232,9 @@ void check_globs(const Hook& hook, const std::string& place, const std::string& 
         std::string near = nearest_code(glob, codes);
         findings.warning(place,
                          "no known event is '" + printable(glob) + "'" +
-                             (near.empty() ? " ('bxhook events' lists them)"
+                             (looks_like_regex(glob)
+                                  ? ": a glob (* ? [..]) is wanted, not a regular expression"
+                              : near.empty() ? " ('bxhook events' lists them)"
                                            : ", did you mean '" + near + "'?"),
                          edit_command(file));
     }
@@ -234,6 +281,7 @@ void check_hook(const Hook& hook, const Config& config, Findings& findings) {
     check_settings(hook, place, config.path, findings);
     check_conditions(hook.when, place, config, findings);
     check_conditions(hook.unless, place, config, findings);
+    check_arguments(hook, place, config.path, findings);
     check_globs(hook, place, config.path, findings);
 }
 

@@ -65,6 +65,11 @@ void judge_get(const std::string& place, const HttpAnswer& answer, const Config&
     if (answer.status >= 300 && answer.status < 400) {
         findings.error(place, status_text(answer) + ", a redirect, which Bitrix24 does not follow",
                        "give Bitrix24 the URL it leads to");
+    } else if (answer.body.find("\"error\":\"method_not_allowed\"") != std::string::npos) {
+        findings.error(place,
+                       status_text(answer) + " to GET: the gateway is there, and the web server "
+                                             "passes it no REQUEST_METHOD",
+                       "put 'include fastcgi_params;' into that location of nginx");
     } else if (answer.status == 200 && is_program(answer.body)) {
         findings.error(place, "hands the program out as a file instead of running it",
                        "let Apache run it (Options +ExecCGI), and a server in front of Apache "
@@ -121,9 +126,15 @@ void check_post(const std::string& url, Trust trust, Findings& findings) {
     // That the gateway is not ready was said already.
     bool not_ready = answer.body.find("\"error\":\"unavailable\"") != std::string::npos;
     if (refused || not_ready) return;
-    findings.error(url_for_people(url),
-                   "a POST with a wrong token " + status_text(answer) + ", not the gateway's 403",
-                   "let POST through to the gateway, its body too");
+    std::string what = "a POST with a wrong token " + status_text(answer) + ", not the gateway's 403";
+    if (!answer.body.starts_with("{\"status\":")) {
+        return findings.error(url_for_people(url),
+                              what + ": the web server puts a page of its own in the place of the "
+                                     "gateway's answer, or refuses POST itself",
+                              "turn off fastcgi_intercept_errors (nginx) or ProxyErrorOverride "
+                              "(Apache) for this URL, or what refuses POST there (a firewall)");
+    }
+    findings.error(url_for_people(url), what, "let POST through to the gateway, its body too");
 }
 
 // The directory above PATH that URL's directory shows, as far as it can be known: the one that

@@ -246,7 +246,11 @@ void Reader::add_event(HookBlock& hook, const Setting& setting, const std::strin
         return is_alphanumeric(c) || allowed.find(c) != std::string_view::npos;
     });
     if (!fits) {
-        return problems_.add(place, quoted(setting.value) + " can match no event code");
+        bool is_regex = setting.value.find_first_of("()|\\^$+{}") != std::string::npos;
+        return problems_.add(place, quoted(setting.value) + " can match no event code" +
+                                        (is_regex ? ": a glob (* ? [..]) is wanted here, not a "
+                                                    "regular expression"
+                                                  : ""));
     }
     hook.events.push_back(setting.value);
 }
@@ -267,6 +271,10 @@ void Reader::read_hook(const Setting& setting) {
     auto read_run = [&](const Setting& item, const std::string& where) {
         if (!is_plain_value(item, where)) return;
         if (trim(item.value).empty()) return problems_.add(where, "is blank");
+        if (item.value.starts_with('~')) {
+            return problems_.add(where, quoted(item.value) +
+                                            ": '~' is not expanded, write the whole path");
+        }
         hook.run = absolute_path(dir_, item.value);
     };
     auto read_arg = [&](const Setting& item, const std::string& where) {

@@ -96,9 +96,19 @@ void set_domain(Portal& portal, const std::string& text, const std::string& plac
     if (check_name(text, place, problems)) portal.domain = lower(text);
 }
 
+// Without the value, which may be a secret.
 void add_token(Portal& portal, const std::string& text, const std::string& place,
                Problems& problems) {
-    if (check_word(text, place, problems)) portal.tokens.push_back(text);
+    if (!check_word(text, place, problems)) return;
+    if (text.find_first_of("'\"`") != std::string::npos) {
+        return problems.add(place, "has quotes in it: write the token without them");
+    }
+    if (text.find('/') != std::string::npos) {
+        return problems.add(place,
+                            "is a URL or a path: the token is the application_token (32 letters and "
+                            "digits) that Bitrix24 shows beside an outgoing webhook");
+    }
+    portal.tokens.push_back(text);
 }
 
 void read_portals_file(const std::string& path, std::vector<Portal>& portals, Problems& problems,

@@ -86,11 +86,12 @@ class Server:
 class Nginx(Server):
     name = "nginx"
 
-    def __init__(self, site, workers=1, kept=0, more=""):
-        """KEPT: connections to the gateway that each worker keeps open; MORE: lines of the location."""
+    def __init__(self, site, workers=1, kept=0, more="", params="include /etc/nginx/fastcgi_params;"):
+        """KEPT: connections to the gateway that each worker keeps open; MORE: lines of the location; PARAMS: what
+        passes the request."""
         super().__init__(site)
         location = conf("nginx.conf.example", {
-            "include       fastcgi_params;": f"include /etc/nginx/fastcgi_params;\n{more}",
+            "include       fastcgi_params;": f"{params}\n{more}",
             "unix:/run/bxhook/bxhook.sock": "gateway"})
         keep = f"keepalive {kept};" if kept else ""
         if kept:

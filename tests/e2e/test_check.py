@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 import bitrix
+import client
 from pairs import preload
 from scratch import AS_ROOT, Site, as_user, directory, in_namespaces, wait_for, write
 from servers import SHARED_HOST, Apache, Nginx
@@ -122,7 +123,7 @@ FAULTS = {
     "comment of a shell": (block("# x"), "error", ["bxhook.conf:", "comments begin with ';'"], "s/^#/;/"),
     "blank token": (portals('portal { token "" }\n'), "error", ["portal 1", "token", "blank"],
                     f's/"".}}/{TOKEN}\\n}}/'),
-    "short token": (portals("portal { token short }\n"), "warning", ["portal 1", "shorter"], f"s/short/{TOKEN}/"),
+    "short token": (portals("portal { token short }\n"), "warning", ["portal 1", "5 characters, fewer than Bitrix24's 32"], f"s/short/{TOKEN}/"),
     "token of the example": (portals("portal { token APPLICATION_TOKEN }\n"), "error", ["portal 1", "the example's"],
                              f"s/APPLICATION_TOKEN/{TOKEN}/"),
     "no portal": (portals(""), "error", ["no portal is configured"], f"$aportal{{token\\t{TOKEN}\\n}}"),
@@ -135,6 +136,22 @@ FAULTS = {
                          ["hook a", "no known event is 'ONCRMDAEL*', did you mean 'ONCRMDEAL*'?"], "s/DAEL/DEAL/"),
     "path in no event": (block("hook b { event ONAPPTEST run /bin/true when { FIELDS.ID 7 } }"), "warning",
                          ["hook b", "'FIELDS.ID' is in no event", "data.FIELDS.ID"], "s/FIELDS.ID/data.FIELDS.ID/"),
+    "regular expression for codes": (block("hook a { event ONCRMDEAL.* run /bin/true }"), "warning",
+                                     ["hook a", "no known event is 'ONCRMDEAL.*'", "not a regular expression"],
+                                     "s/DEAL[.]/DEAL/"),
+    "regular expression for values": (block('hook b { event ONAPPTEST run /bin/true when { data.FIELDS.ID "^7$" } }'),
+                                      "warning", ["hook b", "'data.FIELDS.ID'", "looks like a regular expression"],
+                                      "s/.^7$./7/"),
+    "value that may be an option": (block('hook b { event ONAPPTEST run /bin/true arg "{data.FIELDS.ID}" }'), "warning",
+                                    ["hook b", "'{data.FIELDS.ID}' may begin with '-'", "arg --"], "s/{data/--id={data/"),
+    "program with arguments": (block('hook b { event ONAPPTEST run "/bin/echo hello" }'), "error",
+                               ["hook b", "'/bin/echo hello'", "`run` takes the program alone"], "s/.hello//"),
+    "token that lacks a letter": (portals(f"portal {{ token {TOKEN[1:]} }}\n"), "warning",
+                                  ["portal 1", "31 characters, fewer than Bitrix24's 32"], f"s/{TOKEN[1:]}/{TOKEN}/"),
+    "token in quotes": (portals(f"portal {{ token '{TOKEN}' }}\n"), "error", ["portal 1: token: has quotes in it"],
+                        f"s/.{TOKEN}./{TOKEN}/"),
+    "URL for a token": (portals(f"portal {{ token https://a.example/rest/1/{TOKEN}/ }}\n"), "error",
+                        ["portal 1: token: is a URL"], f"s,https.*/{TOKEN}/,{TOKEN},"),
     "coalesce without lanes": (block("hook c { event ONAPPTEST run /bin/true coalesce yes order none }"), "warning",
                                ["hook c", "coalesce has no effect"], "s/none/entity/"),
     "no working directory": (lambda site: site.configure(f"hook d {{ event ONAPPTEST run /bin/true dir {site.home}/there }}\n"),
@@ -446,6 +463,25 @@ def test_tells_what_is_wrong_outside(nginx):
     assert [message for message, _ in outside(nginx.site, wrong)] == ["answers 404 and is not the gateway"]
     ((message, fix),) = outside(nginx.site, "http://127.0.0.1:1/x")
     assert "no answer" in message and fix == "curl -v http://127.0.0.1:1/x"
+
+
+def test_tells_what_the_web_server_keeps_from_the_gateway(site):
+    site.serve()
+    server = Nginx(site, more="fastcgi_intercept_errors on;\nerror_page 403 /no-such-page;")
+    ((message, fix),) = outside(site, server.url)
+    assert "answers 404, not the gateway's 403: the web server puts a page of its own" in message
+    assert "fastcgi_intercept_errors" in fix
+
+
+def test_tells_of_a_location_without_parameters(site):
+    site.serve()
+    server = Nginx(site, params="")
+    ((message, fix),) = outside(site, server.url)
+    assert "passes it no REQUEST_METHOD" in message and "include fastcgi_params" in fix
+    assert client.post(server.url, bitrix.body()).status == 405
+    method = "fastcgi_param REQUEST_METHOD $request_method;\nfastcgi_param QUERY_STRING $query_string;"
+    answer = client.post(Nginx(site, params=method).url, bitrix.body())
+    assert answer.status == 415 and "pass CONTENT_TYPE: nginx by 'include fastcgi_params;'" in answer.json["message"]
 
 
 def test_says_once_that_the_gateway_is_not_ready(site):

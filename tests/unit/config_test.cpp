@@ -313,6 +313,10 @@ BOOST_AUTO_TEST_CASE(a_portal_needs_a_token_and_sound_words) {
     BOOST_TEST(names("portal { token \"\" }", "portal 1: token: is blank"));
     BOOST_TEST(names("portal { token \"  \" }", "portal 1: token: is blank"));
     BOOST_TEST(names("portal { token \"a b\" }", "portal 1: token: has a blank"));
+    BOOST_TEST(names("portal { token \"\\\"x\\\"\" }", "portal 1: token: has quotes in it"));
+    BOOST_TEST(names("portal { token 'x' }", "portal 1: token: has quotes in it"));
+    BOOST_TEST(names("portal { token https://a.bitrix24.com/rest/1/abc/ }",
+                     "portal 1: token: is a URL or a path"));
     BOOST_TEST(names("portal { token x domain https://a/ }", "portal 1: domain: 'https://a/' must"));
     BOOST_TEST(names("portal { token x member_id \"\" }", "portal 1: member_id: is blank"));
     BOOST_TEST(names("portal { token x member_id a/b }",
@@ -411,6 +415,25 @@ BOOST_AUTO_TEST_CASE(print_shows_no_secret_and_can_be_read_again) {
     bx::ConfigPtr again = load(printed);
     BOOST_TEST(again->hooks.at(0).args.at(0) == "a b");
     BOOST_TEST(again->limits.body == config->limits.body);
+}
+
+BOOST_AUTO_TEST_CASE(print_shows_a_token_nowhere) {
+    const std::string token = "51856fefc120afa4b628cc82d3935cce";
+    bx::ConfigPtr config = load("portal { token " + token + " token " + token + "9 }\n" +
+                                "hook a { event X run /x arg --t=" + token + " env { A " + token +
+                                " } dir /" + token + "\n" + " when { auth.application_token " +
+                                token + " } unless { data.X.Client_Secret other-secret } }\n");
+    std::string printed = bx::print_config(*config);
+    BOOST_TEST(printed.find(token) == std::string::npos, printed);
+    BOOST_TEST(printed.find("other-secret") == std::string::npos, printed);
+    BOOST_TEST(printed.find("***9") == std::string::npos, printed);
+    BOOST_TEST(printed.find("--t=***") != std::string::npos, printed);
+}
+
+BOOST_AUTO_TEST_CASE(what_others_expand_or_match_is_told) {
+    BOOST_TEST(names("hook a { event X run ~/bin/x }", "hook a: run: '~/bin/x': '~' is not expanded"));
+    BOOST_TEST(names("hook a { event ^ONCRM(DEAL|LEAD) run /x }",
+                     "a glob (* ? [..]) is wanted here, not a regular expression"));
 }
 
 BOOST_AUTO_TEST_CASE(a_store_url_loses_its_password) {
