@@ -244,6 +244,40 @@ def test_page_and_hook_do_the_same(move, code, which):
     assert move.written() == by_page
 
 
+LOOKS = """<?php
+$looked = [
+    'request' => $_REQUEST, 'post' => $_POST, 'input' => file_get_contents('php://input'),
+    'method' => $_SERVER['REQUEST_METHOD'], 'type' => $_SERVER['CONTENT_TYPE'], 'root' => $_SERVER['DOCUMENT_ROOT'],
+    'script' => $_SERVER['SCRIPT_FILENAME'], 'cwd' => getcwd(), 'dir' => __DIR__, 'get' => $_GET,
+];
+parse_str($looked['input'], $looked['parsed']);
+fwrite($memory = fopen('php://memory', 'w+'), 'kept');
+rewind($memory);
+$looked['memory'] = stream_get_contents($memory);
+header('X-From: page');
+http_response_code(200);
+file_put_contents('looked.json', json_encode($looked));
+echo $_SERVER['BX_ID'] ?? '';
+"""
+
+
+def test_the_page_finds_what_it_looks_at(move):
+    """Run by the hook it sees what it saw on the web; only the body's bytes and $_SERVER's rest are other ones."""
+    write(move.dir / "handler.php", LOOKS, 0o644, move.site.user)
+    body, looked = bitrix.body("ONCRMDEALUPDATE", "7"), move.dir / "looked.json"
+    php_page(move.site, move.dir / "handler.php", body)
+    on_the_web = json.loads(looked.read_text())
+    looked.unlink()
+    delivery = move.by_hook("ONCRMDEALUPDATE", move.wrapper, body)
+    assert (delivery["state"], delivery["attempts"][0]["stdout"]) == ("done", "7"), delivery
+    in_the_hook = json.loads(looked.read_text())
+    assert in_the_hook["request"] == in_the_hook["post"] == in_the_hook["parsed"] == bitrix.event("ONCRMDEALUPDATE", "7")
+    assert in_the_hook["memory"] == "kept"
+    on_the_web["input"] = in_the_hook["input"]  # a POST of php-cgi has it, as other bytes of the same form
+    on_the_web["root"] = in_the_hook["root"]
+    assert in_the_hook == on_the_web
+
+
 def test_both_refuse_a_wrong_token(move):
     body = bitrix.body("ONCRMDEALADD", "7", token=bitrix.WRONG_TOKEN)
     assert move.by_page(body)[0] == 403
