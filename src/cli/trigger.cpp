@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/fd.h"
 #include "base/json.h"
@@ -85,12 +86,22 @@ FormFields sample_form(const std::string& code, const Portal& portal, Millis now
     return FormFields(decode_json(text, FormLimits{}));
 }
 
+// Nothing is refused: it may be meant.
+void remark_on_path(std::string_view path) {
+    constexpr std::array<std::string_view, 5> tops{"event", "event_handler_id", "data", "ts",
+                                                   "auth"};
+    if (std::ranges::find(tops, path.substr(0, path.find('.'))) != tops.end()) return;
+    remark("--set: no event of Bitrix24 has '" + printable(path) +
+           "' at its top; a field of the entity is written data.FIELDS.ID");
+}
+
 void apply_changes(const Arguments& args, FormFields& form) {
     for (const std::string& change : args.values("--set")) {
         std::size_t equals = change.find('=');
         if (equals == std::string::npos || equals == 0) {
             throw UsageError("--set: '" + printable(change) + "' must be PATH=VALUE");
         }
+        remark_on_path(std::string_view(change).substr(0, equals));
         form.set(change.substr(0, equals), change.substr(equals + 1));
     }
     for (const std::string& path : args.values("--unset")) {
@@ -175,6 +186,15 @@ std::string launch_text(const Hook& hook, const StoredEvent& event) {
     return text;
 }
 
+// True when some hook looks at who caused the event, as a guard against loops does.
+bool looks_at_user(const HookSet& hooks) {
+    auto names_user = [](const Condition& condition) { return condition.path == "auth.user_id"; };
+    return std::ranges::any_of(hooks.hooks(), [&](const Hook& hook) {
+        return std::ranges::any_of(hook.when, names_user) ||
+               std::ranges::any_of(hook.unless, names_user);
+    });
+}
+
 std::string dry_run_text(const Arrival& arrival, const Config& config) {
     const EventFacts& facts = arrival.event.facts;
     std::string text = FormFields(arrival.tree).encode(true) + "\n\n";
@@ -189,6 +209,10 @@ std::string dry_run_text(const Arrival& arrival, const Config& config) {
         text += "  " + refusal.hook + " does not: " + printable(refusal.reason, 1000) + "\n";
     }
     if (match.taken.empty()) text += "  no hook takes it: it would be skipped\n";
+    if (looks_at_user(hooks) && arrival.tree.at("auth.user_id")) {
+        text += "  note: an outgoing webhook sends no auth.user_id, only an application does; "
+                "--unset auth.user_id shows what it would be then\n";
+    }
     for (const Hook* hook : match.taken) text += "\n" + launch_text(*hook, arrival.event);
     return text;
 }
@@ -273,6 +297,12 @@ with the portal's token, and is an ordinary event.
 --dry-run stores and sends nothing: it shows the body (secrets as ***), which hooks
 take it and why, and what they would be started with.  'bxhook events' lists the
 known events; an unknown one gets data[FIELDS][ID]=1.
+
+The sample is that of an application.  An outgoing webhook sends no auth.user_id,
+access_token, expires, expires_in, scope and status: a hook that skips events by
+'unless { auth.user_id 17 }' takes all of a webhook's.  As from a webhook:
+
+  bxhook trigger ONCRMDEALUPDATE --unset auth.user_id --dry-run
 )";
     command.options = {
         {"--set", "PATH=VALUE", "change a field of the sample: data.FIELDS.ID=7 (repeatable)"},

@@ -12,6 +12,7 @@ from pages import Terminal, blocks
 from pairs import Pair
 from scratch import ROOT, wait_for, write
 from servers import Nginx
+from test_examples import Remote
 from test_faults import fill, large_body, small_disk  # noqa: F401 (a fixture)
 
 PAGE = "docs/troubleshooting.md"
@@ -111,6 +112,23 @@ def test_a_body_too_large(trouble):
     trouble.see("413")
 
 
+def test_malformed_bodies(trouble):
+    trouble.start()
+    parts = b'--XX\nContent-Disposition: form-data; name="event"\n\nONAPPTEST\n--XX--\n'
+    for body, more in [(b'{"event":"ONAPPTEST"}', {}), (b"", {}), (b"event=ONAPPTEST", {"CONTENT_LENGTH": "7"}),
+                       (parts, {"content_type": "multipart/form-data; boundary=XX"})]:
+        assert client.fastcgi(trouble.site.socket, body, **more).status == 400
+    trouble.see("400")
+
+
+def test_other_types_and_methods(trouble):
+    trouble.start()
+    for status, more in [(415, {"content_type": "text/plain"}), (415, {"HTTP_CONTENT_ENCODING": "gzip"}),
+                         (405, {"method": None, "REMOTE_ADDR": None})]:
+        assert client.fastcgi(trouble.site.socket, b"x", **more).status == status
+    trouble.see("415 and 405")
+
+
 def test_a_hook_that_is_not_executable(trouble):
     site = trouble.site
     site.hook("ONCRMLEADADD.sh", "exit 0", 0o644)
@@ -173,6 +191,27 @@ def test_a_hook_that_wakes_itself(trouble):
     trouble.post()
     site.run("work", "--once")
     assert site.show(4)["state"] == "skipped"
+
+
+def test_a_hook_of_a_webhook_that_wakes_itself(trouble):
+    site, remote = trouble.site, Remote()
+    [script] = blocks(PAGE, "sh", "The hook wakes itself")
+    site.hook("ONCRMDEALUPDATE.sh", script)
+    trouble.start(more=f"hook ONCRMDEALUPDATE {{ unless {{ auth.user_id 17 }} env {{ REST {remote.url}rest/1/SECRET/ }} }}\n")
+    deal = {"ID": "6675", "TITLE": "Two chairs", "COMMENTS": ""}
+    remote.answers[:] = [(200, {"result": deal}), (200, {"result": True}),
+                         (200, {"result": deal | {"COMMENTS": deal["TITLE"]}})]
+    outputs = []
+    for _ in range(2):  # a person's change, and the hook's own
+        trouble.post(oauth=False)
+        site.run("work", "--once")
+        delivery = site.show(len(outputs) + 1)["deliveries"][0]
+        assert delivery["state"] == "done", delivery
+        outputs.append(delivery["attempts"][0]["stdout"])
+    assert outputs == ["changed\n", "nothing to change\n"]
+    assert [path.rpartition("/")[2] for path, _, _ in remote.requests] == ["crm.deal.get", "crm.deal.update", "crm.deal.get"]
+    assert remote.requests[1][2] == {"id": "6675", "fields[COMMENTS]": "Two chairs"}
+    remote.close()
 
 
 def test_the_same_event_twice(trouble):
