@@ -19,6 +19,7 @@ def manual(site):
     site.hook("any", "exit 0\n")
     site.configure(worker="start manual")
     site.serve()
+    assert site.status()["ok"]  # the store is there
     return site
 
 
