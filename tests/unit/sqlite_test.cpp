@@ -181,14 +181,11 @@ BOOST_AUTO_TEST_CASE(a_damaged_file_is_an_error_and_no_crash) {
     std::filesystem::copy_file(s.place(), copy);
     bx::open_store(copy, {});  // the log goes into the file
     std::string bytes = bytes_of(copy);
-    // Behind the schema and the roots of the tables: what was added.
-    constexpr std::size_t intact = 40 * 4096;
-    BOOST_REQUIRE(bytes.size() > 2 * intact);
-    for (std::size_t at = intact; at < bytes.size(); at += 97) bytes[at] = '\x5A';
+    for (std::size_t at = 4096; at < bytes.size(); at += 97) bytes[at] = '\x5A';
     write_file(copy, bytes);
-    const auto store = bx::open_store(copy, {});
-    BOOST_CHECK_THROW(store->list({}), bx::StoreError);
-    BOOST_CHECK_THROW(store->add(std::vector{Scene::event("1")}, 1'000'000), bx::StoreError);
+    BOOST_CHECK_THROW(bx::open_store(copy, {})->list({}), bx::StoreError);
+    BOOST_CHECK_THROW(bx::open_store(copy, {})->add(std::vector{Scene::event("1")}, 1'000'000),
+                      bx::StoreError);
     write_file(copy, bytes_of(copy).substr(0, 5000));
     BOOST_CHECK_THROW(bx::open_store(copy, {})->list({}), bx::StoreError);
 }
