@@ -193,7 +193,15 @@ std::string read_trusted_file(const std::string& path, std::size_t max,
     // Of a file of root's somebody else can lead us to it, or named it.
     const bool owners = !named && target->info.st_uid != 0;
     const Writer& reader = owners ? writers.back() : writers.front();
-    return read_all(open_as(user_to_act_as(*reader.uid), path).get(), name, max);
+    try {
+        return read_all(open_as(user_to_act_as(*reader.uid), path).get(), name, max);
+    } catch (const UnsafeFile&) {
+        // Its owner cannot get there, and who leads to it is another: no group mends that.
+        const bool astray = owners && reader.uid != writers.front().uid &&
+                            (target->info.st_mode & S_IRUSR) != 0;
+        if (astray) throw of_another(reader, *writers.front().uid);
+        throw;
+    }
 }
 
 void trust_directory(const std::string& dir, std::vector<Writer>& writers) {
