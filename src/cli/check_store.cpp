@@ -140,7 +140,7 @@ void check_store(const Config& config, Findings& findings) {
         }
     }
     try {
-        std::unique_ptr<Store> store = store_of(config, false);
+        std::unique_ptr<Store> store = store_of(config, Missing::leave);
         store->probe();
         const Millis now = wall_now();
         const StoreStatus status = store->status(now);

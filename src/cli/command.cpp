@@ -10,7 +10,6 @@
 #include "base/text.h"
 #include "cli/screen.h"
 #include "config/hook_name.h"
-#include "store/owner.h"
 
 namespace bx {
 
@@ -222,10 +221,9 @@ ConfigPtr config_of(const Arguments& args, ConfigPart part) {
     }
 }
 
-std::unique_ptr<Store> store_of(const Config& config, bool create) {
-    become_store_owner(config, create ? Missing::make : Missing::leave);
+std::unique_ptr<Store> store_of(const Config& config, Missing missing) {
+    become_store_owner(config, missing);
     StoreOptions options;
-    options.create = create;
     options.wait = patience;
     return open_store(config.store, options);
 }

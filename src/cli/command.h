@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "store/owner.h"
 #include "store/store.h"
 
 namespace bx {
@@ -71,9 +72,9 @@ std::string help_text(const Command& command);
 // The config that ARGS or the environment point to.  Throws Error: the first problem, its file, and
 // how many more there are.
 ConfigPtr config_of(const Arguments& args, ConfigPart part);
-// Becomes the store's owner and opens CONFIG's store, making it and its directory unless CREATE is
-// false (a fresh installation has none before its first event).  Throws Error.
-std::unique_ptr<Store> store_of(const Config& config, bool create = true);
+// Becomes the store's owner and opens CONFIG's store, making it (a fresh installation has none
+// before its first event), and what becomes of its directory is MISSING.  Throws Error.
+std::unique_ptr<Store> store_of(const Config& config, Missing missing = Missing::make);
 
 // "1042", "1042/crm-sync"; also "1042/-", as `list` names an event without delivery.  Throws
 // UsageError.

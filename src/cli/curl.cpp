@@ -115,6 +115,22 @@ std::string read_answer(const Fd& fd, std::size_t max) {
     }
 }
 
+// What curl looks at.  The rest may be root's, and its user could read it in /proc.
+std::vector<char*> curl_environment() {
+    constexpr std::array<std::string_view, 4> names{"PATH", "HOME", "LANG", "TZ"};
+    std::vector<char*> variables;
+    for (char** variable = environ; *variable != nullptr; ++variable) {
+        std::string_view name(*variable);
+        name = name.substr(0, name.find('='));
+        bool wanted = std::ranges::find(names, name) != names.end() || name.ends_with("_proxy") ||
+                      name.ends_with("_PROXY") || name.starts_with("SSL_CERT_") ||
+                      name.starts_with("CURL_");
+        if (wanted) variables.push_back(*variable);
+    }
+    variables.push_back(nullptr);
+    return variables;
+}
+
 pid_t start_curl(const Pipe& input, const Pipe& output, const Pipe& errors, const Pipe& config) {
     // -q first: a ~/.curlrc must not change what comes back.
     std::array<std::string, 12> words{"curl",        "-q",        "-sS",
@@ -131,7 +147,8 @@ pid_t start_curl(const Pipe& input, const Pipe& output, const Pipe& errors, cons
     actions.close_from(4);
     OwnSession session;
     pid_t pid = -1;
-    int error = ::posix_spawnp(&pid, "curl", actions.get(), session.get(), argv.data(), environ);
+    int error = ::posix_spawnp(&pid, "curl", actions.get(), session.get(), argv.data(),
+                               curl_environment().data());
     if (error == ENOENT) throw Error("cannot run 'curl': install it (apt-get install curl)");
     if (error != 0) throw system_error("cannot run 'curl'", error);
     return pid;

@@ -228,7 +228,7 @@ int send(const std::string& url, const Message& message) {
 }
 
 int put_into_store(const Arrival& arrival, const Config& config) {
-    std::unique_ptr<Store> store = store_of(config, true);
+    std::unique_ptr<Store> store = store_of(config);
     const StoredEvent& event = arrival.event;
     NewEvent added{event.facts, event.test, event.received_at, event.body, event.secrets};
     std::optional<EventNumber> number = store->add({&added, 1}, config.limits.queue).front();

@@ -353,20 +353,21 @@ def typed_on_a_terminal(arguments, env):
 
 
 @needs_root
-def test_curl_has_no_terminal_of_root(site):
+def test_curl_has_nothing_of_root(site):
     (site.home / "state").mkdir(0o700)
     os.chown(site.home / "state", USER.pw_uid, USER.pw_gid)
     note = write(site.run_dir / "note", "", 0o666)
     stand_ins = directory(site.path / "stand-ins")
-    write(stand_ins / "curl", f"#!/bin/sh\n(id -u; ls /proc/self/fd | wc -w; : </dev/tty) >>{note} 2>&1\nexit 7\n", 0o755)
+    write(stand_ins / "curl", f"#!/bin/sh\n(id -u; ls -l /proc/$$/fd; true </dev/tty; env) >>{note} 2>&1\nexit 7\n", 0o755)
     held = os.open("/etc/shadow", os.O_RDONLY)
     os.set_inheritable(held, True)
     typed_on_a_terminal([site.binary, "check", "--url", "http://127.0.0.1:1/", "--config", site.config],
-                        {"PATH": f"{stand_ins}:/usr/bin:/bin"})
+                        {"PATH": f"{stand_ins}:/usr/bin:/bin", "API_KEY": "of-root", "https_proxy": "http://proxy"})
     os.close(held)
     told = note.read_text()
     assert told.startswith(f"{USER.pw_uid}\n"), told
     assert "/dev/tty" in told, "it could be opened"
+    assert "/etc/shadow" not in told and "of-root" not in told and "https_proxy=http://proxy" in told
 
 
 @needs_root
