@@ -50,6 +50,7 @@ void write_delivery(JsonWriter& json, const StoredEvent& event,
     write_facts(json, event);
     json.field("state", delivery ? name_of(record.state) : name_of(event.state));
     write_text(json, "reason", delivery ? record.reason : event.reason);
+    json.key("retryable").value(delivery ? std::nullopt : std::optional(event.retryable));
     json.key("attempt").value(delivery ? std::optional(record.attempt) : std::nullopt);
     json.key("max_attempts").value(delivery ? std::optional(record.max_attempts) : std::nullopt);
     write_time(json, "due_at", record.due_at);

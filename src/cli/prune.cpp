@@ -35,7 +35,7 @@ int run(const Arguments& args) {
     while (std::size_t deleted = store->prune(order)) {
         total += deleted;
         progress.at(total);
-        std::this_thread::sleep_for(std::chrono::milliseconds(prune_pause));
+        std::this_thread::sleep_for(std::chrono::milliseconds(step_pause));
     }
     progress.clear();
     print("deleted " + std::to_string(total) + (total == 1 ? " event\n" : " events\n"));
@@ -49,10 +49,10 @@ Command prune_command() {
     command.name = "prune";
     command.summary = "delete finished events";
     command.help = R"(
-Deletes events whose deliveries have all ended, and skipped ones; those with a dead
-delivery only with --dead.  Without --older-than the configuration's 'retention'
-says how old.  The worker does this by itself: the command is for when space is
-needed now.
+Deletes events whose deliveries have all ended, and skipped ones; only with --dead
+those with a dead delivery, and skipped ones that 'retry' could match again.
+Without --older-than the configuration's 'retention' says how old.  The worker does
+this by itself: the command is for when space is needed now.
 
 A clock that is wrong makes everything old.  So nothing is deleted, by the worker
 neither, until the clock has gone right for an hour since the machine's boot or

@@ -19,17 +19,28 @@ struct DeliveryStory {
 
 // One event with all that became of it.
 struct Story {
-    StoredEvent event;
+    StoredEvent event;  // `damage` also where the body does not decode
     Tree body;
     std::vector<DeliveryStory> deliveries;
 };
 
+void read_body(Story& story, bool with_secrets) {
+    StoredEvent& event = story.event;
+    Secrets secrets = with_secrets ? Secrets::keep : Secrets::hide;
+    if (event.secrets_erased || (with_secrets && !event.damage.empty())) secrets = Secrets::omit;
+    try {
+        if (event.body.empty()) return;  // missing
+        story.body = decode_payload(event.body, event.secrets, secrets);
+    } catch (const Error& error) {
+        event.damage = error.what();
+    }
+}
+
 Story read_story(Store& store, const DeliveryName& name, bool with_secrets) {
     std::optional<StoredEvent> event = store.event(name.event);
     if (!event) throw Error("there is no event " + std::to_string(name.event));
-    Secrets secrets = with_secrets ? Secrets::keep : Secrets::hide;
-    if (event->secrets_erased) secrets = Secrets::omit;
-    Story story{*event, decode_payload(event->body, event->secrets, secrets), {}};
+    Story story{*event, Tree(), {}};
+    read_body(story, with_secrets);
     for (const DeliveryRecord& record : store.deliveries(name.event)) {
         if (!name.hook.empty() && record.hook != name.hook) continue;
         story.deliveries.push_back({record, store.attempts(name.event, record.hook)});
@@ -69,6 +80,7 @@ std::string as_json(const Story& story) {
     text_field("code", event.facts.code);
     json.field("state", name_of(event.state));
     text_field("reason", event.reason);
+    json.field("retryable", event.retryable);
     text_field("portal", event.facts.domain);
     text_field("member_id", event.facts.member_id);
     text_field("user_id", event.facts.user_id);
@@ -78,9 +90,13 @@ std::string as_json(const Story& story) {
     text_field("id", event.facts.id);
     json.field("test", event.test);
     write_time(json, "received_at", event.received_at);
-    std::string body;
-    append_tree_json(body, story.body);
+    std::string body = "null";
+    if (story.body.root().first()) {
+        body.clear();
+        append_tree_json(body, story.body);
+    }
     json.key("body").raw(body);
+    text_field("damage", event.damage);
     json.field("secrets", event.secrets_erased ? "erased" : "kept");
     json.key("refused").begin_array();
     for (const Refusal& refusal : event.refused) {
@@ -88,6 +104,7 @@ std::string as_json(const Story& story) {
         json.field("reason", refusal.reason).end_object();
     }
     json.end_array();
+    json.field("refused_more", event.refused_more);
     write_deliveries(json, story);
     json.end_object();
     return json_line(text);
@@ -147,6 +164,9 @@ private:
     // Every scalar with its dotted path, as `when` and `unless` take it.
     void body(const Story& story) {
         title(story.event.secrets_erased ? "what came (its secrets were erased)" : "what came");
+        if (!story.event.damage.empty()) {
+            line("  it cannot be read: " + printable(story.event.damage));
+        }
         constexpr std::size_t most_path = 40;
         std::vector<std::pair<std::string, std::string>> lines = scalars_of(story.body);
         std::size_t width = 0;
@@ -199,6 +219,12 @@ private:
         }
         for (const Refusal& refusal : event.refused) {
             line("  " + printable(refusal.hook) + " did not: " + printable(refusal.reason));
+        }
+        if (event.refused_more > 0) {
+            line("  " + std::to_string(event.refused_more) + " more did not");
+        }
+        if (event.retryable) {
+            line("  'bxhook retry " + std::to_string(event.number) + "' matches it again");
         }
     }
 

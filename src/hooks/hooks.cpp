@@ -269,9 +269,12 @@ HookSet::Match HookSet::match(const EventFacts& facts, const Tree& body) const {
     std::vector<Refusal> refused_by_all;
     for (const Hook& hook : hooks_) {
         std::string reason = event_refusal(hook, facts.code);
-        if (reason.empty()) reason = hook.problem;
-        bool of_interest = reason.empty();
-        if (of_interest) reason = rule_refusal(hook, facts, body);
+        bool of_interest = reason.empty() && hook.problem.empty();
+        if (reason.empty()) reason = rule_refusal(hook, facts, body);
+        if (reason.empty() && !hook.problem.empty()) {
+            reason = hook.problem;
+            result.broken = true;
+        }
         if (reason.empty()) {
             result.taken.push_back(&hook);
             continue;

@@ -64,6 +64,7 @@ public:
         // With at least one taken: the hooks whose when/unless said no, and disabled ones.  With
         // none: every hook, also those for other events.
         std::vector<Refusal> refused;
+        bool broken = false;  // one of these would have taken it, and cannot run
     };
     Match match(const EventFacts& facts, const Tree& body) const;
 

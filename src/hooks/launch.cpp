@@ -206,6 +206,18 @@ std::string_view argument_value(const Tree& body, std::string_view path,
     return {};
 }
 
+// None: REFUSAL says why the event cannot be read.
+std::optional<Tree> body_of(const StoredEvent& event, std::string& refusal) {
+    try {
+        if (!event.damage.empty()) throw Error(event.damage);
+        return decode_payload(event.body, event.secrets,
+                              event.secrets_erased ? Secrets::omit : Secrets::keep);
+    } catch (const Error& error) {
+        refusal = std::string("the event cannot be read: ") + error.what();
+        return std::nullopt;
+    }
+}
+
 }  // namespace
 
 std::string expand_argument(const std::string& text, const Tree& body, std::string& refusal) {
@@ -243,10 +255,10 @@ std::string own_home() {
 }
 
 Launch prepare_launch(const Claim& claim, const Hook& hook, const std::string& home) {
-    const StoredEvent& event = claim.event;
-    Tree body = decode_payload(event.body, event.secrets,
-                               event.secrets_erased ? Secrets::omit : Secrets::keep);
     Launch launch;
+    const std::optional<Tree> decoded = body_of(claim.event, launch.refusal);
+    if (!decoded) return launch;
+    const Tree& body = *decoded;
     launch.program = hook.program;
     launch.argv.push_back(hook.program);
     for (const std::string& arg : hook.args) {

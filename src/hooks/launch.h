@@ -24,8 +24,7 @@ struct Launch {
     std::string refusal;            // not empty: the delivery is dead for this reason, run nothing
 };
 
-// CLAIM's run of HOOK, with the variable HOME; TZ is the worker's own.  Throws Error when the
-// stored body is damaged.
+// CLAIM's run of HOOK, with the variable HOME; TZ is the worker's own.
 Launch prepare_launch(const Claim& claim, const Hook& hook, const std::string& home);
 
 // This process's user's, "/" for one without: what HOME is to be.

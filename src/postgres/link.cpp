@@ -385,7 +385,10 @@ void Link::fail(const pg_result* result) {
         throw StoreAway(text);
     }
     if (starts_with_any(code, {"40"})) throw Conflict(text);
-    if (starts_with_any(code, {"55P03", "57014"})) throw StoreBusy(text);
+    if (code == "57014") throw StoreSlow(text);  // statement_timeout
+    if (code == "55P03") throw StoreBusy(text);
+    // A value that does not fit, a constraint, a limit of the server.
+    if (starts_with_any(code, {"22", "23", "54"})) throw StoreDataError(text);
     throw StoreError(text + advice(code));
 }
 

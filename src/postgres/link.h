@@ -5,8 +5,9 @@
 // host's name is looked up by the system's resolver, in its own time.
 //
 // Every failure throws: StoreAway when the server does not answer or takes no writes, StoreBusy
-// when somebody else held a lock for too long, Conflict when the server undid the transaction in
-// favour of another, StoreError otherwise.  The texts never hold a password.
+// when somebody else held a lock for too long, StoreSlow when the server ended a statement that took
+// too long, Conflict when it undid the transaction in favour of another, StoreDataError for what does
+// not fit into a table, StoreError otherwise.  The texts never hold a password.
 #pragma once
 
 #include <concepts>

@@ -130,7 +130,25 @@ private:
             params, until);
         std::vector<std::int64_t> added;
         for (int row = 0; row < taken.rows(); ++row) added.push_back(taken.number(row, 0));
+        take_marks(events, added, until);
         return added;
+    }
+
+    // What version 1.0 had no place for.
+    void take_marks(std::span<const MovedEvent> events, const std::vector<std::int64_t>& added,
+                    Millis until) {
+        std::vector<std::int64_t> numbers, dead, more;
+        for (const MovedEvent& moved : events) {
+            if (!moved.event.retryable && moved.event.refused_more == 0) continue;
+            numbers.push_back(moved.event.number);
+            dead.push_back(moved.event.retryable);
+            more.push_back(moved.event.refused_more);
+        }
+        if (numbers.empty()) return;
+        link_.run("UPDATE bxhook.event SET dead = d, refused_more = m "
+                  "FROM unnest($2, $3, $4) AS u (e, d, m) WHERE n = e AND e = ANY ($1)",
+                  {Param::numbers(added), Param::numbers(numbers), Param::numbers(dead),
+                   Param::numbers(more)}, until);
     }
 
     void take_deliveries(std::span<const MovedEvent> events, const std::vector<std::int64_t>& added,

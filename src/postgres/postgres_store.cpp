@@ -94,11 +94,13 @@ Link& PostgresStore::link(Millis until) {
 // to be worth it: its plan is kept while the table grows.  A server that finds its client gone must
 // let go of what that held.
 void PostgresStore::set_up(Link& link, Millis until) {
-    const std::string limit = std::to_string(limit_);
+    // Before we give up ourselves, so that it says which of the two it was.
+    const std::string statement_limit = std::to_string(limit_ * 9 / 10);
+    const std::string lock_limit = std::to_string(limit_ * 8 / 10);
     const Millis before = wall_now();
     const Result answer = link.script(
         "SET default_transaction_isolation = 'read committed'; SET search_path = ''; "
-        "SET statement_timeout = " + limit + "; SET lock_timeout = " + limit + "; "
+        "SET statement_timeout = " + statement_limit + "; SET lock_timeout = " + lock_limit + "; "
         "SET idle_in_transaction_session_timeout = '10s'; SET enable_seqscan = off; SET jit = off; "
         "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_bitmapscan = off; "
         "SET enable_sort = off; "
@@ -224,19 +226,28 @@ StoredEvent PostgresStore::read_event(const Result& answer, int row, int first) 
                    answer.text(row, first + 8),  answer.text(row, first + 9),
                    answer.text(row, first + 10), answer.text(row, first + 11),
                    answer.text(row, first + 12), answer.text(row, first + 13)};
+    event.retryable = event.state == EventState::skipped && answer.number(row, first + 14) > 0;
     return event;
+}
+
+// Body and secrets, from FIRST on.
+void PostgresStore::read_payload(StoredEvent& event, const Result& answer, int row, int first) {
+    if (answer.is_null(row, first)) event.damage = "its body is missing";
+    event.body = answer.text(row, first);
+    event.secrets = answer.text(row, first + 1);
 }
 
 std::optional<StoredEvent> PostgresStore::event(EventNumber number) {
     static const std::string statement =
         "SELECT " + std::string(event_columns) +
-        ", b.data, s.data FROM bxhook.event AS e JOIN bxhook.body AS b ON b.event = e.n "
+        ", b.data, s.data, e.refused_more FROM bxhook.event AS e "
+        "LEFT JOIN bxhook.body AS b ON b.event = e.n "
         "LEFT JOIN bxhook.secret AS s ON s.event = e.n WHERE e.n = $1";
     const Result answer = call(statement, {Param::number(number)});
     if (answer.rows() == 0) return std::nullopt;
     StoredEvent event = read_event(answer, 0, 0);
-    event.body = answer.text(0, event_width);
-    event.secrets = answer.text(0, event_width + 1);
+    read_payload(event, answer, 0, event_width);
+    event.refused_more = answer.number(0, event_width + 2);
     const Result refused = call(
         "SELECT hook, reason FROM bxhook.refusal WHERE event = $1 ORDER BY hook",
         {Param::number(number)});
@@ -253,7 +264,7 @@ EventNumber PostgresStore::seen_up_to() {
 std::vector<StoredEvent> PostgresStore::undispatched(std::size_t at_most) {
     static const std::string statement =
         "SELECT " + std::string(event_columns) +
-        ", b.data, s.data FROM bxhook.event AS e JOIN bxhook.body AS b ON b.event = e.n "
+        ", b.data, s.data FROM bxhook.event AS e LEFT JOIN bxhook.body AS b ON b.event = e.n "
         "LEFT JOIN bxhook.secret AS s ON s.event = e.n "
         "WHERE e.state = 0 AND e.state <> 1 AND e.n <= $2 ORDER BY e.n LIMIT $1";
     const EventNumber last = seen_up_to();
@@ -262,8 +273,7 @@ std::vector<StoredEvent> PostgresStore::undispatched(std::size_t at_most) {
     std::vector<StoredEvent> events;
     for (int row = 0; row < answer.rows(); ++row) {
         events.push_back(read_event(answer, row, 0));
-        events.back().body = answer.text(row, event_width);
-        events.back().secrets = answer.text(row, event_width + 1);
+        read_payload(events.back(), answer, row, event_width);
     }
     return events;
 }

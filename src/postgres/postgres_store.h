@@ -24,8 +24,8 @@ namespace bx {
 // Of an event `e`; what read_event reads.
 constexpr std::string_view event_columns =
     "e.n, e.state, e.received_at, e.test, e.reason, e.erased, e.code, e.kind, e.id, e.domain, "
-    "e.member_id, e.user_id, e.handler_id, e.ts";
-constexpr int event_width = 14;
+    "e.member_id, e.user_id, e.handler_id, e.ts, e.dead";
+constexpr int event_width = 15;
 
 class PostgresStore final : public Store {
 public:
@@ -38,6 +38,7 @@ public:
 
     std::vector<StoredEvent> undispatched(std::size_t at_most) override;
     void dispatch(std::span<const Dispatch> verdicts, Millis now) override;
+    bool merge_ahead(std::span<const Dispatch> verdicts, Millis now) override;
     std::vector<Claim> claim(std::size_t slots,
                              const std::function<std::size_t(const std::string& hook)>& room,
                              Millis now) override;
@@ -50,7 +51,7 @@ public:
                      const Output& err) override;
     std::vector<Orphan> orphans(std::span<const DeliveryName> mine = {}) override;
     std::optional<Millis> next_due(Millis now) override;
-    void cap_due(Millis latest) override;
+    bool cap_due(Millis latest) override;
     std::int64_t unfinished() override;
     std::vector<DeliveryName> kill_wishes() override;
     void register_worker(const WorkerRecord& worker) override;
@@ -96,6 +97,7 @@ private:
     Params finish_values(std::span<const Finish> runs) const;
     EventNumber seen_up_to();  // of events: the next statement finds no smaller ones later
     StoredEvent read_event(const Result& answer, int row, int first) const;
+    static void read_payload(StoredEvent& event, const Result& answer, int row, int first);
     std::vector<DeliveryRecord> named(const DeliveryName& name);
     struct Row;
     Row read_delivery(const Result& answer, int row) const;

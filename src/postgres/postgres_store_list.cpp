@@ -207,10 +207,12 @@ void PostgresStore::read_tallies(StoreStatus& status) {
             if (what == "unfinished") status.unfinished = n;
             continue;
         }
+        const std::optional<DeliveryState> state = delivery_state(what);
+        if (!state) continue;
         if (status.hooks.empty() || status.hooks.back().hook != hook) {
             status.hooks.push_back({.hook = hook});
         }
-        switch (delivery_state(what).value()) {
+        switch (*state) {
             case DeliveryState::waiting:
                 status.waiting += n;
                 status.hooks.back().waiting = n;

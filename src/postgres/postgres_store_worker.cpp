@@ -14,12 +14,16 @@ constexpr Millis lease_time = 30 * second;
 // What is known of a boot is deleted so long after: it has ended, or its hour begins anew.
 constexpr Millis clock_kept = 30 * day;
 
+constexpr int call_rounds = 10;  // of a thousand deliveries that are due, in one claim
+constexpr std::int64_t cap_step = 1000;
+
 using MaybeNumbers = std::vector<std::optional<std::int64_t>>;
 using MaybeBytes = std::vector<std::optional<std::string>>;
 
 // The columns of many deliveries, or of many ends of runs, filled row by row.
 struct DispatchColumns {
-    std::vector<std::int64_t> number, refused_event, event, ordered, coalesce, max, due;
+    std::vector<std::int64_t> number, retryable, more, refused_event, event, ordered, coalesce, max,
+        due;
     MaybeBytes skip, refused_reason;
     std::vector<std::string> refused_hook, hook;
 };
@@ -50,6 +54,8 @@ void PostgresStore::dispatch(std::span<const Dispatch> verdicts, Millis now) {
         all.number.push_back(verdict.event);
         const bool skipped = verdict.deliveries.empty();
         all.skip.push_back(skipped ? std::optional(verdict.skip_reason) : std::nullopt);
+        all.retryable.push_back(verdict.retryable);
+        all.more.push_back(verdict.refused_more);
         for (const Refusal& refusal : verdict.refused) {
             all.refused_event.push_back(verdict.event);
             all.refused_hook.push_back(refusal.hook);
@@ -64,12 +70,30 @@ void PostgresStore::dispatch(std::span<const Dispatch> verdicts, Millis now) {
             all.due.push_back(theirs(delivery.due_at));
         }
     }
-    call("SELECT bxhook.dispatch($1::integer, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+    call("SELECT bxhook.dispatch($1::integer, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
+         "$14, $15)",
          {Param::number(shard_), at(now), Param::numbers(all.number), Param::bytes(all.skip),
+          Param::numbers(all.retryable), Param::numbers(all.more),
           Param::numbers(all.refused_event), Param::texts(all.refused_hook),
           Param::bytes(all.refused_reason), Param::numbers(all.event), Param::texts(all.hook),
           Param::numbers(all.ordered), Param::numbers(all.coalesce), Param::numbers(all.max),
           Param::numbers(all.due)});
+}
+
+bool PostgresStore::merge_ahead(std::span<const Dispatch> verdicts, Millis now) {
+    std::vector<std::int64_t> events;
+    std::vector<std::string> hooks;
+    for (const Dispatch& verdict : verdicts) {
+        for (const NewDelivery& delivery : verdict.deliveries) {
+            if (!delivery.coalesce || !delivery.ordered) continue;
+            events.push_back(verdict.event);
+            hooks.push_back(delivery.hook);
+        }
+    }
+    if (events.empty()) return false;
+    return call("SELECT bxhook.merge_ahead($1::integer, $2, $3, $4)",
+                {Param::number(shard_), at(now), Param::numbers(events), Param::texts(hooks)})
+               .number(0, 0) != 0;
 }
 
 // -- Claim
@@ -83,7 +107,7 @@ std::vector<Claim> PostgresStore::finish_and_claim(std::span<const Finish> runs,
                                                    const Room& room, Millis now) {
     std::vector<Claim> claims;
     if (slots == 0) finish(runs);
-    while (claims.size() < slots) {
+    for (int round = 0; round < call_rounds && claims.size() < slots; ++round) {
         const Result ready = call("SELECT bxhook.ready_hooks($1)", {at(now)});
         std::set<std::string> hooks;
         for (int row = 0; row < ready.rows(); ++row) hooks.insert(ready.text(row, 0));
@@ -124,7 +148,7 @@ std::vector<Claim> PostgresStore::claim_ready(std::span<const Finish> runs, std:
     }
     const Result answer = call(
         "SELECT hook, attempt, max_attempts, run, portal, event, 1, received_at, test, ''::bytea, "
-        "erased, code, kind, id, domain, member_id, user_id, handler_id, ts, body, secret "
+        "erased, code, kind, id, domain, member_id, user_id, handler_id, ts, 0, body, secret "
         "FROM bxhook.finish_and_claim($1, $2, $3::integer, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
         "$13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
         values);
@@ -135,8 +159,8 @@ std::vector<Claim> PostgresStore::claim_ready(std::span<const Finish> runs, std:
         claim.max_attempts = static_cast<int>(answer.number(row, 2));
         claim.run = answer.text(row, 3);
         claim.event = read_event(answer, row, 5);
-        claim.event.body = answer.text(row, 5 + event_width);
-        claim.event.secrets = answer.text(row, 6 + event_width);
+        read_payload(claim.event, answer, row, 5 + event_width);
+        if (answer.is_null(row, 7)) claim.event.damage = "its event is missing";
         last_hook_ = claim.hook;
         last_portal_[claim.hook] = answer.text(row, 4);
         claims.push_back(std::move(claim));
@@ -234,15 +258,19 @@ std::vector<Orphan> PostgresStore::orphans(std::span<const DeliveryName> mine) {
     return found;
 }
 
-std::optional<Millis> PostgresStore::next_due(Millis now) {
-    const Result answer =
-        call("SELECT min(due_at) FROM bxhook.delivery WHERE turn = 1 AND due_at > $1", {at(now)});
+std::optional<Millis> PostgresStore::next_due(Millis) {
+    const Result answer = call("SELECT min(due_at) FROM bxhook.delivery WHERE turn = 1", {});
     return ours(answer.maybe_number(0, 0));
 }
 
 // Those behind another of their lane have their turn, and are capped, later.
-void PostgresStore::cap_due(Millis latest) {
-    call("UPDATE bxhook.delivery SET due_at = $1 WHERE turn = 1 AND due_at > $1", {at(latest)});
+bool PostgresStore::cap_due(Millis latest) {
+    const Result capped = call(
+        "WITH capped AS (UPDATE bxhook.delivery SET due_at = $1 WHERE ctid = ANY (ARRAY("
+        "SELECT ctid FROM bxhook.delivery WHERE turn = 1 AND due_at > $1 LIMIT $2 "
+        "FOR UPDATE SKIP LOCKED)) RETURNING 1) SELECT count(*) FROM capped",
+        {at(latest), Param::number(cap_step)});
+    return capped.number(0, 0) == cap_step;
 }
 
 std::vector<DeliveryName> PostgresStore::kill_wishes() {

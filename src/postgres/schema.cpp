@@ -10,15 +10,19 @@ namespace {
 
 struct Migration {
     SchemaVersion to;
-    std::vector<const char*> scripts;
+    const char* script;
 };
 
 const std::vector<Migration>& migrations() {
-    static const std::vector<Migration> list{
-        {{1, 0},
-         {schema_tables, schema_functions_shared, schema_functions_gateway,
-          schema_functions_worker, schema_functions_people}},
-        {{1, 1}, {schema_1_1}}};
+    static const std::vector<Migration> list{{{1, 0}, schema_tables}, {{1, 1}, schema_tables_1_1}};
+    return list;
+}
+
+// Of the newest version, whatever there was.
+const std::vector<const char*>& functions() {
+    static const std::vector<const char*> list{schema_functions_shared, schema_functions_gateway,
+                                               schema_functions_worker, schema_functions_merge,
+                                               schema_functions_people, schema_functions_1_1};
     return list;
 }
 
@@ -74,9 +78,9 @@ std::string migrate_once(Link& link, bool make, Millis until) {
                     "(major bigint NOT NULL, minor bigint NOT NULL)", until);
     }
     for (const Migration& migration : migrations()) {
-        if (before && migration.to <= *before) continue;
-        for (const char* script : migration.scripts) link.script(script, until);
+        if (!before || migration.to > *before) link.script(migration.script, until);
     }
+    for (const char* script : functions()) link.script(script, until);
     link.script("DELETE FROM bxhook.version; INSERT INTO bxhook.version VALUES (" +
                 std::to_string(newest_schema.major) + ", " + std::to_string(newest_schema.minor) +
                 ")", until);

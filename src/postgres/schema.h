@@ -1,10 +1,12 @@
 // The schema `bxhook` in the database: made and brought up to date by `bxhook store init|upgrade`,
 // never by a gateway or worker, whose role need not be allowed to.
 //
-// To change it: append to the migrations in schema.cpp, never edit an entry that was released.
-// Programs of this major version and of any minor one go on with it meanwhile, so a minor step only
-// adds (a table, an index, a column with a default, a function of a new name); what nobody of this
-// major version uses any more goes with the next.
+// To change tables: append to the migrations in schema.cpp, never edit an entry that was released.
+// Functions are made anew with each step, so they are edited in place.  Programs of this major
+// version and of any minor one go on with it meanwhile, so a minor step only adds (a table, an index,
+// a column with a default, a function of a new name or with other arguments) and changes what a
+// function does only as older programs may have it; what nobody of this major version uses any more
+// goes with the next.
 #pragma once
 
 #include <string>
@@ -33,10 +35,12 @@ void check_schema(const std::optional<SchemaVersion>& version);
 std::string migrate_schema(Link& link, bool make, Millis until);
 
 extern const char* const schema_tables;
+extern const char* const schema_tables_1_1;
 extern const char* const schema_functions_shared;
 extern const char* const schema_functions_gateway;
 extern const char* const schema_functions_worker;
+extern const char* const schema_functions_merge;
 extern const char* const schema_functions_people;
-extern const char* const schema_1_1;
+extern const char* const schema_functions_1_1;
 
 }  // namespace bx

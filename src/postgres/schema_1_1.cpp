@@ -5,7 +5,8 @@ namespace bx {
 
 // `once` has one row at most, see OnceRecord (store/records.h).  `clock`: see store/clock_watch.h;
 // its `wall` is the database's clock.
-const char* const schema_1_1 = R"(
+const char* const schema_tables_1_1 = R"(
+ALTER TABLE bxhook.event ADD COLUMN refused_more bigint NOT NULL DEFAULT 0;
 ALTER TABLE bxhook.worker ADD COLUMN trouble bytea NOT NULL DEFAULT '',
     ADD COLUMN once boolean NOT NULL DEFAULT false;
 CREATE TABLE bxhook.once (
@@ -20,9 +21,11 @@ CREATE TABLE bxhook.clock (
     wall bigint NOT NULL,
     step bigint NOT NULL
 );
+)";
 
+const char* const schema_functions_1_1 = R"(
 -- show_worker, with what 1.0 did not know.
-CREATE FUNCTION bxhook.worker_stays(a_id bigint, a_host text, a_pid bigint, a_version text,
+CREATE OR REPLACE FUNCTION bxhook.worker_stays(a_id bigint, a_host text, a_pid bigint, a_version text,
     a_since bigint, a_running bigint, a_error bytea, a_trouble bytea, a_once boolean,
     a_lease bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -35,7 +38,7 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION bxhook.worker_leaves(a_id bigint, a_host text, a_trouble bytea, a_once boolean)
+CREATE OR REPLACE FUNCTION bxhook.worker_leaves(a_id bigint, a_host text, a_trouble bytea, a_once boolean)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM bxhook.worker WHERE id = a_id;
@@ -49,7 +52,7 @@ END $$;
 
 -- Makes the delivery of an event for a hook that did not take it; false when there is one, or the
 -- event is new, or gone.
-CREATE FUNCTION bxhook.deliver(a_shard integer, a_event bigint, a_hook text, a_ordered boolean,
+CREATE OR REPLACE FUNCTION bxhook.deliver(a_shard integer, a_event bigint, a_hook text, a_ordered boolean,
     a_max bigint, a_now bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     v_event record;
@@ -70,6 +73,7 @@ BEGIN
     END IF;
     DELETE FROM bxhook.refusal WHERE event = a_event AND hook = a_hook;
     UPDATE bxhook.event SET state = 1, open = open + 1, ended_at = NULL,
+        dead = CASE WHEN state = 2 THEN 0 ELSE dead END,
         reason = CASE WHEN state = 2 THEN '' ELSE reason END
     WHERE n = a_event;
     PERFORM bxhook.count_up(a_shard, ARRAY[a_hook, '', '', ''],

@@ -1,4 +1,4 @@
-// The functions of schema version 1.0: each change of the store is one statement, so that locks are
+// The functions of the schema: each change of the store is one statement, so that locks are
 // held for no round trip, and one transaction.  Parameters are a_NAME, variables v_NAME.
 //
 // They run in READ COMMITTED, where each statement sees what was committed before it: after a lock
@@ -8,27 +8,30 @@
 namespace bx {
 
 const char* const schema_functions_shared = R"(
-CREATE FUNCTION bxhook.now_ms() RETURNS bigint LANGUAGE sql VOLATILE AS $$
+CREATE OR REPLACE FUNCTION bxhook.now_ms() RETURNS bigint LANGUAGE sql VOLATILE AS $$
     SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint
 $$;
 
-CREATE FUNCTION bxhook.state_name(a_state integer) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+CREATE OR REPLACE FUNCTION bxhook.state_name(a_state integer) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
     SELECT (ARRAY['waiting', 'running', 'done', 'dead', 'merged', 'cancelled'])[a_state + 1]
 $$;
 
 -- A claim's run has begun, for all we know: it has an attempt.
-CREATE FUNCTION bxhook.is_started(a_event bigint, a_hook text, a_attempt integer) RETURNS boolean
+CREATE OR REPLACE FUNCTION bxhook.is_started(a_event bigint, a_hook text, a_attempt integer)
+RETURNS boolean
 LANGUAGE sql STABLE AS $$
     SELECT EXISTS (SELECT 1 FROM bxhook.attempt
         WHERE event = a_event AND hook = a_hook AND attempt = a_attempt)
 $$;
 
-CREATE FUNCTION bxhook.lane_key(a_hook text, a_portal bytea, a_lane bytea) RETURNS integer
+CREATE OR REPLACE FUNCTION bxhook.lane_key(a_hook text, a_portal bytea, a_lane bytea)
+RETURNS integer
 LANGUAGE sql IMMUTABLE AS $$
     SELECT hashtext(a_hook || ' ' || encode(a_portal, 'hex') || ' ' || encode(a_lane, 'hex'))
 $$;
 
-CREATE FUNCTION bxhook.lock_lanes(a_keys integer[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION bxhook.lock_lanes(a_keys integer[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     v_key integer;
 BEGIN
@@ -38,7 +41,8 @@ BEGIN
 END $$;
 
 -- Adds to the counters, in the order of their names, so that two who do cannot wait for each other.
-CREATE FUNCTION bxhook.count_up(a_shard integer, a_hooks text[], a_whats text[], a_bys bigint[])
+CREATE OR REPLACE FUNCTION bxhook.count_up(a_shard integer, a_hooks text[], a_whats text[],
+    a_bys bigint[])
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO bxhook.tally AS t (hook, what, shard, n)
@@ -49,7 +53,7 @@ END $$;
 
 -- Gives a lane's turn to whom it belongs; its lock is held.  One delivery has come to the lane, or
 -- some have left it: who has the turn is the first or the second of those that wait.
-CREATE FUNCTION bxhook.settle(a_hook text, a_portal bytea, a_lane bytea, a_now bigint)
+CREATE OR REPLACE FUNCTION bxhook.settle(a_hook text, a_portal bytea, a_lane bytea, a_now bigint)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     v_holder bigint;
@@ -76,7 +80,8 @@ BEGIN
 END $$;
 
 -- Deliveries of these events have ended, in these states, at these times.
-CREATE FUNCTION bxhook.deliveries_ended(a_shard integer, a_events bigint[], a_states integer[],
+CREATE OR REPLACE FUNCTION bxhook.deliveries_ended(a_shard integer, a_events bigint[],
+    a_states integer[],
     a_at bigint[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     v_finished bigint;
@@ -99,7 +104,8 @@ BEGIN
 END $$;
 
 -- A waiting delivery ends without a run: cancelled (5) or merged (4).
-CREATE FUNCTION bxhook.end_waiting(a_shard integer, a_event bigint, a_hook text, a_state integer,
+CREATE OR REPLACE FUNCTION bxhook.end_waiting(a_shard integer, a_event bigint, a_hook text,
+    a_state integer,
     a_into bigint, a_now bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE bxhook.delivery SET state = a_state, turn = NULL, due_at = NULL, failed_at = NULL,
@@ -110,35 +116,44 @@ BEGIN
     PERFORM bxhook.deliveries_ended(a_shard, ARRAY[a_event], ARRAY[a_state], ARRAY[a_now]);
 END $$;
 
-CREATE FUNCTION bxhook.unfinished() RETURNS bigint LANGUAGE sql STABLE AS $$
+CREATE OR REPLACE FUNCTION bxhook.unfinished() RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT coalesce(sum(n), 0)::bigint FROM bxhook.tally WHERE hook = '' AND what = 'unfinished'
 $$;
 
--- A new event becomes skipped; false when it is not new any more.
-CREATE FUNCTION bxhook.skip(a_shard integer, a_event bigint, a_reason bytea, a_now bigint)
-RETURNS boolean LANGUAGE plpgsql AS $$
+-- A new event becomes skipped, with a_retryable to be matched anew; false when it is not new any
+-- more.
+CREATE OR REPLACE FUNCTION bxhook.skip(a_shard integer, a_event bigint, a_reason bytea,
+    a_now bigint, a_retryable boolean) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE bxhook.event SET state = 2, reason = a_reason, ended_at = a_now, erased = true
+    UPDATE bxhook.event SET state = 2, reason = a_reason, ended_at = a_now,
+        erased = erased OR NOT a_retryable, dead = a_retryable::integer
     WHERE n = a_event AND state = 0;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    DELETE FROM bxhook.secret WHERE event = a_event;
+    IF NOT a_retryable THEN
+        DELETE FROM bxhook.secret WHERE event = a_event;
+    END IF;
     PERFORM bxhook.count_up(a_shard, ARRAY['', '', ''], ARRAY['new', 'skipped', 'unfinished'],
         ARRAY[-1, 1, -1]);
     RETURN true;
 END $$;
+
+CREATE OR REPLACE FUNCTION bxhook.skip(a_shard integer, a_event bigint, a_reason bytea,
+    a_now bigint) RETURNS boolean LANGUAGE sql AS $$
+    SELECT bxhook.skip(a_shard, a_event, a_reason, a_now, false)
+$$;
 )";
 
 const char* const schema_functions_gateway = R"(
-CREATE FUNCTION bxhook.last_number() RETURNS bigint LANGUAGE sql VOLATILE AS $$
+CREATE OR REPLACE FUNCTION bxhook.last_number() RETURNS bigint LANGUAGE sql VOLATILE AS $$
     SELECT last_value - CASE WHEN is_called THEN 0 ELSE 1 END FROM bxhook.event_number
 $$;
 
 -- Up to this number nothing is to come any more.  Of every add that is under way either the lock is
 -- found, or it takes its numbers after the first statement, and they are larger.  What it commits
 -- is seen by the statements after the call.  The locks have the numbers' last 31 bits.
-CREATE FUNCTION bxhook.seen_up_to() RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION bxhook.seen_up_to() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     v_last bigint;
     v_behind bigint;
@@ -156,7 +171,8 @@ END $$;
 -- Adds do not wait for each other, that one sync of the disk may be for several.  So a number may
 -- be committed before a smaller one, and is not looked at until bxhook.seen_up_to has come to it;
 -- and those who are at it at once may exceed a_limit together, by what they bring.
-CREATE FUNCTION bxhook.add(a_shard integer, a_key bytea, a_limit bigint, a_received bigint[],
+CREATE OR REPLACE FUNCTION bxhook.add(a_shard integer, a_key bytea, a_limit bigint,
+    a_received bigint[],
     a_test bigint[], a_code text[], a_kind bytea[], a_id bytea[], a_domain bytea[],
     a_member bytea[], a_user bytea[], a_handler bytea[], a_ts bytea[], a_portal bytea[], a_lane bytea[],
     a_body bytea[], a_secret bytea[]) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
@@ -200,14 +216,14 @@ BEGIN
 END $$;
 
 -- Wakes the workers, after an add: transactions that notify commit one after another.
-CREATE FUNCTION bxhook.wake() RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION bxhook.wake() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     PERFORM pg_notify('bxhook', '');
 END $$;
 
 -- Does what an add does, but for the event; gives the number of unfinished events.
-CREATE FUNCTION bxhook.probe(a_shard integer) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION bxhook.probe(a_shard integer) RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM bxhook.count_up(a_shard, ARRAY[''], ARRAY['probe'], ARRAY[1]);
     RETURN bxhook.unfinished();

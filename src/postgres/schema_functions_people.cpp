@@ -1,4 +1,4 @@
-// The functions of schema version 1.0 that serve people: retry, cancel, prune, and taking over
+// The functions of the schema that serve people: retry, cancel, prune, and taking over
 // another store.  schema_functions.cpp says how they are made.
 #include "postgres/schema.h"
 
@@ -7,7 +7,8 @@ namespace bx {
 const char* const schema_functions_people = R"(
 -- Dead and cancelled deliveries of an event, with a_done also done ones, wait again; a_extra more
 -- attempts are given to each.
-CREATE FUNCTION bxhook.retry(a_shard integer, a_event bigint, a_hook text[], a_extra bigint[],
+CREATE OR REPLACE FUNCTION bxhook.retry(a_shard integer, a_event bigint, a_hook text[],
+    a_extra bigint[],
     a_done boolean, a_now bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     v_old record;
@@ -40,10 +41,10 @@ BEGIN
 END $$;
 
 -- A skipped event is new again.
-CREATE FUNCTION bxhook.renew(a_shard integer, a_event bigint) RETURNS boolean
+CREATE OR REPLACE FUNCTION bxhook.renew(a_shard integer, a_event bigint) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE bxhook.event SET state = 0, ended_at = NULL, reason = ''
+    UPDATE bxhook.event SET state = 0, ended_at = NULL, reason = '', dead = 0, refused_more = 0
     WHERE n = a_event AND state = 2;
     IF NOT FOUND THEN
         RETURN false;
@@ -57,7 +58,8 @@ END $$;
 
 -- Cancels what of these deliveries waits, and with a_kill marks what runs; gives what became of
 -- each: 0 nothing, 1 cancelled, 2 marked, 3 it runs and stays.
-CREATE FUNCTION bxhook.cancel(a_shard integer, a_event bigint, a_hook text[], a_kill boolean,
+CREATE OR REPLACE FUNCTION bxhook.cancel(a_shard integer, a_event bigint, a_hook text[],
+    a_kill boolean,
     a_now bigint) RETURNS TABLE (name text, did integer) LANGUAGE plpgsql AS $$
 DECLARE
     v_old record;
@@ -88,7 +90,8 @@ BEGIN
 END $$;
 
 -- Takes over events of another store with their numbers; gives how many were not there yet.
-CREATE FUNCTION bxhook.take(a_shard integer, a_now bigint, a_n bigint[], a_state bigint[],
+CREATE OR REPLACE FUNCTION bxhook.take(a_shard integer, a_now bigint, a_n bigint[],
+    a_state bigint[],
     a_ended bigint[], a_erased bigint[], a_received bigint[], a_test bigint[], a_code text[],
     a_kind bytea[], a_id bytea[], a_domain bytea[], a_member bytea[], a_user bytea[],
     a_handler bytea[], a_ts bytea[], a_portal bytea[], a_lane bytea[], a_why bytea[],
@@ -122,7 +125,7 @@ BEGIN
 END $$;
 
 -- The deliveries of events that were taken over in the same transaction.
-CREATE FUNCTION bxhook.take_deliveries(a_shard integer, a_now bigint, a_new bigint[],
+CREATE OR REPLACE FUNCTION bxhook.take_deliveries(a_shard integer, a_now bigint, a_new bigint[],
     a_event bigint[], a_hook text[], a_state bigint[], a_ordered bigint[], a_attempt bigint[],
     a_max bigint[], a_due bigint[], a_failed bigint[], a_ended bigint[], a_merged bigint[],
     a_why bytea[]) RETURNS void LANGUAGE plpgsql AS $$
@@ -153,7 +156,7 @@ BEGIN
         WHERE n = ANY (a_new) AND d.state < 2) AS lanes;
 END $$;
 
-CREATE FUNCTION bxhook.prune(a_shard integer, a_done_before bigint, a_dead_before bigint,
+CREATE OR REPLACE FUNCTION bxhook.prune(a_shard integer, a_done_before bigint, a_dead_before bigint,
     a_most bigint, a_batch_before bytea) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     v_done bigint[];
@@ -182,6 +185,14 @@ BEGIN
     IF cardinality(v_all) = 0 THEN
         RETURN 0;
     END IF;
+    -- Fewer when many rows are theirs.
+    SELECT array_agg(n) INTO v_all FROM (
+        SELECT n, sum(of) OVER (ORDER BY i) - of AS before FROM (
+            SELECT n, i, (SELECT count(*) FROM bxhook.delivery AS d WHERE d.event = n)
+                + (SELECT count(*) FROM bxhook.attempt AS a WHERE a.event = n)
+                + (SELECT count(*) FROM bxhook.refusal AS r WHERE r.event = n) AS of
+            FROM unnest(v_all) WITH ORDINALITY AS u (n, i)) AS counted) AS summed
+    WHERE before < 10 * a_most;
     DELETE FROM bxhook.attempt WHERE event = ANY (v_all);
     DELETE FROM bxhook.refusal WHERE event = ANY (v_all);
     DELETE FROM bxhook.body WHERE event = ANY (v_all);

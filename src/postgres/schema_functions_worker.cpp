@@ -1,4 +1,4 @@
-// The functions of schema version 1.0 that serve workers.  schema_functions.cpp says how they are
+// The functions of the schema that serve workers.  schema_functions.cpp says how they are
 // made.
 #include "postgres/schema.h"
 
@@ -6,8 +6,10 @@ namespace bx {
 
 const char* const schema_functions_worker = R"(
 -- Marks events matched or skipped, and makes their deliveries.  Events by a_number, a_skip their
--- reasons (NULL: matched); deliveries and refusals name their event.
-CREATE FUNCTION bxhook.dispatch(a_shard integer, a_now bigint, a_number bigint[], a_skip bytea[],
+-- reasons (NULL: matched), a_retryable whether they are to be matched anew, a_more their refusals
+-- beyond those that are given; deliveries and refusals name their event.
+CREATE OR REPLACE FUNCTION bxhook.dispatch(a_shard integer, a_now bigint, a_number bigint[],
+    a_skip bytea[], a_retryable bigint[], a_more bigint[],
     a_refused_event bigint[], a_refused_hook text[], a_refused_reason bytea[],
     a_event bigint[], a_hook text[], a_ordered bigint[], a_coalesce bigint[], a_max bigint[],
     a_due bigint[]) RETURNS void LANGUAGE plpgsql AS $$
@@ -19,6 +21,7 @@ DECLARE
     v_old record;
     v_head bigint;  -- of its lane; 0: one runs
     v_alone boolean;
+    v_merging bigint[];
     v_attempt integer;
     v_max integer;
     v_due bigint;
@@ -41,8 +44,11 @@ BEGIN
     FROM unnest(a_refused_event, a_refused_hook, a_refused_reason) AS u (e, h, r)
     WHERE v_all OR e = ANY (v_live)
     ON CONFLICT (event, hook) DO UPDATE SET reason = excluded.reason;
-    PERFORM bxhook.skip(a_shard, n, s, a_now)
-    FROM unnest(a_number, a_skip) AS u (n, s) WHERE s IS NOT NULL AND (v_all OR n = ANY (v_live));
+    UPDATE bxhook.event SET refused_more = m FROM unnest(a_number, a_more) AS u (e, m)
+    WHERE n = e AND m > 0 AND (v_all OR n = ANY (v_live));
+    PERFORM bxhook.skip(a_shard, n, s, a_now, r <> 0)
+    FROM unnest(a_number, a_skip, a_retryable) AS u (n, s, r)
+    WHERE s IS NOT NULL AND (v_all OR n = ANY (v_live));
 
     UPDATE bxhook.event SET state = 1, open = taken.open FROM (
         SELECT e, count(*)::integer AS open FROM unnest(a_event) AS u (e)
@@ -73,13 +79,14 @@ BEGIN
         v_failed := NULL;
         v_reason := '';
         IF v_new.coalesce AND NOT v_alone THEN
+            v_merging := bxhook.mergeable(v_new.hook, v_new.portal, v_new.lane, v_new.code,
+                v_new.n);
             -- No claim may take those that are merged now.
             FOR v_old IN
                 SELECT d.event, d.attempt, d.max_attempts, d.due_at, d.failed_at, d.reason
-                FROM bxhook.delivery AS d JOIN bxhook.event AS e ON e.n = d.event
-                WHERE d.hook = v_new.hook AND d.portal = v_new.portal AND d.lane = v_new.lane
-                    AND d.state < 2 AND d.state = 0 AND d.event < v_new.n AND e.code = v_new.code
-                ORDER BY d.event FOR UPDATE OF d
+                FROM bxhook.delivery AS d
+                WHERE d.hook = v_new.hook AND d.event = ANY (v_merging) AND d.state = 0
+                ORDER BY d.event FOR UPDATE
             LOOP
                 PERFORM bxhook.end_waiting(a_shard, v_old.event, v_new.hook, 4, v_new.n, a_now);
                 v_attempt := greatest(v_attempt, v_old.attempt);
@@ -104,18 +111,30 @@ BEGIN
     PERFORM pg_notify('bxhook', '');
 END $$;
 
+-- As programs of version 1.0 call it.
+CREATE OR REPLACE FUNCTION bxhook.dispatch(a_shard integer, a_now bigint, a_number bigint[],
+    a_skip bytea[], a_refused_event bigint[], a_refused_hook text[], a_refused_reason bytea[],
+    a_event bigint[], a_hook text[], a_ordered bigint[], a_coalesce bigint[], a_max bigint[],
+    a_due bigint[]) RETURNS void LANGUAGE sql AS $$
+    SELECT bxhook.dispatch(a_shard, a_now, a_number, a_skip,
+        array_fill(0::bigint, ARRAY[cardinality(a_number)]),
+        array_fill(0::bigint, ARRAY[cardinality(a_number)]), a_refused_event, a_refused_hook,
+        a_refused_reason, a_event, a_hook, a_ordered, a_coalesce, a_max, a_due)
+$$;
+
 -- Makes those claimable whose time has come, a thousand at most, and gives the hooks that have
 -- something claimable; a row with an empty hook: there may be more.
-CREATE FUNCTION bxhook.ready_hooks(a_now bigint) RETURNS SETOF text LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION bxhook.ready_hooks(a_now bigint) RETURNS SETOF text
+LANGUAGE plpgsql AS $$
 DECLARE
     v_hook text COLLATE "C" := '';
     v_called bigint := 0;
 BEGIN
     IF EXISTS (SELECT 1 FROM bxhook.delivery WHERE turn = 1 AND due_at <= a_now) THEN
-        UPDATE bxhook.delivery AS d SET turn = 2 FROM (
-            SELECT event, hook FROM bxhook.delivery WHERE turn = 1 AND due_at <= a_now
-            ORDER BY due_at LIMIT 1000 FOR UPDATE SKIP LOCKED) AS due
-        WHERE d.event = due.event AND d.hook = due.hook AND d.turn = 1;
+        -- By their places: whatever the planner thinks of it, no row is looked for among all.
+        UPDATE bxhook.delivery SET turn = 2 WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM bxhook.delivery WHERE turn = 1 AND due_at <= a_now
+            ORDER BY due_at LIMIT 1000 FOR UPDATE SKIP LOCKED));
         GET DIAGNOSTICS v_called = ROW_COUNT;
     END IF;
     IF v_called = 1000 THEN
@@ -130,7 +149,8 @@ BEGIN
 END $$;
 
 -- The portals of a hook that have something claimable, from the one after a_last on, round; a_most.
-CREATE FUNCTION bxhook.portals(a_hook text, a_last bytea, a_most bigint) RETURNS SETOF bytea
+CREATE OR REPLACE FUNCTION bxhook.portals(a_hook text, a_last bytea, a_most bigint)
+RETURNS SETOF bytea
 LANGUAGE plpgsql AS $$
 DECLARE
     v_portal bytea := a_last;
@@ -152,7 +172,8 @@ END $$;
 -- Claims up to a_slots deliveries for a_owner: round the hooks of a_hook, which may run a_room of
 -- theirs at a time, and within a hook round the portals, from the one after a_last on.  a_seed
 -- makes the names of runs unlike those of others.
-CREATE FUNCTION bxhook.claim(a_owner bigint, a_shard integer, a_slots bigint, a_seed text,
+CREATE OR REPLACE FUNCTION bxhook.claim(a_owner bigint, a_shard integer, a_slots bigint,
+    a_seed text,
     a_hook text[], a_room bigint[], a_last bytea[])
 RETURNS TABLE (event bigint, hook text, attempt integer, max_attempts integer, run text,
     portal bytea, erased boolean, received_at bigint, test boolean, code text, kind bytea,
@@ -227,20 +248,22 @@ BEGIN
     PERFORM bxhook.count_up(a_shard, array_agg(h) || array_agg(h),
         array_agg('waiting'::text) || array_agg('running'::text), array_agg(-n) || array_agg(n))
     FROM (SELECT h, count(*) AS n FROM unnest(v_hooks) AS u (h) GROUP BY h) AS sums;
+    -- Whatever is missing of the event: it is claimed.
     RETURN QUERY
-    SELECT u.e, u.h, u.a, u.m, concat_ws('-', u.e, u.h, u.a, a_seed), v.portal, v.erased,
+    SELECT u.e, u.h, u.a, u.m, concat_ws('-', u.e, u.h, u.a, a_seed), d.portal, v.erased,
         v.received_at, v.test, v.code, v.kind, v.id, v.domain, v.member_id, v.user_id,
         v.handler_id, v.ts, b.data, coalesce(s.data, '')
     FROM unnest(v_events, v_hooks, v_attempts, v_most) WITH ORDINALITY AS u (e, h, a, m, i)
-    JOIN bxhook.event AS v ON v.n = e
-    JOIN bxhook.body AS b ON b.event = e
+    JOIN bxhook.delivery AS d ON d.event = e AND d.hook = h
+    LEFT JOIN bxhook.event AS v ON v.n = e
+    LEFT JOIN bxhook.body AS b ON b.event = e
     LEFT JOIN bxhook.secret AS s ON s.event = e
     ORDER BY u.i;
 END $$;
 
 -- The runs of these claims begin.  Not awaited: were it lost, with the server, the runs would be
 -- repeated and not be counted as lost.
-CREATE FUNCTION bxhook.start(a_owner bigint, a_seed text, a_now bigint, a_event bigint[],
+CREATE OR REPLACE FUNCTION bxhook.start(a_owner bigint, a_seed text, a_now bigint, a_event bigint[],
     a_hook text[], a_attempt bigint[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
@@ -254,7 +277,8 @@ BEGIN
     ON CONFLICT DO NOTHING;
 END $$;
 
-CREATE FUNCTION bxhook.finish(a_seed text, a_shard integer, a_event bigint[], a_hook text[],
+CREATE OR REPLACE FUNCTION bxhook.finish(a_seed text, a_shard integer, a_event bigint[],
+    a_hook text[],
     a_attempt bigint[], a_result bigint[], a_exit bigint[], a_signal text[], a_reason bytea[],
     a_ended bigint[], a_out bytea[], a_out_bytes bigint[], a_err bytea[], a_err_bytes bigint[],
     a_next bigint[], a_why bytea[], a_due bigint[], a_counts bigint[])
@@ -346,7 +370,7 @@ BEGIN
 END $$;
 
 -- finish and claim as one; the arguments are those of both.
-CREATE FUNCTION bxhook.finish_and_claim(a_owner bigint, a_seed text, a_shard integer,
+CREATE OR REPLACE FUNCTION bxhook.finish_and_claim(a_owner bigint, a_seed text, a_shard integer,
     a_event bigint[], a_hook text[], a_attempt bigint[], a_result bigint[], a_exit bigint[],
     a_signal text[], a_reason bytea[], a_ended bigint[], a_out bytea[], a_out_bytes bigint[],
     a_err bytea[], a_err_bytes bigint[], a_next bigint[], a_why bytea[], a_due bigint[],
@@ -364,7 +388,8 @@ END $$;
 
 -- Shows a worker and renews its lease.  The leases of workers that another server process has
 -- granted begin anew: its clock is not this one's.
-CREATE FUNCTION bxhook.show_worker(a_id bigint, a_host text, a_pid bigint, a_version text,
+CREATE OR REPLACE FUNCTION bxhook.show_worker(a_id bigint, a_host text, a_pid bigint,
+    a_version text,
     a_since bigint, a_running bigint, a_error bytea, a_lease bigint)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -384,7 +409,8 @@ END $$;
 -- The deliveries left running by dead workers become a_owner's, and are given with those that it
 -- has already; claims of both that never started wait again.  Those of a_event and a_hook it runs:
 -- a server that took over may not know that they started.
-CREATE FUNCTION bxhook.orphans(a_owner bigint, a_seed text, a_shard integer, a_lease bigint,
+CREATE OR REPLACE FUNCTION bxhook.orphans(a_owner bigint, a_seed text, a_shard integer,
+    a_lease bigint,
     a_event bigint[], a_hook text[])
 RETURNS TABLE (event bigint, hook text, attempt integer, max_attempts integer, run text,
     started_at bigint) LANGUAGE plpgsql AS $$

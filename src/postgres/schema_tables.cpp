@@ -1,4 +1,4 @@
-// The tables of schema version 1.0.
+// The tables of schema version 1.0; schema_1_1.cpp has what came later.
 //
 // What comes from outside may be any bytes, and is bytea; text is what bxhook itself has checked to
 // be ASCII.  Moments are milliseconds by the database's clock, since 1970-01-01 UTC.  Numbers for
@@ -6,7 +6,9 @@
 //
 // Rules that hold at the end of every transaction (the store's tests recount them):
 //
-//   event.open, event.dead   its deliveries waiting or running; its dead ones
+//   event.open, event.dead   its deliveries waiting or running; its dead ones.  `dead` of a skipped
+//                            event is 1 when it is to be matched anew: it is kept as long as those
+//                            with a dead delivery, and so are its secrets
 //   event.ended_at           NULL while it is new or open > 0
 //   delivery.turn            NULL  not waiting, or behind another of its lane
 //                            1     claimable once due_at has come

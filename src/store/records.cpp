@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 namespace bx {
 
@@ -14,19 +15,17 @@ constexpr std::array<std::string_view, 6> delivery_states = {"waiting", "running
 constexpr std::array<std::string_view, 7> attempt_results = {
     "running", "done", "failed", "timeout", "lost", "interrupted", "cancelled"};
 
+// A number that is none of the enum's comes from a damaged row.
+std::string_view word_at(std::span<const std::string_view> words, auto value) {
+    const auto at = static_cast<std::size_t>(value);
+    return at < words.size() ? words[at] : "damaged";
+}
+
 }  // namespace
 
-std::string_view name_of(EventState state) {
-    return event_states.at(static_cast<std::size_t>(state));
-}
-
-std::string_view name_of(DeliveryState state) {
-    return delivery_states.at(static_cast<std::size_t>(state));
-}
-
-std::string_view name_of(AttemptResult result) {
-    return attempt_results.at(static_cast<std::size_t>(result));
-}
+std::string_view name_of(EventState state) { return word_at(event_states, state); }
+std::string_view name_of(DeliveryState state) { return word_at(delivery_states, state); }
+std::string_view name_of(AttemptResult result) { return word_at(attempt_results, result); }
 
 std::optional<DeliveryState> delivery_state(std::string_view name) {
     for (std::size_t i = 0; i < delivery_states.size(); ++i) {

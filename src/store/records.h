@@ -18,7 +18,8 @@ enum class EventState { fresh, matched, skipped };  // `fresh` is the contract's
 enum class DeliveryState { waiting, running, done, dead, merged, cancelled };
 enum class AttemptResult { running, done, failed, timeout, lost, interrupted, cancelled };
 
-// The contract's spellings, and back (none for an unknown word).
+// The contract's spellings ("damaged" for a number that is none of these), and back (none for an
+// unknown word).
 std::string_view name_of(EventState state);
 std::string_view name_of(DeliveryState state);
 std::string_view name_of(AttemptResult result);
@@ -58,9 +59,12 @@ struct StoredEvent {
     Millis received_at = 0;
     EventState state = EventState::fresh;
     std::string reason;             // of a skip
+    bool retryable = false;         // skipped through no fault of its own: its secrets are kept
     bool secrets_erased = false;
     // Only where the function says so:
     std::vector<Refusal> refused;
+    std::int64_t refused_more = 0;  // beyond those that are kept
+    std::string damage;             // why body or secrets cannot be read; empty: they can
     std::string body;
     std::string secrets;
 };
@@ -80,11 +84,13 @@ struct Dispatch {
     std::vector<NewDelivery> deliveries;
     std::vector<Refusal> refused;
     std::string skip_reason;
+    std::int64_t refused_more = 0;
+    bool retryable = false;  // of a skip: keep its secrets, it is to be matched anew
 };
 
 // A delivery that was claimed: it is `running`, its attempt recorded as begun.
 struct Claim {
-    StoredEvent event;  // with body and secrets
+    StoredEvent event;  // with body and secrets, or `damage`
     std::string hook;
     int attempt = 1;        // of this run
     int max_attempts = 1;

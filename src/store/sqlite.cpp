@@ -151,6 +151,12 @@ void Database::fail(int code) {
             throw StoreBusy(what + "another process has held it for over " + duration_text(limit_));
         case SQLITE_NOTADB:
             throw StoreVersionError(what + "it is no SQLite database");
+        case SQLITE_CONSTRAINT:
+        case SQLITE_TOOBIG:
+        case SQLITE_MISMATCH:
+            throw StoreDataError(what + cause);
+        case SQLITE_CORRUPT:
+            throw StoreDamaged(what + cause);
         case SQLITE_IOERR:
         case SQLITE_CANTOPEN:
             if (const int system = handle_ ? sqlite3_system_errno(handle_.get()) : 0; system != 0) {

@@ -2,7 +2,8 @@
 // types and codes stay in sqlite.cpp.
 //
 // Every failure throws: StoreBusy when another process held the database for longer than the wait,
-// StoreVersionError when the file is no database, StoreError otherwise.  The texts name the file.
+// StoreVersionError when the file is no database, StoreDataError for values that a table does not
+// take, StoreDamaged for pages that are no pages, StoreError otherwise.  The texts name the file.
 #pragma once
 
 #include <concepts>

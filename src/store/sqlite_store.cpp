@@ -80,8 +80,7 @@ std::optional<StoredEvent> SqliteStore::load_event(EventNumber number) {
     {
         Rows rows = db_.rows(
             "SELECT state, erased, received_at, test, code, kind, id, domain, member_id, user_id, "
-            "handler_id, ts, reason, slot, data FROM event JOIN body ON body.event = event.n "
-            "WHERE n = ?",
+            "handler_id, ts, reason, slot, dead, refused_more FROM event WHERE n = ?",
             {number});
         if (!rows.next()) return std::nullopt;
         event.number = number;
@@ -93,10 +92,24 @@ std::optional<StoredEvent> SqliteStore::load_event(EventNumber number) {
                        rows.text(8), rows.text(9), rows.text(10), rows.text(11)};
         event.reason = rows.text(12);
         slot = rows.maybe_number(13);
-        event.body = rows.text(14);
+        event.retryable = event.state == EventState::skipped && rows.number(14) > 0;
+        event.refused_more = rows.number(15);
     }
-    if (slot) event.secrets = secrets_in(db_, *slot);
+    load_payload(event, slot);
     return event;
+}
+
+void SqliteStore::load_payload(StoredEvent& event, std::optional<std::int64_t> slot) {
+    try {
+        {
+            Rows rows = db_.rows("SELECT data FROM body WHERE event = ?", {event.number});
+            if (!rows.next()) throw StoreDamaged("its body is missing");
+            event.body = rows.text(0);
+        }
+        if (slot) event.secrets = secrets_in(db_, *slot);
+    } catch (const StoreDamaged& damaged) {
+        event.damage = damaged.what();
+    }
 }
 
 std::optional<StoredEvent> SqliteStore::event(EventNumber number) {

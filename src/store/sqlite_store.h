@@ -3,6 +3,7 @@
 //
 //   sqlite_store.cpp         the gateway's part, what one event is, house-keeping
 //   sqlite_store_worker.cpp  match, claim, finish
+//   sqlite_store_merge.cpp   coalescing
 //   sqlite_store_list.cpp    list, show, status
 //   sqlite_store_wish.cpp    retry, cancel, prune
 //   sqlite_store_move.cpp    what another store takes over
@@ -39,6 +40,7 @@ public:
 
     std::vector<StoredEvent> undispatched(std::size_t at_most) override;
     void dispatch(std::span<const Dispatch> verdicts, Millis now) override;
+    bool merge_ahead(std::span<const Dispatch> verdicts, Millis now) override;
     std::vector<Claim> claim(std::size_t slots,
                              const std::function<std::size_t(const std::string& hook)>& room,
                              Millis now) override;
@@ -50,7 +52,7 @@ public:
                      const Output& err) override;
     std::vector<Orphan> orphans(std::span<const DeliveryName> mine = {}) override;
     std::optional<Millis> next_due(Millis now) override;
-    void cap_due(Millis latest) override;
+    bool cap_due(Millis latest) override;
     std::int64_t unfinished() override;
     std::vector<DeliveryName> kill_wishes() override;
     void register_worker(const WorkerRecord& worker) override;
@@ -75,12 +77,15 @@ private:
 
     std::int64_t tally(std::string_view what);  // of events
     std::optional<StoredEvent> load_event(EventNumber number);
+    void load_payload(StoredEvent& event, std::optional<std::int64_t> slot);
     std::vector<Refusal> refusals(EventNumber number);
     void read_moved(EventNumber number, std::vector<MovedDelivery>& deliveries);
 
     EventNumber insert_event(Change& change, const NewEvent& event);
 
+    std::optional<EventFacts> new_facts(EventNumber number);  // what lanes are made of
     void dispatch_one(Change& change, const Dispatch& verdict, Millis now);
+    void merge_some(const LaneKey& key, EventNumber before, const std::string& code, Millis now);
     void insert_delivery(Change& change, EventNumber event, const EventFacts& facts,
                          const NewDelivery& delivery, Millis now);
     bool something_due(Millis now);
@@ -103,6 +108,7 @@ private:
     struct Stored;  // a delivery as retry and cancel look at it
     std::vector<Stored> stored_deliveries(const DeliveryName& name);
     void retry_delivery(Change& change, const Stored& delivery, int extra, Millis now);
+    std::int64_t rows_of(EventNumber number);
     void remove_event(Change& change, EventNumber number);
 
     std::unique_ptr<Database> database_;

@@ -132,15 +132,12 @@ std::int64_t Change::call_due(Millis now, std::size_t at_most) {
 
 // -- Events
 
-Change::Marks Change::marks(EventNumber event) {
+std::optional<Change::Marks> Change::marks(EventNumber event) {
     Rows rows = database_.rows(
         "SELECT state, open, dead, slot, erased, ended_at FROM event WHERE n = ?", {event});
-    if (!rows.next()) {
-        throw StoreError("cannot use store '" + database_.path() + "': event " +
-                         std::to_string(event) + " is missing");
-    }
-    return {static_cast<EventState>(rows.number(0)), rows.number(1), rows.number(2),
-            rows.maybe_number(3), rows.number(4) != 0, rows.maybe_number(5)};
+    if (!rows.next()) return std::nullopt;
+    return Marks{static_cast<EventState>(rows.number(0)), rows.number(1), rows.number(2),
+                 rows.maybe_number(3), rows.number(4) != 0, rows.maybe_number(5)};
 }
 
 void Change::save(EventNumber event, const Marks& marks) {
@@ -151,7 +148,14 @@ void Change::save(EventNumber event, const Marks& marks) {
 }
 
 void Change::delivery_ended(EventNumber event, DeliveryState state, Millis at) {
-    Marks now = marks(event);
+    std::optional<Marks> found = marks(event);
+    if (!found) {
+        const bool last = database_.number("SELECT EXISTS (SELECT 1 FROM delivery "
+                                           "WHERE event = ? AND state < 2)", {event}) == 0;
+        if (last) count("", "unfinished", -1);
+        return;
+    }
+    Marks& now = *found;
     --now.open;
     if (state == DeliveryState::dead) ++now.dead;
     if (now.open == 0) {
@@ -163,7 +167,9 @@ void Change::delivery_ended(EventNumber event, DeliveryState state, Millis at) {
 }
 
 void Change::delivery_resumed(EventNumber event, DeliveryState was) {
-    Marks now = marks(event);
+    std::optional<Marks> found = marks(event);
+    if (!found) return;
+    Marks& now = *found;
     if (now.open == 0) count("", "unfinished", 1);
     ++now.open;
     if (was == DeliveryState::dead) --now.dead;
@@ -180,12 +186,17 @@ void Change::end_waiting(EventNumber event, const LaneKey& key, DeliveryState st
     delivery_ended(event, state, at);
 }
 
-void Change::skip(EventNumber event, const std::string& reason, Millis at) {
-    Marks now = marks(event);
-    now.state = EventState::skipped;
-    now.ended_at = at;
-    erase(now);
-    save(event, now);
+void Change::skip(EventNumber event, const std::string& reason, bool retryable, Millis at) {
+    std::optional<Marks> found = marks(event);
+    if (!found) return;
+    found->state = EventState::skipped;
+    found->ended_at = at;
+    if (retryable) {
+        found->dead = 1;
+    } else {
+        erase(*found);
+    }
+    save(event, *found);
     database_.run("UPDATE event SET reason = ?2 WHERE n = ?1", {event, reason});
     count("", "new", -1);
     count("", "skipped", 1);
@@ -193,11 +204,13 @@ void Change::skip(EventNumber event, const std::string& reason, Millis at) {
 }
 
 void Change::renew(EventNumber event) {
-    Marks now = marks(event);
-    now.state = EventState::fresh;
-    now.ended_at.reset();
-    save(event, now);
-    database_.run("UPDATE event SET reason = '' WHERE n = ?", {event});
+    std::optional<Marks> found = marks(event);
+    if (!found) return;
+    found->state = EventState::fresh;
+    found->dead = 0;
+    found->ended_at.reset();
+    save(event, *found);
+    database_.run("UPDATE event SET reason = '', refused_more = 0 WHERE n = ?", {event});
     database_.run("DELETE FROM refusal WHERE event = ?", {event});
     count("", "skipped", -1);
     count("", "new", 1);
@@ -205,9 +218,11 @@ void Change::renew(EventNumber event) {
 }
 
 void Change::match(EventNumber event) {
-    Marks now = marks(event);
-    now.state = EventState::matched;
-    save(event, now);
+    std::optional<Marks> found = marks(event);
+    if (!found) return;
+    found->state = EventState::matched;
+    found->dead = 0;
+    save(event, *found);
     database_.run("UPDATE event SET reason = '' WHERE n = ?", {event});
     count("", "skipped", -1);
     count("", "matched", 1);
@@ -237,7 +252,9 @@ std::optional<std::int64_t> Change::keep_secrets(std::string_view secrets) {
         return database_.last_inserted();
     }
     database_.run("DELETE FROM free_slot WHERE size = ? AND slot = ?", {data.size(), free});
-    database_.run("UPDATE slot SET data = ?2 WHERE slot = ?1", {free, Blob{data}});
+    if (database_.run("UPDATE slot SET data = ?2 WHERE slot = ?1", {free, Blob{data}}) == 0) {
+        database_.run("INSERT INTO slot (slot, data) VALUES (?1, ?2)", {free, Blob{data}});
+    }
     return free;
 }
 
@@ -245,7 +262,7 @@ void Change::erase_slot(std::int64_t slot) {
     const std::int64_t size =
         database_.number("SELECT length(data) FROM slot WHERE slot = ?", {slot});
     database_.run("UPDATE slot SET data = zeroblob(?2) WHERE slot = ?1", {slot, size});
-    database_.run("INSERT INTO free_slot (size, slot) VALUES (?, ?)", {size, slot});
+    database_.run("INSERT OR IGNORE INTO free_slot (size, slot) VALUES (?, ?)", {size, slot});
     count("", "erased", 1);
 }
 
@@ -257,8 +274,7 @@ std::string secrets_in(Database& database, std::int64_t slot) {
         size |= static_cast<std::size_t>(static_cast<unsigned char>(data[i])) << (8 * i);
     }
     if (data.size() < length_size || size > data.size() - length_size) {
-        throw StoreError("cannot read store '" + database.path() + "': the secrets in slot " +
-                         std::to_string(slot) + " are damaged");
+        throw StoreDamaged("its secrets, in slot " + std::to_string(slot) + ", are damaged");
     }
     return data.substr(length_size, size);
 }

@@ -54,8 +54,8 @@ public:
     // A waiting delivery ends without a run: cancelled or merged.
     void end_waiting(EventNumber event, const LaneKey& key, DeliveryState state,
                      std::optional<EventNumber> merged_into, Millis at);
-    // A new event becomes skipped, and a skipped one new.
-    void skip(EventNumber event, const std::string& reason, Millis at);
+    // A new event becomes skipped (RETRYABLE: with its secrets), and a skipped one new.
+    void skip(EventNumber event, const std::string& reason, bool retryable, Millis at);
     void renew(EventNumber event);
     // A skipped event becomes matched, with no delivery yet.
     void match(EventNumber event);
@@ -78,7 +78,7 @@ private:
         bool erased = false;
         std::optional<Millis> ended_at;
     };
-    Marks marks(EventNumber event);
+    std::optional<Marks> marks(EventNumber event);  // none: its row is missing
     void save(EventNumber event, const Marks& marks);
     void erase(Marks& marks);
 
@@ -87,7 +87,7 @@ private:
     std::vector<Counter> counters_;
 };
 
-// The secrets of a slot, as they were given.
+// The secrets of a slot, as they were given.  Throws StoreDamaged.
 std::string secrets_in(Database& database, std::int64_t slot);
 
 }  // namespace bx

@@ -20,7 +20,8 @@ constexpr int delivery_width = 12;
 
 constexpr std::string_view event_columns =
     "e.n, e.state, e.received_at, e.test, e.reason, e.erased, e.code, e.kind, e.id, e.domain, "
-    "e.member_id, e.user_id, e.handler_id, e.ts";
+    "e.member_id, e.user_id, e.handler_id, e.ts, e.dead";
+constexpr int event_width = 15;
 
 struct DeliveryRow {
     DeliveryRecord record;
@@ -55,6 +56,7 @@ StoredEvent read_event(const Rows& rows, int first) {
     event.facts = {rows.text(first + 6),  rows.text(first + 7),  rows.text(first + 8),
                    rows.text(first + 9),  rows.text(first + 10), rows.text(first + 11),
                    rows.text(first + 12), rows.text(first + 13)};
+    event.retryable = event.state == EventState::skipped && rows.number(first + 14) > 0;
     return event;
 }
 
@@ -219,10 +221,12 @@ void SqliteStore::read_tallies(StoreStatus& status) {
             if (what == "unfinished") status.unfinished = n;
             continue;
         }
+        const std::optional<DeliveryState> state = delivery_state(what);
+        if (!state) continue;
         if (status.hooks.empty() || status.hooks.back().hook != hook) {
             status.hooks.push_back({.hook = hook});
         }
-        switch (delivery_state(what).value()) {
+        switch (*state) {
             case DeliveryState::waiting:
                 status.waiting += n;
                 status.hooks.back().waiting = n;
@@ -297,13 +301,13 @@ void SqliteStore::read_blocked(StoreStatus& status) {
         BlockedLane lane;
         lane.facts = read_event(rows, 0).facts;
         lane.event = rows.number(0);
-        lane.hook = rows.text(14);
-        lane.reason = rows.text(17);
-        lane.since = rows.number(18);
+        lane.hook = rows.text(event_width);
+        lane.reason = rows.text(event_width + 3);
+        lane.since = rows.number(event_width + 4);
         lane.behind = db_.number(
             "SELECT count(*) FROM delivery INDEXED BY delivery_lane "
             "WHERE hook = ? AND portal = ? AND lane = ? AND state < 2 AND state = 0 AND event <> ?",
-            {lane.hook, rows.text(15), rows.text(16), lane.event});
+            {lane.hook, rows.text(event_width + 1), rows.text(event_width + 2), lane.event});
         status.blocked.push_back(std::move(lane));
     }
 }

@@ -16,7 +16,7 @@ std::vector<MovedEvent> SqliteStore::moved(EventNumber after, std::size_t at_mos
     }
     for (MovedEvent& event : moved) {
         const EventNumber number = event.event.number;
-        event.event = load_event(number).value();
+        event.event = load_event(number).value();  // what cannot be read of it is empty
         event.event.refused = refusals(number);
         read_moved(number, event.deliveries);
         for (MovedDelivery& delivery : event.deliveries) {

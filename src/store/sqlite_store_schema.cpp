@@ -1,7 +1,9 @@
 // Rules that hold at the end of every transaction (sqlite_store_change.h keeps them, the store's
 // tests recount them):
 //
-//   event.open, event.dead    its deliveries waiting or running; its dead ones
+//   event.open, event.dead    its deliveries waiting or running; its dead ones.  `dead` is 1 for a
+//                             skipped event that is to be matched anew: it is kept as long as those
+//                             with a dead delivery, and so are its secrets
 //   event.ended_at            NULL while it is new or open > 0
 //   delivery.turn             NULL  not waiting, or behind another of its lane
 //                             1     claimable once due_at has come
@@ -135,6 +137,7 @@ CREATE TABLE worker (host TEXT NOT NULL, pid INTEGER NOT NULL, version TEXT NOT 
 
 // `once`: one row at most, see OnceRecord.  `clock`: see store/clock_watch.h.
 constexpr const char* version_1_1 = R"(
+ALTER TABLE event ADD COLUMN refused_more INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE worker ADD COLUMN trouble TEXT NOT NULL DEFAULT '';
 ALTER TABLE worker ADD COLUMN once INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE once (left_at INTEGER NOT NULL, host TEXT NOT NULL, trouble TEXT NOT NULL);

@@ -136,7 +136,7 @@ Wish SqliteStore::cancel(const DeliveryName& name, bool kill, Millis now) {
     if (event->state != EventState::matched) {
         if (!name.hook.empty()) return refused(no_delivery(name.event, name.hook, event->state));
         if (event->state == EventState::skipped) return refused(number + " is skipped");
-        change.skip(name.event, "cancelled", now);
+        change.skip(name.event, "cancelled", false, now);
         change.commit();
         return {true, {}, 1};
     }
@@ -189,9 +189,21 @@ std::size_t SqliteStore::prune(const PruneOrder& order) {
         while (rows.next()) numbers.push_back(rows.number(0));
     }
     if (numbers.empty()) return 0;
-    for (EventNumber number : numbers) remove_event(change, number);
+    std::size_t removed = 0;
+    const auto most_rows = static_cast<std::int64_t>(10 * order.at_most);
+    for (std::int64_t rows = 0; removed < numbers.size() && rows < most_rows; ++removed) {
+        rows += rows_of(numbers[removed]);
+        remove_event(change, numbers[removed]);
+    }
     change.commit();
-    return numbers.size();
+    return removed;
+}
+
+std::int64_t SqliteStore::rows_of(EventNumber number) {
+    return db_.number("SELECT (SELECT count(*) FROM delivery WHERE event = ?1) + "
+                      "(SELECT count(*) FROM attempt WHERE event = ?1) + "
+                      "(SELECT count(*) FROM refusal WHERE event = ?1)",
+                      {number});
 }
 
 void SqliteStore::remove_event(Change& change, EventNumber number) {

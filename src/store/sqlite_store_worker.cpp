@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "store/sqlite_store.h"
+#include "store/sqlite_store_merge.h"
 
 namespace bx {
 
@@ -13,63 +14,12 @@ namespace {
 // Deliveries made claimable in one transaction; keeps it in the milliseconds when very many are
 // due at once.
 constexpr std::size_t call_at_most = 1000;
+constexpr int call_rounds = 10;  // of that, in one claim
 
 constexpr auto waiting = DeliveryState::waiting;
 constexpr auto running = DeliveryState::running;
 
 std::int64_t code(DeliveryState state) { return static_cast<std::int64_t>(state); }
-
-// What a delivery takes over from those that are merged into it.
-struct Inheritance {
-    int attempt = 0;
-    int max_attempts = 0;
-    std::optional<Millis> due_at;
-    std::optional<Millis> failed_at;
-    std::string reason;
-};
-
-struct Older {
-    EventNumber event;
-    int attempt;
-    int max_attempts;
-    Millis due_at;
-    std::optional<Millis> failed_at;
-    std::string reason;
-};
-
-std::vector<Older> waiting_of_code(Database& database, const LaneKey& key, EventNumber before,
-                                   const std::string& event_code) {
-    std::vector<Older> found;
-    Rows rows = database.rows(
-        "SELECT d.event, d.attempt, d.max_attempts, d.due_at, d.failed_at, d.reason "
-        "FROM delivery AS d INDEXED BY delivery_lane JOIN event AS e ON e.n = d.event "
-        "WHERE d.hook = ? AND d.portal = ? AND d.lane = ? AND d.state < 2 AND d.state = 0 "
-        "AND d.event < ? AND e.code = ? ORDER BY d.event",
-        {key.hook, key.portal, key.lane, before, event_code});
-    while (rows.next()) {
-        found.push_back({rows.number(0), static_cast<int>(rows.number(1)),
-                         static_cast<int>(rows.number(2)), rows.number(3), rows.maybe_number(4),
-                         rows.text(5)});
-    }
-    return found;
-}
-
-// Merges the waiting deliveries of the same hook, lane and code into the one of event INTO.
-Inheritance merge_older(Change& change, const LaneKey& key, EventNumber into,
-                        const std::string& event_code, Millis now) {
-    Inheritance heir;
-    for (const Older& older : waiting_of_code(change.database(), key, into, event_code)) {
-        change.end_waiting(older.event, key, DeliveryState::merged, into, now);
-        heir.attempt = std::max(heir.attempt, older.attempt);
-        heir.max_attempts = std::max(heir.max_attempts, older.max_attempts);
-        heir.due_at = heir.due_at ? std::min(*heir.due_at, older.due_at) : older.due_at;
-        if (older.failed_at) {
-            heir.failed_at = older.failed_at;
-            heir.reason = older.reason;
-        }
-    }
-    return heir;
-}
 
 std::string run_name(std::uint64_t seed, EventNumber event, const std::string& hook, int attempt) {
     std::array<char, 16> hex;
@@ -92,7 +42,9 @@ std::vector<StoredEvent> SqliteStore::undispatched(std::size_t at_most) {
         while (rows.next()) numbers.push_back(rows.number(0));
     }
     std::vector<StoredEvent> events;
-    for (EventNumber number : numbers) events.push_back(load_event(number).value());
+    for (EventNumber number : numbers) {
+        if (auto event = load_event(number)) events.push_back(std::move(*event));
+    }
     return events;
 }
 
@@ -103,25 +55,34 @@ void SqliteStore::dispatch(std::span<const Dispatch> verdicts, Millis now) {
     change.commit();
 }
 
-void SqliteStore::dispatch_one(Change& change, const Dispatch& verdict, Millis now) {
+// None: it is not new (any more).
+std::optional<EventFacts> SqliteStore::new_facts(EventNumber number) {
+    Rows rows = db_.rows("SELECT code, kind, id, domain, member_id FROM event "
+                         "WHERE n = ? AND state = 0",
+                         {number});
+    if (!rows.next()) return std::nullopt;
     EventFacts facts;
-    {
-        Rows rows = db_.rows("SELECT code, kind, id, domain, member_id FROM event "
-                             "WHERE n = ? AND state = 0",
-                             {verdict.event});
-        if (!rows.next()) return;  // cancelled meanwhile
-        facts.code = rows.text(0);
-        facts.kind = rows.text(1);
-        facts.id = rows.text(2);
-        facts.domain = rows.text(3);
-        facts.member_id = rows.text(4);
-    }
+    facts.code = rows.text(0);
+    facts.kind = rows.text(1);
+    facts.id = rows.text(2);
+    facts.domain = rows.text(3);
+    facts.member_id = rows.text(4);
+    return facts;
+}
+
+void SqliteStore::dispatch_one(Change& change, const Dispatch& verdict, Millis now) {
+    const std::optional<EventFacts> facts = new_facts(verdict.event);
+    if (!facts) return;  // cancelled meanwhile
     for (const Refusal& refusal : verdict.refused) {
         db_.run("INSERT OR REPLACE INTO refusal (event, hook, reason) VALUES (?, ?, ?)",
                 {verdict.event, refusal.hook, refusal.reason});
     }
+    if (verdict.refused_more > 0) {
+        db_.run("UPDATE event SET refused_more = ?2 WHERE n = ?1",
+                {verdict.event, verdict.refused_more});
+    }
     if (verdict.deliveries.empty()) {
-        change.skip(verdict.event, verdict.skip_reason, now);
+        change.skip(verdict.event, verdict.skip_reason, verdict.retryable, now);
         return;
     }
     db_.run("UPDATE event SET state = 1, open = ?2 WHERE n = ?1",
@@ -129,7 +90,7 @@ void SqliteStore::dispatch_one(Change& change, const Dispatch& verdict, Millis n
     change.count("", "new", -1);
     change.count("", "matched", 1);
     for (const NewDelivery& delivery : verdict.deliveries) {
-        insert_delivery(change, verdict.event, facts, delivery, now);
+        insert_delivery(change, verdict.event, *facts, delivery, now);
     }
 }
 
@@ -140,7 +101,9 @@ void SqliteStore::insert_delivery(Change& change, EventNumber event, const Event
     const bool laned = !key.lane.empty();
     const bool alone = !laned || change.lane_is_free(key);
     Inheritance heir;
-    if (!alone && delivery.coalesce) heir = merge_older(change, key, event, facts.code, now);
+    if (!alone && delivery.coalesce) {
+        heir = merge(change, key, mergeable(db_, key, event, facts.code), event, now);
+    }
     const Millis due_at = heir.due_at.value_or(delivery.due_at);
 
     std::optional<std::int64_t> turn;
@@ -172,7 +135,8 @@ std::vector<Claim> SqliteStore::claim(std::size_t slots, const Room& room, Milli
 std::vector<Claim> SqliteStore::finish_and_claim(std::span<const Finish> runs, std::size_t slots,
                                                  const Room& room, Millis now) {
     std::vector<Claim> claims;
-    while (!runs.empty() || (claims.size() < slots && something_due(now))) {
+    for (int round = 0; !runs.empty() || (round < call_rounds && claims.size() < slots &&
+                                          something_due(now)); ++round) {
         bool all_called = true;
         std::vector<Claim> more;
         {
@@ -266,12 +230,17 @@ Claim SqliteStore::start(Change& change, EventNumber event, const std::string& h
         claim.attempt = static_cast<int>(rows.number(0)) + 1;
         claim.max_attempts = static_cast<int>(rows.number(1));
     }
-    claim.event = load_event(event).value();
+    if (auto loaded = load_event(event)) {
+        claim.event = std::move(*loaded);
+    } else {
+        claim.event.number = event;
+        claim.event.damage = "its event is missing";
+    }
     claim.run = run_name(run_seed_, event, hook, claim.attempt);
     db_.run("UPDATE delivery SET state = 1, turn = NULL, due_at = NULL, attempt = ?3 "
             "WHERE event = ?1 AND hook = ?2",
             {event, hook, claim.attempt});
-    db_.run("INSERT INTO attempt (event, hook, attempt, run, result, started_at) "
+    db_.run("INSERT OR REPLACE INTO attempt (event, hook, attempt, run, result, started_at) "
             "VALUES (?, ?, ?, ?, 0, ?)",
             {event, hook, claim.attempt, claim.run, now});
     change.count_move(hook, waiting, running);
@@ -355,10 +324,12 @@ void SqliteStore::save_output(EventNumber event, const std::string& hook, int at
 
 std::vector<Orphan> SqliteStore::orphans(std::span<const DeliveryName>) {
     std::vector<Orphan> found;
+    // Of one whose attempt is missing no process can be told: it has a name that nobody has.
     Rows rows = db_.rows(
-        "SELECT d.event, d.hook, d.attempt, d.max_attempts, a.run, a.started_at, a.out, "
+        "SELECT d.event, d.hook, d.attempt, d.max_attempts, "
+        "coalesce(a.run, d.event || '-' || d.hook || '-missing'), coalesce(a.started_at, 0), a.out, "
         "a.out_bytes, a.err, a.err_bytes "
-        "FROM delivery AS d INDEXED BY delivery_state JOIN attempt AS a "
+        "FROM delivery AS d INDEXED BY delivery_state LEFT JOIN attempt AS a "
         "ON a.event = d.event AND a.hook = d.hook AND a.attempt = d.attempt "
         "WHERE d.state <> 2 AND d.state = 1 ORDER BY d.event");
     while (rows.next()) {
@@ -369,28 +340,26 @@ std::vector<Orphan> SqliteStore::orphans(std::span<const DeliveryName>) {
     return found;
 }
 
-std::optional<Millis> SqliteStore::next_due(Millis now) {
-    Rows rows = db_.rows("SELECT min(due_at) FROM delivery INDEXED BY delivery_due "
-                         "WHERE turn = 1 AND due_at > ?",
-                         {now});
+std::optional<Millis> SqliteStore::next_due(Millis) {
+    Rows rows =
+        db_.rows("SELECT min(due_at) FROM delivery INDEXED BY delivery_due WHERE turn = 1");
     return rows.next() ? rows.maybe_number(0) : std::nullopt;
 }
 
 // Those behind another of their lane have their turn, and are capped, later.
-void SqliteStore::cap_due(Millis latest) {
-    const auto is_later = [&] {
-        return db_.number("SELECT EXISTS (SELECT 1 FROM delivery INDEXED BY delivery_due "
-                          "WHERE turn = 1 AND due_at > ?)",
-                          {latest}) != 0;
-    };
-    while (is_later()) {
-        Change change(db_);
+bool SqliteStore::cap_due(Millis latest) {
+    const bool any = db_.number("SELECT EXISTS (SELECT 1 FROM delivery INDEXED BY delivery_due "
+                                "WHERE turn = 1 AND due_at > ?)",
+                                {latest}) != 0;
+    if (!any) return false;
+    Change change(db_);
+    const std::int64_t capped =
         db_.run("UPDATE delivery SET due_at = ?1 WHERE (event, hook) IN "
                 "(SELECT event, hook FROM delivery INDEXED BY delivery_due "
                 "WHERE turn = 1 AND due_at > ?1 LIMIT ?2)",
                 {latest, call_at_most});
-        change.commit();
-    }
+    change.commit();
+    return capped == std::int64_t{call_at_most};
 }
 
 std::int64_t SqliteStore::unfinished() {

@@ -6,6 +6,11 @@
 // worker's marks survive a crash of the process, and after a power cut a hook may run again.  All
 // functions throw StoreError, those that only read too.
 //
+// Each such transaction is bounded, in rows and so in time: nobody waits for long behind it, and a
+// server that ends what takes over a second does not end it.  What is more is done in steps.
+//
+// A row that cannot be read is the trouble of its event alone: StoredEvent::damage tells.
+//
 // Lanes: a delivery whose lane (hook, portal, kind, id) has an unfinished delivery of a smaller
 // N, or one running, is not claimable.  This is decided here, inside the transactions.
 #pragma once
@@ -35,6 +40,24 @@ public:
 
 // The store's server does not answer, or takes no writes (it starts, stops or is a standby).
 class StoreAway : public StoreError {
+public:
+    using StoreError::StoreError;
+};
+
+// The store took too long over what it was asked for: less of it at a time may do.
+class StoreSlow : public StoreBusy {
+public:
+    using StoreBusy::StoreBusy;
+};
+
+// What was given cannot be stored: the same again fails, and the rest without it may do.
+class StoreDataError : public StoreError {
+public:
+    using StoreError::StoreError;
+};
+
+// What lies in the store cannot be read.
+class StoreDamaged : public StoreError {
 public:
     using StoreError::StoreError;
 };
@@ -70,11 +93,11 @@ struct Wish {
 struct PruneOrder {
     Millis done_before = 0;  // events that ended before it: done, merged, cancelled, skipped
     Millis dead_before = 0;  // and those with a dead delivery; 0: none
-    std::size_t at_most = 100;  // events in one transaction
+    std::size_t at_most = 100;  // events in one transaction; fewer when many rows are theirs
 };
 
-// Between two calls of prune: the others are to get the store's lock.
-constexpr Millis prune_pause = 5;
+// Between two steps of prune, merge_ahead or cap_due: the others are to get the store's lock.
+constexpr Millis step_pause = 5;
 
 class Store {
 public:
@@ -93,18 +116,22 @@ public:
 
     // -- Worker
 
-    // The oldest `new` events in order of N, with body and secrets.
+    // The oldest `new` events in order of N, with body and secrets or `damage`.
     virtual std::vector<StoredEvent> undispatched(std::size_t at_most) = 0;
     // Marks the events matched (or skipped, erasing their secrets) and writes their deliveries.
     // An event that is no longer `new` (cancelled meanwhile) is passed over.  Coalescing: a waiting
     // delivery of the same hook, lane and code becomes `merged` into the new one, which takes over
-    // its due time and attempts.
+    // its due time and attempts.  Of a lane the last 1,000 that wait are looked at.
     virtual void dispatch(std::span<const Dispatch> verdicts, Millis now) = 0;
+    // A step ahead of dispatch(VERDICTS): where one of their deliveries would have many merged into
+    // it, merges some of those into the newest of them, which takes over due time and attempts.
+    // True: there may be more, call it again before the dispatch.
+    virtual bool merge_ahead(std::span<const Dispatch> verdicts, Millis now) = 0;
 
     // Claims up to SLOTS deliveries that are due at NOW and free in their lane, for this worker,
-    // with attempt and run name.  ROOM tells how many of a hook may run at a time, whoever runs
-    // them (0: disabled).  Slots go round the hooks, within a hook round the portals, across calls;
-    // within a hook and portal the smallest N first.
+    // with attempt and run name; one whose event cannot be read has its `damage`.  ROOM tells how
+    // many of a hook may run at a time, whoever runs them (0: disabled).  Slots go round the hooks,
+    // within a hook round the portals, across calls; within a hook and portal the smallest N first.
     virtual std::vector<Claim> claim(
         std::size_t slots, const std::function<std::size_t(const std::string& hook)>& room,
         Millis now) = 0;
@@ -128,11 +155,12 @@ public:
     // The deliveries left `running`: a dead worker's, which are this one's from now on, and those
     // this one has claimed.  MINE are those it runs, or whose ends it has yet to record.
     virtual std::vector<Orphan> orphans(std::span<const DeliveryName> mine = {}) = 0;
-    // The earliest due time later than NOW of a delivery that could then be claimed; none: nothing
-    // waits for a time.
+    // The earliest due time of a delivery that could then be claimed; none: nothing waits for a
+    // time.  Not later than NOW: more are due than `claim` has come to.
     virtual std::optional<Millis> next_due(Millis now) = 0;
-    // Due times after LATEST become LATEST: a clock that was set back since had given them.
-    virtual void cap_due(Millis latest) = 0;
+    // Due times after LATEST become LATEST: a clock that was set back since had given them.  A step
+    // of it; true: there may be more, call it again.
+    virtual bool cap_due(Millis latest) = 0;
     // Events that are `new` or have a delivery waiting or running, due or not.
     virtual std::int64_t unfinished() = 0;
     bool has_unfinished() { return unfinished() > 0; }

@@ -34,10 +34,13 @@ void Loop::keep_house() {
     }
     if (now_ >= minute_at_) {
         minute_at_ = now_ + minute;
-        pruning_ = unscrubbed_ = true;
-        cap_waits();
+        pruning_ = capping_ = unscrubbed_ = true;
     }
-    if (pruning_ && now_ >= prune_at_) prune();
+    if ((pruning_ || capping_) && now_ >= step_at_) {
+        if (capping_) cap_waits();
+        if (pruning_) prune();
+        step_at_ = steady_now() + step_pause;
+    }
     scrub();
 }
 
@@ -50,8 +53,13 @@ void Loop::obey_kill_wishes() {
 void Loop::save_outputs() {
     for (const std::unique_ptr<Run>& run : runs_.all()) {
         if (!run->take_unsaved()) continue;
-        store_.save_output(run->event(), run->hook(), run->attempt(), run->process()->out().take(),
-                           run->process()->err().take());
+        try {
+            store_.save_output(run->event(), run->hook(), run->attempt(),
+                               run->process()->out().take(), run->process()->err().take());
+        } catch (const StoreDataError& error) {  // it is tried again with the run's end
+            log_.warning("cannot keep the output so far",
+                         {{"event", run->event()}, {"hook", run->hook()}, {"cause", error.what()}});
+        }
     }
 }
 
@@ -147,7 +155,7 @@ void Loop::cap_waits() {
     for (const Hook& hook : hooks_.set().hooks()) {
         longest = std::max({longest, hook.settings.delay, hook.settings.backoff_max});
     }
-    store_.cap_due(wall_now() + longest);
+    capping_ = store_.cap_due(wall_now() + longest);
 }
 
 // The wall clock, when it can be believed.
@@ -162,17 +170,31 @@ std::optional<Millis> Loop::trusted_time() {
     return std::nullopt;
 }
 
+// What cannot be deleted holds up nothing but its deletion.
 void Loop::prune() {
     const ConfigPtr& config = config_file_.current();
     if (!config) return;
     const std::optional<Millis> wall = trusted_time();
-    if (wall) {
-        pruning_ = store_.prune({.done_before = *wall - config->retention.done,
-                                 .dead_before = *wall - config->retention.dead}) > 0;
-    } else {
+    if (!wall) {
         pruning_ = false;
+        return;
     }
-    prune_at_ = steady_now() + prune_pause;
+    const PruneOrder order{.done_before = *wall - config->retention.done,
+                           .dead_before = *wall - config->retention.dead,
+                           .at_most = prune_batch_.size()};
+    const Millis begun = steady_now();
+    try {
+        pruning_ = store_.prune(order) > 0;
+        prune_batch_.went(steady_now() - begun);
+    } catch (const StoreError& error) {
+        const bool damaged = dynamic_cast<const StoreDamaged*>(&error) != nullptr;
+        if (!damaged && !may_be_its_own_fault(error)) throw;
+        const bool alone = prune_batch_.size() == 1;
+        prune_batch_.failed();
+        if (!alone) return;
+        pruning_ = false;  // until the next minute
+        log_.error("cannot delete old events", {{"cause", error.what()}});
+    }
 }
 
 // When idle, and at the latest in time: the checkpoint costs the gateway a moment.

@@ -87,6 +87,8 @@ void Loop::turn() {
         collect();
         refresh();
         if (now_ >= store_at_ && has_store_work()) use_store();
+    } catch (const StoreDataError& error) {
+        note_trouble(error.what(), second / 20);  // less of it is tried next
     } catch (const StoreBusy& error) {
         note_trouble(error.what(), second / 5);
     } catch (const std::exception& error) {
@@ -99,7 +101,7 @@ void Loop::turn() {
 // False when the turn is only about a hook's output.
 bool Loop::has_store_work() const {
     return more_ || woken_ || !finishes_.empty() || now_ >= second_at_ ||
-           (pruning_ && now_ >= prune_at_) || (next_due_ && wall_now() >= *next_due_);
+           ((pruning_ || capping_) && now_ >= step_at_) || (next_due_ && wall_now() >= *next_due_);
 }
 
 void Loop::use_store() {
@@ -146,7 +148,7 @@ Millis Loop::wait_time() const {
     } else {
         if (!finishes_.empty()) return 0;
         if (next_due_) until = std::min(until, now + std::max(*next_due_ - wall_now(), Millis{0}));
-        if (pruning_) until = std::min(until, prune_at_);
+        if (pruning_ || capping_) until = std::min(until, step_at_);
     }
     if (hooks_.settled_at() > now) until = std::min(until, hooks_.settled_at());
     if (runs_.size() > 0 && starts_until_ > now) until = std::min(until, starts_until_);
@@ -180,7 +182,7 @@ bool Loop::may_leave() {
     if (options_.once && in_lasting_trouble()) give_up();
     if (runs_.size() > 0) return false;
     if (stopping_) return finishes_.empty() || now_ >= grace_until_ + last_tries;
-    bool quiet = finishes_.empty() && !more_ && !pruning_ && trouble_.empty();
+    bool quiet = finishes_.empty() && !more_ && !pruning_ && !capping_ && trouble_.empty();
     if (options_.once) return quiet && now_ >= hooks_.settled_at();
     return options_.detached && quiet && now_ - idle_since_ >= options_.idle;
 }
@@ -290,21 +292,67 @@ void Loop::report(const Finish& finish, int max_attempts, Millis duration) {
 
 // Records what ended, and starts what may run in its place.
 void Loop::record_and_start() {
-    const std::size_t slots = free_slots();
+    const std::size_t free = free_slots();
+    const std::size_t slots = std::min(free, claim_batch_.size());
     const bool ended = !finishes_.empty();
     next_due_.reset();
     if (slots == 0 && !ended) return;
     const Millis wall = wall_now();
     if (ended) fault_point("before-finish");
-    const std::vector<Claim> claims = store_.finish_and_claim(
-        finishes_, slots, [this](const std::string& hook) { return room(hook); }, wall);
+    const std::vector<Claim> claims = record_and_claim(slots, wall);
     if (ended) fault_point("after-finish");
     if (ended || !claims.empty()) progress_ = true;
     unscrubbed_ = unscrubbed_ || ended;
-    finishes_.clear();
     store_.started(claims);
     for (const Claim& claim : claims) start(claim);
-    if (claims.size() < slots) next_due_ = store_.next_due(wall);
+    if (claims.size() < slots) {
+        next_due_ = store_.next_due(wall);
+        if (next_due_ && *next_due_ <= wall) next_due_ = wall + step_pause;  // more than it came to
+    } else if (slots < free) {
+        more_ = true;
+    }
+}
+
+std::vector<Claim> Loop::record_and_claim(std::size_t slots, Millis wall) {
+    const std::size_t count = std::min(finishes_.size(), finish_batch_.size());
+    const Millis begun = steady_now();
+    try {
+        std::vector<Claim> claims = store_.finish_and_claim(
+            {finishes_.data(), count}, slots,
+            [this](const std::string& hook) { return room(hook); }, wall);
+        finishes_.erase(finishes_.begin(), finishes_.begin() + static_cast<std::ptrdiff_t>(count));
+        finish_failures_ = 0;
+        finish_batch_.went(steady_now() - begun);
+        claim_batch_.went(steady_now() - begun);
+        return claims;
+    } catch (const std::exception& error) {
+        finish_batch_.failed();
+        claim_batch_.failed();
+        const bool doubtful = count == 1 && may_be_its_own_fault(error);
+        if (doubtful && ++finish_failures_ >= failures_at_most) record_alone();
+        throw;
+    }
+}
+
+// The first of those that ended could not be recorded, again and again, with nothing else.  At last
+// it is recorded without what the hook wrote, and when that fails too, given up: its delivery stays
+// `running` until it is taken for lost.
+void Loop::record_alone() {
+    finish_failures_ = 0;
+    Finish& finish = finishes_.front();
+    try {
+        store_.finish({&finish, 1});  // it may have been what was to be claimed
+    } catch (const std::exception& error) {
+        if (!may_be_its_own_fault(error)) throw;
+        log_.error("a run's end cannot be recorded",
+                   {{"delivery", delivery_name(finish.event, finish.hook)},
+                    {"cause", error.what()}});
+        const bool silent = finish.out.kept.empty() && finish.err.kept.empty();
+        finish.out.kept.clear();
+        finish.err.kept.clear();
+        if (!silent) return;
+    }
+    finishes_.erase(finishes_.begin());
 }
 
 // How many hooks may be started now.

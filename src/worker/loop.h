@@ -2,12 +2,14 @@
 // keep house; then it sleeps until a descriptor, a signal or a time calls.
 //
 // Nothing here blocks on a hook.  A store that is busy or fails is tried again; what ended runs
-// left is kept in memory until it could be recorded.
+// left is kept in memory until it could be recorded.  What fails is tried again by halves, and what
+// fails alone, for its own sake, is put aside, so that it stops nobody else.
 #pragma once
 
 #include <limits>
 #include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,7 @@
 #include "hooks/launch.h"
 #include "store/store.h"
 #include "store/wake.h"
+#include "worker/batch.h"
 #include "worker/live_hooks.h"
 #include "worker/run_table.h"
 #include "worker/signals.h"
@@ -54,10 +57,10 @@ private:
     void use_store();
     void collect();
     void record_and_start();
+    std::vector<Claim> record_and_claim(std::size_t slots, Millis wall);
+    void record_alone();
     std::size_t free_slots() const;
     void refresh();
-    bool match();
-    Dispatch verdict_on(const StoredEvent& event) const;
     std::size_t room(const std::string& hook) const;
     void start(const Claim& claim);
     std::unique_ptr<Process> launch(const Claim& claim, std::string& refusal);
@@ -65,6 +68,15 @@ private:
     void fail(const Claim& claim, const std::string& reason, bool for_good);
     void settle(Finish finish, int max_attempts, const HookSettings& settings);
     void report(const Finish& finish, int max_attempts, Millis duration);
+
+    // -- Matching (match.cpp)
+    bool match();
+    bool match_oldest(std::size_t at_most);
+    Dispatch verdict_on(const StoredEvent& event) const;
+    bool merge_ahead(std::span<const Dispatch> verdicts);
+    bool has_failed_often(EventNumber event);
+    void set_aside(EventNumber event, const std::string& why);
+    void report(const Dispatch& verdict) const;
 
     // -- House-keeping (house.cpp)
     void keep_house();
@@ -98,6 +110,15 @@ private:
     std::vector<Finish> finishes_;  // ended, not yet recorded
     const std::string home_ = own_home();  // of the hooks
     std::mt19937_64 random_{std::random_device{}()};
+    // Asked of the store at a time; an event or a run may hold limits.body or limits.output.
+    Batch match_batch_{32};
+    Batch finish_batch_{64};
+    Batch claim_batch_{64};
+    Batch prune_batch_{100};
+    EventNumber matching_ = 0;  // the first of those under way
+    EventNumber failing_ = 0;   // alone, so often:
+    int failures_ = 0;
+    int finish_failures_ = 0;   // of the first in finishes_, alone
     WorkerRecord shown_;
     int exit_status_ = 0;
 
@@ -109,6 +130,7 @@ private:
     bool stopping_ = false;
     bool called_ = false;      // while stopping: somebody wants a worker
     bool pruning_ = false;
+    bool capping_ = false;
     bool unscrubbed_ = true;   // secrets may have been erased since the last scrub
 
     // Steady times.
@@ -121,7 +143,7 @@ private:
     // Up to here claims may be made and runs go on: the lease, without what ending them takes.
     Millis starts_until_ = std::numeric_limits<Millis>::max();
     Millis store_at_ = 0;      // not to be used before
-    Millis prune_at_ = 0;      // while pruning: the next step
+    Millis step_at_ = 0;       // while pruning or capping: the next step
     Millis trouble_logged_at_ = 0;
     Millis trouble_since_ = 0;
     Millis grace_until_ = 0;   // while stopping

@@ -1,5 +1,8 @@
 // The worker's matching of new events to hooks.
 #include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
 
 #include "base/fault.h"
 #include "event/catalog.h"
@@ -10,7 +13,13 @@ namespace bx {
 
 namespace {
 
-constexpr std::size_t match_batch = 32;  // events; each may hold limits.body in memory
+// Rows written in one transaction, but for those of a single event.
+constexpr std::size_t rows_at_most = 1000;
+// Refusals kept of an event, with a hook that took it and without; of the others the number.
+constexpr std::size_t refusals_of_taken = 20;
+constexpr std::size_t refusals_of_skipped = 100;
+// Of a turn, for merging ahead: the hooks' pipes wait as long.
+constexpr Millis merge_time = second / 5;
 
 // Each entity's beginning and end is told, however many there are.
 bool may_merge(std::string_view code) {
@@ -25,16 +34,61 @@ std::string why_skipped(const Dispatch& verdict) {
         if (refusal.reason.starts_with("event ")) continue;
         why += "; " + refusal.hook + ": " + refusal.reason;
     }
+    if (verdict.refused_more > 0) {
+        why += "; " + std::to_string(verdict.refused_more) + " more hooks did not take it";
+    }
     return why;
+}
+
+// What says most comes first: the rules of hooks of this very event.
+void keep_refusals(Dispatch& verdict, std::vector<Refusal> all, std::size_t most) {
+    std::ranges::stable_partition(all, [](const Refusal& refusal) {
+        return !refusal.reason.starts_with("event ");
+    });
+    if (all.size() > most) {
+        verdict.refused_more = static_cast<std::int64_t>(all.size() - most);
+        all.resize(most);
+    }
+    verdict.refused = std::move(all);
+}
+
+// How many of VERDICTS, from the first on, fit into one transaction.
+std::size_t fitting(std::span<const Dispatch> verdicts) {
+    std::size_t rows = 0;
+    std::size_t count = 0;
+    for (const Dispatch& verdict : verdicts) {
+        rows += 1 + verdict.deliveries.size() + verdict.refused.size();
+        if (count > 0 && rows > rows_at_most) break;
+        ++count;
+    }
+    return count;
 }
 
 }  // namespace
 
-// True when it made deliveries of new events, or skipped them.
+// True when it made deliveries of new events, or skipped them.  They are matched in order of N, so
+// one that fails holds up the others: for as long as it takes to find out that it is that one.
 bool Loop::match() {
     if (!hooks_.ready(now_)) return false;
-    std::vector<StoredEvent> events = store_.undispatched(match_batch);
+    const std::size_t size = match_batch_.size();
+    matching_ = 0;
+    const Millis begun = steady_now();
+    try {
+        const bool matched = match_oldest(size);
+        match_batch_.went(steady_now() - begun);
+        return matched;
+    } catch (const std::exception& error) {
+        match_batch_.failed();
+        if (size > 1 || !may_be_its_own_fault(error) || !has_failed_often(matching_)) throw;
+        set_aside(matching_, error.what());
+        return true;
+    }
+}
+
+bool Loop::match_oldest(std::size_t at_most) {
+    std::vector<StoredEvent> events = store_.undispatched(at_most);
     if (events.empty()) return false;
+    matching_ = events.front().number;
     // A hook that was there before its event must take it, so the last look has to be younger.
     auto is_newer = [&](const StoredEvent& event) { return event.received_at >= refreshed_at_; };
     if (std::ranges::any_of(events, is_newer)) {
@@ -42,20 +96,69 @@ bool Loop::match() {
         refresh();
         if (!hooks_.ready(now_)) return false;
     }
+    if (events.size() == at_most) more_ = true;
     std::vector<Dispatch> verdicts;
     for (const StoredEvent& event : events) verdicts.push_back(verdict_on(event));
-    store_.dispatch(verdicts, wall_now());
-    fault_point("after-dispatch");
+    if (!merge_ahead(verdicts)) {
+        more_ = true;
+        return false;
+    }
+    for (std::span<const Dispatch> rest = verdicts; !rest.empty();) {
+        const std::span<const Dispatch> some = rest.first(fitting(rest));
+        store_.dispatch(some, wall_now());
+        fault_point("after-dispatch");
+        for (const Dispatch& verdict : some) report(verdict);
+        rest = rest.subspan(some.size());
+    }
     unscrubbed_ = progress_ = true;
-    if (events.size() == match_batch) more_ = true;
     return true;
+}
+
+// False: there is more to merge than fits into a turn.
+bool Loop::merge_ahead(std::span<const Dispatch> verdicts) {
+    const Millis end = steady_now() + merge_time;
+    while (store_.merge_ahead(verdicts, wall_now())) {
+        unscrubbed_ = progress_ = true;
+        if (steady_now() >= end) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(step_pause));
+    }
+    return true;
+}
+
+bool Loop::has_failed_often(EventNumber event) {
+    if (event == 0) return false;  // it did not come so far
+    if (std::exchange(failing_, event) != event) failures_ = 0;
+    return ++failures_ >= failures_at_most;
+}
+
+// So that the others go on.  Were it the store's fault, this would fail as well.
+void Loop::set_aside(EventNumber event, const std::string& why) {
+    Dispatch verdict;
+    verdict.event = event;
+    verdict.skip_reason = "cannot be matched: " + why;
+    verdict.retryable = true;
+    store_.dispatch({&verdict, 1}, wall_now());
+    report(verdict);
+    progress_ = more_ = true;
+}
+
+void Loop::report(const Dispatch& verdict) const {
+    if (!verdict.deliveries.empty()) return;
+    if (verdict.retryable && verdict.refused.empty()) {  // no hook was asked
+        log_.error("set aside", {{"event", verdict.event},
+                                 {"reason", verdict.skip_reason},
+                                 {"fix", "bxhook retry " + std::to_string(verdict.event)}});
+    } else {
+        log_.info("skipped", {{"event", verdict.event}, {"reason", why_skipped(verdict)}});
+    }
 }
 
 Dispatch Loop::verdict_on(const StoredEvent& event) const {
     Dispatch verdict;
     verdict.event = event.number;
     try {
-        // A skipped event that a person retries has lost its secrets.
+        if (!event.damage.empty()) throw Error(event.damage);
+        // A skipped event that a person retries may have lost its secrets.
         Tree body = decode_payload(event.body, event.secrets,
                                    event.secrets_erased ? Secrets::omit : Secrets::keep);
         HookSet::Match match = hooks_.set().match(event.facts, body);
@@ -71,14 +174,16 @@ Dispatch Loop::verdict_on(const StoredEvent& event) const {
                                           settings.attempts,
                                           (merges ? now : received) + settings.delay});
         }
-        verdict.refused = std::move(match.refused);
-        if (match.taken.empty()) {
+        const bool taken = !match.taken.empty();
+        keep_refusals(verdict, std::move(match.refused),
+                      taken ? refusals_of_taken : refusals_of_skipped);
+        if (!taken) {
             verdict.skip_reason = "no hook takes it";
-            log_.info("skipped", {{"event", event.number}, {"reason", why_skipped(verdict)}});
+            verdict.retryable = match.broken;
         }
     } catch (const Error& error) {
-        verdict.skip_reason = std::string("cannot read its body: ") + error.what();
-        log_.error("skipped", {{"event", event.number}, {"reason", verdict.skip_reason}});
+        verdict.skip_reason = std::string("cannot be read: ") + error.what();
+        verdict.retryable = true;
     }
     return verdict;
 }

@@ -24,7 +24,7 @@ DEARER = 1.10         # at most
 LOOK_LIMIT = 100      # milliseconds
 HOLD_UP = 50          # milliseconds that pruning may add to an add
 MEMORY = 2 << 10      # KB that a worker may take more
-STEP, PAUSE = 100, 5  # of pruning: PruneOrder::at_most, prune_pause in src/store/store.h
+STEP, PAUSE = 100, 5  # of pruning: PruneOrder::at_most, step_pause in src/store/store.h
 
 
 def bench(program, *arguments):

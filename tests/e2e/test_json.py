@@ -13,17 +13,19 @@ TIME = "time"
 DELIVERY = {
     "delivery": "string null", "event": "number", "hook": "string null", "code": "string", "portal": "string null",
     "member_id": "string null", "kind": "string null", "id": "string null", "test": "boolean", "received_at": TIME,
-    "state": "string", "reason": "string null", "attempt": "number null", "max_attempts": "number null",
+    "state": "string", "reason": "string null", "retryable": "boolean null", "attempt": "number null", "max_attempts": "number null",
     "due_at": TIME + " null", "blocked_by": "string null", "merged_into": "string null", "ended_at": TIME + " null"}
 ATTEMPT = {
     "attempt": "number", "run": "string", "result": "string", "exit": "number null", "signal": "string null",
     "reason": "string null", "started_at": TIME, "ended_at": TIME + " null", "duration_ms": "number null",
     "stdout": "string", "stderr": "string", "stdout_bytes": "number", "stderr_bytes": "number"}
 EVENT = {
-    "event": "number", "code": "string", "state": "string", "reason": "string null", "portal": "string null",
+    "event": "number", "code": "string", "state": "string", "reason": "string null", "retryable": "boolean",
+    "portal": "string null",
     "member_id": "string null", "user_id": "string null", "handler_id": "string null", "ts": "string null",
-    "kind": "string null", "id": "string null", "test": "boolean", "received_at": TIME, "body": "object",
-    "secrets": "string", "refused": [{"hook": "string", "reason": "string"}],
+    "kind": "string null", "id": "string null", "test": "boolean", "received_at": TIME, "body": "object null",
+    "damage": "string null", "secrets": "string", "refused": [{"hook": "string", "reason": "string"}],
+    "refused_more": "number",
     "deliveries": [DELIVERY | {"attempts": [ATTEMPT]}]}
 # Counts are null only when the store cannot be read.
 COUNT = "number null"

@@ -64,7 +64,8 @@ public:
     }
     std::vector<bx::Orphan> orphans(std::span<const bx::DeliveryName>) override { unused(); }
     std::optional<bx::Millis> next_due(bx::Millis) override { unused(); }
-    void cap_due(bx::Millis) override { unused(); }
+    bool merge_ahead(std::span<const bx::Dispatch>, bx::Millis) override { unused(); }
+    bool cap_due(bx::Millis) override { unused(); }
     std::vector<bx::DeliveryName> kill_wishes() override { unused(); }
     void register_worker(const bx::WorkerRecord&) override { unused(); }
     void unregister_worker(const bx::WorkerRecord&) override { unused(); }

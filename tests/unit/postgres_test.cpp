@@ -447,6 +447,55 @@ BOOST_AUTO_TEST_CASE(an_upgrade_that_a_deadlock_ended_is_done_again) {
     BOOST_TEST(s.claim(9) == "1/crm#1");
 }
 
+// As 1.0 had it: without the column, and with functions of fewer arguments, which its programs go on
+// calling.
+BOOST_AUTO_TEST_CASE(a_store_of_version_1_0_is_upgraded_and_serves_its_programs) {
+    Scene s;
+    s.put("7");
+    server().query("SET client_min_messages = error; "
+                   "ALTER TABLE bxhook.event DROP COLUMN refused_more; "
+                   "UPDATE bxhook.version SET minor = 0");
+    BOOST_TEST(says(failure<bx::StoreError>([&] { s.another(); }), "bxhook store upgrade"));
+    BOOST_TEST(bx::postgresql_module().upgrade(server().url()) == "upgraded schema 1.0 to 1.1");
+    s.open();
+    BOOST_TEST(s.store().event(1)->refused_more == 0);
+    BOOST_TEST(s.claim(9) == "1/crm#1");
+    s.add("8");
+    s.add("9");
+    server().query("SELECT bxhook.dispatch(1, 0, '{2,3}', ARRAY[NULL, 'none']::bytea[], '{3}', "
+                   "'{a}', '{disabled}', '{2}', '{crm}', '{1}', '{0}', '{3}', '{0}')");
+    BOOST_TEST(s.claim(9) == "2/crm#1");
+    BOOST_TEST(s.secrets(3) == "erased");
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_statement_that_takes_too_long_is_told_from_a_lock) {
+    Scene s;
+    const auto worker = bx::open_store(s.place(), {.durable = false});
+    s.add("1");
+    server().query("CREATE FUNCTION bxhook.slow() RETURNS trigger LANGUAGE plpgsql AS "
+                   "'BEGIN PERFORM pg_sleep(30); RETURN NEW; END'; CREATE TRIGGER slow BEFORE INSERT "
+                   "ON bxhook.delivery FOR EACH ROW EXECUTE FUNCTION bxhook.slow()");
+    const std::vector<bx::Dispatch> verdicts = {{1, {s.delivery("crm")}, {}, {}}};
+    const std::string slow = failure<bx::StoreSlow>([&] { worker->dispatch(verdicts, s.now); });
+    server().query("DROP TRIGGER slow ON bxhook.delivery; DROP FUNCTION bxhook.slow()");
+    BOOST_TEST(says(slow, "statement timeout"), slow);
+    server().query("BEGIN; LOCK TABLE bxhook.event");
+    const std::string held = failure<bx::StoreBusy>([&] { worker->dispatch(verdicts, s.now); });
+    server().query("ROLLBACK");
+    BOOST_TEST(says(held, "lock timeout"), held);
+    worker->dispatch(verdicts, s.now);
+    BOOST_TEST(s.claim(1) == "1/crm#1");
+}
+
+BOOST_AUTO_TEST_CASE(a_portal_that_no_index_takes_is_a_fault_of_the_event) {
+    Scene s;
+    s.add("1");
+    server().query("UPDATE bxhook.event SET portal = (SELECT string_agg(sha256(i::text::bytea), '') "
+                   "FROM generate_series(1, 200) AS i)");
+    BOOST_CHECK_THROW(s.match(1, std::vector<std::string>{"crm"}), bx::StoreDataError);
+}
+
 BOOST_AUTO_TEST_CASE(who_is_told_to_stop_waits_no_longer) {
     Scene s;
     server().query("BEGIN; LOCK TABLE bxhook.event");

@@ -173,6 +173,58 @@ BOOST_AUTO_TEST_CASE(a_newer_major_version_is_refused_a_newer_minor_one_used) {
     BOOST_CHECK_THROW(s.another(), bx::StoreVersionError);
 }
 
+BOOST_AUTO_TEST_CASE(a_store_of_version_1_0_is_upgraded_when_it_is_opened) {
+    Scene s;
+    s.put("1");
+    s.skip(s.add("2"), "none");
+    bx::Database(s.place(), {}).script(
+        "ALTER TABLE event DROP COLUMN refused_more; PRAGMA user_version = 1000");
+    s.open();
+    BOOST_TEST(bx::Database(s.place(), {}).number("PRAGMA user_version") == 1001);
+    BOOST_TEST(s.store().event(2)->refused_more == 0);
+    BOOST_TEST(s.claim(1) == "1/crm#1");
+    s.done("1/crm");
+    s.store().dispatch(std::vector{bx::Dispatch{s.add("3"), {}, {}, "none", 7}}, s.now);
+    BOOST_TEST(s.store().event(3)->refused_more == 7);
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(damaged_secrets_are_the_trouble_of_their_event_alone) {
+    Scene s;
+    s.put("1");
+    s.put("2");
+    s.put("3");
+    s.add("4");
+    bx::Database raw(s.place(), {});
+    raw.script("UPDATE slot SET data = x'ffffff00' WHERE slot = 2; DELETE FROM slot WHERE slot = 3");
+    BOOST_TEST(s.claim(9) == "1/crm#1 2/crm#1 3/crm#1");
+    BOOST_TEST(s.claims.at("1/crm").event.damage == "");
+    BOOST_TEST(s.claims.at("2/crm").event.damage == "its secrets, in slot 2, are damaged");
+    BOOST_TEST(s.claims.at("3/crm").event.damage == "its secrets, in slot 3, are damaged");
+    BOOST_TEST(s.store().event(2)->body == "body of 2");
+    for (const char* name : {"1/crm", "2/crm", "3/crm"}) s.done(name);
+    BOOST_TEST(s.store().undispatched(9).at(0).damage == "");
+    for (int i = 5; i < 9; ++i) s.put(std::to_string(i));  // which use the slots again
+    BOOST_TEST(s.claim(9) == "5/crm#1 6/crm#1 7/crm#1 8/crm#1");
+    for (int i = 5; i < 9; ++i) BOOST_TEST(s.secrets(i) == "secret of " + std::to_string(i));
+}
+
+BOOST_AUTO_TEST_CASE(a_run_without_its_attempt_is_taken_for_lost) {
+    Scene s;
+    s.put("1");
+    s.put("2");
+    s.claim(9);
+    bx::Database raw(s.place(), {});
+    raw.script("DELETE FROM attempt WHERE event = 1");
+    const auto orphans = s.store().orphans();
+    BOOST_REQUIRE(orphans.size() == 2U);
+    BOOST_TEST(orphans[0].run == "1-crm-missing");
+    s.fails("1/crm", 0);
+    BOOST_TEST(s.claim(9) == "1/crm#2");
+    raw.script("UPDATE delivery SET attempt = 0, state = 0, turn = 2, due_at = 0 WHERE event = 1");
+    BOOST_TEST(s.claim(9) == "1/crm#1");  // though there is one of that number
+}
+
 BOOST_AUTO_TEST_CASE(a_damaged_file_is_an_error_and_no_crash) {
     Scene s;
     for (int i = 0; i < 200; ++i) s.put(std::to_string(i));
@@ -479,9 +531,10 @@ BOOST_AUTO_TEST_CASE(no_statement_walks_over_a_table_that_grows) {
         filter.state = state;
         store.list(filter);
     }
-    // Small whatever the store's size: one row a hook, a worker, a wish.
-    const std::set<std::string> small = {"tally", "worker", "once",         "clock",
-                                         "kill_wish", "sqlite_master", "CONSTANT ROW"};
+    // Small whatever the store's size: one row a hook, a worker, a wish; a thousand of a lane.
+    const std::set<std::string> small = {"tally",         "worker",       "once",        "clock",
+                                         "kill_wish",     "sqlite_master", "CONSTANT ROW",
+                                         "last_waiting"};
     std::size_t looked_at = 0;
     for (const std::string& text : store.database().statements()) {
         if (!text.starts_with("SELECT") && !text.starts_with("UPDATE") &&

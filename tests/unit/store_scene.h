@@ -244,7 +244,7 @@ inline Rules rules_of_all() {
          "WHERE event = n AND state < 2)"},
         {"event.dead",
          "SELECT n FROM event WHERE dead <> (SELECT count(*) FROM delivery "
-         "WHERE event = n AND state = 3)"},
+         "WHERE event = n AND state = 3) AND NOT (state = 2 AND dead = 1)"},
         {"event.ended_at",
          "SELECT n FROM event WHERE (ended_at IS NULL) <> (state = 0 OR open > 0)"},
         {"erasure", "SELECT n FROM event WHERE ended_at IS NOT NULL AND dead = 0 AND NOT erased"},
