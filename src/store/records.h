@@ -210,7 +210,7 @@ struct HookCounts {
     std::string hook;
     std::int64_t waiting = 0, running = 0;
     std::int64_t done_1h = 0, failed_1h = 0, dead_1h = 0;
-    std::optional<Millis> oldest_due_at;  // waiting, due now, nothing before it in its lane
+    std::optional<Millis> oldest_due_at{};  // waiting, due now, nothing before it in its lane
 };
 
 struct StoreStatus {

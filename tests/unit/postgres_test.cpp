@@ -454,6 +454,8 @@ BOOST_AUTO_TEST_CASE(a_store_of_version_1_0_is_upgraded_and_serves_its_programs)
     s.put("7");
     server().query("SET client_min_messages = error; "
                    "ALTER TABLE bxhook.event DROP COLUMN refused_more; "
+                   "ALTER TABLE bxhook.worker DROP COLUMN trouble, DROP COLUMN once; "
+                   "DROP TABLE bxhook.once, bxhook.clock; "
                    "UPDATE bxhook.version SET minor = 0");
     BOOST_TEST(says(failure<bx::StoreError>([&] { s.another(); }), "bxhook store upgrade"));
     BOOST_TEST(bx::postgresql_module().upgrade(server().url()) == "upgraded schema 1.0 to 1.1");
@@ -471,7 +473,9 @@ BOOST_AUTO_TEST_CASE(a_store_of_version_1_0_is_upgraded_and_serves_its_programs)
 
 BOOST_AUTO_TEST_CASE(a_statement_that_takes_too_long_is_told_from_a_lock) {
     Scene s;
-    const auto worker = bx::open_store(s.place(), {.durable = false});
+    bx::StoreOptions options;
+    options.durable = false;
+    const auto worker = bx::open_store(s.place(), options);
     s.add("1");
     server().query("CREATE FUNCTION bxhook.slow() RETURNS trigger LANGUAGE plpgsql AS "
                    "'BEGIN PERFORM pg_sleep(30); RETURN NEW; END'; CREATE TRIGGER slow BEFORE INSERT "

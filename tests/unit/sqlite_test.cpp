@@ -178,7 +178,9 @@ BOOST_AUTO_TEST_CASE(a_store_of_version_1_0_is_upgraded_when_it_is_opened) {
     s.put("1");
     s.skip(s.add("2"), "none");
     bx::Database(s.place(), {}).script(
-        "ALTER TABLE event DROP COLUMN refused_more; PRAGMA user_version = 1000");
+        "ALTER TABLE event DROP COLUMN refused_more; ALTER TABLE worker DROP COLUMN trouble; "
+        "ALTER TABLE worker DROP COLUMN once; DROP TABLE once; DROP TABLE clock; "
+        "PRAGMA user_version = 1000");
     s.open();
     BOOST_TEST(bx::Database(s.place(), {}).number("PRAGMA user_version") == 1001);
     BOOST_TEST(s.store().event(2)->refused_more == 0);

@@ -243,7 +243,9 @@ BOOST_AUTO_TEST_CASE(nothing_else_is_merged_ahead) {
 BOOST_AUTO_TEST_CASE(a_step_of_merging_takes_a_moment_however_long_the_backlog) {
     Scene s;
     put_many(s, 10'000, s.delivery("crm"));
-    const auto worker = bx::open_store(s.place(), {.durable = false});
+    bx::StoreOptions options;
+    options.durable = false;
+    const auto worker = bx::open_store(s.place(), options);
     bx::NewDelivery merging = s.delivery("crm");
     merging.coalesce = true;
     const std::vector<bx::Dispatch> verdict = {{s.add("7"), {merging}, {}, {}}};
