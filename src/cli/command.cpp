@@ -75,7 +75,8 @@ std::pair<std::string, std::string> take_option(const Command& command,
     std::string arg = args.front() == "-h" ? "--help" : args.front();
     args = args.subspan(1);
     std::size_t equals = arg.find('=');
-    const Option& option = find_option(command, options, arg.substr(0, equals));
+    const std::string given = arg.substr(0, equals);
+    const Option& option = find_option(command, options, given);
     std::string name(option.name);
     if (option.value.empty()) {
         if (equals == std::string::npos) return {name, ""};
