@@ -37,7 +37,7 @@ bx::Gateway::Options without_store() {
     options.open = [](const std::string&, const bx::StoreOptions&) -> std::unique_ptr<bx::Store> {
         throw bx::StoreError("no store here");
     };
-    options.become_owner = [](const std::string&) {};
+    options.become_owner = [](const bx::Config&) {};
     options.start = [](const std::string&) {};
     return options;
 }
