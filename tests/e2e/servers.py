@@ -4,6 +4,7 @@ Never the system's services: own config file, own pid file, a free port on 127.0
 """
 
 import grp
+import os
 import random
 import re
 import socket
@@ -17,9 +18,11 @@ MODULES = "/usr/lib/apache2/modules"
 
 
 def free_port():
-    """A port nobody listens on, below those that connections are given by themselves."""
+    """A port nobody listens on, below those that connections are given by themselves; each process of
+    pytest-xdist has ports of its own."""
+    lowest = 20000 + 3000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 4)
     while True:
-        port = random.randrange(20000, 32000)
+        port = random.randrange(lowest, lowest + 3000)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

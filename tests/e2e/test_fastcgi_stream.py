@@ -448,7 +448,8 @@ def test_ten_thousand_connections_leave_nothing_behind(gateway):
         with connect(gateway) as peer:
             if n % 2:
                 peer.send(half)
-    post(gateway)
+        if n % 100 == 99:
+            post(gateway)  # it has taken all before: none is turned away
     wait_for(lambda: open_fds(gateway) <= fds, lambda: f"{open_fds(gateway)} descriptors to become {fds}")
     assert rss_kb(gateway) < rss + 2048
 

@@ -17,22 +17,23 @@ fuzz-all: fuzz-programs
 	@for target in $(FUZZ_TARGETS); do $(SUBMAKE) --quiet fuzz-run-$$target || exit 1; done
 
 # Objects of their own: other compiler, other flags.
+FUZZ_OBJ = $(filter $(foreach room,base config event gateway store,$(BUILD)/src/$(room)/%),$(LIB_OBJ))
 fuzz-programs:
-	@+$(PARALLEL) CXX=clang++ SANITIZE=$(FUZZ_SANITIZERS) CXXFLAGS='-O1 -g' \
+	@+$(PARALLEL) CXX=clang++ SANITIZE=$(FUZZ_SANITIZERS) CXXFLAGS='-O1 -g1' \
 	    BUILD='$(BUILD)/fuzz' $(FUZZ_TARGETS:%='$(BUILD)/fuzz/%-fuzz')
 
 # Stops at the first finding, which is then the file $(BUILD)/fuzz/TARGET-crash-...
 $(FUZZ_TARGETS:%=fuzz-run-%): fuzz-run-%: fuzz-programs
 	@mkdir -p '$(BUILD)/corpus/$*'
 	@echo '== fuzz $*: $(SECONDS) s'
-	@'$(BUILD)/fuzz/$*-fuzz' -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 -rss_limit_mb=2048 \
+	@'$(BUILD)/fuzz/$*-fuzz' -max_total_time=$(SECONDS) -max_len=4096 -timeout=30 -rss_limit_mb=2048 \
 	    -print_final_stats=1 $(patsubst %,-dict=%,$(wildcard tests/fuzz/$*.dict)) -artifact_prefix='$(BUILD)/fuzz/$*-' \
 	    '$(BUILD)/corpus/$*' $(wildcard tests/fuzz/corpus/$*) 2>'$(BUILD)/fuzz/$*.log' || \
 	    { tail -n 60 '$(BUILD)/fuzz/$*.log'; exit 1; }
 	@grep -E 'INITED|stat::number_of_executed_units' '$(BUILD)/fuzz/$*.log'; grep -E '(DONE|REDUCE|NEW|pulse).* cov:' '$(BUILD)/fuzz/$*.log' | tail -n 1
 
-$(BUILD)/%-fuzz: $(BUILD)/tests/fuzz/%.o $(LIB_OBJ)
-	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIB_OBJ) $(DEPS_LIBS) $(LIBS)
+$(BUILD)/%-fuzz: $(BUILD)/tests/fuzz/%.o $(FUZZ_OBJ)
+	$(Q_LINK)$(CXX) $(ALL_CXXFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(DEPS_LIBS) $(LIBS)
 
 # Not to be removed as an intermediate file: each run would compile it anew.
 .SECONDARY: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%.o)
