@@ -20,6 +20,7 @@ all:
 #   check-postgres           those of the store again, on a PostgreSQL server
 #   check-e2e  K=nginx       the end-to-end tests whose names match
 #   run-check, run-demo      without looking for missing packages first
+#   check-debian SUITES=...  demo and check on a fresh Debian of each suite (root; many minutes)
 
 VERSION = 1.0.0
 
@@ -112,7 +113,7 @@ endif
 # -- Rules.
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all static deps deps-fuzz build-deps check check-unit check-postgres check-e2e run-check demo run-demo \
+.PHONY: all static deps deps-fuzz build-deps check check-unit check-postgres check-e2e check-debian run-check demo run-demo \
 	install uninstall installcheck clean distclean FORCE
 
 all: $(PROGRAM) $(MODULE)
@@ -231,6 +232,11 @@ check-postgres: $(BUILD)/unit-tests
 
 check-e2e: all $(BUILD)/conformance $(BUILD)/bxhook-faults
 	@$(RUN_TESTS) e2e
+
+SUITES = bookworm trixie
+check-debian:
+	@sh tests/deps.sh packages
+	@sh tests/debian.sh $(SUITES)
 
 demo:
 	@sh tests/deps.sh demo
