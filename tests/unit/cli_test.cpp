@@ -365,7 +365,7 @@ BOOST_AUTO_TEST_CASE(writes_every_key_of_a_delivery) {
                R"("code":"ONCRMDEALUPDATE","portal":"some-domain.bitrix24.com","member_id":"a223",)"
                R"("kind":"ONCRMDEAL","id":"6675","test":false,)"
                R"("received_at":"2024-11-21T01:36:28.123Z","state":"waiting","reason":"exit 75",)"
-               R"("retryable":false,)"
+               R"("retryable":null,)"
                R"("attempt":2,"max_attempts":12,"due_at":"2024-11-21T01:36:28.124Z",)"
                R"("blocked_by":"1040/crm-sync","merged_into":null,"ended_at":null})");
 }
