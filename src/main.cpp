@@ -41,8 +41,8 @@ int run_gateway(Role role) {
     options.one_shot = role == Role::cgi;
     options.log_file = bx::find_log();
     bx::Gateway gateway(bx::find_config(""), options, log);
+    if (role == Role::cgi) return bx::serve_cgi(gateway, log);  // as root: 503
     gateway.require_user();
-    if (role == Role::cgi) return bx::serve_cgi(gateway, log);
     return bx::serve_fastcgi(bx::Fd(STDIN_FILENO), gateway, log);
 }
 

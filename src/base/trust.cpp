@@ -142,6 +142,17 @@ Fd open_regular(const std::string& path) {
     return fd;
 }
 
+// The first directory on the way to PATH that this process cannot enter; empty: none.
+std::string closed_directory(const std::string& path) {
+    std::size_t end = path.find('/', 1);
+    while (end != std::string::npos) {
+        std::string dir = path.substr(0, end);
+        if (::faccessat(AT_FDCWD, dir.c_str(), X_OK, AT_EACCESS) != 0) return dir;
+        end = path.find('/', end + 1);
+    }
+    return "";
+}
+
 Fd open_as(const User& user, const std::string& path) {
     try {
         ActingAs as(user);
@@ -151,6 +162,12 @@ Fd open_as(const User& user, const std::string& path) {
     } catch (const Error&) {
         ActingAs as(user);
         if (::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) == 0 || errno != EACCES) throw;
+        std::string closed = closed_directory(path);
+        if (!closed.empty()) {
+            throw UnsafeFile(path, user_name(user.uid) + ", who can change it, cannot enter '" +
+                                       closed + "'",
+                             "ls -ld " + shell_word(closed));
+        }
         throw UnsafeFile(path, user_name(user.uid) + ", who can change it, cannot read it",
                          "chgrp " + std::to_string(user.gid) + ' ' + shell_word(path) +
                              " && chmod g+r " + shell_word(path));

@@ -156,6 +156,10 @@ Gateway::Verdict Gateway::judge(Request& request) {
 
 Gateway::Verdict Gateway::judge_event(Request& request) {
     if (!config_) return Verdict::unavailable("no valid config: " + file_.error());
+    // By CGI; nothing of a body is looked at as root.
+    if (::geteuid() == 0 && !owner_problem_.empty()) {
+        return Verdict::unavailable("store: " + owner_problem_);
+    }
     // The limit may have been another when the body was read.
     if (request.cut || request.body.size() > config_->limits.body) {
         return Verdict::refused(413, "too_large",

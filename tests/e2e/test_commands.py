@@ -574,6 +574,7 @@ def test_root_makes_the_directory_of_a_fresh_store_for_its_owner(site):
 @pytest.mark.parametrize("exists", [True, False])
 def test_a_store_of_root_is_refused_with_the_way_out(site, exists):
     os.chown(site.home, 0, 0)
+    site.home.chmod(0o755)
     if exists:
         (site.home / "state").mkdir(mode=0o700)
     done = subprocess.run([site.binary, "list", "--config", site.config], capture_output=True, timeout=10)

@@ -295,12 +295,25 @@ def test_a_gateway_that_stays_root_ends(site, house, how):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(house / "t"))
     listener.listen(1)
-    for environment in ({}, {"REQUEST_METHOD": "GET", "GATEWAY_INTERFACE": "CGI/1.1"}):
-        done = subprocess.run(["timeout", "10", site.binary], stdin=listener, capture_output=True, timeout=20,
-                              env={"BXHOOK_CONFIG": str(site.config)} | environment)
-        assert done.returncode == 1 and b"cannot serve as root" in done.stderr, done
-    assert not log.exists()
+    done = subprocess.run(["timeout", "10", site.binary], stdin=listener, capture_output=True, timeout=20,
+                          env={"BXHOOK_CONFIG": str(site.config)})
+    assert done.returncode == 1 and b"cannot serve as root" in done.stderr, done
     listener.close()
+    wrong = bitrix.body(token=bitrix.WRONG_TOKEN)
+    done = subprocess.run([site.binary], input=wrong, capture_output=True, timeout=20, env={
+        "BXHOOK_CONFIG": str(site.config), "GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": "POST",
+        "CONTENT_TYPE": client.FORM, "CONTENT_LENGTH": str(len(wrong))})
+    assert b"Status: 503" in done.stdout, "no body is looked at as root"
+    assert not log.exists()
+
+
+@needs_root
+def test_a_directory_that_shuts_the_config_s_owner_out_is_named(site, house):
+    home = house / "closed"
+    home.mkdir(mode=0o700)
+    config = owned(write(home / "bxhook.conf", f"store {site.home}/state/queue.db\n", 0o600), USER.pw_uid)
+    reason = refused(root(site, "list", config=config))
+    assert f"{USER.pw_name}, who can change it, cannot enter '{home}': ls -ld {home}" in reason
 
 
 def test_a_gateway_of_the_wrong_user_opens_no_log(site, house):
