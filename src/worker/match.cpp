@@ -42,7 +42,8 @@ std::string why_skipped(const Dispatch& verdict) {
 
 // What says most comes first: the rules of hooks of this very event.
 void keep_refusals(Dispatch& verdict, std::vector<Refusal> all, std::size_t most) {
-    std::ranges::stable_partition(all, [](const Refusal& refusal) {
+    // clang 14 cannot compile the one of std::ranges.
+    std::stable_partition(all.begin(), all.end(), [](const Refusal& refusal) {
         return !refusal.reason.starts_with("event ");
     });
     if (all.size() > most) {

@@ -139,8 +139,9 @@ BOOST_AUTO_TEST_CASE(suggests_the_nearest_command) {
 BOOST_AUTO_TEST_CASE(knows_what_commands_are_called_elsewhere) {
     for (auto [theirs, ours] : {std::pair{"tail", "logs --follow"}, {"replay", "retry"},
                                 {"resend", "retry"}, {"ls", "list"}}) {
+        const std::string hint = "did you mean '" + std::string(ours) + "'?";
         BOOST_CHECK_EXCEPTION(command_named(theirs), UsageError, [&](const UsageError& error) {
-            return std::string(error.what()).ends_with("did you mean '" + std::string(ours) + "'?");
+            return std::string(error.what()).ends_with(hint);
         });
     }
 }

@@ -124,9 +124,10 @@ struct Fixture {
 
     // One that is on its way out, and has given up its memory, runs nothing any more.
     bool lives(pid_t pid) {
-        const std::string dir = "/proc/" + std::to_string(pid);
-        std::string stat = read(dir + "/stat");
-        return !stat.empty() && stat.find(") Z ") == std::string::npos && !read(dir + "/cmdline").empty();
+        const std::string place = "/proc/" + std::to_string(pid);
+        const std::string stat = read(place + "/stat");
+        return !stat.empty() && stat.find(") Z ") == std::string::npos &&
+               !read(place + "/cmdline").empty();
     }
 
     std::string dir;
