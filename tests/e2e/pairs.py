@@ -93,7 +93,7 @@ class Pair:
 
     def send(self, count=3, lanes=3):
         """Posts COUNT events at once; gives the senders."""
-        return [Sender(self.site, number % lanes) for number in range(count)]
+        return [Sender(self.site, 1 + number % lanes) for number in range(count)]
 
     def take(self, senders):
         """Waits for their ends; each was accepted, refused with 503 in time, or its connection broken."""
@@ -113,7 +113,7 @@ class Pair:
     def recovers(self):
         """Events are accepted and run again, by the processes that there were."""
         def one_more():
-            sender = Sender(self.site, 0)
+            sender = Sender(self.site, 1)
             self.take([sender])
             return sender.answer is not None and sender.answer.status == 200
         wait_for(one_more, "an accepted event")

@@ -77,7 +77,7 @@ class Storm:
 
     def _post(self, events, chance):
         while self._going and len(self.farm.accepted) < events:
-            body = bitrix.body(id=chance.randrange(LANES))
+            body = bitrix.body(id=chance.randrange(1, LANES + 1))
             with self._lock:
                 self._open += 1
             try:

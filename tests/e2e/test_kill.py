@@ -68,7 +68,7 @@ def served(site):
 
 
 def bodies(chance, count):
-    return [bitrix.body(id=chance.randrange(LANES)) for _ in range(count)]
+    return [bitrix.body(id=chance.randrange(1, LANES + 1)) for _ in range(count)]
 
 
 def test_fifty_kills_lose_nothing(site, served):

@@ -43,7 +43,7 @@ def test_ten_thousand_events_run_once_each_in_lane_order(site, served):
                    more=f"hook lane {{ event * run {program} arg 20 concurrency 8 dir {site.out} }}\n")
     chance = random.Random(1)
     load = client.Load(served.port, 64)
-    load.add([bitrix.body(id=chance.randrange(LANES)) for _ in range(EVENTS)])
+    load.add([bitrix.body(id=chance.randrange(1, LANES + 1)) for _ in range(EVENTS)])
     load.finish(120)
     statuses = [status for _, status, _, _ in load.results]
     assert statuses == [200] * EVENTS
@@ -132,7 +132,7 @@ def test_peers_that_leave_or_hurry_harm_none_on_a_slow_disk(site, slow):
 
 def test_a_stop_under_load_answers_or_refuses_every_request(site, served):
     load = client.Load(served.port, 32)
-    load.add([bitrix.body(id=i) for i in range(3000)])
+    load.add([bitrix.body(id=i) for i in range(1, 3001)])
     wait_for(lambda: len(load.results) > 500, "load")
     assert site.gateway.stop(limit=5) == 0
     load.finish(30)
@@ -151,7 +151,7 @@ def test_other_servers_lose_nothing_under_load(scratch, mode):
     try:
         made.site.hook("any", "exit 0")
         load = client.Load(made.server.port, 16, made.url.removeprefix(made.server.root))
-        load.add([bitrix.body(id=i) for i in range(300)])
+        load.add([bitrix.body(id=i) for i in range(1, 301)])
         load.finish(60)
         assert [status for _, status, _, _ in load.results] == [200] * 300
         status = made.site.wait_idle(60)

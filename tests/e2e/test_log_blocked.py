@@ -254,7 +254,7 @@ def test_a_full_disk_below_the_log_is_told_when_there_is_room(site):
         site.configure(worker="start manual", more=f"log {{ file {log} }}\n")
         site.hook("any", "exit 0\n")
         gateway = site.serve()
-        wait_for(lambda: "serving" in log.read_text(), "its first lines")
+        wait_for(lambda: log.exists() and "serving" in log.read_text(), "its first lines")
         fill_up()
         post_many(site, 100)
         fill.unlink()

@@ -190,7 +190,7 @@ def test_an_end_whose_record_is_lost_is_recorded_once(farm, logs_of, proxy, data
     host = farm.first
     speaker = host.hook("speaker.disabled", f'echo "{MARK}$BX_ID"\n')
     host.config.write_text(host.config.read_text() + f"hook speaker {{ event ONCRMLEAD* run {speaker} }}\n")
-    for number, lose in enumerate([proxy.lose_answer, proxy.lose_request]):
+    for number, lose in enumerate([proxy.lose_answer, proxy.lose_request], start=1):
         lose(f"{MARK}{number}")
         event = wait_for(lambda: client.fastcgi(host.socket, bitrix.body("ONCRMLEADUPDATE", id=number)).event, "an event")
         delivery = host.delivery(event, "speaker")

@@ -68,7 +68,7 @@ class Load:
 
     def _post(self, chance):
         while self._going:
-            body = bitrix.body(id=chance.randrange(LANES))
+            body = bitrix.body(id=chance.randrange(1, LANES + 1))
             with self._lock:
                 self.in_flight += 1
             answer = None
