@@ -4,37 +4,63 @@
 
 namespace bx {
 
-namespace {
-
-std::vector<std::uint32_t> borders(std::string_view text) {
-    std::vector<std::uint32_t> failure(text.size(), 0);
-    std::uint32_t length = 0;
-    for (std::size_t i = 1; i < text.size(); ++i) {
-        while (length > 0 && text[i] != text[length]) length = failure[length - 1];
-        if (text[i] == text[length]) ++length;
-        failure[i] = length;
-    }
-    return failure;
-}
-
-}  // namespace
-
 Masker::Masker(const std::vector<std::string>& secrets) {
     for (const std::string& secret : secrets) {
-        if (secret.size() >= min_masked_secret) patterns_.push_back({secret, borders(secret), 0});
+        if (secret.size() >= min_masked_secret) insert(secret);
     }
+    if (nodes_.size() > 1) link();
+}
+
+// The node that C leads to from NODE; 0: none.
+std::uint32_t Masker::find(std::uint32_t node, char c) const {
+    std::uint32_t child = nodes_[node].child;
+    while (child != 0 && nodes_[child].byte != c) child = nodes_[child].sibling;
+    return child;
+}
+
+void Masker::insert(std::string_view secret) {
+    std::uint32_t node = 0;
+    for (char c : secret) {
+        std::uint32_t next = find(node, c);
+        if (next == 0) {
+            next = static_cast<std::uint32_t>(nodes_.size());
+            nodes_.push_back({0, nodes_[node].child, 0, nodes_[node].depth + 1, 0, c});
+            nodes_[node].child = next;
+        }
+        node = next;
+    }
+    nodes_[node].secret = nodes_[node].depth;
+}
+
+// Finds the fallback of every node, those of the shorter beginnings first.
+void Masker::link() {
+    std::vector<std::uint32_t> queue{0};
+    for (std::size_t i = 0; i < queue.size(); ++i) {
+        const std::uint32_t parent = queue[i];
+        for (std::uint32_t child = nodes_[parent].child; child != 0; child = nodes_[child].sibling) {
+            Node& node = nodes_[child];
+            node.fallback = parent == 0 ? 0 : after(nodes_[parent].fallback, node.byte);
+            if (node.secret == 0) node.secret = nodes_[node.fallback].secret;
+            queue.push_back(child);
+        }
+    }
+}
+
+// The longest beginning of a secret that ends with C, given that of NODE came before.
+std::uint32_t Masker::after(std::uint32_t node, char c) const {
+    std::uint32_t next = find(node, c);
+    while (next == 0 && node != 0) {
+        node = nodes_[node].fallback;
+        next = find(node, c);
+    }
+    return next;
 }
 
 // The stream's next byte is C, already in pending_.
-void Masker::step(Pattern& pattern, char c) {
-    if (pattern.matched == 0 && pattern.text.front() != c) return;
-    while (pattern.matched > 0 && pattern.text[pattern.matched] != c) {
-        pattern.matched = pattern.failure[pattern.matched - 1];
-    }
-    if (pattern.text[pattern.matched] == c) ++pattern.matched;
-    if (pattern.matched < pattern.text.size()) return;
-    cover(pattern.matched);
-    pattern.matched = pattern.failure.back();
+void Masker::step(char c) {
+    state_ = after(state_, c);
+    if (nodes_[state_].secret > 0) cover(nodes_[state_].secret);
+    while (state_ != 0 && nodes_[state_].child == 0) state_ = nodes_[state_].fallback;
 }
 
 // The last LENGTH bytes of pending_ are secret.
@@ -48,14 +74,12 @@ void Masker::cover(std::size_t length) {
 }
 
 std::string Masker::add(std::string_view data) {
-    if (patterns_.empty()) return std::string(data);
+    if (nodes_.size() == 1) return std::string(data);
     for (char c : data) {
         pending_ += c;
-        for (Pattern& pattern : patterns_) step(pattern, c);
+        step(c);
     }
-    std::size_t held = 0;
-    for (const Pattern& pattern : patterns_) held = std::max(held, pattern.matched);
-    std::size_t size = pending_.size() - held;
+    std::size_t size = pending_.size() - nodes_[state_].depth;
     // A secret may still grow by one that overlaps it: held back whole.
     for (const Range& range : covered_) {
         if (range.begin < size && size < range.end) size = range.begin;
@@ -64,10 +88,8 @@ std::string Masker::add(std::string_view data) {
 }
 
 std::string Masker::end() {
-    for (Pattern& pattern : patterns_) {
-        if (pattern.matched >= min_masked_secret) cover(pattern.matched);
-        pattern.matched = 0;
-    }
+    if (nodes_[state_].depth >= min_masked_secret) cover(nodes_[state_].depth);
+    state_ = 0;
     return release(pending_.size());
 }
 

@@ -13,8 +13,8 @@ namespace bx {
 constexpr std::size_t min_masked_secret = 6;  // bytes
 
 // Replaces every occurrence of a secret in a stream by ***, also one that arrives in pieces, and
-// overlapping ones as one.  Linear in the stream for each secret, whatever the secrets are (a KMP
-// automaton each).
+// overlapping ones as one.  Linear in the stream, however many secrets there are and whatever they
+// have in common: one Aho-Corasick automaton for all, of 24 bytes for each byte of the secrets.
 class Masker {
 public:
     // Secrets under min_masked_secret bytes are ignored.
@@ -27,20 +27,28 @@ public:
     std::string end();
 
 private:
-    struct Pattern {
-        std::string text;
-        std::vector<std::uint32_t> failure;  // the longest border of each prefix
-        std::size_t matched = 0;             // bytes of text that end the stream so far
+    // A beginning of a secret; node 0 is the empty one, and as a link means none.
+    struct Node {
+        std::uint32_t child, sibling;  // children are a list
+        std::uint32_t fallback;        // the longest beginning that ends this one
+        std::uint32_t depth;           // bytes
+        std::uint32_t secret;          // bytes of the longest secret that ends this one; 0: none
+        char byte;                     // its last
     };
     struct Range {
         std::size_t begin, end;
     };
 
-    void step(Pattern& pattern, char c);
+    std::uint32_t find(std::uint32_t node, char c) const;
+    std::uint32_t after(std::uint32_t node, char c) const;
+    void insert(std::string_view secret);
+    void link();
+    void step(char c);
     void cover(std::size_t length);
     std::string release(std::size_t size);
 
-    std::vector<Pattern> patterns_;
+    std::vector<Node> nodes_{Node{}};
+    std::uint32_t state_ = 0;  // the longest beginning that ends the stream so far
     std::string pending_;
     std::vector<Range> covered_;  // of pending_: disjoint, in order
 };
