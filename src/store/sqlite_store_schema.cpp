@@ -158,17 +158,24 @@ constexpr int log_pages_gateway = 5000;
 
 constexpr std::chrono::microseconds journal_step{500};  // between two tries to set its mode
 
+// SQLite would wait for whoever writes into a FIFO, with the signals held back that end us.
+void require_files(const std::string& path) {
+    for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
+        const std::string file = path + suffix;
+        struct stat status {};
+        if (::stat(file.c_str(), &status) != 0 || S_ISREG(status.st_mode)) continue;
+        throw StoreVersionError("cannot open store '" + path + "': '" + file +
+                                "' is not a regular file");
+    }
+}
+
 // Makes the file so that SQLite does not choose its mode (the log takes over the database's).  It
 // may not be opened when it exists: closing it again would drop the locks that this process holds
 // on it through SQLite (sqlite.org/howtocorrupt.html, 2.2).
 void make_file(const std::string& path, bool create) {
+    require_files(path);
     struct stat status {};
-    if (::stat(path.c_str(), &status) == 0) {
-        if (!S_ISREG(status.st_mode)) {
-            throw StoreVersionError("cannot open store '" + path + "': it is no file");
-        }
-        return;
-    }
+    if (::stat(path.c_str(), &status) == 0) return;
     const std::string what = "cannot open store '" + path + "'";
     if (errno != ENOENT) throw StoreError(system_error(what, errno).what());
     if (!create) throw StoreError(what + ": there is none");

@@ -159,6 +159,26 @@ BOOST_AUTO_TEST_CASE(the_database_of_another_program_is_refused_and_left_alone) 
     BOOST_CHECK_THROW(bx::open_store(dir.path(), {}), bx::StoreVersionError);
 }
 
+BOOST_AUTO_TEST_CASE(nobody_waits_for_a_fifo_beside_a_store) {
+    for (const char* suffix : {"-journal", "-wal", "-shm"}) {
+        Scratch dir;
+        bx::open_store(dir / "q", {});
+        const std::string fifo = dir / "q" + suffix;
+        std::filesystem::remove(fifo);
+        BOOST_REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+        const int status = in_child([&] {
+            ::alarm(10);
+            try {
+                bx::open_store(dir / "q", {});
+                return 1;
+            } catch (const bx::StoreVersionError&) {
+                return 0;
+            }
+        });
+        BOOST_TEST(status == 0, suffix);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_newer_major_version_is_refused_a_newer_minor_one_used) {
     Scene s;
     s.add("1");
