@@ -23,10 +23,8 @@ std::string below(const std::string& dir, std::string_view name) {
     return (dir == "/" ? "" : dir) + '/' + std::string(name);
 }
 
-// The group root is root.
-bool others_write(const struct stat& dir) {
-    return (dir.st_mode & S_IWOTH) != 0 || ((dir.st_mode & S_IWGRP) != 0 && dir.st_gid != 0);
-}
+// Whatever the group: with an access control list its bits are what anybody in the list may do.
+bool others_write(const struct stat& dir) { return (dir.st_mode & others) != 0; }
 
 class Walk {
 public:
