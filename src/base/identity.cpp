@@ -22,6 +22,13 @@ void leave_keyring() {
     (void)::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
 }
 
+// What root gave itself of the processor is not meant for a user either.
+void lower_priority() {
+    if (::getpriority(PRIO_PROCESS, 0) < 0 && ::setpriority(PRIO_PROCESS, 0, 0) != 0) {
+        throw_errno("cannot lower the priority");
+    }
+}
+
 // To those the machine began with (as pam_limits does): what root raised for itself is not meant
 // for a user.  But open files: a gateway is given more of them on purpose.
 void lower_limits() {
@@ -45,6 +52,7 @@ void lower_limits() {
 void become(const User& user) {
     leave_keyring();
     lower_limits();
+    lower_priority();
     std::vector<gid_t> groups = groups_of(user);
     bool changed = ::setgroups(groups.size(), groups.data()) == 0 &&
                    ::setresgid(user.gid, user.gid, user.gid) == 0 &&

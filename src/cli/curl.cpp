@@ -50,9 +50,10 @@ public:
             throw Error("cannot start curl");
         }
     }
-    // Nothing else of ours: it may run as a user whom root has become.
-    void close_from(int fd) {
-        if (::posix_spawn_file_actions_addclosefrom_np(&actions_, fd) != 0) {
+    // Nothing else of ours, the directory neither: it may run as a user whom root has become.
+    void leave_the_rest(int first_fd) {
+        if (::posix_spawn_file_actions_addclosefrom_np(&actions_, first_fd) != 0 ||
+            ::posix_spawn_file_actions_addchdir_np(&actions_, "/") != 0) {
             throw Error("cannot start curl");
         }
     }
@@ -144,7 +145,7 @@ pid_t start_curl(const Pipe& input, const Pipe& output, const Pipe& errors, cons
     actions.put(output.write, STDOUT_FILENO);
     actions.put(errors.write, STDERR_FILENO);
     actions.put(config.read, 3);
-    actions.close_from(4);
+    actions.leave_the_rest(4);
     OwnSession session;
     pid_t pid = -1;
     int error = ::posix_spawnp(&pid, "curl", actions.get(), session.get(), argv.data(),
