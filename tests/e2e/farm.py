@@ -163,7 +163,7 @@ class Farm:
                 if over.is_set():
                     return
                 try:
-                    self.send(host, id=number % lanes)
+                    self.send(host, id=1 + number % lanes)
                 except (AssertionError, TimeoutError) as error:
                     failed.append(error)
                     return

@@ -174,7 +174,7 @@ def test_copy_moves_a_live_store_without_loss_or_repeat(scratch, database, site)
 
     def press():
         while not over.is_set():
-            answer = client.fastcgi(site.socket, bitrix.body(id=len(accepted) % 9))
+            answer = client.fastcgi(site.socket, bitrix.body(id=1 + len(accepted) % 9))
             if answer.status == 200:
                 accepted.add(answer.event)
     presser = threading.Thread(target=press)

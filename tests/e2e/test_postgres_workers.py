@@ -51,7 +51,7 @@ def test_gateways_and_workers_share_one_queue(farm_of):
         loads.append(client.Load(Nginx(host).port, 4))
         host.work()
     for number, load in enumerate(loads):
-        load.add([bitrix.body(id=(number + i) % 40) for i in range(150)])
+        load.add([bitrix.body(id=1 + (number + i) % 40) for i in range(150)])
     for load in loads:
         load.finish(60)
     status = farm.first.wait_idle(60)
@@ -135,7 +135,7 @@ def test_clocks_a_minute_apart_change_nothing(farm_of):
     leads = [client.fastcgi(host.socket, bitrix.body("ONCRMLEADUPDATE", id=i)).event
              for i, host in enumerate(farm.hosts * 3)]
     for number in range(60):
-        farm.send(farm.hosts[number % 3], id=number % 7)
+        farm.send(farm.hosts[number % 3], id=1 + number % 7)
     for lead in leads:
         farm.first.delivery(lead, "failing", limit=30)
     farm.first.wait_idle(30)

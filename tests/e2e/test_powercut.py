@@ -45,7 +45,7 @@ def send_all(site, journal, count):
                 number = next(numbers, None)
             if number is None:
                 return
-            answer = client.fastcgi(site.socket, bitrix.body(id=number % 7))
+            answer = client.fastcgi(site.socket, bitrix.body(id=1 + number % 7))
             size = os.stat(journal).st_size
             with lock:
                 accepted.append((answer.event, size))
