@@ -126,11 +126,12 @@ def test_an_event_that_cannot_be_read_is_set_aside(quiet, kind):
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_a_delivery_whose_event_cannot_be_read_is_dead_and_frees_its_lane(quiet, kind):
     quiet.hook("any", notes(quiet))
-    quiet.configure(worker="start manual", defaults="delay 1s")
+    quiet.configure(worker="start manual", defaults="delay 1h")
     for id in (1, 7, 7, 3):
         post(quiet, id=id)
     quiet.run("work", "--once")
     damage(quiet, kind)
+    change(quiet, "UPDATE {t}delivery SET due_at = 0")
     quiet.work()
     quiet.wait_idle()
     assert sorted(order(quiet)) == [1, 3, 4]
