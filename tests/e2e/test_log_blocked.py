@@ -316,7 +316,7 @@ def test_the_log_of_the_script_is_rotated_by_the_gateway_alone(site):
     gateway = started_by_script(site)
     post_many(site, 1)
     log, old = site.home / "state" / "bxhook.log", site.home / "state" / "bxhook.log.1"
-    assert "accepted event=1 " in log.read_text()
+    wait_for(lambda: "accepted event=1 " in log.read_text(), log.read_text)  # it follows the answer
     with open(log, "ab") as file:
         file.write(b"x" * (10 << 20) + b"\n")
 
@@ -327,7 +327,7 @@ def test_the_log_of_the_script_is_rotated_by_the_gateway_alone(site):
     post_many(site, 1)
     count = len(site.list("--limit", "1000"))
     assert old.stat().st_size > 10 << 20 and log.stat().st_size < 10000
-    assert (old.read_text() + log.read_text()).count("accepted event=") == count
+    wait_for(lambda: (old.read_text() + log.read_text()).count("accepted event=") == count, "all lines")
     assert os.readlink(f"/proc/{gateway.pid}/fd/2") == str(log), "stderr is there too"
     assert log.stat().st_mode & 0o777 == 0o600
 
