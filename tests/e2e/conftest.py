@@ -47,6 +47,12 @@ def no_report():
 
 
 @pytest.fixture
+def slack(program):
+    """KB that sanitizers need beside the program's own memory: what is freed is held back for a while."""
+    return 32 * 1024 if sanitizers.are_in(program) else 0
+
+
+@pytest.fixture
 def not_sanitized(program):
     """For tests of what a sanitizer has no answer to but to end the program."""
     if sanitizers.are_in(program):

@@ -437,7 +437,7 @@ def test_five_hundred_idle_kept_connections_starve_nobody(gateway):
             assert peer.read().event
 
 
-def test_ten_thousand_connections_leave_nothing_behind(gateway):
+def test_ten_thousand_connections_leave_nothing_behind(gateway, slack):
     for _ in range(200):
         with connect(gateway):
             pass
@@ -451,7 +451,7 @@ def test_ten_thousand_connections_leave_nothing_behind(gateway):
         if n % 100 == 99:
             post(gateway)  # it has taken all before: none is turned away
     wait_for(lambda: open_fds(gateway) <= fds, lambda: f"{open_fds(gateway)} descriptors to become {fds}")
-    assert rss_kb(gateway) < rss + 2048
+    assert rss_kb(gateway) < rss + 2048 + slack
 
 
 @contextlib.contextmanager

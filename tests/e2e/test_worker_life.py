@@ -273,7 +273,7 @@ def run_many(site, count):
     return site.wait_idle(120 + count // 20)
 
 
-def test_thousands_of_runs_leave_no_zombie_descriptor_or_memory(manual):
+def test_thousands_of_runs_leave_no_zombie_descriptor_or_memory(manual, slack):
     """Good and bad ones, such as leave children behind, and such as cannot be started."""
     quick = manual.hook("lane.disabled", manual.scratch.compiled("lane").read_bytes())
     manual.hook("any",
@@ -294,7 +294,7 @@ hook any {{ unless {{ data.FIELDS.ID ???* }} }}
     assert descriptors_of(worker.pid) == descriptors
     grown = memory_of(worker.pid) - memory
     print(f"{ran} deliveries, memory {memory // 1024} KB, grown by {grown // 1024} KB")
-    assert grown < 2_000_000  # of bodies of 2 KB and more
+    assert grown < 2_000_000 + 1024 * slack  # of bodies of 2 KB and more
 
 
 def test_a_worker_that_does_not_come_up_is_not_waited_for(site):
