@@ -58,7 +58,7 @@ TEST_CXXFLAGS ?= -O0 -g1
 
 # -- What is built.
 MODULE_SRC := $(sort $(wildcard src/postgres/*.cpp))
-LIB_SRC := $(filter-out $(MODULE_SRC),$(sort $(wildcard src/*/*.cpp)))
+LIB_SRC := $(filter-out $(MODULE_SRC),$(sort $(wildcard src/*/*.cpp src/*/*/*.cpp)))
 TEST_SRC := $(sort $(wildcard tests/unit/*.cpp))
 
 LIB_OBJ = $(LIB_SRC:%.cpp=$(BUILD)/%.o)
@@ -130,8 +130,8 @@ SMALL = -s -Wl,--gc-sections -z pack-relative-relocs
 
 static: $(BUILD)/static/bxhook
 # It loads no module, whatever the program does.
-STATIC_OBJ = $(MAIN_OBJ) $(LIB_OBJ:$(BUILD)/src/store/module.o=$(BUILD)/static/module.o)
-$(BUILD)/static/module.o: src/store/module.cpp $(BUILD)/defines
+STATIC_OBJ = $(MAIN_OBJ) $(LIB_OBJ:$(BUILD)/src/stores/module.o=$(BUILD)/static/module.o)
+$(BUILD)/static/module.o: src/stores/module.cpp $(BUILD)/defines
 	@mkdir -p $(@D)
 	$(Q_CXX)$(CXX) $(ALL_CPPFLAGS) $(DEFINES) -DBXHOOK_NO_MODULE $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/static/bxhook: $(STATIC_OBJ) Makefile
@@ -183,10 +183,10 @@ $(BUILD)/defines:
 
 # What `bxhook init` makes, compiled in.
 TEMPLATES = conf/bxhook.conf conf/bxhook.fcgi $(sort $(wildcard conf/hooks/*.sample))
-$(BUILD)/src/cli/templates.o: $(BUILD)/templates.inc
-$(BUILD)/templates.inc: src/cli/templates.awk $(TEMPLATES)
+$(BUILD)/src/cli/commands/templates.o: $(BUILD)/templates.inc
+$(BUILD)/templates.inc: src/cli/commands/templates.awk $(TEMPLATES)
 	@mkdir -p $(@D)
-	$(Q_GEN)awk -f src/cli/templates.awk $(TEMPLATES) > $@
+	$(Q_GEN)awk -f src/cli/commands/templates.awk $(TEMPLATES) > $@
 
 # Rebuild everything when, and only when, the flags change.  Compared while this file is read, so
 # that `make -q` and `make -n` tell the truth.

@@ -13,7 +13,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "cli/cli.h"
-#include "cli/screen.h"
+#include "cli/terminal/screen.h"
 #include "config/config.h"
 #include "gateway/cgi.h"
 #include "gateway/gateway.h"

@@ -15,7 +15,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "event/form.h"
+#include "form/form.h"
 
 namespace {
 

@@ -13,14 +13,19 @@ find . -name '*.h' -o -name '*.cpp' | sort | sed 's:^\./::' | xargs awk '
 BEGIN {
     # The gateway knows no hooks, and the worker no gateway.
     allowed["base"] = "base"
-    allowed["config"] = "base config"
-    allowed["event"] = "base config event"
-    allowed["store"] = "base config event store"
-    allowed["postgres"] = "base config event store postgres"
-    allowed["gateway"] = "base config event store gateway"
-    allowed["hooks"] = "base config event store hooks"
-    allowed["worker"] = "base config event store hooks worker"
-    allowed["cli"] = allowed["main.cpp"] = "base config event store gateway hooks worker cli"
+    allowed["host"] = "base host"
+    allowed["config"] = "base host config"
+    allowed["form"] = "base form"
+    allowed["event"] = "base config form event"
+    allowed["store"] = "base host config event store"
+    allowed["sqlite"] = "base host store sqlite"
+    allowed["stores"] = "base host config store sqlite stores"
+    allowed["postgres"] = "base config store stores postgres"
+    allowed["gateway"] = "base host config form event store gateway"
+    allowed["hooks"] = "base host config form event store hooks"
+    allowed["worker"] = "base host config form event store hooks worker"
+    allowed["cli"] = "base host config form event store stores gateway hooks worker cli"
+    allowed["main.cpp"] = allowed["cli"]
 
     library["libfcgi"] = "FCGX_|<fcgi"
     library["cgicc"] = "cgicc"

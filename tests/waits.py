@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 
 TABLE = Path(__file__).with_suffix(".txt")
-ROOMS = ["base", "config", "event", "store", "postgres", "gateway", "hooks", "worker", "main.cpp"]
+ROOMS = ["base", "host", "config", "form", "event", "store", "sqlite", "stores", "postgres", "gateway", "hooks", "worker",
+         "main.cpp"]
 
 SYSTEM = """open openat creat read pread readv write pwrite writev send sendto sendmsg recv recvfrom recvmsg
     accept accept4 connect poll ppoll select pselect epoll_wait epoll_pwait wait waitpid waitid wait4 flock lockf fcntl

@@ -8,7 +8,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
-#include "cli/screen.h"
+#include "cli/terminal/screen.h"
 #include "config/hook_name.h"
 
 namespace bx {

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "event/tree.h"
+#include "form/tree.h"
 
 namespace bx {
 

@@ -5,7 +5,7 @@
 #include "base/file_system.h"
 #include "base/text.h"
 #include "cli/command.h"
-#include "cli/screen.h"
+#include "cli/terminal/screen.h"
 
 namespace bx {
 

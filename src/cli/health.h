@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "cli/findings.h"
+#include "cli/check/findings.h"
 #include "store/records.h"
 
 namespace bx {

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "cli/screen.h"
+#include "cli/terminal/screen.h"
 #include "store/records.h"
 
 namespace bx {

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "base/trust.h"
+#include "host/trust.h"
 
 namespace bx {
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/text.h"
-#include "event/form.h"
+#include "form/form.h"
 
 namespace bx {
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "event/tree.h"
+#include "form/tree.h"
 
 namespace bx {
 

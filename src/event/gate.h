@@ -11,9 +11,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/siphash.h"
 #include "config/config.h"
-#include "event/siphash.h"
-#include "event/tree.h"
+#include "form/tree.h"
 
 namespace bx {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "event/tree.h"
+#include "form/tree.h"
 
 namespace bx {
 

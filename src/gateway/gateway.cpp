@@ -10,8 +10,8 @@
 #include "base/fault.h"
 #include "base/text.h"
 #include "event/event.h"
-#include "event/form.h"
 #include "event/payload.h"
+#include "form/form.h"
 
 namespace bx {
 

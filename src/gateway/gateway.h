@@ -15,8 +15,8 @@
 #include "gateway/request.h"
 #include "gateway/signals.h"
 #include "gateway/store_slot.h"
+#include "host/worker_lock.h"
 #include "store/owner.h"
-#include "store/wake.h"
 
 namespace bx {
 

@@ -11,10 +11,10 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "gateway/binary_watch.h"
 #include "gateway/fastcgi.h"
 #include "gateway/gateway.h"
 #include "gateway/signals.h"
+#include "host/binary_watch.h"
 
 namespace bx {
 

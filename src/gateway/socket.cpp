@@ -12,11 +12,11 @@
 #include <filesystem>
 #include <optional>
 
-#include "base/accounts.h"
 #include "base/error.h"
-#include "base/identity.h"
 #include "base/text.h"
-#include "base/trust.h"
+#include "host/accounts.h"
+#include "host/identity.h"
+#include "host/trust.h"
 
 namespace bx {
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "base/advice.h"
+#include "host/advice.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "event/catalog.h"

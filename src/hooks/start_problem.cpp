@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/advice.h"
+#include "host/advice.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "hooks/hooks.h"

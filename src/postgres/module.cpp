@@ -1,8 +1,8 @@
 // What the program finds in bxhook-postgresql.so.
-#include "store/module.h"
+#include "stores/module.h"
 
 #include "config/config.h"
-#include "postgres/postgres_import.h"
+#include "postgres/moved.h"
 #include "postgres/postgres_store.h"
 #include "postgres/schema.h"
 

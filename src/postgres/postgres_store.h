@@ -1,10 +1,10 @@
 // The store in a PostgreSQL database, for the processes of many hosts.  store.h is the manual; this
-// is for module.cpp, which opens it, and for the files postgres_store*.cpp, which share its work:
+// is for module.cpp, which opens it, and for the files that share its work:
 //
-//   postgres_store.cpp         the link, the gateway's part, what one event is
-//   postgres_store_worker.cpp  match, claim, finish, lease
-//   postgres_store_list.cpp    list, show, status
-//   postgres_store_wish.cpp    retry, cancel, prune
+//   postgres_store.cpp  the link, the gateway's part, what one event is
+//   queue.cpp           match, claim, finish, lease
+//   view.cpp            list, show, status
+//   operate.cpp         retry, cancel, prune
 //
 // What changes the store is done by functions in the database (schema_functions.cpp), one statement
 // and one transaction each.  A server that is lost is connected to again with the next call.

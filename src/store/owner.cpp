@@ -7,13 +7,13 @@
 #include <optional>
 #include <string>
 
-#include "base/accounts.h"
-#include "base/advice.h"
+#include "host/advice.h"
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/identity.h"
 #include "base/text.h"
-#include "base/trust.h"
+#include "host/accounts.h"
+#include "host/identity.h"
+#include "host/trust.h"
 
 namespace bx {
 

@@ -15,9 +15,9 @@
 
 #include "base/log.h"
 #include "config/config.h"
-#include "hooks/launch.h"
+#include "hooks/invocation.h"
+#include "host/worker_lock.h"
 #include "store/store.h"
-#include "store/wake.h"
 #include "worker/batch.h"
 #include "worker/live_hooks.h"
 #include "worker/run_table.h"
@@ -78,7 +78,7 @@ private:
     void set_aside(EventNumber event, const std::string& why);
     void report(const Dispatch& verdict) const;
 
-    // -- House-keeping (house.cpp)
+    // -- House-keeping (upkeep.cpp)
     void keep_house();
     void obey_kill_wishes();
     void save_outputs();

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "base/fd.h"
-#include "hooks/launch.h"
+#include "hooks/invocation.h"
 #include "worker/output.h"
 
 namespace bx {

@@ -7,10 +7,10 @@
 #include <optional>
 #include <utility>
 
+#include "host/detach.h"
+#include "host/worker_lock.h"
 #include "store/owner.h"
 #include "store/store.h"
-#include "store/wake.h"
-#include "worker/detach.h"
 #include "worker/loop.h"
 #include "worker/process.h"
 #include "worker/signals.h"

@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "event/form.h"
 #include "event/gate.h"
+#include "form/form.h"
 
 namespace {
 

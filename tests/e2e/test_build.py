@@ -231,13 +231,13 @@ def test_the_includes_point_one_way():
 
 
 @pytest.mark.parametrize("name, text, complaint", [
-    ("event/form.h", '#include "gateway/request.h"\n', "src/event/form.h:"),
+    ("form/form.h", '#include "gateway/request.h"\n', "src/form/form.h:"),
     ("base/text.h", '#include "config/config.h"\n', "src/base/text.h:"),
     ("gateway/gateway.h", '#  include "hooks/hooks.h"\n', "src/gateway/gateway.h:"),
     ("worker/worker.h", '#include "gateway/gateway.h"\n', "src/worker/worker.h:"),
     ("util/misc.h", "int misc();\n", "src/util/misc.h is in no room"),
     ("store/store.h", "struct sqlite3;\n", "SQLite is known to more than one .cpp"),
-    ("cli/list.cpp", "#include <fcgiapp.h>\n", "libfcgi is known to more than one .cpp"),
+    ("cli/commands/list.cpp", "#include <fcgiapp.h>\n", "libfcgi is known to more than one .cpp"),
 ])
 def test_a_wrong_include_is_found(tmp_path, name, text, complaint):
     done = planted(tmp_path, name, text)
@@ -260,8 +260,8 @@ def test_every_call_that_can_wait_has_its_reason():
 
 @pytest.mark.parametrize("name, text, call", [
     ("gateway/server.cpp", "ssize_t say(int fd) { return ::write(fd,\n    \"x\", 1); }\n", '::write(fd, "x", 1)'),
-    ("worker/house.cpp", "int ask(int fd) { return ::connect(fd, where(1), 3); }\n", "::connect(fd, where(1), 3)"),
-    ("store/copy.cpp", "void nap() { std::this_thread::sleep_for(day); }\n", "std::this_thread::sleep_for(day)"),
+    ("worker/upkeep.cpp", "int ask(int fd) { return ::connect(fd, where(1), 3); }\n", "::connect(fd, where(1), 3)"),
+    ("stores/copy.cpp", "void nap() { std::this_thread::sleep_for(day); }\n", "std::this_thread::sleep_for(day)"),
     ("worker/loop.cpp", "std::string text = read_file(name);\n", "read_file(name)"),
     ("base/log.cpp", "std::ofstream log(path);\n", "std::ofstream log(path)"),
 ])

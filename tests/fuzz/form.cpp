@@ -1,5 +1,5 @@
 // libFuzzer: urlencoded bodies.
-#include "event/form.h"
+#include "form/form.h"
 #include "invariants.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {

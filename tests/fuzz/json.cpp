@@ -1,5 +1,5 @@
 // libFuzzer: JSON bodies, against a plain model made of the library's own document.
-#include "event/form.h"
+#include "form/form.h"
 #include "invariants.h"
 
 namespace {

@@ -1,5 +1,5 @@
 // libFuzzer: multipart bodies.  The first line is the content type's parameters.
-#include "event/form.h"
+#include "form/form.h"
 #include "invariants.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {

@@ -19,7 +19,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "bodies.h"
-#include "event/form.h"
+#include "form/form.h"
 #include "php.h"
 
 namespace {

@@ -1,4 +1,4 @@
-#include "base/accounts.h"
+#include "host/accounts.h"
 
 #include <boost/test/unit_test.hpp>
 

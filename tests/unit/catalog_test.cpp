@@ -4,7 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "base/text.h"
-#include "event/form.h"
+#include "form/form.h"
 
 namespace {
 

@@ -14,8 +14,8 @@
 #include "cli/filter.h"
 #include "cli/json_output.h"
 #include "cli/moment.h"
-#include "cli/screen.h"
-#include "cli/table.h"
+#include "cli/terminal/screen.h"
+#include "cli/terminal/table.h"
 #include "cli/wording.h"
 
 namespace bx {

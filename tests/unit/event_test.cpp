@@ -2,7 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "event/form.h"
+#include "form/form.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "event/form.h"
+#include "form/form.h"
 
 #include <boost/test/unit_test.hpp>
 #include <string>

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "event/form.h"
+#include "form/form.h"
 
 namespace fs = std::filesystem;
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "event/form.h"
+#include "form/form.h"
 
 namespace bx {
 

@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "base/error.h"
-#include "store/module.h"
+#include "stores/module.h"
 
 #ifndef BXHOOK_NO_MODULE
 #include <libpq-fe.h>

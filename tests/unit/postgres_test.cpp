@@ -11,9 +11,9 @@
 #include <thread>
 
 #include "postgres_server.h"
-#include "store/copy.h"
-#include "store/module.h"
 #include "store_scene.h"
+#include "stores/copy.h"
+#include "stores/module.h"
 
 using bx::Millis;
 using store_tests::PostgresServer;

@@ -15,7 +15,7 @@
 #include <thread>
 
 #include "base/fd.h"
-#include "store/sqlite_store.h"
+#include "sqlite/sqlite_store.h"
 #include "store_scene.h"
 
 using store_tests::Scene;

@@ -20,10 +20,10 @@
 #include <vector>
 
 #include "base/error.h"
+#include "host/worker_lock.h"
 #include "postgres_server.h"
-#include "store/sqlite.h"
+#include "sqlite/database.h"
 #include "store/store.h"
-#include "store/wake.h"
 
 namespace store_tests {
 
@@ -233,7 +233,7 @@ private:
     std::unique_ptr<bx::Store> store_;
 };
 
-// One line a rule of the store's schema (src/store/sqlite_store_schema.cpp,
+// One line a rule of the store's schema (src/sqlite/schema.cpp,
 // src/postgres/schema_tables.cpp), as the rows that break it.
 using Rules = std::vector<std::pair<std::string, std::string>>;
 

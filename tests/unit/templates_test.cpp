@@ -1,4 +1,4 @@
-#include "cli/templates.h"
+#include "cli/commands/templates.h"
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>

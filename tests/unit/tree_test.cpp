@@ -1,11 +1,11 @@
-#include "event/tree.h"
+#include "form/tree.h"
 
 #include <boost/test/unit_test.hpp>
 #include <string>
 
 #include "base/error.h"
+#include "base/siphash.h"
 #include "event/payload.h"
-#include "event/siphash.h"
 
 namespace bx {
 

@@ -1,4 +1,4 @@
-#include "base/trust.h"
+#include "host/trust.h"
 
 #include <sys/stat.h>
 #include <unistd.h>

@@ -16,11 +16,11 @@
 #include <sstream>
 
 #include "base/text.h"
-#include "event/form.h"
 #include "event/payload.h"
-#include "store/sqlite.h"
+#include "form/form.h"
+#include "host/worker_lock.h"
+#include "sqlite/database.h"
 #include "store/store.h"
-#include "store/wake.h"
 #include "worker/worker.h"
 
 namespace worker_tests {

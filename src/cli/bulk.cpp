@@ -1,0 +1,136 @@
+#include "cli/bulk.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+#include <limits>
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "cli/filter.h"
+#include "cli/terminal/progress.h"
+
+namespace bx {
+
+namespace {
+
+bool is_bulk(const Arguments& args) {
+    return args.words().empty();
+}
+
+std::string counted(std::size_t count, const std::string& state) {
+    bool events = state == "new" || state == "skipped";
+    std::string noun = events ? "event" : count == 1 ? "delivery" : "deliveries";
+    if (events && count != 1) noun += "s";
+    return std::to_string(count) + " " + state + " " + noun;
+}
+
+// The state a bulk wish is for.
+std::string chosen_state(const Arguments& args, const WishKind& kind) {
+    if (!args.has("--state")) return std::string(kind.states.front());
+    std::string state = filter_of(args).state;
+    if (std::ranges::find(kind.states, state) != kind.states.end()) return state;
+    std::string known;
+    for (std::string_view one : kind.states) {
+        known += (known.empty() ? "" : ", ") + std::string(one);
+    }
+    throw UsageError(std::string(kind.verb) + ": --state " + state + " cannot be chosen in bulk (" +
+                     known + " can)");
+}
+
+bool can_ask() {
+    return ::isatty(STDIN_FILENO) == 1 && stdout_is_terminal();
+}
+
+bool confirmed(const Arguments& args, const std::string& question) {
+    if (args.has("--yes")) return true;
+    if (!can_ask()) throw UsageError(question + " nobody can be asked here: --yes does it");
+    print(question + " [y/N] ");
+    std::string reply;
+    std::getline(std::cin, reply);
+    return equal_ignoring_case(trim(reply), "y") || equal_ignoring_case(trim(reply), "yes");
+}
+
+std::vector<DeliveryName> choose_in_bulk(const Arguments& args, Store& store,
+                                         const WishKind& kind) {
+    ListFilter filter = filter_of(args);
+    filter.state = chosen_state(args, kind);
+    filter.limit = std::numeric_limits<std::int32_t>::max();
+    std::vector<DeliveryName> names;
+    for (const ListRow& row : store.list(filter)) {
+        names.push_back({row.event.number, row.delivery ? row.delivery->hook : ""});
+    }
+    // In the order of their lanes.
+    std::ranges::reverse(names);
+    std::string count = counted(names.size(), filter.state);
+    if (names.empty()) {
+        print(count + ", nothing to " + std::string(kind.verb) + "\n");
+    } else if (!confirmed(args, std::string(kind.verb) + " " + count + "?")) {
+        names.clear();
+    }
+    return names;
+}
+
+// "retried 1042: 3 deliveries: its secrets were erased ..."
+std::string told(const DeliveryName& name, const WishKind& kind, const Wish& wish) {
+    std::string text = std::string(kind.past) + " " + to_string(name);
+    if (wish.count > 1) text += ": " + std::to_string(wish.count) + " deliveries";
+    if (wish.done && !wish.text.empty()) text += ": " + printable(wish.text);
+    return text + "\n";
+}
+
+}  // namespace
+
+std::vector<Option> bulk_options() {
+    std::vector<Option> options = filter_options();
+    options.push_back({"--all", "", "in bulk, without a filter"});
+    options.push_back({"--yes", "", "do not ask"});
+    return options;
+}
+
+void check_choice(const Arguments& args, const WishKind& kind) {
+    std::string verb(kind.verb);
+    bool filtered = has_filter(args) || args.has("--all");
+    if (!is_bulk(args)) {
+        if (filtered) throw UsageError(verb + ": either names or filters");
+        for (const std::string& word : args.words()) parse_delivery_name(word);
+        return;
+    }
+    if (!filtered) throw UsageError(verb + ": name deliveries, or give a filter or --all");
+    filter_of(args);
+    chosen_state(args, kind);
+}
+
+std::vector<DeliveryName> choose(const Arguments& args, Store& store, const WishKind& kind) {
+    if (is_bulk(args)) return choose_in_bulk(args, store, kind);
+    std::vector<DeliveryName> names;
+    for (const std::string& word : args.words()) names.push_back(parse_delivery_name(word));
+    return names;
+}
+
+bool fulfil(const Arguments& args, std::span<const DeliveryName> names, const WishKind& kind) {
+    bool bulk = is_bulk(args);
+    Progress progress{std::string(kind.past)};
+    std::size_t done = 0;
+    bool all = true;
+    for (const DeliveryName& name : names) {
+        Wish wish = kind.fulfil(name);
+        done += wish.done ? 1 : 0;
+        if (bulk) progress.at(done, names.size());
+        else if (wish.count > 0) print(told(name, kind, wish));
+        if (wish.done) continue;
+        all = false;
+        progress.clear();
+        std::string reason = "bxhook: " + printable(wish.text) + "\n";
+        if (!write_all(STDERR_FILENO, reason)) return false;
+    }
+    progress.clear();
+    if (bulk && !names.empty()) {
+        print(std::string(kind.past) + " " + std::to_string(done) + " of " +
+              std::to_string(names.size()) + "\n");
+    }
+    return all;
+}
+
+}  // namespace bx

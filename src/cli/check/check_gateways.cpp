@@ -1,0 +1,65 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <optional>
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "cli/check/findings.h"
+#include "host/accounts.h"
+
+namespace bx {
+
+namespace {
+
+// True when the process of DIR (/proc/PID) is a gateway or a worker that was told of the config at
+// PATH, by its arguments or, if that is to be seen, by its environment.
+bool serves_config(const std::string& dir, const std::string& path) {
+    if (!read_file_or_nothing(dir + "/comm").starts_with("bxhook")) return false;
+    std::string arguments = read_file_or_nothing(dir + "/cmdline");
+    std::string environment = read_file_or_nothing(dir + "/environ");
+    std::vector<std::string_view> words = split(arguments, '\0');  // an empty one ends them
+    bool stays = words.size() < 3 || words[1] == "serve" || words[1] == "work";
+    std::vector<std::string_view> variables = split(environment, '\0');
+    return stays && (std::ranges::find(words, path) != words.end() ||
+                     std::ranges::find(variables, "BXHOOK_CONFIG=" + path) != variables.end());
+}
+
+}  // namespace
+
+bool unit_serves(const std::string& name, const std::string& path) {
+    constexpr std::array<const char*, 4> places{"/etc", "/usr/local/lib", "/usr/lib", "/lib"};
+    if (::access("/run/systemd/system", F_OK) != 0) return false;
+    for (const std::string place : places) {  // the first one counts
+        std::string unit = read_file_or_nothing(place + "/systemd/system/" + name);
+        if (!unit.empty()) return (unit + "\n").find("--config " + path + "\n") != std::string::npos;
+    }
+    return false;
+}
+
+void check_gateways(const Config& config, Findings& findings) {
+    std::string store_dir = directory_of(config.store);
+    struct stat store {};
+    if (!config.store.starts_with('/') || ::stat(store_dir.c_str(), &store) != 0) return;
+    std::error_code error;
+    for (std::filesystem::directory_iterator entry("/proc", error); !error && entry != end(entry);
+         entry.increment(error)) {
+        std::string pid = entry->path().filename();
+        struct stat process {};
+        bool other = parse_number(pid) && ::stat(entry->path().c_str(), &process) == 0 &&
+                     process.st_uid != 0 && process.st_uid != store.st_uid;
+        if (!other || !serves_config(entry->path(), config.path)) continue;
+        findings.error("process " + pid,
+                       "a bxhook of this config runs as " + user_name(process.st_uid) +
+                           ", and the store belongs to " + user_name(store.st_uid) +
+                           ", so that a gateway answers 503: let the web server start it as the "
+                           "store's user (suEXEC), or give all to the one it runs as",
+                       // Whoever it is can start such a process: nothing is given to it.
+                       "ps -fp " + pid);
+    }
+}
+
+}  // namespace bx

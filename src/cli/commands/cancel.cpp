@@ -1,0 +1,54 @@
+#include <array>
+#include <limits>
+
+#include "cli/bulk.h"
+#include "cli/command.h"
+#include "host/worker_lock.h"
+
+namespace bx {
+
+namespace {
+
+constexpr std::array<std::string_view, 3> states{"waiting", "new", "running"};
+
+int run(const Arguments& args) {
+    bool kill = args.has("--kill");
+    std::span<const std::string_view> choice(states);
+    WishKind kind{"cancel", "cancelled", kill ? choice : choice.first(2), {}};
+    check_choice(args, kind);
+    ConfigPtr config = config_of(args, ConfigPart::gateway);
+    std::unique_ptr<Store> store = store_of(*config);
+    kind.fulfil = [&](const DeliveryName& name) { return store->cancel(name, kill, wall_now()); };
+    std::vector<DeliveryName> names = choose(args, *store, kind);
+    bool all = fulfil(args, names, kind);
+    // It frees the next of a lane, and only the worker can end what runs.
+    if (!names.empty()) summon_worker(config->seat, config->path, config->worker.auto_start);
+    return all ? 0 : 1;
+}
+
+}  // namespace
+
+Command cancel_command() {
+    Command command;
+    command.name = "cancel";
+    command.synopsis = "N[/HOOK]... | FILTER... | --all";
+    command.summary = "give up deliveries that wait";
+    command.help = R"(
+Makes waiting deliveries 'cancelled', those of event N or N/HOOK alone; an event
+that is still new becomes skipped.  With --kill running ones too: the worker ends
+all their processes.  'bxhook retry' takes it back.
+
+Filters choose in bulk: waiting ones, or those of --state new, with --kill also of
+--state running.  The count is shown and confirmed; where nobody can be asked --yes
+must be given.
+
+When one of several cannot be, the others are done and the exit status is 1.
+)";
+    command.options = bulk_options();
+    command.options.push_back({"--kill", "", "end running ones too"});
+    command.max_words = std::numeric_limits<std::size_t>::max();
+    command.run = run;
+    return command;
+}
+
+}  // namespace bx

@@ -1,0 +1,240 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "host/advice.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "cli/check/findings.h"
+#include "cli/command.h"
+#include "cli/curl.h"
+#include "cli/json_output.h"
+#include "cli/terminal/screen.h"
+#include "host/accounts.h"
+#include "store/owner.h"
+
+namespace bx {
+
+namespace {
+
+struct Loaded {
+    ConfigPtr config;       // null: nothing of it can be used
+    bool complete = false;  // else only what the gateway uses
+};
+
+// A syntax error names file and line itself, as the portals file does.
+void report_config_problem(const std::string& path, const std::string& problem,
+                           Findings& findings) {
+    std::size_t end = problem.find(": ");
+    std::size_t colon = problem.find(':');
+    if (problem.starts_with('/') && end != std::string::npos) {
+        findings.error(problem.substr(0, end), problem.substr(end + 2),
+                       edit_command(problem.substr(0, colon)));
+    } else {
+        findings.error(path, problem, edit_command(path));
+    }
+}
+
+// `init` makes a config of that name only, and as root wants to know for whom.
+std::string fix_of_unreadable(const std::string& path) {
+    std::string dir = directory_of(path);
+    bool missing = ::access(path.c_str(), F_OK) != 0 && errno == ENOENT;
+    if (!missing || !path.ends_with("/bxhook.conf")) {
+        return "ls -la " + shell_word(missing || errno == EACCES ? dir : path);
+    }
+    std::string user;
+    if (::geteuid() == 0) user = find_user("bxhook") ? " --user bxhook" : " --user USER";
+    return typed_program() + " init " + shell_word(dir) + user;
+}
+
+Loaded load(const std::string& path, Findings& findings) {
+    try {
+        return {load_config(path, ConfigPart::all), true};
+    } catch (const UnsafeFile& error) {
+        findings.error(error.path(), error.problem(), error.fix());
+        return {};
+    } catch (const ConfigError& error) {
+        for (const std::string& problem : error.problems()) {
+            report_config_problem(path, problem, findings);
+        }
+    } catch (const Error& error) {
+        findings.error(path, error.what(), fix_of_unreadable(path));
+        return {};
+    }
+    try {
+        return {load_config(path, ConfigPart::gateway), false};
+    } catch (const Error&) {
+        return {};  // told already
+    }
+}
+
+// sudo(8) wants a `#` before a number.
+std::string sudo_user(uid_t uid) {
+    return find_user(uid) ? user_name(uid) : shell_word("#" + user_argument(uid));
+}
+
+// The file may be root's, and stays it: its group is let in, as the Debian package has it.
+std::string let_read_command(const std::string& path) {
+    for (std::string dir = directory_of(path); dir != "/"; dir = directory_of(dir)) {
+        if (::access(dir.c_str(), X_OK) != 0) return "ls -ld " + shell_word(dir);
+    }
+    return "chgrp " + std::to_string(::getegid()) + " " + shell_word(path) + " && chmod g+r " +
+           shell_word(path);
+}
+
+// Why this process cannot be the store's owner, and what to do.
+void report_owner_problem(const Config& config, const std::string& problem, Findings& findings) {
+    std::string dir = directory_of(config.seat);
+    struct stat info {};
+    std::string fix;
+    if (::stat(dir.c_str(), &info) != 0) {
+        fix = make_store_directory_command(dir);
+    } else if (info.st_uid == 0) {
+        fix = give_directory_command(config.seat);
+    } else if (::geteuid() == 0) {
+        fix = "chgrp GROUP " + shell_word(dir);
+    } else {
+        fix = "sudo -u " + sudo_user(info.st_uid) + " " + findings.command("check");
+    }
+    findings.error(store_without_password(config.store), problem, fix);
+}
+
+// What follows is looked at with the eyes of the user that gateway and worker run as.  False when
+// they cannot be had: what another user may or may not do tells nothing.
+bool become_owner(const Config& config, Findings& findings) {
+    try {
+        become_store_owner(config, Missing::leave);
+    } catch (const UnsafeFile& error) {
+        findings.error(error.path(), error.problem(), error.fix());
+        return false;
+    } catch (const Error& error) {
+        report_owner_problem(config, error.what(), findings);
+        return false;
+    }
+    if (::access(config.path.c_str(), R_OK) != 0) {
+        findings.error(config.path,
+                       user_name(::geteuid()) + ", who owns the store, cannot read it",
+                       let_read_command(config.path));
+    }
+    return true;
+}
+
+struct Examined {
+    Findings findings;
+    std::optional<Millis> answered_in;  // by the gateway at --url
+};
+
+Examined examine(const Arguments& args, const Loaded& loaded, Findings findings) {
+    if (!loaded.config) return {std::move(findings), {}};
+    const Config& config = *loaded.config;
+    check_gateways(config, findings);
+    if (!become_owner(config, findings)) return {std::move(findings), {}};
+    check_files(config, findings);
+    if (loaded.complete) check_hooks(config, findings);
+    check_store(config, findings);
+    check_host(findings);
+    std::optional<Millis> answered_in;
+    if (args.has("--url")) answered_in = check_web(args.value("--url"), config, findings);
+    return {std::move(findings), answered_in};
+}
+
+std::string as_json(const Examined& examined, const std::string* config_text) {
+    std::string text;
+    JsonWriter json(text);
+    json.begin_object().field("ok", examined.findings.errors() == 0).key("problems").begin_array();
+    for (const Finding& finding : examined.findings.list()) {
+        json.begin_object().field("level", finding.error ? "error" : "warning");
+        json.field("place", finding.place).field("message", finding.message);
+        json.key("fix").value_or_null(finding.fix).end_object();
+    }
+    json.end_array().field("answer_ms", examined.answered_in);
+    if (config_text != nullptr) json.field("config", *config_text);
+    json.end_object();
+    return json_line(text);
+}
+
+std::string counted(std::size_t count, const std::string& noun) {
+    return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
+std::string as_text(const std::string& path, const Examined& examined) {
+    Screen screen = Screen::of_stdout();
+    const Findings& findings = examined.findings;
+    std::string text;
+    for (const Finding& finding : findings.list()) {
+        std::string what = finding.error ? screen.paint("error", Colour::red)
+                                         : screen.paint("warning", Colour::yellow);
+        text += screen.filled(what + ": ", printable(finding.place, 1000) + ": " +
+                                               printable(finding.message, 4000));
+        // To be copied: never broken by us.
+        if (!finding.fix.empty()) text += "    mend it: " + visible(finding.fix) + "\n";
+    }
+    std::size_t errors = findings.errors();
+    std::size_t warnings = findings.list().size() - errors;
+    std::string verdict = errors > 0 ? "not usable: " + counted(errors, "error") : "ok";
+    if (warnings > 0) verdict += ", " + counted(warnings, "warning");
+    if (examined.answered_in) {
+        verdict += ", answered in " + std::to_string(*examined.answered_in) + " ms";
+    }
+    return text + printable(path, 1000) + ": " + verdict + "\n";
+}
+
+int run(const Arguments& args) {
+    if (args.has("--url")) check_url(args.value("--url"));
+    std::string path = find_config(args.value("--config"));
+    Findings findings(args.has("--config") ? " --config " + shell_word(path) : "");
+    Loaded loaded = load(path, findings);
+    Examined examined = examine(args, loaded, std::move(findings));
+    std::string config_text;
+    if (args.has("--print") && loaded.complete) config_text = print_config(*loaded.config);
+    bool shows_config = !config_text.empty();
+    if (args.has("--json")) {
+        print(as_json(examined, shows_config ? &config_text : nullptr));
+    } else if (shows_config) {
+        // As `nginx -T`: what was asked for alone on stdout.
+        print(stdout_is_terminal() ? visible(config_text) : config_text);
+        if (!write_all(STDERR_FILENO, as_text(path, examined))) return 1;
+    } else {
+        print(as_text(path, examined));
+    }
+    return examined.findings.errors() == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+std::size_t Findings::errors() const {
+    return static_cast<std::size_t>(std::ranges::count(list_, true, &Finding::error));
+}
+
+std::string Findings::command(const std::string& words) const {
+    return typed_program() + " " + words + config_option_;
+}
+
+Command check_command() {
+    Command command;
+    command.name = "check";
+    command.summary = "look for mistakes in config, hooks, permissions, store";
+    command.help = R"(
+Looks at everything that could keep an event from its hook: configuration, hooks,
+permissions, store, worker, machine; tells all problems, each with its place and
+the command that mends it.  Exit status 1 for errors, not for warnings.  It changes
+nothing, and needs neither root nor a store.  Before an edit goes live:
+
+  cp -p bxhook.conf new.conf; vi new.conf
+  bxhook check --config new.conf && mv new.conf bxhook.conf
+
+--print shows the configuration with every value in force, secrets as ***.  --url
+also asks the gateway at that URL as Bitrix24 would: that it answers a GET, in less
+than a second, and a wrong token with 403; that the certificate is trusted, its
+chain complete; and that config, store and hooks cannot be fetched there.
+)";
+    command.options = {{"--print", "", "show the configuration in force"},
+                       {"--url", "URL", "also check from outside, by curl"}};
+    command.json = true;
+    command.run = run;
+    return command;
+}
+
+}  // namespace bx

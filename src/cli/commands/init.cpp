@@ -1,0 +1,286 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <optional>
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/commands/templates.h"
+#include "hooks/hooks.h"
+#include "host/accounts.h"
+#include "host/identity.h"
+#include "host/trust.h"
+
+namespace bx {
+
+namespace {
+
+struct Plan {
+    std::string dir;         // absolute
+    std::string public_dir;  // absolute; empty: none
+    std::string binary;
+    User owner;              // of DIR and all in it
+};
+
+std::string plain_path(const std::string& path) {
+    std::string plain = std::filesystem::absolute(path).lexically_normal().string();
+    while (plain.size() > 1 && plain.ends_with('/')) plain.pop_back();
+    return plain;
+}
+
+std::optional<struct stat> look_at(const std::string& path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) return std::nullopt;
+    return info;
+}
+
+// What happened to each file, for the person.
+class Report {
+public:
+    void made(const std::string& path) { text_ += "  made     " + path + "\n"; }
+    void kept(const std::string& path) { text_ += "  kept     " + path + " (was there)\n"; }
+    const std::string& text() const { return text_; }
+
+private:
+    std::string text_;
+};
+
+// Makes PATH with exactly MODE and TEXT, unless something is there.  False: it was.
+bool make_file(const std::string& path, std::string_view text, mode_t mode, Report& report) {
+    Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!fd && errno == EEXIST) {
+        report.kept(path);
+        return false;
+    }
+    if (!fd) throw_errno("cannot make '" + path + "'");
+    if (!write_all(fd.get(), text) || ::fchmod(fd.get(), mode) != 0 || ::fsync(fd.get()) != 0) {
+        int error = errno;
+        ::unlink(path.c_str());  // half a file would be kept for ever
+        throw system_error("cannot write '" + path + "'", error);
+    }
+    report.made(path);
+    return true;
+}
+
+// False: it was there.
+bool make_directory(const std::string& path, mode_t mode, Report& report) {
+    if (::mkdir(path.c_str(), mode) == 0) {
+        sync_directory(directory_of(path));
+        report.made(path + "/");
+        return true;
+    }
+    if (errno != EEXIST) throw_errno("cannot make directory '" + path + "'");
+    std::optional<struct stat> info = look_at(path);
+    if (!info || !S_ISDIR(info->st_mode)) throw Error("'" + path + "' is no directory");
+    report.kept(path + "/");
+    return false;
+}
+
+// -- Whose it will be
+
+// Nobody else may lead us to that directory.
+User owner_of_public(const std::string& public_dir) {
+    std::optional<Target> target = follow(public_dir);
+    if (!target) return {};
+    const struct stat& info = target->info;
+    require_only(info.st_uid, target->writers);
+    User owner = find_user(info.st_uid).value_or(User{"", info.st_uid, info.st_gid, ""});
+    if (owner.uid == 0 || owner.gid != 0 || !owner.name.empty()) return owner;
+    throw Error("'" + public_dir + "' belongs to " + user_name(owner.uid) +
+                ", who is not in /etc/passwd, and to root's group: give it that user's: chgrp GROUP " +
+                shell_word(public_dir));
+}
+
+User owner_for_root(const Arguments& args, const std::string& public_dir) {
+    User owner;
+    if (args.has("--user")) {
+        std::optional<User> user = find_user(args.value("--user"));
+        if (!user) throw Error("there is no user '" + printable(args.value("--user")) + "'");
+        owner = *user;
+    } else if (!public_dir.empty()) {
+        owner = owner_of_public(public_dir);
+    }
+    if (owner.uid != 0) return owner;
+    throw Error("hooks and gateway must not run as root: say --user NAME, whose the files will be");
+}
+
+User owner_of(const Arguments& args, const std::string& public_dir) {
+    if (::geteuid() == 0) return owner_for_root(args, public_dir);
+    std::string self = user_name(::geteuid());
+    if (args.has("--user") && args.value("--user") != self) {
+        throw Error("only root can make files of another user: run as root, or as " +
+                    printable(args.value("--user")));
+    }
+    return {self, ::geteuid(), ::getegid(), ""};
+}
+
+Plan make_plan(const Arguments& args) {
+    Plan plan;
+    plan.dir = plain_path(args.words().empty() ? "." : args.words().front());
+    plan.binary = own_binary();
+    if (args.has("--public")) {
+        plan.public_dir = plain_path(args.value("--public"));
+        std::optional<struct stat> info = look_at(plan.public_dir);
+        if (!info || !S_ISDIR(info->st_mode)) {
+            throw Error("--public: '" + plan.public_dir + "' is no directory");
+        }
+        bool below = plan.dir == plan.public_dir || plan.dir.starts_with(plan.public_dir + "/");
+        if (below && !plan.dir.ends_with("/.htbxhook")) {
+            throw Error("'" + plan.dir + "' would be served: choose a directory outside '" +
+                        plan.public_dir + "', or '" + plan.public_dir + "/.htbxhook'");
+        }
+    }
+    plan.owner = owner_of(args, plan.public_dir);
+    return plan;
+}
+
+// -- Making it
+
+bool root_alone_can_change(const std::string& dir) {
+    std::optional<Target> target = follow(dir);
+    return target && is_roots_alone(*target);
+}
+
+// Gives the directory PATH, which root made just now.
+void give_away(const std::string& path, const User& user) {
+    Fd dir(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!dir || ::fchown(dir.get(), user.uid, user.gid) != 0) {
+        throw_errno("cannot give '" + path + "' to " + user_name(user.uid));
+    }
+}
+
+// PATH, which must be the owner's, or be given to them if GIVE.
+void make_owned(const Plan& plan, const std::string& path, bool give, Report& report) {
+    bool made = make_directory(path, 0700, report);
+    if (made && give) give_away(path, plan.owner);
+    std::optional<struct stat> info = look_at(path);
+    if (info && info->st_uid == plan.owner.uid) return;
+    throw Error("'" + path + "' belongs to " + (info ? user_name(info->st_uid) : "nobody") +
+                ", not to " + user_name(plan.owner.uid));
+}
+
+// DIR itself: by root where nobody else can put anything in the way; else by its owner, who can
+// then harm nobody.
+void make_top(const Plan& plan, Report& report) {
+    bool as_root = ::geteuid() == 0;
+    bool give = as_root && root_alone_can_change(directory_of(plan.dir));
+    std::optional<ActingAs> as;
+    if (as_root && !give) as.emplace(plan.owner);
+    make_owned(plan, plan.dir, give, report);
+}
+
+// Below DIR, as its owner.
+void make_private_files(const Plan& plan, Report& report) {
+    if (::geteuid() == 0) become(plan.owner);
+    make_owned(plan, plan.dir + "/state", false, report);
+    make_directory(plan.dir + "/hooks", 0755, report);
+    // umask is a person's; a hook must not be writable by the group.
+    for (const SampleHook& hook : sample_hooks()) {
+        make_file(plan.dir + "/hooks/" + std::string(hook.name), hook.text, 0755, report);
+    }
+    make_file(plan.dir + "/bxhook.conf", config_template(), 0600, report);
+    if (plan.dir.ends_with("/.htbxhook")) {
+        make_file(plan.dir + "/.htaccess", deny_htaccess(), 0644, report);
+    }
+}
+
+// True when an .htaccess was there, to which our lines must be added.
+bool make_public_files(const Plan& plan, Report& report) {
+    std::string script = public_script(plan.binary, plan.dir);
+    make_file(plan.public_dir + "/bxhook.fcgi", script, 0755, report);
+    return !make_file(plan.public_dir + "/.htaccess", public_htaccess(), 0644, report);
+}
+
+// -- What to do next
+
+// A sample is copied only where nothing runs for its event yet.
+std::string try_a_hook(const Plan& plan, const std::string& bxhook, const std::string& config) {
+    const std::string hook = "ONCRMDEALUPDATE";
+    Config hooks;
+    hooks.hooks_dir = plan.dir + "/hooks";
+    bool there = std::ranges::any_of(HookSet::survey(hooks).hooks(), [&](const Hook& other) {
+        return other.name == hook || other.code == hook;
+    });
+    std::string text = there ? "  3. Try the hook that is there:\n"
+                             : "  3. Enable a hook, then try it:\n       cd " +
+                                   shell_word(hooks.hooks_dir) + " && cp -n " + hook +
+                                   ".sh.sample " + hook + ".sh\n";
+    return text + "       " + bxhook + " check --config " + config + "\n       " + bxhook +
+           " trigger " + hook + " --config " + config + "\n";
+}
+
+std::string next_steps(const Plan& plan, bool add_to_htaccess) {
+    std::string config = shell_word(plan.dir + "/bxhook.conf");
+    std::string bxhook = typed_program();
+    std::string text = "\nNext:\n  1. Put the portal's token into " + config +
+                       " (uncomment `portal`).\n";
+    if (plan.public_dir.empty()) {
+        // Not below DIR: the web server may not enter that.
+        text += "  2. Start the gateway, by systemd (README) or by hand as root; let the web\n"
+                "     server pass a URL to its socket by FastCGI, and give Bitrix24 that URL:\n"
+                "       " + bxhook +
+                " serve --listen unix:/run/bxhook.sock --group www-data --config " + config + "\n";
+    } else {
+        text += "  2. Give Bitrix24 the URL of bxhook.fcgi, as it is seen from outside:\n";
+        text += "       https://YOUR-SITE/.../bxhook.fcgi\n";
+    }
+    text += try_a_hook(plan, bxhook, config);
+    if (add_to_htaccess) {
+        text += "\n" + shell_word(plan.public_dir + "/.htaccess") +
+                " was there: add these lines to it\n\n" + std::string(public_htaccess());
+    }
+    if (::access(plan.binary.c_str(), X_OK) != 0) {
+        text += "\nNote: " + user_name(plan.owner.uid) + " cannot run " + shell_word(plan.binary) +
+                ": install it where everybody can (make install)\n";
+    }
+    return text;
+}
+
+int run(const Arguments& args) {
+    Plan plan = make_plan(args);
+    Report report;
+    bool add_to_htaccess = false;
+    bool has_public = !plan.public_dir.empty();
+    // Root writes a document root of root's; the owner any other.
+    bool as_root = has_public && ::geteuid() == 0 && root_alone_can_change(plan.public_dir);
+    make_top(plan, report);
+    if (as_root) add_to_htaccess = make_public_files(plan, report);
+    make_private_files(plan, report);
+    if (has_public && !as_root) add_to_htaccess = make_public_files(plan, report);
+    print(report.text() + next_steps(plan, add_to_htaccess));
+    return 0;
+}
+
+}  // namespace
+
+Command init_command() {
+    Command command;
+    command.name = "init";
+    command.synopsis = "[DIR]";
+    command.summary = "make a directory with config, hooks and state";
+    command.help = R"(
+Makes DIR (without one: the working directory) for the user's eyes only, with a
+commented bxhook.conf, hooks/ with samples and state/ for the store.  Nothing that
+is there is ever overwritten.  DIR belongs outside the document root; where a host
+offers nothing outside, DOCROOT_DIR/.htbxhook, which gets an .htaccess of its own.
+
+  bxhook init ~/bxhook --public ~/public_html/bx
+  sudo bxhook init /srv/bxhook --user bxhook
+
+--public puts the script bxhook.fcgi and an .htaccess into that directory of the web
+site.  As root the files belong to --user, or to the owner of DOCROOT_DIR.
+)";
+    command.options = {
+        {"--public", "DOCROOT_DIR", "put bxhook.fcgi and .htaccess there"},
+        {"--user", "NAME", "whose the files will be (as root)"}};
+    command.max_words = 1;
+    command.run = run;
+    return command;
+}
+
+}  // namespace bx

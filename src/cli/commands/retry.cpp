@@ -1,0 +1,108 @@
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "base/text.h"
+#include "cli/bulk.h"
+#include "cli/command.h"
+#include "hooks/hooks.h"
+#include "host/worker_lock.h"
+
+namespace bx {
+
+namespace {
+
+constexpr std::size_t names_shown = 5;  // of hooks, where none is like the one meant
+constexpr std::array<std::string_view, 3> states{"dead", "cancelled", "skipped"};
+
+// `attempts` of HOOK, whether a block runs it or a script of that name.
+int attempts_of(const Config& config, const std::string& hook) {
+    auto block = std::ranges::find(config.hooks, hook, &HookBlock::name);
+    return block == config.hooks.end() ? config.defaults.attempts : block->settings.attempts;
+}
+
+bool has_delivery(Store& store, const DeliveryName& name) {
+    const std::vector<DeliveryRecord> all = store.deliveries(name.event);
+    return std::ranges::find(all, name.hook, &DeliveryRecord::hook) != all.end();
+}
+
+// "there is no hook 'crm-snyc', did you mean 'crm-sync'?"
+std::string no_hook(const std::string& name, const HookSet& hooks) {
+    std::vector<std::string_view> names;
+    for (const Hook& hook : hooks.hooks()) names.emplace_back(hook.name);
+    std::string text = "there is no hook '" + name + "'";
+    const std::string_view near = nearest(name, names);
+    if (!near.empty()) return text + ", did you mean '" + std::string(near) + "'?";
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (i == names_shown) return text + ", ...";
+        text += (i == 0 ? "; there are " : ", ") + std::string(names[i]);
+    }
+    return text;
+}
+
+// The hook did not take the event: it was disabled, could not run, or is new since.
+Wish deliver(const Config& config, Store& store, const DeliveryName& name) {
+    const HookSet hooks = HookSet::survey(config);
+    const Hook* hook = hooks.find(name.hook);
+    if (!hook) return {false, no_hook(name.hook, hooks), 0};
+    NewDelivery delivery;
+    delivery.hook = hook->name;
+    delivery.ordered = hook->settings.order == Order::entity;
+    delivery.max_attempts = hook->settings.attempts;
+    Wish wish = store.deliver(name.event, delivery, wall_now());
+    if (!wish.done) return wish;
+    std::string text = "a new delivery";
+    if (hook->settings.disabled) text += "; it waits while its hook is disabled";
+    if (!hook->problem.empty()) text += "; its hook cannot run: " + hook->problem;
+    if (!wish.text.empty()) text += "; " + wish.text;
+    wish.text = text;
+    return wish;
+}
+
+int run(const Arguments& args) {
+    WishKind kind{"retry", "retried", states, {}};
+    check_choice(args, kind);
+    ConfigPtr config = config_of(args, ConfigPart::all);
+    std::unique_ptr<Store> store = store_of(*config);
+    kind.fulfil = [&](const DeliveryName& name) {
+        if (!name.hook.empty() && !has_delivery(*store, name)) {
+            const std::optional<StoredEvent> event = store->event(name.event);
+            if (event && event->state != EventState::fresh) return deliver(*config, *store, name);
+        }
+        auto extra = [&](const std::string& hook) { return attempts_of(*config, hook); };
+        return store->retry(name, extra, wall_now());
+    };
+    std::vector<DeliveryName> names = choose(args, *store, kind);
+    bool all = fulfil(args, names, kind);
+    if (!names.empty()) summon_worker(config->seat, config->path, config->worker.auto_start);
+    return all ? 0 : 1;
+}
+
+}  // namespace
+
+Command retry_command() {
+    Command command;
+    command.name = "retry";
+    command.synopsis = "N[/HOOK]... | FILTER... | --all";
+    command.summary = "run deliveries again";
+    command.help = R"(
+Puts deliveries back: the dead and cancelled ones of event N, or the delivery
+N/HOOK, also when it is done.  A skipped event N is matched anew.  Each gets as many
+more attempts as 'attempts' says and keeps its place: it runs before unfinished
+later ones of its lane.  The worker is started if none runs ('worker.start auto').
+
+N/HOOK of a hook that did not take event N (it was disabled, could not run, or is
+new since) makes that delivery.  Secrets that were erased meanwhile it gets no more.
+
+Filters choose in bulk: dead ones, or those of --state cancelled or skipped.  The
+count is shown and confirmed; where nobody can be asked --yes must be given.
+
+When one of several cannot be, the others are done and the exit status is 1.
+)";
+    command.options = bulk_options();
+    command.max_words = std::numeric_limits<std::size_t>::max();
+    command.run = run;
+    return command;
+}
+
+}  // namespace bx

@@ -1,0 +1,78 @@
+#include <filesystem>
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/terminal/progress.h"
+#include "store/owner.h"
+#include "stores/copy.h"
+#include "stores/module.h"
+
+namespace bx {
+
+namespace {
+
+int copy(const Arguments& args, const Config& config, const StoreModule& module) {
+    const std::string from = args.value("--from");
+    if (from.empty()) throw UsageError("store: copy needs --from FILE, the SQLite store");
+    const std::string path = absolute_path(std::filesystem::current_path().string(), from);
+    const std::unique_ptr<StoreImport> into = module.import(config.store);
+    CopyCount count;
+    {
+        Progress progress("copying events");
+        count = copy_store(path, *into, [&](std::size_t done) { progress.at(done); });
+    }
+    print("copied " + std::to_string(count.copied) + " of " + std::to_string(count.events) +
+          " events" + (count.copied < count.events ? ", the others were there\n" : "\n"));
+    return 0;
+}
+
+int run(const Arguments& args) {
+    const std::string& action = args.words().front();
+    const bool known =
+        action == "init" || action == "upgrade" || action == "status" || action == "copy";
+    if (!known) {
+        throw UsageError("store: '" + printable(action) +
+                         "' is none of init, upgrade, status, copy");
+    }
+    if (action != "copy" && args.has("--from")) throw UsageError("store: --from goes with copy");
+    ConfigPtr config = config_of(args, ConfigPart::gateway);
+    if (!is_store_url(config->store)) {
+        throw Error("store " + action + ": the store is the file '" + config->store +
+                    "', which needs none of it; set `store` to \"postgresql://...\"");
+    }
+    become_store_owner(*config);
+    const StoreModule& module = postgresql_module();
+    if (action == "copy") return copy(args, *config, module);
+    if (action == "init") print(module.init(config->store) + "\n");
+    if (action == "upgrade") print(module.upgrade(config->store) + "\n");
+    if (action == "status") print(module.status(config->store));
+    return 0;
+}
+
+}  // namespace
+
+Command store_command() {
+    Command command;
+    command.name = "store";
+    command.synopsis = "init|upgrade|status|copy --from FILE";
+    command.summary = "prepare and look after the PostgreSQL store";
+    command.help = R"(
+init makes the schema bxhook in the database that `store` in the config names, with all
+it needs; it does nothing where that is there already.  upgrade brings it up to this
+version, while gateways and workers of the version before go on.  status shows server
+and schema.  copy takes over all events of a SQLite store, with their numbers and what
+became of them, while gateways go on adding to it; again it takes what came since.
+init and upgrade need a role that may create; gateways, workers and the
+other commands do not: bxhook(1) has the least rights.
+The SQLite store needs none of it: it is made by the first event and upgraded by the
+first start of a newer version.
+)";
+    command.options = {{"--from", "FILE", "copy: the SQLite store"}};
+    command.min_words = 1;
+    command.max_words = 1;
+    command.run = run;
+    return command;
+}
+
+}  // namespace bx

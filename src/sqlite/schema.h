@@ -1,0 +1,25 @@
+// The tables of the SQLite store, and how a file comes to have them.
+#pragma once
+
+#include <string>
+
+#include "sqlite/database.h"
+#include "store/store.h"
+
+namespace bx {
+
+enum class Journal {
+    ahead,     // SQLite's WAL: fast, but all processes must be on one host
+    rollback,  // for network file systems
+};
+
+// The journal that the file system of DIR allows.
+Journal journal_for(const std::string& dir);
+
+// Makes the file (0600) when there is none and OPTIONS.create, checks that it is ours, brings its
+// schema up to date, and sets the connection up.  Nothing is changed in a file that is refused.
+// Throws StoreVersionError for a file of another program or of a newer major version.
+std::unique_ptr<Database> open_database(const std::string& path, const StoreOptions& options,
+                                        Journal journal);
+
+}  // namespace bx
