@@ -308,7 +308,7 @@ void Reader::check_hook(const HookBlock& hook, const std::string& place) {
 // only one who can.  (Whether there can be such a user is seen when the store is opened.)
 void Reader::require_trust() const {
     if (::geteuid() != 0) return;
-    const std::string dir = directory_of(config_.seat);
+    const std::string dir = directory_of(config_.worker_files);
     std::optional<Target> target = follow(dir);
     if (!target) target = follow(directory_of(dir));
     if (target && target->info.st_uid != 0) require_only(target->info.st_uid, config_.writers);
@@ -352,7 +352,8 @@ Config Reader::read(const std::vector<Setting>& settings) {
     if (all) {
         for (const Setting* hook : hooks) read_hook(*hook);
     }
-    config_.seat = is_store_url(config_.store) ? host_directory(dir_) + "/worker" : config_.store;
+    config_.worker_files =
+        is_store_url(config_.store) ? host_directory(dir_) + "/worker" : config_.store;
     require_trust();
     if (!config_.portals_file.empty()) {
         read_portals_file(config_.portals_file, config_.portals, problems_, config_.writers);

@@ -94,10 +94,10 @@ struct Config {
 
     std::string path;          // of the file, absolute
     std::string store;         // absolute path of the SQLite file, or "postgresql://..."
-    // What this host's files of the store are named after (SEAT.lock, SEAT.wake, and bxhook.log
-    // beside them): the SQLite file itself; with PostgreSQL "worker" in $STATE_DIRECTORY, which the
-    // units of systemd have, else in state/ beside the config.
-    std::string seat;
+    // What this host's files of the store are named after (WORKER_FILES.lock, WORKER_FILES.wake,
+    // and bxhook.log beside them): the SQLite file itself; with PostgreSQL "worker" in
+    // $STATE_DIRECTORY, which the units of systemd have, else in state/ beside the config.
+    std::string worker_files;
     std::string hooks_dir;     // absolute
     std::string portals_file;  // absolute; empty: none
     std::vector<Portal> portals;

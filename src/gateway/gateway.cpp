@@ -374,7 +374,8 @@ void Gateway::summon_worker() {
     owes_worker_ = false;
     const Millis now = steady_now();
     try {
-        if (wake_worker(config_->seat) == WakeResult::woken || !config_->worker.auto_start) return;
+        if (wake_worker(config_->worker_files) == WakeResult::woken) return;
+        if (!config_->worker.auto_start) return;
         // The one just started looks into the store when it is up; but it may have died.
         owes_worker_ = now < next_start_;
         if (owes_worker_) return;

@@ -46,10 +46,10 @@ std::string make_store_directory_command(const std::string& dir) {
     return install_command("700", names.user, names.group, dir);
 }
 
-std::string give_directory_command(const std::string& seat, const std::string& user) {
-    std::string dir = directory_of(seat);
+std::string give_directory_command(const std::string& worker_files, const std::string& user) {
+    std::string dir = directory_of(worker_files);
     Names names = names_of(user);
-    if (!has_own_directory(seat)) {
+    if (!has_own_directory(worker_files)) {
         return install_command("700", names.user, names.group, absolute_path(dir, "bxhook")) +
                ", and set `store` to a file in it";
     }
@@ -58,12 +58,12 @@ std::string give_directory_command(const std::string& seat, const std::string& u
     return "chown -R " + names.user + (has_login ? ": " : " ") + shell_word(dir);
 }
 
-bool has_own_directory(const std::string& seat) {
+bool has_own_directory(const std::string& worker_files) {
     constexpr std::array<std::string_view, 5> beside{"bxhook.log", "worker.", "outputs", "web-key",
                                                      "spool.db"};
-    std::string dir = directory_of(seat);
+    std::string dir = directory_of(worker_files);
     if (directory_of(dir) == "/") return false;  // /srv, /home: never one's own
-    std::string stem = seat.substr(seat.rfind('/') + 1);
+    std::string stem = worker_files.substr(worker_files.rfind('/') + 1);
     std::error_code error;
     std::filesystem::directory_iterator entry(dir, error);
     for (; !error && entry != end(entry); entry.increment(error)) {

@@ -15,14 +15,14 @@ std::string make_directory_command(const std::string& dir, std::string_view mode
 // there is one, else the word USER, for the person to replace.
 std::string make_store_directory_command(const std::string& dir);
 
-// What to do with DIR, the directory of the store SEAT, so that it belongs to USER (as `chown` takes
-// it; empty: the user gateway and worker are to run as).  When other things than the store's lie
-// there too, a directory of its own beside them.
-std::string give_directory_command(const std::string& seat, const std::string& user = "");
+// What to do with the directory of WORKER_FILES (Config::worker_files), so that it belongs to USER
+// (as `chown` takes it; empty: the user gateway and worker are to run as).  When other things than
+// the store's lie there too, a directory of its own beside them.
+std::string give_directory_command(const std::string& worker_files, const std::string& user = "");
 
-// True when nothing but the files of the store SEAT lies in its directory, which may then be given
-// away or closed as a whole.
-bool has_own_directory(const std::string& seat);
+// True when nothing but the files of the store lies in the directory of WORKER_FILES, which may then
+// be given away or closed as a whole.
+bool has_own_directory(const std::string& worker_files);
 
 // Runs `sed` with SCRIPT on the file that PATH leads to: `sed -i` would put a copy in place of a
 // symlink.

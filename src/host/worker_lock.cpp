@@ -66,7 +66,7 @@ private:
 
 // -- The worker's side
 
-WorkerSeat::WorkerSeat(const std::string& store_path, Millis wait) : store_path_(store_path) {
+WorkerLock::WorkerLock(const std::string& store_path, Millis wait) : store_path_(store_path) {
     const std::string path = lock_path(store_path);
     Fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!lock) throw_errno("cannot open '" + path + "'");
@@ -79,7 +79,7 @@ WorkerSeat::WorkerSeat(const std::string& store_path, Millis wait) : store_path_
     lock_ = std::move(lock);
 }
 
-void WorkerSeat::open_wake() {
+void WorkerLock::open_wake() {
     const std::string path = wake_path(store_path_);
     if (::mkfifo(path.c_str(), 0600) != 0 && errno != EEXIST) {
         throw_errno("cannot make '" + path + "'");
@@ -92,7 +92,7 @@ void WorkerSeat::open_wake() {
     drain();
 }
 
-bool WorkerSeat::drain() {
+bool WorkerLock::drain() {
     std::array<char, 4096> bytes;
     bool any = false;
     while (wake_ && ::read(wake_.get(), bytes.data(), bytes.size()) > 0) any = true;

@@ -10,11 +10,11 @@
 namespace bx {
 
 // The worker's side.
-class WorkerSeat {
+class WorkerLock {
 public:
     // Takes the lock, waiting up to WAIT for a worker that is leaving.  Throws Error when the files
     // cannot be made; held() is false when another worker has it.
-    WorkerSeat(const std::string& store_path, Millis wait);
+    WorkerLock(const std::string& store_path, Millis wait);
 
     bool held() const { return static_cast<bool>(lock_); }
     // Opens the FIFO for reading (making it, 0600) and clears it.  From here on wakers succeed.

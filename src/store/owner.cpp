@@ -56,7 +56,7 @@ User owner_of(const struct stat& info, const std::string& dir) {
 
 // The user root must become, who may be the one who has yet to make the directory.
 User store_owner(const Config& config) {
-    std::string dir = directory_of(config.seat);
+    std::string dir = directory_of(config.worker_files);
     std::optional<Target> target = follow(dir);
     bool missing = !target;
     if (missing) {
@@ -75,7 +75,7 @@ User store_owner(const Config& config) {
     if (info.st_uid == 0) {
         throw Error("store directory " + quoted(dir) +
                     " belongs to root: give the user the gateway runs as what is its own: " +
-                    give_directory_command(config.seat));
+                    give_directory_command(config.worker_files));
     }
     require_only(info.st_uid, target->writers);
     require_only(info.st_uid, config.writers);
@@ -86,7 +86,7 @@ User store_owner(const Config& config) {
 
 void become_store_owner(const Config& config, Missing missing) {
     if (::geteuid() == 0) become(store_owner(config));
-    std::string dir = directory_of(config.seat);
+    std::string dir = directory_of(config.worker_files);
     std::optional<struct stat> info = look_at_directory(dir);
     if (!info && missing == Missing::leave) return;
     if (!info) info = make_directory(dir);

@@ -1,4 +1,4 @@
-// A store is used by one user: the owner of the directory that its seat (Config::seat) lies in.
+// A store is used by one user: the owner of the directory that holds Config::worker_files.
 #pragma once
 
 #include "config/config.h"

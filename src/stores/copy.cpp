@@ -8,8 +8,8 @@ namespace bx {
 
 namespace {
 
-constexpr std::size_t step = 200;           // events in one transaction, and in memory
-constexpr Millis seat_wait = 5 * second;    // for a worker that is leaving
+constexpr std::size_t step = 200;         // events in one transaction, and in memory
+constexpr Millis lock_wait = 5 * second;  // for a worker that is leaving
 
 }  // namespace
 
@@ -19,8 +19,8 @@ CopyCount copy_store(const std::string& path, StoreImport& into,
     options.create = false;
     options.wait = 10 * second;
     SqliteStore from(path, options, journal_for(directory_of(path)));
-    const WorkerSeat seat(path, seat_wait);
-    if (!seat.held()) {
+    const WorkerLock lock(path, lock_wait);
+    if (!lock.held()) {
         throw Error("a worker runs for store '" + path +
                     "': set `worker { start manual }` in its config, and stop it");
     }

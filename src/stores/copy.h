@@ -15,7 +15,7 @@ struct CopyCount {
 
 // Copies every event of the SQLite store at PATH, in order of N, with its number, deliveries,
 // attempts and secrets.  Gateways may go on adding to it meanwhile and afterwards: another copy
-// takes what came since.  No worker may: the copy has the worker's seat while it lasts, and what
+// takes what came since.  No worker may: the copy holds the worker lock while it lasts, and what
 // one did between two copies would not be copied.  The SQLite store stays as it is.
 // DONE_SO_FAR is told after every step.  Throws Error when a worker runs, StoreError.
 CopyCount copy_store(const std::string& path, StoreImport& into,

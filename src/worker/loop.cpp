@@ -42,12 +42,12 @@ std::vector<std::string_view> last_lines(std::string_view text, std::size_t most
 
 }  // namespace
 
-Loop::Loop(ConfigFile& config_file, Store& store, const std::string& store_place, WorkerSeat& seat,
-           WorkerSignals& signals, const WorkerOptions& options, Log& log)
+Loop::Loop(ConfigFile& config_file, Store& store, const std::string& store_place,
+           WorkerLock& worker_lock, WorkerSignals& signals, const WorkerOptions& options, Log& log)
     : config_file_(config_file),
       store_(store),
       store_place_(store_place),
-      seat_(seat),
+      worker_lock_(worker_lock),
       signals_(signals),
       options_(options),
       log_(log),
@@ -62,7 +62,7 @@ Loop::Loop(ConfigFile& config_file, Store& store, const std::string& store_place
 
 int Loop::run() {
     if (store_.lease()) warden_.emplace();
-    seat_.open_wake();
+    worker_lock_.open_wake();
     log_.info("started", {{"pid", ::getpid()}, {"config", config_file_.path()}});
     for (;;) {
         turn();
@@ -122,13 +122,13 @@ void Loop::use_store() {
 void Loop::wait() {
     try {
         std::vector<pollfd> set{{signals_.fd(), POLLIN, 0},
-                                {seat_.wake_fd(), POLLIN, 0},
+                                {worker_lock_.wake_fd(), POLLIN, 0},
                                 {store_.wake_fd(), POLLIN, 0}};
         runs_.append_to(set);
         if (::poll(set.data(), set.size(), static_cast<int>(wait_time())) <= 0) return;
         if (set[0].revents != 0) take_signals();
         if (set[1].revents != 0) {
-            seat_.drain();
+            worker_lock_.drain();
             woken_ = true;
             called_ = called_ || stopping_;
         }
@@ -187,15 +187,15 @@ bool Loop::may_leave() {
     return options_.detached && quiet && now_ - idle_since_ >= options_.idle;
 }
 
-// After the close wakers start another worker, which waits for the seat; what they woke us for
+// After the close wakers start another worker, which waits for the lock; what they woke us for
 // before it is found by looking once more.
 bool Loop::leave() {
     if (stopping_) return true;
-    seat_.close_wake();
+    worker_lock_.close_wake();
     more_ = true;
     turn();
     if (may_leave()) return true;
-    seat_.open_wake();
+    worker_lock_.open_wake();
     more_ = true;  // what came in between woke nobody
     return false;
 }
@@ -228,12 +228,12 @@ void Loop::depart() {
 // Whoever woke us while we were stopping would have started a worker had we been gone.
 void Loop::hand_over() {
     if (!options_.detached || !stopping_) return;
-    called_ = seat_.drain() || called_;
-    seat_.close_wake();
+    called_ = worker_lock_.drain() || called_;
+    worker_lock_.close_wake();
     const ConfigPtr& config = config_file_.current();
     if (!called_ || !config || !config->worker.auto_start) return;
     try {
-        start_worker(config_file_.path());  // it waits for our seat
+        start_worker(config_file_.path());  // it waits for our lock
         log_.info("events came meanwhile: another worker follows");
     } catch (const std::exception& error) {
         log_.error("cannot start the next worker", {{"cause", error.what()}});
@@ -466,7 +466,7 @@ void Loop::fail(const Claim& claim, const std::string& reason, bool for_good) {
 LogSettings log_settings(const Config& config, const WorkerOptions& options) {
     LogSettings settings = config.log;
     if (options.detached && settings.file.empty()) {
-        settings.file = directory_of(config.seat) + "/bxhook.log";
+        settings.file = directory_of(config.worker_files) + "/bxhook.log";
         settings.rotate_at = default_rotate_at;
     }
     return settings;

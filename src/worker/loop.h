@@ -33,8 +33,8 @@ constexpr Millis lasting_trouble = 10 * second;
 class Loop {
 public:
     // STORE_PLACE is Config::store as the store was opened.
-    Loop(ConfigFile& config_file, Store& store, const std::string& store_place, WorkerSeat& seat,
-         WorkerSignals& signals, const WorkerOptions& options, Log& log);
+    Loop(ConfigFile& config_file, Store& store, const std::string& store_place,
+         WorkerLock& worker_lock, WorkerSignals& signals, const WorkerOptions& options, Log& log);
 
     // Gives the exit status.  Throws Error when it leaves (OPTIONS.once) for the store's trouble.
     int run();
@@ -100,7 +100,7 @@ private:
     ConfigFile& config_file_;
     Store& store_;
     const std::string store_place_;
-    WorkerSeat& seat_;
+    WorkerLock& worker_lock_;
     WorkerSignals& signals_;
     const WorkerOptions options_;
     Log& log_;

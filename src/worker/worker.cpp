@@ -19,7 +19,7 @@ namespace bx {
 
 namespace {
 
-constexpr Millis seat_wait = 5 * second;  // for a worker that is leaving
+constexpr Millis lock_wait = 5 * second;  // for a worker that is leaving
 
 ConfigFile open_config(const std::string& path, const WorkerOptions& options) {
     if (!options.detached) return ConfigFile(path, ConfigPart::all);
@@ -57,12 +57,12 @@ std::unique_ptr<Store> open_patiently(const std::string& place, bool once, Worke
     }
 }
 
-// None when another worker has the seat; it has been woken then.  One that is leaving wakes no
+// None when another worker holds the lock; it has been woken then.  One that is leaving wakes no
 // more but holds the lock still: that one is waited for.
-std::optional<WorkerSeat> take_seat(const std::string& path, Millis patience) {
+std::optional<WorkerLock> take_worker_lock(const std::string& path, Millis patience) {
     for (Millis end = steady_now() + patience;;) {
-        WorkerSeat seat(path, 0);
-        if (seat.held()) return seat;
+        WorkerLock lock(path, 0);
+        if (lock.held()) return lock;
         if (wake_worker(path) == WakeResult::woken || steady_now() >= end) return std::nullopt;
     }
 }
@@ -74,12 +74,13 @@ int work(ConfigFile& file, const Config& config, const WorkerOptions& options, L
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     std::unique_ptr<Store> store = open_patiently(config.store, options.once, signals, log);
     if (!store) return 0;
-    std::optional<WorkerSeat> seat = take_seat(config.seat, options.once ? 0 : seat_wait);
-    if (!seat) {
+    const Millis patience = options.once ? 0 : lock_wait;
+    std::optional<WorkerLock> lock = take_worker_lock(config.worker_files, patience);
+    if (!lock) {
         if (!options.once) log.info("another worker runs");
         return 0;
     }
-    return Loop(file, *store, config.store, *seat, signals, options, log).run();
+    return Loop(file, *store, config.store, *lock, signals, options, log).run();
 }
 
 }  // namespace

@@ -16,9 +16,10 @@ struct WorkerOptions {
 };
 
 // Runs until told to stop (SIGTERM, SIGINT), or as OPTIONS say.  Gives the exit status: 0, also
-// when another worker holds the seat.  Throws Error when the config or the store cannot be opened.
-// A busy store is tried again (with `once` for seconds, then it is an Error), and a detached worker waits for a config whose hooks, defaults or
-// retention are wrong to be mended, since the gateway accepts events meanwhile.
+// when another process holds the worker lock.  Throws Error when the config or the store cannot be
+// opened.  A busy store is tried again (with `once` for seconds, then it is an Error), and a
+// detached worker waits until a config whose hooks, defaults or retention are wrong is corrected,
+// since the gateway accepts events meanwhile.
 int run_worker(const std::string& config_path, const WorkerOptions& options, Log& log);
 
 }  // namespace bx

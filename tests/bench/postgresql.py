@@ -18,7 +18,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
 import bitrix  # noqa: E402
-import farm  # noqa: E402
+import cluster  # noqa: E402
 import postgres  # noqa: E402
 from scratch import Scratch, write  # noqa: E402
 from table import Goal, judge, print_figures, print_goals  # noqa: E402
@@ -77,12 +77,12 @@ class Subject:
         self.server = postgres.Server(scratch).create(SETTINGS).start()
         self.database, self.empty_store, self.full = self._store(), self._store(), self._store()
         self.database.sql(BARE_TABLES)
-        self.hosts = [farm.Host(scratch, self.database, f"gateway{i}") for i in range(GATEWAYS)]
+        self.hosts = [hosts.Host(scratch, self.database, f"gateway{i}") for i in range(GATEWAYS)]
         self.body = write(scratch.path / "deal", bitrix.body())
 
     def _store(self):
         made = postgres.Database(self.server)
-        farm.make_store(self.scratch, made)
+        hosts.make_store(self.scratch, made)
         return made
 
     @staticmethod

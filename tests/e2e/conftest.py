@@ -12,7 +12,7 @@ import pytest
 
 import bitrix
 import client
-import farm
+import hosts
 import modes
 import postgres
 import proxy
@@ -61,7 +61,7 @@ def not_sanitized(program):
 
 @pytest.fixture
 def store(request):
-    """The kind of store of `site`; farm.BOTH_STORES makes a test run with each."""
+    """The kind of store of `site`; hosts.BOTH_STORES makes a test run with each."""
     return getattr(request, "param", "sqlite")
 
 
@@ -69,7 +69,7 @@ def store(request):
 def site(scratch, store, request):
     """A site of this test's own; nothing runs yet."""
     if store == "postgresql":
-        made = farm.Host(scratch, request.getfixturevalue("database"))
+        made = hosts.Host(scratch, request.getfixturevalue("database"))
     else:
         made = Site(scratch)
     yield made
@@ -119,7 +119,7 @@ def server(scratch):
 def fresh_store(server, scratch):
     """A database with a store nobody used, for others to begin with."""
     made = postgres.Database(server)
-    farm.make_store(scratch, made)
+    hosts.make_store(scratch, made)
     return made
 
 

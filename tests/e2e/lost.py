@@ -2,7 +2,7 @@
 
 import bitrix
 import client
-from farm import FarHost, Hosts
+from hosts import FarHost, Hosts
 from scratch import wait_for
 
 HOLD_THE_LANE = """

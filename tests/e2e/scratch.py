@@ -290,8 +290,8 @@ class Site:
     """
 
     store = "state/queue.db"
-    seat = "queue.db"  # what the worker's lock is named after
-    database = None    # of PostgreSQL (farm.py)
+    worker_files = "queue.db"  # what the worker's lock is named after
+    database = None    # of PostgreSQL (hosts.py)
     portals = PORTAL   # the config's, unless it is told others
 
     def __init__(self, scratch, name="site", inside=False, docroot=None, user=None):
@@ -373,7 +373,7 @@ class Site:
 
     def worker_pid(self):
         """Pid of the process that holds the worker's lock, or None."""
-        lock = self.home / "state" / f"{self.seat}.lock"
+        lock = self.home / "state" / f"{self.worker_files}.lock"
         if not lock.exists():
             return None
         inode = str(lock.stat().st_ino)

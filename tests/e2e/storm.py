@@ -11,7 +11,7 @@ import time
 import bitrix
 import client
 import postgres
-from farm import Farm, children, make_store
+from hosts import Cluster, children, make_store
 from scratch import alive, wait_for
 
 GATEWAYS, WORKERS = 2, 3
@@ -32,9 +32,9 @@ class Storm:
         self.database = postgres.Database(self.replicas.primary)
         make_store(scratch, self.database)
         url = self.database.url(ports=self.replicas.ports, target_session_attrs="read-write")
-        self.farm = Farm(scratch, self.database, [f"host{i}" for i in range(GATEWAYS + WORKERS)], hook_ms, url,
+        self.cluster = Cluster(scratch, self.database, [f"host{i}" for i in range(GATEWAYS + WORKERS)], hook_ms, url,
                          concurrency=SLOTS, at_once=SLOTS * WORKERS)
-        self.gates, self.crews = self.farm.hosts[:GATEWAYS], self.farm.hosts[GATEWAYS:]
+        self.gates, self.crews = self.cluster.hosts[:GATEWAYS], self.cluster.hosts[GATEWAYS:]
         self._lock = threading.Lock()
         self._going, self._open, self._failed = True, 0, []
         self.workers = {}
@@ -44,7 +44,7 @@ class Storm:
             self.workers[host] = host.work()
 
     def logs(self):
-        return {f"{host.path.name} {name}": text for host in self.farm.hosts for name, text in host.logs().items()}
+        return {f"{host.path.name} {name}": text for host in self.cluster.hosts for name, text in host.logs().items()}
 
     def run(self, events, kills):
         senders = [threading.Thread(target=self._post, args=(events, random.Random(self.chance.random())), daemon=True)
@@ -54,29 +54,29 @@ class Storm:
         try:
             for number, kill in enumerate(self._choose(kills)):
                 goal = int(events * (number + 0.5) / kills)
-                wait_for(lambda: len(self.farm.accepted) >= goal or self._failed, "events", RECOVERY)
+                wait_for(lambda: len(self.cluster.accepted) >= goal or self._failed, "events", RECOVERY)
                 time.sleep(self.chance.uniform(0, 0.3))
                 kill()
-                before = len(self.farm.accepted)
-                wait_for(lambda: len(self.farm.accepted) > before or not any(s.is_alive() for s in senders),
+                before = len(self.cluster.accepted)
+                wait_for(lambda: len(self.cluster.accepted) > before or not any(s.is_alive() for s in senders),
                          "an event to be accepted again", AGAIN)
             for sender in senders:
                 sender.join(RECOVERY)
         finally:
             self._going = False
         assert not self._failed and not any(sender.is_alive() for sender in senders), self._failed
-        self.farm.recovers(RECOVERY)
+        self.cluster.recovers(RECOVERY)
 
     def stop(self):
         self._going = False
-        for host in self.farm.hosts:
+        for host in self.cluster.hosts:
             host.stop()
         self.replicas.remove()
 
     # -- load
 
     def _post(self, events, chance):
-        while self._going and len(self.farm.accepted) < events:
+        while self._going and len(self.cluster.accepted) < events:
             body = bitrix.body(id=chance.randrange(1, LANES + 1))
             with self._lock:
                 self._open += 1
@@ -92,7 +92,7 @@ class Storm:
                 if answer is None:
                     self.counts["requests broken off"] += 1
                 elif answer.status == 200:
-                    self.farm.accepted.add(answer.event)
+                    self.cluster.accepted.add(answer.event)
                 else:
                     self.counts["requests answered 503"] += 1
             if answer is None or answer.status != 200:

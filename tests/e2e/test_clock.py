@@ -8,7 +8,7 @@ import pytest
 import bitrix
 import client
 from clock import DAY, HOUR, Clock
-from farm import BOTH_STORES
+from hosts import BOTH_STORES
 from scratch import wait_for
 
 

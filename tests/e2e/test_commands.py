@@ -9,7 +9,7 @@ import pytest
 
 import bitrix
 import client
-from farm import BOTH_STORES
+from hosts import BOTH_STORES
 from scratch import AS_ROOT, as_user, wait_for
 
 DELIVERY = ["delivery", "event", "hook", "code", "portal", "member_id", "kind", "id", "test", "received_at", "state",

@@ -6,7 +6,7 @@ import pytest
 
 import bitrix
 import client
-from farm import BOTH_STORES
+from hosts import BOTH_STORES
 from test_queue import note, order
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import bitrix
 import client
-from farm import BOTH_STORES
+from hosts import BOTH_STORES
 from scratch import wait_for
 
 BREAK = "ALTER TABLE %kill_wish RENAME TO away"  # the end of no run can be recorded

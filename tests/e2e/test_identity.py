@@ -6,7 +6,7 @@ import pytest
 
 import bitrix
 import client
-from farm import BOTH_STORES
+from hosts import BOTH_STORES
 from scratch import wait_for, write
 
 # The victim, whose names the others send, and one attacker for each kind of block.

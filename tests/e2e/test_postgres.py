@@ -13,7 +13,7 @@ import pytest
 import bitrix
 import client
 import postgres
-from farm import Farm, Host, make_store
+from hosts import Cluster, Host, make_store
 from lanes import broken_promises, lane_log
 from scratch import wait_for
 
@@ -129,29 +129,29 @@ def upgraded(database):
 
 def test_processes_go_on_while_the_schema_is_upgraded(scratch, database):
     """As the next minor version would: it adds.  The next major one is for newer programs."""
-    farm = Farm(scratch, database, ["one"])
-    host = farm.first
+    cluster = Cluster(scratch, database, ["one"])
+    host = cluster.first
     try:
         host.serve()
         worker = host.work()
-        with farm.pressed():
-            before = len(farm.accepted)
-            wait_for(lambda: len(farm.accepted) > before + 5, "events")
+        with cluster.pressed():
+            before = len(cluster.accepted)
+            wait_for(lambda: len(cluster.accepted) > before + 5, "events")
             wait_for(lambda: upgraded(database), "a moment without a deadlock")
-            after = len(farm.accepted)
-            wait_for(lambda: len(farm.accepted) > after + 5, "events with sessions from before")
+            after = len(cluster.accepted)
+            wait_for(lambda: len(cluster.accepted) > after + 5, "events with sessions from before")
             database.disconnect()
-            after = len(farm.accepted)
-            wait_for(lambda: len(farm.accepted) > after + 5, "events with sessions from after")
-        farm.recovers()
+            after = len(cluster.accepted)
+            wait_for(lambda: len(cluster.accepted) > after + 5, "events with sessions from after")
+        cluster.recovers()
         assert host.gateway.running() and worker.running()
         assert b"up to date" in Host(scratch, database, "owner", url=database.url(postgres.OWNER)).run("store", "upgrade").stdout
         with as_version(database, 2, 0):
             database.disconnect()
-            assert farm.send(host).status == 503
+            assert cluster.send(host).status == 503
             refused = failed(host.run("list", check=False))
             assert "a newer bxhook made" in refused and "2.0" in refused
-        farm.recovers()
+        cluster.recovers()
     finally:
         host.stop()
 
@@ -185,7 +185,7 @@ def test_copy_moves_a_live_store_without_loss_or_repeat(scratch, database, site)
         with host_of(scratch, database, "mover") as mover:
             mover.configure(worker="start manual")
             assert copied(mover, site) > 0
-            site.store, site.database, site.seat = mover.store, database, "worker"
+            site.store, site.database, site.worker_files = mover.store, database, "worker"
             site.configure(worker="start manual", more=hook)
             newest = database.sql("SELECT max(n) FROM bxhook.event")[0][0]
             wait_for(lambda: database.sql("SELECT count(*) > 5 FROM bxhook.event WHERE n > %s", newest)[0][0],

@@ -3,7 +3,7 @@
 import pytest
 
 import postgres
-from farm import Farm, make_store
+from hosts import Cluster, make_store
 from pairs import Sender
 from scratch import wait_for
 from storm import Storm
@@ -33,11 +33,11 @@ def replicas(scratch, request):
 
 
 @pytest.fixture
-def farm(scratch, replicas):
+def cluster(scratch, replicas):
     """One host before both servers; its gateway runs."""
     database = postgres.Database(replicas.primary)
     make_store(scratch, database)
-    made = Farm(scratch, database, ["one", "two"], url=database.url(ports=replicas.ports,
+    made = Cluster(scratch, database, ["one", "two"], url=database.url(ports=replicas.ports,
                                                                     target_session_attrs="read-write"))
     made.database = database
     made.first.serve()
@@ -46,10 +46,10 @@ def farm(scratch, replicas):
         host.stop()
 
 
-def lose_primary(farm, replicas):
+def lose_primary(cluster, replicas):
     replicas.primary.kill()
     replicas.fail_over()
-    farm.database.server = replicas.primary
+    cluster.database.server = replicas.primary
     replicas.rebuild()
 
 
@@ -62,10 +62,10 @@ def waiting_commit(host, primary, id):
     return None
 
 
-def test_what_the_standby_does_not_have_is_not_answered_200(farm, replicas):
+def test_what_the_standby_does_not_have_is_not_answered_200(cluster, replicas):
     """Not by a wait that was given up, nor by looking for a row that the primary alone has."""
-    host = farm.first
-    assert farm.send(host, id="before").status == 200
+    host = cluster.first
+    assert cluster.send(host, id="before").status == 200
     replicas.standby.kill()
     for _ in range(3):
         waiting = [Sender(host, "waiting") for number in range(5)]
@@ -84,10 +84,10 @@ def test_what_the_standby_does_not_have_is_not_answered_200(farm, replicas):
         assert pending.answer is None or pending.answer.status == 503
     # Now the primary is lost, and with it what it alone had.
     replicas.standby.start()
-    lose_primary(farm, replicas)
+    lose_primary(cluster, replicas)
     host.work()
-    farm.recovers()
-    assert farm.database.sql("SELECT count(*) FROM bxhook.event WHERE id = 'before'") == [(1,)]
+    cluster.recovers()
+    assert cluster.database.sql("SELECT count(*) FROM bxhook.event WHERE id = 'before'") == [(1,)]
 
 
 HOLD = """
@@ -98,26 +98,26 @@ until [ -e go ]; do sleep 0.05; done
 """
 
 
-def heartbeats(farm):
-    return farm.database.sql("SELECT min(seen_at) FROM bxhook.worker")[0][0] if farm.database.server.running() else 0
+def heartbeats(cluster):
+    return cluster.database.sql("SELECT min(seen_at) FROM bxhook.worker")[0][0] if cluster.database.server.running() else 0
 
 
 # The WAL writer writes what nobody waits for: here it is lost with the primary.
 @pytest.mark.parametrize("replicas", ["wal_writer_delay = 10s"], indirect=True)
-def test_a_run_whose_start_the_new_primary_does_not_know_is_not_repeated_beside_it(farm, replicas):
-    host = farm.first
+def test_a_run_whose_start_the_new_primary_does_not_know_is_not_repeated_beside_it(cluster, replicas):
+    host = cluster.first
     program = host.hook("hold.disabled", HOLD)
-    for each in farm.hosts:
+    for each in cluster.hosts:
         each.configure(worker="start manual concurrency 4",
                        more=f"hook hold {{ event * run {program} dir {host.out} concurrency 4 }}\n")
         each.work()
-    number = farm.send(host).event
+    number = cluster.send(host).event
     wait_for((host.out / "begun").exists, "the run")
-    lose_primary(farm, replicas)
+    lose_primary(cluster, replicas)
     # Both workers have come back, and looked for what dead ones left.
     for _ in range(3):
-        since = heartbeats(farm)
-        wait_for(lambda: heartbeats(farm) > since, "both workers' next heartbeat", 30)
+        since = heartbeats(cluster)
+        wait_for(lambda: heartbeats(cluster) > since, "both workers' next heartbeat", 30)
     (host.out / "go").touch()
     delivery = host.delivery(number, "hold", limit=30)
     assert not (host.out / "overlaps").exists(), (host.out / "overlaps").read_text()

@@ -11,7 +11,7 @@ import pytest
 import bitrix
 import client
 import postgres
-from farm import Farm, Host, make_store
+from hosts import Cluster, Host, make_store
 from pairs import Sender
 from proxy import Proxy
 from scratch import AS_ROOT, directory, wait_for
@@ -44,10 +44,10 @@ def database(server, fresh_store):
 
 
 @pytest.fixture(scope="module")
-def farm(scratch, database, relay):
+def cluster(scratch, database, relay):
     """One host whose way to the database is the proxy; its gateway and its worker have to live through
     all that these tests do to it."""
-    made = Farm(scratch, database, ["one"], url=database.url(ports=[relay.port]))
+    made = Cluster(scratch, database, ["one"], url=database.url(ports=[relay.port]))
     start(made)
     yield made
     relay.mend()
@@ -56,22 +56,22 @@ def farm(scratch, database, relay):
 
 
 @pytest.fixture
-def logs_of(farm, proxy):
-    return farm.first
+def logs_of(cluster, proxy):
+    return cluster.first
 
 
-def start(farm):
-    host = farm.first
+def start(cluster):
+    host = cluster.first
     host.serve()
-    farm.worker = host.work()
-    assert farm.send(host).status == 200
+    cluster.worker = host.work()
+    assert cluster.send(host).status == 200
     host.wait_idle()
 
 
-def refused(farm, limit=ANSWER_LIMIT):
+def refused(cluster, limit=ANSWER_LIMIT):
     """An event is answered 503, in time."""
     began = time.monotonic()
-    answer = farm.send(farm.first)
+    answer = cluster.send(cluster.first)
     took = time.monotonic() - began
     assert answer and answer.status == 503 and answer.json["error"] == "unavailable"
     assert took < limit, f"503 after {took:.1f} s"
@@ -89,8 +89,8 @@ class News:
         return all(any(word in process.text()[since:] for word in words) for process, since in self._processes)
 
 
-def lives(farm):
-    assert farm.first.gateway.running() and farm.worker.running()
+def lives(cluster):
+    assert cluster.first.gateway.running() and cluster.worker.running()
 
 
 def stored(database, id):
@@ -100,94 +100,94 @@ def stored(database, id):
 # -- The way to the database
 
 @pytest.mark.parametrize("way", ["cut", "hold"])
-def test_a_database_away_is_503_at_once_and_recovered_from(farm, logs_of, proxy, way):
+def test_a_database_away_is_503_at_once_and_recovered_from(cluster, logs_of, proxy, way):
     getattr(proxy, way)()
     for _ in range(3):
-        refused(farm)
-    wait_for(lambda: client.fastcgi(farm.first.socket, REQUEST_METHOD="GET").body
+        refused(cluster)
+    wait_for(lambda: client.fastcgi(cluster.first.socket, REQUEST_METHOD="GET").body
              == b"bxhook: not ready, see its log\n", "the gateway to say so")
-    assert "postgresql" in farm.first.gateway.text()
+    assert "postgresql" in cluster.first.gateway.text()
     proxy.mend()
     proxy.release()
-    farm.recovers()
-    lives(farm)
+    cluster.recovers()
+    lives(cluster)
 
 
 @pytest.mark.parametrize("way", ["cut", "hold"])
 def test_a_database_away_at_the_start(scratch, server, fresh_store, proxy, way):
     database = postgres.Database(server, fresh_store)
-    farm = Farm(scratch, database, ["one"], url=database.url(ports=[proxy.port]))
-    host = farm.first
+    cluster = Cluster(scratch, database, ["one"], url=database.url(ports=[proxy.port]))
+    host = cluster.first
     getattr(proxy, way)()
     try:
         host.serve()
-        farm.worker = super(Host, host).work()
+        cluster.worker = super(Host, host).work()
         for _ in range(2):
-            refused(farm)
+            refused(cluster)
         if way == "cut":  # a person's command waits ten seconds for an answer
             status = host.run("status", check=False)
             assert status.returncode == 1 and b"cannot open store" in status.stderr
         proxy.mend()
         proxy.release()
-        farm.recovers()
-        lives(farm)
+        cluster.recovers()
+        lives(cluster)
     finally:
         proxy.release()
         host.stop()
 
 
 @pytest.mark.parametrize("way", ["cut", "hold"])
-def test_sigterm_is_obeyed_while_the_database_is_away(farm, logs_of, proxy, way):
+def test_sigterm_is_obeyed_while_the_database_is_away(cluster, logs_of, proxy, way):
     getattr(proxy, way)()
-    pending = Sender(farm.first, "7")
-    refused(farm)
-    assert farm.first.gateway.stop(limit=STOP_LIMIT) == 0
-    assert farm.worker.stop(limit=2 * STOP_LIMIT) == 0
+    pending = Sender(cluster.first, "7")
+    refused(cluster)
+    assert cluster.first.gateway.stop(limit=STOP_LIMIT) == 0
+    assert cluster.worker.stop(limit=2 * STOP_LIMIT) == 0
     wait_for(pending.ended, "an answer or an end")
     proxy.mend()
     proxy.release()
-    start(farm)
-    farm.recovers()
+    start(cluster)
+    cluster.recovers()
 
 
 # -- A commit whose outcome is not known
 
-def test_a_commit_whose_answer_is_lost_is_resolved_before_it_is_answered(farm, logs_of, proxy, database):
+def test_a_commit_whose_answer_is_lost_is_resolved_before_it_is_answered(cluster, logs_of, proxy, database):
     for number in range(3):
         id = f"{MARK}-answer-{number}"
         proxy.lose_answer(id)
-        answer = farm.send(farm.first, id=id)
+        answer = cluster.send(cluster.first, id=id)
         assert proxy.lost.is_set()
         assert answer.status == 200 and stored(database, id) == 1
-    farm.recovers()
+    cluster.recovers()
 
 
-def test_a_request_that_did_not_arrive_is_not_accepted_twice(farm, logs_of, proxy, database):
+def test_a_request_that_did_not_arrive_is_not_accepted_twice(cluster, logs_of, proxy, database):
     for number in range(3):
         id = f"{MARK}-request-{number}"
         proxy.lose_request(id)
-        answer = farm.send(farm.first, id=id)
+        answer = cluster.send(cluster.first, id=id)
         assert proxy.lost.is_set()
         assert stored(database, id) == (1 if answer.status == 200 else 0)
-    farm.recovers()
+    cluster.recovers()
 
 
-def test_a_commit_that_stays_unknown_is_503_and_no_double(farm, logs_of, proxy, database):
+def test_a_commit_that_stays_unknown_is_503_and_no_double(cluster, logs_of, proxy, database):
     proxy.lose_answer(UNKNOWN)
-    sender = Sender(farm.first, UNKNOWN)
+    sender = Sender(cluster.first, UNKNOWN)
     wait_for(proxy.lost.is_set, "the lost answer")
     proxy.cut()
     wait_for(sender.ended, "an answer")
     assert sender.took < ANSWER_LIMIT
     assert (sender.answer.status == 503) or stored(database, UNKNOWN) == 1
     proxy.mend()
-    farm.recovers()
+    cluster.recovers()
     assert stored(database, UNKNOWN) == 1
 
 
-def test_an_end_whose_record_is_lost_is_recorded_once(farm, logs_of, proxy, database):
+def test_an_end_whose_record_is_lost_is_recorded_once(cluster, logs_of, proxy, database):
     """The marker is in the output of the hook: the worker's report is what gets lost."""
-    host = farm.first
+    host = cluster.first
     speaker = host.hook("speaker.disabled", f'echo "{MARK}$BX_ID"\n')
     host.config.write_text(host.config.read_text() + f"hook speaker {{ event ONCRMLEAD* run {speaker} }}\n")
     for number, lose in enumerate([proxy.lose_answer, proxy.lose_request], start=1):
@@ -196,18 +196,18 @@ def test_an_end_whose_record_is_lost_is_recorded_once(farm, logs_of, proxy, data
         delivery = host.delivery(event, "speaker")
         assert proxy.lost.is_set()
         assert [attempt["result"] for attempt in delivery["attempts"]] == ["done"]
-    lives(farm)
+    lives(cluster)
 
 
 # -- The server
 
-def test_a_lost_session_is_replaced(farm, logs_of, database):
+def test_a_lost_session_is_replaced(cluster, logs_of, database):
     for number in range(20):
         database.disconnect()
-        answer = farm.send(farm.first, id=number)
+        answer = cluster.send(cluster.first, id=number)
         assert answer.status in (200, 503)
-    farm.recovers()
-    lives(farm)
+    cluster.recovers()
+    lives(cluster)
 
 
 @contextlib.contextmanager
@@ -218,14 +218,14 @@ def locked(database):
         yield
 
 
-def test_a_table_held_by_another_is_a_clear_503_in_time(farm, logs_of, database):
-    news = News(farm.first.gateway)
+def test_a_table_held_by_another_is_a_clear_503_in_time(cluster, logs_of, database):
+    news = News(cluster.first.gateway)
     with locked(database):
         for _ in range(2):
-            refused(farm)
+            refused(cluster)
         assert news.all_say("statement timeout", "lock timeout", "answer in time")
-        lives(farm)
-    farm.recovers()
+        lives(cluster)
+    cluster.recovers()
 
 
 TROUBLE = {  # what breaks it, what mends it, and what the log says
@@ -248,16 +248,16 @@ def administer(database, statement):
 
 
 @pytest.mark.parametrize("trouble", TROUBLE)
-def test_trouble_is_a_clear_503_and_passes(farm, logs_of, database, trouble):
+def test_trouble_is_a_clear_503_and_passes(cluster, logs_of, database, trouble):
     breaks, mends, words = TROUBLE[trouble]
     names = {"db": database.name, "role": postgres.WORKER, "password": database.passwords[postgres.WORKER]}
-    news = News(farm.first.gateway, farm.worker)
+    news = News(cluster.first.gateway, cluster.worker)
     administer(database, breaks.format(**names))
     try:
         database.disconnect()
-        refused(farm)
-        wait_for(lambda: refused(farm) and news.all_say(words), "the reason in both logs")
-        failed = farm.first.run("trigger", "ONCRMDEALADD", check=False)
+        refused(cluster)
+        wait_for(lambda: refused(cluster) and news.all_say(words), "the reason in both logs")
+        failed = cluster.first.run("trigger", "ONCRMDEALADD", check=False)
         assert failed.returncode == 1 and words in failed.stderr.decode()
     finally:
         if mends:
@@ -265,8 +265,8 @@ def test_trouble_is_a_clear_503_and_passes(farm, logs_of, database, trouble):
         else:
             database.grant()
         database.disconnect()
-    farm.recovers()
-    lives(farm)
+    cluster.recovers()
+    lives(cluster)
 
 
 FAIL_SOME = """
@@ -284,7 +284,7 @@ END $$;
 
 
 @pytest.mark.parametrize("code", ["40001", "40P01"], ids=["serialization", "deadlock"])
-def test_deadlocks_and_serialization_failures_are_tried_again(farm, logs_of, database, code):
+def test_deadlocks_and_serialization_failures_are_tried_again(cluster, logs_of, database, code):
     """One of 41 changes of a table fails so: a sequence is not rolled back."""
     database.sql(FAIL_SOME)
     tables = [name for name, in database.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'bxhook'")]
@@ -292,13 +292,13 @@ def test_deadlocks_and_serialization_failures_are_tried_again(farm, logs_of, dat
         database.sql(f"CREATE TRIGGER fail_some AFTER INSERT OR UPDATE OR DELETE ON bxhook.{table} "
                      f"FOR EACH STATEMENT EXECUTE FUNCTION public.fail_some('{code}')")
     for number in range(40):
-        assert farm.send(farm.first, id=1 + number % 3).status == 200
-    farm.first.wait_idle(60)
+        assert cluster.send(cluster.first, id=1 + number % 3).status == 200
+    cluster.first.wait_idle(60)
     for table in tables:
         database.sql(f"DROP TRIGGER fail_some ON bxhook.{table}")
     assert database.sql("SELECT last_value FROM public.failures")[0][0] > 5 * 41
-    farm.recovers()
-    lives(farm)
+    cluster.recovers()
+    lives(cluster)
 
 
 # -- Disks
@@ -318,19 +318,19 @@ def test_a_full_disk_is_503_and_loses_nothing(scratch, server, small_disk):
     server.sql(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
     database = postgres.Database(server, options="TABLESPACE small")
     make_store(scratch, database)
-    farm = Farm(scratch, database, ["one"])
+    cluster = Cluster(scratch, database, ["one"])
     try:
-        start(farm)
+        start(cluster)
         filler = small_disk.parent / "filler"
         fill(filler)
-        large = [Sender(farm.first, i, bitrix.body(id=i, fields={"COMMENTS": "x" * 900_000})) for i in range(3)]
+        large = [Sender(cluster.first, i, bitrix.body(id=i, fields={"COMMENTS": "x" * 900_000})) for i in range(3)]
         wait_for(lambda: all(sender.ended() for sender in large), "answers")
         assert {sender.answer.status for sender in large} == {503}
-        assert "No space left on device" in farm.first.gateway.text()
+        assert "No space left on device" in cluster.first.gateway.text()
         filler.unlink()
-        farm.recovers()
-        lives(farm)
+        cluster.recovers()
+        lives(cluster)
     finally:
-        farm.first.stop()
+        cluster.first.stop()
         database.drop()
         server.sql("DROP TABLESPACE small")

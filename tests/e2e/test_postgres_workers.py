@@ -8,7 +8,7 @@ import pytest
 
 import bitrix
 import client
-from farm import Farm, Hosts
+from hosts import Cluster, Hosts
 from lanes import broken_promises, lane_log
 from pairs import Sender
 from scratch import wait_for
@@ -26,9 +26,9 @@ def hosts():
 
 
 @pytest.fixture
-def farm_of(scratch, database, hosts):
+def cluster_of(scratch, database, hosts):
     def make(*names, **options):
-        made = Farm(scratch, database, names, **options)
+        made = Cluster(scratch, database, names, **options)
         hosts.extend(made.hosts)
         return made
     return make
@@ -43,10 +43,10 @@ def most_at_once(notes):
     return most
 
 
-def test_gateways_and_workers_share_one_queue(farm_of):
-    farm = farm_of("a", "b", "c", hook_ms=40, at_once=12)
+def test_gateways_and_workers_share_one_queue(cluster_of):
+    cluster = cluster_of("a", "b", "c", hook_ms=40, at_once=12)
     loads = []
-    for host in farm.hosts:
+    for host in cluster.hosts:
         host.serve()
         loads.append(client.Load(Nginx(host).port, 4))
         host.work()
@@ -54,12 +54,12 @@ def test_gateways_and_workers_share_one_queue(farm_of):
         load.add([bitrix.body(id=1 + (number + i) % 40) for i in range(150)])
     for load in loads:
         load.finish(60)
-    status = farm.first.wait_idle(60)
+    status = cluster.first.wait_idle(60)
     accepted = set().union(*(load.accepted() for load in loads))
     assert len(accepted) == 450
-    assert broken_promises(farm.first, accepted) == []
+    assert broken_promises(cluster.first, accepted) == []
     assert len(status["workers"]) == 3 and status["store"]["kind"] == "postgresql"
-    ran = [host.logs()["worker.log"].count("done") for host in farm.hosts]
+    ran = [host.logs()["worker.log"].count("done") for host in cluster.hosts]
     assert min(ran) > 0, f"not shared: {ran}"
 
 
@@ -74,11 +74,11 @@ EXECUTE FUNCTION public.dawdle();
 """
 
 
-def test_an_event_never_overtakes_one_of_a_smaller_number(farm_of, database):
+def test_an_event_never_overtakes_one_of_a_smaller_number(cluster_of, database):
     """One gateway's commit takes its time after the number was given; another's comes meanwhile."""
-    farm = farm_of("slow", "quick")
-    slow, quick = farm.hosts
-    for host in farm.hosts:
+    cluster = cluster_of("slow", "quick")
+    slow, quick = cluster.hosts
+    for host in cluster.hosts:
         host.serve()
     quick.work()
     database.sql(DAWDLE)
@@ -86,46 +86,46 @@ def test_an_event_never_overtakes_one_of_a_smaller_number(farm_of, database):
         late = bitrix.event() | {"event_handler_id": "slow"}
         sender = Sender(slow, None, bitrix.encode(late))
         wait_for(lambda: database.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"), "the slow commit")
-        farm.send(quick, id="6675")
+        cluster.send(quick, id="6675")
         wait_for(sender.ended, "the slow answer")
         assert sender.answer.status == 200
-        farm.accepted.add(sender.answer.event)
-    farm.recovers()
+        cluster.accepted.add(sender.answer.event)
+    cluster.recovers()
 
 
-def test_concurrency_is_kept_across_workers(farm_of):
-    farm = farm_of("a", "b", "c", hook_ms=30, concurrency=2)
-    farm.first.serve()
-    for host in farm.hosts:
+def test_concurrency_is_kept_across_workers(cluster_of):
+    cluster = cluster_of("a", "b", "c", hook_ms=30, concurrency=2)
+    cluster.first.serve()
+    for host in cluster.hosts:
         host.work()
     for number in range(60):
-        assert farm.send(farm.first, id=number).event
-    farm.recovers()
-    assert most_at_once(lane_log(farm.first)) == 2
+        assert cluster.send(cluster.first, id=number).event
+    cluster.recovers()
+    assert most_at_once(lane_log(cluster.first)) == 2
 
 
-def test_an_idle_worker_is_woken_at_once(farm_of):
+def test_an_idle_worker_is_woken_at_once(cluster_of):
     """From another host: there is no FIFO between them."""
-    farm = farm_of("gate", "worker")
-    gate, worker = farm.hosts
+    cluster = cluster_of("gate", "worker")
+    gate, worker = cluster.hosts
     gate.serve()
     worker.work()
     delays = []
     for _ in range(9):
-        number = farm.send(gate).event
+        number = cluster.send(gate).event
         answered = time.monotonic_ns()
-        started = wait_for(lambda: (farm.first.out / "runs.log").exists() and
-                           [note.time for note in lane_log(farm.first) if note.number == number], "the hook")[0]
+        started = wait_for(lambda: (cluster.first.out / "runs.log").exists() and
+                           [note.time for note in lane_log(cluster.first) if note.number == number], "the hook")[0]
         delays.append((started - answered) / 1e9)
-        farm.first.wait_idle()
+        cluster.first.wait_idle()
     assert statistics.median(delays) < 0.25, delays
 
 
-def test_clocks_a_minute_apart_change_nothing(farm_of):
+def test_clocks_a_minute_apart_change_nothing(cluster_of):
     """Neither is a lease taken for ended, nor does a retry wait for the other's clock."""
-    farm = farm_of("behind", "right", "ahead", hook_ms=20)
-    failing = farm.first.hook("failing.disabled", 'echo $BX_EVENT_NUMBER >> runs\n[ "$BX_ATTEMPT" -ge 3 ]\n')
-    for host, offset in zip(farm.hosts, (-60, 0, 60)):
+    cluster = cluster_of("behind", "right", "ahead", hook_ms=20)
+    failing = cluster.first.hook("failing.disabled", 'echo $BX_EVENT_NUMBER >> runs\n[ "$BX_ATTEMPT" -ge 3 ]\n')
+    for host, offset in zip(cluster.hosts, (-60, 0, 60)):
         text = host.config.read_text()
         host.config.write_text(text + f"hook failing {{ event ONCRMLEAD* run {failing} dir {host.out} backoff 300ms }}\n")
         Clock(host).set(offset)
@@ -133,17 +133,17 @@ def test_clocks_a_minute_apart_change_nothing(farm_of):
         host.work()
     began = time.monotonic()
     leads = [client.fastcgi(host.socket, bitrix.body("ONCRMLEADUPDATE", id=i)).event
-             for i, host in enumerate(farm.hosts * 3)]
+             for i, host in enumerate(cluster.hosts * 3)]
     for number in range(60):
-        farm.send(farm.hosts[number % 3], id=1 + number % 7)
+        cluster.send(cluster.hosts[number % 3], id=1 + number % 7)
     for lead in leads:
-        farm.first.delivery(lead, "failing", limit=30)
-    farm.first.wait_idle(30)
+        cluster.first.delivery(lead, "failing", limit=30)
+    cluster.first.wait_idle(30)
     assert time.monotonic() - began < 30
-    results = [a["result"] for lead in leads for d in farm.first.show(lead)["deliveries"] if d["hook"] == "failing"
+    results = [a["result"] for lead in leads for d in cluster.first.show(lead)["deliveries"] if d["hook"] == "failing"
                for a in d["attempts"]]
     assert results == ["failed", "failed", "done"] * len(leads)
-    assert not any("lost" in log for host in farm.hosts for log in host.logs().values())
+    assert not any("lost" in log for host in cluster.hosts for log in host.logs().values())
 
 
 def test_what_lost_workers_ran_is_taken_over_and_never_twice_at_once(lost):

@@ -9,7 +9,7 @@ import pytest
 import bitrix
 import client
 from clock import HOUR, Clock
-from farm import BOTH_STORES
+from hosts import BOTH_STORES
 from scratch import PORTAL, alive, wait_for
 
 PORTAL_2 = """portal {

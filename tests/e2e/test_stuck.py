@@ -7,7 +7,7 @@ import pytest
 
 import bitrix
 import client
-from farm import BOTH_STORES
+from hosts import BOTH_STORES
 from scratch import as_user, wait_for
 from test_queue import order, post
 

@@ -35,7 +35,7 @@ def main():
     finally:
         for name in sorted(storm.counts):
             print(f"{storm.counts[name]:9} {name}")
-    print(f"{len(storm.farm.accepted):9} events answered 200")
+    print(f"{len(storm.cluster.accepted):9} events answered 200")
     storm.stop()
     scratch.remove()
     print(f"no promise was broken, in {time.monotonic() - began:.0f} s")

@@ -75,15 +75,15 @@ BOOST_AUTO_TEST_SUITE(config)
 
 BOOST_AUTO_TEST_CASE(a_host_s_files_of_a_postgresql_store_lie_where_systemd_lets_it_write) {
     const std::string url = "store postgresql://u@h/b\n";
-    BOOST_TEST(load(url)->seat.ends_with("/state/worker"));
+    BOOST_TEST(load(url)->worker_files.ends_with("/state/worker"));
     for (const char* given : {"/var/lib/bxhook", "/var/lib/bxhook:/var/lib/other"}) {
         ::setenv("STATE_DIRECTORY", given, 1);
-        BOOST_TEST(load(url)->seat == "/var/lib/bxhook/worker");
-        BOOST_TEST(load("store x.db\n")->seat.ends_with("/x.db"));
+        BOOST_TEST(load(url)->worker_files == "/var/lib/bxhook/worker");
+        BOOST_TEST(load("store x.db\n")->worker_files.ends_with("/x.db"));
     }
     for (const char* given : {"", "relative"}) {
         ::setenv("STATE_DIRECTORY", given, 1);
-        BOOST_TEST(load(url)->seat.ends_with("/state/worker"));
+        BOOST_TEST(load(url)->worker_files.ends_with("/state/worker"));
     }
     ::unsetenv("STATE_DIRECTORY");
 }

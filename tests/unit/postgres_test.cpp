@@ -594,7 +594,7 @@ BOOST_AUTO_TEST_CASE(a_store_that_a_worker_serves_is_not_taken_over) {
     Scene s;
     const store_tests::Scratch scratch;
     Scene old(scratch / "queue.db");
-    const bx::WorkerSeat seat(old.place(), 0);
+    const bx::WorkerLock lock(old.place(), 0);
     const std::string text = failure<bx::Error>([&] { copy_from(old.place()); });
     BOOST_TEST(says(text, "a worker runs"), text);
 }

@@ -588,7 +588,7 @@ BOOST_AUTO_TEST_CASE(only_a_worker_that_lives_is_shown) {
     bx::WorkerRecord worker{"web1", 4711, "1.0.0", s.now, 0, "", {}, "", false};
     s.store().register_worker(worker);
     BOOST_TEST(s.store().status(s.now).workers.empty());
-    const bx::WorkerSeat seat(s.place(), 0);
+    const bx::WorkerLock lock(s.place(), 0);
     BOOST_TEST(s.store().status(s.now).workers.size() == 1U);
     worker.config_error = "unknown key";
     s.store().register_worker(worker);

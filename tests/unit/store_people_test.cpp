@@ -426,8 +426,8 @@ BOOST_AUTO_TEST_CASE(a_blocked_lane_is_shown_with_its_reason_and_those_behind) {
 
 BOOST_AUTO_TEST_CASE(a_worker_in_trouble_is_shown_and_cron_s_when_it_has_left) {
     Scene s;
-    std::optional<bx::WorkerSeat> seat;
-    if (!s.place().starts_with("postgresql")) seat.emplace(s.place(), 0);
+    std::optional<bx::WorkerLock> lock;
+    if (!s.place().starts_with("postgresql")) lock.emplace(s.place(), 0);
     bx::WorkerRecord worker{"web1", 4711, "1.1.0", bx::wall_now(), 0, "", {}, "no room", false};
     s.store().register_worker(worker);
     BOOST_TEST(s.store().status(s.now).workers.at(0).trouble == "no room");

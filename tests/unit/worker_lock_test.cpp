@@ -1,4 +1,4 @@
-// Between the processes of one store: the worker's seat, waking it, starting it.
+// Between the processes of one store: the worker lock, waking it, starting it.
 //
 // start_worker() runs this very program as `work --detach --config PATH`: the report at the end of
 // this file then answers for the worker.
@@ -23,7 +23,7 @@
 #include "store_scene.h"
 
 using bx::WakeResult;
-using bx::WorkerSeat;
+using bx::WorkerLock;
 using store_tests::Scratch;
 
 namespace {
@@ -61,32 +61,32 @@ private:
 
 BOOST_AUTO_TEST_SUITE(wake)
 
-BOOST_AUTO_TEST_CASE(one_seat_is_held_once) {
+BOOST_AUTO_TEST_CASE(one_lock_is_held_once) {
     Scratch dir;
     const std::string store = dir / "q";
     BOOST_TEST(!bx::worker_runs(store));
     {
-        const WorkerSeat first(store, 0);
+        const WorkerLock first(store, 0);
         BOOST_TEST(first.held());
         BOOST_TEST(bx::worker_runs(store));
-        BOOST_TEST(!WorkerSeat(store, 0).held());
+        BOOST_TEST(!WorkerLock(store, 0).held());
         BOOST_TEST(mode_of(store + ".lock") == 0600U);
     }
     BOOST_TEST(!bx::worker_runs(store));
-    BOOST_TEST(WorkerSeat(store, 0).held());
+    BOOST_TEST(WorkerLock(store, 0).held());
 }
 
 BOOST_AUTO_TEST_CASE(a_leaving_worker_is_waited_for) {
     Scratch dir;
     const std::string store = dir / "q";
-    auto leaving = std::make_unique<WorkerSeat>(store, 0);
+    auto leaving = std::make_unique<WorkerLock>(store, 0);
     std::thread later([&] {
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
         leaving.reset();
     });
     const bx::Millis began = bx::steady_now();
-    const WorkerSeat seat(store, 5000);
-    BOOST_TEST(seat.held());
+    const WorkerLock lock(store, 5000);
+    BOOST_TEST(lock.held());
     BOOST_TEST(bx::steady_now() - began < 4000);
     later.join();
 }
@@ -94,7 +94,7 @@ BOOST_AUTO_TEST_CASE(a_leaving_worker_is_waited_for) {
 BOOST_AUTO_TEST_CASE(asking_whether_a_worker_runs_takes_nobodys_seat) {
     Scratch dir;
     const std::string store = dir / "q";
-    { const WorkerSeat makes_the_file(store, 0); }
+    { const WorkerLock makes_the_file(store, 0); }
     const bx::Fd asking(::open((store + ".lock").c_str(), O_RDONLY | O_CLOEXEC));
     BOOST_REQUIRE(::flock(asking.get(), LOCK_SH) == 0);  // in the middle of its question
     BOOST_TEST(!bx::worker_runs(store));
@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(asking_whether_a_worker_runs_takes_nobodys_seat) {
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
         ::flock(asking.get(), LOCK_UN);
     });
-    BOOST_TEST(WorkerSeat(store, 0).held());
+    BOOST_TEST(WorkerLock(store, 0).held());
     answered.join();
 }
 
@@ -110,32 +110,32 @@ BOOST_AUTO_TEST_CASE(a_worker_is_woken_only_while_it_listens) {
     Scratch dir;
     const std::string store = dir / "q";
     BOOST_TEST((bx::wake_worker(store) == WakeResult::no_worker));
-    WorkerSeat seat(store, 0);
+    WorkerLock lock(store, 0);
     BOOST_TEST((bx::wake_worker(store) == WakeResult::no_worker));
-    seat.open_wake();
+    lock.open_wake();
     BOOST_TEST(mode_of(store + ".wake") == 0600U);
-    BOOST_TEST(!readable(seat.wake_fd()));
+    BOOST_TEST(!readable(lock.wake_fd()));
     BOOST_TEST((bx::wake_worker(store) == WakeResult::woken));
-    BOOST_TEST(readable(seat.wake_fd()));
-    seat.drain();
-    BOOST_TEST(!readable(seat.wake_fd()));  // also not as ended, now that no writer is left
-    seat.close_wake();
-    BOOST_TEST(seat.wake_fd() == -1);
+    BOOST_TEST(readable(lock.wake_fd()));
+    lock.drain();
+    BOOST_TEST(!readable(lock.wake_fd()));  // also not as ended, now that no writer is left
+    lock.close_wake();
+    BOOST_TEST(lock.wake_fd() == -1);
     BOOST_TEST((bx::wake_worker(store) == WakeResult::no_worker));
-    seat.open_wake();
-    BOOST_TEST(!readable(seat.wake_fd()));
+    lock.open_wake();
+    BOOST_TEST(!readable(lock.wake_fd()));
     BOOST_TEST((bx::wake_worker(store) == WakeResult::woken));
 }
 
 BOOST_AUTO_TEST_CASE(a_worker_that_is_called_too_often_is_still_woken) {
     Scratch dir;
-    WorkerSeat seat(dir / "q", 0);
-    seat.open_wake();
+    WorkerLock lock(dir / "q", 0);
+    lock.open_wake();
     for (int i = 0; i < 70'000; ++i) {  // a pipe holds 64 KB
         if (bx::wake_worker(dir / "q") != WakeResult::woken) BOOST_FAIL("not woken at " << i);
     }
-    seat.drain();
-    BOOST_TEST(!readable(seat.wake_fd()));
+    lock.drain();
+    BOOST_TEST(!readable(lock.wake_fd()));
 }
 
 BOOST_AUTO_TEST_CASE(only_a_fifo_is_written_to) {
@@ -143,18 +143,18 @@ BOOST_AUTO_TEST_CASE(only_a_fifo_is_written_to) {
     const std::string store = dir / "q";
     std::ofstream(store + ".wake") << "precious";
     BOOST_TEST((bx::wake_worker(store) == WakeResult::no_worker));
-    WorkerSeat seat(store, 0);
-    BOOST_CHECK_THROW(seat.open_wake(), bx::Error);
+    WorkerLock lock(store, 0);
+    BOOST_CHECK_THROW(lock.open_wake(), bx::Error);
     BOOST_TEST(lines_of(store + ".wake").at(0) == "precious");
     std::filesystem::remove(store + ".wake");
     std::filesystem::create_symlink("/dev/null", store + ".wake");
     BOOST_TEST((bx::wake_worker(store) == WakeResult::no_worker));
-    BOOST_CHECK_THROW(seat.open_wake(), bx::Error);
+    BOOST_CHECK_THROW(lock.open_wake(), bx::Error);
 }
 
-BOOST_AUTO_TEST_CASE(a_seat_that_cannot_be_made_is_an_error) {
+BOOST_AUTO_TEST_CASE(a_lock_that_cannot_be_made_is_an_error) {
     Scratch dir;
-    BOOST_CHECK_THROW(WorkerSeat(dir / "none/q", 0), bx::Error);
+    BOOST_CHECK_THROW(WorkerLock(dir / "none/q", 0), bx::Error);
 }
 
 // -- Starting.  The report lists what the started process found, one "word value" a line.
@@ -228,10 +228,10 @@ BOOST_AUTO_TEST_CASE(a_worker_is_summoned_by_waking_or_starting_it) {
     bx::summon_worker(store, dir / "report", true);
     BOOST_TEST(!lines_of(dir / "report").empty());
     std::filesystem::remove(dir / "report");
-    WorkerSeat seat(store, 0);
-    seat.open_wake();
+    WorkerLock lock(store, 0);
+    lock.open_wake();
     bx::summon_worker(store, dir / "report", true);
-    BOOST_TEST(readable(seat.wake_fd()));
+    BOOST_TEST(readable(lock.wake_fd()));
     BOOST_TEST(lines_of(dir / "report").empty());
 }
 

@@ -22,7 +22,9 @@ int run(const Arguments& args) {
     std::vector<DeliveryName> names = choose(args, *store, kind);
     bool all = fulfil(args, names, kind);
     // It frees the next of a lane, and only the worker can end what runs.
-    if (!names.empty()) summon_worker(config->seat, config->path, config->worker.auto_start);
+    if (!names.empty()) {
+        summon_worker(config->worker_files, config->path, config->worker.auto_start);
+    }
     return all ? 0 : 1;
 }
 

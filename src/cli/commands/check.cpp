@@ -86,13 +86,13 @@ std::string let_read_command(const std::string& path) {
 
 // Why this process cannot be the store's owner, and what to do.
 void report_owner_problem(const Config& config, const std::string& problem, Findings& findings) {
-    std::string dir = directory_of(config.seat);
+    std::string dir = directory_of(config.worker_files);
     struct stat info {};
     std::string fix;
     if (::stat(dir.c_str(), &info) != 0) {
         fix = make_store_directory_command(dir);
     } else if (info.st_uid == 0) {
-        fix = give_directory_command(config.seat);
+        fix = give_directory_command(config.worker_files);
     } else if (::geteuid() == 0) {
         fix = "chgrp GROUP " + shell_word(dir);
     } else {

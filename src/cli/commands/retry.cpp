@@ -74,7 +74,9 @@ int run(const Arguments& args) {
     };
     std::vector<DeliveryName> names = choose(args, *store, kind);
     bool all = fulfil(args, names, kind);
-    if (!names.empty()) summon_worker(config->seat, config->path, config->worker.auto_start);
+    if (!names.empty()) {
+        summon_worker(config->worker_files, config->path, config->worker.auto_start);
+    }
     return all ? 0 : 1;
 }
 

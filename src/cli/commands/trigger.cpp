@@ -238,7 +238,7 @@ int put_into_store(const Arrival& arrival, const Config& config) {
     }
     std::string name = std::to_string(*number);
     print("event " + name + " is in the store, as a test; 'bxhook show " + name + "' tells more\n");
-    summon_worker(config.seat, config.path, config.worker.auto_start);
+    summon_worker(config.worker_files, config.path, config.worker.auto_start);
     if (!config.worker.auto_start && !store->status(wall_now()).worker_runs) {
         remark("no worker runs and worker.start is manual: 'bxhook work --once' runs what is due");
     }

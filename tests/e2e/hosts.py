@@ -25,7 +25,7 @@ BOTH_STORES = pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirec
 class Host(Site):
     """A host that uses DATABASE, by URL when that is another than the database's own."""
 
-    seat = "worker"
+    worker_files = "worker"
 
     def __init__(self, scratch, database, name="host", url=None):
         self.database = database
@@ -128,7 +128,7 @@ class Hosts(list):
             host.stop()
 
 
-class Farm:
+class Cluster:
     """Hosts whose one hook is that of hooks/lane.c, and what was answered 200."""
 
     def __init__(self, scratch, database, names, hook_ms=5, url=None, kind=Host, concurrency=4, at_once=None):
