@@ -44,16 +44,6 @@ struct stat make_directory(const std::string& dir) {
     return *info;
 }
 
-// The owner of what INFO is about.  One without an entry has no group but the directory's, which
-// root's must not be.
-User owner_of(const struct stat& info, const std::string& dir) {
-    if (std::optional<User> user = find_user(info.st_uid)) return *user;
-    if (info.st_gid != 0) return {"", info.st_uid, info.st_gid, ""};
-    throw Error("cannot become " + user_name(info.st_uid) + ", who is not in /etc/passwd: the " +
-                "directory " + quoted(dir) + " must have that user's group, not root's: chgrp GROUP " +
-                shell_word(dir));
-}
-
 // The user root must become, who may be the one who has yet to make the directory.
 User store_owner(const Config& config) {
     std::string dir = directory_of(config.worker_files);
@@ -79,7 +69,7 @@ User store_owner(const Config& config) {
     }
     require_only(info.st_uid, target->writers);
     require_only(info.st_uid, config.writers);
-    return owner_of(info, dir);
+    return user_to_act_as(info.st_uid);
 }
 
 }  // namespace
