@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <optional>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -58,9 +59,10 @@ Fd unix_socket() {
     return fd;
 }
 
+// PATH is how a person knows the place of ADDRESS.
 void remove_dead_socket(const std::string& path, const sockaddr_un& address) {
     struct stat info {};
-    if (::lstat(path.c_str(), &info) != 0) {
+    if (::lstat(address.sun_path, &info) != 0) {
         if (errno == ENOENT) return;
         throw_errno("cannot look at '" + path + "'");
     }
@@ -77,7 +79,7 @@ void remove_dead_socket(const std::string& path, const sockaddr_un& address) {
         throw Error("cannot tell whether another process listens on '" + path + "': " +
                     std::strerror(cause) + ": if none does, remove it");
     }
-    if (::unlink(path.c_str()) != 0) throw_errno("cannot remove the dead socket '" + path + "'");
+    if (::unlink(address.sun_path) != 0) throw_errno("cannot remove the dead socket '" + path + "'");
 }
 
 Fd bind_socket(const std::string& path, const sockaddr_un& address) {
@@ -89,9 +91,9 @@ Fd bind_socket(const std::string& path, const sockaddr_un& address) {
     return fd;
 }
 
-// The owner of the directory of PATH: whoever can lead the path elsewhere meanwhile leads nobody
-// but that user.
-User maker_of(const std::string& path, const std::optional<gid_t>& group) {
+// The directory of PATH, which nobody can replace any more: it is open.  Throws UnsafeFile when
+// others than its owner lead to it, Error when it would not give the socket to GROUP.
+Target directory_for(const std::string& path, const std::optional<gid_t>& group) {
     const std::string dir = directory_of(std::filesystem::absolute(path).string());
     std::optional<Target> target = follow(dir);
     if (!target) throw system_error("cannot listen on '" + path + "'", ENOENT);
@@ -101,13 +103,19 @@ User maker_of(const std::string& path, const std::optional<gid_t>& group) {
         throw Error("cannot give '" + path + "' to the group: its directory gives its own to all " +
                     "that is made there: chmod g-s " + shell_word(dir));
     }
-    return user_to_act_as(info.st_uid);
+    return std::move(*target);
 }
 
-// By its group at the moment it is made: no path is looked up again.
+// The socket is made by the owner of its directory, and of the group at once.  With that group,
+// which the owner may not have, no path of the owner's is followed: it would lead into directories
+// that are open to the group.
 Fd make_as_root(const std::string& path, const std::optional<gid_t>& group) {
-    const sockaddr_un address = address_of(path);
-    User maker = maker_of(path, group);
+    const Target dir = directory_for(path, group);
+    const std::string name = std::filesystem::path(path).filename();
+    address_of(path);  // clients need it as well
+    const sockaddr_un address =
+        address_of("/proc/self/fd/" + std::to_string(dir.fd.get()) + '/' + name);
+    User maker = user_to_act_as(dir.info.st_uid);
     {
         ActingAs as(maker);
         remove_dead_socket(path, address);
