@@ -15,12 +15,15 @@ namespace bx {
 
 namespace {
 
+// Of the arguments and of the environment of a process; its user chose how much there is.
+constexpr std::size_t looked_at = std::size_t{128} << 10;
+
 // True when the process of DIR (/proc/PID) is a gateway or a worker that was told of the config at
 // PATH, by its arguments or, if that is to be seen, by its environment.
 bool serves_config(const std::string& dir, const std::string& path) {
     if (!read_file_or_nothing(dir + "/comm").starts_with("bxhook")) return false;
-    std::string arguments = read_file_or_nothing(dir + "/cmdline");
-    std::string environment = read_file_or_nothing(dir + "/environ");
+    std::string arguments = first_bytes(dir + "/cmdline", looked_at);
+    std::string environment = first_bytes(dir + "/environ", looked_at);
     std::vector<std::string_view> words = split(arguments, '\0');  // an empty one ends them
     bool stays = words.size() < 3 || words[1] == "serve" || words[1] == "work";
     std::vector<std::string_view> variables = split(environment, '\0');
