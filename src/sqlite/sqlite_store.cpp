@@ -60,8 +60,11 @@ EventNumber SqliteStore::insert_event(Change& change, const NewEvent& event) {
 }
 
 std::int64_t SqliteStore::probe() {
-    const Transaction undone(db_, Transaction::Kind::write);
-    const std::int64_t unfinished = tally("unfinished");
+    Change undone(db_);
+    const std::int64_t unfinished = undone.counted("", "unfinished");
+    NewEvent event;
+    event.body = event.secrets = "probe";
+    insert_event(undone, event);
     db_.run("INSERT INTO tally (hook, what, n) VALUES ('', 'probe', 1) "
             "ON CONFLICT (hook, what) DO UPDATE SET n = n + 1");
     db_.flush();  // a full disk shows only when something reaches it

@@ -231,6 +231,21 @@ BOOST_AUTO_TEST_CASE(damaged_secrets_are_the_trouble_of_their_event_alone) {
     for (int i = 5; i < 9; ++i) BOOST_TEST(s.secrets(i) == "secret of " + std::to_string(i));
 }
 
+BOOST_AUTO_TEST_CASE(a_probe_needs_all_that_an_event_needs_and_leaves_nothing) {
+    for (const char* table : {"", "event", "body", "slot"}) {
+        Scene s;
+        s.add("1");
+        BOOST_TEST(s.store().probe() == 1);
+        if (*table) {
+            bx::Database(s.place(), {}).script(std::string("DROP TABLE ") + table);
+            BOOST_CHECK_THROW(s.store().probe(), bx::StoreError);
+        } else {
+            BOOST_TEST(s.add("2") == 2);
+            BOOST_TEST(s.recount() == "");
+        }
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_run_without_its_attempt_is_taken_for_lost) {
     Scene s;
     s.put("1");
