@@ -17,7 +17,7 @@ fuzz-all: fuzz-programs
 	@for target in $(FUZZ_TARGETS); do $(SUBMAKE) --quiet fuzz-run-$$target || exit 1; done
 
 # Objects of their own: other compiler, other flags.
-FUZZ_OBJ = $(filter $(foreach room,base config event gateway store,$(BUILD)/src/$(room)/%),$(LIB_OBJ))
+FUZZ_OBJ = $(filter $(foreach room,base host config form event store sqlite stores gateway,$(BUILD)/src/$(room)/%),$(LIB_OBJ))
 fuzz-programs:
 	@+$(PARALLEL) CXX=clang++ SANITIZE=$(FUZZ_SANITIZERS) CXXFLAGS='-O1 -g1' \
 	    BUILD='$(BUILD)/fuzz' $(FUZZ_TARGETS:%='$(BUILD)/fuzz/%-fuzz')
