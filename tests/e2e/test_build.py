@@ -61,7 +61,7 @@ def users_of(header):
     return {name for name in found if name.endswith(".cpp")}
 
 
-@pytest.mark.parametrize("header", ["store/wake.h", "base/clock.h", "worker/schedule.h"])
+@pytest.mark.parametrize("header", ["host/worker_lock.h", "base/clock.h", "worker/schedule.h"])
 def test_a_touched_header_rebuilds_its_users_only(built, header):
     plan = make("-n", "all", "-W", f"src/{header}").stdout
     compiled = set(re.findall(r" -c -o \S+ src/(\S+\.cpp)", plan))

@@ -76,6 +76,17 @@ def race(command, won):
     return False
 
 
+def serve_for_a_moment(site, path, group):
+    """A gateway of root that makes the socket at PATH; it cannot be seen from here where that is."""
+    gateway = subprocess.Popen([site.binary, "serve", "--config", site.config, "--listen", f"unix:{path}",
+                                "--group", str(group)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        gateway.wait(0.2)
+    except subprocess.TimeoutExpired:
+        gateway.terminate()
+        gateway.wait()
+
+
 @pytest.fixture
 def house(scratch):
     """A directory of root's, in which each has one."""
@@ -231,19 +242,28 @@ def test_no_socket_of_root_is_removed_or_given_away(site, house):
     inode = (target / "s").stat().st_ino
 
     def command():
-        gateway = subprocess.Popen([site.binary, "serve", "--config", site.config, "--listen", f"unix:{run}/s",
-                                    "--group", str(USER.pw_gid)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            gateway.wait(0.2)
-        except subprocess.TimeoutExpired:
-            gateway.terminate()
-            gateway.wait()
+        serve_for_a_moment(site, run / "s", USER.pw_gid)
 
     def won():
         found = (target / "s").stat() if (target / "s").exists() else None
         return not found or found.st_ino != inode or found.st_gid != 0
     with Attacker(run, link):
         assert not race(command, won)
+
+
+@needs_root
+def test_the_group_of_a_socket_opens_no_directory(site, house):
+    """Nor may that user put sockets where only the group of --group may."""
+    run, link, target = site.home / "run", site.home / "link", house / "run"
+    directory(target, 0o775)
+    os.chown(target, 0, OTHER_GROUP)
+    directory(run, 0o755, site.user)
+    link.symlink_to(target)
+
+    def command():
+        serve_for_a_moment(site, run / "s", OTHER_GROUP)
+    with Attacker(run, link):
+        assert not race(command, lambda: list(target.iterdir()))
 
 
 # -- sockets
@@ -329,40 +349,31 @@ def test_a_gateway_of_the_wrong_user_opens_no_log(site, house):
 # -- a user who is in no file
 
 @needs_root
-def test_a_user_without_an_entry_never_has_root_s_group(site, house):
+@pytest.mark.parametrize("group", [0, NAMELESS])
+def test_a_user_without_an_entry_has_nobody_s_group(site, house, group):
+    """Not that of its directory: another directory, open to all, may have given it that group."""
     home = owned(directory(house / "home", 0o755), NAMELESS)
-    state = owned(directory(home / "state", 0o700), NAMELESS, 0)
+    state = owned(directory(home / "state", 0o700), NAMELESS, group)
     hooks = owned(directory(home / "hooks", 0o755), NAMELESS)
     owned(write(hooks / "any", "#!/bin/sh\nid\n", 0o755), NAMELESS)
     config = owned(write(home / "bxhook.conf", f"portal {{ token {bitrix.TOKEN} }}\nworker {{ start manual }}\n",
                          0o600), NAMELESS)
-    reason = refused(root(site, "trigger", "ONAPPTEST", config=config))
-    assert f"chgrp GROUP {state}" in reason and list(state.iterdir()) == []
-    found = json.loads(root(site, "check", "--json", config=config).stdout)["problems"]
-    assert [p["fix"] for p in found] == [f"chgrp GROUP {state}"]
-    subprocess.run(["chgrp", str(NAMELESS), state], check=True)
     for words in (["trigger", "ONAPPTEST"], ["work", "--once"]):
         assert root(site, *words, config=config).returncode == 0
+    assert [path.stat().st_uid for path in state.iterdir()] == [NAMELESS] * len(list(state.iterdir()))
     ids = root(site, "logs", "1/any", config=config).stdout.decode()
-    assert ids.startswith(f"uid={NAMELESS} gid={NAMELESS} groups={NAMELESS}\n".replace("\n", "")) and "root" not in ids
+    assert ids.startswith(f"uid={NAMELESS} gid=65534(nogroup) groups=65534(nogroup)"), ids
 
 
 # -- what is started for a user
 
 def typed_on_a_terminal(arguments, env):
-    """What ARGUMENTS, typed by root on a terminal of its own, print there."""
+    """Returns when ARGUMENTS, typed by root on a terminal of its own, have ended; others may have it still."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.execvpe(str(arguments[0]), list(map(str, arguments)), env)
-    shown = b""
-    try:
-        while chunk := os.read(terminal, 4096):
-            shown += chunk
-    except OSError:  # its end
-        pass
     os.waitpid(pid, 0)
     os.close(terminal)
-    return shown.decode()
 
 
 @needs_root
@@ -394,7 +405,7 @@ def test_a_worker_begins_in_a_session_of_its_own(site, command):
         site.run("cancel", "1")
         site.configure()
     trace = site.run_dir / "trace"
-    typed_on_a_terminal(["strace", "-f", "-o", trace, "-e", "trace=setsid,execve", site.binary, *command, "--config",
+    typed_on_a_terminal(["strace", "-DDD", "-f", "-o", trace, "-e", "trace=setsid,execve", site.binary, *command, "--config",
                          site.config], {"PATH": "/usr/bin:/bin"})
     site.run_of(1)
     wait_for(lambda: '"work", "--detach"' in trace.read_text(), "the worker's start")
@@ -460,6 +471,16 @@ def test_hooks_have_none_of_the_limits_that_root_raised(site):
         "Max locked memory", "Max core file size", "Max open files")}
     assert found == {"Max locked memory": ("65536", "65536"), "Max core file size": ("2000000", "2000000"),
                      "Max open files": ("5000", "5000")}
+
+
+@needs_root
+def test_hooks_have_none_of_the_priority_that_root_raised(site):
+    site.hook("any", "nice\n")
+    site.configure(worker="start manual")
+    root(site, "trigger", "ONAPPTEST")
+    done = root(site, "work", "--once", under=["nice", "-n", "-5"])
+    assert done.returncode == 0, done
+    assert site.show(1)["deliveries"][0]["attempts"][0]["stdout"] == "0\n"
 
 
 # -- check changes nothing, and waits for nothing
