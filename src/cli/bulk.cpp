@@ -19,24 +19,24 @@ bool is_bulk(const Arguments& args) {
     return args.words().empty();
 }
 
-std::string counted(std::size_t count, const std::string& state) {
-    bool events = state == "new" || state == "skipped";
+std::string counted(std::size_t count, RowState state) {
+    bool events = is_of_event(state);
     std::string noun = events ? "event" : count == 1 ? "delivery" : "deliveries";
     if (events && count != 1) noun += "s";
-    return std::to_string(count) + " " + state + " " + noun;
+    return std::to_string(count) + " " + std::string(name_of(state)) + " " + noun;
 }
 
 // The state a bulk wish is for.
-std::string chosen_state(const Arguments& args, const WishKind& kind) {
-    if (!args.has("--state")) return std::string(kind.states.front());
-    std::string state = filter_of(args).state;
-    if (std::ranges::find(kind.states, state) != kind.states.end()) return state;
+RowState chosen_state(const Arguments& args, const WishKind& kind) {
+    const std::optional<RowState> state = filter_of(args).state;
+    if (!state) return kind.states.front();
+    if (std::ranges::find(kind.states, *state) != kind.states.end()) return *state;
     std::string known;
-    for (std::string_view one : kind.states) {
-        known += (known.empty() ? "" : ", ") + std::string(one);
+    for (const RowState one : kind.states) {
+        known += (known.empty() ? "" : ", ") + std::string(name_of(one));
     }
-    throw UsageError(std::string(kind.verb) + ": --state " + state + " cannot be chosen in bulk (" +
-                     known + " can)");
+    throw UsageError(std::string(kind.verb) + ": --state " + std::string(name_of(*state)) +
+                     " cannot be chosen in bulk (" + known + " can)");
 }
 
 bool can_ask() {
@@ -63,7 +63,7 @@ std::vector<DeliveryName> choose_in_bulk(const Arguments& args, Store& store,
     }
     // In the order of their lanes.
     std::ranges::reverse(names);
-    std::string count = counted(names.size(), filter.state);
+    std::string count = counted(names.size(), *filter.state);
     if (names.empty()) {
         print(count + ", nothing to " + std::string(kind.verb) + "\n");
     } else if (!confirmed(args, std::string(kind.verb) + " " + count + "?")) {

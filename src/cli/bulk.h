@@ -13,7 +13,7 @@ namespace bx {
 struct WishKind {
     std::string_view verb;                        // "retry"
     std::string_view past;                        // "retried"
-    std::span<const std::string_view> states;     // that a bulk wish may choose; the first unless
+    std::span<const RowState> states;             // that a bulk wish may choose; the first unless
                                                   // --state says another
     std::function<Wish(const DeliveryName&)> fulfil;
 };

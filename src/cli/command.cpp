@@ -9,7 +9,6 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/terminal/screen.h"
-#include "config/hook_name.h"
 
 namespace bx {
 
@@ -230,19 +229,8 @@ std::unique_ptr<Store> store_of(const Config& config, Missing missing) {
 }
 
 DeliveryName parse_delivery_name(std::string_view text) {
-    std::size_t slash = text.find('/');
-    std::optional<EventNumber> number = parse_number(text.substr(0, slash));
-    std::string_view hook = slash == std::string_view::npos ? "-" : text.substr(slash + 1);
-    if (!number || *number < 1 || (hook != "-" && !is_hook_name(hook))) {
-        throw UsageError("'" + printable(text) +
-                         "' is no event (1042) and no delivery (1042/HOOK)");
-    }
-    return {*number, hook == "-" ? "" : std::string(hook)};
-}
-
-std::string to_string(const DeliveryName& name) {
-    std::string text = std::to_string(name.event);
-    return name.hook.empty() ? text : text + "/" + name.hook;
+    if (std::optional<DeliveryName> name = delivery_name(text)) return *std::move(name);
+    throw UsageError("'" + printable(text) + "' is no event (1042) and no delivery (1042/HOOK)");
 }
 
 Millis duration_option(const Arguments& args, std::string_view option, Millis fallback) {

@@ -79,7 +79,6 @@ std::unique_ptr<Store> store_of(const Config& config, Missing missing = Missing:
 // "1042", "1042/crm-sync"; also "1042/-", as `list` names an event without delivery.  Throws
 // UsageError.
 DeliveryName parse_delivery_name(std::string_view text);
-std::string to_string(const DeliveryName& name);
 // The value of an option, checked.  Throw UsageError naming the option.  When it was not given:
 // FALLBACK.
 Millis duration_option(const Arguments& args, std::string_view option, Millis fallback);

@@ -1,7 +1,6 @@
 #include "cli/filter.h"
 
 #include <algorithm>
-#include <array>
 
 #include "base/text.h"
 #include "cli/moment.h"
@@ -10,14 +9,13 @@ namespace bx {
 
 namespace {
 
-constexpr std::array<std::string_view, 8> states{"new",  "skipped", "waiting", "running",
-                                                 "done", "dead",    "merged",  "cancelled"};
-
-std::string checked_state(const std::string& state) {
-    if (std::ranges::find(states, state) != states.end()) return state;
+RowState checked_state(const std::string& text) {
+    if (const std::optional<RowState> state = row_state(text)) return *state;
     std::string known;
-    for (std::string_view name : states) known += (known.empty() ? "" : " ") + std::string(name);
-    throw UsageError("--state: '" + printable(state) + "' is no state (" + known + ")");
+    for (const RowState state : row_states()) {
+        known += (known.empty() ? "" : " ") + std::string(name_of(state));
+    }
+    throw UsageError("--state: '" + printable(text) + "' is no state (" + known + ")");
 }
 
 Millis moment_option(const Arguments& args, std::string_view option) {

@@ -46,10 +46,6 @@ Colour colour_of(AttemptResult result) {
     return Colour::none;
 }
 
-std::string row_name(const ListRow& row) {
-    return to_string({row.event.number, row.delivery ? row.delivery->hook : "-"});
-}
-
 std::string row_state(const ListRow& row) {
     return std::string(row.delivery ? name_of(row.delivery->state) : name_of(row.event.state));
 }

@@ -12,8 +12,7 @@ namespace bx {
 Colour colour_of(DeliveryState state);
 Colour colour_of(AttemptResult result);
 
-// Of a row of `list`: "1042/crm-sync", "1041/-".
-std::string row_name(const ListRow& row);
+// Of a row of `list`.
 std::string row_state(const ListRow& row);
 Colour row_colour(const ListRow& row);
 // Why it is in this state, or what it waits for; empty when there is nothing to say.

@@ -29,21 +29,17 @@ std::string list_statement(const ListFilter& filter) {
     const std::string page =
         " AND e.n >= $1 AND e.n <= $3 AND (e.n < $3 OR d.hook > $4) "
         "AND ($2 = '' OR d.hook = $2) ORDER BY e.n DESC, d.hook LIMIT $5";
-    if (filter.state == "new" || filter.state == "skipped") {
-        const std::string state = filter.state == "new" ? "0" : "2";
-        return columns + "LEFT JOIN bxhook.delivery AS d ON false " +
-               "WHERE e.state <> 1 AND e.state = " + state + page;
-    }
-    if (filter.state.empty()) {
+    if (!filter.state) {
         return columns + "LEFT JOIN bxhook.delivery AS d ON d.event = e.n WHERE true" + page;
     }
-    const auto state = delivery_state(filter.state);
-    if (!state) {
-        throw StoreError("cannot list deliveries: there is no state '" + filter.state + "'");
+    if (is_of_event(*filter.state)) {
+        return columns + "LEFT JOIN bxhook.delivery AS d ON false " +
+               "WHERE e.state <> 1 AND e.state = " +
+               std::to_string(static_cast<int>(event_state(*filter.state))) + page;
     }
     std::string join = "JOIN bxhook.delivery AS d ON d.event = e.n WHERE d.state = " +
-                       std::to_string(static_cast<int>(*state));
-    if (state == DeliveryState::running) {
+                       std::to_string(static_cast<int>(delivery_state(*filter.state)));
+    if (filter.state == RowState::running) {
         join += " AND bxhook.is_started(d.event, d.hook, d.attempt)";
     }
     return columns + join + page;

@@ -66,19 +66,17 @@ std::string list_statement(const ListFilter& filter) {
     const std::string columns =
         "SELECT " + std::string(delivery_columns) + ", " + std::string(event_columns) + " FROM ";
     const std::string range = " AND e.n >= ?1 AND (?2 = '' OR d.hook = ?2) ORDER BY e.n DESC";
-    if (filter.state == "new" || filter.state == "skipped") {  // -1: such an event has no delivery
-        return columns +
-               "event AS e INDEXED BY event_state LEFT JOIN delivery AS d ON d.event = -1 " +
-               "WHERE e.state <> 1 AND e.state = " + (filter.state == "new" ? "0" : "2") + range;
-    }
-    if (filter.state.empty()) {
+    if (!filter.state) {
         return columns + "event AS e LEFT JOIN delivery AS d ON d.event = e.n WHERE 1" + range;
     }
-    const auto state = delivery_state(filter.state);
-    if (!state)
-        throw StoreError("cannot list deliveries: there is no state '" + filter.state + "'");
-    const std::string code = std::to_string(static_cast<int>(*state));
-    if (state == DeliveryState::done) {  // nearly all: the index leaves them out
+    if (is_of_event(*filter.state)) {  // -1: such an event has no delivery
+        return columns +
+               "event AS e INDEXED BY event_state LEFT JOIN delivery AS d ON d.event = -1 " +
+               "WHERE e.state <> 1 AND e.state = " +
+               std::to_string(static_cast<int>(event_state(*filter.state))) + range;
+    }
+    const std::string code = std::to_string(static_cast<int>(delivery_state(*filter.state)));
+    if (filter.state == RowState::done) {  // nearly all: the index leaves them out
         return columns + "event AS e CROSS JOIN delivery AS d ON d.event = e.n WHERE d.state = " +
                code + range;
     }

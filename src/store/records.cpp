@@ -4,6 +4,9 @@
 #include <array>
 #include <span>
 
+#include "base/text.h"
+#include "config/hook_name.h"
+
 namespace bx {
 
 namespace {
@@ -14,8 +17,12 @@ constexpr std::array<std::string_view, 6> delivery_states = {"waiting", "running
                                                              "dead",    "merged",  "cancelled"};
 constexpr std::array<std::string_view, 7> attempt_results = {
     "running", "done", "failed", "timeout", "lost", "interrupted", "cancelled"};
+constexpr std::array states_of_rows{RowState::fresh,   RowState::skipped, RowState::waiting,
+                                    RowState::running, RowState::done,    RowState::dead,
+                                    RowState::merged,  RowState::cancelled};
+constexpr std::string_view no_hook = "-";
 
-// A number that is none of the enum's comes from a damaged row.
+// A number that the enum does not have comes from a damaged row.
 std::string_view word_at(std::span<const std::string_view> words, auto value) {
     const auto at = static_cast<std::size_t>(value);
     return at < words.size() ? words[at] : "damaged";
@@ -27,11 +34,53 @@ std::string_view name_of(EventState state) { return word_at(event_states, state)
 std::string_view name_of(DeliveryState state) { return word_at(delivery_states, state); }
 std::string_view name_of(AttemptResult result) { return word_at(attempt_results, result); }
 
+std::string_view name_of(RowState state) {
+    return is_of_event(state) ? name_of(event_state(state)) : name_of(delivery_state(state));
+}
+
 std::optional<DeliveryState> delivery_state(std::string_view name) {
     for (std::size_t i = 0; i < delivery_states.size(); ++i) {
         if (delivery_states[i] == name) return static_cast<DeliveryState>(i);
     }
     return std::nullopt;
+}
+
+std::optional<RowState> row_state(std::string_view name) {
+    for (const RowState state : states_of_rows) {
+        if (name_of(state) == name) return state;
+    }
+    return std::nullopt;
+}
+
+std::span<const RowState> row_states() { return states_of_rows; }
+
+EventState event_state(RowState state) {
+    return state == RowState::fresh ? EventState::fresh : EventState::skipped;
+}
+
+DeliveryState delivery_state(RowState state) {
+    return static_cast<DeliveryState>(static_cast<int>(state) - static_cast<int>(RowState::waiting));
+}
+
+std::string to_string(const DeliveryName& name) {
+    std::string text = std::to_string(name.event);
+    if (!name.hook.empty()) text += '/' + name.hook;
+    return text;
+}
+
+std::optional<DeliveryName> delivery_name(std::string_view text) {
+    const std::size_t slash = text.find('/');
+    const std::optional<EventNumber> number = parse_number(text.substr(0, slash));
+    if (!number || *number < 1) return std::nullopt;
+    if (slash == std::string_view::npos) return DeliveryName{*number, {}};
+    const std::string_view hook = text.substr(slash + 1);
+    if (hook == no_hook) return DeliveryName{*number, {}};
+    if (!is_hook_name(hook)) return std::nullopt;
+    return DeliveryName{*number, std::string(hook)};
+}
+
+std::string name_of(const ListRow& row) {
+    return to_string({row.event.number, row.delivery ? row.delivery->hook : std::string(no_hook)});
 }
 
 std::string lane_of(const EventFacts& facts) {

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -17,13 +19,37 @@ using EventNumber = std::int64_t;  // N: unique for ever, growing in order of co
 enum class EventState { fresh, matched, skipped };  // `fresh` is the contract's "new"
 enum class DeliveryState { waiting, running, done, dead, merged, cancelled };
 enum class AttemptResult { running, done, failed, timeout, lost, interrupted, cancelled };
+// Of a row of `list`: of an event that has no deliveries, or of a delivery.
+enum class RowState { fresh, skipped, waiting, running, done, dead, merged, cancelled };
 
-// The contract's spellings ("damaged" for a number that is none of these), and back (none for an
-// unknown word).
+// The contract's words; "damaged" for a number that the enum does not have.
 std::string_view name_of(EventState state);
 std::string_view name_of(DeliveryState state);
 std::string_view name_of(AttemptResult result);
+std::string_view name_of(RowState state);
+// The reverse; none for an unknown word.
 std::optional<DeliveryState> delivery_state(std::string_view name);
+std::optional<RowState> row_state(std::string_view name);
+
+// All of them, in the order of a delivery's life.
+std::span<const RowState> row_states();
+// True for the state of an event that has no deliveries.
+constexpr bool is_of_event(RowState state) { return state <= RowState::skipped; }
+// The same state of an event; STATE is_of_event.
+EventState event_state(RowState state);
+// The same state of a delivery; STATE is not is_of_event.
+DeliveryState delivery_state(RowState state);
+
+// What a person calls a delivery, or an event with all its deliveries.
+struct DeliveryName {
+    EventNumber event = 0;
+    std::string hook;  // empty: the event
+};
+
+// "1042/crm-sync"; "1042" for an event.
+std::string to_string(const DeliveryName& name);
+// The reverse; also "1042/-", as `list` names an event without deliveries.  None for other texts.
+std::optional<DeliveryName> delivery_name(std::string_view text);
 
 // For people: "there is no delivery 1042/crm-sync", and of an event in STATE new or skipped that it
 // has none yet, or none at all.
@@ -165,8 +191,11 @@ struct ListRow {
     std::optional<DeliveryRecord> delivery;
 };
 
+// "1042/crm-sync"; "1041/-" for an event without deliveries.
+std::string name_of(const ListRow& row);
+
 struct ListFilter {
-    std::string state;      // a delivery's state, "new" or "skipped"; empty: any
+    std::optional<RowState> state{};
     std::string code_glob;  // any case
     std::string hook;
     std::string portal;     // domain or member_id, exact, any case

@@ -77,12 +77,6 @@ struct StoreOptions {
     std::function<bool()> give_up;
 };
 
-// A delivery as a person names it: N, or N/HOOK.
-struct DeliveryName {
-    EventNumber event = 0;
-    std::string hook;  // empty: the event's
-};
-
 // What came of a person's wish for one name.
 struct Wish {
     bool done = false;

@@ -29,10 +29,6 @@ private:
     std::string fix_;
 };
 
-std::string delivery_name(EventNumber event, const std::string& hook) {
-    return std::to_string(event) + '/' + hook;
-}
-
 std::vector<std::string_view> last_lines(std::string_view text, std::size_t most) {
     std::vector<std::string_view> lines = split(trim(text), '\n');
     if (lines.size() > most) lines.erase(lines.begin(), lines.end() - static_cast<long>(most));
@@ -261,7 +257,7 @@ void Loop::settle(Finish finish, int max_attempts, const HookSettings& settings)
 }
 
 void Loop::report(const Finish& finish, int max_attempts, Millis duration) {
-    std::string name = delivery_name(finish.event, finish.hook);
+    std::string name = to_string(DeliveryName{finish.event, finish.hook});
     std::string attempt = std::to_string(finish.attempt) + " of " + std::to_string(max_attempts);
     switch (finish.result) {
         case AttemptResult::done:
@@ -345,7 +341,7 @@ void Loop::record_alone() {
     } catch (const std::exception& error) {
         if (!may_be_its_own_fault(error)) throw;
         log_.error("a run's end cannot be recorded",
-                   {{"delivery", delivery_name(finish.event, finish.hook)},
+                   {{"delivery", to_string(DeliveryName{finish.event, finish.hook})},
                     {"cause", error.what()}});
         const bool silent = finish.out.kept.empty() && finish.err.kept.empty();
         finish.out.kept.clear();
@@ -408,7 +404,7 @@ void Loop::start(const Claim& claim) {
         if (!process) return fail(claim, refusal, true);
         runs_.add(std::make_unique<Run>(claim, settings_of(claim.hook), std::move(process),
                                         steady_now()));
-        log_.debug("begun", {{"delivery", delivery_name(claim.event.number, claim.hook)},
+        log_.debug("begun", {{"delivery", to_string(DeliveryName{claim.event.number, claim.hook})},
                              {"attempt", claim.attempt}});
     } catch (const StartError& error) {
         log_.warning("cannot start",

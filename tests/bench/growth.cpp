@@ -210,7 +210,7 @@ std::vector<Operation> operations() {
         {"list-dead", 20, nothing,
          [](Users& users) {
              bx::ListFilter filter;
-             filter.state = "dead";
+             filter.state = bx::RowState::dead;
              users.worker->list(filter);
              return std::size_t{1};
          }},

@@ -235,8 +235,9 @@ BOOST_DATA_TEST_CASE(refuses_what_is_no_name, data::make(bad_names), name) {
 BOOST_AUTO_TEST_CASE(checks_the_values_of_filters) {
     Command command = list_command();
     auto filter = [&](const Words& words) { return filter_of(parse_arguments(command, words)); };
-    BOOST_TEST(filter({"--state", "dead"}).state == "dead");
-    BOOST_TEST(filter({"--state=skipped"}).state == "skipped");
+    BOOST_TEST((filter({"--state", "dead"}).state == RowState::dead));
+    BOOST_TEST((filter({"--state=skipped"}).state == RowState::skipped));
+    BOOST_TEST(!filter({}).state.has_value());
     BOOST_TEST(filter({}).since == 0);
     BOOST_TEST(filter({"--since", "1h"}).since <= wall_now() - hour);
     BOOST_TEST(filter({"--since", "1h"}).since > wall_now() - hour - minute);

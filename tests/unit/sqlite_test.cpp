@@ -563,8 +563,8 @@ BOOST_AUTO_TEST_CASE(no_statement_walks_over_a_table_that_grows) {
     store.prune({.done_before = now + 1, .dead_before = now + 1});
     bx::ListFilter filter;
     filter.since = now;
-    for (const char* state :
-         {"waiting", "running", "dead", "merged", "cancelled", "new", "skipped"}) {
+    for (const bx::RowState state : bx::row_states()) {
+        if (state == bx::RowState::done) continue;  // nearly all are, and no index has them
         filter.state = state;
         store.list(filter);
     }

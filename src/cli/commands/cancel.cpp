@@ -9,11 +9,11 @@ namespace bx {
 
 namespace {
 
-constexpr std::array<std::string_view, 3> states{"waiting", "new", "running"};
+constexpr std::array states{RowState::waiting, RowState::fresh, RowState::running};
 
 int run(const Arguments& args) {
     bool kill = args.has("--kill");
-    std::span<const std::string_view> choice(states);
+    std::span<const RowState> choice(states);
     WishKind kind{"cancel", "cancelled", kill ? choice : choice.first(2), {}};
     check_choice(args, kind);
     ConfigPtr config = config_of(args, ConfigPart::gateway);

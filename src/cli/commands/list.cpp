@@ -76,7 +76,7 @@ private:
 
     std::vector<Cell> cells(const ListRow& row, Millis now) const {
         const EventFacts& facts = row.event.facts;
-        std::vector<Cell> cells{row_name(row),
+        std::vector<Cell> cells{name_of(row),
                                 {row_state(row), row_colour(row)},
                                 row.delivery ? tries(*row.delivery) : "-",
                                 {relative_time(row.event.received_at, now), Colour::dim},
@@ -111,10 +111,10 @@ std::pair<std::string, int> state_of(const ListRow& row) {
         std::vector<ListRow> fresh;
         Seen now_seen;
         for (const ListRow& row : rows) {
-            auto before = seen.find(row_name(row));
+            auto before = seen.find(name_of(row));
             bool changed = before == seen.end() || before->second != state_of(row);
             if (changed && (!first || fresh.size() < limit)) fresh.push_back(row);
-            now_seen.emplace(row_name(row), state_of(row));
+            now_seen.emplace(name_of(row), state_of(row));
         }
         std::ranges::reverse(fresh);
         printer.print(fresh);

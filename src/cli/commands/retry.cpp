@@ -13,7 +13,7 @@ namespace bx {
 namespace {
 
 constexpr std::size_t names_shown = 5;  // of hooks, where none is like the one meant
-constexpr std::array<std::string_view, 3> states{"dead", "cancelled", "skipped"};
+constexpr std::array states{RowState::dead, RowState::cancelled, RowState::skipped};
 
 // `attempts` of HOOK, whether a block runs it or a script of that name.
 int attempts_of(const Config& config, const std::string& hook) {

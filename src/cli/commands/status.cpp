@@ -76,13 +76,16 @@ struct Count {
     std::string_view name;
     std::int64_t StoreStatus::*value;
 };
-constexpr Count event_counts[] = {{"new", &StoreStatus::events_new},
-                                  {"matched", &StoreStatus::events_matched},
-                                  {"skipped", &StoreStatus::events_skipped}};
-constexpr Count delivery_counts[] = {
-    {"waiting", &StoreStatus::waiting}, {"running", &StoreStatus::running},
-    {"done", &StoreStatus::done},       {"dead", &StoreStatus::dead},
-    {"merged", &StoreStatus::merged},   {"cancelled", &StoreStatus::cancelled}};
+const Count event_counts[] = {{name_of(EventState::fresh), &StoreStatus::events_new},
+                              {name_of(EventState::matched), &StoreStatus::events_matched},
+                              {name_of(EventState::skipped), &StoreStatus::events_skipped}};
+const Count delivery_counts[] = {
+    {name_of(DeliveryState::waiting), &StoreStatus::waiting},
+    {name_of(DeliveryState::running), &StoreStatus::running},
+    {name_of(DeliveryState::done), &StoreStatus::done},
+    {name_of(DeliveryState::dead), &StoreStatus::dead},
+    {name_of(DeliveryState::merged), &StoreStatus::merged},
+    {name_of(DeliveryState::cancelled), &StoreStatus::cancelled}};
 
 void write_counts(JsonWriter& json, std::string_view key, std::span<const Count> counts,
                   const std::optional<StoreStatus>& store) {
