@@ -26,16 +26,16 @@ std::string counted(std::size_t count, RowState state) {
     return std::to_string(count) + " " + std::string(name_of(state)) + " " + noun;
 }
 
-// The state a bulk wish is for.
-RowState chosen_state(const Arguments& args, const WishKind& kind) {
+// The state that is asked for in bulk.
+RowState chosen_state(const Arguments& args, const BulkAction& action) {
     const std::optional<RowState> state = filter_of(args).state;
-    if (!state) return kind.states.front();
-    if (std::ranges::find(kind.states, *state) != kind.states.end()) return *state;
+    if (!state) return action.states.front();
+    if (std::ranges::find(action.states, *state) != action.states.end()) return *state;
     std::string known;
-    for (const RowState one : kind.states) {
+    for (const RowState one : action.states) {
         known += (known.empty() ? "" : ", ") + std::string(name_of(one));
     }
-    throw UsageError(std::string(kind.verb) + ": --state " + std::string(name_of(*state)) +
+    throw UsageError(std::string(action.verb) + ": --state " + std::string(name_of(*state)) +
                      " cannot be chosen in bulk (" + known + " can)");
 }
 
@@ -53,9 +53,9 @@ bool confirmed(const Arguments& args, const std::string& question) {
 }
 
 std::vector<DeliveryName> choose_in_bulk(const Arguments& args, Store& store,
-                                         const WishKind& kind) {
+                                         const BulkAction& action) {
     ListFilter filter = filter_of(args);
-    filter.state = chosen_state(args, kind);
+    filter.state = chosen_state(args, action);
     filter.limit = std::numeric_limits<std::int32_t>::max();
     std::vector<DeliveryName> names;
     for (const ListRow& row : store.list(filter)) {
@@ -65,22 +65,26 @@ std::vector<DeliveryName> choose_in_bulk(const Arguments& args, Store& store,
     std::ranges::reverse(names);
     std::string count = counted(names.size(), *filter.state);
     if (names.empty()) {
-        print(count + ", nothing to " + std::string(kind.verb) + "\n");
-    } else if (!confirmed(args, std::string(kind.verb) + " " + count + "?")) {
+        print(count + ", nothing to " + std::string(action.verb) + "\n");
+    } else if (!confirmed(args, std::string(action.verb) + " " + count + "?")) {
         names.clear();
     }
     return names;
 }
 
 // "retried 1042: 3 deliveries: its secrets were erased ..."
-std::string told(const DeliveryName& name, const WishKind& kind, const Wish& wish) {
-    std::string text = std::string(kind.past) + " " + to_string(name);
-    if (wish.count > 1) text += ": " + std::to_string(wish.count) + " deliveries";
-    if (wish.done && !wish.text.empty()) text += ": " + printable(wish.text);
+std::string told(const DeliveryName& name, const BulkAction& action, const Reply& reply) {
+    std::string text = std::string(action.past) + " " + to_string(name);
+    if (reply.count > 1) text += ": " + std::to_string(reply.count) + " deliveries";
+    if (reply.done && !reply.text.empty()) text += ": " + printable(reply.text);
     return text + "\n";
 }
 
 }  // namespace
+
+Reply reply_of(const Outcome& outcome) {
+    return {outcome.done(), outcome.count, text_of(outcome)};
+}
 
 std::vector<Option> bulk_options() {
     std::vector<Option> options = filter_options();
@@ -89,8 +93,8 @@ std::vector<Option> bulk_options() {
     return options;
 }
 
-void check_choice(const Arguments& args, const WishKind& kind) {
-    std::string verb(kind.verb);
+void check_choice(const Arguments& args, const BulkAction& action) {
+    std::string verb(action.verb);
     bool filtered = has_filter(args) || args.has("--all");
     if (!is_bulk(args)) {
         if (filtered) throw UsageError(verb + ": either names or filters");
@@ -99,35 +103,35 @@ void check_choice(const Arguments& args, const WishKind& kind) {
     }
     if (!filtered) throw UsageError(verb + ": name deliveries, or give a filter or --all");
     filter_of(args);
-    chosen_state(args, kind);
+    chosen_state(args, action);
 }
 
-std::vector<DeliveryName> choose(const Arguments& args, Store& store, const WishKind& kind) {
-    if (is_bulk(args)) return choose_in_bulk(args, store, kind);
+std::vector<DeliveryName> choose(const Arguments& args, Store& store, const BulkAction& action) {
+    if (is_bulk(args)) return choose_in_bulk(args, store, action);
     std::vector<DeliveryName> names;
     for (const std::string& word : args.words()) names.push_back(parse_delivery_name(word));
     return names;
 }
 
-bool fulfil(const Arguments& args, std::span<const DeliveryName> names, const WishKind& kind) {
+bool perform(const Arguments& args, std::span<const DeliveryName> names, const BulkAction& action) {
     bool bulk = is_bulk(args);
-    Progress progress{std::string(kind.past)};
+    Progress progress{std::string(action.past)};
     std::size_t done = 0;
     bool all = true;
     for (const DeliveryName& name : names) {
-        Wish wish = kind.fulfil(name);
-        done += wish.done ? 1 : 0;
+        const Reply reply = action.perform(name);
+        done += reply.done ? 1 : 0;
         if (bulk) progress.at(done, names.size());
-        else if (wish.count > 0) print(told(name, kind, wish));
-        if (wish.done) continue;
+        else if (reply.count > 0) print(told(name, action, reply));
+        if (reply.done) continue;
         all = false;
         progress.clear();
-        std::string reason = "bxhook: " + printable(wish.text) + "\n";
+        std::string reason = "bxhook: " + printable(reply.text) + "\n";
         if (!write_all(STDERR_FILENO, reason)) return false;
     }
     progress.clear();
     if (bulk && !names.empty()) {
-        print(std::string(kind.past) + " " + std::to_string(done) + " of " +
+        print(std::string(action.past) + " " + std::to_string(done) + " of " +
               std::to_string(names.size()) + "\n");
     }
     return all;

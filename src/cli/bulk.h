@@ -1,4 +1,4 @@
-// What `retry` and `cancel` share: a person wishes something for deliveries, by name or in bulk.
+// What `retry` and `cancel` share: a person asks for something, by the names of deliveries or in bulk.
 #pragma once
 
 #include <functional>
@@ -9,28 +9,35 @@
 
 namespace bx {
 
-// A kind of wish, in words and deeds.
-struct WishKind {
-    std::string_view verb;                        // "retry"
-    std::string_view past;                        // "retried"
-    std::span<const RowState> states;             // that a bulk wish may choose; the first unless
-                                                  // --state says another
-    std::function<Wish(const DeliveryName&)> fulfil;
+// What is told about one name.
+struct Reply {
+    bool done = false;
+    std::int64_t count = 0;  // deliveries (or events) changed
+    std::string text;        // why not, or a remark
+};
+Reply reply_of(const Outcome& outcome);
+
+struct BulkAction {
+    std::string_view verb;             // "retry"
+    std::string_view past;             // "retried"
+    std::span<const RowState> states;  // that can be chosen in bulk; the first unless --state says
+                                       // another
+    std::function<Reply(const DeliveryName&)> perform;
 };
 
 // The options of the bulk form: the filters, --all, --yes.
 std::vector<Option> bulk_options();
 
-// What ARGS choose: the names given, or in bulk those the filters choose.  A bulk wish needs a
-// filter or --all, shows its count and asks; where nobody can be asked it needs --yes.  Throws
-// UsageError.  Empty: nothing was chosen, or the person said no.
-std::vector<DeliveryName> choose(const Arguments& args, Store& store, const WishKind& kind);
+// What ARGS choose: the names given, or in bulk those the filters choose.  In bulk it needs a filter
+// or --all, shows the count and asks; where nobody can be asked it needs --yes.  Throws UsageError.
+// Empty: nothing was chosen, or the person said no.
+std::vector<DeliveryName> choose(const Arguments& args, Store& store, const BulkAction& action);
 
 // Checks ARGS as `choose` will, before a store is opened.
-void check_choice(const Arguments& args, const WishKind& kind);
+void check_choice(const Arguments& args, const BulkAction& action);
 
-// Fulfils them one by one and tells of each, in bulk how many.  False when one could not be; the
-// others are done.
-bool fulfil(const Arguments& args, std::span<const DeliveryName> names, const WishKind& kind);
+// Performs ACTION on NAMES one by one and tells of each, in bulk how many.  False when one could not
+// be done; the others are.
+bool perform(const Arguments& args, std::span<const DeliveryName> names, const BulkAction& action);
 
 }  // namespace bx

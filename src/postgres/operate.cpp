@@ -1,4 +1,4 @@
-// What people wish for: retry, cancel, prune.
+// What a person changes: retry, deliver, cancel, prune.
 #include <endian.h>
 
 #include "postgres/postgres_store.h"
@@ -8,121 +8,100 @@ namespace bx {
 namespace {
 
 constexpr Millis batch_kept = 10 * minute;  // far longer than a gateway asks for its own again
+constexpr int tries_at_most = 5;            // of a request that others are faster than
 
-std::string name_text(EventNumber event, const std::string& hook) {
-    return std::to_string(event) + '/' + hook;
-}
+// What bxhook.cancel did with a delivery.
+constexpr std::int64_t did_cancel = 1, did_mark = 2, did_leave_running = 3;
 
-Wish refused(const std::string& text) {
-    return {false, text, 0};
-}
-
-// "1042/crm-sync is running"
-std::string what_is(const DeliveryRecord& delivery) {
-    std::string text =
-        name_text(delivery.event, delivery.hook) + " is " + std::string(name_of(delivery.state));
-    if (delivery.merged_into) text += " into " + std::to_string(*delivery.merged_into);
-    return text;
+std::vector<std::string> hooks_of(const Target& target) {
+    std::vector<std::string> hooks;
+    for (const Target::Delivery& delivery : target.deliveries) hooks.push_back(delivery.hook);
+    return hooks;
 }
 
 }  // namespace
 
-std::vector<DeliveryRecord> PostgresStore::named(const DeliveryName& name) {
-    std::vector<DeliveryRecord> found = deliveries(name.event);
-    std::erase_if(found, [&](const DeliveryRecord& delivery) {
-        return !name.hook.empty() && delivery.hook != name.hook;
-    });
-    return found;
+Target PostgresStore::read_target(const DeliveryName& name) {
+    Target target{.name = name};
+    const std::optional<StoredEvent> stored = event(name.event);
+    if (!stored) return target;
+    target.event = stored->state;
+    target.secrets_erased = stored->secrets_erased;
+    if (stored->state != EventState::matched) return target;
+    for (const DeliveryRecord& record : deliveries(name.event)) {
+        if (!name.hook.empty() && record.hook != name.hook) continue;
+        target.deliveries.push_back({record.hook, record.state, record.merged_into});
+    }
+    return target;
 }
 
-Wish PostgresStore::retry(const DeliveryName& name,
-                          const std::function<int(const std::string& hook)>& extra_attempts,
-                          Millis now) {
-    const std::string number = std::to_string(name.event);
-    const std::optional<StoredEvent> stored = event(name.event);
-    if (!stored) return refused("there is no event " + number);
-    Wish wish;
-    if (stored->secrets_erased) wish.text = without_secrets;
+// JUDGE gives what is to come of the target, ACT does it in one statement and gives false when there
+// was nothing to do any more: somebody else was faster, and what he left is judged anew, as if the
+// request had come after his.
+template <typename Judge, typename Act>
+Outcome PostgresStore::request(const DeliveryName& name, Judge judge, Act act) {
+    Outcome outcome;
+    for (int tries = 0; tries < tries_at_most; ++tries) {
+        const Target target = read_target(name);
+        outcome = judge(target);
+        if (outcome.count == 0 || act(target, outcome)) return outcome;
+    }
+    outcome.reason = Outcome::Reason::changed;
+    outcome.count = 0;
+    return outcome;
+}
 
-    if (stored->state != EventState::matched) {
-        if (!name.hook.empty()) return refused(no_delivery(name.event, name.hook, stored->state));
-        if (stored->state == EventState::fresh) {
-            return refused(is_new(name.event));
+Outcome PostgresStore::retry(const DeliveryName& name,
+                             const std::function<int(const std::string& hook)>& extra_attempts,
+                             Millis now) {
+    return request(name, judge_retry, [&](const Target& target, Outcome& outcome) {
+        if (target.event == EventState::skipped) {
+            return call("SELECT bxhook.renew($1::integer, $2)",
+                        {Param::number(shard_), Param::number(name.event)}).number(0, 0) != 0;
         }
-        wish.count = call("SELECT bxhook.renew($1::integer, $2)",
-                          {Param::number(shard_), Param::number(name.event)}).number(0, 0);
-    } else {
-        const std::vector<DeliveryRecord> found = named(name);
-        if (found.empty()) return refused(no_delivery(name.event, name.hook, stored->state));
-        std::vector<std::string> hooks;
+        const std::vector<std::string> hooks = hooks_of(target);
         std::vector<std::int64_t> extra;
-        for (const DeliveryRecord& delivery : found) {
-            hooks.push_back(delivery.hook);
-            extra.push_back(extra_attempts(delivery.hook));
+        for (const std::string& hook : hooks) extra.push_back(extra_attempts(hook));
+        outcome.count = call("SELECT bxhook.retry($1::integer, $2, $3, $4, $5, $6)",
+                             {Param::number(shard_), Param::number(name.event), Param::texts(hooks),
+                              Param::numbers(extra), Param::boolean(!name.hook.empty()), at(now)})
+                            .number(0, 0);
+        return outcome.count > 0;
+    });
+}
+
+Outcome PostgresStore::deliver(EventNumber number, const NewDelivery& delivery, Millis now) {
+    return request({number, delivery.hook}, judge_deliver, [&](const Target&, Outcome&) {
+        return call("SELECT bxhook.deliver($1::integer, $2, $3, $4, $5, $6)",
+                    {Param::number(shard_), Param::number(number), Param::text(delivery.hook),
+                     Param::boolean(delivery.ordered),
+                     Param::number(std::int64_t{delivery.max_attempts}), at(now)})
+                   .number(0, 0) != 0;
+    });
+}
+
+Outcome PostgresStore::cancel(const DeliveryName& name, bool kill, Millis now) {
+    const auto judge = [&](const Target& target) { return judge_cancel(target, kill); };
+    return request(name, judge, [&](const Target& target, Outcome& outcome) {
+        if (target.event == EventState::fresh) {
+            return call("SELECT bxhook.skip($1::integer, $2, 'cancelled', $3)",
+                        {Param::number(shard_), Param::number(name.event), at(now)})
+                       .number(0, 0) != 0;
         }
-        wish.count = call("SELECT bxhook.retry($1::integer, $2, $3, $4, $5, $6)",
-                          {Param::number(shard_), Param::number(name.event), Param::texts(hooks),
-                           Param::numbers(extra), Param::boolean(!name.hook.empty()), at(now)})
-                         .number(0, 0);
-        if (wish.count == 0 && !name.hook.empty()) return refused(what_is(found.front()));
-        if (wish.count == 0) return refused(number + " has no dead or cancelled delivery");
-    }
-    wish.done = wish.count > 0;
-    return wish;
-}
-
-Wish PostgresStore::deliver(EventNumber number, const NewDelivery& delivery, Millis now) {
-    const std::optional<StoredEvent> stored = event(number);
-    if (!stored) return refused("there is no event " + std::to_string(number));
-    if (stored->state == EventState::fresh) return refused(is_new(number));
-    const bool made = call("SELECT bxhook.deliver($1::integer, $2, $3, $4, $5, $6)",
-                           {Param::number(shard_), Param::number(number),
-                            Param::text(delivery.hook), Param::boolean(delivery.ordered),
-                            Param::number(std::int64_t{delivery.max_attempts}), at(now)})
-                          .number(0, 0) != 0;
-    if (!made) {
-        const std::vector<DeliveryRecord> found = named({number, delivery.hook});
-        if (found.empty()) return refused(is_new(number));
-        return refused(what_is(found.front()));
-    }
-    return {true, stored->secrets_erased ? std::string(without_secrets) : std::string(), 1};
-}
-
-Wish PostgresStore::cancel(const DeliveryName& name, bool kill, Millis now) {
-    const std::string number = std::to_string(name.event);
-    const std::optional<StoredEvent> stored = event(name.event);
-    if (!stored) return refused("there is no event " + number);
-    if (stored->state != EventState::matched) {
-        if (!name.hook.empty()) return refused(no_delivery(name.event, name.hook, stored->state));
-        if (stored->state == EventState::skipped) return refused(number + " is skipped");
-        const bool done = call("SELECT bxhook.skip($1::integer, $2, 'cancelled', $3)",
-                               {Param::number(shard_), Param::number(name.event), at(now)})
-                              .number(0, 0) != 0;
-        if (done) return {true, {}, 1};
-        return refused(number + " was matched just now: cancel it again");
-    }
-    const std::vector<DeliveryRecord> found = named(name);
-    if (found.empty()) return refused(no_delivery(name.event, name.hook, stored->state));
-    std::vector<std::string> hooks;
-    for (const DeliveryRecord& delivery : found) hooks.push_back(delivery.hook);
-    const Result done = call("SELECT name, did FROM bxhook.cancel($1::integer, $2, $3, $4, $5)",
-                             {Param::number(shard_), Param::number(name.event),
-                              Param::texts(hooks), Param::boolean(kill), at(now)});
-    constexpr std::int64_t cancelled = 1, marked = 2, runs = 3;
-    Wish wish;
-    for (int row = 0; row < done.rows(); ++row) {
-        const std::int64_t did = done.number(row, 1);
-        if (did == cancelled || did == marked) ++wish.count;
-        if (did != runs) continue;
-        if (!wish.text.empty()) wish.text += "; ";
-        wish.text += name_text(name.event, done.text(row, 0)) + " is running (--kill ends it)";
-    }
-    if (wish.count == 0 && wish.text.empty()) {
-        if (!name.hook.empty()) return refused(what_is(found.front()));
-        return refused(number + " has no waiting delivery");
-    }
-    wish.done = wish.text.empty();
-    return wish;
+        const Result done = call("SELECT name, did FROM bxhook.cancel($1::integer, $2, $3, $4, $5)",
+                                 {Param::number(shard_), Param::number(name.event),
+                                  Param::texts(hooks_of(target)), Param::boolean(kill), at(now)});
+        outcome.count = 0;
+        outcome.running.clear();
+        for (int row = 0; row < done.rows(); ++row) {
+            const std::int64_t did = done.number(row, 1);
+            if (did == did_cancel || did == did_mark) ++outcome.count;
+            if (did == did_leave_running) outcome.running.push_back(done.text(row, 0));
+        }
+        const bool some_run = !outcome.running.empty();
+        outcome.reason = some_run ? Outcome::Reason::some_run : Outcome::Reason::done;
+        return outcome.count > 0 || some_run;
+    });
 }
 
 std::size_t PostgresStore::prune(const PruneOrder& order) {

@@ -53,7 +53,7 @@ public:
     std::optional<Millis> next_due(Millis now) override;
     bool cap_due(Millis latest) override;
     std::int64_t unfinished() override;
-    std::vector<DeliveryName> kill_wishes() override;
+    std::vector<DeliveryName> kill_requests() override;
     void register_worker(const WorkerRecord& worker) override;
     void unregister_worker(const WorkerRecord& worker) override;
     ClockRecord watch_clock(const ClockReading& now) override;
@@ -67,11 +67,11 @@ public:
     std::vector<DeliveryRecord> deliveries(EventNumber number) override;
     std::vector<AttemptRecord> attempts(EventNumber number, const std::string& hook) override;
     StoreStatus status(Millis now) override;
-    Wish retry(const DeliveryName& name,
-               const std::function<int(const std::string& hook)>& extra_attempts,
-               Millis now) override;
-    Wish deliver(EventNumber event, const NewDelivery& delivery, Millis now) override;
-    Wish cancel(const DeliveryName& name, bool kill, Millis now) override;
+    Outcome retry(const DeliveryName& name,
+                  const std::function<int(const std::string& hook)>& extra_attempts,
+                  Millis now) override;
+    Outcome deliver(EventNumber event, const NewDelivery& delivery, Millis now) override;
+    Outcome cancel(const DeliveryName& name, bool kill, Millis now) override;
     std::size_t prune(const PruneOrder& order) override;
 
 private:
@@ -98,7 +98,9 @@ private:
     EventNumber seen_up_to();  // of events: the next statement finds no smaller ones later
     StoredEvent read_event(const Result& answer, int row, int first) const;
     static void read_payload(StoredEvent& event, const Result& answer, int row, int first);
-    std::vector<DeliveryRecord> named(const DeliveryName& name);
+    Target read_target(const DeliveryName& name);
+    template <typename Judge, typename Act>
+    Outcome request(const DeliveryName& name, Judge judge, Act act);
     struct Row;
     Row read_delivery(const Result& answer, int row) const;
     std::optional<EventNumber> blocker(const Row& delivery);

@@ -273,13 +273,13 @@ bool PostgresStore::cap_due(Millis latest) {
     return capped.number(0, 0) == cap_step;
 }
 
-std::vector<DeliveryName> PostgresStore::kill_wishes() {
+std::vector<DeliveryName> PostgresStore::kill_requests() {
     const Result answer = call("SELECT event, hook FROM bxhook.kill_wish ORDER BY event, hook", {});
-    std::vector<DeliveryName> wishes;
+    std::vector<DeliveryName> requests;
     for (int row = 0; row < answer.rows(); ++row) {
-        wishes.push_back({answer.number(row, 0), answer.text(row, 1)});
+        requests.push_back({answer.number(row, 0), answer.text(row, 1)});
     }
-    return wishes;
+    return requests;
 }
 
 // -- The lease

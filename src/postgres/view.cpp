@@ -182,9 +182,7 @@ StoreStatus PostgresStore::status(Millis now) {
     read_workers(status);
     status.worker_runs = !status.workers.empty();
     read_blocked(status);
-    std::erase_if(status.hooks, [](const HookCounts& hook) {
-        return hook.waiting + hook.running + hook.done_1h + hook.failed_1h + hook.dead_1h == 0;
-    });
+    status.drop_idle_hooks();
     return status;
 }
 
@@ -193,35 +191,7 @@ void PostgresStore::read_tallies(StoreStatus& status) {
         "SELECT hook, what, sum(n)::bigint FROM bxhook.tally GROUP BY hook, what ORDER BY hook",
         {});
     for (int row = 0; row < answer.rows(); ++row) {
-        const std::string hook = answer.text(row, 0);
-        const std::string what = answer.text(row, 1);
-        const std::int64_t n = answer.number(row, 2);
-        if (hook.empty()) {
-            if (what == "new") status.events_new = n;
-            if (what == "matched") status.events_matched = n;
-            if (what == "skipped") status.events_skipped = n;
-            if (what == "unfinished") status.unfinished = n;
-            continue;
-        }
-        const std::optional<DeliveryState> state = delivery_state(what);
-        if (!state) continue;
-        if (status.hooks.empty() || status.hooks.back().hook != hook) {
-            status.hooks.push_back({.hook = hook});
-        }
-        switch (*state) {
-            case DeliveryState::waiting:
-                status.waiting += n;
-                status.hooks.back().waiting = n;
-                break;
-            case DeliveryState::running:
-                status.running += n;
-                status.hooks.back().running = n;
-                break;
-            case DeliveryState::done: status.done += n; break;
-            case DeliveryState::dead: status.dead += n; break;
-            case DeliveryState::merged: status.merged += n; break;
-            case DeliveryState::cancelled: status.cancelled += n; break;
-        }
+        status.add_tally(answer.text(row, 0), answer.text(row, 1), answer.number(row, 2));
     }
 }
 
@@ -231,11 +201,8 @@ void PostgresStore::read_rates(StoreStatus& status, Millis now) {
         "WHERE minute > $1 AND minute <= $2 GROUP BY hook",
         {Param::number((theirs(now) - hour) / minute), Param::number(theirs(now) / minute)});
     for (int row = 0; row < answer.rows(); ++row) {
-        auto hook = std::ranges::find(status.hooks, answer.text(row, 0), &HookCounts::hook);
-        if (hook == status.hooks.end()) continue;  // a delivery that ran is in the tally
-        hook->done_1h = answer.number(row, 1);
-        hook->failed_1h = answer.number(row, 2);
-        hook->dead_1h = answer.number(row, 3);
+        status.set_rates(answer.text(row, 0), answer.number(row, 1), answer.number(row, 2),
+                         answer.number(row, 3));
     }
 }
 

@@ -258,11 +258,11 @@ void SqliteStore::finish(std::span<const Finish> runs) {
 
 void SqliteStore::finish_all(Change& change, std::span<const Finish> runs) {
     if (runs.empty()) return;
-    const bool wishes = db_.number("SELECT EXISTS (SELECT 1 FROM kill_wish)") != 0;
-    for (const Finish& run : runs) finish_one(change, run, wishes);
+    const bool kill_requested = db_.number("SELECT EXISTS (SELECT 1 FROM kill_wish)") != 0;
+    for (const Finish& run : runs) finish_one(change, run, kill_requested);
 }
 
-void SqliteStore::finish_one(Change& change, const Finish& run, bool wishes) {
+void SqliteStore::finish_one(Change& change, const Finish& run, bool kill_requested) {
     LaneKey key{run.hook, {}, {}};
     {
         Rows rows = db_.rows("SELECT portal, lane FROM delivery "
@@ -274,7 +274,7 @@ void SqliteStore::finish_one(Change& change, const Finish& run, bool wishes) {
     }
     DeliveryState next = run.next;
     // A run that a person wants ended is not repeated, however it ended.
-    if (wishes && db_.run("DELETE FROM kill_wish WHERE event = ? AND hook = ?",
+    if (kill_requested && db_.run("DELETE FROM kill_wish WHERE event = ? AND hook = ?",
                           {run.event, run.hook}) > 0 && next == waiting) {
         next = DeliveryState::cancelled;
     }
@@ -366,11 +366,11 @@ std::int64_t SqliteStore::unfinished() {
     return tally("unfinished");
 }
 
-std::vector<DeliveryName> SqliteStore::kill_wishes() {
-    std::vector<DeliveryName> wishes;
+std::vector<DeliveryName> SqliteStore::kill_requests() {
+    std::vector<DeliveryName> requests;
     Rows rows = db_.rows("SELECT event, hook FROM kill_wish ORDER BY event, hook");
-    while (rows.next()) wishes.push_back({rows.number(0), rows.text(1)});
-    return wishes;
+    while (rows.next()) requests.push_back({rows.number(0), rows.text(1)});
+    return requests;
 }
 
 }  // namespace bx

@@ -54,7 +54,7 @@ public:
     std::optional<Millis> next_due(Millis now) override;
     bool cap_due(Millis latest) override;
     std::int64_t unfinished() override;
-    std::vector<DeliveryName> kill_wishes() override;
+    std::vector<DeliveryName> kill_requests() override;
     void register_worker(const WorkerRecord& worker) override;
     void unregister_worker(const WorkerRecord& worker) override;
     ClockRecord watch_clock(const ClockReading& now) override;
@@ -65,11 +65,11 @@ public:
     std::vector<DeliveryRecord> deliveries(EventNumber number) override;
     std::vector<AttemptRecord> attempts(EventNumber number, const std::string& hook) override;
     StoreStatus status(Millis now) override;
-    Wish retry(const DeliveryName& name,
-               const std::function<int(const std::string& hook)>& extra_attempts,
-               Millis now) override;
-    Wish deliver(EventNumber event, const NewDelivery& delivery, Millis now) override;
-    Wish cancel(const DeliveryName& name, bool kill, Millis now) override;
+    Outcome retry(const DeliveryName& name,
+                  const std::function<int(const std::string& hook)>& extra_attempts,
+                  Millis now) override;
+    Outcome deliver(EventNumber event, const NewDelivery& delivery, Millis now) override;
+    Outcome cancel(const DeliveryName& name, bool kill, Millis now) override;
     std::size_t prune(const PruneOrder& order) override;
 
 private:
@@ -95,7 +95,7 @@ private:
     EventNumber next_ready_event(const std::string& hook);
     Claim start(Change& change, EventNumber event, const std::string& hook, Millis now);
     void finish_all(Change& change, std::span<const Finish> runs);
-    void finish_one(Change& change, const Finish& run, bool wishes);
+    void finish_one(Change& change, const Finish& run, bool kill_requested);
     void record_attempt(const Finish& run);
 
     std::optional<EventNumber> blocker(EventNumber event, const LaneKey& key);
@@ -105,9 +105,12 @@ private:
     void read_workers(StoreStatus& status);
     void read_blocked(StoreStatus& status);
 
-    struct Stored;  // a delivery as retry and cancel look at it
+    struct Stored;     // a delivery
+    struct Requested;  // what a request is about
     std::vector<Stored> stored_deliveries(const DeliveryName& name);
-    void retry_delivery(Change& change, const Stored& delivery, int extra, Millis now);
+    Requested requested(const DeliveryName& name);
+    void retry_delivery(Change& change, EventNumber event, const Stored& delivery, int extra,
+                        Millis now);
     std::int64_t rows_of(EventNumber number);
     void remove_event(Change& change, EventNumber number);
 

@@ -200,45 +200,13 @@ StoreStatus SqliteStore::status(Millis now) {
     status.worker_runs = worker_runs(db_.path());
     // What a worker that was killed left behind is no worker.
     if (!status.worker_runs) status.workers.clear();
-    std::erase_if(status.hooks, [](const HookCounts& hook) {
-        return hook.waiting + hook.running + hook.done_1h + hook.failed_1h + hook.dead_1h == 0;
-    });
+    status.drop_idle_hooks();
     return status;
 }
 
 void SqliteStore::read_tallies(StoreStatus& status) {
     Rows rows = db_.rows("SELECT hook, what, n FROM tally ORDER BY hook");
-    while (rows.next()) {
-        const std::string hook = rows.text(0);
-        const std::string what = rows.text(1);
-        const std::int64_t n = rows.number(2);
-        if (hook.empty()) {
-            if (what == "new") status.events_new = n;
-            if (what == "matched") status.events_matched = n;
-            if (what == "skipped") status.events_skipped = n;
-            if (what == "unfinished") status.unfinished = n;
-            continue;
-        }
-        const std::optional<DeliveryState> state = delivery_state(what);
-        if (!state) continue;
-        if (status.hooks.empty() || status.hooks.back().hook != hook) {
-            status.hooks.push_back({.hook = hook});
-        }
-        switch (*state) {
-            case DeliveryState::waiting:
-                status.waiting += n;
-                status.hooks.back().waiting = n;
-                break;
-            case DeliveryState::running:
-                status.running += n;
-                status.hooks.back().running = n;
-                break;
-            case DeliveryState::done: status.done += n; break;
-            case DeliveryState::dead: status.dead += n; break;
-            case DeliveryState::merged: status.merged += n; break;
-            case DeliveryState::cancelled: status.cancelled += n; break;
-        }
-    }
+    while (rows.next()) status.add_tally(rows.text(0), rows.text(1), rows.number(2));
 }
 
 void SqliteStore::read_rates(StoreStatus& status, Millis now) {
@@ -246,12 +214,7 @@ void SqliteStore::read_rates(StoreStatus& status, Millis now) {
                          "WHERE minute > ? AND minute <= ? GROUP BY hook",
                          {(now - hour) / minute, now / minute});
     while (rows.next()) {
-        const std::string name = rows.text(0);
-        auto hook = std::ranges::find(status.hooks, name, &HookCounts::hook);
-        if (hook == status.hooks.end()) continue;  // a delivery that ran is in the tally
-        hook->done_1h = rows.number(1);
-        hook->failed_1h = rows.number(2);
-        hook->dead_1h = rows.number(3);
+        status.set_rates(rows.text(0), rows.number(1), rows.number(2), rows.number(3));
     }
 }
 

@@ -88,22 +88,46 @@ std::string lane_of(const EventFacts& facts) {
     return std::to_string(facts.kind.size()) + ':' + facts.kind + facts.id;
 }
 
-std::string no_delivery(EventNumber event, const std::string& hook, EventState state) {
-    const std::string number = std::to_string(event);
-    std::string text = "there is no delivery " + number;
-    if (!hook.empty()) text += "/" + hook;
-    switch (state) {
-        case EventState::matched: return text;
-        case EventState::fresh: return text + ": no worker has matched event " + number + " yet";
-        case EventState::skipped:
-            return text + ": no hook took event " + number + ", 'bxhook show " + number +
-                   "' tells why";
+void StoreStatus::add_tally(std::string_view hook, std::string_view what, std::int64_t count) {
+    if (hook.empty()) {
+        if (what == name_of(EventState::fresh)) events_new = count;
+        if (what == name_of(EventState::matched)) events_matched = count;
+        if (what == name_of(EventState::skipped)) events_skipped = count;
+        if (what == "unfinished") unfinished = count;
+        return;
     }
-    return text;
+    const std::optional<DeliveryState> state = delivery_state(what);
+    if (!state) return;
+    if (hooks.empty() || hooks.back().hook != hook) hooks.push_back({.hook = std::string(hook)});
+    switch (*state) {
+        case DeliveryState::waiting:
+            waiting += count;
+            hooks.back().waiting = count;
+            break;
+        case DeliveryState::running:
+            running += count;
+            hooks.back().running = count;
+            break;
+        case DeliveryState::done: done += count; break;
+        case DeliveryState::dead: dead += count; break;
+        case DeliveryState::merged: merged += count; break;
+        case DeliveryState::cancelled: cancelled += count; break;
+    }
 }
 
-std::string is_new(EventNumber event) {
-    return std::to_string(event) + " is new, the worker takes it next";
+void StoreStatus::set_rates(std::string_view hook, std::int64_t done_1h, std::int64_t failed_1h,
+                            std::int64_t dead_1h) {
+    const auto counts = std::ranges::find(hooks, hook, &HookCounts::hook);
+    if (counts == hooks.end()) return;  // a delivery that ran is in the tally
+    counts->done_1h = done_1h;
+    counts->failed_1h = failed_1h;
+    counts->dead_1h = dead_1h;
+}
+
+void StoreStatus::drop_idle_hooks() {
+    std::erase_if(hooks, [](const HookCounts& hook) {
+        return hook.waiting + hook.running + hook.done_1h + hook.failed_1h + hook.dead_1h == 0;
+    });
 }
 
 void StoreStatus::add_due(std::string_view hook, std::int64_t count, Millis oldest) {

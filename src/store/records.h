@@ -51,14 +51,6 @@ std::string to_string(const DeliveryName& name);
 // The reverse; also "1042/-", as `list` names an event without deliveries.  None for other texts.
 std::optional<DeliveryName> delivery_name(std::string_view text);
 
-// For people: "there is no delivery 1042/crm-sync", and of an event in STATE new or skipped that it
-// has none yet, or none at all.
-std::string no_delivery(EventNumber event, const std::string& hook, EventState state);
-// Of an event that a worker matches next, whatever is wished for it.
-std::string is_new(EventNumber event);
-// Of an event whose hooks run again, or another one does.
-constexpr std::string_view without_secrets = "its secrets were erased before, hooks get it without";
-
 // The key of an entity within a hook and portal: unlike for unlike pairs of kind and id, whatever
 // their bytes; empty without an id.
 std::string lane_of(const EventFacts& facts);
@@ -256,8 +248,16 @@ struct StoreStatus {
     std::vector<BlockedLane> blocked;     // at most 100, oldest first
     std::vector<HookCounts> hooks;        // by name, those with something to count
 
+    // There are COUNT of WHAT: a state's name, of events (HOOK empty) or of deliveries of HOOK; or
+    // "unfinished", of events.  Other words are passed over.  Those of one hook come together.
+    void add_tally(std::string_view hook, std::string_view what, std::int64_t count);
+    // Of HOOK, which has been tallied: the last hour's.
+    void set_rates(std::string_view hook, std::int64_t done_1h, std::int64_t failed_1h,
+                   std::int64_t dead_1h);
     // Counts COUNT more deliveries of HOOK, which is among `hooks`, as due, the oldest since OLDEST.
     void add_due(std::string_view hook, std::int64_t count, Millis oldest);
+    // Drops the hooks that have nothing to count.
+    void drop_idle_hooks();
 };
 
 }  // namespace bx

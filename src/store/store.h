@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "store/outcomes.h"
 #include "store/records.h"
 
 namespace bx {
@@ -75,13 +76,6 @@ struct StoreOptions {
     Millis wait = 1000;     // how long to wait for another process's lock
     // Asked about every millisecond while waiting for the lock; true ends the wait (StoreBusy).
     std::function<bool()> give_up;
-};
-
-// What came of a person's wish for one name.
-struct Wish {
-    bool done = false;
-    std::string text;  // why not ("1042/crm-sync is running"), or a remark ("its secrets ...")
-    std::int64_t count = 0;  // deliveries (or events) changed
 };
 
 struct PruneOrder {
@@ -159,7 +153,7 @@ public:
     virtual std::int64_t unfinished() = 0;
     bool has_unfinished() { return unfinished() > 0; }
     // Deliveries a person wants ended (cancel --kill): those of the running ones marked so.
-    virtual std::vector<DeliveryName> kill_wishes() = 0;
+    virtual std::vector<DeliveryName> kill_requests() = 0;
     // Shows (or takes back) this worker in `status`.  Of one that leaves by itself (`once`) it is
     // kept that it was there, until another one comes.
     virtual void register_worker(const WorkerRecord& worker) = 0;
@@ -190,16 +184,16 @@ public:
     // `retry N`: dead and cancelled deliveries become `waiting`, a skipped event `new`.
     // `retry N/HOOK`: a done one too.  EXTRA_ATTEMPTS gives how many more attempts a hook gets.
     // Merged, waiting and running ones, and a new event, are refused.
-    virtual Wish retry(const DeliveryName& name,
-                       const std::function<int(const std::string& hook)>& extra_attempts,
-                       Millis now) = 0;
+    virtual Outcome retry(const DeliveryName& name,
+                          const std::function<int(const std::string& hook)>& extra_attempts,
+                          Millis now) = 0;
     // `retry N/HOOK` of a hook that did not take the event: makes that delivery, due at NOW, of a
     // matched event or of a skipped one, which becomes matched.  A new event is refused, and one
     // that has the delivery.  Nothing is merged into it.
-    virtual Wish deliver(EventNumber event, const NewDelivery& delivery, Millis now) = 0;
+    virtual Outcome deliver(EventNumber event, const NewDelivery& delivery, Millis now) = 0;
     // `cancel`: waiting deliveries become cancelled, a new event skipped.  With KILL a running one
     // is marked for the worker, which ends it; however that run ends, it is not repeated.
-    virtual Wish cancel(const DeliveryName& name, bool kill, Millis now) = 0;
+    virtual Outcome cancel(const DeliveryName& name, bool kill, Millis now) = 0;
     // Deletes finished events, oldest first, in one bounded transaction; gives how many.  Call it
     // again until it gives 0.
     virtual std::size_t prune(const PruneOrder& order) = 0;

@@ -107,7 +107,7 @@ void Loop::use_store() {
     if (now_ >= adopt_at_) adopt_orphans();
     record_and_start();
     if (look && !stopping_ && match()) record_and_start();
-    if (look && runs_.size() > 0) obey_kill_wishes();
+    if (look && runs_.size() > 0) obey_kill_requests();
     woken_ = false;
     keep_house();
     if (options_.detached && !progress_ && store_.has_unfinished()) idle_since_ = now_;

@@ -80,7 +80,7 @@ private:
 
     // -- House-keeping (upkeep.cpp)
     void keep_house();
-    void obey_kill_wishes();
+    void obey_kill_requests();
     void save_outputs();
     WorkerRecord record() const;
     void show_worker();

@@ -44,8 +44,8 @@ void Loop::keep_house() {
     scrub();
 }
 
-void Loop::obey_kill_wishes() {
-    for (const DeliveryName& name : store_.kill_wishes()) {
+void Loop::obey_kill_requests() {
+    for (const DeliveryName& name : store_.kill_requests()) {
         runs_.end(name.event, name.hook, AttemptResult::cancelled, now_);
     }
 }

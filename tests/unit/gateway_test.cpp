@@ -66,7 +66,7 @@ public:
     std::optional<bx::Millis> next_due(bx::Millis) override { unused(); }
     bool merge_ahead(std::span<const bx::Dispatch>, bx::Millis) override { unused(); }
     bool cap_due(bx::Millis) override { unused(); }
-    std::vector<bx::DeliveryName> kill_wishes() override { unused(); }
+    std::vector<bx::DeliveryName> kill_requests() override { unused(); }
     void register_worker(const bx::WorkerRecord&) override { unused(); }
     void unregister_worker(const bx::WorkerRecord&) override { unused(); }
     bx::ClockRecord watch_clock(const bx::ClockReading&) override { unused(); }
@@ -78,12 +78,12 @@ public:
         unused();
     }
     bx::StoreStatus status(bx::Millis) override { unused(); }
-    bx::Wish retry(const bx::DeliveryName&, const std::function<int(const std::string&)>&,
+    bx::Outcome retry(const bx::DeliveryName&, const std::function<int(const std::string&)>&,
                    bx::Millis) override {
         unused();
     }
-    bx::Wish deliver(bx::EventNumber, const bx::NewDelivery&, bx::Millis) override { unused(); }
-    bx::Wish cancel(const bx::DeliveryName&, bool, bx::Millis) override { unused(); }
+    bx::Outcome deliver(bx::EventNumber, const bx::NewDelivery&, bx::Millis) override { unused(); }
+    bx::Outcome cancel(const bx::DeliveryName&, bool, bx::Millis) override { unused(); }
     std::size_t prune(const bx::PruneOrder&) override { unused(); }
 
 private:

@@ -320,12 +320,12 @@ BOOST_AUTO_TEST_CASE(the_least_rights_are_enough) {
     s.fails("1/crm", 0);
     BOOST_TEST(s.claim(9) == "1/crm#2");
     s.dead("1/crm");
-    BOOST_TEST(s.retry(1).done);
-    BOOST_TEST(s.cancel(1).done);
-    BOOST_TEST(s.retry(3).done);
+    BOOST_TEST(s.retry(1).done());
+    BOOST_TEST(s.cancel(1).done());
+    BOOST_TEST(s.retry(3).done());
     s.store().orphans();
     s.store().cap_due(s.now);
-    s.store().kill_wishes();
+    s.store().kill_requests();
     BOOST_TEST(s.list({}) == "3/- 2/crm 1/crm");
     s.now += bx::day;
     BOOST_TEST(s.store().prune({.done_before = s.now}) == 1U);
@@ -425,6 +425,45 @@ BOOST_AUTO_TEST_CASE(a_transaction_that_a_deadlock_ended_is_done_again) {
     rival.want(lock(0));
     worker.get();
     BOOST_TEST(s.claim(9) == "1/crm#1 2/crm#1");
+    BOOST_TEST(s.recount() == "");
+}
+
+// What a person asks for is decided on what was read before, and done by one statement.
+BOOST_AUTO_TEST_CASE(a_request_that_comes_too_late_is_decided_anew) {
+    Scene s;
+    s.skip(s.add("1"), "no hook takes it");
+    s.add("2");
+    const auto behind = [&](const std::string& other, const std::function<bx::Outcome()>& request) {
+        server().query("BEGIN; " + other);
+        std::future<bx::Outcome> outcome = std::async(std::launch::async, request);
+        const std::string waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+        while (server().query(waiting).front() == "0") std::this_thread::yield();
+        server().query("COMMIT");
+        return text_of(outcome.get());
+    };
+    BOOST_TEST(behind("SELECT bxhook.renew(1, 1)", [&] { return s.retry(1); }) ==
+               "1 is new, the worker takes it next");
+    BOOST_TEST(behind("SELECT bxhook.skip(1, 2, 'cancelled', 0)", [&] { return s.cancel(2); }) ==
+               "2 is skipped");
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_delivery_that_another_retries_meanwhile_is_waiting) {
+    Scene s;
+    const std::unique_ptr<bx::Store> other = s.another();
+    s.put("7");
+    const auto too_late = [&](const std::string& hook) {
+        s.claim(1);
+        s.dead("1/crm");
+        const auto first = [](const std::string&) { return 1; };
+        return text_of(s.store().retry({1, hook}, [&](const std::string&) {
+            other->retry({1, hook}, first, s.now);
+            return 2;
+        }, s.now));
+    };
+    BOOST_TEST(too_late("crm") == "1/crm is waiting");
+    BOOST_TEST(too_late("") == "1 has no dead or cancelled delivery");
+    BOOST_TEST(s.record(1).max_attempts == 3);
     BOOST_TEST(s.recount() == "");
 }
 

@@ -557,7 +557,7 @@ BOOST_AUTO_TEST_CASE(no_statement_walks_over_a_table_that_grows) {
     store.next_due(now);
     store.cap_due(now);
     store.orphans();
-    store.kill_wishes();
+    store.kill_requests();
     store.probe();
     store.scrub();
     store.prune({.done_before = now + 1, .dead_before = now + 1});
@@ -568,7 +568,7 @@ BOOST_AUTO_TEST_CASE(no_statement_walks_over_a_table_that_grows) {
         filter.state = state;
         store.list(filter);
     }
-    // Small whatever the store's size: one row a hook, a worker, a wish; a thousand of a lane.
+    // Small whatever the store's size: one row a hook, a worker, a request; a thousand of a lane.
     const std::set<std::string> small = {"tally",         "worker",       "once",        "clock",
                                          "kill_wish",     "sqlite_master", "CONSTANT ROW",
                                          "last_waiting"};

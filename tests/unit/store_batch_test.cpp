@@ -66,9 +66,9 @@ BOOST_AUTO_TEST_CASE(an_event_set_aside_keeps_its_secrets_until_it_is_matched_an
     BOOST_TEST(!s.store().has_unfinished());
     BOOST_TEST(s.recount() == "");
 
-    const bx::Wish wish = s.retry(1);
-    BOOST_TEST(wish.done);
-    BOOST_TEST(wish.text == "");
+    const bx::Outcome outcome = s.retry(1);
+    BOOST_TEST(outcome.done());
+    BOOST_TEST(text_of(outcome) == "");
     BOOST_TEST(!s.store().event(1)->retryable);
     BOOST_TEST(s.store().undispatched(9).at(0).secrets == "secret of 1");
     s.match(1, Hooks{"crm"});
@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(a_missing_body_is_the_damage_of_its_event_alone) {
     BOOST_TEST(events[1].body == "body of 2");
     BOOST_TEST(s.store().event(1)->damage == "its body is missing");
     BOOST_TEST(s.list({}) == "2/- 1/-");
-    BOOST_TEST(s.cancel(1).done);
+    BOOST_TEST(s.cancel(1).done());
 }
 
 BOOST_AUTO_TEST_CASE(a_delivery_whose_event_cannot_be_read_is_claimed_and_can_end) {

@@ -107,8 +107,8 @@ public:
             case 0: case 1: case 2: add(); break;
             case 3: case 4: claim(); break;
             case 5: case 6: finish(); break;
-            case 7: wish(true); break;
-            case 8: wish(false); break;
+            case 7: request(true); break;
+            case 8: request(false); break;
             default: if (pick(10) == 0) scene_.open(); break;
         }
     }
@@ -225,19 +225,19 @@ private:
             case 2: run.next = DeliveryState::dead; break;
             default: run.next = DeliveryState::done; run.result = AttemptResult::done; break;
         }
-        const bool killed = wished_.erase(name) > 0;
+        const bool killed = to_kill_.erase(name) > 0;
         mine.state =
             killed && run.next == DeliveryState::waiting ? DeliveryState::cancelled : run.next;
         mine.due = run.due_at;
         model_.ended(event);
         return {run};
     }
-    void wish(bool again) {
+    void request(bool again) {
         if (model_.events.empty()) return;
         const bx::EventNumber event = 1 + pick(static_cast<int>(model_.events.size()));
         if (!again) return cancel(event);
         const std::string state = model_.events[event];
-        BOOST_REQUIRE_EQUAL(scene_.retry(event).done, state == "skipped" || any_ended(event));
+        BOOST_REQUIRE_EQUAL(scene_.retry(event).done(), state == "skipped" || any_ended(event));
         if (state == "skipped") model_.events[event] = "new";
         if (state != "matched") return;
         for (auto& [hook, d] : model_.deliveries[event]) {
@@ -265,7 +265,7 @@ private:
         bool any = false;
         for (auto& [hook, d] : model_.deliveries[event]) {
             if (d.state == DeliveryState::running && kill) {
-                wished_.insert(store_tests::key_of(event, hook));
+                to_kill_.insert(store_tests::key_of(event, hook));
             }
             if (d.state != DeliveryState::waiting) continue;
             d.state = DeliveryState::cancelled;
@@ -278,7 +278,7 @@ private:
     Scene scene_;
     Model model_;
     std::vector<std::pair<bx::EventNumber, std::string>> running_;
-    std::set<std::string> wished_;
+    std::set<std::string> to_kill_;
 };
 
 }  // namespace

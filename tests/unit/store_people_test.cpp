@@ -1,5 +1,7 @@
-// What people wish for and look at: retry, cancel, list, status, prune.
+// What a person asks for and looks at: retry, cancel, list, status, prune.
 #include <boost/test/unit_test.hpp>
+
+#include <future>
 
 #include "store_scene.h"
 
@@ -32,10 +34,10 @@ BOOST_AUTO_TEST_CASE(retry_gives_more_attempts_and_goes_on_counting) {
     s.claim(1);
     s.dead("1/crm");
     s.now += 10;
-    const bx::Wish wish = s.retry(1);
-    BOOST_TEST(wish.done);
-    BOOST_TEST(wish.count == 1);
-    BOOST_TEST(wish.text == "");
+    const bx::Outcome outcome = s.retry(1);
+    BOOST_TEST(outcome.done());
+    BOOST_TEST(outcome.count == 1);
+    BOOST_TEST(text_of(outcome) == "");
     const bx::DeliveryRecord record = s.record(1);
     BOOST_TEST((record.state == DeliveryState::waiting));
     BOOST_TEST(record.attempt == 1);
@@ -53,12 +55,12 @@ BOOST_AUTO_TEST_CASE(a_retried_delivery_goes_before_later_ones_and_never_beside_
     s.put("7");
     s.claim(1);
     s.dead("1/crm");
-    BOOST_TEST(s.retry(1).done);
+    BOOST_TEST(s.retry(1).done());
     BOOST_TEST(s.record(2).blocked_by.value() == 1);
     BOOST_TEST(s.claim(9) == "1/crm#2");
     s.dead("1/crm");
     BOOST_TEST(s.claim(9) == "2/crm#1");
-    BOOST_TEST(s.retry(1).done);
+    BOOST_TEST(s.retry(1).done());
     BOOST_TEST(s.record(1).blocked_by.value() == 2);  // it runs
     BOOST_TEST(s.claim(9) == "");
     s.done("2/crm");
@@ -72,11 +74,11 @@ BOOST_AUTO_TEST_CASE(a_done_delivery_is_retried_only_by_its_name) {
     s.put("1");
     s.claim(1);
     s.done("1/crm");
-    BOOST_TEST(!s.retry(1).done);
-    BOOST_TEST(s.retry(1).text == "1 has no dead or cancelled delivery");
-    const bx::Wish wish = s.retry(1, "crm");
-    BOOST_TEST(wish.done);
-    BOOST_TEST(wish.text == "its secrets were erased before, hooks get it without");
+    BOOST_TEST(!s.retry(1).done());
+    BOOST_TEST(text_of(s.retry(1)) == "1 has no dead or cancelled delivery");
+    const bx::Outcome outcome = s.retry(1, "crm");
+    BOOST_TEST(outcome.done());
+    BOOST_TEST(text_of(outcome) == "its secrets were erased before, hooks get it without");
     BOOST_TEST(s.claim(1) == "1/crm#2");
     BOOST_TEST(s.claims.at("1/crm").event.secrets_erased);
     BOOST_TEST(s.claims.at("1/crm").event.secrets == "");
@@ -85,7 +87,7 @@ BOOST_AUTO_TEST_CASE(a_done_delivery_is_retried_only_by_its_name) {
 BOOST_AUTO_TEST_CASE(a_skipped_event_is_matched_anew) {
     Scene s;
     s.skip(s.add("1"), "no hook takes it");
-    BOOST_TEST(s.retry(1).done);
+    BOOST_TEST(s.retry(1).done());
     BOOST_TEST(s.store().undispatched(9).size() == 1U);
     BOOST_TEST(s.store().event(1)->refused.empty());
     BOOST_TEST(s.store().event(1)->reason == "");
@@ -113,16 +115,16 @@ BOOST_AUTO_TEST_CASE(retry_refuses_what_it_cannot_do_and_says_why) {
     merging.coalesce = true;
     s.put("3", merging);
     s.put("3", merging);
-    BOOST_TEST(s.retry(99).text == "there is no event 99");
-    BOOST_TEST(s.retry(1).text == "1 is new, the worker takes it next");
-    BOOST_TEST(s.retry(1, "crm").text ==
+    BOOST_TEST(text_of(s.retry(99)) == "there is no event 99");
+    BOOST_TEST(text_of(s.retry(1)) == "1 is new, the worker takes it next");
+    BOOST_TEST(text_of(s.retry(1, "crm")) ==
                "there is no delivery 1/crm: no worker has matched event 1 yet");
-    BOOST_TEST(s.retry(2, "x").text == "there is no delivery 2/x");
-    BOOST_TEST(s.retry(2, "crm").text == "2/crm is waiting");
-    BOOST_TEST(s.retry(3, "crm").text == "3/crm is merged into 4");
+    BOOST_TEST(text_of(s.retry(2, "x")) == "there is no delivery 2/x");
+    BOOST_TEST(text_of(s.retry(2, "crm")) == "2/crm is waiting");
+    BOOST_TEST(text_of(s.retry(3, "crm")) == "3/crm is merged into 4");
     s.claim(1);
-    BOOST_TEST(s.retry(2, "crm").text == "2/crm is running");
-    BOOST_TEST(!s.retry(2).done);
+    BOOST_TEST(text_of(s.retry(2, "crm")) == "2/crm is running");
+    BOOST_TEST(!s.retry(2).done());
 }
 
 // -- A delivery for a hook that did not take the event
@@ -133,10 +135,10 @@ BOOST_AUTO_TEST_CASE(a_hook_that_did_not_take_an_event_gets_it_after_all) {
     s.claim(1);
     s.done("1/crm");
     s.now += 10;
-    const bx::Wish wish = s.store().deliver(1, s.delivery("late"), s.now);
-    BOOST_TEST(wish.done);
-    BOOST_TEST(wish.count == 1);
-    BOOST_TEST(wish.text == "its secrets were erased before, hooks get it without");
+    const bx::Outcome outcome = s.store().deliver(1, s.delivery("late"), s.now);
+    BOOST_TEST(outcome.done());
+    BOOST_TEST(outcome.count == 1);
+    BOOST_TEST(text_of(outcome) == "its secrets were erased before, hooks get it without");
     BOOST_TEST((s.record(1, "late").state == DeliveryState::waiting));
     BOOST_TEST(s.record(1, "late").due_at.value() == s.now);
     BOOST_TEST(s.store().unfinished() == 1);
@@ -151,7 +153,7 @@ BOOST_AUTO_TEST_CASE(a_skipped_event_is_matched_by_the_hook_it_is_given_to) {
     Scene s;
     s.store().dispatch(std::vector{bx::Dispatch{s.add("1"), {}, {{"crm", "disabled"}, {"log", "no"}},
                                                 "no hook takes it"}}, s.now);
-    BOOST_TEST(s.store().deliver(1, s.delivery("crm"), s.now).done);
+    BOOST_TEST(s.store().deliver(1, s.delivery("crm"), s.now).done());
     const bx::StoredEvent event = s.store().event(1).value();
     BOOST_TEST((event.state == bx::EventState::matched));
     BOOST_TEST(event.reason == "");
@@ -168,19 +170,19 @@ BOOST_AUTO_TEST_CASE(such_a_delivery_has_its_place_in_its_lane) {
     s.skip(s.add("7"), "disabled");
     s.put("7");
     s.put("7");
-    BOOST_TEST(s.store().deliver(1, s.delivery("crm"), s.now).done);
+    BOOST_TEST(s.store().deliver(1, s.delivery("crm"), s.now).done());
     BOOST_TEST(s.record(2).blocked_by.value() == 1);
     BOOST_TEST(s.recount() == "");
     BOOST_TEST(s.claim(9) == "1/crm#1");
     s.done("1/crm");
     BOOST_TEST(s.claim(9) == "2/crm#1");
     s.skip(s.add("7"), "disabled");
-    BOOST_TEST(s.store().deliver(4, s.delivery("crm"), s.now).done);  // behind, while one runs
+    BOOST_TEST(s.store().deliver(4, s.delivery("crm"), s.now).done());  // behind, while one runs
     BOOST_TEST(s.record(4).blocked_by.value() == 3);
     BOOST_TEST(s.claim(9) == "");
     bx::NewDelivery free = s.delivery("free");
     free.ordered = false;
-    BOOST_TEST(s.store().deliver(4, free, s.now).done);
+    BOOST_TEST(s.store().deliver(4, free, s.now).done());
     BOOST_TEST(s.claim(9) == "4/free#1");
     BOOST_TEST(s.recount() == "");
 }
@@ -188,10 +190,10 @@ BOOST_AUTO_TEST_CASE(such_a_delivery_has_its_place_in_its_lane) {
 BOOST_AUTO_TEST_CASE(a_delivery_is_not_made_twice_nor_of_a_new_event) {
     Scene s;
     const auto refusal = [&](bx::EventNumber event) {
-        const bx::Wish wish = s.store().deliver(event, s.delivery("crm"), s.now);
-        BOOST_TEST(!wish.done);
-        BOOST_TEST(wish.count == 0);
-        return wish.text;
+        const bx::Outcome outcome = s.store().deliver(event, s.delivery("crm"), s.now);
+        BOOST_TEST(!outcome.done());
+        BOOST_TEST(outcome.count == 0);
+        return text_of(outcome);
     };
     BOOST_TEST(refusal(1) == "there is no event 1");
     s.add("1");
@@ -207,12 +209,12 @@ BOOST_AUTO_TEST_CASE(cancel_frees_the_lane) {
     Scene s;
     s.put("7");
     s.put("7");
-    const bx::Wish wish = s.cancel(1);
-    BOOST_TEST(wish.done);
-    BOOST_TEST(wish.count == 1);
+    const bx::Outcome outcome = s.cancel(1);
+    BOOST_TEST(outcome.done());
+    BOOST_TEST(outcome.count == 1);
     BOOST_TEST(s.state(1) == "cancelled");
     BOOST_TEST(s.claim(9) == "2/crm#1");
-    BOOST_TEST(s.retry(1).done);
+    BOOST_TEST(s.retry(1).done());
     s.done("2/crm");
     BOOST_TEST(s.claim(9) == "1/crm#1");
 }
@@ -222,22 +224,22 @@ BOOST_AUTO_TEST_CASE(cancel_leaves_a_running_one_unless_told_to_kill) {
     s.add("1");
     s.match(1, Hooks{"a", "b"});
     BOOST_TEST(s.claim(1) == "1/a#1");
-    bx::Wish wish = s.cancel(1);
-    BOOST_TEST(!wish.done);
-    BOOST_TEST(wish.count == 1);  // the waiting one
-    BOOST_TEST(wish.text == "1/a is running (--kill ends it)");
+    bx::Outcome outcome = s.cancel(1);
+    BOOST_TEST(!outcome.done());
+    BOOST_TEST(outcome.count == 1);  // the waiting one
+    BOOST_TEST(text_of(outcome) == "1/a is running (--kill ends it)");
     BOOST_TEST(s.state(1, "b") == "cancelled");
-    BOOST_TEST(s.store().kill_wishes().empty());
-    wish = s.cancel(1, "a", true);
-    BOOST_TEST(wish.done);
-    BOOST_TEST(wish.count == 1);
-    BOOST_TEST(s.store().kill_wishes().size() == 1U);
-    BOOST_TEST(s.store().kill_wishes()[0].hook == "a");
+    BOOST_TEST(s.store().kill_requests().empty());
+    outcome = s.cancel(1, "a", true);
+    BOOST_TEST(outcome.done());
+    BOOST_TEST(outcome.count == 1);
+    BOOST_TEST(s.store().kill_requests().size() == 1U);
+    BOOST_TEST(s.store().kill_requests()[0].hook == "a");
     BOOST_TEST(s.state(1, "a") == "running");
-    // It failed before the worker saw the wish: the wish still holds.
+    // It failed before the worker saw the request, which still holds.
     s.fails("1/a", 0);
     BOOST_TEST(s.state(1, "a") == "cancelled");
-    BOOST_TEST(s.store().kill_wishes().empty());
+    BOOST_TEST(s.store().kill_requests().empty());
 }
 
 BOOST_AUTO_TEST_CASE(cancel_refuses_what_it_cannot_do_and_says_why) {
@@ -246,12 +248,33 @@ BOOST_AUTO_TEST_CASE(cancel_refuses_what_it_cannot_do_and_says_why) {
     s.claim(1);
     s.done("1/crm");
     s.skip(s.add("2"), "none");
-    BOOST_TEST(s.cancel(99).text == "there is no event 99");
-    BOOST_TEST(s.cancel(1).text == "1 has no waiting delivery");
-    BOOST_TEST(s.cancel(1, "crm").text == "1/crm is done");
-    BOOST_TEST(s.cancel(1, "x").text == "there is no delivery 1/x");
-    BOOST_TEST(s.cancel(2).text == "2 is skipped");
-    BOOST_TEST(!s.cancel(2).done);
+    BOOST_TEST(text_of(s.cancel(99)) == "there is no event 99");
+    BOOST_TEST(text_of(s.cancel(1)) == "1 has no waiting delivery");
+    BOOST_TEST(text_of(s.cancel(1, "crm")) == "1/crm is done");
+    BOOST_TEST(text_of(s.cancel(1, "x")) == "there is no delivery 1/x");
+    BOOST_TEST(text_of(s.cancel(2)) == "2 is skipped");
+    BOOST_TEST(!s.cancel(2).done());
+}
+
+BOOST_AUTO_TEST_CASE(of_two_retries_at_once_the_later_is_told_what_the_other_has_done) {
+    Scene s;
+    const std::unique_ptr<bx::Store> one = s.another();
+    const std::unique_ptr<bx::Store> two = s.another();
+    for (int round = 0; round < 20; ++round) {
+        const bx::EventNumber event = s.add(std::to_string(round));
+        s.skip(event, "no hook takes it");
+        const auto retry = [&](bx::Store& store) {
+            return store.retry({event, ""}, [](const std::string&) { return 2; }, s.now);
+        };
+        std::future<bx::Outcome> other =
+            std::async(std::launch::async, [&] { return retry(*one); });
+        const bx::Outcome mine = retry(*two);
+        const bx::Outcome theirs = other.get();
+        BOOST_TEST(mine.done() != theirs.done());
+        BOOST_TEST(text_of(mine.done() ? theirs : mine) ==
+                   std::to_string(event) + " is new, the worker takes it next");
+    }
+    BOOST_TEST(s.recount() == "");
 }
 
 // -- Looking

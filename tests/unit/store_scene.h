@@ -188,10 +188,10 @@ public:
         finish(run);
     }
 
-    bx::Wish retry(bx::EventNumber event, const std::string& hook = "") {
+    bx::Outcome retry(bx::EventNumber event, const std::string& hook = "") {
         return store().retry({event, hook}, [](const std::string&) { return 2; }, now);
     }
-    bx::Wish cancel(bx::EventNumber event, const std::string& hook = "", bool kill = false) {
+    bx::Outcome cancel(bx::EventNumber event, const std::string& hook = "", bool kill = false) {
         return store().cancel({event, hook}, kill, now);
     }
 

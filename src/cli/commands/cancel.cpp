@@ -14,13 +14,15 @@ constexpr std::array states{RowState::waiting, RowState::fresh, RowState::runnin
 int run(const Arguments& args) {
     bool kill = args.has("--kill");
     std::span<const RowState> choice(states);
-    WishKind kind{"cancel", "cancelled", kill ? choice : choice.first(2), {}};
-    check_choice(args, kind);
+    BulkAction action{"cancel", "cancelled", kill ? choice : choice.first(2), {}};
+    check_choice(args, action);
     ConfigPtr config = config_of(args, ConfigPart::gateway);
     std::unique_ptr<Store> store = store_of(*config);
-    kind.fulfil = [&](const DeliveryName& name) { return store->cancel(name, kill, wall_now()); };
-    std::vector<DeliveryName> names = choose(args, *store, kind);
-    bool all = fulfil(args, names, kind);
+    action.perform = [&](const DeliveryName& name) {
+        return reply_of(store->cancel(name, kill, wall_now()));
+    };
+    std::vector<DeliveryName> names = choose(args, *store, action);
+    bool all = perform(args, names, action);
     // It frees the next of a lane, and only the worker can end what runs.
     if (!names.empty()) {
         summon_worker(config->worker_files, config->path, config->worker.auto_start);

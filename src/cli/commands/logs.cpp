@@ -41,7 +41,7 @@ void print_output(const std::string& text) {
 // NAME with its hook: an event of one delivery needs none.
 DeliveryName complete(Store& store, const DeliveryName& name) {
     std::optional<StoredEvent> event = store.event(name.event);
-    if (!event) throw Error("there is no event " + std::to_string(name.event));
+    if (!event) throw Error(no_event(name.event));
     std::string known;
     std::size_t count = 0;
     for (const DeliveryRecord& record : store.deliveries(name.event)) {

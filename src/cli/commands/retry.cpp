@@ -41,39 +41,39 @@ std::string no_hook(const std::string& name, const HookSet& hooks) {
 }
 
 // The hook did not take the event: it was disabled, could not run, or is new since.
-Wish deliver(const Config& config, Store& store, const DeliveryName& name) {
+Reply deliver(const Config& config, Store& store, const DeliveryName& name) {
     const HookSet hooks = HookSet::survey(config);
     const Hook* hook = hooks.find(name.hook);
-    if (!hook) return {false, no_hook(name.hook, hooks), 0};
+    if (!hook) return {false, 0, no_hook(name.hook, hooks)};
     NewDelivery delivery;
     delivery.hook = hook->name;
     delivery.ordered = hook->settings.order == Order::entity;
     delivery.max_attempts = hook->settings.attempts;
-    Wish wish = store.deliver(name.event, delivery, wall_now());
-    if (!wish.done) return wish;
+    Reply reply = reply_of(store.deliver(name.event, delivery, wall_now()));
+    if (!reply.done) return reply;
     std::string text = "a new delivery";
     if (hook->settings.disabled) text += "; it waits while its hook is disabled";
     if (!hook->problem.empty()) text += "; its hook cannot run: " + hook->problem;
-    if (!wish.text.empty()) text += "; " + wish.text;
-    wish.text = text;
-    return wish;
+    if (!reply.text.empty()) text += "; " + reply.text;
+    reply.text = text;
+    return reply;
 }
 
 int run(const Arguments& args) {
-    WishKind kind{"retry", "retried", states, {}};
-    check_choice(args, kind);
+    BulkAction action{"retry", "retried", states, {}};
+    check_choice(args, action);
     ConfigPtr config = config_of(args, ConfigPart::all);
     std::unique_ptr<Store> store = store_of(*config);
-    kind.fulfil = [&](const DeliveryName& name) {
+    action.perform = [&](const DeliveryName& name) {
         if (!name.hook.empty() && !has_delivery(*store, name)) {
             const std::optional<StoredEvent> event = store->event(name.event);
             if (event && event->state != EventState::fresh) return deliver(*config, *store, name);
         }
         auto extra = [&](const std::string& hook) { return attempts_of(*config, hook); };
-        return store->retry(name, extra, wall_now());
+        return reply_of(store->retry(name, extra, wall_now()));
     };
-    std::vector<DeliveryName> names = choose(args, *store, kind);
-    bool all = fulfil(args, names, kind);
+    std::vector<DeliveryName> names = choose(args, *store, action);
+    bool all = perform(args, names, action);
     if (!names.empty()) {
         summon_worker(config->worker_files, config->path, config->worker.auto_start);
     }

@@ -38,7 +38,7 @@ void read_body(Story& story, bool with_secrets) {
 
 Story read_story(Store& store, const DeliveryName& name, bool with_secrets) {
     std::optional<StoredEvent> event = store.event(name.event);
-    if (!event) throw Error("there is no event " + std::to_string(name.event));
+    if (!event) throw Error(no_event(name.event));
     Story story{*event, Tree(), {}};
     read_body(story, with_secrets);
     for (const DeliveryRecord& record : store.deliveries(name.event)) {

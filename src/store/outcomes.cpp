@@ -1,0 +1,134 @@
+#include "store/outcomes.h"
+
+#include <algorithm>
+
+namespace bx {
+
+namespace {
+
+constexpr std::string_view without_secrets = "its secrets were erased before, hooks get it without";
+
+using Reason = Outcome::Reason;
+
+// "1042/crm-sync is merged into 1043"
+std::string state_text(const Outcome& outcome) {
+    std::string text = to_string(outcome.name) + " is " + std::string(name_of(outcome.state));
+    if (outcome.merged_into) text += " into " + std::to_string(*outcome.merged_into);
+    return text;
+}
+
+std::string running_text(const Outcome& outcome) {
+    std::string text;
+    for (const std::string& hook : outcome.running) {
+        text += (text.empty() ? "" : "; ") + to_string({outcome.name.event, hook}) +
+                " is running (--kill ends it)";
+    }
+    return text;
+}
+
+Outcome outcome_for(const Target& target, Reason reason) {
+    Outcome outcome;
+    outcome.reason = reason;
+    outcome.name = target.name;
+    outcome.event = target.event.value_or(EventState::fresh);
+    return outcome;
+}
+
+// The one delivery named, or all of the event's, for which REASON is the word.
+Outcome refused_by_state(const Target& target, Reason reason) {
+    if (target.name.hook.empty()) return outcome_for(target, reason);
+    Outcome outcome = outcome_for(target, Reason::in_state);
+    outcome.state = target.deliveries.front().state;
+    outcome.merged_into = target.deliveries.front().merged_into;
+    return outcome;
+}
+
+// What no request can do anything with; none: there is an event, and in a matched one a delivery.
+std::optional<Outcome> refuse_missing(const Target& target) {
+    if (!target.event) return outcome_for(target, Reason::no_event);
+    const bool matched = target.event == EventState::matched;
+    if (matched ? target.deliveries.empty() : !target.name.hook.empty()) {
+        return outcome_for(target, Reason::no_delivery);
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::string no_event(EventNumber event) { return "there is no event " + std::to_string(event); }
+
+std::string no_delivery(EventNumber event, const std::string& hook, EventState state) {
+    const std::string number = std::to_string(event);
+    const std::string text = "there is no delivery " + to_string({event, hook});
+    switch (state) {
+        case EventState::matched: break;
+        case EventState::fresh: return text + ": no worker has matched event " + number + " yet";
+        case EventState::skipped:
+            return text + ": no hook took event " + number + ", 'bxhook show " + number +
+                   "' tells why";
+    }
+    return text;
+}
+
+std::string text_of(const Outcome& outcome) {
+    const std::string number = std::to_string(outcome.name.event);
+    switch (outcome.reason) {
+        case Reason::done: return std::string(outcome.secrets_erased ? without_secrets : "");
+        case Reason::no_event: return no_event(outcome.name.event);
+        case Reason::no_delivery:
+            return no_delivery(outcome.name.event, outcome.name.hook, outcome.event);
+        case Reason::still_new: return number + " is new, the worker takes it next";
+        case Reason::is_skipped: return number + " is skipped";
+        case Reason::in_state: return state_text(outcome);
+        case Reason::none_to_retry: return number + " has no dead or cancelled delivery";
+        case Reason::none_to_cancel: return number + " has no waiting delivery";
+        case Reason::some_run: return running_text(outcome);
+        case Reason::changed: return to_string(outcome.name) + " changed meanwhile: try it again";
+    }
+    return {};
+}
+
+bool is_retried(DeliveryState state, const DeliveryName& name) {
+    const bool by_name = !name.hook.empty();
+    return state == DeliveryState::dead || state == DeliveryState::cancelled ||
+           (by_name && state == DeliveryState::done);
+}
+
+Outcome judge_retry(const Target& target) {
+    if (std::optional<Outcome> refusal = refuse_missing(target)) return *std::move(refusal);
+    if (target.event == EventState::fresh) return outcome_for(target, Reason::still_new);
+    Outcome outcome = outcome_for(target, Reason::done);
+    outcome.secrets_erased = target.secrets_erased;
+    outcome.count = target.event == EventState::skipped ? 1 : 0;
+    for (const Target::Delivery& delivery : target.deliveries) {
+        if (is_retried(delivery.state, target.name)) ++outcome.count;
+    }
+    return outcome.count > 0 ? outcome : refused_by_state(target, Reason::none_to_retry);
+}
+
+Outcome judge_deliver(const Target& target) {
+    if (!target.event) return outcome_for(target, Reason::no_event);
+    if (target.event == EventState::fresh) return outcome_for(target, Reason::still_new);
+    if (!target.deliveries.empty()) return refused_by_state(target, Reason::in_state);
+    Outcome outcome = outcome_for(target, Reason::done);
+    outcome.secrets_erased = target.secrets_erased;
+    outcome.count = 1;
+    return outcome;
+}
+
+Outcome judge_cancel(const Target& target, bool kill) {
+    if (std::optional<Outcome> refusal = refuse_missing(target)) return *std::move(refusal);
+    if (target.event == EventState::skipped) return outcome_for(target, Reason::is_skipped);
+    Outcome outcome = outcome_for(target, Reason::done);
+    outcome.count = target.event == EventState::fresh ? 1 : 0;
+    for (const Target::Delivery& delivery : target.deliveries) {
+        const bool runs = delivery.state == DeliveryState::running;
+        if (delivery.state == DeliveryState::waiting || (runs && kill)) ++outcome.count;
+        if (runs && !kill) outcome.running.push_back(delivery.hook);
+    }
+    if (!outcome.running.empty()) outcome.reason = Reason::some_run;
+    if (outcome.count > 0 || !outcome.running.empty()) return outcome;
+    return refused_by_state(target, Reason::none_to_cancel);
+}
+
+}  // namespace bx
