@@ -58,7 +58,7 @@ std::vector<DeliveryName> choose_in_bulk(const Arguments& args, Store& store,
     filter.state = chosen_state(args, action);
     filter.limit = std::numeric_limits<std::int32_t>::max();
     std::vector<DeliveryName> names;
-    for (const ListRow& row : store.list(filter)) {
+    for (const ListRow& row : store.view().list(filter)) {
         names.push_back({row.event.number, row.delivery ? row.delivery->hook : ""});
     }
     // In the order of their lanes.

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/terminal/screen.h"
+#include "stores/open.h"
 
 namespace bx {
 

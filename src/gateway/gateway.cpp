@@ -222,7 +222,7 @@ std::vector<Gateway::Verdict> Gateway::commit(std::span<const NewEvent> events) 
     std::vector<std::optional<EventNumber>> numbers;
     std::string trouble;
     try {
-        store_.use([&](Store& store) { numbers = store.add(events, config_->limits.queue); });
+        store_.use([&](EventSink& sink) { numbers = sink.add(events, config_->limits.queue); });
     } catch (const std::exception& error) {
         trouble = error.what();
         report("cannot store events", trouble);
@@ -324,7 +324,7 @@ bool Gateway::is_ready() {
     if (steady_now() < next_probe_) return ready_;
     ready_ = false;
     try {
-        store_.use([this](Store& store) { ready_ = store.probe() < config_->limits.queue; });
+        store_.use([this](EventSink& sink) { ready_ = sink.probe() < config_->limits.queue; });
         if (!ready_) report("not ready", "limits.queue unfinished events reached");
     } catch (const std::exception& error) {
         report("not ready", error.what());
@@ -348,7 +348,7 @@ void Gateway::watch_queue() {
     if (now < next_watch_) return;
     std::int64_t unfinished = 0;
     try {
-        store_.use([&](Store& store) { unfinished = store.unfinished(); });
+        store_.use([&](EventSink& sink) { unfinished = sink.unfinished(); });
     } catch (const std::exception& error) {
         report("cannot count unfinished events", error.what());
     }
@@ -362,7 +362,7 @@ void Gateway::wake_at_start() {
     if (!config_) return;
     bool unfinished = false;
     try {
-        store_.use([&](Store& store) { unfinished = store.has_unfinished(); });
+        store_.use([&](EventSink& sink) { unfinished = sink.unfinished() > 0; });
     } catch (const std::exception& error) {
         report("cannot look for unfinished events", error.what());
     }

@@ -17,6 +17,7 @@
 #include "gateway/store_slot.h"
 #include "host/worker_lock.h"
 #include "store/owner.h"
+#include "stores/open.h"
 
 namespace bx {
 

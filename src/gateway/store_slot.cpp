@@ -26,11 +26,11 @@ void StoreSlot::check_place() {
     if (store_ && file_id() != opened_) store_.reset();
 }
 
-void StoreSlot::use(const std::function<void(Store&)>& work) {
+void StoreSlot::use(const std::function<void(EventSink&)>& work) {
     if (!store_ && steady_now() < next_try_) throw StoreError(failure_);
     try {
         if (!store_) open();
-        work(*store_);
+        work(store_->sink());
     } catch (const StoreBusy&) {
         throw;
     } catch (const std::exception& error) {

@@ -28,7 +28,7 @@ public:
     // Runs WORK on the open store.  Throws what opening it threw (within a second of a failure the
     // same again, without another try) or what WORK threw; after anything but StoreBusy it is
     // opened anew, not before a second has passed.
-    void use(const std::function<void(Store&)>& work);
+    void use(const std::function<void(EventSink&)>& work);
 
 private:
     struct FileId {

@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "config/config.h"
 
-namespace bx {
+namespace bx::postgres {
 
 namespace {
 
@@ -419,4 +419,4 @@ std::string Link::host() const {
     return std::string(name == nullptr ? "" : name) + ":" + (port == nullptr ? "" : port);
 }
 
-}  // namespace bx
+}  // namespace bx::postgres

@@ -22,12 +22,12 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "store/store.h"
+#include "store/errors.h"
 
 struct pg_conn;
 struct pg_result;
 
-namespace bx {
+namespace bx::postgres {
 
 // A deadlock, or a serialization failure: the same again may work.
 class Conflict : public StoreBusy {
@@ -128,4 +128,4 @@ private:
     bool broken_ = false;
 };
 
-}  // namespace bx
+}  // namespace bx::postgres

@@ -6,7 +6,7 @@
 #include "postgres/postgres_store.h"
 #include "postgres/schema.h"
 
-namespace bx {
+namespace bx::postgres {
 
 namespace {
 
@@ -46,4 +46,4 @@ extern const StoreModule bxhook_store_module;
 const StoreModule bxhook_store_module{BXHOOK_VERSION, open, init, upgrade, status, open_import};
 }
 
-}  // namespace bx
+}  // namespace bx::postgres

@@ -2,7 +2,7 @@
 
 #include "postgres/schema.h"
 
-namespace bx {
+namespace bx::postgres {
 
 namespace {
 
@@ -188,4 +188,4 @@ std::unique_ptr<StoreImport> open_import(const std::string& url) {
     return std::make_unique<PostgresImport>(url);
 }
 
-}  // namespace bx
+}  // namespace bx::postgres

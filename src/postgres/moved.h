@@ -7,9 +7,9 @@
 #include "postgres/link.h"
 #include "store/import.h"
 
-namespace bx {
+namespace bx::postgres {
 
 // Connects, and checks the schema.  Throws StoreError.
 std::unique_ptr<StoreImport> open_import(const std::string& url);
 
-}  // namespace bx
+}  // namespace bx::postgres

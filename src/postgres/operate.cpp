@@ -1,118 +1,135 @@
-// What a person changes: retry, deliver, cancel, prune.
-#include <endian.h>
+// What a person changes in the PostgreSQL store.
+#include "postgres/roles.h"
 
-#include "postgres/postgres_store.h"
-
-namespace bx {
+namespace bx::postgres {
 
 namespace {
 
-constexpr Millis batch_kept = 10 * minute;  // far longer than a gateway asks for its own again
-constexpr int tries_at_most = 5;            // of a request that others are faster than
+constexpr int tries_at_most = 5;  // of a request that others are faster than
 
 // What bxhook.cancel did with a delivery.
 constexpr std::int64_t did_cancel = 1, did_mark = 2, did_leave_running = 3;
 
-std::vector<std::string> hooks_of(const Target& target) {
+std::vector<std::string> hooks_of(const RequestFacts& facts) {
     std::vector<std::string> hooks;
-    for (const Target::Delivery& delivery : target.deliveries) hooks.push_back(delivery.hook);
+    for (const RequestFacts::Delivery& delivery : facts.deliveries) hooks.push_back(delivery.hook);
     return hooks;
 }
 
-}  // namespace
-
-Target PostgresStore::read_target(const DeliveryName& name) {
-    Target target{.name = name};
-    const std::optional<StoredEvent> stored = event(name.event);
-    if (!stored) return target;
-    target.event = stored->state;
-    target.secrets_erased = stored->secrets_erased;
-    if (stored->state != EventState::matched) return target;
-    for (const DeliveryRecord& record : deliveries(name.event)) {
+RequestFacts read_facts(View& view, const DeliveryName& name) {
+    RequestFacts facts{.name = name};
+    const std::optional<StoredEvent> event = view.event(name.event);
+    if (!event) return facts;
+    facts.event = event->state;
+    facts.secrets_erased = event->secrets_erased;
+    if (event->state != EventState::matched) return facts;
+    for (const DeliveryRecord& record : view.deliveries(name.event)) {
         if (!name.hook.empty() && record.hook != name.hook) continue;
-        target.deliveries.push_back({record.hook, record.state, record.merged_into});
+        facts.deliveries.push_back({record.hook, record.state, record.merged_into});
     }
-    return target;
+    return facts;
 }
 
-// JUDGE gives what is to come of the target, ACT does it in one statement and gives false when there
-// was nothing to do any more: somebody else was faster, and what he left is judged anew, as if the
-// request had come after his.
+class Operations final : public Operator {
+public:
+    explicit Operations(Session& session) : session_(session), view_(make_view(session)) {}
+
+    Outcome retry(const DeliveryName& name, const ExtraAttempts& extra_attempts,
+                  Millis now) override;
+    Outcome deliver(EventNumber number, const NewDelivery& delivery, Millis now) override;
+    Outcome cancel(const DeliveryName& name, bool kill, Millis now) override;
+
+private:
+    template <typename Judge, typename Act>
+    Outcome request(const DeliveryName& name, Judge judge, Act act);
+    bool cancel_deliveries(const RequestFacts& facts, bool kill, Millis now, Outcome& outcome);
+
+    Session& session_;
+    std::unique_ptr<View> view_;
+};
+
+// JUDGE says what is to come of the request, ACT does it in one statement.  ACT gives false when
+// nothing was left to do: somebody else was faster, and the request is judged anew, as if it had
+// come afterwards.
 template <typename Judge, typename Act>
-Outcome PostgresStore::request(const DeliveryName& name, Judge judge, Act act) {
+Outcome Operations::request(const DeliveryName& name, Judge judge, Act act) {
     Outcome outcome;
     for (int tries = 0; tries < tries_at_most; ++tries) {
-        const Target target = read_target(name);
-        outcome = judge(target);
-        if (outcome.count == 0 || act(target, outcome)) return outcome;
+        const RequestFacts facts = read_facts(*view_, name);
+        outcome = judge(facts);
+        if (outcome.count == 0 || act(facts, outcome)) return outcome;
     }
     outcome.reason = Outcome::Reason::changed;
     outcome.count = 0;
     return outcome;
 }
 
-Outcome PostgresStore::retry(const DeliveryName& name,
-                             const std::function<int(const std::string& hook)>& extra_attempts,
-                             Millis now) {
-    return request(name, judge_retry, [&](const Target& target, Outcome& outcome) {
-        if (target.event == EventState::skipped) {
-            return call("SELECT bxhook.renew($1::integer, $2)",
-                        {Param::number(shard_), Param::number(name.event)}).number(0, 0) != 0;
+Outcome Operations::retry(const DeliveryName& name, const ExtraAttempts& extra_attempts,
+                          Millis now) {
+    return request(name, judge_retry, [&](const RequestFacts& facts, Outcome& outcome) {
+        if (facts.event == EventState::skipped) {
+            return session_.call("SELECT bxhook.renew($1::integer, $2)",
+                                 {session_.shard(), Param::number(name.event)})
+                       .number(0, 0) != 0;
         }
-        const std::vector<std::string> hooks = hooks_of(target);
+        const std::vector<std::string> hooks = hooks_of(facts);
         std::vector<std::int64_t> extra;
         for (const std::string& hook : hooks) extra.push_back(extra_attempts(hook));
-        outcome.count = call("SELECT bxhook.retry($1::integer, $2, $3, $4, $5, $6)",
-                             {Param::number(shard_), Param::number(name.event), Param::texts(hooks),
-                              Param::numbers(extra), Param::boolean(!name.hook.empty()), at(now)})
-                            .number(0, 0);
+        outcome.count =
+            session_.call("SELECT bxhook.retry($1::integer, $2, $3, $4, $5, $6)",
+                          {session_.shard(), Param::number(name.event), Param::texts(hooks),
+                           Param::numbers(extra), Param::boolean(!name.hook.empty()),
+                           session_.at(now)})
+                .number(0, 0);
         return outcome.count > 0;
     });
 }
 
-Outcome PostgresStore::deliver(EventNumber number, const NewDelivery& delivery, Millis now) {
-    return request({number, delivery.hook}, judge_deliver, [&](const Target&, Outcome&) {
-        return call("SELECT bxhook.deliver($1::integer, $2, $3, $4, $5, $6)",
-                    {Param::number(shard_), Param::number(number), Param::text(delivery.hook),
-                     Param::boolean(delivery.ordered),
-                     Param::number(std::int64_t{delivery.max_attempts}), at(now)})
+Outcome Operations::deliver(EventNumber number, const NewDelivery& delivery, Millis now) {
+    return request({number, delivery.hook}, judge_deliver, [&](const RequestFacts&, Outcome&) {
+        return session_.call("SELECT bxhook.deliver($1::integer, $2, $3, $4, $5, $6)",
+                             {session_.shard(), Param::number(number), Param::text(delivery.hook),
+                              Param::boolean(delivery.ordered),
+                              Param::number(std::int64_t{delivery.max_attempts}),
+                              session_.at(now)})
                    .number(0, 0) != 0;
     });
 }
 
-Outcome PostgresStore::cancel(const DeliveryName& name, bool kill, Millis now) {
-    const auto judge = [&](const Target& target) { return judge_cancel(target, kill); };
-    return request(name, judge, [&](const Target& target, Outcome& outcome) {
-        if (target.event == EventState::fresh) {
-            return call("SELECT bxhook.skip($1::integer, $2, 'cancelled', $3)",
-                        {Param::number(shard_), Param::number(name.event), at(now)})
-                       .number(0, 0) != 0;
+Outcome Operations::cancel(const DeliveryName& name, bool kill, Millis now) {
+    const auto judge = [&](const RequestFacts& facts) { return judge_cancel(facts, kill); };
+    return request(name, judge, [&](const RequestFacts& facts, Outcome& outcome) {
+        if (facts.event == EventState::matched) {
+            return cancel_deliveries(facts, kill, now, outcome);
         }
-        const Result done = call("SELECT name, did FROM bxhook.cancel($1::integer, $2, $3, $4, $5)",
-                                 {Param::number(shard_), Param::number(name.event),
-                                  Param::texts(hooks_of(target)), Param::boolean(kill), at(now)});
-        outcome.count = 0;
-        outcome.running.clear();
-        for (int row = 0; row < done.rows(); ++row) {
-            const std::int64_t did = done.number(row, 1);
-            if (did == did_cancel || did == did_mark) ++outcome.count;
-            if (did == did_leave_running) outcome.running.push_back(done.text(row, 0));
-        }
-        const bool some_run = !outcome.running.empty();
-        outcome.reason = some_run ? Outcome::Reason::some_run : Outcome::Reason::done;
-        return outcome.count > 0 || some_run;
+        return session_.call("SELECT bxhook.skip($1::integer, $2, 'cancelled', $3)",
+                             {session_.shard(), Param::number(name.event), session_.at(now)})
+                   .number(0, 0) != 0;
     });
 }
 
-std::size_t PostgresStore::prune(const PruneOrder& order) {
-    const std::uint64_t old = htobe64(static_cast<std::uint64_t>(wall_now() - batch_kept));
-    const std::string key(reinterpret_cast<const char*>(&old), sizeof old);
-    const Millis dead_before = order.dead_before > 0 ? theirs(order.dead_before) : 0;
-    const Result answer =
-        call("SELECT bxhook.prune($1::integer, $2, $3, $4, $5)",
-             {Param::number(shard_), at(order.done_before), Param::number(dead_before),
-              Param::number(static_cast<std::int64_t>(order.at_most)), Param::bytes(key)});
-    return static_cast<std::size_t>(answer.number(0, 0));
+bool Operations::cancel_deliveries(const RequestFacts& facts, bool kill, Millis now,
+                                   Outcome& outcome) {
+    const Result done = session_.call(
+        "SELECT name, did FROM bxhook.cancel($1::integer, $2, $3, $4, $5)",
+        {session_.shard(), Param::number(facts.name.event), Param::texts(hooks_of(facts)),
+         Param::boolean(kill), session_.at(now)});
+    outcome.count = 0;
+    outcome.running.clear();
+    for (int row = 0; row < done.rows(); ++row) {
+        const std::int64_t did = done.number(row, 1);
+        if (did == did_cancel || did == did_mark) ++outcome.count;
+        if (did == did_leave_running) outcome.running.push_back(done.text(row, 0));
+    }
+    const bool some_run = !outcome.running.empty();
+    outcome.reason = some_run ? Outcome::Reason::some_run : Outcome::Reason::done;
+    return outcome.count > 0 || some_run;
 }
 
-}  // namespace bx
+}  // namespace
+
+std::unique_ptr<Operator> make_operator(Session& session) {
+    return std::make_unique<Operations>(session);
+}
+
+}  // namespace bx::postgres

@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 
-namespace bx {
+namespace bx::postgres {
 
 namespace {
 
@@ -104,4 +104,4 @@ std::string migrate_schema(Link& link, bool make, Millis until) {
     }
 }
 
-}  // namespace bx
+}  // namespace bx::postgres

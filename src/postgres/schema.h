@@ -13,7 +13,7 @@
 
 #include "postgres/link.h"
 
-namespace bx {
+namespace bx::postgres {
 
 struct SchemaVersion {
     std::int64_t major = 0;
@@ -43,4 +43,4 @@ extern const char* const schema_functions_merge;
 extern const char* const schema_functions_people;
 extern const char* const schema_functions_1_1;
 
-}  // namespace bx
+}  // namespace bx::postgres

@@ -1,7 +1,7 @@
 // What schema version 1.1 adds.  schema_tables.cpp and schema_functions.cpp say how all is made.
 #include "postgres/schema.h"
 
-namespace bx {
+namespace bx::postgres {
 
 // `once` has one row at most, see OnceRecord (store/records.h).  `clock`: see store/clock_watch.h;
 // its `wall` is the database's clock.
@@ -87,4 +87,4 @@ BEGIN
 END $$;
 )";
 
-}  // namespace bx
+}  // namespace bx::postgres

@@ -5,7 +5,7 @@
 // was waited for, what its holder did is seen.
 #include "postgres/schema.h"
 
-namespace bx {
+namespace bx::postgres {
 
 const char* const schema_functions_shared = R"(
 CREATE OR REPLACE FUNCTION bxhook.now_ms() RETURNS bigint LANGUAGE sql VOLATILE AS $$
@@ -230,4 +230,4 @@ BEGIN
 END $$;
 )";
 
-}  // namespace bx
+}  // namespace bx::postgres

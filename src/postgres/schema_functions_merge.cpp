@@ -1,7 +1,7 @@
 // The functions of the schema that coalesce.  schema_functions.cpp says how they are made.
 #include "postgres/schema.h"
 
-namespace bx {
+namespace bx::postgres {
 
 const char* const schema_functions_merge = R"(
 -- The lane's waiting deliveries of events before a_before with that code, by N; of the lane's last
@@ -73,4 +73,4 @@ BEGIN
 END $$;
 )";
 
-}  // namespace bx
+}  // namespace bx::postgres

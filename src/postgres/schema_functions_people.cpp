@@ -2,7 +2,7 @@
 // another store.  schema_functions.cpp says how they are made.
 #include "postgres/schema.h"
 
-namespace bx {
+namespace bx::postgres {
 
 const char* const schema_functions_people = R"(
 -- Dead and cancelled deliveries of an event, with a_done also done ones, wait again; a_extra more
@@ -209,4 +209,4 @@ BEGIN
 END $$;
 )";
 
-}  // namespace bx
+}  // namespace bx::postgres

@@ -2,7 +2,7 @@
 // made.
 #include "postgres/schema.h"
 
-namespace bx {
+namespace bx::postgres {
 
 const char* const schema_functions_worker = R"(
 -- Marks events matched or skipped, and makes their deliveries.  Events by a_number, a_skip their
@@ -464,4 +464,4 @@ BEGIN
 END $$;
 )";
 
-}  // namespace bx
+}  // namespace bx::postgres

@@ -28,7 +28,7 @@
 // Those of adds say that numbers are under way, and of a batch only the same one again waits.
 #include "postgres/schema.h"
 
-namespace bx {
+namespace bx::postgres {
 
 // fillfactor: room on the page for the new version of a row, so that indexes need not change.  What
 // changes of an event or a delivery is in the indexes that find it, so room would be of no use.
@@ -160,4 +160,4 @@ ALTER TABLE bxhook.delivery
     SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 )";
 
-}  // namespace bx
+}  // namespace bx::postgres

@@ -1,23 +1,16 @@
-// One write transaction on the SQLite store, and the few moves everything that changes it is made
-// of. They keep the rules at the top of schema.cpp.
+// One write transaction on the SQLite store, and the few steps everything that changes an event is
+// made of.  They keep the rules at the top of schema.cpp.
 #pragma once
 
 #include <optional>
 #include <string>
-#include <string_view>
-#include <vector>
 
+#include "sqlite/counters.h"
 #include "sqlite/database.h"
+#include "sqlite/lanes.h"
 #include "store/records.h"
 
-namespace bx {
-
-// Where a delivery queues.  `lane` is empty for one without a lane.
-struct LaneKey {
-    std::string hook;
-    std::string portal;
-    std::string lane;
-};
+namespace bx::sqlite {
 
 class Change {
 public:
@@ -25,29 +18,12 @@ public:
     explicit Change(Database& database);
 
     Database& database() { return database_; }
+    Counters& counters() { return counters_; }
     // Writes the counters and commits.  Without it everything is undone.
     void commit();
 
-    // -- Counters
-    void count(std::string_view hook, std::string_view what, std::int64_t by);
-    // The counter as it will be after the commit.
-    std::int64_t counted(std::string_view hook, std::string_view what);
-    // A delivery of HOOK went from one state to another.
-    void count_move(std::string_view hook, DeliveryState from, DeliveryState to);
-    // A run of HOOK ended; for the last hour's rates.
-    void count_run(const std::string& hook, AttemptResult result, DeliveryState next, Millis at);
-
-    // -- Lanes
-    // True when no delivery of the lane is waiting or running.
-    bool lane_is_free(const LaneKey& key);
-    // Gives the turn to whom it belongs; after every change of a lane's deliveries.
-    void settle(const LaneKey& key, Millis now);
-    // The turn of a claimable delivery.
-    static int turn_at(Millis due_at, Millis now) { return due_at <= now ? 2 : 1; }
-    // Makes the deliveries whose time has come claimable, at most AT_MOST; gives how many.
-    std::int64_t call_due(Millis now, std::size_t at_most);
-
-    // -- The event a delivery belongs to: its own marks, and the number of unfinished events
+    // A delivery of EVENT ended in STATE: the event's marks, the number of unfinished events and,
+    // when it was the last, the secrets.
     void delivery_ended(EventNumber event, DeliveryState state, Millis at);
     // The reverse: one that had ended in state WAS is waiting again; `waiting`: it is a new one.
     void delivery_resumed(EventNumber event, DeliveryState was);
@@ -59,17 +35,10 @@ public:
     void renew(EventNumber event);
     // A skipped event becomes matched, with no delivery yet.
     void match(EventNumber event);
-
-    // -- Secrets
-    std::optional<std::int64_t> keep_secrets(std::string_view secrets);  // gives their slot
-    void erase_slot(std::int64_t slot);
+    // Erases the secrets in SLOT.
+    void erase(std::int64_t slot);
 
 private:
-    struct Counter {
-        std::string hook;
-        std::string_view what;
-        std::int64_t by;
-    };
     struct Marks {
         EventState state = EventState::fresh;
         std::int64_t open = 0;
@@ -80,14 +49,11 @@ private:
     };
     std::optional<Marks> marks(EventNumber event);  // none: its row is missing
     void save(EventNumber event, const Marks& marks);
-    void erase(Marks& marks);
+    void erase_secrets(Marks& marks);
 
     Database& database_;
     Transaction transaction_;
-    std::vector<Counter> counters_;
+    Counters counters_;
 };
 
-// The secrets of a slot, as they were given.  Throws StoreDamaged.
-std::string secrets_in(Database& database, std::int64_t slot);
-
-}  // namespace bx
+}  // namespace bx::sqlite

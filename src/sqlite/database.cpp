@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "base/fault.h"
-#include "store/store.h"
+#include "store/errors.h"
 
-namespace bx {
+namespace bx::sqlite {
 
 namespace {
 
@@ -251,4 +251,4 @@ void Transaction::commit() {
     fault_point("after-commit");
 }
 
-}  // namespace bx
+}  // namespace bx::sqlite

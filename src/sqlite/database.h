@@ -1,5 +1,5 @@
 // SQLite as values: a database, rows, a transaction.  For the SQLite store alone; sqlite3's own
-// types and codes stay in sqlite.cpp.
+// types and codes stay in database.cpp.
 //
 // Every failure throws: StoreBusy when another process held the database for longer than the wait,
 // StoreVersionError when the file is no database, StoreDataError for values that a table does not
@@ -23,7 +23,7 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-namespace bx {
+namespace bx::sqlite {
 
 // A value for a `?` of a statement.  Views must live until the call returns.
 struct Blob {
@@ -161,4 +161,4 @@ private:
     bool open_ = true;
 };
 
-}  // namespace bx
+}  // namespace bx::sqlite

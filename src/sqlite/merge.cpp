@@ -4,21 +4,21 @@
 #include <set>
 #include <tuple>
 
-#include "sqlite/sqlite_store.h"
+#include "sqlite/events.h"
 
-namespace bx {
+namespace bx::sqlite {
 
 namespace {
 
 // Of a lane: how many of those that wait are looked at, how many a dispatch may merge by itself,
 // and how many one step ahead of it merges.  A merge takes some 35 us.
 constexpr std::size_t merge_window = 1000;
-constexpr std::size_t merge_whole = 5;
-constexpr std::size_t merge_step = 200;
+constexpr std::size_t merged_at_once = 5;
+constexpr std::size_t merged_a_step = 200;
 
 }  // namespace
 
-void Inheritance::take(const Older& older) {
+void CarriedOver::take(const Older& older) {
     attempt = std::max(attempt, older.attempt);
     max_attempts = std::max(max_attempts, older.max_attempts);
     due_at = due_at ? std::min(*due_at, older.due_at) : older.due_at;
@@ -48,51 +48,57 @@ std::vector<Older> mergeable(Database& database, const LaneKey& key, EventNumber
     return found;
 }
 
-Inheritance merge(Change& change, const LaneKey& key, const std::vector<Older>& older,
+CarriedOver merge(Change& change, const LaneKey& key, const std::vector<Older>& older,
                   EventNumber into, Millis now) {
-    Inheritance heir;
+    CarriedOver carried_over;
     for (const Older& one : older) {
         change.end_waiting(one.event, key, DeliveryState::merged, into, now);
-        heir.take(one);
+        carried_over.take(one);
     }
-    return heir;
+    return carried_over;
 }
 
-bool SqliteStore::merge_ahead(std::span<const Dispatch> verdicts, Millis now) {
+namespace {
+
+// The oldest into the newest, which is not the lane's first and so has no turn.
+void merge_some(Database& database, const LaneKey& key, EventNumber before,
+                const std::string& code, Millis now) {
+    Change change(database);
+    std::vector<Older> older = mergeable(database, key, before, code);
+    if (older.size() <= merged_at_once) return;
+    const Older newest = older.back();
+    older.pop_back();
+    if (older.size() > merged_a_step) older.resize(merged_a_step);
+    CarriedOver carried_over = merge(change, key, older, newest.event, now);
+    carried_over.take(newest);
+    database.run("UPDATE delivery SET attempt = ?3, max_attempts = ?4, due_at = ?5, "
+                 "failed_at = ?6, reason = ?7 WHERE event = ?1 AND hook = ?2",
+                 {newest.event, key.hook, carried_over.attempt, carried_over.max_attempts,
+                  carried_over.due_at, carried_over.failed_at, carried_over.reason});
+    give_turn(database, key, now);
+    change.commit();
+}
+
+}  // namespace
+
+bool merge_step(Database& database, std::span<const Dispatch> verdicts, Millis now) {
     std::set<std::tuple<std::string, std::string, std::string, std::string>> seen;
     for (const Dispatch& verdict : verdicts) {
         for (const NewDelivery& delivery : verdict.deliveries) {
             if (!delivery.coalesce || !delivery.ordered) continue;
-            const std::optional<EventFacts> facts = new_facts(verdict.event);
+            const std::optional<EventFacts> facts = new_facts(database, verdict.event);
             if (!facts) break;
             const LaneKey key{delivery.hook, facts->lane_portal(), lane_of(*facts)};
             if (key.lane.empty()) break;
             if (!seen.emplace(key.hook, key.portal, key.lane, facts->code).second) continue;
-            if (mergeable(db_, key, verdict.event, facts->code).size() <= merge_whole) continue;
-            merge_some(key, verdict.event, facts->code, now);
+            const std::size_t older =
+                mergeable(database, key, verdict.event, facts->code).size();
+            if (older <= merged_at_once) continue;
+            merge_some(database, key, verdict.event, facts->code, now);
             return true;
         }
     }
     return false;
 }
 
-// The oldest into the newest, which is not the lane's first and so has no turn.
-void SqliteStore::merge_some(const LaneKey& key, EventNumber before, const std::string& code,
-                             Millis now) {
-    Change change(db_);
-    std::vector<Older> older = mergeable(db_, key, before, code);
-    if (older.size() <= merge_whole) return;
-    const Older newest = older.back();
-    older.pop_back();
-    if (older.size() > merge_step) older.resize(merge_step);
-    Inheritance heir = merge(change, key, older, newest.event, now);
-    heir.take(newest);
-    db_.run("UPDATE delivery SET attempt = ?3, max_attempts = ?4, due_at = ?5, failed_at = ?6, "
-            "reason = ?7 WHERE event = ?1 AND hook = ?2",
-            {newest.event, key.hook, heir.attempt, heir.max_attempts, heir.due_at,
-             heir.failed_at, heir.reason});
-    change.settle(key, now);
-    change.commit();
-}
-
-}  // namespace bx
+}  // namespace bx::sqlite

@@ -1,11 +1,14 @@
 // Coalescing in the SQLite store: what of a lane can be merged, and merging it.
 #pragma once
 
+#include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "sqlite/change.h"
 
-namespace bx {
+namespace bx::sqlite {
 
 // A delivery that waits.
 struct Older {
@@ -18,7 +21,7 @@ struct Older {
 };
 
 // What a delivery takes over from those that are merged into it.
-struct Inheritance {
+struct CarriedOver {
     int attempt = 0;
     int max_attempts = 0;
     std::optional<Millis> due_at;
@@ -33,8 +36,11 @@ struct Inheritance {
 std::vector<Older> mergeable(Database& database, const LaneKey& key, EventNumber before,
                              const std::string& code);
 
-// Merges OLDER into the delivery of event INTO; the lane is yet to be settled.
-Inheritance merge(Change& change, const LaneKey& key, const std::vector<Older>& older,
+// Merges OLDER into the delivery of event INTO; give_turn is yet to be called.
+CarriedOver merge(Change& change, const LaneKey& key, const std::vector<Older>& older,
                   EventNumber into, Millis now);
 
-}  // namespace bx
+// A step of MatchQueue::merge_ahead.
+bool merge_step(Database& database, std::span<const Dispatch> verdicts, Millis now);
+
+}  // namespace bx::sqlite

@@ -1,35 +1,17 @@
-// What another store takes over: everything, event by event.
-#include "sqlite/sqlite_store.h"
+#include "sqlite/moved.h"
 
-namespace bx {
+#include "sqlite/events.h"
 
-std::vector<MovedEvent> SqliteStore::moved(EventNumber after, std::size_t at_most) {
-    const Transaction moment(db_, Transaction::Kind::read);
-    std::vector<MovedEvent> moved;
-    {
-        Rows rows = db_.rows("SELECT n, ended_at FROM event WHERE n > ? ORDER BY n LIMIT ?",
-                             {after, at_most});
-        while (rows.next()) {
-            moved.emplace_back().event.number = rows.number(0);
-            moved.back().ended_at = rows.maybe_number(1);
-        }
-    }
-    for (MovedEvent& event : moved) {
-        const EventNumber number = event.event.number;
-        event.event = load_event(number).value();  // what cannot be read of it is empty
-        event.event.refused = refusals(number);
-        read_moved(number, event.deliveries);
-        for (MovedDelivery& delivery : event.deliveries) {
-            delivery.attempts = attempts(number, delivery.record.hook);
-        }
-    }
-    return moved;
-}
+namespace bx::sqlite {
 
-void SqliteStore::read_moved(EventNumber number, std::vector<MovedDelivery>& deliveries) {
-    Rows rows = db_.rows("SELECT hook, state, reason, attempt, max_attempts, due_at, merged_into, "
-                         "ended_at, lane IS NOT NULL, failed_at FROM delivery WHERE event = ?",
-                         {number});
+namespace {
+
+void read_deliveries(Database& database, EventNumber number,
+                     std::vector<MovedDelivery>& deliveries) {
+    Rows rows =
+        database.rows("SELECT hook, state, reason, attempt, max_attempts, due_at, merged_into, "
+                      "ended_at, lane IS NOT NULL, failed_at FROM delivery WHERE event = ?",
+                      {number});
     while (rows.next()) {
         MovedDelivery& delivery = deliveries.emplace_back();
         delivery.record.event = number;
@@ -46,9 +28,34 @@ void SqliteStore::read_moved(EventNumber number, std::vector<MovedDelivery>& del
     }
 }
 
-EventNumber SqliteStore::last_number() {
-    // AUTOINCREMENT's own memory: also of events that are pruned.
-    return db_.number("SELECT seq FROM sqlite_sequence WHERE name = 'event'");
+}  // namespace
+
+std::vector<MovedEvent> moved_events(Database& database, EventNumber after, std::size_t at_most) {
+    const Transaction moment(database, Transaction::Kind::read);
+    std::vector<MovedEvent> moved;
+    {
+        Rows rows = database.rows("SELECT n, ended_at FROM event WHERE n > ? ORDER BY n LIMIT ?",
+                                  {after, at_most});
+        while (rows.next()) {
+            moved.emplace_back().event.number = rows.number(0);
+            moved.back().ended_at = rows.maybe_number(1);
+        }
+    }
+    for (MovedEvent& event : moved) {
+        const EventNumber number = event.event.number;
+        event.event = load_event(database, number).value();  // what cannot be read of it is empty
+        event.event.refused = refusals(database, number);
+        read_deliveries(database, number, event.deliveries);
+        for (MovedDelivery& delivery : event.deliveries) {
+            delivery.attempts = attempts(database, number, delivery.record.hook);
+        }
+    }
+    return moved;
 }
 
-}  // namespace bx
+EventNumber last_number(Database& database) {
+    // AUTOINCREMENT's own memory.
+    return database.number("SELECT seq FROM sqlite_sequence WHERE name = 'event'");
+}
+
+}  // namespace bx::sqlite

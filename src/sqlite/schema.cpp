@@ -8,14 +8,13 @@
 //   delivery.turn             NULL  not waiting, or behind another of its lane
 //                             1     claimable once due_at has come
 //                             2     claimable
-//   delivery.lane             kind and id of the entity, NULL without a lane.  Of a hook, portal
-//   and
+//   delivery.lane             kind and id of the entity, NULL without a lane.  Of a hook, portal and
 //                             lane at most one delivery runs; while none does, the waiting one of
 //                             the smallest event, and only it, has a turn.
 //   tally                     how many there are: of events (hook '') by state, and `unfinished`;
 //                             of deliveries by hook and state.  Also `erased`, `scrubbed`: erasures
 //                             of secrets so far, and those that have left the log.
-//   slot, free_slot           secrets, see change.cpp
+//   slot, free_slot           secrets, see secrets.h
 //
 // Numbers for states are those of the enums in records.h; they may not change.
 // To change the schema: append to `migrations`, never edit an entry that was released.  Additions
@@ -35,8 +34,9 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/file_system.h"
+#include "store/errors.h"
 
-namespace bx {
+namespace bx::sqlite {
 
 namespace {
 
@@ -288,4 +288,4 @@ std::unique_ptr<Database> open_database(const std::string& path, const StoreOpti
     return database;
 }
 
-}  // namespace bx
+}  // namespace bx::sqlite

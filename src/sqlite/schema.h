@@ -4,9 +4,9 @@
 #include <string>
 
 #include "sqlite/database.h"
-#include "store/store.h"
+#include "store/options.h"
 
-namespace bx {
+namespace bx::sqlite {
 
 enum class Journal {
     ahead,     // SQLite's WAL: fast, but all processes must be on one host
@@ -22,4 +22,4 @@ Journal journal_for(const std::string& dir);
 std::unique_ptr<Database> open_database(const std::string& path, const StoreOptions& options,
                                         Journal journal);
 
-}  // namespace bx
+}  // namespace bx::sqlite

@@ -26,29 +26,29 @@ std::string running_text(const Outcome& outcome) {
     return text;
 }
 
-Outcome outcome_for(const Target& target, Reason reason) {
+Outcome outcome_for(const RequestFacts& facts, Reason reason) {
     Outcome outcome;
     outcome.reason = reason;
-    outcome.name = target.name;
-    outcome.event = target.event.value_or(EventState::fresh);
+    outcome.name = facts.name;
+    outcome.event = facts.event.value_or(EventState::fresh);
     return outcome;
 }
 
 // The one delivery named, or all of the event's, for which REASON is the word.
-Outcome refused_by_state(const Target& target, Reason reason) {
-    if (target.name.hook.empty()) return outcome_for(target, reason);
-    Outcome outcome = outcome_for(target, Reason::in_state);
-    outcome.state = target.deliveries.front().state;
-    outcome.merged_into = target.deliveries.front().merged_into;
+Outcome refused_by_state(const RequestFacts& facts, Reason reason) {
+    if (facts.name.hook.empty()) return outcome_for(facts, reason);
+    Outcome outcome = outcome_for(facts, Reason::in_state);
+    outcome.state = facts.deliveries.front().state;
+    outcome.merged_into = facts.deliveries.front().merged_into;
     return outcome;
 }
 
 // What no request can do anything with; none: there is an event, and in a matched one a delivery.
-std::optional<Outcome> refuse_missing(const Target& target) {
-    if (!target.event) return outcome_for(target, Reason::no_event);
-    const bool matched = target.event == EventState::matched;
-    if (matched ? target.deliveries.empty() : !target.name.hook.empty()) {
-        return outcome_for(target, Reason::no_delivery);
+std::optional<Outcome> refuse_missing(const RequestFacts& facts) {
+    if (!facts.event) return outcome_for(facts, Reason::no_event);
+    const bool matched = facts.event == EventState::matched;
+    if (matched ? facts.deliveries.empty() : !facts.name.hook.empty()) {
+        return outcome_for(facts, Reason::no_delivery);
     }
     return std::nullopt;
 }
@@ -94,41 +94,41 @@ bool is_retried(DeliveryState state, const DeliveryName& name) {
            (by_name && state == DeliveryState::done);
 }
 
-Outcome judge_retry(const Target& target) {
-    if (std::optional<Outcome> refusal = refuse_missing(target)) return *std::move(refusal);
-    if (target.event == EventState::fresh) return outcome_for(target, Reason::still_new);
-    Outcome outcome = outcome_for(target, Reason::done);
-    outcome.secrets_erased = target.secrets_erased;
-    outcome.count = target.event == EventState::skipped ? 1 : 0;
-    for (const Target::Delivery& delivery : target.deliveries) {
-        if (is_retried(delivery.state, target.name)) ++outcome.count;
+Outcome judge_retry(const RequestFacts& facts) {
+    if (std::optional<Outcome> refusal = refuse_missing(facts)) return *std::move(refusal);
+    if (facts.event == EventState::fresh) return outcome_for(facts, Reason::still_new);
+    Outcome outcome = outcome_for(facts, Reason::done);
+    outcome.secrets_erased = facts.secrets_erased;
+    outcome.count = facts.event == EventState::skipped ? 1 : 0;
+    for (const RequestFacts::Delivery& delivery : facts.deliveries) {
+        if (is_retried(delivery.state, facts.name)) ++outcome.count;
     }
-    return outcome.count > 0 ? outcome : refused_by_state(target, Reason::none_to_retry);
+    return outcome.count > 0 ? outcome : refused_by_state(facts, Reason::none_to_retry);
 }
 
-Outcome judge_deliver(const Target& target) {
-    if (!target.event) return outcome_for(target, Reason::no_event);
-    if (target.event == EventState::fresh) return outcome_for(target, Reason::still_new);
-    if (!target.deliveries.empty()) return refused_by_state(target, Reason::in_state);
-    Outcome outcome = outcome_for(target, Reason::done);
-    outcome.secrets_erased = target.secrets_erased;
+Outcome judge_deliver(const RequestFacts& facts) {
+    if (!facts.event) return outcome_for(facts, Reason::no_event);
+    if (facts.event == EventState::fresh) return outcome_for(facts, Reason::still_new);
+    if (!facts.deliveries.empty()) return refused_by_state(facts, Reason::in_state);
+    Outcome outcome = outcome_for(facts, Reason::done);
+    outcome.secrets_erased = facts.secrets_erased;
     outcome.count = 1;
     return outcome;
 }
 
-Outcome judge_cancel(const Target& target, bool kill) {
-    if (std::optional<Outcome> refusal = refuse_missing(target)) return *std::move(refusal);
-    if (target.event == EventState::skipped) return outcome_for(target, Reason::is_skipped);
-    Outcome outcome = outcome_for(target, Reason::done);
-    outcome.count = target.event == EventState::fresh ? 1 : 0;
-    for (const Target::Delivery& delivery : target.deliveries) {
+Outcome judge_cancel(const RequestFacts& facts, bool kill) {
+    if (std::optional<Outcome> refusal = refuse_missing(facts)) return *std::move(refusal);
+    if (facts.event == EventState::skipped) return outcome_for(facts, Reason::is_skipped);
+    Outcome outcome = outcome_for(facts, Reason::done);
+    outcome.count = facts.event == EventState::fresh ? 1 : 0;
+    for (const RequestFacts::Delivery& delivery : facts.deliveries) {
         const bool runs = delivery.state == DeliveryState::running;
         if (delivery.state == DeliveryState::waiting || (runs && kill)) ++outcome.count;
         if (runs && !kill) outcome.running.push_back(delivery.hook);
     }
     if (!outcome.running.empty()) outcome.reason = Reason::some_run;
     if (outcome.count > 0 || !outcome.running.empty()) return outcome;
-    return refused_by_state(target, Reason::none_to_cancel);
+    return refused_by_state(facts, Reason::none_to_cancel);
 }
 
 }  // namespace bx

@@ -22,7 +22,7 @@ struct Outcome {
         in_state,        // the one delivery named is in `state`, and stays so
         none_to_retry,   // no delivery is dead or cancelled
         none_to_cancel,  // no delivery waits
-        some_run,        // those of `running`, and only `kill` ends them; `count` others are changed
+        some_run,        // those of `running`, which only `kill` ends; `count` others are changed
         changed,         // others were faster, again and again
     };
     Reason reason = Reason::done;
@@ -46,7 +46,7 @@ std::string no_event(EventNumber event);
 std::string no_delivery(EventNumber event, const std::string& hook, EventState state);
 
 // The facts of one moment that a request about NAME is judged by.
-struct Target {
+struct RequestFacts {
     struct Delivery {
         std::string hook;
         DeliveryState state = DeliveryState::waiting;
@@ -61,12 +61,12 @@ struct Target {
 // What is to come of the request.  Where `count` is 0 nothing is to be changed.
 //
 // `retry`: all deliveries that is_retried, or a skipped event, which becomes new.
-Outcome judge_retry(const Target& target);
+Outcome judge_retry(const RequestFacts& facts);
 bool is_retried(DeliveryState state, const DeliveryName& name);
 // A delivery of the hook that `name` has, which must not have one: of a matched event or a skipped
 // one.
-Outcome judge_deliver(const Target& target);
+Outcome judge_deliver(const RequestFacts& facts);
 // `cancel`: what waits, with KILL what runs too, or a new event, which becomes skipped.
-Outcome judge_cancel(const Target& target, bool kill);
+Outcome judge_cancel(const RequestFacts& facts, bool kill);
 
 }  // namespace bx

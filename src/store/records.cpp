@@ -59,7 +59,8 @@ EventState event_state(RowState state) {
 }
 
 DeliveryState delivery_state(RowState state) {
-    return static_cast<DeliveryState>(static_cast<int>(state) - static_cast<int>(RowState::waiting));
+    const int first = static_cast<int>(RowState::waiting);
+    return static_cast<DeliveryState>(static_cast<int>(state) - first);
 }
 
 std::string to_string(const DeliveryName& name) {

@@ -2,7 +2,9 @@
 
 #include "base/fd.h"
 #include "host/worker_lock.h"
-#include "sqlite/sqlite_store.h"
+#include "sqlite/moved.h"
+#include "sqlite/schema.h"
+#include "store/errors.h"
 
 namespace bx {
 
@@ -18,16 +20,17 @@ CopyCount copy_store(const std::string& path, StoreImport& into,
     StoreOptions options;
     options.create = false;
     options.wait = 10 * second;
-    SqliteStore from(path, options, journal_for(directory_of(path)));
+    const std::unique_ptr<sqlite::Database> from =
+        sqlite::open_database(path, options, sqlite::journal_for(directory_of(path)));
     const WorkerLock lock(path, lock_wait);
     if (!lock.held()) {
         throw Error("a worker runs for store '" + path +
                     "': set `worker { start manual }` in its config, and stop it");
     }
-    into.give_numbers_after(from.last_number());
+    into.give_numbers_after(sqlite::last_number(*from));
     CopyCount count;
     for (EventNumber last = 0;;) {
-        const std::vector<MovedEvent> events = from.moved(last, step);
+        const std::vector<MovedEvent> events = sqlite::moved_events(*from, last, step);
         if (events.empty()) return count;
         count.copied += into.take(events);
         count.events += events.size();

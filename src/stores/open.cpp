@@ -1,4 +1,4 @@
-#include "store/store.h"
+#include "stores/open.h"
 
 #include "base/fd.h"
 #include "config/config.h"
@@ -9,7 +9,8 @@ namespace bx {
 
 std::unique_ptr<Store> open_store(const std::string& place, const StoreOptions& options) {
     if (is_store_url(place)) return postgresql_module().open(place, options);
-    return std::make_unique<SqliteStore>(place, options, journal_for(directory_of(place)));
+    return std::make_unique<sqlite::SqliteStore>(place, options,
+                                                 sqlite::journal_for(directory_of(place)));
 }
 
 std::vector<std::string> store_kinds() {

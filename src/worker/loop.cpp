@@ -57,7 +57,7 @@ Loop::Loop(ConfigFile& config_file, Store& store, const std::string& store_place
 // -- Its life
 
 int Loop::run() {
-    if (store_.lease()) warden_.emplace();
+    if (store_.workers().lease()) warden_.emplace();
     worker_lock_.open_wake();
     log_.info("started", {{"pid", ::getpid()}, {"config", config_file_.path()}});
     for (;;) {
@@ -110,7 +110,7 @@ void Loop::use_store() {
     if (look && runs_.size() > 0) obey_kill_requests();
     woken_ = false;
     keep_house();
-    if (options_.detached && !progress_ && store_.has_unfinished()) idle_since_ = now_;
+    if (options_.detached && !progress_ && store_.upkeep().unfinished() > 0) idle_since_ = now_;
     if (!trouble_.empty()) log_.info("out of trouble");
     trouble_.clear();
 }
@@ -119,7 +119,7 @@ void Loop::wait() {
     try {
         std::vector<pollfd> set{{signals_.fd(), POLLIN, 0},
                                 {worker_lock_.wake_fd(), POLLIN, 0},
-                                {store_.wake_fd(), POLLIN, 0}};
+                                {store_.workers().wake_fd(), POLLIN, 0}};
         runs_.append_to(set);
         if (::poll(set.data(), set.size(), static_cast<int>(wait_time())) <= 0) return;
         if (set[0].revents != 0) take_signals();
@@ -128,7 +128,7 @@ void Loop::wait() {
             woken_ = true;
             called_ = called_ || stopping_;
         }
-        if (set[2].revents != 0 && store_.take_wakes()) woken_ = true;
+        if (set[2].revents != 0 && store_.workers().take_wakes()) woken_ = true;
         runs_.handle(set.data() + 3);
     } catch (const std::exception& error) {  // out of memory
         note_trouble(error.what(), second);
@@ -211,8 +211,8 @@ void Loop::depart() {
         exit_status_ = 1;
     }
     try {
-        store_.unregister_worker(record());
-        store_.scrub();
+        store_.workers().unregister_worker(record());
+        store_.upkeep().scrub();
     } catch (const StoreError& error) {
         log_.warning("cannot tidy the store before leaving", {{"cause", error.what()}});
     }
@@ -299,10 +299,10 @@ void Loop::record_and_start() {
     if (ended) fault_point("after-finish");
     if (ended || !claims.empty()) progress_ = true;
     unscrubbed_ = unscrubbed_ || ended;
-    store_.started(claims);
+    store_.runs().started(claims);
     for (const Claim& claim : claims) start(claim);
     if (claims.size() < slots) {
-        next_due_ = store_.next_due(wall);
+        next_due_ = store_.runs().next_due(wall);
         if (next_due_ && *next_due_ <= wall) next_due_ = wall + step_pause;  // more than it came to
     } else if (slots < free) {
         more_ = true;
@@ -313,7 +313,7 @@ std::vector<Claim> Loop::record_and_claim(std::size_t slots, Millis wall) {
     const std::size_t count = std::min(finishes_.size(), finish_batch_.size());
     const Millis begun = steady_now();
     try {
-        std::vector<Claim> claims = store_.finish_and_claim(
+        std::vector<Claim> claims = store_.runs().finish_and_claim(
             {finishes_.data(), count}, slots,
             [this](const std::string& hook) { return room(hook); }, wall);
         finishes_.erase(finishes_.begin(), finishes_.begin() + static_cast<std::ptrdiff_t>(count));
@@ -337,7 +337,7 @@ void Loop::record_alone() {
     finish_failures_ = 0;
     Finish& finish = finishes_.front();
     try {
-        store_.finish({&finish, 1});  // it may have been what was to be claimed
+        store_.runs().finish({&finish, 1});  // it may have been what was to be claimed
     } catch (const std::exception& error) {
         if (!may_be_its_own_fault(error)) throw;
         log_.error("a run's end cannot be recorded",

@@ -87,7 +87,7 @@ bool Loop::match() {
 }
 
 bool Loop::match_oldest(std::size_t at_most) {
-    std::vector<StoredEvent> events = store_.undispatched(at_most);
+    std::vector<StoredEvent> events = store_.matching().undispatched(at_most);
     if (events.empty()) return false;
     matching_ = events.front().number;
     // A hook that was there before its event must take it, so the last look has to be younger.
@@ -106,7 +106,7 @@ bool Loop::match_oldest(std::size_t at_most) {
     }
     for (std::span<const Dispatch> rest = verdicts; !rest.empty();) {
         const std::span<const Dispatch> some = rest.first(fitting(rest));
-        store_.dispatch(some, wall_now());
+        store_.matching().dispatch(some, wall_now());
         fault_point("after-dispatch");
         for (const Dispatch& verdict : some) report(verdict);
         rest = rest.subspan(some.size());
@@ -118,7 +118,7 @@ bool Loop::match_oldest(std::size_t at_most) {
 // False: there is more to merge than fits into a turn.
 bool Loop::merge_ahead(std::span<const Dispatch> verdicts) {
     const Millis end = steady_now() + merge_time;
-    while (store_.merge_ahead(verdicts, wall_now())) {
+    while (store_.matching().merge_ahead(verdicts, wall_now())) {
         unscrubbed_ = progress_ = true;
         if (steady_now() >= end) return false;
         std::this_thread::sleep_for(std::chrono::milliseconds(step_pause));
@@ -138,7 +138,7 @@ void Loop::set_aside(EventNumber event, const std::string& why) {
     verdict.event = event;
     verdict.skip_reason = "cannot be matched: " + why;
     verdict.retryable = true;
-    store_.dispatch({&verdict, 1}, wall_now());
+    store_.matching().dispatch({&verdict, 1}, wall_now());
     report(verdict);
     progress_ = more_ = true;
 }

@@ -45,7 +45,7 @@ void Loop::keep_house() {
 }
 
 void Loop::obey_kill_requests() {
-    for (const DeliveryName& name : store_.kill_requests()) {
+    for (const DeliveryName& name : store_.runs().kill_requests()) {
         runs_.end(name.event, name.hook, AttemptResult::cancelled, now_);
     }
 }
@@ -54,7 +54,7 @@ void Loop::save_outputs() {
     for (const std::unique_ptr<Run>& run : runs_.all()) {
         if (!run->take_unsaved()) continue;
         try {
-            store_.save_output(run->event(), run->hook(), run->attempt(),
+            store_.runs().save_output(run->event(), run->hook(), run->attempt(),
                                run->process()->out().take(), run->process()->err().take());
         } catch (const StoreDataError& error) {  // it is tried again with the run's end
             log_.warning("cannot keep the output so far",
@@ -81,13 +81,13 @@ WorkerRecord Loop::record() const {
 
 void Loop::show_worker() {
     WorkerRecord record = this->record();
-    const std::optional<Millis> lease = store_.lease();
+    const std::optional<Millis> lease = store_.workers().lease();
     const bool changed = record.pid != shown_.pid || record.running != shown_.running ||
                          record.config_error != shown_.config_error ||
                          record.trouble != shown_.trouble;
     if (!changed && !(lease && now_ >= shown_at_ + *lease / renewals)) return;
     const Millis begun = steady_now();
-    store_.register_worker(record);
+    store_.workers().register_worker(record);
     shown_ = std::move(record);
     shown_at_ = begun;
     if (lease) starts_until_ = begun + *lease - lease_margin;
@@ -119,10 +119,10 @@ std::vector<DeliveryName> Loop::ours() const {
 void Loop::adopt_orphans() {
     const ConfigPtr& config = config_file_.current();
     if (!config) return;
-    const std::optional<Millis> lease = store_.lease();
+    const std::optional<Millis> lease = store_.workers().lease();
     adopt_at_ = now_ + (lease ? *lease / renewals : minute);
     const std::vector<DeliveryName> mine = ours();
-    for (const Orphan& orphan : store_.orphans(mine)) {
+    for (const Orphan& orphan : store_.runs().orphans(mine)) {
         const auto is_same = [&](const DeliveryName& name) {
             return name.event == orphan.event && name.hook == orphan.hook;
         };
@@ -155,13 +155,13 @@ void Loop::cap_waits() {
     for (const Hook& hook : hooks_.set().hooks()) {
         longest = std::max({longest, hook.settings.delay, hook.settings.backoff_max});
     }
-    capping_ = store_.cap_due(wall_now() + longest);
+    capping_ = store_.upkeep().cap_due(wall_now() + longest);
 }
 
 // The wall clock, when it can be believed.
 std::optional<Millis> Loop::trusted_time() {
     const ClockReading now = read_clock();
-    const ClockRecord known = store_.watch_clock(now);
+    const ClockRecord known = store_.upkeep().watch_clock(now);
     if (known.is_trusted(now)) return now.wall;
     if (known.up == now.up && known.is_great_step()) {
         log_.error("the clock was set: nothing is deleted until it has gone right for an hour",
@@ -184,7 +184,7 @@ void Loop::prune() {
                            .at_most = prune_batch_.size()};
     const Millis begun = steady_now();
     try {
-        pruning_ = store_.prune(order) > 0;
+        pruning_ = store_.upkeep().prune(order) > 0;
         prune_batch_.went(steady_now() - begun);
     } catch (const StoreError& error) {
         const bool damaged = dynamic_cast<const StoreDamaged*>(&error) != nullptr;
@@ -203,7 +203,7 @@ void Loop::scrub() {
     bool idle = runs_.size() == 0 && now_ - quiet_since_ >= second;
     if (!idle && now_ - scrubbed_at_ < scrub_limit) return;
     scrubbed_at_ = now_;
-    unscrubbed_ = !store_.scrub();
+    unscrubbed_ = !store_.upkeep().scrub();
 }
 
 // The store, or the machine, is in trouble: said once and each minute, then tried again.

@@ -10,7 +10,7 @@
 #include "host/detach.h"
 #include "host/worker_lock.h"
 #include "store/owner.h"
-#include "store/store.h"
+#include "stores/open.h"
 #include "worker/loop.h"
 #include "worker/process.h"
 #include "worker/signals.h"

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "store/store.h"
+#include "stores/open.h"
 
 namespace {
 
@@ -30,16 +30,16 @@ bx::NewEvent event(std::size_t number) {
 void add(bx::Store& store, std::size_t count) {
     std::vector<bx::NewEvent> events;
     for (std::size_t i = 0; i < count; ++i) events.push_back(event(i));
-    store.add(events, no_limit);
+    store.sink().add(events, no_limit);
     bx::NewDelivery delivery;
     delivery.hook = hook;
     delivery.max_attempts = 12;
     delivery.due_at = bx::wall_now();
     std::vector<bx::Dispatch> verdicts;
-    for (const bx::StoredEvent& found : store.undispatched(count)) {
+    for (const bx::StoredEvent& found : store.matching().undispatched(count)) {
         verdicts.push_back({found.number, {delivery}, {}, {}});
     }
-    store.dispatch(verdicts, bx::wall_now());
+    store.matching().dispatch(verdicts, bx::wall_now());
 }
 
 bx::Finish end_of(const bx::Claim& claim) {
@@ -58,10 +58,10 @@ std::size_t drain(bx::Store& store, std::size_t slots) {
     std::vector<bx::Finish> ended;
     std::size_t done = 0;
     for (;;) {
-        const auto claims = store.finish_and_claim(ended, slots, room, bx::wall_now());
+        const auto claims = store.runs().finish_and_claim(ended, slots, room, bx::wall_now());
         ended.clear();
         if (claims.empty()) return done;
-        store.started(claims);
+        store.runs().started(claims);
         for (const bx::Claim& claim : claims) ended.push_back(end_of(claim));
         done += claims.size();
     }

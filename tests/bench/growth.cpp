@@ -27,7 +27,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "store/store.h"
+#include "stores/open.h"
 
 namespace {
 
@@ -98,7 +98,7 @@ struct Users {
         std::vector<bx::NewEvent> events;
         for (std::size_t i = 0; i < count; ++i) events.push_back(event(next_++));
         std::vector<bx::EventNumber> numbers;
-        for (const auto& number : gateway->add(events, no_limit)) numbers.push_back(number.value());
+        for (const auto& number : gateway->sink().add(events, no_limit)) numbers.push_back(number.value());
         return numbers;
     }
     std::size_t match(const std::string& hook, std::size_t at_most = batch) {
@@ -107,16 +107,16 @@ struct Users {
         delivery.hook = hook;
         delivery.max_attempts = 12;
         delivery.due_at = bx::wall_now();
-        for (const bx::StoredEvent& found : worker->undispatched(at_most)) {
+        for (const bx::StoredEvent& found : worker->matching().undispatched(at_most)) {
             verdicts.push_back({found.number, {delivery}, {}, {}});
         }
-        worker->dispatch(verdicts, bx::wall_now());
+        worker->matching().dispatch(verdicts, bx::wall_now());
         return verdicts.size();
     }
     // Claims deliveries of HOOK, of which there are so many, and records their end.
     std::size_t run(std::size_t slots, const std::string& hook) {
         const std::size_t count = turn(slots, hook);
-        worker->finish(std::exchange(ended_, {}));
+        worker->runs().finish(std::exchange(ended_, {}));
         return count;
     }
     // The worker's turn: records what the last one began, and begins the next.
@@ -126,7 +126,7 @@ struct Users {
         };
         std::vector<bx::Finish> runs;
         for (const bx::Claim& claim :
-             worker->finish_and_claim(ended_, slots, room, bx::wall_now())) {
+             worker->runs().finish_and_claim(ended_, slots, room, bx::wall_now())) {
             bx::Finish run;
             run.event = claim.event.number;
             run.hook = claim.hook;
@@ -199,31 +199,31 @@ std::vector<Operation> operations() {
          [](Users& users) { return users.turn(2, users.oldest); }},
         {"next-due", rounds, nothing,
          [](Users& users) {
-             users.worker->next_due(bx::wall_now());
+             users.worker->runs().next_due(bx::wall_now());
              return std::size_t{1};
          }},
         {"list-50", 20, nothing,
          [](Users& users) {
-             users.worker->list({});
+             users.worker->view().list({});
              return std::size_t{1};
          }},
         {"list-dead", 20, nothing,
          [](Users& users) {
              bx::ListFilter filter;
              filter.state = bx::RowState::dead;
-             users.worker->list(filter);
+             users.worker->view().list(filter);
              return std::size_t{1};
          }},
         {"show", 20, nothing,
          [](Users& users) {
-             users.worker->event(1);
-             users.worker->deliveries(1);
-             users.worker->attempts(1, "crm");
+             users.worker->view().event(1);
+             users.worker->view().deliveries(1);
+             users.worker->view().attempts(1, "crm");
              return std::size_t{1};
          }},
         {"status", 20, nothing,
          [](Users& users) {
-             users.worker->status(bx::wall_now());
+             users.worker->view().status(bx::wall_now());
              return std::size_t{1};
          }},
     };
@@ -324,7 +324,7 @@ int prune(const std::string& place, const std::string& other, std::size_t step, 
         const auto store = bx::open_store(place, {.durable = false, .give_up = nullptr});
         for (std::size_t count = 1; count > 0;) {
             const Stopwatch watch;
-            count = store->prune({bx::wall_now() + bx::hour, 0, step});
+            count = store->upkeep().prune({bx::wall_now() + bx::hour, 0, step});
             steps.push_back(watch.us().first / 1000);
             pruned += count;
             std::this_thread::sleep_for(std::chrono::milliseconds(pause));

@@ -21,9 +21,9 @@ struct FakeState {
     std::string place;
 };
 
-class FakeStore : public bx::Store {
+class FakeSink : public bx::EventSink {
 public:
-    explicit FakeStore(FakeState& state) : state_(state) {}
+    explicit FakeSink(FakeState& state) : state_(state) {}
 
     std::vector<std::optional<bx::EventNumber>> add(std::span<const bx::NewEvent> events,
                                                     std::int64_t limit) override {
@@ -49,50 +49,30 @@ public:
     }
     std::int64_t unfinished() override { return state_.unfinished; }
 
-    // The worker's and people's parts: the gateway uses none of them.
-    std::vector<bx::StoredEvent> undispatched(std::size_t) override { unused(); }
-    void dispatch(std::span<const bx::Dispatch>, bx::Millis) override { unused(); }
-    std::vector<bx::Claim> claim(std::size_t,
-                                 const std::function<std::size_t(const std::string&)>&,
-                                 bx::Millis) override {
-        unused();
-    }
-    void finish(std::span<const bx::Finish>) override { unused(); }
-    void save_output(bx::EventNumber, const std::string&, int, const bx::Output&,
-                     const bx::Output&) override {
-        unused();
-    }
-    std::vector<bx::Orphan> orphans(std::span<const bx::DeliveryName>) override { unused(); }
-    std::optional<bx::Millis> next_due(bx::Millis) override { unused(); }
-    bool merge_ahead(std::span<const bx::Dispatch>, bx::Millis) override { unused(); }
-    bool cap_due(bx::Millis) override { unused(); }
-    std::vector<bx::DeliveryName> kill_requests() override { unused(); }
-    void register_worker(const bx::WorkerRecord&) override { unused(); }
-    void unregister_worker(const bx::WorkerRecord&) override { unused(); }
-    bx::ClockRecord watch_clock(const bx::ClockReading&) override { unused(); }
-    bool scrub() override { unused(); }
-    std::vector<bx::ListRow> list(const bx::ListFilter&) override { unused(); }
-    std::optional<bx::StoredEvent> event(bx::EventNumber) override { unused(); }
-    std::vector<bx::DeliveryRecord> deliveries(bx::EventNumber) override { unused(); }
-    std::vector<bx::AttemptRecord> attempts(bx::EventNumber, const std::string&) override {
-        unused();
-    }
-    bx::StoreStatus status(bx::Millis) override { unused(); }
-    bx::Outcome retry(const bx::DeliveryName&, const std::function<int(const std::string&)>&,
-                   bx::Millis) override {
-        unused();
-    }
-    bx::Outcome deliver(bx::EventNumber, const bx::NewDelivery&, bx::Millis) override { unused(); }
-    bx::Outcome cancel(const bx::DeliveryName&, bool, bx::Millis) override { unused(); }
-    std::size_t prune(const bx::PruneOrder&) override { unused(); }
-
 private:
-    [[noreturn]] static void unused() { throw std::logic_error("not the gateway's"); }
     void fail_if_told() const {
         if (state_.busy) throw bx::StoreBusy("store is busy");
         if (state_.full) throw bx::StoreError("disk full");
     }
     FakeState& state_;
+};
+
+class FakeStore : public bx::Store {
+public:
+    explicit FakeStore(FakeState& state) : sink_(state) {}
+
+    bx::EventSink& sink() override { return sink_; }
+    // The gateway uses nothing else.
+    bx::MatchQueue& matching() override { unused(); }
+    bx::RunQueue& runs() override { unused(); }
+    bx::WorkerRegistry& workers() override { unused(); }
+    bx::Upkeep& upkeep() override { unused(); }
+    bx::View& view() override { unused(); }
+    bx::Operator& operate() override { unused(); }
+
+private:
+    [[noreturn]] static void unused() { throw std::logic_error("not the gateway's"); }
+    FakeSink sink_;
 };
 
 constexpr std::string_view one_portal =

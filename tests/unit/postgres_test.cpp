@@ -100,7 +100,7 @@ BOOST_AUTO_TEST_CASE(a_batch_given_again_is_there_once) {
         "'{b,b}', '{s,s}') AS n";
     BOOST_TEST(server().query(add).at(0) == "1 2");
     BOOST_TEST(server().query(add).at(0) == "1 2");
-    BOOST_TEST(s.store().undispatched(9).size() == 2U);
+    BOOST_TEST(s.store().matching().undispatched(9).size() == 2U);
     BOOST_TEST(s.add("7") == 3);
     BOOST_TEST(s.recount() == "");
 }
@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(numbers_are_seen_in_their_order) {
         gateways.emplace_back([&] {
             const auto store = s.another();
             const std::vector<bx::NewEvent> batch(3, Scene::event("7"));
-            for (int round = 0; round < 60; ++round) store->add(batch, 1'000'000);
+            for (int round = 0; round < 60; ++round) store->sink().add(batch, 1'000'000);
         });
     }
     std::thread ender([&] {
@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(numbers_are_seen_in_their_order) {
     bool in_order = true;
     for (bool last = false; !last;) {
         last = over;
-        const auto events = s.store().undispatched(10'000);
+        const auto events = s.store().matching().undispatched(10'000);
         // Were a smaller one to come later, the numbers would not be without a gap here.
         in_order = in_order && (events.empty() || events.back().number ==
                                                       static_cast<bx::EventNumber>(events.size()));
@@ -142,16 +142,16 @@ BOOST_AUTO_TEST_CASE(a_number_is_not_seen_before_the_smaller_ones) {
         "'{m}', '{u}', '{h}', '{t}', '{p}', '{l}', '{b}', '{s}')";
     server().query(add);
     BOOST_TEST(s.add("7") == 2);  // which does not wait
-    BOOST_TEST(s.store().undispatched(9).empty());
+    BOOST_TEST(s.store().matching().undispatched(9).empty());
     BOOST_TEST(s.list({}) == "");
     server().query("COMMIT");
     BOOST_TEST(s.list({}) == "2/- 1/-");
-    BOOST_TEST(s.store().undispatched(9).size() == 2U);
+    BOOST_TEST(s.store().matching().undispatched(9).size() == 2U);
     server().query(add + "; ROLLBACK");
     BOOST_TEST(s.add("7") == 3);  // the same key: nothing was taken
     server().query("BEGIN; SELECT nextval('bxhook.event_number'); ROLLBACK");
     BOOST_TEST(s.add("7") == 5);
-    BOOST_TEST(s.store().undispatched(9).size() == 4U);  // a gap is waited for by nobody
+    BOOST_TEST(s.store().matching().undispatched(9).size() == 4U);  // a gap is waited for by nobody
     BOOST_TEST(s.recount() == "");
 }
 
@@ -173,8 +173,8 @@ BOOST_AUTO_TEST_CASE(lanes_and_concurrency_hold_across_workers) {
         const auto store = s.another();
         const auto room = [](const std::string&) { return std::size_t{5}; };
         while (finished < lanes * of_each) {
-            const std::vector<bx::Claim> claims = store->claim(3, room, s.now);
-            store->started(claims);
+            const std::vector<bx::Claim> claims = store->runs().claim(3, room, s.now);
+            store->runs().started(claims);
             std::vector<bx::Finish> runs;
             {
                 const std::lock_guard lock(guard);
@@ -197,7 +197,7 @@ BOOST_AUTO_TEST_CASE(lanes_and_concurrency_hold_across_workers) {
                 const std::lock_guard lock(guard);
                 for (const bx::Claim& claim : claims) running.erase(claim.event.facts.id);
             }
-            store->finish(runs);
+            store->runs().finish(runs);
             finished += static_cast<int>(runs.size());
         }
     };
@@ -206,7 +206,7 @@ BOOST_AUTO_TEST_CASE(lanes_and_concurrency_hold_across_workers) {
     for (std::thread& worker : workers) worker.join();
     BOOST_TEST(wrong == "");
     BOOST_TEST(most <= 5U);
-    BOOST_TEST(s.store().status(s.now).done == lanes * of_each);
+    BOOST_TEST(s.store().view().status(s.now).done == lanes * of_each);
     BOOST_TEST(s.recount() == "");
 }
 
@@ -217,9 +217,9 @@ BOOST_AUTO_TEST_CASE(two_who_match_the_same_events_match_them_once) {
     const auto other = s.another();
     const std::vector<bx::Dispatch> verdicts = {{1, {s.delivery("a")}, {}, {}},
                                                 {2, {}, {}, "none"}};
-    s.store().dispatch(verdicts, s.now);
-    other->dispatch(verdicts, s.now);
-    BOOST_TEST(s.store().deliveries(1).size() == 1U);
+    s.store().matching().dispatch(verdicts, s.now);
+    other->matching().dispatch(verdicts, s.now);
+    BOOST_TEST(s.store().view().deliveries(1).size() == 1U);
     BOOST_TEST(s.recount() == "");
 }
 
@@ -227,81 +227,81 @@ BOOST_AUTO_TEST_CASE(a_claim_waits_until_it_is_started) {
     Scene s;
     s.put("7");
     s.put("7");
-    const auto claims = s.store().claim(1, plenty, s.now);
+    const auto claims = s.store().runs().claim(1, plenty, s.now);
     BOOST_TEST(s.state(1) == "waiting");
     BOOST_TEST(s.record(1).attempt == 0);
-    BOOST_TEST(s.store().attempts(1, "crm").empty());
+    BOOST_TEST(s.store().view().attempts(1, "crm").empty());
     BOOST_TEST(s.claim(9) == "");
-    s.store().started(claims);
+    s.store().runs().started(claims);
     BOOST_TEST(s.state(1) == "running");
     BOOST_TEST(s.record(1).attempt == 1);
-    BOOST_TEST(s.store().attempts(1, "crm").size() == 1U);
+    BOOST_TEST(s.store().view().attempts(1, "crm").size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(what_a_worker_holds_is_an_orphan_only_after_its_lease) {
     Scene s;
-    s.store().register_worker(worker(1));
+    s.store().workers().register_worker(worker(1));
     s.put("1");
     s.put("2");
     s.claim(1);                           // started
-    s.store().claim(1, plenty, s.now);    // 2: not started
+    s.store().runs().claim(1, plenty, s.now);    // 2: not started
     const auto other = s.another();
-    other->register_worker(worker(2));
-    BOOST_TEST(other->orphans().empty());
-    BOOST_TEST(s.store().status(s.now).workers.size() == 2U);
+    other->workers().register_worker(worker(2));
+    BOOST_TEST(other->runs().orphans({}).empty());
+    BOOST_TEST(s.store().view().status(s.now).workers.size() == 2U);
     server().query("UPDATE bxhook.worker SET lease_until = 0 WHERE pid = 1");
-    const auto orphans = other->orphans();
+    const auto orphans = other->runs().orphans({});
     BOOST_TEST(orphans.size() == 1U);
     BOOST_TEST(orphans.at(0).event == 1);
     BOOST_TEST(s.state(2) == "waiting");
     BOOST_TEST(s.record(2).attempt == 0);
-    BOOST_TEST(s.store().status(s.now).workers.size() == 1U);
-    BOOST_TEST(other->orphans().size() == 1U);  // its own now
+    BOOST_TEST(s.store().view().status(s.now).workers.size() == 1U);
+    BOOST_TEST(other->runs().orphans({}).size() == 1U);  // its own now
     BOOST_TEST(s.claim(9) == "2/crm#1");
     BOOST_TEST(s.recount() == "");
 }
 
 BOOST_AUTO_TEST_CASE(another_servers_clock_ends_no_lease) {
     Scene s;
-    s.store().register_worker(worker(1));
+    s.store().workers().register_worker(worker(1));
     s.put("1");
     s.claim(1);
     // As after a failover to a server whose clock is ahead.
     server().query("UPDATE bxhook.worker SET lease_until = 0, server = '2001-01-01'");
     const auto other = s.another();
-    BOOST_TEST(other->orphans().empty());
-    BOOST_TEST(s.store().status(s.now).workers.size() == 1U);
+    BOOST_TEST(other->runs().orphans({}).empty());
+    BOOST_TEST(s.store().view().status(s.now).workers.size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(a_worker_is_shown_with_its_last_sign_of_life) {
     Scene s;
-    BOOST_TEST(!s.store().status(s.now).worker_runs);
+    BOOST_TEST(!s.store().view().status(s.now).worker_runs);
     bx::WorkerRecord shown = worker(4711);
     shown.running = 2;
     shown.config_error = "unknown key";
-    s.store().register_worker(shown);
-    const bx::StoreStatus status = s.store().status(s.now);
+    s.store().workers().register_worker(shown);
+    const bx::StoreStatus status = s.store().view().status(s.now);
     BOOST_TEST(status.worker_runs);
     BOOST_TEST(status.workers.at(0).host == "web1");
     BOOST_TEST(status.workers.at(0).pid == 4711);
     BOOST_TEST(status.workers.at(0).running == 2);
     BOOST_TEST(status.workers.at(0).config_error == "unknown key");
     BOOST_TEST(std::abs(status.workers.at(0).seen_at.value() - bx::wall_now()) < bx::minute);
-    s.store().unregister_worker(shown);
-    BOOST_TEST(s.store().status(s.now).workers.empty());
+    s.store().workers().unregister_worker(shown);
+    BOOST_TEST(s.store().view().status(s.now).workers.empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_worker_is_woken_by_others) {
     Scene s;
-    pollfd ear{s.store().wake_fd(), POLLIN, 0};
+    pollfd ear{s.store().workers().wake_fd(), POLLIN, 0};
     BOOST_TEST(::poll(&ear, 1, 0) == 0);
     const auto other = s.another();
-    other->add(std::vector{Scene::event("1")}, 100);
+    other->sink().add(std::vector{Scene::event("1")}, 100);
     BOOST_TEST(::poll(&ear, 1, 10'000) == 1);
-    BOOST_TEST(s.store().take_wakes());
-    BOOST_TEST(!s.store().take_wakes());
+    BOOST_TEST(s.store().workers().take_wakes());
+    BOOST_TEST(!s.store().workers().take_wakes());
     s.add("2");  // its own
-    BOOST_TEST(!s.store().take_wakes());
+    BOOST_TEST(!s.store().workers().take_wakes());
 }
 
 // -- Rights
@@ -310,26 +310,26 @@ BOOST_AUTO_TEST_CASE(the_least_rights_are_enough) {
     Scene s;
     const std::string url = app_url();
     s.open_as(url);
-    BOOST_TEST(s.store().probe() == 0);
-    s.store().register_worker(worker(1));
+    BOOST_TEST(s.store().sink().probe() == 0);
+    s.store().workers().register_worker(worker(1));
     s.put("7");
     s.put("7");
     s.skip(s.add("8"), "none");
     BOOST_TEST(s.claim(9) == "1/crm#1");
-    s.store().save_output(1, "crm", 1, {"so", 2}, {});
+    s.store().runs().save_output(1, "crm", 1, {"so", 2}, {});
     s.fails("1/crm", 0);
     BOOST_TEST(s.claim(9) == "1/crm#2");
     s.dead("1/crm");
     BOOST_TEST(s.retry(1).done());
     BOOST_TEST(s.cancel(1).done());
     BOOST_TEST(s.retry(3).done());
-    s.store().orphans();
-    s.store().cap_due(s.now);
-    s.store().kill_requests();
+    s.store().runs().orphans({});
+    s.store().upkeep().cap_due(s.now);
+    s.store().runs().kill_requests();
     BOOST_TEST(s.list({}) == "3/- 2/crm 1/crm");
     s.now += bx::day;
-    BOOST_TEST(s.store().prune({.done_before = s.now}) == 1U);
-    s.store().unregister_worker(worker(1));
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now}) == 1U);
+    s.store().workers().unregister_worker(worker(1));
     BOOST_TEST(s.recount() == "");
     BOOST_TEST(says(failure<bx::StoreError>([&] { bx::postgresql_module().upgrade(url); }),
                     "nothing was thrown"));  // there is nothing to upgrade
@@ -393,8 +393,8 @@ BOOST_AUTO_TEST_CASE(a_lost_connection_is_made_again) {
     cut();
     BOOST_TEST(s.add("2") == 2);  // the gateway's caller must not notice
     cut();
-    BOOST_CHECK_THROW(s.store().undispatched(9), bx::StoreAway);
-    BOOST_TEST(s.store().undispatched(9).size() == 2U);
+    BOOST_CHECK_THROW(s.store().matching().undispatched(9), bx::StoreAway);
+    BOOST_TEST(s.store().matching().undispatched(9).size() == 2U);
 }
 
 BOOST_AUTO_TEST_CASE(a_lock_is_not_waited_for_longer_than_allowed) {
@@ -402,10 +402,10 @@ BOOST_AUTO_TEST_CASE(a_lock_is_not_waited_for_longer_than_allowed) {
     server().query("BEGIN; LOCK TABLE bxhook.event");
     const auto hasty = bx::open_store(s.place(), {});
     const Millis began = bx::steady_now();
-    BOOST_CHECK_THROW(hasty->add(std::vector{Scene::event("1")}, 100), bx::StoreError);
+    BOOST_CHECK_THROW(hasty->sink().add(std::vector{Scene::event("1")}, 100), bx::StoreError);
     BOOST_TEST(bx::steady_now() - began < 5 * bx::second);
     server().query("ROLLBACK");
-    BOOST_TEST(hasty->add(std::vector{Scene::event("1")}, 100).front().has_value());
+    BOOST_TEST(hasty->sink().add(std::vector{Scene::event("1")}, 100).front().has_value());
 }
 
 BOOST_AUTO_TEST_CASE(a_transaction_that_a_deadlock_ended_is_done_again) {
@@ -421,7 +421,7 @@ BOOST_AUTO_TEST_CASE(a_transaction_that_a_deadlock_ended_is_done_again) {
     s.open({.wait = bx::minute, .give_up = nullptr});
     const std::vector<bx::Dispatch> both = {{1, {s.delivery("crm")}, {}, {}},
                                             {2, {s.delivery("crm")}, {}, {}}};
-    auto worker = std::async(std::launch::async, [&] { s.store().dispatch(both, s.now); });
+    auto worker = std::async(std::launch::async, [&] { s.store().matching().dispatch(both, s.now); });
     rival.want(lock(0));
     worker.get();
     BOOST_TEST(s.claim(9) == "1/crm#1 2/crm#1");
@@ -456,8 +456,8 @@ BOOST_AUTO_TEST_CASE(a_delivery_that_another_retries_meanwhile_is_waiting) {
         s.claim(1);
         s.dead("1/crm");
         const auto first = [](const std::string&) { return 1; };
-        return text_of(s.store().retry({1, hook}, [&](const std::string&) {
-            other->retry({1, hook}, first, s.now);
+        return text_of(s.store().operate().retry({1, hook}, [&](const std::string&) {
+            other->operate().retry({1, hook}, first, s.now);
             return 2;
         }, s.now));
     };
@@ -499,7 +499,7 @@ BOOST_AUTO_TEST_CASE(a_store_of_version_1_0_is_upgraded_and_serves_its_programs)
     BOOST_TEST(says(failure<bx::StoreError>([&] { s.another(); }), "bxhook store upgrade"));
     BOOST_TEST(bx::postgresql_module().upgrade(server().url()) == "upgraded schema 1.0 to 1.1");
     s.open();
-    BOOST_TEST(s.store().event(1)->refused_more == 0);
+    BOOST_TEST(s.store().view().event(1)->refused_more == 0);
     BOOST_TEST(s.claim(9) == "1/crm#1");
     s.add("8");
     s.add("9");
@@ -520,14 +520,14 @@ BOOST_AUTO_TEST_CASE(a_statement_that_takes_too_long_is_told_from_a_lock) {
                    "'BEGIN PERFORM pg_sleep(30); RETURN NEW; END'; CREATE TRIGGER slow BEFORE INSERT "
                    "ON bxhook.delivery FOR EACH ROW EXECUTE FUNCTION bxhook.slow()");
     const std::vector<bx::Dispatch> verdicts = {{1, {s.delivery("crm")}, {}, {}}};
-    const std::string slow = failure<bx::StoreSlow>([&] { worker->dispatch(verdicts, s.now); });
+    const std::string slow = failure<bx::StoreSlow>([&] { worker->matching().dispatch(verdicts, s.now); });
     server().query("DROP TRIGGER slow ON bxhook.delivery; DROP FUNCTION bxhook.slow()");
     BOOST_TEST(says(slow, "statement timeout"), slow);
     server().query("BEGIN; LOCK TABLE bxhook.event");
-    const std::string held = failure<bx::StoreBusy>([&] { worker->dispatch(verdicts, s.now); });
+    const std::string held = failure<bx::StoreBusy>([&] { worker->matching().dispatch(verdicts, s.now); });
     server().query("ROLLBACK");
     BOOST_TEST(says(held, "lock timeout"), held);
-    worker->dispatch(verdicts, s.now);
+    worker->matching().dispatch(verdicts, s.now);
     BOOST_TEST(s.claim(1) == "1/crm#1");
 }
 
@@ -548,7 +548,7 @@ BOOST_AUTO_TEST_CASE(who_is_told_to_stop_waits_no_longer) {
     options.give_up = [&] { return stop.load(); };
     const auto store = bx::open_store(s.place(), options);
     stop = true;
-    BOOST_CHECK_THROW(store->add(std::vector{Scene::event("1")}, 100), bx::StoreAway);
+    BOOST_CHECK_THROW(store->sink().add(std::vector{Scene::event("1")}, 100), bx::StoreAway);
     server().query("ROLLBACK");
 }
 
@@ -571,19 +571,19 @@ bx::CopyCount copy_from(const std::string& file) {
 
 // Everything there is about an event, as text.
 std::string picture(bx::Store& store, bx::EventNumber number) {
-    const bx::StoredEvent event = store.event(number).value();
+    const bx::StoredEvent event = store.view().event(number).value();
     std::string text = std::string(name_of(event.state)) + event.reason + event.facts.code +
                        event.facts.id + event.body + event.secrets +
                        (event.secrets_erased ? " erased" : "") + std::to_string(event.received_at);
     for (const bx::Refusal& refusal : event.refused) text += " -" + refusal.hook + refusal.reason;
-    for (const bx::DeliveryRecord& delivery : store.deliveries(number)) {
+    for (const bx::DeliveryRecord& delivery : store.view().deliveries(number)) {
         text += "\n" + delivery.hook + ' ' + std::string(name_of(delivery.state)) + ' ' +
                 std::to_string(delivery.attempt) + '/' + std::to_string(delivery.max_attempts) + ' ' +
                 delivery.reason + std::to_string(delivery.due_at.value_or(0)) + ' ' +
                 std::to_string(delivery.ended_at.value_or(0)) +
                 std::to_string(delivery.blocked_by.value_or(0)) +
                 std::to_string(delivery.merged_into.value_or(0));
-        for (const bx::AttemptRecord& attempt : store.attempts(number, delivery.hook)) {
+        for (const bx::AttemptRecord& attempt : store.view().attempts(number, delivery.hook)) {
             text += " #" + std::to_string(attempt.attempt) + std::string(name_of(attempt.result)) +
                     attempt.run + attempt.out.kept + std::to_string(attempt.exit.value_or(-1));
         }
@@ -622,7 +622,7 @@ BOOST_AUTO_TEST_CASE(a_sqlite_store_is_taken_over_as_it_is) {
     BOOST_TEST(s.add("12") == 1'000'007);
     BOOST_TEST(copy_from(file).copied == 1U);
     BOOST_TEST(copy_from(file).copied == 0U);
-    BOOST_TEST(s.store().undispatched(9).size() == 3U);
+    BOOST_TEST(s.store().matching().undispatched(9).size() == 3U);
     BOOST_TEST(s.claim(9) == "5/b#1 2/crm#2");  // by the real clock its time came long ago
     s.done("2/crm");
     BOOST_TEST(s.claim(9) == "3/crm#1");

@@ -20,7 +20,7 @@
 
 using store_tests::Scene;
 using store_tests::Scratch;
-using bx::Journal;
+using bx::sqlite::Journal;
 
 namespace {
 
@@ -109,7 +109,7 @@ void write_file(const std::string& path, const std::string& data) {
 // A file with something of another program in it.
 void make_foreign(const std::string& path, const std::string& script) {
     write_file(path, "");
-    bx::Database(path, {}).script(script);
+    bx::sqlite::Database(path, {}).script(script);
 }
 
 }  // namespace
@@ -138,8 +138,8 @@ BOOST_AUTO_TEST_CASE(a_store_that_is_not_there_is_made_only_when_told_to) {
     BOOST_TEST(mode_of(dir / "q") == 0U);
     write_file(dir / "q", "");
     BOOST_CHECK_THROW(bx::open_store(dir / "q", no_create), bx::StoreError);
-    BOOST_TEST(bx::open_store(dir / "q", {})->probe() == 0);  // what a crash left half made
-    BOOST_TEST(bx::open_store(dir / "q", no_create)->probe() == 0);
+    BOOST_TEST(bx::open_store(dir / "q", {})->sink().probe() == 0);  // what a crash left half made
+    BOOST_TEST(bx::open_store(dir / "q", no_create)->sink().probe() == 0);
     BOOST_CHECK_THROW(bx::open_store(dir / "none/q", {}), bx::StoreError);
 }
 
@@ -182,7 +182,7 @@ BOOST_AUTO_TEST_CASE(nobody_waits_for_a_fifo_beside_a_store) {
 BOOST_AUTO_TEST_CASE(a_newer_major_version_is_refused_a_newer_minor_one_used) {
     Scene s;
     s.add("1");
-    bx::Database raw(s.place(), {});
+    bx::sqlite::Database raw(s.place(), {});
     raw.script(
         "PRAGMA user_version = 1099; ALTER TABLE event ADD COLUMN colour TEXT DEFAULT 'red'");
     s.open();
@@ -197,17 +197,17 @@ BOOST_AUTO_TEST_CASE(a_store_of_version_1_0_is_upgraded_when_it_is_opened) {
     Scene s;
     s.put("1");
     s.skip(s.add("2"), "none");
-    bx::Database(s.place(), {}).script(
+    bx::sqlite::Database(s.place(), {}).script(
         "ALTER TABLE event DROP COLUMN refused_more; ALTER TABLE worker DROP COLUMN trouble; "
         "ALTER TABLE worker DROP COLUMN once; DROP TABLE once; DROP TABLE clock; "
         "PRAGMA user_version = 1000");
     s.open();
-    BOOST_TEST(bx::Database(s.place(), {}).number("PRAGMA user_version") == 1001);
-    BOOST_TEST(s.store().event(2)->refused_more == 0);
+    BOOST_TEST(bx::sqlite::Database(s.place(), {}).number("PRAGMA user_version") == 1001);
+    BOOST_TEST(s.store().view().event(2)->refused_more == 0);
     BOOST_TEST(s.claim(1) == "1/crm#1");
     s.done("1/crm");
-    s.store().dispatch(std::vector{bx::Dispatch{s.add("3"), {}, {}, "none", 7}}, s.now);
-    BOOST_TEST(s.store().event(3)->refused_more == 7);
+    s.store().matching().dispatch(std::vector{bx::Dispatch{s.add("3"), {}, {}, "none", 7}}, s.now);
+    BOOST_TEST(s.store().view().event(3)->refused_more == 7);
     BOOST_TEST(s.recount() == "");
 }
 
@@ -217,15 +217,15 @@ BOOST_AUTO_TEST_CASE(damaged_secrets_are_the_trouble_of_their_event_alone) {
     s.put("2");
     s.put("3");
     s.add("4");
-    bx::Database raw(s.place(), {});
+    bx::sqlite::Database raw(s.place(), {});
     raw.script("UPDATE slot SET data = x'ffffff00' WHERE slot = 2; DELETE FROM slot WHERE slot = 3");
     BOOST_TEST(s.claim(9) == "1/crm#1 2/crm#1 3/crm#1");
     BOOST_TEST(s.claims.at("1/crm").event.damage == "");
     BOOST_TEST(s.claims.at("2/crm").event.damage == "its secrets, in slot 2, are damaged");
     BOOST_TEST(s.claims.at("3/crm").event.damage == "its secrets, in slot 3, are damaged");
-    BOOST_TEST(s.store().event(2)->body == "body of 2");
+    BOOST_TEST(s.store().view().event(2)->body == "body of 2");
     for (const char* name : {"1/crm", "2/crm", "3/crm"}) s.done(name);
-    BOOST_TEST(s.store().undispatched(9).at(0).damage == "");
+    BOOST_TEST(s.store().matching().undispatched(9).at(0).damage == "");
     for (int i = 5; i < 9; ++i) s.put(std::to_string(i));  // which use the slots again
     BOOST_TEST(s.claim(9) == "5/crm#1 6/crm#1 7/crm#1 8/crm#1");
     for (int i = 5; i < 9; ++i) BOOST_TEST(s.secrets(i) == "secret of " + std::to_string(i));
@@ -235,10 +235,10 @@ BOOST_AUTO_TEST_CASE(a_probe_needs_all_that_an_event_needs_and_leaves_nothing) {
     for (const char* table : {"", "event", "body", "slot"}) {
         Scene s;
         s.add("1");
-        BOOST_TEST(s.store().probe() == 1);
+        BOOST_TEST(s.store().sink().probe() == 1);
         if (*table) {
             bx::Database(s.place(), {}).script(std::string("DROP TABLE ") + table);
-            BOOST_CHECK_THROW(s.store().probe(), bx::StoreError);
+            BOOST_CHECK_THROW(s.store().sink().probe(), bx::StoreError);
         } else {
             BOOST_TEST(s.add("2") == 2);
             BOOST_TEST(s.recount() == "");
@@ -251,9 +251,9 @@ BOOST_AUTO_TEST_CASE(a_run_without_its_attempt_is_taken_for_lost) {
     s.put("1");
     s.put("2");
     s.claim(9);
-    bx::Database raw(s.place(), {});
+    bx::sqlite::Database raw(s.place(), {});
     raw.script("DELETE FROM attempt WHERE event = 1");
-    const auto orphans = s.store().orphans();
+    const auto orphans = s.store().runs().orphans({});
     BOOST_REQUIRE(orphans.size() == 2U);
     BOOST_TEST(orphans[0].run == "1-crm-missing");
     s.fails("1/crm", 0);
@@ -272,11 +272,11 @@ BOOST_AUTO_TEST_CASE(a_damaged_file_is_an_error_and_no_crash) {
     std::string bytes = bytes_of(copy);
     for (std::size_t at = 4096; at < bytes.size(); at += 97) bytes[at] = '\x5A';
     write_file(copy, bytes);
-    BOOST_CHECK_THROW(bx::open_store(copy, {})->list({}), bx::StoreError);
-    BOOST_CHECK_THROW(bx::open_store(copy, {})->add(std::vector{Scene::event("1")}, 1'000'000),
+    BOOST_CHECK_THROW(bx::open_store(copy, {})->view().list({}), bx::StoreError);
+    BOOST_CHECK_THROW(bx::open_store(copy, {})->sink().add(std::vector{Scene::event("1")}, 1'000'000),
                       bx::StoreError);
     write_file(copy, bytes_of(copy).substr(0, 5000));
-    BOOST_CHECK_THROW(bx::open_store(copy, {})->list({}), bx::StoreError);
+    BOOST_CHECK_THROW(bx::open_store(copy, {})->view().list({}), bx::StoreError);
 }
 
 BOOST_AUTO_TEST_CASE(a_place_that_cannot_be_written_is_an_error) {
@@ -292,7 +292,7 @@ BOOST_AUTO_TEST_CASE(a_place_that_cannot_be_written_is_an_error) {
         ::chmod(dir.path().c_str(), 0500);
         const auto refused = [&](const std::string& name) {
             try {
-                bx::open_store(dir / name, {})->add(std::vector{Scene::event("1")}, 10);
+                bx::open_store(dir / name, {})->sink().add(std::vector{Scene::event("1")}, 10);
                 return false;
             } catch (const bx::StoreError&) {
                 return true;
@@ -313,7 +313,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_is_an_error_and_loses_nothing) {
     const int status = in_child([&] {
         ::signal(SIGXFSZ, SIG_IGN);
         const auto store =
-            std::make_unique<bx::SqliteStore>(place, bx::StoreOptions{}, Journal::ahead);
+            std::make_unique<bx::sqlite::SqliteStore>(place, bx::StoreOptions{}, Journal::ahead);
         bx::NewEvent large = Scene::event("2");
         large.body.assign(200'000, 'x');
         // As far as the log has come: what follows meets a disk that takes no more.
@@ -323,19 +323,19 @@ BOOST_AUTO_TEST_CASE(a_full_disk_is_an_error_and_loses_nothing) {
         const rlimit limit{end, RLIM_INFINITY};
         ::setrlimit(RLIMIT_FSIZE, &limit);
         try {
-            store->add(std::vector{large}, 10);
+            store->sink().add(std::vector{large}, 10);
             return 1;
         } catch (const bx::StoreError&) {
         }
         try {
-            store->probe();
+            store->sink().probe();
             return 2;
         } catch (const bx::StoreError&) {
         }
         const rlimit none{RLIM_INFINITY, RLIM_INFINITY};
         ::setrlimit(RLIMIT_FSIZE, &none);
-        store->probe();
-        return store->add(std::vector{large}, 10)[0] == 2 ? 0 : 3;
+        store->sink().probe();
+        return store->sink().add(std::vector{large}, 10)[0] == 2 ? 0 : 3;
     });
     BOOST_TEST(status == 0);
     s.open();
@@ -357,7 +357,7 @@ BOOST_AUTO_TEST_CASE(processes_that_make_it_at_once_share_it) {
                     const auto store =
                         bx::open_store(dir / "q", {.wait = 20'000, .give_up = nullptr});
                     const std::vector<bx::NewEvent> batch(3, Scene::event("7"));
-                    for (const auto& number : store->add(batch, 1000)) failures += !number;
+                    for (const auto& number : store->sink().add(batch, 1000)) failures += !number;
                 } catch (const std::exception& error) {
                     std::fprintf(stderr, "child: %s\n", error.what());
                     ++failures;
@@ -373,7 +373,7 @@ BOOST_AUTO_TEST_CASE(processes_that_make_it_at_once_share_it) {
         BOOST_TEST(status == 0);
     }
     const auto store = bx::open_store(dir / "q", {});
-    const auto events = store->undispatched(1000);
+    const auto events = store->matching().undispatched(1000);
     BOOST_TEST(events.size() == 300U);
     BOOST_TEST(events.back().number == 300);
 }
@@ -388,7 +388,7 @@ BOOST_AUTO_TEST_CASE(a_lock_held_by_another_ends_the_wait_in_time) {
     const bx::Millis took = bx::steady_now() - began;
     BOOST_TEST(took >= 300);
     BOOST_TEST(took < 1000);
-    BOOST_CHECK_THROW(s.store().probe(), bx::StoreBusy);
+    BOOST_CHECK_THROW(s.store().sink().probe(), bx::StoreBusy);
     BOOST_TEST(s.list({}) == "1/crm");  // reading goes on
 }
 
@@ -416,10 +416,10 @@ BOOST_AUTO_TEST_CASE(a_one_shot_process_leaves_the_log_to_others) {
     bx::open_store(dir / "q", {});
     BOOST_TEST(!std::filesystem::exists(log));
     const auto one_shot = options_with([](auto& o) { o.one_shot = true; });
-    bx::open_store(dir / "q", one_shot)->add(std::vector{Scene::event("1")}, 9);
+    bx::open_store(dir / "q", one_shot)->sink().add(std::vector{Scene::event("1")}, 9);
     BOOST_TEST(std::filesystem::exists(log));
     BOOST_TEST(std::filesystem::file_size(log) > 0U);
-    BOOST_TEST(bx::open_store(dir / "q", {})->probe() == 1);
+    BOOST_TEST(bx::open_store(dir / "q", {})->sink().probe() == 1);
     BOOST_TEST(!std::filesystem::exists(log));
 }
 
@@ -427,7 +427,7 @@ BOOST_AUTO_TEST_CASE(commits_are_as_durable_as_asked) {
     Scratch dir;
     const auto synchronous = [&](bool durable, Journal journal) {
         const auto options = options_with([&](auto& o) { o.durable = durable; });
-        return bx::SqliteStore(dir / (durable ? "d" : "n"), options, journal)
+        return bx::sqlite::SqliteStore(dir / (durable ? "d" : "n"), options, journal)
             .database()
             .number("PRAGMA synchronous");
     };
@@ -439,17 +439,17 @@ BOOST_AUTO_TEST_CASE(commits_are_as_durable_as_asked) {
 
 BOOST_AUTO_TEST_CASE(it_works_with_a_rollback_journal) {
     Scratch dir;
-    bx::SqliteStore store(dir / "q", {}, Journal::rollback);
-    bx::SqliteStore other(dir / "q", {}, Journal::rollback);
-    BOOST_TEST(store.add(std::vector{Scene::event("7")}, 9)[0].value() == 1);
-    BOOST_TEST(other.add(std::vector{Scene::event("7")}, 9)[0].value() == 2);
+    bx::sqlite::SqliteStore store(dir / "q", {}, Journal::rollback);
+    bx::sqlite::SqliteStore other(dir / "q", {}, Journal::rollback);
+    BOOST_TEST(store.sink().add(std::vector{Scene::event("7")}, 9)[0].value() == 1);
+    BOOST_TEST(other.sink().add(std::vector{Scene::event("7")}, 9)[0].value() == 2);
     BOOST_TEST(!std::filesystem::exists(dir / "q-wal"));
-    BOOST_TEST(store.probe() == 2);
-    BOOST_TEST(other.undispatched(9).size() == 2U);
-    BOOST_TEST(store.scrub());
+    BOOST_TEST(store.sink().probe() == 2);
+    BOOST_TEST(other.matching().undispatched(9).size() == 2U);
+    BOOST_TEST(store.upkeep().scrub());
     BOOST_TEST(bytes_of(dir / "q").find("secret of 7") != std::string::npos);
-    store.cancel({1, ""}, false, 1);
-    store.cancel({2, ""}, false, 1);
+    store.operate().cancel({1, ""}, false, 1);
+    store.operate().cancel({2, ""}, false, 1);
     BOOST_TEST(bytes_of(dir / "q").find("secret of 7") == std::string::npos);
 }
 
@@ -476,9 +476,9 @@ BOOST_AUTO_TEST_CASE(erased_secrets_are_in_no_byte_of_its_files) {
             live.erase(one);
         }
         s.now += 1000;
-        if (round % 10 == 9) s.store().prune({.done_before = s.now - 3000});
+        if (round % 10 == 9) s.store().upkeep().prune({.done_before = s.now - 3000});
     }
-    BOOST_TEST(s.store().scrub());
+    BOOST_TEST(s.store().upkeep().scrub());
     const std::string bytes = bytes_of(s.place());
     int found = 0;
     for (const auto& [number, secret] : secrets) {
@@ -500,23 +500,23 @@ BOOST_AUTO_TEST_CASE(another_processs_erasures_are_scrubbed_too) {
     Scene s;
     const auto other = s.another();
     s.put("1");
-    other->cancel({1, ""}, false, s.now);
+    other->operate().cancel({1, ""}, false, s.now);
     BOOST_TEST(bytes_of(s.place()).find("secret of 1") != std::string::npos);  // in the log
-    BOOST_TEST(s.store().scrub());
+    BOOST_TEST(s.store().upkeep().scrub());
     BOOST_TEST(bytes_of(s.place()).find("secret of 1") == std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_reader_only_delays_the_scrubbing) {
     Scene s;
-    bx::Database reader(s.place(), {});
+    bx::sqlite::Database reader(s.place(), {});
     s.put("1");
     {
-        bx::Transaction reading(reader, bx::Transaction::Kind::read);
+        bx::sqlite::Transaction reading(reader, bx::sqlite::Transaction::Kind::read);
         reader.number("SELECT count(*) FROM event");
         s.cancel(1);
-        BOOST_TEST(!s.store().scrub());
+        BOOST_TEST(!s.store().upkeep().scrub());
     }
-    BOOST_TEST(s.store().scrub());
+    BOOST_TEST(s.store().upkeep().scrub());
     BOOST_TEST(bytes_of(s.place()).find("secret of 1") == std::string::npos);
 }
 
@@ -524,49 +524,49 @@ BOOST_AUTO_TEST_CASE(a_reader_only_delays_the_scrubbing) {
 
 BOOST_AUTO_TEST_CASE(no_statement_walks_over_a_table_that_grows) {
     Scratch dir;
-    bx::SqliteStore store(dir / "q", {}, Journal::ahead);
+    bx::sqlite::SqliteStore store(dir / "q", {}, Journal::ahead);
     const bx::Millis now = 1'700'000'000'000;
     const auto room = [](const std::string&) { return std::size_t{9}; };
     bx::NewDelivery merging;
     merging.hook = "crm";
     merging.coalesce = true;
     for (int i = 0; i < 3; ++i) {
-        const auto numbers = store.add(std::vector(2, Scene::event("7")), 100);
-        store.undispatched(9);
-        store.dispatch(std::vector{bx::Dispatch{numbers[0].value(), {merging}, {{"a", "b"}}, {}},
+        const auto numbers = store.sink().add(std::vector(2, Scene::event("7")), 100);
+        store.matching().undispatched(9);
+        store.matching().dispatch(std::vector{bx::Dispatch{numbers[0].value(), {merging}, {{"a", "b"}}, {}},
                                    bx::Dispatch{numbers[1].value(), {}, {}, "none"}}, now);
-        for (const bx::Claim& claim : store.claim(1, room, now)) {
+        for (const bx::Claim& claim : store.runs().claim(1, room, now)) {
             bx::Finish run;
             run.event = claim.event.number;
             run.hook = claim.hook;
             run.next = i == 0 ? bx::DeliveryState::dead : bx::DeliveryState::waiting;
             run.attempt = claim.attempt;
             run.ended_at = now;
-            store.save_output(run.event, run.hook, run.attempt, {}, {});
-            store.cancel({run.event, ""}, true, now);
-            store.finish(std::vector{run});
+            store.runs().save_output(run.event, run.hook, run.attempt, {}, {});
+            store.operate().cancel({run.event, ""}, true, now);
+            store.runs().finish(std::vector{run});
         }
     }
-    store.retry({1, "crm"}, [](const std::string&) { return 1; }, now);
-    store.retry({2, ""}, [](const std::string&) { return 1; }, now);
-    store.cancel({2, ""}, false, now);
-    store.event(1);
-    store.deliveries(1);
-    store.attempts(1, "crm");
-    store.status(now);
-    store.next_due(now);
-    store.cap_due(now);
-    store.orphans();
-    store.kill_requests();
-    store.probe();
-    store.scrub();
-    store.prune({.done_before = now + 1, .dead_before = now + 1});
+    store.operate().retry({1, "crm"}, [](const std::string&) { return 1; }, now);
+    store.operate().retry({2, ""}, [](const std::string&) { return 1; }, now);
+    store.operate().cancel({2, ""}, false, now);
+    store.view().event(1);
+    store.view().deliveries(1);
+    store.view().attempts(1, "crm");
+    store.view().status(now);
+    store.runs().next_due(now);
+    store.upkeep().cap_due(now);
+    store.runs().orphans({});
+    store.runs().kill_requests();
+    store.sink().probe();
+    store.upkeep().scrub();
+    store.upkeep().prune({.done_before = now + 1, .dead_before = now + 1});
     bx::ListFilter filter;
     filter.since = now;
     for (const bx::RowState state : bx::row_states()) {
         if (state == bx::RowState::done) continue;  // nearly all are, and no index has them
         filter.state = state;
-        store.list(filter);
+        store.view().list(filter);
     }
     // Small whatever the store's size: one row a hook, a worker, a request; a thousand of a lane.
     const std::set<std::string> small = {"tally",         "worker",       "once",        "clock",
@@ -578,7 +578,7 @@ BOOST_AUTO_TEST_CASE(no_statement_walks_over_a_table_that_grows) {
             !text.starts_with("DELETE"))
             continue;
         ++looked_at;
-        bx::Rows plan = store.database().rows("EXPLAIN QUERY PLAN " + text);
+        bx::sqlite::Rows plan = store.database().rows("EXPLAIN QUERY PLAN " + text);
         while (plan.next()) {
             const std::string step = plan.text(3);
             const bool sorts = step.find("TEMP B-TREE") != std::string::npos;
@@ -601,21 +601,21 @@ BOOST_AUTO_TEST_CASE(no_statement_walks_over_a_table_that_grows) {
 BOOST_AUTO_TEST_CASE(only_a_worker_that_lives_is_shown) {
     Scene s;
     bx::WorkerRecord worker{"web1", 4711, "1.0.0", s.now, 0, "", {}, "", false};
-    s.store().register_worker(worker);
-    BOOST_TEST(s.store().status(s.now).workers.empty());
+    s.store().workers().register_worker(worker);
+    BOOST_TEST(s.store().view().status(s.now).workers.empty());
     const bx::WorkerLock lock(s.place(), 0);
-    BOOST_TEST(s.store().status(s.now).workers.size() == 1U);
+    BOOST_TEST(s.store().view().status(s.now).workers.size() == 1U);
     worker.config_error = "unknown key";
-    s.store().register_worker(worker);
+    s.store().workers().register_worker(worker);
     s.put("1");
     s.claim(1);
-    const bx::WorkerRecord shown = s.store().status(s.now).workers.at(0);
+    const bx::WorkerRecord shown = s.store().view().status(s.now).workers.at(0);
     BOOST_TEST(shown.host == "web1");
     BOOST_TEST(shown.pid == 4711);
     BOOST_TEST(shown.running == 1);
     BOOST_TEST(shown.config_error == "unknown key");
-    s.store().unregister_worker(worker);
-    BOOST_TEST(s.store().status(s.now).workers.empty());
+    s.store().workers().unregister_worker(worker);
+    BOOST_TEST(s.store().view().status(s.now).workers.empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -18,7 +18,7 @@ void harm(const Scene& scene, const std::string& sql) {
         PostgresServer::instance().query("SET search_path = bxhook");
         PostgresServer::instance().query(sql);
     } else {
-        bx::Database(scene.place(), {}).script(sql);
+        bx::sqlite::Database(scene.place(), {}).script(sql);
     }
 }
 
@@ -33,7 +33,7 @@ bx::Dispatch set_aside(bx::EventNumber event) {
 std::vector<bx::EventNumber> add_many(Scene& scene, std::size_t count, const std::string& id) {
     std::vector<bx::EventNumber> numbers;
     const std::vector<bx::NewEvent> batch(count, Scene::event(id));
-    for (const auto& number : scene.store().add(batch, 1'000'000)) {
+    for (const auto& number : scene.store().sink().add(batch, 1'000'000)) {
         numbers.push_back(number.value());
     }
     return numbers;
@@ -45,7 +45,7 @@ void put_many(Scene& scene, std::size_t count, const bx::NewDelivery& delivery) 
     for (const bx::EventNumber number : add_many(scene, count, "7")) {
         verdicts.push_back({number, {delivery}, {}, {}});
     }
-    scene.store().dispatch(verdicts, scene.now);
+    scene.store().matching().dispatch(verdicts, scene.now);
 }
 
 }  // namespace
@@ -54,23 +54,23 @@ void put_many(Scene& scene, std::size_t count, const bx::NewDelivery& delivery) 
 
 BOOST_AUTO_TEST_CASE(an_event_set_aside_keeps_its_secrets_until_it_is_matched_anew) {
     Scene s;
-    s.store().dispatch(std::vector{set_aside(s.add("1"))}, s.now);
+    s.store().matching().dispatch(std::vector{set_aside(s.add("1"))}, s.now);
     s.skip(s.add("2"), "no hook takes it");
-    BOOST_TEST(s.store().event(1)->retryable);
-    BOOST_TEST(!s.store().event(2)->retryable);
+    BOOST_TEST(s.store().view().event(1)->retryable);
+    BOOST_TEST(!s.store().view().event(2)->retryable);
     BOOST_TEST(s.secrets(1) == "secret of 1");
     BOOST_TEST(s.secrets(2) == "erased");
-    const auto rows = s.store().list({});
+    const auto rows = s.store().view().list({});
     BOOST_TEST(rows.at(1).event.retryable);
     BOOST_TEST(!rows.at(0).event.retryable);
-    BOOST_TEST(!s.store().has_unfinished());
+    BOOST_TEST(!s.store().upkeep().unfinished() > 0);
     BOOST_TEST(s.recount() == "");
 
     const bx::Outcome outcome = s.retry(1);
     BOOST_TEST(outcome.done());
     BOOST_TEST(text_of(outcome) == "");
-    BOOST_TEST(!s.store().event(1)->retryable);
-    BOOST_TEST(s.store().undispatched(9).at(0).secrets == "secret of 1");
+    BOOST_TEST(!s.store().view().event(1)->retryable);
+    BOOST_TEST(s.store().matching().undispatched(9).at(0).secrets == "secret of 1");
     s.match(1, Hooks{"crm"});
     BOOST_TEST(s.claim(1) == "1/crm#1");
     BOOST_TEST(s.claims.at("1/crm").event.secrets == "secret of 1");
@@ -81,11 +81,11 @@ BOOST_AUTO_TEST_CASE(an_event_set_aside_keeps_its_secrets_until_it_is_matched_an
 
 BOOST_AUTO_TEST_CASE(an_event_set_aside_is_kept_as_long_as_a_dead_one) {
     Scene s;
-    s.store().dispatch(std::vector{set_aside(s.add("1"))}, s.now);
+    s.store().matching().dispatch(std::vector{set_aside(s.add("1"))}, s.now);
     s.now += 1000;
-    BOOST_TEST(s.store().prune({.done_before = s.now}) == 0U);
-    BOOST_TEST(s.store().prune({.done_before = s.now, .dead_before = s.now}) == 1U);
-    BOOST_TEST(s.store().status(s.now).events_skipped == 0);
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now}) == 0U);
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now, .dead_before = s.now}) == 1U);
+    BOOST_TEST(s.store().view().status(s.now).events_skipped == 0);
     BOOST_TEST(s.recount() == "");
 }
 
@@ -93,8 +93,8 @@ BOOST_AUTO_TEST_CASE(what_a_table_does_not_take_is_told_from_a_store_in_trouble)
     Scene s;
     s.add("1");
     const std::vector<bx::Dispatch> twice = {{1, {s.delivery("b"), s.delivery("b")}, {}, {}}};
-    BOOST_CHECK_THROW(s.store().dispatch(twice, s.now), bx::StoreDataError);
-    s.store().dispatch(std::vector{set_aside(1)}, s.now);
+    BOOST_CHECK_THROW(s.store().matching().dispatch(twice, s.now), bx::StoreDataError);
+    s.store().matching().dispatch(std::vector{set_aside(1)}, s.now);
     BOOST_TEST(s.recount() == "");
 }
 
@@ -102,12 +102,12 @@ BOOST_AUTO_TEST_CASE(the_number_of_refusals_that_are_not_kept_is) {
     Scene s;
     bx::Dispatch verdict{s.add("1"), {s.delivery("crm")}, {{"a", "disabled"}}, {}, 980};
     bx::Dispatch skip{s.add("2"), {}, {{"a", "disabled"}}, "no hook takes it", 7};
-    s.store().dispatch(std::vector{verdict, skip}, s.now);
-    BOOST_TEST(s.store().event(1)->refused.size() == 1U);
-    BOOST_TEST(s.store().event(1)->refused_more == 980);
-    BOOST_TEST(s.store().event(2)->refused_more == 7);
+    s.store().matching().dispatch(std::vector{verdict, skip}, s.now);
+    BOOST_TEST(s.store().view().event(1)->refused.size() == 1U);
+    BOOST_TEST(s.store().view().event(1)->refused_more == 980);
+    BOOST_TEST(s.store().view().event(2)->refused_more == 7);
     s.retry(2);
-    BOOST_TEST(s.store().event(2)->refused_more == 0);
+    BOOST_TEST(s.store().view().event(2)->refused_more == 0);
 }
 
 // -- Damaged rows
@@ -117,12 +117,12 @@ BOOST_AUTO_TEST_CASE(a_missing_body_is_the_damage_of_its_event_alone) {
     s.add("1");
     s.add("2");
     harm(s, "DELETE FROM body WHERE event = 1");
-    const auto events = s.store().undispatched(9);
+    const auto events = s.store().matching().undispatched(9);
     BOOST_REQUIRE(events.size() == 2U);
     BOOST_TEST(events[0].damage == "its body is missing");
     BOOST_TEST(events[1].damage == "");
     BOOST_TEST(events[1].body == "body of 2");
-    BOOST_TEST(s.store().event(1)->damage == "its body is missing");
+    BOOST_TEST(s.store().view().event(1)->damage == "its body is missing");
     BOOST_TEST(s.list({}) == "2/- 1/-");
     BOOST_TEST(s.cancel(1).done());
 }
@@ -139,7 +139,7 @@ BOOST_AUTO_TEST_CASE(a_delivery_whose_event_cannot_be_read_is_claimed_and_can_en
     s.dead("1/crm");
     BOOST_TEST(s.claim(9) == "2/crm#1");
     BOOST_TEST(s.state(1) == "dead");
-    BOOST_TEST(s.store().attempts(1, "crm").size() == 1U);
+    BOOST_TEST(s.store().view().attempts(1, "crm").size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(a_delivery_whose_event_is_gone_ends_like_any_other) {
@@ -165,9 +165,9 @@ BOOST_AUTO_TEST_CASE(numbers_that_mean_nothing_are_shown_as_damage) {
     harm(s, "UPDATE delivery SET state = 78 WHERE event = 1");
     BOOST_TEST(s.list({}) == "2/crm 1/crm");
     BOOST_TEST(s.state(1) == "damaged");
-    BOOST_TEST(name_of(s.store().attempts(1, "crm").at(0).result) == "damaged");
+    BOOST_TEST(name_of(s.store().view().attempts(1, "crm").at(0).result) == "damaged");
     harm(s, "UPDATE tally SET what = 'colour' WHERE what = 'running'");
-    BOOST_TEST(s.store().status(s.now).events_matched == 2);
+    BOOST_TEST(s.store().view().status(s.now).events_matched == 2);
 }
 
 // -- Steps
@@ -183,17 +183,17 @@ BOOST_AUTO_TEST_CASE(a_long_backlog_is_merged_in_steps) {
     const bx::Dispatch verdict{s.add("7"), {merging}, {}, {}};
     std::int64_t merged = 0;
     int steps = 0;
-    for (; s.store().merge_ahead(std::vector{verdict}, s.now); ++steps) {
-        const std::int64_t now = s.store().status(s.now).merged;
+    for (; s.store().matching().merge_ahead(std::vector{verdict}, s.now); ++steps) {
+        const std::int64_t now = s.store().view().status(s.now).merged;
         BOOST_TEST(now - merged > 0);
         BOOST_TEST(now - merged <= 200);
         merged = now;
         BOOST_REQUIRE_EQUAL(s.recount(), "");
     }
     BOOST_TEST(steps == 4);
-    s.store().dispatch(std::vector{verdict}, s.now);
-    BOOST_TEST(s.store().status(s.now).merged == 700);
-    BOOST_TEST(s.store().status(s.now).unfinished == 1);
+    s.store().matching().dispatch(std::vector{verdict}, s.now);
+    BOOST_TEST(s.store().view().status(s.now).merged == 700);
+    BOOST_TEST(s.store().view().status(s.now).unfinished == 1);
     BOOST_TEST(s.record(1).merged_into.value() == 700);
     BOOST_TEST(s.record(700).merged_into.value() == 701);
     BOOST_TEST(s.record(701).due_at.value() == s.now + 5000);
@@ -213,12 +213,12 @@ BOOST_AUTO_TEST_CASE(what_is_merged_ahead_hands_on_attempts_and_the_last_failure
     bx::NewDelivery merging = plain;
     merging.coalesce = true;
     const std::vector<bx::Dispatch> verdict = {{s.add("7"), {merging}, {}, {}}};
-    BOOST_TEST(s.store().merge_ahead(verdict, s.now));
-    BOOST_TEST(!s.store().merge_ahead(verdict, s.now));
+    BOOST_TEST(s.store().matching().merge_ahead(verdict, s.now));
+    BOOST_TEST(!s.store().matching().merge_ahead(verdict, s.now));
     BOOST_TEST(s.record(9).attempt == 1);
     BOOST_TEST(s.record(9).reason == "exit 1");
     BOOST_TEST(s.record(9).due_at.value() == s.now);  // the others' time
-    BOOST_TEST(s.store().status(s.now).blocked.at(0).event == 9);
+    BOOST_TEST(s.store().view().status(s.now).blocked.at(0).event == 9);
     BOOST_TEST(s.recount() == "");
     BOOST_TEST(s.claim(9) == "9/crm#2");
 }
@@ -235,8 +235,8 @@ BOOST_AUTO_TEST_CASE(nothing_else_is_merged_ahead) {
                                                 {s.add(""), {merging}, {}, {}},
                                                 {s.add("7"), {plain}, {}, {}},
                                                 {999, {merging}, {}, {}}};
-    BOOST_TEST(!s.store().merge_ahead(verdicts, s.now));
-    BOOST_TEST(s.store().status(s.now).merged == 0);
+    BOOST_TEST(!s.store().matching().merge_ahead(verdicts, s.now));
+    BOOST_TEST(s.store().view().status(s.now).merged == 0);
 }
 
 // With the limits of a worker, whatever the store: 1 s a statement on a server.
@@ -252,13 +252,13 @@ BOOST_AUTO_TEST_CASE(a_step_of_merging_takes_a_moment_however_long_the_backlog) 
     bx::Millis longest = 0;
     for (bool more = true; more;) {
         const bx::Millis begun = bx::steady_now();
-        more = worker->merge_ahead(verdict, s.now);
+        more = worker->matching().merge_ahead(verdict, s.now);
         longest = std::max(longest, bx::steady_now() - begun);
     }
-    worker->dispatch(verdict, s.now);
+    worker->matching().dispatch(verdict, s.now);
     BOOST_TEST_MESSAGE("the longest step took " << longest << " ms");
     BOOST_TEST(longest < 1000);
-    BOOST_TEST(s.store().status(s.now).merged == 10'000);
+    BOOST_TEST(s.store().view().status(s.now).merged == 10'000);
     BOOST_TEST(s.claim(9) == "10001/crm#1");
 }
 
@@ -269,12 +269,12 @@ BOOST_AUTO_TEST_CASE(due_times_are_capped_in_steps) {
     later.due_at = s.now + bx::day;
     put_many(s, 2500, later);
     const bx::Millis latest = s.now + bx::hour;
-    BOOST_TEST(s.store().cap_due(latest));
-    BOOST_TEST(s.store().cap_due(latest));
+    BOOST_TEST(s.store().upkeep().cap_due(latest));
+    BOOST_TEST(s.store().upkeep().cap_due(latest));
     BOOST_TEST(s.record(2500).due_at.value() == latest + 23 * bx::hour);
-    BOOST_TEST(!s.store().cap_due(latest));
+    BOOST_TEST(!s.store().upkeep().cap_due(latest));
     BOOST_TEST(s.record(2500).due_at.value() == latest);
-    BOOST_TEST(!s.store().cap_due(latest));
+    BOOST_TEST(!s.store().upkeep().cap_due(latest));
 }
 
 BOOST_AUTO_TEST_CASE(a_claim_that_did_not_come_to_all_that_is_due_says_so) {
@@ -286,9 +286,9 @@ BOOST_AUTO_TEST_CASE(a_claim_that_did_not_come_to_all_that_is_due_says_so) {
     s.now += 10;
     const auto none = [](const std::string&) { return std::size_t{0}; };
     BOOST_TEST(s.claim(1, none) == "");
-    BOOST_TEST(s.store().next_due(s.now).value() == s.now);
+    BOOST_TEST(s.store().runs().next_due(s.now).value() == s.now);
     BOOST_TEST(s.claim(1, none) == "");
-    BOOST_TEST(!s.store().next_due(s.now).has_value());
+    BOOST_TEST(!s.store().runs().next_due(s.now).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(fewer_events_are_pruned_at_once_when_many_rows_are_theirs) {
@@ -301,8 +301,8 @@ BOOST_AUTO_TEST_CASE(fewer_events_are_pruned_at_once_when_many_rows_are_theirs) 
     }
     s.now += 1000;
     const bx::PruneOrder order{.done_before = s.now};
-    BOOST_TEST(s.store().prune(order) == 2U);
-    BOOST_TEST(s.store().prune(order) == 1U);
+    BOOST_TEST(s.store().upkeep().prune(order) == 2U);
+    BOOST_TEST(s.store().upkeep().prune(order) == 1U);
     BOOST_TEST(s.recount() == "");
 }
 

@@ -86,10 +86,10 @@ struct Model {
 std::string picture_of(bx::Store& store, const Model& model) {
     std::string text;
     for (const auto& entry : model.events) {
-        const bx::StoredEvent event = store.event(entry.first).value();
+        const bx::StoredEvent event = store.view().event(entry.first).value();
         text += std::to_string(event.number) + ' ' + std::string(name_of(event.state)) +
                 (event.secrets_erased ? " erased" : "") + ';';
-        for (const bx::DeliveryRecord& d : store.deliveries(entry.first)) {
+        for (const bx::DeliveryRecord& d : store.view().deliveries(entry.first)) {
             text += Model::line(d.hook, d);
         }
         text += '\n';
@@ -130,7 +130,7 @@ public:
             }
             unfinished += open;
         }
-        const bx::StoreStatus status = scene_.store().status(scene_.now);
+        const bx::StoreStatus status = scene_.store().view().status(scene_.now);
         BOOST_REQUIRE_EQUAL(status.events_new, events["new"]);
         BOOST_REQUIRE_EQUAL(status.events_matched, events["matched"]);
         BOOST_REQUIRE_EQUAL(status.events_skipped, events["skipped"]);
@@ -196,8 +196,8 @@ private:
                 possible += model_.claimable(event, hook, scene_.now);
         }
         const auto plenty = [](const std::string&) { return std::size_t{99}; };
-        const auto claims = scene_.store().finish_and_claim(ended, slots, plenty, scene_.now);
-        scene_.store().started(claims);
+        const auto claims = scene_.store().runs().finish_and_claim(ended, slots, plenty, scene_.now);
+        scene_.store().runs().started(claims);
         BOOST_REQUIRE_EQUAL(claims.size(), std::min(slots, possible));
         for (const bx::Claim& claim : claims) {
             BOOST_REQUIRE(model_.claimable(claim.event.number, claim.hook, scene_.now));
@@ -208,7 +208,7 @@ private:
             running_.push_back({claim.event.number, claim.hook});
         }
     }
-    void finish() { scene_.store().finish(end_one()); }
+    void finish() { scene_.store().runs().finish(end_one()); }
     // A running one, ended in the model, is to be recorded so; none when nothing runs.
     std::vector<bx::Finish> end_one() {
         if (running_.empty()) return {};

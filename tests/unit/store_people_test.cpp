@@ -44,7 +44,7 @@ BOOST_AUTO_TEST_CASE(retry_gives_more_attempts_and_goes_on_counting) {
     BOOST_TEST(record.max_attempts == 3);  // 1 + 2 more
     BOOST_TEST(record.due_at.value() == s.now);
     BOOST_TEST(!record.ended_at.has_value());
-    BOOST_TEST(s.store().has_unfinished());
+    BOOST_TEST(s.store().upkeep().unfinished() > 0);
     BOOST_TEST(s.claim(1) == "1/crm#2");
 }
 
@@ -88,10 +88,10 @@ BOOST_AUTO_TEST_CASE(a_skipped_event_is_matched_anew) {
     Scene s;
     s.skip(s.add("1"), "no hook takes it");
     BOOST_TEST(s.retry(1).done());
-    BOOST_TEST(s.store().undispatched(9).size() == 1U);
-    BOOST_TEST(s.store().event(1)->refused.empty());
-    BOOST_TEST(s.store().event(1)->reason == "");
-    BOOST_TEST(s.store().has_unfinished());
+    BOOST_TEST(s.store().matching().undispatched(9).size() == 1U);
+    BOOST_TEST(s.store().view().event(1)->refused.empty());
+    BOOST_TEST(s.store().view().event(1)->reason == "");
+    BOOST_TEST(s.store().upkeep().unfinished() > 0);
     s.match(1, Hooks{"crm"});
     BOOST_TEST(s.claim(1) == "1/crm#1");
 }
@@ -135,26 +135,26 @@ BOOST_AUTO_TEST_CASE(a_hook_that_did_not_take_an_event_gets_it_after_all) {
     s.claim(1);
     s.done("1/crm");
     s.now += 10;
-    const bx::Outcome outcome = s.store().deliver(1, s.delivery("late"), s.now);
+    const bx::Outcome outcome = s.store().operate().deliver(1, s.delivery("late"), s.now);
     BOOST_TEST(outcome.done());
     BOOST_TEST(outcome.count == 1);
     BOOST_TEST(text_of(outcome) == "its secrets were erased before, hooks get it without");
     BOOST_TEST((s.record(1, "late").state == DeliveryState::waiting));
     BOOST_TEST(s.record(1, "late").due_at.value() == s.now);
-    BOOST_TEST(s.store().unfinished() == 1);
+    BOOST_TEST(s.store().upkeep().unfinished() == 1);
     BOOST_TEST(s.recount() == "");
     BOOST_TEST(s.claim(9) == "1/late#1");
     s.done("1/late");
-    BOOST_TEST(s.store().unfinished() == 0);
+    BOOST_TEST(s.store().upkeep().unfinished() == 0);
     BOOST_TEST(s.recount() == "");
 }
 
 BOOST_AUTO_TEST_CASE(a_skipped_event_is_matched_by_the_hook_it_is_given_to) {
     Scene s;
-    s.store().dispatch(std::vector{bx::Dispatch{s.add("1"), {}, {{"crm", "disabled"}, {"log", "no"}},
+    s.store().matching().dispatch(std::vector{bx::Dispatch{s.add("1"), {}, {{"crm", "disabled"}, {"log", "no"}},
                                                 "no hook takes it"}}, s.now);
-    BOOST_TEST(s.store().deliver(1, s.delivery("crm"), s.now).done());
-    const bx::StoredEvent event = s.store().event(1).value();
+    BOOST_TEST(s.store().operate().deliver(1, s.delivery("crm"), s.now).done());
+    const bx::StoredEvent event = s.store().view().event(1).value();
     BOOST_TEST((event.state == bx::EventState::matched));
     BOOST_TEST(event.reason == "");
     BOOST_REQUIRE(event.refused.size() == 1U);
@@ -170,19 +170,19 @@ BOOST_AUTO_TEST_CASE(such_a_delivery_has_its_place_in_its_lane) {
     s.skip(s.add("7"), "disabled");
     s.put("7");
     s.put("7");
-    BOOST_TEST(s.store().deliver(1, s.delivery("crm"), s.now).done());
+    BOOST_TEST(s.store().operate().deliver(1, s.delivery("crm"), s.now).done());
     BOOST_TEST(s.record(2).blocked_by.value() == 1);
     BOOST_TEST(s.recount() == "");
     BOOST_TEST(s.claim(9) == "1/crm#1");
     s.done("1/crm");
     BOOST_TEST(s.claim(9) == "2/crm#1");
     s.skip(s.add("7"), "disabled");
-    BOOST_TEST(s.store().deliver(4, s.delivery("crm"), s.now).done());  // behind, while one runs
+    BOOST_TEST(s.store().operate().deliver(4, s.delivery("crm"), s.now).done());  // behind, while one runs
     BOOST_TEST(s.record(4).blocked_by.value() == 3);
     BOOST_TEST(s.claim(9) == "");
     bx::NewDelivery free = s.delivery("free");
     free.ordered = false;
-    BOOST_TEST(s.store().deliver(4, free, s.now).done());
+    BOOST_TEST(s.store().operate().deliver(4, free, s.now).done());
     BOOST_TEST(s.claim(9) == "4/free#1");
     BOOST_TEST(s.recount() == "");
 }
@@ -190,7 +190,7 @@ BOOST_AUTO_TEST_CASE(such_a_delivery_has_its_place_in_its_lane) {
 BOOST_AUTO_TEST_CASE(a_delivery_is_not_made_twice_nor_of_a_new_event) {
     Scene s;
     const auto refusal = [&](bx::EventNumber event) {
-        const bx::Outcome outcome = s.store().deliver(event, s.delivery("crm"), s.now);
+        const bx::Outcome outcome = s.store().operate().deliver(event, s.delivery("crm"), s.now);
         BOOST_TEST(!outcome.done());
         BOOST_TEST(outcome.count == 0);
         return text_of(outcome);
@@ -229,17 +229,17 @@ BOOST_AUTO_TEST_CASE(cancel_leaves_a_running_one_unless_told_to_kill) {
     BOOST_TEST(outcome.count == 1);  // the waiting one
     BOOST_TEST(text_of(outcome) == "1/a is running (--kill ends it)");
     BOOST_TEST(s.state(1, "b") == "cancelled");
-    BOOST_TEST(s.store().kill_requests().empty());
+    BOOST_TEST(s.store().runs().kill_requests().empty());
     outcome = s.cancel(1, "a", true);
     BOOST_TEST(outcome.done());
     BOOST_TEST(outcome.count == 1);
-    BOOST_TEST(s.store().kill_requests().size() == 1U);
-    BOOST_TEST(s.store().kill_requests()[0].hook == "a");
+    BOOST_TEST(s.store().runs().kill_requests().size() == 1U);
+    BOOST_TEST(s.store().runs().kill_requests()[0].hook == "a");
     BOOST_TEST(s.state(1, "a") == "running");
     // It failed before the worker saw the request, which still holds.
     s.fails("1/a", 0);
     BOOST_TEST(s.state(1, "a") == "cancelled");
-    BOOST_TEST(s.store().kill_requests().empty());
+    BOOST_TEST(s.store().runs().kill_requests().empty());
 }
 
 BOOST_AUTO_TEST_CASE(cancel_refuses_what_it_cannot_do_and_says_why) {
@@ -264,7 +264,7 @@ BOOST_AUTO_TEST_CASE(of_two_retries_at_once_the_later_is_told_what_the_other_has
         const bx::EventNumber event = s.add(std::to_string(round));
         s.skip(event, "no hook takes it");
         const auto retry = [&](bx::Store& store) {
-            return store.retry({event, ""}, [](const std::string&) { return 2; }, s.now);
+            return store.operate().retry({event, ""}, [](const std::string&) { return 2; }, s.now);
         };
         std::future<bx::Outcome> other =
             std::async(std::launch::async, [&] { return retry(*one); });
@@ -355,7 +355,7 @@ BOOST_AUTO_TEST_CASE(status_counts_what_there_is) {
     BOOST_TEST(s.claim(2) == "3/a#1 3/b#1");
     s.done("3/a");
     s.dead("3/b");
-    const bx::StoreStatus status = s.store().status(s.now);
+    const bx::StoreStatus status = s.store().view().status(s.now);
     BOOST_TEST(status.events_new == 1);
     BOOST_TEST(status.events_matched == 3);
     BOOST_TEST(status.events_skipped == 1);
@@ -373,7 +373,7 @@ BOOST_AUTO_TEST_CASE(status_counts_what_there_is) {
     BOOST_TEST(status.hooks[0].done_1h == 1);
     BOOST_TEST(status.hooks[1].failed_1h == 1);
     BOOST_TEST(status.hooks[1].dead_1h == 1);
-    const bx::StoreStatus after = s.store().status(s.now + 1000);  // the delay is over
+    const bx::StoreStatus after = s.store().view().status(s.now + 1000);  // the delay is over
     BOOST_TEST(after.due == 2);
     BOOST_TEST(after.oldest_due_at.value() == s.now);
 }
@@ -389,7 +389,7 @@ BOOST_AUTO_TEST_CASE(status_tells_per_hook_since_when_something_is_due) {
     s.put("4", later);
     s.now += 400;
     const auto since = [&](const std::string& name) {
-        for (const bx::HookCounts& hook : s.store().status(s.now).hooks) {
+        for (const bx::HookCounts& hook : s.store().view().status(s.now).hooks) {
             if (hook.hook == name) return hook.oldest_due_at ? s.now - *hook.oldest_due_at : -1;
         }
         return bx::Millis{-2};
@@ -399,7 +399,7 @@ BOOST_AUTO_TEST_CASE(status_tells_per_hook_since_when_something_is_due) {
     BOOST_TEST(since("third") == -1);
     s.now += 400;
     BOOST_TEST(since("third") == 300);
-    BOOST_TEST(s.store().status(s.now).due == 4);
+    BOOST_TEST(s.store().view().status(s.now).due == 4);
 }
 
 BOOST_AUTO_TEST_CASE(rates_are_of_the_last_hour) {
@@ -408,12 +408,12 @@ BOOST_AUTO_TEST_CASE(rates_are_of_the_last_hour) {
     s.claim(1);
     s.done("1/crm");
     s.put("2");
-    BOOST_TEST(s.store().status(s.now + 59 * bx::minute).hooks.at(0).done_1h == 1);
-    BOOST_TEST(s.store().status(s.now + 61 * bx::minute).hooks.at(0).done_1h == 0);
+    BOOST_TEST(s.store().view().status(s.now + 59 * bx::minute).hooks.at(0).done_1h == 1);
+    BOOST_TEST(s.store().view().status(s.now + 61 * bx::minute).hooks.at(0).done_1h == 0);
     s.now += 2 * bx::hour;
     s.claim(1);
     s.done("2/crm");
-    BOOST_TEST(s.store().status(s.now).hooks.at(0).done_1h == 1);
+    BOOST_TEST(s.store().view().status(s.now).hooks.at(0).done_1h == 1);
 }
 
 BOOST_AUTO_TEST_CASE(a_blocked_lane_is_shown_with_its_reason_and_those_behind) {
@@ -427,7 +427,7 @@ BOOST_AUTO_TEST_CASE(a_blocked_lane_is_shown_with_its_reason_and_those_behind) {
     s.fails("1/crm", 60'000);
     s.fails("4/crm", 60'000);
     s.fails("5/crm", 60'000);  // no lane: nothing is blocked
-    const bx::StoreStatus status = s.store().status(s.now);
+    const bx::StoreStatus status = s.store().view().status(s.now);
     BOOST_TEST(status.blocked.size() == 2U);
     BOOST_TEST(status.blocked[0].event == 1);
     BOOST_TEST(status.blocked[0].hook == "crm");
@@ -439,9 +439,9 @@ BOOST_AUTO_TEST_CASE(a_blocked_lane_is_shown_with_its_reason_and_those_behind) {
     BOOST_TEST(status.blocked[1].behind == 0);
     s.now += 60'000;
     s.claim(1);
-    BOOST_TEST(s.store().status(s.now).blocked.size() == 2U);  // it runs again, and may fail again
+    BOOST_TEST(s.store().view().status(s.now).blocked.size() == 2U);  // it runs again, and may fail again
     s.done("1/crm");
-    BOOST_TEST(s.store().status(s.now).blocked.size() == 1U);
+    BOOST_TEST(s.store().view().status(s.now).blocked.size() == 1U);
 }
 
 // -- Pruning
@@ -451,28 +451,28 @@ BOOST_AUTO_TEST_CASE(a_worker_in_trouble_is_shown_and_cron_s_when_it_has_left) {
     std::optional<bx::WorkerLock> lock;
     if (!s.place().starts_with("postgresql")) lock.emplace(s.place(), 0);
     bx::WorkerRecord worker{"web1", 4711, "1.1.0", bx::wall_now(), 0, "", {}, "no room", false};
-    s.store().register_worker(worker);
-    BOOST_TEST(s.store().status(s.now).workers.at(0).trouble == "no room");
-    BOOST_TEST(!s.store().status(s.now).workers.at(0).once);
-    s.store().unregister_worker(worker);
-    BOOST_TEST(!s.store().status(s.now).once.has_value());
+    s.store().workers().register_worker(worker);
+    BOOST_TEST(s.store().view().status(s.now).workers.at(0).trouble == "no room");
+    BOOST_TEST(!s.store().view().status(s.now).workers.at(0).once);
+    s.store().workers().unregister_worker(worker);
+    BOOST_TEST(!s.store().view().status(s.now).once.has_value());
     worker.once = true;
     worker.trouble = "";
-    s.store().register_worker(worker);
-    BOOST_TEST(s.store().status(s.now).workers.at(0).once);
-    BOOST_TEST(s.store().status(s.now).workers.at(0).trouble == "");
+    s.store().workers().register_worker(worker);
+    BOOST_TEST(s.store().view().status(s.now).workers.at(0).once);
+    BOOST_TEST(s.store().view().status(s.now).workers.at(0).trouble == "");
     worker.trouble = "locked";
-    s.store().unregister_worker(worker);
-    const bx::OnceRecord left = s.store().status(s.now).once.value();
+    s.store().workers().unregister_worker(worker);
+    const bx::OnceRecord left = s.store().view().status(s.now).once.value();
     BOOST_TEST(left.host == "web1");
     BOOST_TEST(left.trouble == "locked");
     BOOST_TEST(std::abs(left.left_at - bx::wall_now()) < bx::minute);
     worker.trouble = "";
-    s.store().unregister_worker(worker);
-    BOOST_TEST(s.store().status(s.now).once->trouble == "");
+    s.store().workers().unregister_worker(worker);
+    BOOST_TEST(s.store().view().status(s.now).once->trouble == "");
     worker.once = false;
-    s.store().register_worker(worker);
-    BOOST_TEST(!s.store().status(s.now).once.has_value());
+    s.store().workers().register_worker(worker);
+    BOOST_TEST(!s.store().view().status(s.now).once.has_value());
 }
 
 // -- Prune
@@ -481,7 +481,7 @@ BOOST_AUTO_TEST_CASE(since_when_the_clocks_agree_is_kept_for_each_boot) {
     Scene s;
     const bx::Millis wall = bx::wall_now();
     const auto watch = [&](const std::string& boot, bx::Millis up, bx::Millis at) {
-        return s.another()->watch_clock({boot, up, at});  // as another process does
+        return s.another()->upkeep().watch_clock({boot, up, at});  // as another process does
     };
     bx::ClockRecord known = watch("a", 100'000, wall);
     BOOST_TEST(known.up == 100'000);
@@ -490,13 +490,13 @@ BOOST_AUTO_TEST_CASE(since_when_the_clocks_agree_is_kept_for_each_boot) {
     BOOST_TEST(known.up == 100'000);
     BOOST_TEST(known.is_trusted({"a", 100'000 + bx::hour, wall}));
     BOOST_TEST(!known.is_trusted({"a", 100'000 + bx::hour - 1, wall}));
-    BOOST_TEST(!s.store().status(s.now).clocks.at(0).is_great_step());
+    BOOST_TEST(!s.store().view().status(s.now).clocks.at(0).is_great_step());
 
     known = watch("a", 100'000 + bx::hour, wall + bx::hour + 91 * bx::day);
     BOOST_TEST(known.up == 100'000 + bx::hour);
     BOOST_TEST(known.step == 91 * bx::day);
     BOOST_TEST(known.step_text() == "+91d");
-    BOOST_TEST(s.store().status(s.now).clocks.at(0).is_great_step());
+    BOOST_TEST(s.store().view().status(s.now).clocks.at(0).is_great_step());
     known = watch("a", 200'000 + bx::hour, wall + bx::hour + 91 * bx::day + 100'000);
     BOOST_TEST(known.up == 100'000 + bx::hour);
     known = watch("a", 200'000 + bx::hour, wall + bx::hour + 100'000);
@@ -517,12 +517,12 @@ BOOST_AUTO_TEST_CASE(finished_events_are_pruned_oldest_first_in_steps) {
         s.now += 1000;
     }
     const bx::PruneOrder order{.done_before = s.now - 1000, .at_most = 3};
-    BOOST_TEST(s.store().prune(order) == 3U);
+    BOOST_TEST(s.store().upkeep().prune(order) == 3U);
     BOOST_TEST(s.list({}) == "5/- 4/-");
-    BOOST_TEST(s.store().prune(order) == 1U);
-    BOOST_TEST(s.store().prune(order) == 0U);
+    BOOST_TEST(s.store().upkeep().prune(order) == 1U);
+    BOOST_TEST(s.store().upkeep().prune(order) == 0U);
     BOOST_TEST(s.list({}) == "5/-");
-    BOOST_TEST(s.store().status(s.now).events_skipped == 1);
+    BOOST_TEST(s.store().view().status(s.now).events_skipped == 1);
 }
 
 BOOST_AUTO_TEST_CASE(unfinished_events_are_never_pruned) {
@@ -533,7 +533,7 @@ BOOST_AUTO_TEST_CASE(unfinished_events_are_never_pruned) {
     s.claim(1);  // 3/a
     s.done("3/a");
     s.now += 365 * bx::day;
-    BOOST_TEST(s.store().prune({.done_before = s.now, .dead_before = s.now}) == 0U);
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now, .dead_before = s.now}) == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(dead_ones_are_pruned_only_when_asked) {
@@ -543,14 +543,14 @@ BOOST_AUTO_TEST_CASE(dead_ones_are_pruned_only_when_asked) {
     s.dead("1/a");
     s.done("1/b");
     s.now += 1000;
-    BOOST_TEST(s.store().prune({.done_before = s.now}) == 0U);
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now}) == 0U);
     // Its done delivery is kept for longer here: the event goes when its last delivery may.
-    BOOST_TEST(s.store().prune({.done_before = s.now - 1000, .dead_before = s.now}) == 0U);
-    BOOST_TEST(s.store().prune({.done_before = s.now, .dead_before = s.now}) == 1U);
-    BOOST_TEST(!s.store().event(1).has_value());
-    BOOST_TEST(s.store().deliveries(1).empty());
-    BOOST_TEST(s.store().attempts(1, "a").empty());
-    const bx::StoreStatus status = s.store().status(s.now);
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now - 1000, .dead_before = s.now}) == 0U);
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now, .dead_before = s.now}) == 1U);
+    BOOST_TEST(!s.store().view().event(1).has_value());
+    BOOST_TEST(s.store().view().deliveries(1).empty());
+    BOOST_TEST(s.store().view().attempts(1, "a").empty());
+    const bx::StoreStatus status = s.store().view().status(s.now);
     BOOST_TEST(status.dead + status.done + status.events_matched == 0);
 }
 

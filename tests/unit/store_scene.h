@@ -23,7 +23,7 @@
 #include "host/worker_lock.h"
 #include "postgres_server.h"
 #include "sqlite/database.h"
-#include "store/store.h"
+#include "stores/open.h"
 
 namespace store_tests {
 
@@ -102,7 +102,7 @@ public:
     }
     bx::EventNumber add(bx::NewEvent event) {
         event.received_at = now;
-        return store().add(std::vector{event}, 1'000'000).front().value();
+        return store().sink().add(std::vector{event}, 1'000'000).front().value();
     }
     bx::EventNumber add(const std::string& id, const std::string& portal = "p") {
         return add(event(id, portal));
@@ -121,10 +121,10 @@ public:
         match(event, deliveries);
     }
     void match(bx::EventNumber event, const std::vector<bx::NewDelivery>& deliveries) {
-        store().dispatch(std::vector{bx::Dispatch{event, deliveries, {}, {}}}, now);
+        store().matching().dispatch(std::vector{bx::Dispatch{event, deliveries, {}, {}}}, now);
     }
     void skip(bx::EventNumber event, const std::string& reason) {
-        store().dispatch(std::vector{bx::Dispatch{event, {}, {{"crm", "disabled"}}, reason}}, now);
+        store().matching().dispatch(std::vector{bx::Dispatch{event, {}, {{"crm", "disabled"}}, reason}}, now);
     }
     // An event of that entity, matched to one hook.
     bx::EventNumber put(const std::string& id, const std::string& hook = "crm",
@@ -147,8 +147,8 @@ public:
         const auto plenty = [](const std::string&) { return std::size_t{1000}; };
         std::vector<std::string> names;
         const std::vector<bx::Claim> claimed =
-            store().finish_and_claim(ended, slots, room ? room : plenty, now);
-        store().started(claimed);
+            store().runs().finish_and_claim(ended, slots, room ? room : plenty, now);
+        store().runs().started(claimed);
         for (const bx::Claim& claim : claimed) {
             claims[key_of(claim.event.number, claim.hook)] = claim;
             names.push_back(key_of(claim.event.number, claim.hook) + '#' +
@@ -168,7 +168,7 @@ public:
         finish.ended_at = now;
         return finish;
     }
-    void finish(const bx::Finish& run) { store().finish(std::vector{run}); }
+    void finish(const bx::Finish& run) { store().runs().finish(std::vector{run}); }
     void done(const std::string& name) {
         bx::Finish run = ending(name, bx::AttemptResult::done, bx::DeliveryState::done);
         run.exit = 0;
@@ -189,14 +189,14 @@ public:
     }
 
     bx::Outcome retry(bx::EventNumber event, const std::string& hook = "") {
-        return store().retry({event, hook}, [](const std::string&) { return 2; }, now);
+        return store().operate().retry({event, hook}, [](const std::string&) { return 2; }, now);
     }
     bx::Outcome cancel(bx::EventNumber event, const std::string& hook = "", bool kill = false) {
-        return store().cancel({event, hook}, kill, now);
+        return store().operate().cancel({event, hook}, kill, now);
     }
 
     bx::DeliveryRecord record(bx::EventNumber event, const std::string& hook = "crm") {
-        for (const bx::DeliveryRecord& record : store().deliveries(event)) {
+        for (const bx::DeliveryRecord& record : store().view().deliveries(event)) {
             if (record.hook == hook) return record;
         }
         throw bx::Error("no delivery " + key_of(event, hook));
@@ -208,14 +208,14 @@ public:
     // "2/crm 1/-": a list, newest first.
     std::string list(const bx::ListFilter& filter) {
         std::vector<std::string> names;
-        for (const bx::ListRow& row : store().list(filter)) {
+        for (const bx::ListRow& row : store().view().list(filter)) {
             names.push_back(key_of(row.event.number, row.delivery ? row.delivery->hook : "-"));
         }
         return joined(names);
     }
     // The secrets as they are kept, "erased" when they were.
     std::string secrets(bx::EventNumber number) {
-        const std::optional<bx::StoredEvent> event = store().event(number);
+        const std::optional<bx::StoredEvent> event = store().view().event(number);
         return event->secrets_erased ? "erased" + event->secrets : event->secrets;
     }
 
@@ -318,8 +318,8 @@ inline std::string Scene::broken_rows(const std::string& rule, const std::string
         }
         return broken;
     }
-    bx::Database database(place_, {});
-    bx::Rows rows = database.rows(query);
+    bx::sqlite::Database database(place_, {});
+    bx::sqlite::Rows rows = database.rows(query);
     while (rows.next()) broken += rule + ": " + rows.text(0) + "\n";
     return broken;
 }

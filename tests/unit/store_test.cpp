@@ -16,7 +16,7 @@ BOOST_AUTO_TEST_CASE(numbers_grow_in_the_order_of_receipt) {
     Scene s;
     const std::vector<bx::NewEvent> batch = {Scene::event("1"), Scene::event("2"),
                                              Scene::event("3")};
-    const auto numbers = s.store().add(batch, 100);
+    const auto numbers = s.store().sink().add(batch, 100);
     BOOST_TEST(numbers.size() == 3U);
     BOOST_TEST((numbers[0] < numbers[1] && numbers[1] < numbers[2]));
     BOOST_TEST(s.add("4") > numbers[2].value());
@@ -27,7 +27,7 @@ BOOST_AUTO_TEST_CASE(numbers_are_never_used_again) {
     const bx::EventNumber last = s.add("1");
     s.skip(last, "none");
     s.now += bx::day;
-    BOOST_TEST(s.store().prune({.done_before = s.now}) == 1U);
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now}) == 1U);
     s.open();
     BOOST_TEST(s.add("2") > last);
 }
@@ -41,7 +41,7 @@ BOOST_AUTO_TEST_CASE(an_event_is_kept_byte_for_byte) {
     in.test = true;
     in.body = std::string("\0\xFF body", 7);
     in.secrets = std::string("\0\0s\0\0", 5);
-    const bx::StoredEvent out = s.store().event(s.add(in)).value();
+    const bx::StoredEvent out = s.store().view().event(s.add(in)).value();
     BOOST_TEST(out.facts.code == in.facts.code);
     BOOST_TEST(out.facts.kind == in.facts.kind);
     BOOST_TEST(out.facts.id == in.facts.id);
@@ -63,30 +63,30 @@ BOOST_AUTO_TEST_CASE(only_the_events_beyond_the_limit_are_refused) {
     s.add("1");
     const std::vector<bx::NewEvent> batch = {Scene::event("2"), Scene::event("3"),
                                              Scene::event("4")};
-    const auto numbers = s.store().add(batch, 3);
+    const auto numbers = s.store().sink().add(batch, 3);
     BOOST_TEST((numbers[0] && numbers[1] && !numbers[2]));
-    BOOST_TEST(!s.store().add(batch, 3)[0].has_value());
+    BOOST_TEST(!s.store().sink().add(batch, 3)[0].has_value());
     s.skip(1, "none");
-    BOOST_TEST(s.store().add(batch, 3)[0].has_value());
+    BOOST_TEST(s.store().sink().add(batch, 3)[0].has_value());
 }
 
 BOOST_AUTO_TEST_CASE(what_one_opens_another_finds) {
     Scene s;
     s.put("1");
     const auto other = s.another();
-    BOOST_TEST(other->deliveries(1).size() == 1U);
+    BOOST_TEST(other->view().deliveries(1).size() == 1U);
     s.add("2");
-    BOOST_TEST(other->undispatched(10).size() == 1U);
+    BOOST_TEST(other->matching().undispatched(10).size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(a_probe_changes_nothing_and_counts_the_unfinished) {
     Scene s;
-    BOOST_TEST(s.store().probe() == 0);
+    BOOST_TEST(s.store().sink().probe() == 0);
     s.add("1");
     s.put("2");
-    BOOST_TEST(s.store().probe() == 2);
-    BOOST_TEST(s.store().probe() == 2);
-    BOOST_TEST(s.store().has_unfinished());
+    BOOST_TEST(s.store().sink().probe() == 2);
+    BOOST_TEST(s.store().sink().probe() == 2);
+    BOOST_TEST(s.store().upkeep().unfinished() > 0);
 }
 
 // -- Matching
@@ -97,19 +97,19 @@ BOOST_AUTO_TEST_CASE(new_events_come_in_order_with_body_and_secrets) {
     s.add("2");
     s.add("3");
     s.match(2, Hooks{"crm"});
-    const auto events = s.store().undispatched(10);
+    const auto events = s.store().matching().undispatched(10);
     BOOST_TEST(events.size() == 2U);
     BOOST_TEST(events[0].number == 1);
     BOOST_TEST(events[1].number == 3);
     BOOST_TEST(events[0].body == "body of 1");
     BOOST_TEST(events[0].secrets == "secret of 1");
-    BOOST_TEST(s.store().undispatched(1).size() == 1U);
+    BOOST_TEST(s.store().matching().undispatched(1).size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(a_skipped_event_says_why_and_loses_its_secrets) {
     Scene s;
     s.skip(s.add("1"), "no hook takes it");
-    const bx::StoredEvent event = s.store().event(1).value();
+    const bx::StoredEvent event = s.store().view().event(1).value();
     BOOST_TEST((event.state == bx::EventState::skipped));
     BOOST_TEST(event.reason == "no hook takes it");
     BOOST_TEST(event.refused.size() == 1U);
@@ -117,7 +117,7 @@ BOOST_AUTO_TEST_CASE(a_skipped_event_says_why_and_loses_its_secrets) {
     BOOST_TEST(event.refused[0].reason == "disabled");
     BOOST_TEST(s.secrets(1) == "erased");
     BOOST_TEST(event.body == "body of 1");
-    BOOST_TEST(!s.store().has_unfinished());
+    BOOST_TEST(!s.store().upkeep().unfinished() > 0);
 }
 
 BOOST_AUTO_TEST_CASE(an_event_cancelled_before_its_match_is_passed_over) {
@@ -125,8 +125,8 @@ BOOST_AUTO_TEST_CASE(an_event_cancelled_before_its_match_is_passed_over) {
     s.add("1");
     BOOST_TEST(s.cancel(1).done);
     s.match(1, Hooks{"crm"});
-    BOOST_TEST(s.store().deliveries(1).empty());
-    BOOST_TEST(s.store().event(1)->reason == "cancelled");
+    BOOST_TEST(s.store().view().deliveries(1).empty());
+    BOOST_TEST(s.store().view().event(1)->reason == "cancelled");
 }
 
 BOOST_AUTO_TEST_CASE(a_match_that_fails_changes_nothing) {
@@ -136,9 +136,9 @@ BOOST_AUTO_TEST_CASE(a_match_that_fails_changes_nothing) {
     // Two deliveries of one name cannot be.
     const std::vector<bx::Dispatch> verdicts = {{1, {s.delivery("a")}, {}, {}},
                                                 {2, {s.delivery("b"), s.delivery("b")}, {}, {}}};
-    BOOST_CHECK_THROW(s.store().dispatch(verdicts, s.now), bx::StoreError);
-    BOOST_TEST(s.store().undispatched(10).size() == 2U);
-    BOOST_TEST(s.store().status(s.now).waiting == 0);
+    BOOST_CHECK_THROW(s.store().matching().dispatch(verdicts, s.now), bx::StoreError);
+    BOOST_TEST(s.store().matching().undispatched(10).size() == 2U);
+    BOOST_TEST(s.store().view().status(s.now).waiting == 0);
 }
 
 // -- Lanes
@@ -187,7 +187,7 @@ BOOST_AUTO_TEST_CASE(lanes_are_told_apart_by_hook_portal_kind_and_id) {
     s.add(moved_boundary);
     s.add(by_domain);
     for (bx::EventNumber n = 1; n <= 5; ++n) s.match(n, Hooks{"a", "b"});
-    BOOST_TEST(s.store().claim(99, [](auto&) { return 99U; }, s.now).size() == 10U);
+    BOOST_TEST(s.store().runs().claim(99, [](auto&) { return 99U; }, s.now).size() == 10U);
     s.match(6, Hooks{"a"});  // without a member_id the domain in lower case: the lane of event 1
     BOOST_TEST(s.claim(9) == "");
 }
@@ -215,7 +215,7 @@ BOOST_AUTO_TEST_CASE(blocked_by_is_the_unfinished_one_before_it) {
     BOOST_TEST(s.record(2).blocked_by.value() == 1);
     s.done("1/crm");
     BOOST_TEST(!s.record(2).blocked_by.has_value());
-    const auto rows = s.store().list({});
+    const auto rows = s.store().view().list({});
     BOOST_TEST(rows[0].delivery->blocked_by.value() == 2);
 }
 
@@ -228,10 +228,10 @@ BOOST_AUTO_TEST_CASE(a_delay_is_waited_for) {
     s.put("1", later);
     s.put("1");  // behind it, though its own time has come
     BOOST_TEST(s.claim(9) == "");
-    BOOST_TEST(s.store().next_due(s.now).value() == s.now + 500);
+    BOOST_TEST(s.store().runs().next_due(s.now).value() == s.now + 500);
     s.now += 500;
     BOOST_TEST(s.claim(9) == "1/crm#1");
-    BOOST_TEST(!s.store().next_due(s.now).has_value());
+    BOOST_TEST(!s.store().runs().next_due(s.now).has_value());
     s.done("1/crm");
     BOOST_TEST(s.claim(9) == "2/crm#1");
 }
@@ -244,7 +244,7 @@ BOOST_AUTO_TEST_CASE(nothing_waits_beyond_the_cap) {
     s.put("1", later);
     later.due_at = s.now + bx::hour;
     s.put("2", later);
-    s.store().cap_due(s.now + 2 * bx::hour);  // as after a clock was set back
+    s.store().upkeep().cap_due(s.now + 2 * bx::hour);  // as after a clock was set back
     BOOST_TEST(s.record(1).due_at.value() == s.now + 2 * bx::hour);
     BOOST_TEST(s.record(2).due_at.value() == s.now + bx::hour);
     s.now += 2 * bx::hour;
@@ -277,10 +277,10 @@ BOOST_AUTO_TEST_CASE(a_backlog_of_one_hook_does_not_delay_another) {
     Scene s;
     std::vector<bx::NewEvent> batch(100'000, Scene::event(""));
     std::vector<bx::Dispatch> verdicts;
-    for (const auto& number : s.store().add(batch, 1'000'000)) {
+    for (const auto& number : s.store().sink().add(batch, 1'000'000)) {
         verdicts.push_back({number.value(), {s.delivery("busy")}, {}, {}});
     }
-    s.store().dispatch(verdicts, s.now);
+    s.store().matching().dispatch(verdicts, s.now);
     BOOST_TEST(s.claim(1) == "1/busy#1");
     s.put("1", "idle");
     BOOST_TEST(s.claim(1) == "100001/idle#1");
@@ -292,10 +292,10 @@ BOOST_AUTO_TEST_CASE(more_than_can_be_called_at_once_are_called_when_slots_are_f
     later.due_at = s.now + 10;
     std::vector<bx::NewEvent> batch(2500, Scene::event(""));
     std::vector<bx::Dispatch> verdicts;
-    for (const auto& number : s.store().add(batch, 10000)) {
+    for (const auto& number : s.store().sink().add(batch, 10000)) {
         verdicts.push_back({number.value(), {later}, {}, {}});
     }
-    s.store().dispatch(verdicts, s.now);
+    s.store().matching().dispatch(verdicts, s.now);
     later.hook = "free";
     later.due_at = s.now + 11;
     s.put("1", later);
@@ -342,7 +342,7 @@ BOOST_AUTO_TEST_CASE(a_claim_carries_the_event_and_names_its_run) {
     s.claim(1);
     BOOST_TEST(s.claims.at("1/crm").attempt == 2);
     BOOST_TEST(s.claims.at("1/crm").run != first.run);
-    const auto attempts = s.store().attempts(1, "crm");
+    const auto attempts = s.store().view().attempts(1, "crm");
     BOOST_TEST(attempts.size() == 2U);
     BOOST_TEST(attempts[0].run == first.run);
     BOOST_TEST((attempts[1].result == AttemptResult::running));
@@ -361,7 +361,7 @@ BOOST_AUTO_TEST_CASE(an_attempt_is_recorded_as_it_ended) {
     run.out = {std::string("a\0b\xFF", 4), 70'000};
     run.err = {"why", 3};
     s.finish(run);
-    const bx::AttemptRecord attempt = s.store().attempts(1, "crm").at(0);
+    const bx::AttemptRecord attempt = s.store().view().attempts(1, "crm").at(0);
     BOOST_TEST((attempt.result == AttemptResult::timeout));
     BOOST_TEST(!attempt.exit.has_value());
     BOOST_TEST(attempt.signal == "SIGTERM");
@@ -390,7 +390,7 @@ BOOST_AUTO_TEST_CASE(a_late_finish_of_another_attempt_changes_nothing) {
     s.claim(1);
     s.finish(late);
     BOOST_TEST(s.state(1) == "running");
-    BOOST_TEST((s.store().attempts(1, "crm")[0].result == AttemptResult::failed));
+    BOOST_TEST((s.store().view().attempts(1, "crm")[0].result == AttemptResult::failed));
 }
 
 BOOST_AUTO_TEST_CASE(an_interrupted_run_does_not_count) {
@@ -403,7 +403,7 @@ BOOST_AUTO_TEST_CASE(an_interrupted_run_does_not_count) {
     s.finish(run);
     BOOST_TEST(s.record(1).attempt == 1);
     BOOST_TEST(s.record(1).max_attempts == 4);
-    const bx::StoreStatus status = s.store().status(s.now);
+    const bx::StoreStatus status = s.store().view().status(s.now);
     BOOST_TEST(status.blocked.empty());
     BOOST_TEST(status.hooks.at(0).failed_1h == 0);
     BOOST_TEST(s.claim(1) == "1/crm#2");
@@ -413,13 +413,13 @@ BOOST_AUTO_TEST_CASE(output_so_far_is_kept_until_the_run_ends) {
     Scene s;
     s.put("1");
     s.claim(1);
-    s.store().save_output(1, "crm", 1, {"half", 4}, {"", 0});
-    BOOST_TEST(s.store().attempts(1, "crm")[0].out.kept == "half");
+    s.store().runs().save_output(1, "crm", 1, {"half", 4}, {"", 0});
+    BOOST_TEST(s.store().view().attempts(1, "crm")[0].out.kept == "half");
     bx::Finish run = s.ending("1/crm", AttemptResult::done, DeliveryState::done);
     run.out = {"whole", 5};
     s.finish(run);
-    s.store().save_output(1, "crm", 1, {"late", 4}, {"", 0});
-    BOOST_TEST(s.store().attempts(1, "crm")[0].out.kept == "whole");
+    s.store().runs().save_output(1, "crm", 1, {"late", 4}, {"", 0});
+    BOOST_TEST(s.store().view().attempts(1, "crm")[0].out.kept == "whole");
 }
 
 BOOST_AUTO_TEST_CASE(what_a_dead_worker_left_running_is_found) {
@@ -428,9 +428,9 @@ BOOST_AUTO_TEST_CASE(what_a_dead_worker_left_running_is_found) {
     s.put("2", "b");
     s.put("3");
     s.claim(2);
-    s.store().save_output(1, "crm", 1, {"half", 400}, {"oh", 2});
+    s.store().runs().save_output(1, "crm", 1, {"half", 400}, {"oh", 2});
     s.open();
-    const auto orphans = s.store().orphans();
+    const auto orphans = s.store().runs().orphans({});
     BOOST_TEST(orphans.size() == 2U);
     BOOST_TEST(orphans[0].event == 1);
     BOOST_TEST(orphans[1].hook == "b");
@@ -454,7 +454,7 @@ BOOST_AUTO_TEST_CASE(secrets_stay_until_the_last_delivery_has_ended) {
     BOOST_TEST(s.secrets(1) == "secret of 1");
     s.done("1/b");
     BOOST_TEST(s.secrets(1) == "erased");
-    BOOST_TEST(s.store().event(1)->body == "body of 1");
+    BOOST_TEST(s.store().view().event(1)->body == "body of 1");
 }
 
 BOOST_AUTO_TEST_CASE(secrets_stay_while_a_delivery_is_dead) {
@@ -487,12 +487,12 @@ BOOST_AUTO_TEST_CASE(a_cancelled_or_merged_delivery_has_ended) {
 
 BOOST_AUTO_TEST_CASE(every_erasure_is_scrubbed_once) {
     Scene s;
-    BOOST_TEST(s.store().scrub());
+    BOOST_TEST(s.store().upkeep().scrub());
     s.put("1");
     s.claim(1);
     s.done("1/crm");
-    BOOST_TEST(s.store().scrub());
-    BOOST_TEST(s.store().scrub());
+    BOOST_TEST(s.store().upkeep().scrub());
+    BOOST_TEST(s.store().upkeep().scrub());
 }
 
 // -- Coalescing
@@ -526,7 +526,7 @@ BOOST_AUTO_TEST_CASE(a_merged_deliverys_attempts_are_taken_over) {
     BOOST_TEST(s.record(2).attempt == 1);
     BOOST_TEST(s.record(2).due_at.value() == s.now + 5000);
     BOOST_TEST(s.record(2).reason == "exit 1");
-    const bx::StoreStatus status = s.store().status(s.now);
+    const bx::StoreStatus status = s.store().view().status(s.now);
     BOOST_TEST(status.blocked.size() == 1U);
     BOOST_TEST(status.blocked[0].event == 2);
     s.now += 5000;
@@ -547,10 +547,10 @@ BOOST_AUTO_TEST_CASE(only_waiting_ones_of_the_same_lane_and_code_merge) {
     s.put("7", other);                        // 5: another hook
     s.put("7", merging);                      // 6
     s.put("", merging);                       // 7
-    BOOST_TEST(s.store().status(s.now).merged == 0);
+    BOOST_TEST(s.store().view().status(s.now).merged == 0);
     s.put("7", merging);                      // 8 takes 6
     BOOST_TEST(s.record(6).merged_into.value() == 8);
-    BOOST_TEST(s.store().status(s.now).merged == 1);
+    BOOST_TEST(s.store().view().status(s.now).merged == 1);
     BOOST_TEST(s.record(8).blocked_by.value() == 2);
 }
 
@@ -560,13 +560,13 @@ BOOST_AUTO_TEST_CASE(a_storm_of_updates_leaves_one_waiting) {
     merging.coalesce = true;
     std::vector<bx::Dispatch> verdicts;
     for (const auto& number :
-         s.store().add(std::vector<bx::NewEvent>(2000, Scene::event("7")), 10000)) {
+         s.store().sink().add(std::vector<bx::NewEvent>(2000, Scene::event("7")), 10000)) {
         verdicts.push_back({number.value(), {merging}, {}, {}});
     }
-    s.store().dispatch(verdicts, s.now);
-    BOOST_TEST(s.store().status(s.now).merged == 1999);
+    s.store().matching().dispatch(verdicts, s.now);
+    BOOST_TEST(s.store().view().status(s.now).merged == 1999);
     BOOST_TEST(s.claim(9) == "2000/crm#1");
-    BOOST_TEST(s.store().status(s.now).unfinished == 1);
+    BOOST_TEST(s.store().view().status(s.now).unfinished == 1);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -62,8 +62,8 @@ BOOST_AUTO_TEST_CASE(a_run_whose_end_cannot_be_recorded_at_once_is_not_lost) {
     bx::EventNumber number = deal("7");
     wait_file("out", "begun");
     {
-        bx::Database holder(store_path, {});
-        const bx::Transaction held(holder, bx::Transaction::Kind::write);
+        bx::sqlite::Database holder(store_path, {});
+        const bx::sqlite::Transaction held(holder, bx::sqlite::Transaction::Kind::write);
         std::ofstream(dir + "/go") << "go";
         wait_file("worker.log", "in trouble");
     }
@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(a_running_delivery_can_be_cancelled) {
     start_and_wait();
     bx::EventNumber number = deal("7");
     wait_file("out", "begun");
-    BOOST_TEST(store()->cancel({number, "any"}, true, bx::wall_now()).done);
+    BOOST_TEST(store()->operate().cancel({number, "any"}, true, bx::wall_now()).done);
     bx::wake_worker(store_path);
     wait_state(number, "cancelled");
 }
@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(a_detached_worker_leaves_when_idle_and_not_before) {
     wait_state(number, "done");
     BOOST_REQUIRE(wait_for([&] { return !bx::worker_runs(store_path); }));
     BOOST_TEST((bx::wake_worker(store_path) == bx::WakeResult::no_worker));
-    BOOST_TEST(store()->status(bx::wall_now()).workers.empty());
+    BOOST_TEST(store()->view().status(bx::wall_now()).workers.empty());
     ::waitpid(-1, nullptr, WNOHANG);
 }
 
@@ -151,12 +151,12 @@ BOOST_AUTO_TEST_CASE(a_retry_hours_away_keeps_a_detached_worker) {
     bx::EventNumber number = deal("7");
     BOOST_TEST(wait_exit(start(options)) == 0);
     wait_state(number, "waiting 1/5 exit 1");
-    bx::Millis due = store()->deliveries(number).front().due_at.value();
+    bx::Millis due = store()->view().deliveries(number).front().due_at.value();
     ::poll(nullptr, 0, 2000);  // it looks once a second
     BOOST_TEST((bx::wake_worker(store_path) == bx::WakeResult::woken));
-    ::kill(static_cast<pid_t>(store()->status(bx::wall_now()).workers.front().pid), SIGTERM);
+    ::kill(static_cast<pid_t>(store()->view().status(bx::wall_now()).workers.front().pid), SIGTERM);
     BOOST_REQUIRE(wait_for([&] { return !bx::worker_runs(store_path); }));
-    BOOST_TEST(store()->deliveries(number).front().due_at.value() == due);
+    BOOST_TEST(store()->view().deliveries(number).front().due_at.value() == due);
     ::waitpid(-1, nullptr, WNOHANG);
 }
 

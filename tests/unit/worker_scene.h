@@ -20,7 +20,7 @@
 #include "form/form.h"
 #include "host/worker_lock.h"
 #include "sqlite/database.h"
-#include "store/store.h"
+#include "stores/open.h"
 #include "worker/worker.h"
 
 namespace worker_tests {
@@ -112,7 +112,7 @@ struct Fixture {
         bx::Payload payload = bx::encode_payload(tree);
         bx::NewEvent event{bx::read_event(tree), false, bx::wall_now(), payload.body,
                            payload.secrets};
-        return store()->add({&event, 1}, 1000).front().value();
+        return store()->sink().add({&event, 1}, 1000).front().value();
     }
     bx::EventNumber post(const std::string& body) {
         bx::EventNumber number = add(body);
@@ -126,21 +126,21 @@ struct Fixture {
     // "done", "waiting 2/5 exit 1", for an event without deliveries its own state: "skipped ...".
     std::string state(bx::EventNumber number, const std::string& hook_name = "") {
         std::unique_ptr<bx::Store> open = store();
-        for (const bx::DeliveryRecord& d : open->deliveries(number)) {
+        for (const bx::DeliveryRecord& d : open->view().deliveries(number)) {
             if (!hook_name.empty() && d.hook != hook_name) continue;
             std::string text(name_of(d.state));
             if (d.state == bx::DeliveryState::done) return text;
             return text + " " + std::to_string(d.attempt) + "/" + std::to_string(d.max_attempts) +
                    (d.reason.empty() ? "" : " " + d.reason);
         }
-        std::optional<bx::StoredEvent> event = open->event(number);
+        std::optional<bx::StoredEvent> event = open->view().event(number);
         BOOST_REQUIRE(event.has_value());
         return std::string(name_of(event->state)) +
                (event->reason.empty() ? "" : " " + event->reason);
     }
 
     std::vector<bx::AttemptRecord> attempts(bx::EventNumber number, const std::string& hook_name) {
-        return store()->attempts(number, hook_name);
+        return store()->view().attempts(number, hook_name);
     }
 
     static bool wait_for(const std::function<bool()>& condition) {

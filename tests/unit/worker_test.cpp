@@ -40,18 +40,18 @@ BOOST_AUTO_TEST_CASE(it_prunes_what_has_been_kept_for_long_enough) {
     {
         std::vector<bx::Dispatch> verdicts;
         for (int i = 1; i <= old; ++i) verdicts.push_back({i, {}, {}, "no hook takes it"});
-        store()->dispatch(verdicts, bx::wall_now() - 8 * bx::day);
+        store()->matching().dispatch(verdicts, bx::wall_now() - 8 * bx::day);
     }
     bx::EventNumber young = add("event=ONTASKADD");
     const auto count = [&] {
         bx::ListFilter all;
         all.limit = 1000;
-        return store()->list(all).size();
+        return store()->view().list(all).size();
     };
     BOOST_TEST(once() == 0);
     BOOST_TEST(count() == std::size_t{old + 1});  // is the clock right?
     constexpr bx::Millis before = bx::hour + bx::minute;
-    store()->watch_clock({bx::boot_name(), bx::boot_now() - before, bx::wall_now() - before});
+    store()->upkeep().watch_clock({bx::boot_name(), bx::boot_now() - before, bx::wall_now() - before});
     BOOST_TEST(once() == 0);
     BOOST_TEST(count() == 1U);
     BOOST_TEST(state(young) == "skipped no hook takes it");
@@ -151,7 +151,7 @@ BOOST_AUTO_TEST_CASE(two_hooks_of_one_name_stop_the_matching_until_mended) {
     start_and_wait();
     bx::EventNumber number = deal("7");
     BOOST_REQUIRE(wait_for([&] {
-        std::vector<bx::WorkerRecord> shown = store()->status(bx::wall_now()).workers;
+        std::vector<bx::WorkerRecord> shown = store()->view().status(bx::wall_now()).workers;
         return !shown.empty() && shown[0].config_error.find("two hooks are named 'any'") == 0;
     }));
     BOOST_TEST(state(number) == "new");
@@ -161,15 +161,15 @@ BOOST_AUTO_TEST_CASE(two_hooks_of_one_name_stop_the_matching_until_mended) {
 
 BOOST_AUTO_TEST_CASE(config_changes_apply_by_themselves_and_a_bad_one_is_refused) {
     start_and_wait();
-    BOOST_REQUIRE(wait_for([&] { return !store()->status(bx::wall_now()).workers.empty(); }));
+    BOOST_REQUIRE(wait_for([&] { return !store()->view().status(bx::wall_now()).workers.empty(); }));
     configure("hook a { event *\n run /bin/true\n timeout never }");
     BOOST_REQUIRE(wait_for([&] {
-        return store()->status(bx::wall_now()).workers.at(0).config_error.find("hook a: timeout") !=
+        return store()->view().status(bx::wall_now()).workers.at(0).config_error.find("hook a: timeout") !=
                std::string::npos;
     }));
     configure("hook a { event *\n run /bin/true }");
     BOOST_REQUIRE(wait_for(
-        [&] { return store()->status(bx::wall_now()).workers.at(0).config_error.empty(); }));
+        [&] { return store()->view().status(bx::wall_now()).workers.at(0).config_error.empty(); }));
     wait_state(deal("7"), "done");
 }
 
@@ -184,7 +184,7 @@ BOOST_AUTO_TEST_CASE(a_disabled_hook_leaves_what_waits_waiting) {
     BOOST_REQUIRE(wait_for([&] { return log().find("config loaded") != std::string::npos; }));
     bx::EventNumber refused = deal("8");
     wait_state(refused, "skipped");
-    bx::Millis due = store()->deliveries(number).at(0).due_at.value();
+    bx::Millis due = store()->view().deliveries(number).at(0).due_at.value();
     BOOST_REQUIRE(wait_for([&] { return bx::wall_now() > due + 1500; }));
     BOOST_TEST(state(number) == "waiting 1/5 exit 1");
     configure("");

@@ -141,9 +141,9 @@ void check_store(const Config& config, Findings& findings) {
     }
     try {
         std::unique_ptr<Store> store = store_of(config, Missing::leave);
-        store->probe();
+        store->sink().probe();
         const Millis now = wall_now();
-        const StoreStatus status = store->status(now);
+        const StoreStatus status = store->view().status(now);
         check_health(status, config, now, findings);
         if (!status.worker_runs && !config.worker.auto_start &&
             !overdue_since(status, config, now)) {

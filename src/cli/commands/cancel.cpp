@@ -19,7 +19,7 @@ int run(const Arguments& args) {
     ConfigPtr config = config_of(args, ConfigPart::gateway);
     std::unique_ptr<Store> store = store_of(*config);
     action.perform = [&](const DeliveryName& name) {
-        return reply_of(store->cancel(name, kill, wall_now()));
+        return reply_of(store->operate().cancel(name, kill, wall_now()));
     };
     std::vector<DeliveryName> names = choose(args, *store, action);
     bool all = perform(args, names, action);

@@ -107,7 +107,7 @@ std::pair<std::string, int> state_of(const ListRow& row) {
     filter.limit = std::max(limit, follow_window);
     bool first = true;
     for (Seen seen;; std::this_thread::sleep_for(follow_pause)) {
-        std::vector<ListRow> rows = store.list(filter);
+        std::vector<ListRow> rows = store.view().list(filter);
         std::vector<ListRow> fresh;
         Seen now_seen;
         for (const ListRow& row : rows) {
@@ -130,7 +130,7 @@ int run(const Arguments& args) {
     std::unique_ptr<Store> store = store_of(*config);
     Printer printer(args.has("--json"), !has_one_portal(*config));
     if (args.has("--follow")) follow(*store, filter, printer);
-    std::vector<ListRow> rows = store->list(filter);
+    std::vector<ListRow> rows = store->view().list(filter);
     printer.print(rows);
     if (rows.empty()) printer.print_none(has_filter(args));
     return 0;

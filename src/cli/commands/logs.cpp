@@ -40,11 +40,11 @@ void print_output(const std::string& text) {
 
 // NAME with its hook: an event of one delivery needs none.
 DeliveryName complete(Store& store, const DeliveryName& name) {
-    std::optional<StoredEvent> event = store.event(name.event);
+    std::optional<StoredEvent> event = store.view().event(name.event);
     if (!event) throw Error(no_event(name.event));
     std::string known;
     std::size_t count = 0;
-    for (const DeliveryRecord& record : store.deliveries(name.event)) {
+    for (const DeliveryRecord& record : store.view().deliveries(name.event)) {
         if (record.hook == name.hook) return name;
         known += " " + to_string({name.event, record.hook});
         ++count;
@@ -58,13 +58,13 @@ DeliveryName complete(Store& store, const DeliveryName& name) {
 }
 
 std::optional<AttemptRecord> last_attempt(Store& store, const DeliveryName& name) {
-    std::vector<AttemptRecord> attempts = store.attempts(name.event, name.hook);
+    std::vector<AttemptRecord> attempts = store.view().attempts(name.event, name.hook);
     if (attempts.empty()) return std::nullopt;
     return std::move(attempts.back());
 }
 
 bool is_waiting(Store& store, const DeliveryName& name) {
-    for (const DeliveryRecord& record : store.deliveries(name.event)) {
+    for (const DeliveryRecord& record : store.view().deliveries(name.event)) {
         if (record.hook == name.hook) return record.state == DeliveryState::waiting;
     }
     return false;
@@ -72,7 +72,7 @@ bool is_waiting(Store& store, const DeliveryName& name) {
 
 void wait_until_matched(Store& store, EventNumber number) {
     for (;; std::this_thread::sleep_for(follow_pause)) {
-        std::optional<StoredEvent> event = store.event(number);
+        std::optional<StoredEvent> event = store.view().event(number);
         if (!event || event->state != EventState::fresh) return;
     }
 }

@@ -11,7 +11,7 @@ namespace {
 // The wall clock, unless it may be wrong: what it calls old is gone for good.
 Millis believed_time(Store& store, bool trusted) {
     const ClockReading now = read_clock();
-    const ClockRecord known = store.watch_clock(now);
+    const ClockRecord known = store.upkeep().watch_clock(now);
     if (trusted || known.is_trusted(now)) return now.wall;
     const std::string why = known.is_great_step()
                                 ? "the clock was set by " + known.step_text() + " lately"
@@ -32,7 +32,7 @@ int run(const Arguments& args) {
     if (args.has("--dead")) order.dead_before = now - dead_age;
     std::size_t total = 0;
     Progress progress("deleting events");
-    while (std::size_t deleted = store->prune(order)) {
+    while (std::size_t deleted = store->upkeep().prune(order)) {
         total += deleted;
         progress.at(total);
         std::this_thread::sleep_for(std::chrono::milliseconds(step_pause));

@@ -22,7 +22,7 @@ int attempts_of(const Config& config, const std::string& hook) {
 }
 
 bool has_delivery(Store& store, const DeliveryName& name) {
-    const std::vector<DeliveryRecord> all = store.deliveries(name.event);
+    const std::vector<DeliveryRecord> all = store.view().deliveries(name.event);
     return std::ranges::find(all, name.hook, &DeliveryRecord::hook) != all.end();
 }
 
@@ -49,7 +49,7 @@ Reply deliver(const Config& config, Store& store, const DeliveryName& name) {
     delivery.hook = hook->name;
     delivery.ordered = hook->settings.order == Order::entity;
     delivery.max_attempts = hook->settings.attempts;
-    Reply reply = reply_of(store.deliver(name.event, delivery, wall_now()));
+    Reply reply = reply_of(store.operate().deliver(name.event, delivery, wall_now()));
     if (!reply.done) return reply;
     std::string text = "a new delivery";
     if (hook->settings.disabled) text += "; it waits while its hook is disabled";
@@ -66,11 +66,11 @@ int run(const Arguments& args) {
     std::unique_ptr<Store> store = store_of(*config);
     action.perform = [&](const DeliveryName& name) {
         if (!name.hook.empty() && !has_delivery(*store, name)) {
-            const std::optional<StoredEvent> event = store->event(name.event);
+            const std::optional<StoredEvent> event = store->view().event(name.event);
             if (event && event->state != EventState::fresh) return deliver(*config, *store, name);
         }
         auto extra = [&](const std::string& hook) { return attempts_of(*config, hook); };
-        return reply_of(store->retry(name, extra, wall_now()));
+        return reply_of(store->operate().retry(name, extra, wall_now()));
     };
     std::vector<DeliveryName> names = choose(args, *store, action);
     bool all = perform(args, names, action);

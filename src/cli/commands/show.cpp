@@ -37,13 +37,13 @@ void read_body(Story& story, bool with_secrets) {
 }
 
 Story read_story(Store& store, const DeliveryName& name, bool with_secrets) {
-    std::optional<StoredEvent> event = store.event(name.event);
+    std::optional<StoredEvent> event = store.view().event(name.event);
     if (!event) throw Error(no_event(name.event));
     Story story{*event, Tree(), {}};
     read_body(story, with_secrets);
-    for (const DeliveryRecord& record : store.deliveries(name.event)) {
+    for (const DeliveryRecord& record : store.view().deliveries(name.event)) {
         if (!name.hook.empty() && record.hook != name.hook) continue;
-        story.deliveries.push_back({record, store.attempts(name.event, record.hook)});
+        story.deliveries.push_back({record, store.view().attempts(name.event, record.hook)});
     }
     if (!name.hook.empty() && story.deliveries.empty()) {
         throw Error(no_delivery(name.event, name.hook, event->state));

@@ -45,7 +45,7 @@ void read_config(const Arguments& args, Report& report) {
 
 void read_store(Report& report, Millis now) {
     try {
-        report.store = store_of(*report.config)->status(now);
+        report.store = store_of(*report.config)->view().status(now);
     } catch (const Error& error) {
         fail(report, "store: " + std::string(error.what()));
     }

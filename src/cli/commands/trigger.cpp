@@ -231,7 +231,7 @@ int put_into_store(const Arrival& arrival, const Config& config) {
     std::unique_ptr<Store> store = store_of(config);
     const StoredEvent& event = arrival.event;
     NewEvent added{event.facts, event.test, event.received_at, event.body, event.secrets};
-    std::optional<EventNumber> number = store->add({&added, 1}, config.limits.queue).front();
+    std::optional<EventNumber> number = store->sink().add({&added, 1}, config.limits.queue).front();
     if (!number) {
         throw Error("the queue is full: " + std::to_string(config.limits.queue) +
                     " events are unfinished (limits.queue)");
@@ -239,7 +239,7 @@ int put_into_store(const Arrival& arrival, const Config& config) {
     std::string name = std::to_string(*number);
     print("event " + name + " is in the store, as a test; 'bxhook show " + name + "' tells more\n");
     summon_worker(config.worker_files, config.path, config.worker.auto_start);
-    if (!config.worker.auto_start && !store->status(wall_now()).worker_runs) {
+    if (!config.worker.auto_start && !store->view().status(wall_now()).worker_runs) {
         remark("no worker runs and worker.start is manual: 'bxhook work --once' runs what is due");
     }
     return 0;

@@ -1,4 +1,5 @@
 #include "cli/command.h"
+#include "stores/open.h"
 #include "cli/json_output.h"
 
 namespace bx {

@@ -1,0 +1,110 @@
+#include "postgres/session.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdlib>
+
+#include "base/random.h"
+#include "base/text.h"
+#include "postgres/schema.h"
+
+namespace bx::postgres {
+
+namespace {
+
+// Less would not be enough to connect to a server some way off.
+constexpr Millis least_limit = second;
+constexpr int tries_at_most = 5;  // of a transaction that the server undid
+constexpr int shards = 64;
+constexpr Millis skew_tolerance = 2 * second;  // what connecting may take
+
+// Not negative.
+std::int64_t random_number() { return static_cast<std::int64_t>(random_bits() >> 1); }
+
+std::string hex(std::int64_t number) {
+    std::array<char, 16> digits;
+    return {digits.data(),
+            std::to_chars(digits.data(), digits.data() + digits.size(), number, 16).ptr};
+}
+
+}  // namespace
+
+Session::Session(const std::string& url, const StoreOptions& options)
+    : url_(url),
+      options_(options),
+      limit_(std::max(options.wait, least_limit)),
+      owner_(random_number()),
+      shard_(owner_ % shards),
+      run_seed_(hex(random_number())) {
+    link(until());
+}
+
+Link& Session::link(Millis until) {
+    if (link_ && link_->lives()) return *link_;
+    link_.reset();
+    auto made = std::make_unique<Link>(url_, Link::Patience{limit_, options_.give_up}, until);
+    set_up(*made, until);
+    link_ = std::move(made);
+    return *link_;
+}
+
+// One round trip.  Every statement has its index, and must use it also while a table is too small
+// to be worth it: its plan is kept while the table grows.  A server that finds its client gone must
+// let go of what that held.
+void Session::set_up(Link& link, Millis until) {
+    // Before we give up ourselves, so that it says which of the two it was.
+    const std::string statement_limit = std::to_string(limit_ * 9 / 10);
+    const std::string lock_limit = std::to_string(limit_ * 8 / 10);
+    const Millis before = wall_now();
+    const Result answer = link.script(
+        "SET default_transaction_isolation = 'read committed'; SET search_path = ''; "
+        "SET statement_timeout = " + statement_limit + "; SET lock_timeout = " + lock_limit + "; "
+        "SET idle_in_transaction_session_timeout = '10s'; SET enable_seqscan = off; SET jit = off; "
+        "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_bitmapscan = off; "
+        "SET enable_sort = off; "
+        "SET plan_cache_mode = force_generic_plan; SET tcp_keepalives_idle = 5; "
+        "SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; "
+        "SET tcp_user_timeout = '10s'; "
+        "SELECT set_config('synchronous_commit', 'on', false) "
+        "WHERE current_setting('synchronous_commit') = 'off'; " +
+            std::string(listens_ ? "LISTEN bxhook; " : "") +
+            "SELECT major, minor, (extract(epoch FROM clock_timestamp()) * 1000)::bigint "
+            "FROM bxhook.version",
+        until);
+    std::optional<SchemaVersion> version;
+    const auto word = [&](int column) { return parse_number(answer.word(0, column)).value_or(0); };
+    if (answer.rows() > 0) version = SchemaVersion{word(0), word(1)};
+    check_schema(version);
+    const Millis skew = word(2) - before;
+    skew_ = std::abs(skew) < skew_tolerance ? 0 : skew / second * second;
+}
+
+Result Session::call(std::string_view sql, const Params& values) {
+    const Millis end = until();
+    for (int tries = 1;; ++tries) {
+        try {
+            return link(end).run(sql, values, end);
+        } catch (const Conflict&) {
+            if (tries == tries_at_most) throw;
+        }
+    }
+}
+
+std::optional<Millis> Session::ours(std::optional<Millis> moment) const {
+    if (!moment) return std::nullopt;
+    return ours(*moment);
+}
+
+int Session::wake_fd() {
+    if (!link_ || !link_->lives()) return -1;
+    if (!listens_) {
+        link_->script("LISTEN bxhook", until());
+        listens_ = true;
+    }
+    return link_->fd();
+}
+
+bool Session::take_wakes() { return link_ && link_->take_notices(); }
+
+}  // namespace bx::postgres

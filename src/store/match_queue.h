@@ -1,0 +1,28 @@
+// What a worker's matcher needs of a store: new events, and a place for its verdicts.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "store/records.h"
+
+namespace bx {
+
+class MatchQueue {
+public:
+    virtual ~MatchQueue() = default;
+
+    // The oldest `new` events in order of N, with body and secrets or `damage`.
+    virtual std::vector<StoredEvent> undispatched(std::size_t at_most) = 0;
+    // Marks the events matched (or skipped, erasing their secrets) and writes their deliveries.
+    // An event that is no longer `new` (cancelled meanwhile) is passed over.  Coalescing: a waiting
+    // delivery of the same hook, lane and code becomes `merged` into the new one, which takes over
+    // its due time and attempts.  Of a lane the last 1,000 that wait are looked at.
+    virtual void dispatch(std::span<const Dispatch> verdicts, Millis now) = 0;
+    // A step ahead of dispatch(VERDICTS): where one of their deliveries would have many merged into
+    // it, merges some of those into the newest of them, which takes over due time and attempts.
+    // True: there may be more, call it again before the dispatch.
+    virtual bool merge_ahead(std::span<const Dispatch> verdicts, Millis now) = 0;
+};
+
+}  // namespace bx

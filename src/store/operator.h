@@ -1,0 +1,31 @@
+// What a person changes in a store.
+#pragma once
+
+#include <functional>
+
+#include "store/outcomes.h"
+
+namespace bx {
+
+// How many more attempts a delivery of HOOK gets.
+using ExtraAttempts = std::function<int(const std::string& hook)>;
+
+class Operator {
+public:
+    virtual ~Operator() = default;
+
+    // `retry N`: dead and cancelled deliveries become `waiting`, a skipped event `new`.
+    // `retry N/HOOK`: a done one too.  Merged, waiting and running ones, and a new event, are
+    // refused.
+    virtual Outcome retry(const DeliveryName& name, const ExtraAttempts& extra_attempts,
+                          Millis now) = 0;
+    // `retry N/HOOK` of a hook that did not take the event: makes that delivery, due at NOW, of a
+    // matched event or of a skipped one, which becomes matched.  A new event is refused, and one
+    // that has the delivery.  Nothing is merged into it.
+    virtual Outcome deliver(EventNumber event, const NewDelivery& delivery, Millis now) = 0;
+    // `cancel`: waiting deliveries become cancelled, a new event skipped.  With KILL a running one
+    // is marked for the worker, which ends it; however that run ends, it is not repeated.
+    virtual Outcome cancel(const DeliveryName& name, bool kill, Millis now) = 0;
+};
+
+}  // namespace bx

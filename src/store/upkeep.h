@@ -1,0 +1,39 @@
+// What keeps a store small, clean and honest about time: a worker does it beside its work.
+#pragma once
+
+#include <cstddef>
+
+#include "store/records.h"
+
+namespace bx {
+
+struct PruneOrder {
+    Millis done_before = 0;     // events that ended before it: done, merged, cancelled, skipped
+    Millis dead_before = 0;     // and those with a dead delivery; 0: none
+    std::size_t at_most = 100;  // events in one transaction; fewer when many rows are theirs
+};
+
+// Between two steps of prune, merge_ahead or cap_due: the others are to get the store's lock.
+constexpr Millis step_pause = 5;
+
+class Upkeep {
+public:
+    virtual ~Upkeep() = default;
+
+    // Deletes finished events, oldest first, in one bounded transaction; gives how many.  Call it
+    // again until it gives 0.
+    virtual std::size_t prune(const PruneOrder& order) = 0;
+    // Due times after LATEST become LATEST: a clock that was set back since had given them.  A step
+    // of it; true: there may be more, call it again.
+    virtual bool cap_due(Millis latest) = 0;
+    // Makes erased secrets leave the store's files (SQLite: WAL checkpoint with TRUNCATE).  True
+    // when nothing is left to do.
+    virtual bool scrub() = 0;
+    // Compares NOW with what is known of this machine's clocks; gives since when they agree.  Where
+    // the store has a clock of its own, by which things are deleted, that is what is compared.
+    virtual ClockRecord watch_clock(const ClockReading& now) = 0;
+    // Events that are `new` or have a delivery waiting or running, due or not.
+    virtual std::int64_t unfinished() = 0;
+};
+
+}  // namespace bx

@@ -1,0 +1,24 @@
+// What a store shows.  Nothing here changes it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "store/records.h"
+
+namespace bx {
+
+class View {
+public:
+    virtual ~View() = default;
+
+    virtual std::vector<ListRow> list(const ListFilter& filter) = 0;  // newest first
+    // With refusals, body and (unless erased) secrets; none when there is no such event.
+    virtual std::optional<StoredEvent> event(EventNumber number) = 0;
+    virtual std::vector<DeliveryRecord> deliveries(EventNumber number) = 0;  // by hook
+    virtual std::vector<AttemptRecord> attempts(EventNumber number, const std::string& hook) = 0;
+    virtual StoreStatus status(Millis now) = 0;
+};
+
+}  // namespace bx

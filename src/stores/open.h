@@ -1,0 +1,18 @@
+// Opens stores of any kind.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "store/store.h"
+
+namespace bx {
+
+// Opens the store of PLACE (Config::store).  Throws StoreError, which names the place.
+std::unique_ptr<Store> open_store(const std::string& place, const StoreOptions& options);
+
+// The kinds of store that can be opened: {"sqlite"}, and "postgresql" when its module is there.
+std::vector<std::string> store_kinds();
+
+}  // namespace bx
