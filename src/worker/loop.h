@@ -72,11 +72,11 @@ private:
     // -- Matching (match.cpp)
     bool match();
     bool match_oldest(std::size_t at_most);
-    Dispatch verdict_on(const StoredEvent& event) const;
+    void dispatch(std::span<const Dispatch> dispatches, std::span<const std::string> log_reasons);
     bool merge_ahead(std::span<const Dispatch> verdicts);
     bool has_failed_often(EventNumber event);
     void set_aside(EventNumber event, const std::string& why);
-    void report(const Dispatch& verdict) const;
+    void report(const Dispatch& verdict, const std::string& log_reason) const;
 
     // -- House-keeping (upkeep.cpp)
     void keep_house();

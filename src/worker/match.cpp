@@ -5,65 +5,15 @@
 #include <utility>
 
 #include "base/fault.h"
-#include "event/catalog.h"
-#include "event/payload.h"
+#include "worker/decision.h"
 #include "worker/loop.h"
 
 namespace bx {
 
 namespace {
 
-// Rows written in one transaction, but for those of a single event.
-constexpr std::size_t rows_at_most = 1000;
-// Refusals kept of an event, with a hook that took it and without; of the others the number.
-constexpr std::size_t refusals_of_taken = 20;
-constexpr std::size_t refusals_of_skipped = 100;
 // Of a turn, for merging ahead: the hooks' pipes wait as long.
 constexpr Millis merge_time = second / 5;
-
-// Each entity's beginning and end is told, however many there are.
-bool may_merge(std::string_view code) {
-    std::string_view verb = verb_of(code);
-    return verb != "ADD" && verb != "DELETE" && verb != "DELETED";
-}
-
-// For the log, which is all that a person without a shell has.  Hooks of other events go unsaid.
-std::string why_skipped(const Dispatch& verdict) {
-    std::string why = verdict.skip_reason;
-    for (const Refusal& refusal : verdict.refused) {
-        if (refusal.reason.starts_with("event ")) continue;
-        why += "; " + refusal.hook + ": " + refusal.reason;
-    }
-    if (verdict.refused_more > 0) {
-        why += "; " + std::to_string(verdict.refused_more) + " more hooks did not take it";
-    }
-    return why;
-}
-
-// What says most comes first: the rules of hooks of this very event.
-void keep_refusals(Dispatch& verdict, std::vector<Refusal> all, std::size_t most) {
-    // clang 14 cannot compile the one of std::ranges.
-    std::stable_partition(all.begin(), all.end(), [](const Refusal& refusal) {
-        return !refusal.reason.starts_with("event ");
-    });
-    if (all.size() > most) {
-        verdict.refused_more = static_cast<std::int64_t>(all.size() - most);
-        all.resize(most);
-    }
-    verdict.refused = std::move(all);
-}
-
-// How many of VERDICTS, from the first on, fit into one transaction.
-std::size_t fitting(std::span<const Dispatch> verdicts) {
-    std::size_t rows = 0;
-    std::size_t count = 0;
-    for (const Dispatch& verdict : verdicts) {
-        rows += 1 + verdict.deliveries.size() + verdict.refused.size();
-        if (count > 0 && rows > rows_at_most) break;
-        ++count;
-    }
-    return count;
-}
 
 }  // namespace
 
@@ -98,21 +48,33 @@ bool Loop::match_oldest(std::size_t at_most) {
         if (!hooks_.ready(now_)) return false;
     }
     if (events.size() == at_most) more_ = true;
-    std::vector<Dispatch> verdicts;
-    for (const StoredEvent& event : events) verdicts.push_back(verdict_on(event));
-    if (!merge_ahead(verdicts)) {
+    std::vector<Dispatch> dispatches;
+    std::vector<std::string> log_reasons;
+    for (const StoredEvent& event : events) {
+        Decision decision = decide(event, hooks_.set(), wall_now());
+        dispatches.push_back(std::move(decision.dispatch));
+        log_reasons.push_back(std::move(decision.log_reason));
+    }
+    if (!merge_ahead(dispatches)) {
         more_ = true;
         return false;
     }
-    for (std::span<const Dispatch> rest = verdicts; !rest.empty();) {
-        const std::span<const Dispatch> some = rest.first(fitting(rest));
-        store_.dispatch(some, wall_now());
-        fault_point("after-dispatch");
-        for (const Dispatch& verdict : some) report(verdict);
-        rest = rest.subspan(some.size());
-    }
+    dispatch(dispatches, log_reasons);
     unscrubbed_ = progress_ = true;
     return true;
+}
+
+// In transactions of bounded size.  LOG_REASONS are those of DISPATCHES.
+void Loop::dispatch(std::span<const Dispatch> dispatches,
+                    std::span<const std::string> log_reasons) {
+    while (!dispatches.empty()) {
+        const std::size_t count = count_for_transaction(dispatches);
+        store_.dispatch(dispatches.first(count), wall_now());
+        fault_point("after-dispatch");
+        for (std::size_t i = 0; i < count; ++i) report(dispatches[i], log_reasons[i]);
+        dispatches = dispatches.subspan(count);
+        log_reasons = log_reasons.subspan(count);
+    }
 }
 
 // False: there is more to merge than fits into a turn.
@@ -139,54 +101,19 @@ void Loop::set_aside(EventNumber event, const std::string& why) {
     verdict.skip_reason = "cannot be matched: " + why;
     verdict.retryable = true;
     store_.dispatch({&verdict, 1}, wall_now());
-    report(verdict);
+    report(verdict, "");
     progress_ = more_ = true;
 }
 
-void Loop::report(const Dispatch& verdict) const {
+void Loop::report(const Dispatch& verdict, const std::string& log_reason) const {
     if (!verdict.deliveries.empty()) return;
     if (verdict.retryable && verdict.refused.empty()) {  // no hook was asked
         log_.error("set aside", {{"event", verdict.event},
                                  {"reason", verdict.skip_reason},
                                  {"fix", "bxhook retry " + std::to_string(verdict.event)}});
     } else {
-        log_.info("skipped", {{"event", verdict.event}, {"reason", why_skipped(verdict)}});
+        log_.info("skipped", {{"event", verdict.event}, {"reason", log_reason}});
     }
-}
-
-Dispatch Loop::verdict_on(const StoredEvent& event) const {
-    Dispatch verdict;
-    verdict.event = event.number;
-    try {
-        if (!event.damage.empty()) throw Error(event.damage);
-        // A skipped event that a person retries may have lost its secrets.
-        Tree body = decode_payload(event.body, event.secrets,
-                                   event.secrets_erased ? Secrets::omit : Secrets::keep);
-        HookSet::Match match = hooks_.set().match(event.facts, body);
-        // From the receipt on: a worker that comes late does not wait again.  But from now on where
-        // events are merged, or a storm that is matched late would run once per batch, each due at
-        // once, and not once per delay.
-        Millis now = wall_now();
-        Millis received = std::min(event.received_at, now);
-        for (const Hook* hook : match.taken) {
-            const HookSettings& settings = hook->settings;
-            bool merges = settings.coalesce && may_merge(event.facts.code);
-            verdict.deliveries.push_back({hook->name, settings.order == Order::entity, merges,
-                                          settings.attempts,
-                                          (merges ? now : received) + settings.delay});
-        }
-        const bool taken = !match.taken.empty();
-        keep_refusals(verdict, std::move(match.refused),
-                      taken ? refusals_of_taken : refusals_of_skipped);
-        if (!taken) {
-            verdict.skip_reason = "no hook takes it";
-            verdict.retryable = match.broken;
-        }
-    } catch (const Error& error) {
-        verdict.skip_reason = std::string("cannot be read: ") + error.what();
-        verdict.retryable = true;
-    }
-    return verdict;
 }
 
 }  // namespace bx
