@@ -39,7 +39,9 @@ Hook script_hook(const Config& config, const Script& script) {
     hook.from_dir = true;
     hook.settings = config.defaults;
     if (const HookBlock* block = block_of(config, script.name)) take_settings(hook, *block);
-    if (!script.executable) hook.problem = "not executable";
+    if (!script.executable) {
+        hook.problem = StartProblem{StartFault::not_executable, "not executable", ""};
+    }
     return hook;
 }
 
@@ -48,7 +50,10 @@ Hook block_hook(const HookBlock& block) {
     hook.name = block.name;
     hook.program = block.run;
     take_settings(hook, block);
-    if (block.run.empty()) hook.problem = "missing: no file named " + block.name;
+    if (block.run.empty()) {
+        hook.problem =
+            StartProblem{StartFault::missing, "missing: no file named " + block.name, ""};
+    }
     return hook;
 }
 
@@ -269,10 +274,10 @@ HookSet::Match HookSet::match(const EventFacts& facts, const Tree& body) const {
     std::vector<Refusal> refused_by_all;
     for (const Hook& hook : hooks_) {
         std::string reason = event_refusal(hook, facts.code);
-        bool of_interest = reason.empty() && hook.problem.empty();
+        bool of_interest = reason.empty() && !hook.problem;
         if (reason.empty()) reason = rule_refusal(hook, facts, body);
-        if (reason.empty() && !hook.problem.empty()) {
-            reason = hook.problem;
+        if (reason.empty() && hook.problem) {
+            reason = hook.problem->reason;
             result.broken = true;
         }
         if (reason.empty()) {

@@ -11,7 +11,7 @@ constexpr Millis settle_time = 5 * second;  // for a script to be written again
 
 bool can_run(const HookSet& set, const std::string& name) {
     const Hook* hook = set.find(name);
-    return hook && hook->problem.empty();
+    return hook && !hook->problem;
 }
 
 }  // namespace
@@ -41,7 +41,7 @@ void LiveHooks::report(const std::string& problem) {
 void LiveHooks::replace(HookSet set, Millis now) {
     std::vector<std::string> gone = now < settled_at_ ? gone_ : std::vector<std::string>();
     for (const Hook& hook : set_.hooks()) {
-        if (hook.from_dir && hook.problem.empty()) gone.push_back(hook.name);
+        if (hook.from_dir && !hook.problem) gone.push_back(hook.name);
     }
     std::erase_if(gone, [&](const std::string& name) { return can_run(set, name); });
     if (gone.empty()) {
@@ -58,8 +58,9 @@ void LiveHooks::replace(HookSet set, Millis now) {
     }
     // Nobody who has only FTP can ask `bxhook check`.
     for (const Hook& hook : set_.hooks()) {
-        if (hook.problem.empty() || !hook.from_dir) continue;
-        log_.warning("a hook takes no event", {{"program", hook.program}, {"cause", hook.problem}});
+        if (!hook.problem || !hook.from_dir) continue;
+        log_.warning("a hook takes no event",
+                     {{"program", hook.program}, {"cause", hook.problem->reason}});
     }
 }
 

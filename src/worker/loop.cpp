@@ -19,16 +19,6 @@ constexpr Millis backstop = second;      // between looks into the store when no
 constexpr Millis last_tries = 10 * second;  // to record the last runs after the grace
 constexpr std::size_t stderr_lines = 5;
 
-// The start of a hook failed for REASON; FIX may be a command that mends it.
-class StartError : public Error {
-public:
-    StartError(const std::string& reason, std::string fix) : Error(reason), fix_(std::move(fix)) {}
-    const std::string& fix() const { return fix_; }
-
-private:
-    std::string fix_;
-};
-
 std::string delivery_name(EventNumber event, const std::string& hook) {
     return std::to_string(event) + '/' + hook;
 }
@@ -402,63 +392,63 @@ std::size_t Loop::room(const std::string& hook) const {
 }
 
 void Loop::start(const Claim& claim) {
+    std::optional<StartProblem> problem;
     try {
-        std::string refusal;
-        std::unique_ptr<Process> process = launch(claim, refusal);
-        if (!process) return fail(claim, refusal, true);
-        runs_.add(std::make_unique<Run>(claim, settings_of(claim.hook), std::move(process),
-                                        steady_now()));
-        log_.debug("begun", {{"delivery", delivery_name(claim.event.number, claim.hook)},
-                             {"attempt", claim.attempt}});
-    } catch (const StartError& error) {
-        log_.warning("cannot start",
-                     {{"hook", claim.hook}, {"reason", error.what()}, {"fix", error.fix()}});
-        fail(claim, error.what(), false);
+        problem = launch(claim);
     } catch (const std::exception& error) {
-        fail(claim, error.what(), false);
+        problem = StartProblem{StartFault::failed, error.what(), ""};
     }
+    if (problem) fail(claim, *problem);
 }
 
-// Null: REFUSAL says why CLAIM can never run.  Throws Error when it cannot be started now.
-std::unique_ptr<Process> Loop::launch(const Claim& claim, std::string& refusal) {
+// Why CLAIM's run could not be started; none: it runs.  Throws std::exception too.
+std::optional<StartProblem> Loop::launch(const Claim& claim) {
     const Config& config = *config_file_.current();
-    const Hook& hook = runnable(claim.hook);
-    if (auto problem = start_problem(hook, config.hooks_dir)) {
-        throw StartError(problem->reason, problem->fix);
+    const Hook* hook = up_to_date(claim.hook);
+    if (!hook) {
+        return StartProblem{
+            StartFault::missing,
+            "missing: no file named " + claim.hook + ", and no block with run", ""};
     }
-    Launch what = prepare_launch(claim, hook, home_);
-    refusal = what.refusal;
-    if (!refusal.empty()) return nullptr;
+    if (hook->problem) return hook->problem;
+    if (auto problem = start_problem(*hook, config.hooks_dir)) return problem;
+    const Launch what = prepare_launch(claim, *hook, home_);
+    if (!what.refusal.empty()) return StartProblem{StartFault::bad_argument, what.refusal, ""};
     fault_point("before-spawn");
     if (warden_) warden_->watch(claim.run);
     auto process = std::make_unique<Process>(what, config.limits.output);
     if (warden_) warden_->watch(claim.run, process->pid());
     fault_point("after-spawn");
-    return process;
+    runs_.add(std::make_unique<Run>(claim, settings_of(claim.hook), std::move(process),
+                                    steady_now()));
+    log_.debug("begun", {{"delivery", delivery_name(claim.event.number, claim.hook)},
+                         {"attempt", claim.attempt}});
+    return std::nullopt;
 }
 
-const Hook& Loop::runnable(const std::string& name) {
+// The hook NAME, looked for again when it could not run: it may have been corrected.  Null: none.
+const Hook* Loop::up_to_date(const std::string& name) {
     const Hook* hook = hooks_.set().find(name);
-    if (!hook || !hook->problem.empty()) {
-        // It may have been mended since the last look.
-        hooks_.refresh(config_file_.current(), now_);
-        hook = hooks_.set().find(name);
-    }
-    if (!hook) throw Error("missing: no file named " + name + ", and no block with run");
-    if (!hook->problem.empty()) throw Error(hook->problem);
-    return *hook;
+    if (hook && !hook->problem) return hook;
+    hooks_.refresh(config_file_.current(), now_);
+    return hooks_.set().find(name);
 }
 
 // Ends CLAIM's attempt, of which nothing ran.
-void Loop::fail(const Claim& claim, const std::string& reason, bool for_good) {
+void Loop::fail(const Claim& claim, const StartProblem& problem) {
+    if (!problem.fix.empty()) {
+        log_.warning("cannot start",
+                     {{"hook", claim.hook}, {"reason", problem.reason}, {"fix", problem.fix}});
+    }
     if (warden_) warden_->forget(claim.run);
     Finish finish;
     finish.event = claim.event.number;
     finish.hook = claim.hook;
     finish.attempt = claim.attempt;
     finish.result = AttemptResult::failed;
-    finish.reason = reason;
-    settle(std::move(finish), for_good ? claim.attempt : claim.max_attempts,
+    finish.reason = problem.reason;
+    const bool permanent = is_permanent(problem.fault);
+    settle(std::move(finish), permanent ? claim.attempt : claim.max_attempts,
            settings_of(claim.hook));
     report(finishes_.back(), claim.max_attempts, 0);
 }

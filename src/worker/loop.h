@@ -63,9 +63,9 @@ private:
     void refresh();
     std::size_t room(const std::string& hook) const;
     void start(const Claim& claim);
-    std::unique_ptr<Process> launch(const Claim& claim, std::string& refusal);
-    const Hook& runnable(const std::string& name);
-    void fail(const Claim& claim, const std::string& reason, bool for_good);
+    std::optional<StartProblem> launch(const Claim& claim);
+    const Hook* up_to_date(const std::string& name);
+    void fail(const Claim& claim, const StartProblem& problem);
     void settle(Finish finish, int max_attempts, const HookSettings& settings);
     void report(const Finish& finish, int max_attempts, Millis duration);
 

@@ -50,7 +50,7 @@ struct Fixture {
         bx::HookSet set = bx::HookSet::load(config);
         for (const bx::Hook& hook : set.hooks()) {
             all += (all.empty() ? "" : " ") + hook.name;
-            if (!hook.problem.empty()) all += "(" + hook.problem + ")";
+            if (hook.problem) all += "(" + hook.problem->reason + ")";
         }
         return all;
     }

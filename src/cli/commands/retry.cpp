@@ -53,7 +53,7 @@ Wish deliver(const Config& config, Store& store, const DeliveryName& name) {
     if (!wish.done) return wish;
     std::string text = "a new delivery";
     if (hook->settings.disabled) text += "; it waits while its hook is disabled";
-    if (!hook->problem.empty()) text += "; its hook cannot run: " + hook->problem;
+    if (hook->problem) text += "; its hook cannot run: " + hook->problem->reason;
     if (!wish.text.empty()) text += "; " + wish.text;
     wish.text = text;
     return wish;
