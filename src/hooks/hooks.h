@@ -11,7 +11,6 @@
 #include "config/config.h"
 #include "event/event.h"
 #include "hooks/start_problem.h"
-#include "store/records.h"
 
 namespace bx {
 
@@ -43,6 +42,21 @@ struct HookWarning {
     std::string fix;
 };
 
+// By what a hook did not take an event.
+enum class HookRule {
+    event,     // its own events are others
+    disabled,
+    when,
+    unless,
+    unable,    // it would have taken it, but cannot run (Hook::problem)
+};
+
+struct HookRefusal {
+    std::string hook;
+    HookRule rule;
+    std::string reason;  // "event ONCRMDEALADD", "unless auth.user_id 17", "not executable"
+};
+
 class HookSet {
 public:
     // Reads hooks_dir as it is now.  A missing hooks_dir is an empty one.  Throws HooksError for
@@ -64,8 +78,8 @@ public:
         std::vector<const Hook*> taken;
         // With at least one taken: the hooks whose when/unless said no, and disabled ones.  With
         // none: every hook, also those for other events.
-        std::vector<Refusal> refused;
-        bool broken = false;  // one of these would have taken it, and cannot run
+        std::vector<HookRefusal> refused;  // by name
+        bool broken = false;               // one of these is `unable`
     };
     Match match(const EventFacts& facts, const Tree& body) const;
 

@@ -1,6 +1,7 @@
 #include "worker/decision.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "event/catalog.h"
@@ -33,30 +34,30 @@ NewDelivery delivery_of(const Hook& hook, const StoredEvent& event, Millis now) 
             from + settings.delay};
 }
 
-// Those of hooks of this very event say most, and come first.
-void keep_refusals(Dispatch& dispatch, std::vector<Refusal> all, std::size_t most) {
-    // clang 14 cannot compile the one of std::ranges.
-    std::stable_partition(all.begin(), all.end(), [](const Refusal& refusal) {
-        return !refusal.reason.starts_with("event ");
-    });
-    if (all.size() > most) {
-        dispatch.refused_more = static_cast<std::int64_t>(all.size() - most);
-        all.resize(most);
-    }
-    dispatch.refused = std::move(all);
-}
+bool is_of_other_event(const HookRefusal& refusal) { return refusal.rule == HookRule::event; }
 
-// For the log, which is all that a person without a shell has.  Hooks of other events go unsaid.
-std::string log_reason_of(const Dispatch& dispatch) {
+// For the log, which is all that a person without a shell has.  KEPT may be fewer than there were;
+// hooks of other events go unsaid.
+std::string log_reason_of(const Dispatch& dispatch, std::span<const HookRefusal> kept) {
     std::string reason = dispatch.skip_reason;
-    for (const Refusal& refusal : dispatch.refused) {
-        if (refusal.reason.starts_with("event ")) continue;
-        reason += "; " + refusal.hook + ": " + refusal.reason;
+    for (const HookRefusal& refusal : kept) {
+        if (!is_of_other_event(refusal)) reason += "; " + refusal.hook + ": " + refusal.reason;
     }
     if (dispatch.refused_more > 0) {
         reason += "; " + std::to_string(dispatch.refused_more) + " more hooks did not take it";
     }
     return reason;
+}
+
+// Puts the refusals that say most first, those of hooks of this very event, and removes those
+// beyond MOST; gives how many.
+std::int64_t keep_first(std::vector<HookRefusal>& refusals, std::size_t most) {
+    // clang 14 cannot compile the one of std::ranges.
+    std::stable_partition(refusals.begin(), refusals.end(), std::not_fn(is_of_other_event));
+    if (refusals.size() <= most) return 0;
+    const auto more = static_cast<std::int64_t>(refusals.size() - most);
+    refusals.erase(refusals.begin() + static_cast<std::ptrdiff_t>(most), refusals.end());
+    return more;
 }
 
 // Throws Error when the event cannot be read.
@@ -76,12 +77,16 @@ Decision match(const StoredEvent& event, const HookSet& hooks, Millis now) {
         dispatch.deliveries.push_back(delivery_of(*hook, event, now));
     }
     const bool taken = !match.taken.empty();
-    keep_refusals(dispatch, std::move(match.refused),
-                  taken ? refusals_of_taken : refusals_of_skipped);
-    if (taken) return decision;
-    dispatch.skip_reason = "no hook takes it";
-    dispatch.retryable = match.broken;
-    decision.log_reason = log_reason_of(dispatch);
+    dispatch.refused_more =
+        keep_first(match.refused, taken ? refusals_of_taken : refusals_of_skipped);
+    if (!taken) {
+        dispatch.skip_reason = "no hook takes it";
+        dispatch.retryable = match.broken;
+        decision.log_reason = log_reason_of(dispatch, match.refused);
+    }
+    for (HookRefusal& refusal : match.refused) {
+        dispatch.refused.push_back({std::move(refusal.hook), std::move(refusal.reason)});
+    }
     return decision;
 }
 
