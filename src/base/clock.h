@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,28 @@ constexpr Millis day = 24 * hour;
 Millis wall_now();    // moments: stored, shown, compared with due times
 Millis steady_now();  // for measuring durations: never steps
 Millis boot_now();    // since the machine's boot, time asleep included: never steps
+
+// When something is due next, on the clock it is set by; whoever asks says what time it is.
+class Timer {
+public:
+    static constexpr Millis never = std::numeric_limits<Millis>::max();
+
+    constexpr Timer() = default;  // due at once
+    constexpr explicit Timer(Millis at) : at_(at) {}
+
+    constexpr bool due(Millis now) const { return now >= at_; }
+    constexpr Millis next() const { return at_; }
+    constexpr void set(Millis at) { at_ = at; }  // 0: due at once; `never`: until it is set again
+    // True when it is due at NOW; it is due again PERIOD later then.
+    constexpr bool every(Millis period, Millis now) {
+        if (!due(now)) return false;
+        at_ = now + period;
+        return true;
+    }
+
+private:
+    Millis at_ = 0;
+};
 
 // Unlike for unlike boots and machines, equal for all processes of one.
 std::string boot_name();

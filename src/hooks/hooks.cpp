@@ -39,7 +39,9 @@ Hook script_hook(const Config& config, const Script& script) {
     hook.from_dir = true;
     hook.settings = config.defaults;
     if (const HookBlock* block = block_of(config, script.name)) take_settings(hook, *block);
-    if (!script.executable) hook.problem = "not executable";
+    if (!script.executable) {
+        hook.problem = StartProblem{StartFault::not_executable, "not executable", ""};
+    }
     return hook;
 }
 
@@ -48,7 +50,10 @@ Hook block_hook(const HookBlock& block) {
     hook.name = block.name;
     hook.program = block.run;
     take_settings(hook, block);
-    if (block.run.empty()) hook.problem = "missing: no file named " + block.name;
+    if (block.run.empty()) {
+        hook.problem =
+            StartProblem{StartFault::missing, "missing: no file named " + block.name, ""};
+    }
     return hook;
 }
 
@@ -173,33 +178,43 @@ bool matches(const EventFacts& facts, const Tree& body, std::string_view path,
     return value.is_text() && glob_match(glob, value.text(), false);
 }
 
-// Why HOOK's event is another one; empty: it is this one.
-std::string event_refusal(const Hook& hook, std::string_view code) {
+// Why HOOK's event is another one; none: it is this one.
+std::optional<HookRefusal> event_refusal(const Hook& hook, std::string_view code) {
     auto takes = [&](const std::string& glob) { return glob_match(glob, code, true); };
     bool named = hook.code.empty() || hook.code == any_code || hook.code == code;
-    if (!named) return "event " + hook.code;
-    if (hook.globs.empty() || std::ranges::any_of(hook.globs, takes)) return {};
+    if (!named) return HookRefusal{hook.name, HookRule::event, "event " + hook.code};
+    if (hook.globs.empty() || std::ranges::any_of(hook.globs, takes)) return std::nullopt;
     std::string reason = "event";
     for (const std::string& glob : hook.globs) reason.append(" ").append(glob);
-    return reason;
+    return HookRefusal{hook.name, HookRule::event, std::move(reason)};
 }
 
-// Why HOOK does not take this event of its own; empty: it does.
-std::string rule_refusal(const Hook& hook, const EventFacts& facts, const Tree& body) {
-    if (hook.settings.disabled) return "disabled";
+// Why HOOK does not take this event of its own; none: it does.
+std::optional<HookRefusal> rule_refusal(const Hook& hook, const EventFacts& facts,
+                                        const Tree& body) {
+    if (hook.settings.disabled) return HookRefusal{hook.name, HookRule::disabled, "disabled"};
     for (const Rule& rule : by_path(hook.when)) {
         auto fits = [&](std::string_view glob) { return matches(facts, body, rule.path, glob); };
         if (std::ranges::any_of(rule.globs, fits)) continue;
         std::string all;
         for (std::string_view glob : rule.globs) all.append(all.empty() ? "" : " ").append(glob);
-        return rule_text("when", rule.path, all);
+        return HookRefusal{hook.name, HookRule::when, rule_text("when", rule.path, all)};
     }
     for (const Condition& condition : hook.unless) {
-        if (matches(facts, body, condition.path, condition.glob)) {
-            return rule_text("unless", condition.path, condition.glob);
-        }
+        if (!matches(facts, body, condition.path, condition.glob)) continue;
+        return HookRefusal{hook.name, HookRule::unless,
+                           rule_text("unless", condition.path, condition.glob)};
     }
-    return {};
+    return std::nullopt;
+}
+
+// Why HOOK does not take the event; none: it does.
+std::optional<HookRefusal> refusal_of(const Hook& hook, const EventFacts& facts,
+                                      const Tree& body) {
+    if (auto other_event = event_refusal(hook, facts.code)) return other_event;
+    if (auto rule = rule_refusal(hook, facts, body)) return rule;
+    if (!hook.problem) return std::nullopt;
+    return HookRefusal{hook.name, HookRule::unable, hook.problem->reason};
 }
 
 }  // namespace
@@ -266,21 +281,17 @@ const Hook* HookSet::find(std::string_view name) const {
 
 HookSet::Match HookSet::match(const EventFacts& facts, const Tree& body) const {
     Match result;
-    std::vector<Refusal> refused_by_all;
+    std::vector<HookRefusal> refused_by_all;
     for (const Hook& hook : hooks_) {
-        std::string reason = event_refusal(hook, facts.code);
-        bool of_interest = reason.empty() && hook.problem.empty();
-        if (reason.empty()) reason = rule_refusal(hook, facts, body);
-        if (reason.empty() && !hook.problem.empty()) {
-            reason = hook.problem;
-            result.broken = true;
-        }
-        if (reason.empty()) {
+        std::optional<HookRefusal> refusal = refusal_of(hook, facts, body);
+        if (!refusal) {
             result.taken.push_back(&hook);
             continue;
         }
-        if (of_interest) result.refused.push_back({hook.name, reason});
-        refused_by_all.push_back({hook.name, reason});
+        const HookRule rule = refusal->rule;
+        if (rule == HookRule::unable) result.broken = true;
+        if (rule != HookRule::event && !hook.problem) result.refused.push_back(*refusal);
+        refused_by_all.push_back(std::move(*refusal));
     }
     if (result.taken.empty()) result.refused = std::move(refused_by_all);
     return result;

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "event/event.h"
-#include "store/records.h"
+#include "hooks/start_problem.h"
 
 namespace bx {
 
@@ -30,9 +30,9 @@ struct Hook {
     std::vector<Condition> unless;
     HookSettings settings;
     bool from_dir = false;             // a file of hooks_dir (its permissions go up to hooks_dir)
-    // Why it cannot run and so takes no event: "not executable", "missing: no file named x"; what
-    // waits for it fails for this reason.  Empty: it can.
-    std::string problem;
+    // Why it cannot run and so takes no event (no fix is looked for); what waits for it fails for
+    // this reason.  None: it can.
+    std::optional<StartProblem> problem;
 };
 
 // Something a person should know about hooks_dir: a name that is no known code, for example.
@@ -40,6 +40,21 @@ struct HookWarning {
     std::string place;
     std::string message;
     std::string fix;
+};
+
+// By what a hook did not take an event.
+enum class HookRule {
+    event,     // its own events are others
+    disabled,
+    when,
+    unless,
+    unable,    // it would have taken it, but cannot run (Hook::problem)
+};
+
+struct HookRefusal {
+    std::string hook;
+    HookRule rule;
+    std::string reason;  // "event ONCRMDEALADD", "unless auth.user_id 17", "not executable"
 };
 
 class HookSet {
@@ -63,8 +78,8 @@ public:
         std::vector<const Hook*> taken;
         // With at least one taken: the hooks whose when/unless said no, and disabled ones.  With
         // none: every hook, also those for other events.
-        std::vector<Refusal> refused;
-        bool broken = false;  // one of these would have taken it, and cannot run
+        std::vector<HookRefusal> refused;  // by name
+        bool broken = false;               // one of these is `unable`
     };
     Match match(const EventFacts& facts, const Tree& body) const;
 
@@ -74,17 +89,5 @@ private:
     std::vector<HookWarning> twins_;
     std::string stamp_;
 };
-
-// Why HOOK's program may not be started, or nothing: "missing", "not executable", "unsafe
-// permissions", "bad interpreter '/bin/nosh'".  HOOKS_DIR bounds how far up directories are looked
-// at (contract: "The hooks directory").
-struct StartProblem {
-    std::string reason;
-    std::string fix;  // the command that mends it
-};
-std::optional<StartProblem> start_problem(const Hook& hook, const std::string& hooks_dir);
-
-// What makes PROGRAM, which may not be executed, executable for this process's user.
-std::string make_executable_fix(const std::string& program);
 
 }  // namespace bx

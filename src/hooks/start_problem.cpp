@@ -1,3 +1,5 @@
+#include "hooks/start_problem.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -72,7 +74,8 @@ std::string interpreter_of(const std::string& program) {
 std::optional<StartProblem> bad_interpreter(const std::string& program) {
     std::string interpreter = interpreter_of(program);
     if (interpreter.empty() || ::access(interpreter.c_str(), X_OK) == 0) return std::nullopt;
-    StartProblem problem{"bad interpreter '" + printable(interpreter) + "'", ""};
+    StartProblem problem{StartFault::bad_interpreter,
+                         "bad interpreter '" + printable(interpreter) + "'", ""};
     if (interpreter.ends_with('\r')) {
         problem.fix = sed_command("s/\\r$//", program);
     } else {
@@ -101,17 +104,20 @@ std::optional<StartProblem> start_problem(const Hook& hook, const std::string& h
     struct stat info {};
     if (program.empty() || ::stat(program.c_str(), &info) != 0) {
         if (program.empty() || errno == ENOENT || errno == ENOTDIR) {
-            return StartProblem{"missing", "put the program at " + shell_word(program)};
+            return StartProblem{StartFault::missing, "missing",
+                                "put the program at " + shell_word(program)};
         }
-        return StartProblem{system_error("cannot look at it", errno).what(),
+        return StartProblem{StartFault::unreadable,
+                            system_error("cannot look at it", errno).what(),
                             "ls -l " + shell_word(program)};
     }
     std::optional<std::string> fix =
         hook.from_dir ? unsafe_from(hooks_dir, program) : unsafe(program);
-    if (fix) return StartProblem{"unsafe permissions", *fix};
+    if (fix) return StartProblem{StartFault::unsafe_permissions, "unsafe permissions", *fix};
     if (!S_ISREG(info.st_mode) ||
         ::faccessat(AT_FDCWD, program.c_str(), X_OK, AT_EACCESS) != 0) {
-        return StartProblem{"not executable", make_executable_fix(program)};
+        return StartProblem{StartFault::not_executable, "not executable",
+                            make_executable_fix(program)};
     }
     return bad_interpreter(program);
 }

@@ -7,11 +7,11 @@ namespace bx {
 
 namespace {
 
-constexpr Millis settle_time = 5 * second;  // for a script to be written again
+constexpr Millis replace_time = 5 * second;  // for a script to be written again
 
 bool can_run(const HookSet& set, const std::string& name) {
     const Hook* hook = set.find(name);
-    return hook && hook->problem.empty();
+    return hook && !hook->problem;
 }
 
 }  // namespace
@@ -39,15 +39,15 @@ void LiveHooks::report(const std::string& problem) {
 }
 
 void LiveHooks::replace(HookSet set, Millis now) {
-    std::vector<std::string> gone = now < settled_at_ ? gone_ : std::vector<std::string>();
+    std::vector<std::string> gone = now < stable_at_ ? gone_ : std::vector<std::string>();
     for (const Hook& hook : set_.hooks()) {
-        if (hook.from_dir && hook.problem.empty()) gone.push_back(hook.name);
+        if (hook.from_dir && !hook.problem) gone.push_back(hook.name);
     }
     std::erase_if(gone, [&](const std::string& name) { return can_run(set, name); });
     if (gone.empty()) {
-        settled_at_ = 0;
+        stable_at_ = 0;
     } else if (gone != gone_) {
-        settled_at_ = now + settle_time;
+        stable_at_ = now + replace_time;
         log_.info("a hook's file is gone: events wait for it a moment", {{"hook", gone.front()}});
     }
     gone_ = std::move(gone);
@@ -58,8 +58,9 @@ void LiveHooks::replace(HookSet set, Millis now) {
     }
     // Nobody who has only FTP can ask `bxhook check`.
     for (const Hook& hook : set_.hooks()) {
-        if (hook.problem.empty() || !hook.from_dir) continue;
-        log_.warning("a hook takes no event", {{"program", hook.program}, {"cause", hook.problem}});
+        if (!hook.problem || !hook.from_dir) continue;
+        log_.warning("a hook takes no event",
+                     {{"program", hook.program}, {"cause", hook.problem->reason}});
     }
 }
 

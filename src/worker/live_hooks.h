@@ -27,8 +27,8 @@ public:
     // True when events may be matched at NOW: there is no problem, and no script went away a moment
     // ago.  Editors and FTP replace a file by deleting it and writing it again; an event that came
     // in between would be skipped for good.
-    bool ready(Millis now) const { return config_ && problem_.empty() && now >= settled_at_; }
-    Millis settled_at() const { return settled_at_; }
+    bool ready(Millis now) const { return config_ && problem_.empty() && now >= stable_at_; }
+    Millis stable_at() const { return stable_at_; }
 
 private:
     void replace(HookSet set, Millis now);
@@ -40,7 +40,7 @@ private:
     std::optional<std::string> stamp_;  // none: look again
     std::string problem_;
     std::vector<std::string> gone_;  // scripts that could run, and cannot any more
-    Millis settled_at_ = 0;
+    Millis stable_at_ = 0;
 };
 
 }  // namespace bx

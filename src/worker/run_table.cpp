@@ -9,13 +9,7 @@
 namespace bx {
 
 void RunTable::add(std::unique_ptr<Run> run) {
-    ++counts_[run->hook()];
     runs_.push_back(std::move(run));
-}
-
-std::size_t RunTable::count(const std::string& hook) const {
-    auto found = counts_.find(hook);
-    return found == counts_.end() ? 0 : found->second;
 }
 
 void RunTable::append_to(std::vector<pollfd>& set) const {
@@ -80,10 +74,7 @@ void RunTable::end(EventNumber event, const std::string& hook, AttemptResult why
 std::vector<std::unique_ptr<Run>> RunTable::take_over() {
     std::vector<std::unique_ptr<Run>> over;
     for (std::unique_ptr<Run>& run : runs_) {
-        if (!run->over()) continue;
-        auto count = counts_.find(run->hook());
-        if (--count->second == 0) counts_.erase(count);
-        over.push_back(std::move(run));
+        if (run->over()) over.push_back(std::move(run));
     }
     std::erase(runs_, nullptr);
     return over;

@@ -3,7 +3,6 @@
 
 #include <poll.h>
 
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,7 +15,6 @@ class RunTable {
 public:
     void add(std::unique_ptr<Run> run);
     std::size_t size() const { return runs_.size(); }
-    std::size_t count(const std::string& hook) const;  // of that hook's
     const std::vector<std::unique_ptr<Run>>& all() const { return runs_; }
 
     // Appends the descriptors of all runs to SET; after the poll, `handle` takes the same part of
@@ -37,7 +35,6 @@ public:
 
 private:
     std::vector<std::unique_ptr<Run>> runs_;
-    std::map<std::string, std::size_t> counts_;  // by hook; none is 0
 };
 
 }  // namespace bx

@@ -11,6 +11,7 @@
 #include "host/worker_lock.h"
 #include "store/owner.h"
 #include "stores/open.h"
+#include "worker/live_config.h"
 #include "worker/loop.h"
 #include "worker/process.h"
 #include "worker/signals.h"

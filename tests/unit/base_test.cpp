@@ -17,6 +17,28 @@ BOOST_AUTO_TEST_CASE(durations_are_digits_and_one_unit) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_timer_is_due_at_once_and_then_when_it_is_set) {
+    bx::Timer timer;
+    BOOST_TEST(timer.due(0));
+    timer.set(100);
+    BOOST_TEST(!timer.due(99));
+    BOOST_TEST(timer.due(100));
+    BOOST_TEST(timer.next() == 100);
+    timer.set(bx::Timer::never);
+    BOOST_TEST(!timer.due(1'000'000));
+}
+
+BOOST_AUTO_TEST_CASE(a_timer_of_every_second_counts_from_when_it_was_seen_due) {
+    bx::Timer timer(500);
+    std::string due;
+    for (bx::Millis now = 400; now <= 2700; now += 100) {
+        if (timer.every(bx::second, now)) due += std::to_string(now) + ' ';
+    }
+    BOOST_TEST(due == "500 1500 2500 ");
+    BOOST_TEST(timer.every(bx::second, 5200));
+    BOOST_TEST(timer.next() == 6200);
+}
+
 BOOST_AUTO_TEST_CASE(a_duration_is_written_as_it_is_read) {
     for (bx::Millis d : {500LL, 30'000LL, 90'000LL, 300'000LL, 86'400'000LL}) {
         BOOST_TEST(bx::parse_duration(bx::duration_text(d)) == d);

@@ -50,7 +50,7 @@ struct Fixture {
         bx::HookSet set = bx::HookSet::load(config);
         for (const bx::Hook& hook : set.hooks()) {
             all += (all.empty() ? "" : " ") + hook.name;
-            if (!hook.problem.empty()) all += "(" + hook.problem + ")";
+            if (hook.problem) all += "(" + hook.problem->reason + ")";
         }
         return all;
     }
@@ -62,7 +62,7 @@ struct Fixture {
         bx::HookSet::Match match = set.match(bx::read_event(tree), tree);
         std::string text;
         for (const bx::Hook* hook : match.taken) text += hook->name + " ";
-        for (const bx::Refusal& refusal : match.refused) {
+        for (const bx::HookRefusal& refusal : match.refused) {
             text += "| " + refusal.hook + ": " + refusal.reason + " ";
         }
         if (!text.empty()) text.pop_back();

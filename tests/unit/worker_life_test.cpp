@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(a_running_delivery_can_be_cancelled) {
     start_and_wait();
     bx::EventNumber number = deal("7");
     wait_file("out", "begun");
-    BOOST_TEST(store()->operate().cancel({number, "any"}, true, bx::wall_now()).done);
+    BOOST_TEST(store()->operate().cancel({number, "any"}, true, bx::wall_now()).done());
     bx::wake_worker(store_path);
     wait_state(number, "cancelled");
 }

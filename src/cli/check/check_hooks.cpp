@@ -117,16 +117,16 @@ bool has_arguments(const std::string& program) {
 void check_program(const Hook& hook, const Config& config, const std::string& place,
                    Findings& findings) {
     // As the worker has it: a file without its execute bit is a hook that was switched off.
-    if (!hook.problem.empty()) {
+    if (hook.problem) {
         return findings.warning(place,
-                                "'" + hook.program + "' is " + hook.problem +
+                                "'" + hook.program + "' is " + hook.problem->reason +
                                     " and takes no event",
                                 make_executable_fix(hook.program));
     }
     std::optional<StartProblem> problem = start_problem(hook, config.hooks_dir);
     if (!problem) return check_first_line(hook, place, findings);
     std::string first_line = first_bytes(hook.program, max_line);
-    bool windows = problem->reason.starts_with("bad interpreter") &&
+    bool windows = problem->fault == StartFault::bad_interpreter &&
                    first_line.substr(0, first_line.find('\n')).ends_with('\r');
     if (windows) return check_first_line(hook, place, findings);
     if (has_arguments(hook.program)) {
@@ -305,7 +305,7 @@ void check_hooks(const Config& config, Findings& findings) {
     }
     for (const Hook& hook : hooks.hooks()) check_hook(hook, config, findings);
     bool none_runs = std::ranges::all_of(hooks.hooks(), [](const Hook& hook) {
-        return !hook.problem.empty() || hook.settings.disabled;
+        return hook.problem || hook.settings.disabled;
     });
     if (none_runs) {
         findings.warning(config.hooks_dir, "no hook is enabled: events are kept and skipped",

@@ -53,7 +53,7 @@ Reply deliver(const Config& config, Store& store, const DeliveryName& name) {
     if (!reply.done) return reply;
     std::string text = "a new delivery";
     if (hook->settings.disabled) text += "; it waits while its hook is disabled";
-    if (!hook->problem.empty()) text += "; its hook cannot run: " + hook->problem;
+    if (hook->problem) text += "; its hook cannot run: " + hook->problem->reason;
     if (!reply.text.empty()) text += "; " + reply.text;
     reply.text = text;
     return reply;

@@ -205,7 +205,7 @@ std::string dry_run_text(const Arrival& arrival, const Config& config) {
     for (const Hook* hook : match.taken) {
         text += "  " + hook->name + " takes it: " + rule_of(*hook, facts.code) + "\n";
     }
-    for (const Refusal& refusal : match.refused) {
+    for (const HookRefusal& refusal : match.refused) {
         text += "  " + refusal.hook + " does not: " + printable(refusal.reason, 1000) + "\n";
     }
     if (match.taken.empty()) text += "  no hook takes it: it would be skipped\n";

@@ -1,0 +1,66 @@
+#include "worker/live_config.h"
+
+#include <utility>
+
+#include "base/text.h"
+
+namespace bx {
+
+LogSettings log_settings(const Config& config, const WorkerOptions& options) {
+    LogSettings settings = config.log;
+    if (options.detached && settings.file.empty()) {
+        settings.file = directory_of(config.worker_files) + "/bxhook.log";
+        settings.rotate_at = default_rotate_at;
+    }
+    return settings;
+}
+
+LiveConfig::LiveConfig(ConfigFile& file, const std::string& store_place,
+                       const WorkerOptions& options, Log& log)
+    : file_(file), log_(log), options_(options), store_place_(store_place), hooks_(log) {}
+
+void LiveConfig::refresh(Millis now) {
+    if (!look_.every(second, now)) return;
+    looked_at_ = wall_now();
+    switch (file_.refresh(std::exchange(force_, false))) {
+        case ConfigFile::Change::loaded:
+            log_.configure(log_settings(*config(), options_));
+            log_.info("config loaded", {{"config", path()}});
+            loaded_ = true;
+            break;
+        case ConfigFile::Change::refused:
+            log_.error("config refused, the old one stays", {{"problem", file_.error()}});
+            break;
+        case ConfigFile::Change::none: break;
+    }
+    if (config()) hooks_.refresh(config(), now);
+}
+
+void LiveConfig::load_next_time() {
+    force_ = true;
+    look_next_time();
+}
+
+bool LiveConfig::take_loaded() { return std::exchange(loaded_, false); }
+
+const Hook* LiveConfig::find_hook(const std::string& name, Millis now) {
+    const Hook* hook = hooks_.set().find(name);
+    if (hook && !hook->problem) return hook;
+    hooks_.refresh(config(), now);  // it may have been corrected since the last look
+    return hooks_.set().find(name);
+}
+
+const HookSettings& LiveConfig::settings_of(const std::string& hook) const {
+    const Hook* known = hooks_.set().find(hook);
+    return known ? known->settings : config()->defaults;
+}
+
+bool LiveConfig::names_other_store() const {
+    return config() && config()->store != store_place_;
+}
+
+const std::string& LiveConfig::problem() const {
+    return file_.error().empty() ? hooks_.problem() : file_.error();
+}
+
+}  // namespace bx

@@ -1,0 +1,58 @@
+// The config and the hooks as they are now: both are looked at once a second, and a change takes
+// effect at once.
+#pragma once
+
+#include <string>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "worker/live_hooks.h"
+#include "worker/worker.h"
+
+namespace bx {
+
+// The settings of the worker's log: a detached one writes beside its store unless told otherwise.
+LogSettings log_settings(const Config& config, const WorkerOptions& options);
+
+class LiveConfig {
+public:
+    // STORE_PLACE is Config::store as the store was opened.
+    LiveConfig(ConfigFile& file, const std::string& store_place, const WorkerOptions& options,
+               Log& log);
+
+    // Looks at both when the last look is a second old.  NOW is steady time.
+    void refresh(Millis now);
+    void look_next_time() { look_.set(0); }  // whenever the last look was
+    void load_next_time();                   // changed or not
+    // When the last look was, in wall time: what was there before it is known.
+    Millis looked_at() const { return looked_at_; }
+    // True once after a config was loaded.
+    bool take_loaded();
+
+    // The config in force; null until one could be loaded.
+    const ConfigPtr& config() const { return file_.current(); }
+    const std::string& path() const { return file_.path(); }
+    const LiveHooks& hooks() const { return hooks_; }
+    // The hook NAME, looked for once more when it could not run.  Null: there is none.
+    const Hook* find_hook(const std::string& name, Millis now);
+    // Of HOOK, or the defaults where it is unknown.  There must be a config.
+    const HookSettings& settings_of(const std::string& hook) const;
+
+    bool names_other_store() const;
+    // Why the config was refused, or else why events are not matched; empty: neither.
+    const std::string& problem() const;
+
+private:
+    ConfigFile& file_;
+    Log& log_;
+    const WorkerOptions options_;
+    const std::string store_place_;
+    LiveHooks hooks_;
+    Timer look_;
+    Millis looked_at_ = 0;
+    bool force_ = false;
+    bool loaded_ = false;
+};
+
+}  // namespace bx

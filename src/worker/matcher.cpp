@@ -1,0 +1,127 @@
+#include "worker/matcher.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "base/fault.h"
+#include "worker/decision.h"
+
+namespace bx {
+
+namespace {
+
+// In one iteration: the hooks' pipes wait as long.
+constexpr Millis merge_time = second / 5;
+
+}  // namespace
+
+bool Matcher::match() {
+    if (!context_.live.hooks().ready(context_.now)) return false;
+    const std::size_t size = batch_.size();
+    first_ = 0;
+    const Millis begun = steady_now();
+    try {
+        const bool matched = match_oldest(size);
+        batch_.went(steady_now() - begun);
+        return matched;
+    } catch (const std::exception& error) {
+        batch_.failed();
+        if (size > 1 || !may_be_its_own_fault(error) || !has_failed_often(first_)) throw;
+        set_aside(first_, error.what());
+        return true;
+    }
+}
+
+Millis Matcher::next(Millis now) const {
+    const Millis at = context_.live.hooks().stable_at();
+    return at > now ? at : Timer::never;
+}
+
+bool Matcher::match_oldest(std::size_t at_most) {
+    const std::vector<StoredEvent> events = queue_.undispatched(at_most);
+    if (events.empty()) return false;
+    first_ = events.front().number;
+    refresh_for(events);
+    if (!context_.live.hooks().ready(context_.now)) return false;
+    if (events.size() == at_most) context_.more = true;
+    std::vector<Dispatch> dispatches;
+    std::vector<std::string> log_reasons;
+    for (const StoredEvent& event : events) {
+        Decision decision = decide(event, context_.live.hooks().set(), wall_now());
+        dispatches.push_back(std::move(decision.dispatch));
+        log_reasons.push_back(std::move(decision.log_reason));
+    }
+    if (!merge_ahead(dispatches)) {
+        context_.more = true;
+        return false;
+    }
+    dispatch(dispatches, log_reasons);
+    context_.unscrubbed = context_.progress = true;
+    return true;
+}
+
+// A hook that was there before its event must take it, so the last look has to be younger.
+void Matcher::refresh_for(std::span<const StoredEvent> events) {
+    const Millis looked_at = context_.live.looked_at();
+    const auto is_newer = [=](const StoredEvent& event) { return event.received_at >= looked_at; };
+    if (!std::ranges::any_of(events, is_newer)) return;
+    context_.live.look_next_time();
+    context_.live.refresh(context_.now);
+}
+
+// False: there is more to merge than fits into an iteration.
+bool Matcher::merge_ahead(std::span<const Dispatch> dispatches) {
+    const Millis end = steady_now() + merge_time;
+    while (queue_.merge_ahead(dispatches, wall_now())) {
+        context_.unscrubbed = context_.progress = true;
+        if (steady_now() >= end) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(step_pause));
+    }
+    return true;
+}
+
+// In transactions of bounded size.  LOG_REASONS are those of DISPATCHES.
+void Matcher::dispatch(std::span<const Dispatch> dispatches,
+                       std::span<const std::string> log_reasons) {
+    while (!dispatches.empty()) {
+        const std::size_t count = count_for_transaction(dispatches);
+        queue_.dispatch(dispatches.first(count), wall_now());
+        fault_point("after-dispatch");
+        for (std::size_t i = 0; i < count; ++i) report(dispatches[i], log_reasons[i]);
+        dispatches = dispatches.subspan(count);
+        log_reasons = log_reasons.subspan(count);
+    }
+}
+
+bool Matcher::has_failed_often(EventNumber event) {
+    if (event == 0) return false;  // it failed before an event was read
+    if (std::exchange(failing_, event) != event) failures_ = 0;
+    return ++failures_ >= failures_at_most;
+}
+
+// So that the others go on.  Were it the store's fault, this would fail as well.
+void Matcher::set_aside(EventNumber event, const std::string& why) {
+    Dispatch dispatch;
+    dispatch.event = event;
+    dispatch.skip_reason = "cannot be matched: " + why;
+    dispatch.retryable = true;
+    queue_.dispatch({&dispatch, 1}, wall_now());
+    report(dispatch, "");
+    context_.progress = context_.more = true;
+}
+
+void Matcher::report(const Dispatch& dispatch, const std::string& log_reason) const {
+    if (!dispatch.deliveries.empty()) return;
+    if (dispatch.retryable && dispatch.refused.empty()) {  // no hook was asked
+        context_.log.error("set aside",
+                           {{"event", dispatch.event},
+                            {"reason", dispatch.skip_reason},
+                            {"fix", "bxhook retry " + std::to_string(dispatch.event)}});
+    } else {
+        context_.log.info("skipped", {{"event", dispatch.event}, {"reason", log_reason}});
+    }
+}
+
+}  // namespace bx

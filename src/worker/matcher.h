@@ -1,0 +1,45 @@
+// Matches new events to hooks: their deliveries, or why they are skipped, go into the store.
+//
+// Events are matched in order of N, so one that fails holds up the others, for as long as it takes
+// to find out that it is that one: what fails is tried again by halves, and an event that fails
+// alone is set aside.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "store/match_queue.h"
+#include "worker/batch.h"
+#include "worker/context.h"
+
+namespace bx {
+
+class Matcher {
+public:
+    Matcher(WorkerContext& context, MatchQueue& queue) : context_(context), queue_(queue) {}
+
+    // Matches a batch of the oldest new events, in bounded time.  True when it made deliveries, or
+    // skipped events.  Throws what the store throws.
+    bool match();
+    // When events can be matched that now wait for a hook's file to be written again.
+    Millis next(Millis now) const;
+
+private:
+    bool match_oldest(std::size_t at_most);
+    void refresh_for(std::span<const StoredEvent> events);
+    bool merge_ahead(std::span<const Dispatch> dispatches);
+    void dispatch(std::span<const Dispatch> dispatches, std::span<const std::string> log_reasons);
+    bool has_failed_often(EventNumber event);
+    void set_aside(EventNumber event, const std::string& why);
+    void report(const Dispatch& dispatch, const std::string& log_reason) const;
+
+    WorkerContext& context_;
+    MatchQueue& queue_;
+    Batch batch_{32};           // an event may hold limits.body
+    EventNumber first_ = 0;     // of the batch under way
+    EventNumber failing_ = 0;   // alone, so often:
+    int failures_ = 0;
+};
+
+}  // namespace bx

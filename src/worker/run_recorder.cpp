@@ -1,0 +1,139 @@
+#include "worker/run_recorder.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
+#include "worker/schedule.h"
+
+namespace bx {
+
+namespace {
+
+constexpr std::size_t stderr_lines = 5;
+
+std::vector<std::string_view> last_lines(std::string_view text, std::size_t most) {
+    std::vector<std::string_view> lines = split(trim(text), '\n');
+    if (lines.size() > most) lines.erase(lines.begin(), lines.end() - static_cast<long>(most));
+    if (lines.size() == 1 && lines.front().empty()) lines.clear();
+    return lines;
+}
+
+void report_failure(const Finish& finish, const std::string& name, const std::string& attempt,
+                    Millis duration, Log& log) {
+    const std::string& reason = finish.delivery_reason;
+    if (finish.next == DeliveryState::dead) {
+        log.error("dead", {{"delivery", name},
+                           {"attempt", attempt},
+                           {"reason", reason},
+                           {"ms", duration}});
+    } else {
+        log.warning(name_of(finish.result), {{"delivery", name},
+                                             {"attempt", attempt},
+                                             {"reason", reason},
+                                             {"ms", duration},
+                                             {"again_at", iso_time(finish.due_at)}});
+    }
+    for (std::string_view line : last_lines(finish.err.kept, stderr_lines)) {
+        log.warning("stderr: " + std::string(line), {{"delivery", name}});
+    }
+}
+
+void report(const Finish& finish, int max_attempts, Millis duration, Log& log) {
+    const std::string name = to_string(DeliveryName{finish.event, finish.hook});
+    const std::string attempt =
+        std::to_string(finish.attempt) + " of " + std::to_string(max_attempts);
+    switch (finish.result) {
+        case AttemptResult::done:
+            log.info("done", {{"delivery", name}, {"attempt", attempt}, {"ms", duration}});
+            return;
+        case AttemptResult::interrupted:
+        case AttemptResult::cancelled:
+            log.info(name_of(finish.result), {{"delivery", name}, {"attempt", attempt}});
+            return;
+        default: report_failure(finish, name, attempt, duration, log);
+    }
+}
+
+}  // namespace
+
+void RunRecorder::add(const Run& run) {
+    add(run.outcome(), run.max_attempts(), run.settings());
+    report(unrecorded_.back(), run.max_attempts(), run.duration(context_.now), context_.log);
+}
+
+void RunRecorder::add(const Claim& claim, const StartProblem& problem) {
+    if (!problem.fix.empty()) {
+        context_.log.warning("cannot start", {{"hook", claim.hook},
+                                              {"reason", problem.reason},
+                                              {"fix", problem.fix}});
+    }
+    Finish finish;
+    finish.event = claim.event.number;
+    finish.hook = claim.hook;
+    finish.attempt = claim.attempt;
+    finish.result = AttemptResult::failed;
+    finish.reason = problem.reason;
+    const int last_attempt = is_permanent(problem.fault) ? claim.attempt : claim.max_attempts;
+    add(std::move(finish), last_attempt, context_.live.settings_of(claim.hook));
+    report(unrecorded_.back(), claim.max_attempts, 0, context_.log);
+}
+
+void RunRecorder::add(Finish finish, int max_attempts, const HookSettings& settings) {
+    finish.ended_at = wall_now();
+    const double random = std::uniform_real_distribution<double>(0, 1)(random_);
+    decide_next(finish, max_attempts, settings, finish.ended_at, random);
+    unrecorded_.push_back(std::move(finish));
+    context_.progress = true;
+}
+
+std::vector<Claim> RunRecorder::record_and_claim(std::size_t slots, Millis wall) {
+    const std::size_t count = std::min(unrecorded_.size(), finish_batch_.size());
+    const Millis begun = steady_now();
+    try {
+        std::vector<Claim> claims = queue_.finish_and_claim(
+            {unrecorded_.data(), count}, slots,
+            [this](const std::string& hook) { return concurrency_of(hook); }, wall);
+        unrecorded_.erase(unrecorded_.begin(),
+                          unrecorded_.begin() + static_cast<std::ptrdiff_t>(count));
+        failures_ = 0;
+        finish_batch_.went(steady_now() - begun);
+        claim_batch_.went(steady_now() - begun);
+        return claims;
+    } catch (const std::exception& error) {
+        finish_batch_.failed();
+        claim_batch_.failed();
+        const bool doubtful = count == 1 && may_be_its_own_fault(error);
+        if (doubtful && ++failures_ >= failures_at_most) record_alone();
+        throw;
+    }
+}
+
+// The first run could not be recorded, again and again, with nothing else.  At last it is recorded
+// without what the hook wrote, and when that fails too, given up: its delivery stays `running`
+// until it is taken for lost.
+void RunRecorder::record_alone() {
+    failures_ = 0;
+    Finish& finish = unrecorded_.front();
+    try {
+        queue_.finish({&finish, 1});  // it may have been what was to be claimed
+    } catch (const std::exception& error) {
+        if (!may_be_its_own_fault(error)) throw;
+        context_.log.error("a run's end cannot be recorded",
+                           {{"delivery", to_string(DeliveryName{finish.event, finish.hook})},
+                            {"cause", error.what()}});
+        const bool silent = finish.out.kept.empty() && finish.err.kept.empty();
+        finish.out.kept.clear();
+        finish.err.kept.clear();
+        if (!silent) return;
+    }
+    unrecorded_.erase(unrecorded_.begin());
+}
+
+// How many of HOOK may run at a time; 0: it is disabled.
+std::size_t RunRecorder::concurrency_of(const std::string& hook) const {
+    const HookSettings& settings = context_.live.settings_of(hook);
+    return settings.disabled ? 0 : static_cast<std::size_t>(settings.concurrency);
+}
+
+}  // namespace bx

@@ -1,0 +1,52 @@
+// Ended runs on their way into the store: what becomes of their deliveries is decided here, and
+// they are kept in memory until they could be recorded.
+//
+// What fails is tried again by halves, and a run that fails alone, for its own sake, is recorded
+// without its output or given up, so that it stops nobody else.
+#pragma once
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "hooks/start_problem.h"
+#include "store/run_queue.h"
+#include "worker/batch.h"
+#include "worker/context.h"
+
+namespace bx {
+
+class RunRecorder {
+public:
+    RunRecorder(WorkerContext& context, RunQueue& queue) : context_(context), queue_(queue) {}
+
+    // RUN is over.
+    void add(const Run& run);
+    // CLAIM's run could not be started.
+    void add(const Claim& claim, const StartProblem& problem);
+
+    // In the order in which they were added.
+    const std::vector<Finish>& unrecorded() const { return unrecorded_; }
+
+    // How many record_and_claim() is to claim at the most.
+    std::size_t claims_at_most() const { return claim_batch_.size(); }
+    // Records some of the runs and claims up to SLOTS deliveries.  Throws what the store throws:
+    // the runs are unrecorded still.
+    std::vector<Claim> record_and_claim(std::size_t slots, Millis wall);
+
+private:
+    void add(Finish finish, int max_attempts, const HookSettings& settings);
+    void record_alone();
+    std::size_t concurrency_of(const std::string& hook) const;
+
+    WorkerContext& context_;
+    RunQueue& queue_;
+    std::vector<Finish> unrecorded_;
+    std::mt19937_64 random_{std::random_device{}()};
+    // A run may hold limits.output, a claim limits.body.
+    Batch finish_batch_{64};
+    Batch claim_batch_{64};
+    int failures_ = 0;  // of the first in unrecorded_, alone
+};
+
+}  // namespace bx

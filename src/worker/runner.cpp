@@ -1,0 +1,157 @@
+#include "worker/runner.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "base/fault.h"
+#include "hooks/invocation.h"
+
+namespace bx {
+
+Runner::Runner(WorkerContext& context, RunQueue& queue, Membership& membership)
+    : context_(context),
+      queue_(queue),
+      membership_(membership),
+      recorder_(context, queue),
+      home_(own_home()) {}
+
+void Runner::collect() {
+    for (const std::unique_ptr<Run>& run : context_.runs.take_over()) {
+        membership_.forget(run->name());
+        recorder_.add(*run);
+    }
+}
+
+void Runner::record_and_start() {
+    const std::size_t free = free_slots();
+    const std::size_t slots = std::min(free, recorder_.claims_at_most());
+    const bool ended = unrecorded() > 0;
+    due_.set(Timer::never);
+    if (slots == 0 && !ended) return;
+    const Millis wall = wall_now();
+    if (ended) fault_point("before-finish");
+    const std::vector<Claim> claims = recorder_.record_and_claim(slots, wall);
+    if (ended) fault_point("after-finish");
+    if (ended || !claims.empty()) context_.progress = true;
+    context_.unscrubbed = context_.unscrubbed || ended;
+    queue_.started(claims);
+    for (const Claim& claim : claims) start(claim);
+    if (claims.size() < slots) {
+        note_next_due(wall);
+    } else if (slots < free) {
+        context_.more = true;
+    }
+}
+
+void Runner::note_next_due(Millis wall) {
+    const std::optional<Millis> due = queue_.next_due(wall);
+    if (!due) return;
+    due_.set(*due > wall ? *due : wall + step_pause);  // more are due than it came to
+}
+
+Millis Runner::next(Millis now) const {
+    if (unrecorded() > 0) return now;
+    if (context_.stopping || due_.next() == Timer::never) return Timer::never;
+    return now + std::max(due_.next() - wall_now(), Millis{0});
+}
+
+// How many hooks may be started now.
+std::size_t Runner::free_slots() const {
+    const ConfigPtr& config = context_.live.config();
+    if (!config || context_.stopping || !membership_.may_start_runs()) return 0;
+    const auto most = static_cast<std::size_t>(config->worker.concurrency);
+    return most - std::min(most, context_.runs.size());
+}
+
+void Runner::start(const Claim& claim) {
+    std::optional<StartProblem> problem;
+    try {
+        problem = launch(claim);
+    } catch (const std::exception& error) {
+        problem = StartProblem{StartFault::failed, error.what(), ""};
+    }
+    if (!problem) return;
+    membership_.forget(claim.run);
+    recorder_.add(claim, *problem);
+}
+
+// Why CLAIM's run could not be started; none: it runs.  Throws std::exception too.
+std::optional<StartProblem> Runner::launch(const Claim& claim) {
+    const Config& config = *context_.live.config();
+    const Hook* hook = context_.live.find_hook(claim.hook, context_.now);
+    if (!hook) {
+        return StartProblem{StartFault::missing,
+                            "missing: no file named " + claim.hook + ", and no block with run",
+                            ""};
+    }
+    if (hook->problem) return hook->problem;
+    if (auto problem = start_problem(*hook, config.hooks_dir)) return problem;
+    const Launch what = prepare_launch(claim, *hook, home_);
+    if (!what.refusal.empty()) return StartProblem{StartFault::bad_argument, what.refusal, ""};
+    fault_point("before-spawn");
+    membership_.watch(claim.run);
+    auto process = std::make_unique<Process>(what, config.limits.output);
+    membership_.watch(claim.run, process->pid());
+    fault_point("after-spawn");
+    context_.runs.add(std::make_unique<Run>(claim, context_.live.settings_of(claim.hook),
+                                            std::move(process), steady_now()));
+    context_.log.debug("begun", {{"delivery", to_string(DeliveryName{claim.event.number, claim.hook})},
+                                 {"attempt", claim.attempt}});
+    return std::nullopt;
+}
+
+// What it runs, and what has ended and is not recorded yet.
+std::vector<DeliveryName> Runner::deliveries() const {
+    std::vector<DeliveryName> names;
+    for (const std::unique_ptr<Run>& run : context_.runs.all()) {
+        names.push_back({run->event(), run->hook()});
+    }
+    for (const Finish& finish : recorder_.unrecorded()) {
+        names.push_back({finish.event, finish.hook});
+    }
+    return names;
+}
+
+// Deliveries that are `running`, but not by us: a dead worker's, at the start; later those of a
+// claim whose commit was reported as failed and was not.
+void Runner::adopt_orphans() {
+    if (!context_.live.config() || !orphans_.every(membership_.orphan_period(), context_.now)) return;
+    const std::vector<DeliveryName> ours = deliveries();
+    for (const Orphan& orphan : queue_.orphans(ours)) {
+        const auto is_same = [&](const DeliveryName& name) {
+            return name.event == orphan.event && name.hook == orphan.hook;
+        };
+        if (std::ranges::any_of(ours, is_same)) continue;
+        context_.log.warning("a run was lost", {{"event", orphan.event},
+                                                {"hook", orphan.hook},
+                                                {"attempt", orphan.attempt},
+                                                {"started_at", iso_time(orphan.started_at)}});
+        context_.runs.add(std::make_unique<Run>(
+            orphan, context_.live.settings_of(orphan.hook), context_.now));
+        context_.progress = true;
+    }
+}
+
+void Runner::end_requested() {
+    if (context_.runs.size() == 0) return;
+    for (const DeliveryName& name : queue_.kill_requests()) {
+        context_.runs.end(name.event, name.hook, AttemptResult::cancelled, context_.now);
+    }
+}
+
+void Runner::save_outputs() {
+    for (const std::unique_ptr<Run>& run : context_.runs.all()) {
+        if (!run->take_unsaved()) continue;
+        try {
+            queue_.save_output(run->event(), run->hook(), run->attempt(),
+                               run->process()->out().take(), run->process()->err().take());
+        } catch (const StoreDataError& error) {  // it is tried again with the run's end
+            context_.log.warning(
+                "cannot keep the output so far",
+                {{"event", run->event()}, {"hook", run->hook()}, {"cause", error.what()}});
+        }
+    }
+}
+
+}  // namespace bx

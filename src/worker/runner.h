@@ -1,0 +1,57 @@
+// Runs hooks: claims deliveries that are due, starts their runs, ends those that are to be ended,
+// and hands what came of them to the store.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hooks/start_problem.h"
+#include "store/run_queue.h"
+#include "worker/context.h"
+#include "worker/membership.h"
+#include "worker/run_recorder.h"
+
+namespace bx {
+
+class Runner {
+public:
+    Runner(WorkerContext& context, RunQueue& queue, Membership& membership);
+
+    // Takes the runs that are over, and decides what becomes of their deliveries.
+    void collect();
+
+    // The others use the store, and throw what it throws.
+
+    // Records what ended, and starts what may run in its place.
+    void record_and_start();
+    // Takes over what dead workers left `running`, when it is time to look for that.
+    void adopt_orphans();
+    void look_for_orphans_next_time() { orphans_.set(0); }
+    // Ends what people want ended.
+    void end_requested();
+    // Of the runs under way, what was printed since the last call.
+    void save_outputs();
+
+    // How many ended runs are not recorded yet.
+    std::size_t unrecorded() const { return recorder_.unrecorded().size(); }
+    // When record_and_start() finds something to do, as far as is known; NOW at the earliest.
+    Millis next(Millis now) const;
+
+private:
+    std::size_t free_slots() const;
+    void note_next_due(Millis wall);
+    void start(const Claim& claim);
+    std::optional<StartProblem> launch(const Claim& claim);
+    std::vector<DeliveryName> deliveries() const;
+
+    WorkerContext& context_;
+    RunQueue& queue_;
+    Membership& membership_;
+    RunRecorder recorder_;
+    const std::string home_;  // of the hooks
+    Timer orphans_;           // steady time
+    Timer due_{Timer::never}; // wall time: when a delivery will be due
+};
+
+}  // namespace bx

@@ -1,0 +1,47 @@
+// When a worker leaves: told to stop, out of work, or in trouble for too long; and who follows it.
+#pragma once
+
+#include "base/clock.h"
+#include "host/worker_lock.h"
+#include "worker/context.h"
+
+namespace bx {
+
+class Shutdown {
+public:
+    Shutdown(WorkerContext& context, WorkerLock& worker_lock);
+
+    // Starts no run any more; those under way get the grace of the config.  The second time they
+    // get none.
+    void start();
+    // No run is left: the grace is over.
+    void end_grace() { grace_.set(context_.now); }
+    bool grace_over() const { return context_.stopping && grace_.due(context_.now); }
+
+    // There is unfinished work: a detached worker stays for as long as OPTIONS.idle after it.
+    void note_work() { idle_.set(context_.now + context_.options.idle); }
+    // Somebody has work for a worker.
+    void note_wake() { called_ = called_ || context_.stopping; }
+
+    // RECORDED: no ended run is left to be recorded.  QUIET: nor is there anything else to do.
+    bool may_leave(bool recorded, bool quiet) const;
+    // When that may change by itself.
+    Millis next(Millis now) const;
+
+    // Starts another worker when somebody woke this one while it was stopping, who would have
+    // started one otherwise.
+    void hand_over();
+
+    void fail() { exit_status_ = 1; }
+    int exit_status() const { return exit_status_; }
+
+private:
+    WorkerContext& context_;
+    WorkerLock& worker_lock_;
+    Timer grace_;
+    Timer idle_;            // due: long enough without unfinished events
+    bool called_ = false;   // while stopping: somebody wants a worker
+    int exit_status_ = 0;
+};
+
+}  // namespace bx

@@ -1,0 +1,45 @@
+// What a worker does for its store beside running hooks: deletes what is old enough, removes erased
+// secrets from the store's files, and bounds waits after the clock was set back.  In steps, so that
+// hooks and gateways do not wait for long.
+#pragma once
+
+#include <optional>
+
+#include "store/upkeep.h"
+#include "worker/batch.h"
+#include "worker/context.h"
+
+namespace bx {
+
+class WorkerUpkeep {
+public:
+    WorkerUpkeep(WorkerContext& context, Upkeep& store);
+
+    // Does what is due.  Throws what the store throws.
+    void work();
+    // When the next step of what is under way is due; `never`: nothing is under way.
+    Millis next() const;
+    bool busy() const { return pruning_ || capping_; }
+    void start_next_time() { minute_.set(0); }  // whenever it was done last
+
+    // By how much the wall clock was set since the last call; 0 for less than a second.
+    Millis clock_step();
+
+private:
+    void cap_waits();
+    std::optional<Millis> trusted_time();
+    void prune();
+    void scrub();
+
+    WorkerContext& context_;
+    Upkeep& store_;
+    Batch prune_batch_{100};
+    Timer minute_;
+    Timer step_;       // while pruning or capping
+    Timer scrub_;      // at the latest, also while hooks run
+    bool pruning_ = false;
+    bool capping_ = false;
+    Millis wall_ahead_;  // of the steady time
+};
+
+}  // namespace bx
