@@ -18,25 +18,15 @@ namespace bx {
 // What is decided on one request: an answer, or none yet and an event to be committed.
 struct Gateway::Verdict {
     std::optional<Answer> answer;
-    std::string_view error;  // the contract's word of a refusal
-    std::string reason;      // of a refusal, for the log
+    std::optional<RequestRefusal> refusal;
     NewEvent event;
     EventNumber number = 0;  // of a committed event
 
-    // MESSAGE is for the sender, who may be anybody; REASON for the log.
-    static Verdict refused(int status, std::string_view error, std::string_view message,
-                           std::string reason) {
+    static Verdict refused(RefusalCode code, std::string reason) {
         Verdict verdict;
-        verdict.answer = refusal_answer(status, error, message);
-        verdict.error = error;
-        verdict.reason = std::move(reason);
+        verdict.refusal = RequestRefusal{code, std::move(reason)};
+        verdict.answer = refusal_answer(*verdict.refusal);
         return verdict;
-    }
-    static Verdict refused(int status, std::string_view error, const std::string& message) {
-        return refused(status, error, message, message);
-    }
-    static Verdict unavailable(std::string reason) {
-        return refused(503, "unavailable", "not accepted, try again later", std::move(reason));
     }
 };
 
@@ -142,27 +132,29 @@ Gateway::Verdict Gateway::judge(Request& request) {
             return verdict;
         }
         if (request.method != "POST") {
-            return Verdict::refused(405, "method_not_allowed", "events come by POST",
+            return Verdict::refused(RefusalCode::method_not_allowed,
                                     reason_against_method(request.method));
         }
         if (std::string reason = reason_against_type(request); !reason.empty()) {
-            return Verdict::refused(415, "unsupported_content_type", reason);
+            return Verdict::refused(RefusalCode::unsupported_content_type, std::move(reason));
         }
         return judge_event(request);
     } catch (const std::exception& error) {  // out of memory
-        return Verdict::unavailable(error.what());
+        return Verdict::refused(RefusalCode::unavailable, error.what());
     }
 }
 
 Gateway::Verdict Gateway::judge_event(Request& request) {
-    if (!config_) return Verdict::unavailable("no valid config: " + file_.error());
+    if (!config_) {
+        return Verdict::refused(RefusalCode::unavailable, "no valid config: " + file_.error());
+    }
     // By CGI; nothing of a body is looked at as root.
     if (::geteuid() == 0 && !owner_problem_.empty()) {
-        return Verdict::unavailable("store: " + owner_problem_);
+        return Verdict::refused(RefusalCode::unavailable, "store: " + owner_problem_);
     }
     // The limit may have been another when the body was read.
     if (request.cut || request.body.size() > config_->limits.body) {
-        return Verdict::refused(413, "too_large",
+        return Verdict::refused(RefusalCode::too_large,
                                 "the body is larger than limits.body, " +
                                     std::to_string(config_->limits.body) + " bytes");
     }
@@ -170,10 +162,10 @@ Gateway::Verdict Gateway::judge_event(Request& request) {
         return verify(request);
     } catch (const FormError& error) {
         bool fields = error.problem() == FormError::Problem::too_many_fields;
-        return fields ? Verdict::refused(413, "too_many_fields", error.what())
-                      : Verdict::refused(400, "malformed", error.what());
+        return fields ? Verdict::refused(RefusalCode::too_many_fields, error.what())
+                      : Verdict::refused(RefusalCode::malformed, error.what());
     } catch (const BadEvent& error) {
-        return Verdict::refused(400, "malformed", error.what());
+        return Verdict::refused(RefusalCode::malformed, error.what());
     }
 }
 
@@ -183,10 +175,10 @@ Gateway::Verdict Gateway::verify(Request& request) {
     const FormLimits limits{config_->limits.fields, config_->limits.depth};
     Tree body = decode_body(std::move(request.body), request.content_type, limits);
     if (request.broken) {
-        return Verdict::refused(400, "malformed", "the body cannot be read to its end");
+        return Verdict::refused(RefusalCode::malformed, "the body cannot be read to its end");
     }
     if (request.content_length && declared_length(request) != size) {
-        return Verdict::refused(400, "malformed",
+        return Verdict::refused(RefusalCode::malformed,
                                 "CONTENT_LENGTH and the size of the body, " + std::to_string(size) +
                                     " bytes, disagree");
     }
@@ -198,8 +190,7 @@ Gateway::Verdict Gateway::verify(Request& request) {
         // A mistyped domain or member_id of a portal block is seen by the portal alone.  Both texts
         // cost the same: the sender learns nothing from the time either.
         constexpr std::array portal{", unknown portal '", ", sent by portal '"};
-        return Verdict::refused(403, "invalid_application_token",
-                                "the application token is not that of a configured portal",
+        return Verdict::refused(RefusalCode::invalid_application_token,
                                 std::string(describe(gate.verdict)) +
                                     portal[gate.known ? 1 : 0] + facts.portal() + "'");
     }
@@ -231,9 +222,10 @@ std::vector<Gateway::Verdict> Gateway::commit(std::span<const NewEvent> events) 
     std::vector<Verdict> verdicts;
     for (std::size_t i = 0; i < events.size(); ++i) {
         if (!trouble.empty()) {
-            verdicts.push_back(Verdict::unavailable("store: " + trouble));
+            verdicts.push_back(Verdict::refused(RefusalCode::unavailable, "store: " + trouble));
         } else if (!numbers[i]) {
-            verdicts.push_back(Verdict::unavailable("limits.queue unfinished events reached"));
+            verdicts.push_back(Verdict::refused(RefusalCode::unavailable,
+                                                "limits.queue unfinished events reached"));
         } else {
             verdicts.emplace_back();
             verdicts.back().number = *numbers[i];
@@ -251,10 +243,11 @@ void Gateway::log_verdict(const Request& request, std::size_t size, const Verdic
                                {"portal", facts.portal()},
                                {"handler", facts.handler_id},
                                {"peer", request.remote_addr}});
-    } else if (!verdict.error.empty()) {
-        log_.warning("refused", {{"status", verdict.answer->status},
-                                 {"error", verdict.error},
-                                 {"reason", verdict.reason},
+    } else if (verdict.refusal) {
+        const RefusalSpec& spec = spec_of(verdict.refusal->code);
+        log_.warning("refused", {{"status", spec.status},
+                                 {"error", spec.word},
+                                 {"reason", verdict.refusal->reason},
                                  {"peer", request.remote_addr},
                                  {"size", size}});
     }
