@@ -62,27 +62,31 @@ std::string reason_against_type(const Request& request) {
 Gateway::Gateway(std::string config_path, Options options, Log& log)
     : options_(std::move(options)),
       log_(log),
-      file_(ConfigFile::pending(std::move(config_path), ConfigPart::gateway)),
+      config_(std::move(config_path), log),
+      trouble_(log),
       store_(
           [this](const std::string& place, const StoreOptions& wanted) {
               become_owner();
               return options_.open(place, wanted);
           },
-          StoreOptions{.one_shot = options_.one_shot, .give_up = options_.give_up}) {
+          StoreOptions{.one_shot = options_.one_shot, .give_up = options_.give_up}),
+      queue_(store_, trouble_, log),
+      worker_(options_.start, log) {
     refresh_config(true);
     // Root knows no owner yet: the file's place is another user's.
-    if (!config_ && ::geteuid() != 0) open_log();
+    if (!config_.current() && ::geteuid() != 0) open_log();
 }
 
 Gateway::~Gateway() = default;
 
 void Gateway::require_user() const {
     if (::geteuid() != 0) return;
-    throw Error("cannot serve as root: " + (config_ ? owner_problem_ : file_.error()));
+    throw Error("cannot serve as root: " + (config_.current() ? owner_problem_ : config_.error()));
 }
 
 std::size_t Gateway::body_limit() const {
-    return (config_ ? config_->limits : Config::Limits{}).body + 1;
+    const ConfigPtr& config = config_.current();
+    return (config ? config->limits.body : Config::Limits{}.body) + 1;
 }
 
 void Gateway::handle(std::span<Request> requests, const Answerer& answer) {
@@ -108,7 +112,7 @@ void Gateway::handle(std::span<Request> requests, const Answerer& answer) {
     const bool any_added = std::ranges::any_of(
         verdicts, [](const Verdict& verdict) { return verdict.number > 0; });
     // Should the memory end among the answers, what was added gets its worker all the same.
-    if (any_added && !options_.one_shot) owes_worker_ = true;
+    if (any_added && !options_.one_shot) worker_.set_due();
     for (std::size_t i = 0; i < verdicts.size(); ++i) {
         std::size_t sender = senders[i];
         verdicts[i].event = std::move(events[i]);
@@ -118,7 +122,7 @@ void Gateway::handle(std::span<Request> requests, const Answerer& answer) {
     }
     fault_point("after-answers");
     if (any_added && !options_.one_shot) summon_worker();
-    if (any_added) watch_queue();
+    if (any_added) queue_.warn_if_nearly_full(config_.current()->limits);
 }
 
 // -- The verdict, in the order of the contract's table
@@ -145,18 +149,18 @@ Gateway::Verdict Gateway::judge(Request& request) {
 }
 
 Gateway::Verdict Gateway::judge_event(Request& request) {
-    if (!config_) {
-        return Verdict::refused(RefusalCode::unavailable, "no valid config: " + file_.error());
+    if (!config_.current()) {
+        return Verdict::refused(RefusalCode::unavailable, "no valid config: " + config_.error());
     }
     // By CGI; nothing of a body is looked at as root.
-    if (::geteuid() == 0 && !owner_problem_.empty()) {
+    if (!owner_problem_.empty() && ::geteuid() == 0) {
         return Verdict::refused(RefusalCode::unavailable, "store: " + owner_problem_);
     }
     // The limit may have been another when the body was read.
-    if (request.cut || request.body.size() > config_->limits.body) {
+    if (request.cut || request.body.size() > config_.current()->limits.body) {
         return Verdict::refused(RefusalCode::too_large,
                                 "the body is larger than limits.body, " +
-                                    std::to_string(config_->limits.body) + " bytes");
+                                    std::to_string(config_.current()->limits.body) + " bytes");
     }
     try {
         return verify(request);
@@ -172,7 +176,7 @@ Gateway::Verdict Gateway::judge_event(Request& request) {
 // Throws FormError and BadEvent.
 Gateway::Verdict Gateway::verify(Request& request) {
     std::size_t size = request.body.size();
-    const FormLimits limits{config_->limits.fields, config_->limits.depth};
+    const FormLimits limits{config_.current()->limits.fields, config_.current()->limits.depth};
     Tree body = decode_body(std::move(request.body), request.content_type, limits);
     if (request.broken) {
         return Verdict::refused(RefusalCode::malformed, "the body cannot be read to its end");
@@ -211,18 +215,16 @@ Gateway::Verdict Gateway::verify(Request& request) {
 
 std::vector<Gateway::Verdict> Gateway::commit(std::span<const NewEvent> events) {
     std::vector<std::optional<EventNumber>> numbers;
-    std::string trouble;
-    try {
-        store_.use([&](Store& store) { numbers = store.add(events, config_->limits.queue); });
-    } catch (const std::exception& error) {
-        trouble = error.what();
-        report("cannot store events", trouble);
-    }
+    const std::optional<std::string> trouble = trouble_.attempt("cannot store events", [&] {
+        store_.use([&](auto& store) {
+            numbers = store.add(events, config_.current()->limits.queue);
+        });
+    });
 
     std::vector<Verdict> verdicts;
     for (std::size_t i = 0; i < events.size(); ++i) {
-        if (!trouble.empty()) {
-            verdicts.push_back(Verdict::refused(RefusalCode::unavailable, "store: " + trouble));
+        if (trouble) {
+            verdicts.push_back(Verdict::refused(RefusalCode::unavailable, "store: " + *trouble));
         } else if (!numbers[i]) {
             verdicts.push_back(Verdict::refused(RefusalCode::unavailable,
                                                 "limits.queue unfinished events reached"));
@@ -256,41 +258,27 @@ void Gateway::log_verdict(const Request& request, std::size_t size, const Verdic
 // -- Config, store, worker
 
 void Gateway::refresh_config(bool force) {
-    Millis now = steady_now();
-    if (!force && now < next_refresh_) return;
-    next_refresh_ = now + second;
+    if (!config_.is_due(force)) return;
     store_.check_place();
-    bool first = !config_;
-    switch (file_.refresh(force)) {
-        case ConfigFile::Change::none: return;
-        case ConfigFile::Change::refused:
-            log_.error(first ? "no valid config" : "the new config is refused, the old one stays",
-                       {{"file", file_.path()}, {"cause", file_.error()}});
-            return;
-        case ConfigFile::Change::loaded: break;
-    }
-    config_ = file_.current();
+    if (!config_.load_changed(force)) return;
     apply_config();
-    if (!options_.one_shot) {
-        log_.info("config loaded", {{"file", file_.path()}, {"portals", config_->portals.size()}});
-    }
+    if (options_.one_shot) return;
+    log_.info("config loaded", {{"file", config_.path()},
+                                {"portals", config_.current()->portals.size()}});
 }
 
 void Gateway::apply_config() {
-    try {
-        become_owner();
-    } catch (const std::exception& error) {
-        report("the store cannot be used", error.what());
-    }
-    gate_ = std::make_unique<Gate>(config_->portals);
-    store_.move_to(config_->store);
-    next_probe_ = 0;
+    trouble_.attempt("the store cannot be used", [this] { become_owner(); });
+    const Config& config = *config_.current();
+    gate_ = std::make_unique<Gate>(config.portals);
+    store_.move_to(config.store);
+    queue_.forget();
 }
 
 // Before any file, of the log too, is made.  Throws Error.
 void Gateway::become_owner() {
     try {
-        options_.become_owner(*config_);
+        options_.become_owner(*config_.current());
     } catch (const std::exception& error) {
         owner_problem_ = error.what();
         throw;
@@ -300,7 +288,7 @@ void Gateway::become_owner() {
 }
 
 void Gateway::open_log() {
-    LogSettings settings = config_ ? config_->log : LogSettings();
+    LogSettings settings = config_.current() ? config_.current()->log : LogSettings();
     if (settings.file.empty() && !options_.log_file.empty()) {
         settings.file = options_.log_file;
         settings.rotate_at = default_rotate_at;
@@ -310,76 +298,23 @@ void Gateway::open_log() {
 
 // True when a POST with a right token would be accepted now.
 bool Gateway::is_ready() {
-    if (!config_ || config_->portals.empty()) {
-        report("not ready", config_ ? "no portal is configured" : file_.error());
-        return false;
-    }
-    if (steady_now() < next_probe_) return ready_;
-    ready_ = false;
-    try {
-        store_.use([this](Store& store) { ready_ = store.probe() < config_->limits.queue; });
-        if (!ready_) report("not ready", "limits.queue unfinished events reached");
-    } catch (const std::exception& error) {
-        report("not ready", error.what());
-    }
-    next_probe_ = steady_now() + second;
-    return ready_;
-}
-
-// A line about trouble that may come with every request: the same one once a minute.
-void Gateway::report(std::string_view trouble, std::string_view cause) {
-    Millis now = steady_now();
-    if (cause == reported_ && now < next_report_) return;
-    reported_ = cause;
-    next_report_ = now + minute;
-    log_.error(trouble, {{"cause", cause}});
-}
-
-// Says that limits.queue is near, before events are refused for it; once a minute.
-void Gateway::watch_queue() {
-    Millis now = steady_now();
-    if (now < next_watch_) return;
-    std::int64_t unfinished = 0;
-    try {
-        store_.use([&](Store& store) { unfinished = store.unfinished(); });
-    } catch (const std::exception& error) {
-        report("cannot count unfinished events", error.what());
-    }
-    if (!config_->limits.queue_is_nearly_full(unfinished)) return;
-    next_watch_ = now + minute;
-    log_.warning("the queue is nearly full: see limits.queue",
-                 {{"unfinished", unfinished}, {"limit", config_->limits.queue}});
+    const ConfigPtr& config = config_.current();
+    if (config && !config->portals.empty()) return queue_.accepts_events(config->limits);
+    trouble_.report("not ready", config ? "no portal is configured" : config_.error());
+    return false;
 }
 
 void Gateway::wake_at_start() {
-    if (!config_) return;
+    if (!config_.current()) return;
     bool unfinished = false;
-    try {
-        store_.use([&](Store& store) { unfinished = store.has_unfinished(); });
-    } catch (const std::exception& error) {
-        report("cannot look for unfinished events", error.what());
-    }
+    trouble_.attempt("cannot look for unfinished events", [&] {
+        store_.use([&](auto& store) { unfinished = store.has_unfinished(); });
+    });
     if (unfinished) summon_worker();
 }
 
 void Gateway::summon_worker() {
-    if (!config_) return;
-    owes_worker_ = false;
-    const Millis now = steady_now();
-    try {
-        if (wake_worker(config_->worker_files) == WakeResult::woken) return;
-        if (!config_->worker.auto_start) return;
-        // The one just started looks into the store when it is up; but it may have died.
-        owes_worker_ = now < next_start_;
-        if (owes_worker_) return;
-        next_start_ = now + second;
-        options_.start(config_->path);
-    } catch (const std::exception& error) {
-        log_.error("cannot start the worker", {{"cause", error.what()}});
-        // A try that takes its time is not to take all of ours.
-        const Millis end = steady_now();
-        next_start_ = std::max(next_start_, end + 10 * (end - now));
-    }
+    if (config_.current()) worker_.summon(*config_.current());
 }
 
 }  // namespace bx

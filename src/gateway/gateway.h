@@ -12,9 +12,13 @@
 #include "config/config.h"
 #include "event/gate.h"
 #include "gateway/answer.h"
+#include "gateway/config_reload.h"
+#include "gateway/queue_watch.h"
 #include "gateway/request.h"
 #include "gateway/signals.h"
 #include "gateway/store_slot.h"
+#include "gateway/trouble_log.h"
+#include "gateway/worker_summoner.h"
 #include "host/worker_lock.h"
 #include "store/owner.h"
 
@@ -32,7 +36,7 @@ public:
         std::function<void(const Config&)> become_owner = [](const Config& config) {
             become_store_owner(config);
         };
-        std::function<void(const std::string& config_path)> start = start_worker;
+        WorkerSummoner::Start start = start_worker;
     };
     // Takes the answer to the request of that index.
     using Answerer = std::function<void(std::size_t index, const Answer& answer)>;
@@ -56,10 +60,9 @@ public:
     void refresh_config(bool force = false);
     // At a gateway's start: if events are unfinished and no worker runs, start one.
     void wake_at_start();
-    // Wakes the worker; starts one when none runs and the config says so, at most once a second:
-    // what comes sooner is made good by the next summon_worker, due while owes_worker().
+    // As WorkerSummoner::summon, if there is a config; due again while owes_worker().
     void summon_worker();
-    bool owes_worker() const { return owes_worker_; }
+    bool owes_worker() const { return worker_.is_due(); }
 
 private:
     struct Verdict;
@@ -72,24 +75,16 @@ private:
     void apply_config();
     void become_owner();
     void open_log();
-    void report(std::string_view trouble, std::string_view cause);
-    void watch_queue();
 
     Options options_;
     Log& log_;
-    ConfigFile file_;
-    ConfigPtr config_;            // in force; null: none could be loaded yet
+    ConfigReload config_;
+    TroubleLog trouble_;
     std::string owner_problem_;   // why this process is not the store's owner; empty: it is
-    std::unique_ptr<Gate> gate_;  // of config_
+    std::unique_ptr<Gate> gate_;  // of the config in force
     StoreSlot store_;
-    Millis next_refresh_ = 0;
-    Millis next_start_ = 0;       // of a worker
-    bool owes_worker_ = false;
-    Millis next_probe_ = 0;
-    Millis next_watch_ = 0;       // of the queue
-    bool ready_ = false;          // what the last probe said
-    std::string reported_;        // the trouble last logged, and when it may be logged again
-    Millis next_report_ = 0;
+    QueueWatch queue_;
+    WorkerSummoner worker_;
 };
 
 }  // namespace bx
