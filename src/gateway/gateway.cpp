@@ -3,32 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <exception>
 #include <utility>
+#include <vector>
 
 #include "base/fault.h"
-#include "base/text.h"
-#include "event/event.h"
-#include "event/payload.h"
-#include "form/form.h"
 
 namespace bx {
-
-// What is decided on one request: an answer, or none yet and an event to be committed.
-struct Gateway::Verdict {
-    std::optional<Answer> answer;
-    std::optional<RequestRefusal> refusal;
-    NewEvent event;
-    EventNumber number = 0;  // of a committed event
-
-    static Verdict refused(RefusalCode code, std::string reason) {
-        Verdict verdict;
-        verdict.refusal = RequestRefusal{code, std::move(reason)};
-        verdict.answer = refusal_answer(*verdict.refusal);
-        return verdict;
-    }
-};
 
 namespace {
 
@@ -38,23 +19,8 @@ std::string reason_against_method(const std::string& method) {
            "location";
 }
 
-// Empty: the body can be decoded.
-std::string reason_against_type(const Request& request) {
-    constexpr std::string_view wanted =
-        "application/x-www-form-urlencoded, multipart/form-data or application/json";
-    const std::string& encoding = request.content_encoding;
-    if (!encoding.empty() && !equal_ignoring_case(encoding, "identity")) {
-        return "Content-Encoding '" + printable(encoding, 60) +
-               "' is not supported: send the body uncompressed";
-    }
-    if (request.content_type.empty()) {
-        return "there is no Content-Type: it must be " + std::string(wanted) +
-               " (where the client sends one, the web server has to pass CONTENT_TYPE: nginx by "
-               "'include fastcgi_params;')";
-    }
-    if (media_type(request.content_type) != MediaType::other) return {};
-    return "Content-Type '" + printable(request.content_type, 100) + "' is not " +
-           std::string(wanted);
+RequestRefusal unavailable(std::string reason) {
+    return {RefusalCode::unavailable, std::move(reason)};
 }
 
 }  // namespace
@@ -93,166 +59,105 @@ void Gateway::handle(std::span<Request> requests, const Answerer& answer) {
     const Log::Batch lines(log_);
     refresh_config();
     std::vector<NewEvent> events;
-    std::vector<std::size_t> senders;  // of the events: indexes of their requests
-    std::vector<std::size_t> sizes;    // of the bodies, which are consumed
+    std::vector<Sender> senders;  // of the events
     for (std::size_t i = 0; i < requests.size(); ++i) {
-        sizes.push_back(requests[i].body.size());
-        Verdict verdict = judge(requests[i]);
-        if (verdict.answer) {
-            log_verdict(requests[i], sizes[i], verdict);
-            answer(i, *verdict.answer);
-        } else {
-            events.push_back(std::move(verdict.event));
-            senders.push_back(i);
-        }
-    }
-    if (events.empty()) return;
-
-    std::vector<Verdict> verdicts = commit(events);
-    const bool any_added = std::ranges::any_of(
-        verdicts, [](const Verdict& verdict) { return verdict.number > 0; });
-    // Should the memory end among the answers, what was added gets its worker all the same.
-    if (any_added && !options_.one_shot) worker_.set_due();
-    for (std::size_t i = 0; i < verdicts.size(); ++i) {
-        std::size_t sender = senders[i];
-        verdicts[i].event = std::move(events[i]);
-        log_verdict(requests[sender], sizes[sender], verdicts[i]);
-        fault_point("before-answer");
-        answer(sender, *verdicts[i].answer);
-    }
-    fault_point("after-answers");
-    if (any_added && !options_.one_shot) summon_worker();
-    if (any_added) queue_.warn_if_nearly_full(config_.current()->limits);
-}
-
-// -- The verdict, in the order of the contract's table
-
-Gateway::Verdict Gateway::judge(Request& request) {
-    try {
+        Request& request = requests[i];
         if (request.method == "GET" || request.method == "HEAD") {
-            Verdict verdict;
-            std::string_view line = is_ready() ? "bxhook: ready" : "bxhook: not ready, see its log";
-            verdict.answer = line_answer(line, request.method == "HEAD");
-            return verdict;
+            answer(i, readiness(request));
+            continue;
         }
-        if (request.method != "POST") {
-            return Verdict::refused(RefusalCode::method_not_allowed,
-                                    reason_against_method(request.method));
+        const std::size_t size = request.body.size();  // before it is consumed
+        Intake::Decision decision = decide(request);
+        if (auto* event = std::get_if<NewEvent>(&decision)) {
+            events.push_back(std::move(*event));
+            senders.push_back({i, size});
+        } else {
+            answer(i, refuse(std::get<RequestRefusal>(decision), request, size));
         }
-        if (std::string reason = reason_against_type(request); !reason.empty()) {
-            return Verdict::refused(RefusalCode::unsupported_content_type, std::move(reason));
-        }
-        return judge_event(request);
+    }
+    if (!events.empty()) commit(events, senders, requests, answer);
+}
+
+// Ready: a POST with a right token would be accepted now.
+Answer Gateway::readiness(const Request& request) {
+    const ConfigPtr& config = config_.current();
+    bool ready = config && !config->portals.empty();
+    if (ready) {
+        ready = queue_.accepts_events(config->limits);
+    } else {
+        trouble_.report("not ready", config ? "no portal is configured" : config_.error());
+    }
+    return line_answer(ready ? "bxhook: ready" : "bxhook: not ready, see its log",
+                       request.method == "HEAD");
+}
+
+Intake::Decision Gateway::decide(Request& request) {
+    try {
+        if (request.method == "POST") return take_post(request);
+        return RequestRefusal{RefusalCode::method_not_allowed,
+                              reason_against_method(request.method)};
     } catch (const std::exception& error) {  // out of memory
-        return Verdict::refused(RefusalCode::unavailable, error.what());
+        return unavailable(error.what());
     }
 }
 
-Gateway::Verdict Gateway::judge_event(Request& request) {
-    if (!config_.current()) {
-        return Verdict::refused(RefusalCode::unavailable, "no valid config: " + config_.error());
-    }
+// In the order of the contract's table.
+Intake::Decision Gateway::take_post(Request& request) {
+    if (std::optional<RequestRefusal> refusal = Intake::refuse_type(request)) return *refusal;
+    if (!intake_) return unavailable("no valid config: " + config_.error());
     // By CGI; nothing of a body is looked at as root.
     if (!owner_problem_.empty() && ::geteuid() == 0) {
-        return Verdict::refused(RefusalCode::unavailable, "store: " + owner_problem_);
+        return unavailable("store: " + owner_problem_);
     }
-    // The limit may have been another when the body was read.
-    if (request.cut || request.body.size() > config_.current()->limits.body) {
-        return Verdict::refused(RefusalCode::too_large,
-                                "the body is larger than limits.body, " +
-                                    std::to_string(config_.current()->limits.body) + " bytes");
-    }
-    try {
-        return verify(request);
-    } catch (const FormError& error) {
-        bool fields = error.problem() == FormError::Problem::too_many_fields;
-        return fields ? Verdict::refused(RefusalCode::too_many_fields, error.what())
-                      : Verdict::refused(RefusalCode::malformed, error.what());
-    } catch (const BadEvent& error) {
-        return Verdict::refused(RefusalCode::malformed, error.what());
-    }
+    return intake_->take(request, log_);
 }
 
-// Throws FormError and BadEvent.
-Gateway::Verdict Gateway::verify(Request& request) {
-    std::size_t size = request.body.size();
-    const FormLimits limits{config_.current()->limits.fields, config_.current()->limits.depth};
-    Tree body = decode_body(std::move(request.body), request.content_type, limits);
-    if (request.broken) {
-        return Verdict::refused(RefusalCode::malformed, "the body cannot be read to its end");
-    }
-    if (request.content_length && declared_length(request) != size) {
-        return Verdict::refused(RefusalCode::malformed,
-                                "CONTENT_LENGTH and the size of the body, " + std::to_string(size) +
-                                    " bytes, disagree");
-    }
-    Verdict verdict;
-    EventFacts& facts = verdict.event.facts;
-    facts = read_event(body);
-    const GateResult gate = gate_->check(body);
-    if (gate.verdict != GateVerdict::allowed) {
-        // A mistyped domain or member_id of a portal block is seen by the portal alone.  Both texts
-        // cost the same: the sender learns nothing from the time either.
-        constexpr std::array portal{", unknown portal '", ", sent by portal '"};
-        return Verdict::refused(RefusalCode::invalid_application_token,
-                                std::string(describe(gate.verdict)) +
-                                    portal[gate.known ? 1 : 0] + facts.portal() + "'");
-    }
-    if (gate.renamed) {
-        log_.warning("the portal has another domain than its block says",
-                     {{"member_id", facts.member_id},
-                      {"domain", facts.domain},
-                      {"configured", gate.sender.domain}});
-    }
-    facts.member_id = gate.sender.member_id;
-    facts.domain = gate.sender.domain;
-    Payload payload = encode_payload(body);
-    verdict.event.received_at = wall_now();
-    verdict.event.body = std::move(payload.body);
-    verdict.event.secrets = std::move(payload.secrets);
-    return verdict;
-}
-
-std::vector<Gateway::Verdict> Gateway::commit(std::span<const NewEvent> events) {
+// Commits the events in one transaction and answers those who sent them.
+void Gateway::commit(std::span<const NewEvent> events, std::span<const Sender> senders,
+                     std::span<const Request> requests, const Answerer& answer) {
     std::vector<std::optional<EventNumber>> numbers;
     const std::optional<std::string> trouble = trouble_.attempt("cannot store events", [&] {
         store_.use([&](auto& store) {
             numbers = store.add(events, config_.current()->limits.queue);
         });
     });
-
-    std::vector<Verdict> verdicts;
+    if (trouble) numbers.assign(events.size(), std::nullopt);
+    const bool any_added =
+        std::ranges::any_of(numbers, [](const auto& number) { return number.has_value(); });
+    // Should the memory end among the answers, what was added gets its worker all the same.
+    if (any_added && !options_.one_shot) worker_.set_due();
     for (std::size_t i = 0; i < events.size(); ++i) {
-        if (trouble) {
-            verdicts.push_back(Verdict::refused(RefusalCode::unavailable, "store: " + *trouble));
-        } else if (!numbers[i]) {
-            verdicts.push_back(Verdict::refused(RefusalCode::unavailable,
-                                                "limits.queue unfinished events reached"));
-        } else {
-            verdicts.emplace_back();
-            verdicts.back().number = *numbers[i];
-            verdicts.back().answer = accepted_answer(*numbers[i]);
-        }
+        const auto [index, size] = senders[i];
+        const Answer given =
+            numbers[i] ? accept(events[i], *numbers[i], requests[index])
+                       : refuse(unavailable(trouble ? "store: " + *trouble
+                                                    : "limits.queue unfinished events reached"),
+                                requests[index], size);
+        fault_point("before-answer");
+        answer(index, given);
     }
-    return verdicts;
+    fault_point("after-answers");
+    if (any_added && !options_.one_shot) summon_worker();
+    if (any_added) queue_.warn_if_nearly_full(config_.current()->limits);
 }
 
-void Gateway::log_verdict(const Request& request, std::size_t size, const Verdict& verdict) {
-    if (verdict.number > 0) {
-        const EventFacts& facts = verdict.event.facts;
-        log_.info("accepted", {{"event", verdict.number},
-                               {"code", facts.code},
-                               {"portal", facts.portal()},
-                               {"handler", facts.handler_id},
-                               {"peer", request.remote_addr}});
-    } else if (verdict.refusal) {
-        const RefusalSpec& spec = spec_of(verdict.refusal->code);
-        log_.warning("refused", {{"status", spec.status},
-                                 {"error", spec.word},
-                                 {"reason", verdict.refusal->reason},
-                                 {"peer", request.remote_addr},
-                                 {"size", size}});
-    }
+Answer Gateway::accept(const NewEvent& event, EventNumber number, const Request& request) {
+    log_.info("accepted", {{"event", number},
+                           {"code", event.facts.code},
+                           {"portal", event.facts.portal()},
+                           {"handler", event.facts.handler_id},
+                           {"peer", request.remote_addr}});
+    return accepted_answer(number);
+}
+
+Answer Gateway::refuse(const RequestRefusal& refusal, const Request& request, std::size_t size) {
+    const RefusalSpec& spec = spec_of(refusal.code);
+    log_.warning("refused", {{"status", spec.status},
+                             {"error", spec.word},
+                             {"reason", refusal.reason},
+                             {"peer", request.remote_addr},
+                             {"size", size}});
+    return refusal_answer(refusal);
 }
 
 // -- Config, store, worker
@@ -270,7 +175,7 @@ void Gateway::refresh_config(bool force) {
 void Gateway::apply_config() {
     trouble_.attempt("the store cannot be used", [this] { become_owner(); });
     const Config& config = *config_.current();
-    gate_ = std::make_unique<Gate>(config.portals);
+    intake_ = std::make_unique<Intake>(config);
     store_.move_to(config.store);
     queue_.forget();
 }
@@ -294,14 +199,6 @@ void Gateway::open_log() {
         settings.rotate_at = default_rotate_at;
     }
     log_.configure(settings);
-}
-
-// True when a POST with a right token would be accepted now.
-bool Gateway::is_ready() {
-    const ConfigPtr& config = config_.current();
-    if (config && !config->portals.empty()) return queue_.accepts_events(config->limits);
-    trouble_.report("not ready", config ? "no portal is configured" : config_.error());
-    return false;
 }
 
 void Gateway::wake_at_start() {

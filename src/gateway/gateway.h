@@ -1,18 +1,17 @@
 // The gateway: decides on requests.  Accepts, verifies, commits the event, answers; knows neither
-// connections (listener.h, cgi.h) nor hooks.
+// connections (server.h, cgi.h) nor hooks.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "base/log.h"
 #include "config/config.h"
-#include "event/gate.h"
 #include "gateway/answer.h"
 #include "gateway/config_reload.h"
+#include "gateway/intake.h"
 #include "gateway/queue_watch.h"
 #include "gateway/request.h"
 #include "gateway/signals.h"
@@ -65,13 +64,20 @@ public:
     bool owes_worker() const { return worker_.is_due(); }
 
 private:
-    struct Verdict;
-    Verdict judge(Request& request);
-    Verdict judge_event(Request& request);
-    Verdict verify(Request& request);
-    std::vector<Verdict> commit(std::span<const NewEvent> events);
-    void log_verdict(const Request& request, std::size_t size, const Verdict& verdict);
-    bool is_ready();
+    // Whose request an event came in.
+    struct Sender {
+        std::size_t index;  // of the request
+        std::size_t size;   // of its body, in bytes
+    };
+
+    Answer readiness(const Request& request);
+    Intake::Decision decide(Request& request);
+    Intake::Decision take_post(Request& request);
+    void commit(std::span<const NewEvent> events, std::span<const Sender> senders,
+                std::span<const Request> requests, const Answerer& answer);
+    // Each is logged, and gives its answer.
+    Answer accept(const NewEvent& event, EventNumber number, const Request& request);
+    Answer refuse(const RequestRefusal& refusal, const Request& request, std::size_t size);
     void apply_config();
     void become_owner();
     void open_log();
@@ -80,8 +86,8 @@ private:
     Log& log_;
     ConfigReload config_;
     TroubleLog trouble_;
-    std::string owner_problem_;   // why this process is not the store's owner; empty: it is
-    std::unique_ptr<Gate> gate_;  // of the config in force
+    std::string owner_problem_;       // why this process is not the store's owner; empty: it is
+    std::unique_ptr<Intake> intake_;  // of the config in force
     StoreSlot store_;
     QueueWatch queue_;
     WorkerSummoner worker_;
