@@ -17,7 +17,7 @@
 #include "config/config.h"
 #include "gateway/cgi.h"
 #include "gateway/gateway.h"
-#include "gateway/listener.h"
+#include "gateway/server.h"
 #include "gateway/socket.h"
 
 namespace {

@@ -53,45 +53,53 @@ std::string_view describe(GateVerdict verdict) {
     return "refused";
 }
 
-Gate::Gate(const std::vector<Portal>& portals) {
+Gate::Gate(const std::vector<Portal>& portals) : key_(random_key()), second_key_(random_key()) {
     std::size_t rounds = 1;
     for (const Portal& portal : portals) {
         rounds = std::max(rounds, portal.tokens.size());
         for (const std::string& token : portal.tokens) width_ = std::max(width_, token.size());
     }
-    const Token dummy{std::string(width_, '\0'), no_length};
-    entries_.push_back({"", "", std::vector<Token>(rounds, dummy)});
+    entries_.push_back(make_entry({}, rounds));  // nobody
     for (const Portal& portal : portals) {
-        Entry entry{portal.member_id, lower(portal.domain), {}};
-        for (const std::string& token : portal.tokens) {
-            entry.tokens.push_back({token, token.size()});
-            entry.tokens.back().bytes.resize(width_);
-        }
-        entry.tokens.resize(rounds, dummy);
-        if (!portal.member_id.empty()) {
-            by_member_id_.add(portal.member_id, entries_.size());
-        } else if (!entry.domain.empty()) {
-            by_domain_.add(entry.domain, entries_.size());
-        } else {
-            anyone_ = entries_.size();
-        }
-        for (const std::string& name : {lower(entry.member_id), entry.domain}) {
-            if (!name.empty()) names_.add(name, entries_.size());
-        }
-        entries_.push_back(std::move(entry));
+        entries_.push_back(make_entry(portal, rounds));
+        index(entries_.back(), entries_.size() - 1);
     }
     by_member_id_.seal();
     by_domain_.seal();
     names_.seal();
 }
 
+Gate::Entry Gate::make_entry(const Portal& portal, std::size_t rounds) const {
+    Entry entry{portal.member_id, lower(portal.domain), {}};
+    for (const std::string& token : portal.tokens) {
+        entry.tokens.push_back({token, token.size()});
+        entry.tokens.back().bytes.resize(width_);
+    }
+    entry.tokens.resize(rounds, {std::string(width_, '\0'), no_length});
+    return entry;
+}
+
+void Gate::index(const Entry& entry, std::size_t at) {
+    if (!entry.member_id.empty()) {
+        by_member_id_.add(digest(entry.member_id), at);
+    } else if (!entry.domain.empty()) {
+        by_domain_.add(digest(entry.domain), at);
+    } else {
+        anyone_ = at;
+    }
+    for (const std::string& name : {lower(entry.member_id), entry.domain}) {
+        if (!name.empty()) names_.add(digest(name), at);
+    }
+}
+
 GateResult Gate::check(const Tree& body) const {
+    const Value auth = body.root()["auth"];
+    const Value token = auth["application_token"];
+    const Identity sent{auth["member_id"].text(), auth["domain"].text()};
+    const Found found = entry_of(sent);
     GateResult result;
-    Value auth = body.root()["auth"];
-    Value token = auth["application_token"];
-    const Found found = entry_of(auth);
     result.known = found.known;
-    result.sender = identity_of(found, auth);
+    result.sender = identity_of(found, sent);
     if (entries_.size() == 1) {
         result.verdict = GateVerdict::no_portal_configured;
     } else if (auth.rewritten() || token.rewritten()) {
@@ -102,52 +110,43 @@ GateResult Gate::check(const Tree& body) const {
         const bool right = matches(entries_[found.entry], token.text());
         if (!(right & found.known)) return result;
         result.verdict = GateVerdict::allowed;
-        std::string_view sent = auth["domain"].text();
-        std::string_view configured = result.sender.domain;
-        result.renamed =
-            !configured.empty() && !sent.empty() && !equal_ignoring_case(configured, sent);
+        const std::string_view configured = result.sender.domain;
+        result.renamed = !configured.empty() && !sent.domain.empty() &&
+                         !equal_ignoring_case(configured, sent.domain);
     }
     return result;
 }
 
-Gate::Index::Index() : key_(random_key()), second_key_(random_key()) {}
-
-Gate::Index::Item Gate::Index::item_of(std::string_view name, std::size_t entry) const {
-    return {siphash(key_, name), siphash(second_key_, name), entry};
-}
-
-void Gate::Index::add(const std::string& name, std::size_t entry) {
-    items_.push_back(item_of(name, entry));
+Gate::Digest Gate::digest(std::string_view name) const {
+    return {siphash(key_, name), siphash(second_key_, name)};
 }
 
 // What fills it up leads to an entry as any other item does, but has no name.
 void Gate::Index::seal() {
     const std::size_t entry = items_.empty() ? nobody : items_.back().entry;
     const std::size_t size = std::bit_ceil(std::max<std::size_t>(1, items_.size()));
-    items_.resize(size, {std::numeric_limits<std::uint64_t>::max(), 0, entry});
-    std::ranges::sort(items_, {}, &Item::hash);
+    items_.resize(size, {{std::numeric_limits<std::uint64_t>::max(), 0}, entry});
+    std::ranges::sort(items_, {}, [](const Item& item) { return item.name.first; });
 }
 
 // A binary search without a branch on its outcome.
-Gate::Found Gate::Index::find(std::string_view name) const {
-    const Item wanted = item_of(name, nobody);
+Gate::Found Gate::Index::find(Digest name) const {
     std::size_t at = 0;
     for (std::size_t step = items_.size() / 2; step > 0; step /= 2) {
-        at += step * static_cast<std::size_t>(items_[at + step - 1].hash < wanted.hash);
+        at += step * static_cast<std::size_t>(items_[at + step - 1].name.first < name.first);
     }
     const Item& item = items_[at];
     const std::uint64_t difference =
-        (item.hash ^ wanted.hash) | (item.second_hash ^ wanted.second_hash);
+        (item.name.first ^ name.first) | (item.name.second ^ name.second);
     return {item.entry, difference == 0};
 }
 
 // All indexes are asked whatever the first says, for the same work with each sender.
-Gate::Found Gate::entry_of(Value auth) const {
-    std::string_view member_id = auth["member_id"].text();
-    const std::string domain = lower(auth["domain"].text());
-    const Found by_member_id = by_member_id_.find(member_id);
+Gate::Found Gate::entry_of(const Identity& sent) const {
+    const Digest domain = digest(lower(sent.domain));
+    const Found by_member_id = by_member_id_.find(digest(sent.member_id));
     const Found by_domain = by_domain_.find(domain);
-    const Found id_of_any = names_.find(lower(member_id));
+    const Found id_of_any = names_.find(digest(lower(sent.member_id)));
     const Found domain_of_any = names_.find(domain);
     const bool anyone = (anyone_ != nobody) & !id_of_any.known & !domain_of_any.known;
     const std::size_t otherwise = select(anyone, anyone_, by_member_id.entry);
@@ -157,12 +156,11 @@ Gate::Found Gate::entry_of(Value auth) const {
 }
 
 // Nobody's names are empty.  Without a branch too.
-Identity Gate::identity_of(Found found, Value auth) const {
+Identity Gate::identity_of(Found found, const Identity& sent) const {
     const std::size_t at = select(found.known, found.entry, nobody);
     const bool as_sent = (at != nobody) & (at == anyone_);
     const std::array<Identity, 2> either{
-        Identity{entries_[at].member_id, entries_[at].domain},
-        Identity{auth["member_id"].text(), auth["domain"].text()}};
+        Identity{entries_[at].member_id, entries_[at].domain}, sent};
     return either[select(as_sent, 1, 0)];
 }
 

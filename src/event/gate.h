@@ -74,33 +74,37 @@ private:
         std::size_t entry;
         bool known;  // false: the entry is another's, on which the same work is done for nothing
     };
+    // Of a name: 128 bits, under keys of this process's own.  Names are compared by it, so that no
+    // byte of them is looked at twice.
+    struct Digest {
+        std::uint64_t first;
+        std::uint64_t second;
+    };
     // From a name to its place in entries_, in as many steps for a name that is there as for any
-    // other: sorted by hash, and filled up to a power of two.  Names are compared by 128 bits of
-    // hashes under keys of this process's own, so that no byte of them is looked at twice.
+    // other: sorted by hash, and filled up to a power of two.
     class Index {
     public:
-        Index();
-        void add(const std::string& name, std::size_t entry);
+        void add(Digest name, std::size_t entry) { items_.push_back({name, entry}); }
         void seal();  // after the last add()
-        Found find(std::string_view name) const;
+        Found find(Digest name) const;
 
     private:
         struct Item {
-            std::uint64_t hash;
-            std::uint64_t second_hash;
+            Digest name;
             std::size_t entry;
         };
-        Item item_of(std::string_view name, std::size_t entry) const;
-
-        SipKey key_;
-        SipKey second_key_;
         std::vector<Item> items_;
     };
 
-    Found entry_of(Value auth) const;
-    Identity identity_of(Found found, Value auth) const;
+    Digest digest(std::string_view name) const;
+    Entry make_entry(const Portal& portal, std::size_t rounds) const;
+    void index(const Entry& entry, std::size_t at);
+    Found entry_of(const Identity& sent) const;
+    Identity identity_of(Found found, const Identity& sent) const;
     bool matches(const Entry& entry, std::string_view token) const;
 
+    SipKey key_;
+    SipKey second_key_;
     std::size_t width_ = 0;        // of the longest token
     std::vector<Entry> entries_;   // the first is nobody's: dummies alone
     Index by_member_id_;

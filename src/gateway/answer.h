@@ -4,14 +4,17 @@
 #include <string>
 #include <string_view>
 
+#include "gateway/refusal.h"
 #include "store/records.h"
 
 namespace bx {
 
+// The views are of constants.
 struct Answer {
     int status = 200;
-    std::string content_type = "application/json";
-    std::string extra_headers;  // complete lines: "Allow: GET, HEAD, POST\r\n"
+    std::string_view phrase = "OK";  // of the status line
+    std::string_view content_type = "application/json";
+    std::string_view extra_headers;  // complete lines: "Allow: GET, HEAD, POST\r\n"
     std::string body;
     bool head = false;  // send no body
 };
@@ -19,9 +22,8 @@ struct Answer {
 // {"status":"ok","event":1042}
 Answer accepted_answer(EventNumber number);
 
-// {"status":"error","error":WORD,"message":...}, with the header that belongs to STATUS (Allow,
-// Retry-After).
-Answer refusal_answer(int status, std::string_view word, std::string_view message);
+// {"status":"error","error":WORD,"message":...}, with the headers that belong to it.
+Answer refusal_answer(const RequestRefusal& refusal);
 
 // A line of plain text: what a person sees in a browser.
 Answer line_answer(std::string_view line, bool head);

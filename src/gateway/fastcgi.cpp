@@ -19,14 +19,14 @@ std::string_view up_to_nul(std::string_view text) {
 Request FastcgiDecoder::decode(RawRequest raw) {
     text_.clear();
     variables_.clear();
+    // A pair takes no more bytes in text_ than in the record, where its two lengths stand: text_
+    // does not move while it grows.
+    text_.reserve(raw.params.size());
     std::string_view left = raw.params;
     for (NameValue pair; take_name_value(left, pair);) {
+        variables_.push_back(text_.data() + text_.size());
         text_.append(up_to_nul(pair.name)).append("=");
         text_.append(up_to_nul(pair.value)).append(1, '\0');
-    }
-    // Only now: text_ has moved while it grew.
-    for (std::size_t at = 0; at < text_.size(); at = text_.find('\0', at) + 1) {
-        variables_.push_back(text_.data() + at);
     }
     variables_.push_back(nullptr);
     Request request =

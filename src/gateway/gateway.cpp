@@ -3,42 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <exception>
 #include <utility>
+#include <vector>
 
 #include "base/fault.h"
-#include "base/text.h"
-#include "event/event.h"
-#include "event/payload.h"
-#include "form/form.h"
 
 namespace bx {
-
-// What is decided on one request: an answer, or none yet and an event to be committed.
-struct Gateway::Verdict {
-    std::optional<Answer> answer;
-    std::string_view error;  // the contract's word of a refusal
-    std::string reason;      // of a refusal, for the log
-    NewEvent event;
-    EventNumber number = 0;  // of a committed event
-
-    // MESSAGE is for the sender, who may be anybody; REASON for the log.
-    static Verdict refused(int status, std::string_view error, std::string_view message,
-                           std::string reason) {
-        Verdict verdict;
-        verdict.answer = refusal_answer(status, error, message);
-        verdict.error = error;
-        verdict.reason = std::move(reason);
-        return verdict;
-    }
-    static Verdict refused(int status, std::string_view error, const std::string& message) {
-        return refused(status, error, message, message);
-    }
-    static Verdict unavailable(std::string reason) {
-        return refused(503, "unavailable", "not accepted, try again later", std::move(reason));
-    }
-};
 
 namespace {
 
@@ -48,23 +19,8 @@ std::string reason_against_method(const std::string& method) {
            "location";
 }
 
-// Empty: the body can be decoded.
-std::string reason_against_type(const Request& request) {
-    constexpr std::string_view wanted =
-        "application/x-www-form-urlencoded, multipart/form-data or application/json";
-    const std::string& encoding = request.content_encoding;
-    if (!encoding.empty() && !equal_ignoring_case(encoding, "identity")) {
-        return "Content-Encoding '" + printable(encoding, 60) +
-               "' is not supported: send the body uncompressed";
-    }
-    if (request.content_type.empty()) {
-        return "there is no Content-Type: it must be " + std::string(wanted) +
-               " (where the client sends one, the web server has to pass CONTENT_TYPE: nginx by "
-               "'include fastcgi_params;')";
-    }
-    if (media_type(request.content_type) != MediaType::other) return {};
-    return "Content-Type '" + printable(request.content_type, 100) + "' is not " +
-           std::string(wanted);
+RequestRefusal unavailable(std::string reason) {
+    return {RefusalCode::unavailable, std::move(reason)};
 }
 
 }  // namespace
@@ -72,232 +28,161 @@ std::string reason_against_type(const Request& request) {
 Gateway::Gateway(std::string config_path, Options options, Log& log)
     : options_(std::move(options)),
       log_(log),
-      file_(ConfigFile::pending(std::move(config_path), ConfigPart::gateway)),
+      config_(std::move(config_path), log),
+      trouble_(log),
       store_(
           [this](const std::string& place, const StoreOptions& wanted) {
               become_owner();
               return options_.open(place, wanted);
           },
-          StoreOptions{.one_shot = options_.one_shot, .give_up = options_.give_up}) {
+          StoreOptions{.one_shot = options_.one_shot, .give_up = options_.give_up}),
+      queue_(store_, trouble_, log),
+      worker_(options_.start, log) {
     refresh_config(true);
     // Root knows no owner yet: the file's place is another user's.
-    if (!config_ && ::geteuid() != 0) open_log();
+    if (!config_.current() && ::geteuid() != 0) open_log();
 }
 
 Gateway::~Gateway() = default;
 
 void Gateway::require_user() const {
     if (::geteuid() != 0) return;
-    throw Error("cannot serve as root: " + (config_ ? owner_problem_ : file_.error()));
+    throw Error("cannot serve as root: " + (config_.current() ? owner_problem_ : config_.error()));
 }
 
 std::size_t Gateway::body_limit() const {
-    return (config_ ? config_->limits : Config::Limits{}).body + 1;
+    const ConfigPtr& config = config_.current();
+    return (config ? config->limits.body : Config::Limits{}.body) + 1;
 }
 
 void Gateway::handle(std::span<Request> requests, const Answerer& answer) {
     const Log::Batch lines(log_);
     refresh_config();
     std::vector<NewEvent> events;
-    std::vector<std::size_t> senders;  // of the events: indexes of their requests
-    std::vector<std::size_t> sizes;    // of the bodies, which are consumed
+    std::vector<Sender> senders;  // of the events
     for (std::size_t i = 0; i < requests.size(); ++i) {
-        sizes.push_back(requests[i].body.size());
-        Verdict verdict = judge(requests[i]);
-        if (verdict.answer) {
-            log_verdict(requests[i], sizes[i], verdict);
-            answer(i, *verdict.answer);
+        Request& request = requests[i];
+        if (request.method == "GET" || request.method == "HEAD") {
+            answer(i, readiness(request));
+            continue;
+        }
+        const std::size_t size = request.body.size();  // before it is consumed
+        Intake::Decision decision = decide(request);
+        if (auto* event = std::get_if<NewEvent>(&decision)) {
+            events.push_back(std::move(*event));
+            senders.push_back({i, size});
         } else {
-            events.push_back(std::move(verdict.event));
-            senders.push_back(i);
+            answer(i, refuse(std::get<RequestRefusal>(decision), request, size));
         }
     }
-    if (events.empty()) return;
+    if (!events.empty()) commit(events, senders, requests, answer);
+}
 
-    std::vector<Verdict> verdicts = commit(events);
-    const bool any_added = std::ranges::any_of(
-        verdicts, [](const Verdict& verdict) { return verdict.number > 0; });
+// Ready: a POST with a right token would be accepted now.
+Answer Gateway::readiness(const Request& request) {
+    const ConfigPtr& config = config_.current();
+    bool ready = config && !config->portals.empty();
+    if (ready) {
+        ready = queue_.accepts_events(config->limits);
+    } else {
+        trouble_.report("not ready", config ? "no portal is configured" : config_.error());
+    }
+    return line_answer(ready ? "bxhook: ready" : "bxhook: not ready, see its log",
+                       request.method == "HEAD");
+}
+
+Intake::Decision Gateway::decide(Request& request) {
+    try {
+        if (request.method == "POST") return take_post(request);
+        return RequestRefusal{RefusalCode::method_not_allowed,
+                              reason_against_method(request.method)};
+    } catch (const std::exception& error) {  // out of memory
+        return unavailable(error.what());
+    }
+}
+
+// In the order of the contract's table.
+Intake::Decision Gateway::take_post(Request& request) {
+    if (std::optional<RequestRefusal> refusal = Intake::refuse_type(request)) return *refusal;
+    if (!intake_) return unavailable("no valid config: " + config_.error());
+    // By CGI; nothing of a body is looked at as root.
+    if (!owner_problem_.empty() && ::geteuid() == 0) {
+        return unavailable("store: " + owner_problem_);
+    }
+    return intake_->take(request, log_);
+}
+
+// Commits the events in one transaction and answers those who sent them.
+void Gateway::commit(std::span<const NewEvent> events, std::span<const Sender> senders,
+                     std::span<const Request> requests, const Answerer& answer) {
+    std::vector<std::optional<EventNumber>> numbers;
+    const std::optional<std::string> trouble = trouble_.attempt("cannot store events", [&] {
+        store_.use(
+            [&](EventSink& sink) { numbers = sink.add(events, config_.current()->limits.queue); });
+    });
+    if (trouble) numbers.assign(events.size(), std::nullopt);
+    const bool any_added =
+        std::ranges::any_of(numbers, [](const auto& number) { return number.has_value(); });
     // Should the memory end among the answers, what was added gets its worker all the same.
-    if (any_added && !options_.one_shot) owes_worker_ = true;
-    for (std::size_t i = 0; i < verdicts.size(); ++i) {
-        std::size_t sender = senders[i];
-        verdicts[i].event = std::move(events[i]);
-        log_verdict(requests[sender], sizes[sender], verdicts[i]);
+    if (any_added && !options_.one_shot) worker_.set_due();
+    for (std::size_t i = 0; i < events.size(); ++i) {
+        const auto [index, size] = senders[i];
+        const Answer given =
+            numbers[i] ? accept(events[i], *numbers[i], requests[index])
+                       : refuse(unavailable(trouble ? "store: " + *trouble
+                                                    : "limits.queue unfinished events reached"),
+                                requests[index], size);
         fault_point("before-answer");
-        answer(sender, *verdicts[i].answer);
+        answer(index, given);
     }
     fault_point("after-answers");
     if (any_added && !options_.one_shot) summon_worker();
-    if (any_added) watch_queue();
+    if (any_added) queue_.warn_if_nearly_full(config_.current()->limits);
 }
 
-// -- The verdict, in the order of the contract's table
-
-Gateway::Verdict Gateway::judge(Request& request) {
-    try {
-        if (request.method == "GET" || request.method == "HEAD") {
-            Verdict verdict;
-            std::string_view line = is_ready() ? "bxhook: ready" : "bxhook: not ready, see its log";
-            verdict.answer = line_answer(line, request.method == "HEAD");
-            return verdict;
-        }
-        if (request.method != "POST") {
-            return Verdict::refused(405, "method_not_allowed", "events come by POST",
-                                    reason_against_method(request.method));
-        }
-        if (std::string reason = reason_against_type(request); !reason.empty()) {
-            return Verdict::refused(415, "unsupported_content_type", reason);
-        }
-        return judge_event(request);
-    } catch (const std::exception& error) {  // out of memory
-        return Verdict::unavailable(error.what());
-    }
+Answer Gateway::accept(const NewEvent& event, EventNumber number, const Request& request) {
+    log_.info("accepted", {{"event", number},
+                           {"code", event.facts.code},
+                           {"portal", event.facts.portal()},
+                           {"handler", event.facts.handler_id},
+                           {"peer", request.remote_addr}});
+    return accepted_answer(number);
 }
 
-Gateway::Verdict Gateway::judge_event(Request& request) {
-    if (!config_) return Verdict::unavailable("no valid config: " + file_.error());
-    // By CGI; nothing of a body is looked at as root.
-    if (::geteuid() == 0 && !owner_problem_.empty()) {
-        return Verdict::unavailable("store: " + owner_problem_);
-    }
-    // The limit may have been another when the body was read.
-    if (request.cut || request.body.size() > config_->limits.body) {
-        return Verdict::refused(413, "too_large",
-                                "the body is larger than limits.body, " +
-                                    std::to_string(config_->limits.body) + " bytes");
-    }
-    try {
-        return verify(request);
-    } catch (const FormError& error) {
-        bool fields = error.problem() == FormError::Problem::too_many_fields;
-        return fields ? Verdict::refused(413, "too_many_fields", error.what())
-                      : Verdict::refused(400, "malformed", error.what());
-    } catch (const BadEvent& error) {
-        return Verdict::refused(400, "malformed", error.what());
-    }
-}
-
-// Throws FormError and BadEvent.
-Gateway::Verdict Gateway::verify(Request& request) {
-    std::size_t size = request.body.size();
-    const FormLimits limits{config_->limits.fields, config_->limits.depth};
-    Tree body = decode_body(std::move(request.body), request.content_type, limits);
-    if (request.broken) {
-        return Verdict::refused(400, "malformed", "the body cannot be read to its end");
-    }
-    if (request.content_length && declared_length(request) != size) {
-        return Verdict::refused(400, "malformed",
-                                "CONTENT_LENGTH and the size of the body, " + std::to_string(size) +
-                                    " bytes, disagree");
-    }
-    Verdict verdict;
-    EventFacts& facts = verdict.event.facts;
-    facts = read_event(body);
-    const GateResult gate = gate_->check(body);
-    if (gate.verdict != GateVerdict::allowed) {
-        // A mistyped domain or member_id of a portal block is seen by the portal alone.  Both texts
-        // cost the same: the sender learns nothing from the time either.
-        constexpr std::array portal{", unknown portal '", ", sent by portal '"};
-        return Verdict::refused(403, "invalid_application_token",
-                                "the application token is not that of a configured portal",
-                                std::string(describe(gate.verdict)) +
-                                    portal[gate.known ? 1 : 0] + facts.portal() + "'");
-    }
-    if (gate.renamed) {
-        log_.warning("the portal has another domain than its block says",
-                     {{"member_id", facts.member_id},
-                      {"domain", facts.domain},
-                      {"configured", gate.sender.domain}});
-    }
-    facts.member_id = gate.sender.member_id;
-    facts.domain = gate.sender.domain;
-    Payload payload = encode_payload(body);
-    verdict.event.received_at = wall_now();
-    verdict.event.body = std::move(payload.body);
-    verdict.event.secrets = std::move(payload.secrets);
-    return verdict;
-}
-
-std::vector<Gateway::Verdict> Gateway::commit(std::span<const NewEvent> events) {
-    std::vector<std::optional<EventNumber>> numbers;
-    std::string trouble;
-    try {
-        store_.use([&](EventSink& sink) { numbers = sink.add(events, config_->limits.queue); });
-    } catch (const std::exception& error) {
-        trouble = error.what();
-        report("cannot store events", trouble);
-    }
-
-    std::vector<Verdict> verdicts;
-    for (std::size_t i = 0; i < events.size(); ++i) {
-        if (!trouble.empty()) {
-            verdicts.push_back(Verdict::unavailable("store: " + trouble));
-        } else if (!numbers[i]) {
-            verdicts.push_back(Verdict::unavailable("limits.queue unfinished events reached"));
-        } else {
-            verdicts.emplace_back();
-            verdicts.back().number = *numbers[i];
-            verdicts.back().answer = accepted_answer(*numbers[i]);
-        }
-    }
-    return verdicts;
-}
-
-void Gateway::log_verdict(const Request& request, std::size_t size, const Verdict& verdict) {
-    if (verdict.number > 0) {
-        const EventFacts& facts = verdict.event.facts;
-        log_.info("accepted", {{"event", verdict.number},
-                               {"code", facts.code},
-                               {"portal", facts.portal()},
-                               {"handler", facts.handler_id},
-                               {"peer", request.remote_addr}});
-    } else if (!verdict.error.empty()) {
-        log_.warning("refused", {{"status", verdict.answer->status},
-                                 {"error", verdict.error},
-                                 {"reason", verdict.reason},
-                                 {"peer", request.remote_addr},
-                                 {"size", size}});
-    }
+Answer Gateway::refuse(const RequestRefusal& refusal, const Request& request, std::size_t size) {
+    const RefusalSpec& spec = spec_of(refusal.code);
+    log_.warning("refused", {{"status", spec.status},
+                             {"error", spec.word},
+                             {"reason", refusal.reason},
+                             {"peer", request.remote_addr},
+                             {"size", size}});
+    return refusal_answer(refusal);
 }
 
 // -- Config, store, worker
 
 void Gateway::refresh_config(bool force) {
-    Millis now = steady_now();
-    if (!force && now < next_refresh_) return;
-    next_refresh_ = now + second;
+    if (!config_.is_due(force)) return;
     store_.check_place();
-    bool first = !config_;
-    switch (file_.refresh(force)) {
-        case ConfigFile::Change::none: return;
-        case ConfigFile::Change::refused:
-            log_.error(first ? "no valid config" : "the new config is refused, the old one stays",
-                       {{"file", file_.path()}, {"cause", file_.error()}});
-            return;
-        case ConfigFile::Change::loaded: break;
-    }
-    config_ = file_.current();
+    if (!config_.load_changed(force)) return;
     apply_config();
-    if (!options_.one_shot) {
-        log_.info("config loaded", {{"file", file_.path()}, {"portals", config_->portals.size()}});
-    }
+    if (options_.one_shot) return;
+    log_.info("config loaded",
+              {{"file", config_.path()}, {"portals", config_.current()->portals.size()}});
 }
 
 void Gateway::apply_config() {
-    try {
-        become_owner();
-    } catch (const std::exception& error) {
-        report("the store cannot be used", error.what());
-    }
-    gate_ = std::make_unique<Gate>(config_->portals);
-    store_.move_to(config_->store);
-    next_probe_ = 0;
+    trouble_.attempt("the store cannot be used", [this] { become_owner(); });
+    const Config& config = *config_.current();
+    intake_ = std::make_unique<Intake>(config);
+    store_.move_to(config.store);
+    queue_.forget();
 }
 
 // Before any file, of the log too, is made.  Throws Error.
 void Gateway::become_owner() {
     try {
-        options_.become_owner(*config_);
+        options_.become_owner(*config_.current());
     } catch (const std::exception& error) {
         owner_problem_ = error.what();
         throw;
@@ -307,7 +192,7 @@ void Gateway::become_owner() {
 }
 
 void Gateway::open_log() {
-    LogSettings settings = config_ ? config_->log : LogSettings();
+    LogSettings settings = config_.current() ? config_.current()->log : LogSettings();
     if (settings.file.empty() && !options_.log_file.empty()) {
         settings.file = options_.log_file;
         settings.rotate_at = default_rotate_at;
@@ -315,78 +200,17 @@ void Gateway::open_log() {
     log_.configure(settings);
 }
 
-// True when a POST with a right token would be accepted now.
-bool Gateway::is_ready() {
-    if (!config_ || config_->portals.empty()) {
-        report("not ready", config_ ? "no portal is configured" : file_.error());
-        return false;
-    }
-    if (steady_now() < next_probe_) return ready_;
-    ready_ = false;
-    try {
-        store_.use([this](EventSink& sink) { ready_ = sink.probe() < config_->limits.queue; });
-        if (!ready_) report("not ready", "limits.queue unfinished events reached");
-    } catch (const std::exception& error) {
-        report("not ready", error.what());
-    }
-    next_probe_ = steady_now() + second;
-    return ready_;
-}
-
-// A line about trouble that may come with every request: the same one once a minute.
-void Gateway::report(std::string_view trouble, std::string_view cause) {
-    Millis now = steady_now();
-    if (cause == reported_ && now < next_report_) return;
-    reported_ = cause;
-    next_report_ = now + minute;
-    log_.error(trouble, {{"cause", cause}});
-}
-
-// Says that limits.queue is near, before events are refused for it; once a minute.
-void Gateway::watch_queue() {
-    Millis now = steady_now();
-    if (now < next_watch_) return;
-    std::int64_t unfinished = 0;
-    try {
-        store_.use([&](EventSink& sink) { unfinished = sink.unfinished(); });
-    } catch (const std::exception& error) {
-        report("cannot count unfinished events", error.what());
-    }
-    if (!config_->limits.queue_is_nearly_full(unfinished)) return;
-    next_watch_ = now + minute;
-    log_.warning("the queue is nearly full: see limits.queue",
-                 {{"unfinished", unfinished}, {"limit", config_->limits.queue}});
-}
-
 void Gateway::wake_at_start() {
-    if (!config_) return;
+    if (!config_.current()) return;
     bool unfinished = false;
-    try {
+    trouble_.attempt("cannot look for unfinished events", [&] {
         store_.use([&](EventSink& sink) { unfinished = sink.unfinished() > 0; });
-    } catch (const std::exception& error) {
-        report("cannot look for unfinished events", error.what());
-    }
+    });
     if (unfinished) summon_worker();
 }
 
 void Gateway::summon_worker() {
-    if (!config_) return;
-    owes_worker_ = false;
-    const Millis now = steady_now();
-    try {
-        if (wake_worker(config_->worker_files) == WakeResult::woken) return;
-        if (!config_->worker.auto_start) return;
-        // The one just started looks into the store when it is up; but it may have died.
-        owes_worker_ = now < next_start_;
-        if (owes_worker_) return;
-        next_start_ = now + second;
-        options_.start(config_->path);
-    } catch (const std::exception& error) {
-        log_.error("cannot start the worker", {{"cause", error.what()}});
-        // A try that takes its time is not to take all of ours.
-        const Millis end = steady_now();
-        next_start_ = std::max(next_start_, end + 10 * (end - now));
-    }
+    if (config_.current()) worker_.summon(*config_.current());
 }
 
 }  // namespace bx

@@ -1,20 +1,23 @@
 // The gateway: decides on requests.  Accepts, verifies, commits the event, answers; knows neither
-// connections (listener.h, cgi.h) nor hooks.
+// connections (server.h, cgi.h) nor hooks.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "base/log.h"
 #include "config/config.h"
-#include "event/gate.h"
 #include "gateway/answer.h"
+#include "gateway/config_reload.h"
+#include "gateway/intake.h"
+#include "gateway/queue_watch.h"
 #include "gateway/request.h"
 #include "gateway/signals.h"
 #include "gateway/store_slot.h"
+#include "gateway/trouble_log.h"
+#include "gateway/worker_summoner.h"
 #include "host/worker_lock.h"
 #include "store/owner.h"
 #include "stores/open.h"
@@ -33,7 +36,7 @@ public:
         std::function<void(const Config&)> become_owner = [](const Config& config) {
             become_store_owner(config);
         };
-        std::function<void(const std::string& config_path)> start = start_worker;
+        WorkerSummoner::Start start = start_worker;
     };
     // Takes the answer to the request of that index.
     using Answerer = std::function<void(std::size_t index, const Answer& answer)>;
@@ -57,40 +60,38 @@ public:
     void refresh_config(bool force = false);
     // At a gateway's start: if events are unfinished and no worker runs, start one.
     void wake_at_start();
-    // Wakes the worker; starts one when none runs and the config says so, at most once a second:
-    // what comes sooner is made good by the next summon_worker, due while owes_worker().
+    // As WorkerSummoner::summon, if there is a config; due again while owes_worker().
     void summon_worker();
-    bool owes_worker() const { return owes_worker_; }
+    bool owes_worker() const { return worker_.is_due(); }
 
 private:
-    struct Verdict;
-    Verdict judge(Request& request);
-    Verdict judge_event(Request& request);
-    Verdict verify(Request& request);
-    std::vector<Verdict> commit(std::span<const NewEvent> events);
-    void log_verdict(const Request& request, std::size_t size, const Verdict& verdict);
-    bool is_ready();
+    // Whose request an event came in.
+    struct Sender {
+        std::size_t index;  // of the request
+        std::size_t size;   // of its body, in bytes
+    };
+
+    Answer readiness(const Request& request);
+    Intake::Decision decide(Request& request);
+    Intake::Decision take_post(Request& request);
+    void commit(std::span<const NewEvent> events, std::span<const Sender> senders,
+                std::span<const Request> requests, const Answerer& answer);
+    // Each is logged, and gives its answer.
+    Answer accept(const NewEvent& event, EventNumber number, const Request& request);
+    Answer refuse(const RequestRefusal& refusal, const Request& request, std::size_t size);
     void apply_config();
     void become_owner();
     void open_log();
-    void report(std::string_view trouble, std::string_view cause);
-    void watch_queue();
 
     Options options_;
     Log& log_;
-    ConfigFile file_;
-    ConfigPtr config_;            // in force; null: none could be loaded yet
-    std::string owner_problem_;   // why this process is not the store's owner; empty: it is
-    std::unique_ptr<Gate> gate_;  // of config_
+    ConfigReload config_;
+    TroubleLog trouble_;
+    std::string owner_problem_;       // why this process is not the store's owner; empty: it is
+    std::unique_ptr<Intake> intake_;  // of the config in force
     StoreSlot store_;
-    Millis next_refresh_ = 0;
-    Millis next_start_ = 0;       // of a worker
-    bool owes_worker_ = false;
-    Millis next_probe_ = 0;
-    Millis next_watch_ = 0;       // of the queue
-    bool ready_ = false;          // what the last probe said
-    std::string reported_;        // the trouble last logged, and when it may be logged again
-    Millis next_report_ = 0;
+    QueueWatch queue_;
+    WorkerSummoner worker_;
 };
 
 }  // namespace bx

@@ -105,20 +105,28 @@ std::size_t RecordReader::take(std::string_view data, std::size_t body_limit) {
             if (left_ == 0) end_record();
         }
         rest.remove_prefix(taken);
-        bool between_records = stage_ == Stage::header && collected_ == 0;
-        if (state_ == State::partial && between_records && !active_) state_ = State::idle;
+        bool between_records = stage_ == Stage::header && collected_.size == 0;
+        if (state_ == State::partial && between_records && !is_active()) state_ = State::idle;
     }
     return data.size() - rest.size();
 }
 
-std::size_t RecordReader::take_header(std::string_view data) {
-    std::size_t taken = std::min(small_.size() - collected_, data.size());
-    std::copy_n(data.begin(), taken, small_.begin() + static_cast<std::ptrdiff_t>(collected_));
-    collected_ += taken;
-    if (collected_ < small_.size()) return taken;
+std::size_t RecordReader::Collected::add(std::string_view data) {
+    const std::string_view wanted = data.substr(0, bytes.size() - size);
+    std::ranges::copy(wanted, bytes.begin() + static_cast<std::ptrdiff_t>(size));
+    size += wanted.size();
+    return wanted.size();
+}
 
-    std::string_view bytes(small_.data(), small_.size());
-    collected_ = 0;
+std::string_view RecordReader::Collected::take() {
+    size = 0;
+    return {bytes.data(), bytes.size()};
+}
+
+std::size_t RecordReader::take_header(std::string_view data) {
+    const std::size_t taken = collected_.add(data);
+    if (!collected_.is_complete()) return taken;
+    const std::string_view bytes = collected_.take();
     if (byte(bytes, 0) != version) {
         fail("not FastCGI version 1");
         return taken;
@@ -132,17 +140,18 @@ std::size_t RecordReader::take_header(std::string_view data) {
 void RecordReader::begin_record() {
     stage_ = Stage::content;
     left_ = header_.content;
-    if (header_.type == record::begin_request && !active_) {
-        if (header_.id == 0 || header_.content != small_.size()) return fail("bad BEGIN_REQUEST");
+    if (header_.type == record::begin_request && !is_active()) {
+        if (header_.id == 0 || header_.content != collected_.bytes.size())
+            return fail("bad BEGIN_REQUEST");
     }
     if (is_ours()) {
         switch (header_.type) {
             case record::params:
-                if (params_done_) return fail("PARAMS after their end");
+                if (part_ != Part::params) return fail("PARAMS after their end");
                 if (request_.params.size() + left_ > params_limit) return fail("too many PARAMS");
                 break;
             case record::standard_input:
-                if (!params_done_) return fail("STDIN before the end of PARAMS");
+                if (part_ != Part::body) return fail("STDIN before the end of PARAMS");
                 break;
             case record::begin_request:
             case record::data: return fail("unexpected record");
@@ -154,10 +163,8 @@ void RecordReader::begin_record() {
 
 std::size_t RecordReader::take_content(std::string_view data, std::size_t body_limit) {
     std::string_view part = data.substr(0, left_);
-    if (header_.type == record::begin_request && !active_) {
-        std::copy(part.begin(), part.end(),
-                  small_.begin() + static_cast<std::ptrdiff_t>(collected_));
-        collected_ += part.size();
+    if (header_.type == record::begin_request && !is_active()) {
+        collected_.add(part);
     } else if (is_ours() && header_.type == record::params) {
         request_.params.append(part);
     } else if (is_ours() && header_.type == record::standard_input && !request_.cut) {
@@ -183,7 +190,7 @@ void RecordReader::end_record() {
     stage_ = Stage::header;
     if (header_.id == 0) return end_management();
     if (header_.type == record::begin_request) {
-        return active_ ? reply_end(header_.id, cannot_multiplex) : begin_request();
+        return is_active() ? reply_end(header_.id, cannot_multiplex) : begin_request();
     }
     if (!is_ours()) return;
     if (header_.type == record::abort_request) {
@@ -191,7 +198,7 @@ void RecordReader::end_record() {
     }
     if (header_.content > 0) return;
     if (header_.type == record::params) {
-        params_done_ = true;
+        part_ = Part::body;
         if (!are_complete_params(request_.params)) fail("truncated PARAMS");
     } else if (header_.type == record::standard_input) {
         state_ = State::complete;
@@ -199,14 +206,13 @@ void RecordReader::end_record() {
 }
 
 void RecordReader::begin_request() {
-    std::string_view content(small_.data(), small_.size());
-    collected_ = 0;
+    const std::string_view content = collected_.take();
     request_.id = header_.id;
     request_.keep = (byte(content, 2) & keep_connection) != 0;
     if (two_bytes(content, 0) != responder) {
         return refuse(unknown_role, "not the role of a responder");
     }
-    active_ = true;
+    part_ = Part::params;
 }
 
 void RecordReader::end_management() {
@@ -241,8 +247,7 @@ void RecordReader::fail(std::string_view problem) {
 
 RawRequest RecordReader::take_request() {
     state_ = State::idle;
-    active_ = false;
-    params_done_ = false;
+    part_ = Part::none;
     return std::exchange(request_, {});
 }
 

@@ -58,11 +58,22 @@ public:
 
 private:
     enum class Stage { header, content, padding };
+    enum class Part { none, params, body };  // what is due of the request; none: BEGIN_REQUEST
     struct Header {
         std::uint8_t type = 0;
         std::uint16_t id = 0;
         std::uint16_t content = 0;  // bytes
         std::uint8_t padding = 0;
+    };
+
+    // A header, or the content of BEGIN_REQUEST, as far as it has come.
+    struct Collected {
+        std::array<char, 8> bytes{};
+        std::size_t size = 0;
+
+        std::size_t add(std::string_view data);  // gives how much of DATA was wanted
+        bool is_complete() const { return size == bytes.size(); }
+        std::string_view take();  // all bytes; valid until the next add()
     };
 
     std::size_t take_header(std::string_view data);
@@ -75,18 +86,17 @@ private:
     void reply_end(std::uint16_t id, std::uint8_t protocol_status);
     void refuse(std::uint8_t protocol_status, std::string_view problem);
     void fail(std::string_view problem);
-    bool is_ours() const { return active_ && header_.id == request_.id; }
+    bool is_active() const { return part_ != Part::none; }
+    bool is_ours() const { return is_active() && header_.id == request_.id; }
 
     std::size_t connections_;
     State state_ = State::idle;
     std::string_view problem_;
     Stage stage_ = Stage::header;
-    std::array<char, 8> small_{};  // a header, or the content of BEGIN_REQUEST, being collected
-    std::size_t collected_ = 0;
+    Collected collected_;
     Header header_;
-    std::size_t left_ = 0;         // of the content or padding
-    bool active_ = false;          // BEGIN_REQUEST was seen
-    bool params_done_ = false;
+    std::size_t left_ = 0;  // of the content or padding
+    Part part_ = Part::none;
     RawRequest request_;
     std::string asked_;  // the content of GET_VALUES, as far as it is looked at
     std::string replies_;

@@ -11,8 +11,11 @@ Request request_from(const MetaVariables& variable) {
     };
     Request request;
     request.method = text("REQUEST_METHOD");
+    request.path = text("SCRIPT_NAME") + text("PATH_INFO");
+    request.query = text("QUERY_STRING");
     request.content_type = text("CONTENT_TYPE");
     request.content_encoding = text("HTTP_CONTENT_ENCODING");
+    request.authorization = text("HTTP_AUTHORIZATION");
     request.remote_addr = text("REMOTE_ADDR");
     // A server that does not know the length sends it empty (nginx with fastcgi_request_buffering
     // off) or as -1 (Caddy).

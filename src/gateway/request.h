@@ -7,10 +7,14 @@
 
 namespace bx {
 
+// A header or variable that did not come is empty, where nothing else is said.
 struct Request {
     std::string method;
+    std::string path;   // of the URL, decoded by the web server: SCRIPT_NAME + PATH_INFO
+    std::string query;  // of the URL, without the '?', as it came
     std::string content_type;
     std::string content_encoding;  // of a body that is compressed
+    std::string authorization;     // a secret
     std::optional<std::string> content_length;  // the header as it came; none: unknown
     std::string remote_addr;
     std::string body;     // at most Gateway::body_limit()

@@ -1,40 +1,37 @@
-// The connections of the FastCGI gateway and the loop over them (listener.h says what it promises).
+// The FastCGI server: the single-threaded loop that takes every request that is completely there,
+// has the gateway decide them as one batch, and answers them.
+//
+// It never waits for a peer: a connection's bytes are taken as they come (record_reader.h), at most
+// a share of them per turn, and an answer that does not fit into the socket drops the connection.
+// The batch is what came in while the last one was being committed.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <list>
-#include <string>
-#include <string_view>
-#include <vector>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "gateway/fastcgi.h"
+#include "gateway/acceptor.h"
+#include "gateway/connection_reader.h"
+#include "gateway/connection_table.h"
+#include "gateway/epoll.h"
 #include "gateway/gateway.h"
+#include "gateway/request_batch.h"
+#include "gateway/server_limits.h"
 #include "gateway/signals.h"
 #include "host/binary_watch.h"
 
 namespace bx {
 
-// What bounds one peer, and all of them together.
-struct ServerLimits {
-    Millis request = 30 * second;   // from accept, or its first byte, until a request is complete
-    Millis idle = 120 * second;     // kept open between requests; nginx closes after 60 s itself
-    Millis linger = 5 * second;     // after the last answer, until the peer has closed its end
-    Millis farewell = 700;          // for what is under way when the end is asked for
-    std::size_t connections = 960;  // open at a time; more wait in the backlog
-    std::size_t batch = 256;        // requests in one commit, about
-    std::size_t small = 24 * 1024;  // bytes of a request that any connection may hold
-    std::size_t pool = 16 * 1024 * 1024;  // bytes beyond that, of all connections; more wait
-};
+// Serves until SIGTERM, SIGINT or (an inherited fd 0, whose owner starts processes anew) the binary
+// was replaced: then what is there is answered, within a second.  SIGHUP reloads the config,
+// SIGUSR1 reopens the log.  Exit status.  Throws Error when LISTENER is not a listening socket.
+int serve_fastcgi(Fd listener, Gateway& gateway, Log& log);
 
 class Server {
 public:
     // LISTENER is made non-blocking and stays so: siblings may share it.  Throws Error.
     Server(Fd listener, Gateway& gateway, Log& log, const ServerLimits& limits);
-    ~Server();
 
     // Until SIGTERM, SIGINT or a replaced binary.  Throws Error when the listener is broken.
     void run();
@@ -46,79 +43,35 @@ public:
     std::size_t connections() const { return connections_.size(); }
 
 private:
-    struct Connection;
-    struct Asked {
-        Connection* connection;
-        std::uint16_t id;  // the request's
-        bool keep;
-    };
-    struct Answered {
-        std::size_t count = 0;
-        Millis took = 0;
+    struct Stop {
+        bool wanted = false;
+        Millis until = 0;  // what is under way may take so long; 0: not begun
     };
 
-    // The steps of one turn of the loop.
-    void gather();
-    void collect(int timeout);  // milliseconds, -1: until anything comes
+    void collect_batch();
+    void collect(int timeout);
     void wait(int timeout);
-    void read_ready();
-    void accept_all();
-    void answer_batch();
-    void tend();
-
-    int patience() const;  // milliseconds, for epoll_wait
-    void watch(int fd, void* tag, bool edge_triggered);
     void handle_signals();
-    void begin_farewell();
-    void stop_accepting();
+    void accept_new();
+    void commit_batch();
+    void do_upkeep();
+    int timeout() const;
+    void begin_stop();
     bool is_over() const;
+    void drop_all();
 
-    bool has_room() const { return connections_.size() < limits_.connections; }
-    bool make_room();
-    Connection* most_dispensable();
-    void read(Connection& connection);
-    bool take(Connection& connection, std::string_view data);
-    void complete(Connection& connection);
-    bool refuse(Connection& connection);
-    bool may_grow(Connection& connection);
-    void count(Connection& connection);
-    void shrink(Connection& connection);
-    void release_held();
-    bool is_in_the_way(const Connection& connection) const;
-    void answered(Connection& connection, bool keep);
-    void linger(Connection& connection);
-    void drain(Connection& connection);
-    void enqueue(Connection& connection);
-    void await(Connection& connection);
-    void drop(Connection& connection, std::string_view why);
-    void close(Connection& connection);
-    void shed();
-
-    Fd listener_;
     Gateway& gateway_;
     Log& log_;
     const ServerLimits limits_;
     GatewaySignals signals_;
     BinaryWatch binary_;
-    FastcgiDecoder decoder_;
-    Fd epoll_;
-    std::string buffer_;                // what recv() fills
-    std::list<Connection> connections_;
-    std::vector<Connection*> ready_;    // to be read in the next turn
-    std::vector<Connection*> large_;    // hold more than limits_.small; the first longest
-    std::vector<Connection*> held_;     // of these, those that wait until they may grow
-    std::size_t pooled_ = 0;            // bytes they hold beyond limits_.small
-    std::vector<Asked> batch_;          // who asked, and what
-    std::vector<Request> requests_;
-    Answered last_;                     // batch, when there was one in the last turn
-    Millis took_before_ = 0;            // the batch before
-    Millis now_ = steady_now();         // of this turn
-    Millis next_tend_ = 0;
-    bool more_ready_ = false;           // epoll may know of more than it told
-    bool accept_ready_ = true;          // the backlog may hold connections
-    Millis accept_after_ = 0;           // no file descriptors left: not before
-    bool stop_wanted_ = false;
-    Millis farewell_until_ = 0;         // 0: the end was not asked for
+    Epoll epoll_;
+    Acceptor acceptor_;
+    ConnectionTable connections_;
+    RequestBatch batch_;
+    ConnectionReader reader_;
+    Stop stop_;
+    Millis next_upkeep_ = 0;
 };
 
 }  // namespace bx

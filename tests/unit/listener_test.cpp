@@ -1,4 +1,4 @@
-#include "gateway/listener.h"
+#include "gateway/server.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>

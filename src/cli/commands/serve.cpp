@@ -6,7 +6,7 @@
 #include "cli/command.h"
 #include "config/config.h"
 #include "gateway/gateway.h"
-#include "gateway/listener.h"
+#include "gateway/server.h"
 #include "gateway/signals.h"
 #include "gateway/socket.h"
 #include "store/owner.h"

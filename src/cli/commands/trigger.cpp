@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/fd.h"
 #include "base/json.h"
@@ -11,9 +12,9 @@
 #include "cli/form_fields.h"
 #include "event/catalog.h"
 #include "event/event.h"
-#include "event/gate.h"
 #include "event/payload.h"
 #include "form/form.h"
+#include "gateway/intake.h"
 #include "hooks/hooks.h"
 #include "hooks/invocation.h"
 #include "host/worker_lock.h"
@@ -130,26 +131,18 @@ Message make_message(const Arguments& args, const Config& config) {
 // The event as the gateway would make it of MESSAGE, whatever its token.
 struct Arrival {
     Tree tree;
-    StoredEvent event;
+    NewEvent event;
 };
 
 Arrival arrive(const Message& message, const Config& config) {
-    FormLimits limits{config.limits.fields, config.limits.depth};
-    Arrival arrival{decode_body(message.body, message.content_type, limits), {}};
-    Payload payload = encode_payload(arrival.tree);
-    arrival.event.facts = read_event(arrival.tree);
-    const Gate gate(config.portals);
-    const GateResult found = gate.check(arrival.tree);
-    if (found.known) {
-        arrival.event.facts.member_id = found.sender.member_id;
-        arrival.event.facts.domain = found.sender.domain;
-    } else if (!config.portals.empty()) {
+    const Intake intake(config);
+    Arrival arrival{intake.decode(message.body, message.content_type), {}};
+    Intake::Arrival read = intake.read(arrival.tree);
+    if (!read.gate.known && !config.portals.empty()) {
         remark("no portal block is that of this body: the gateway would refuse it");
     }
+    arrival.event = Intake::make_event(arrival.tree, std::move(read));
     arrival.event.test = true;
-    arrival.event.received_at = wall_now();
-    arrival.event.body = std::move(payload.body);
-    arrival.event.secrets = std::move(payload.secrets);
     return arrival;
 }
 
@@ -169,8 +162,19 @@ std::string rule_of(const Hook& hook, const std::string& code) {
     return printable(rule, 1000);
 }
 
-std::string launch_text(const Hook& hook, const StoredEvent& event) {
-    Claim claim{event, hook.name, 1, hook.settings.attempts, "dry-run"};
+// EVENT as a worker would get it from the store.
+StoredEvent stored(const NewEvent& event) {
+    StoredEvent result;
+    result.facts = event.facts;
+    result.test = event.test;
+    result.received_at = event.received_at;
+    result.body = event.body;
+    result.secrets = event.secrets;
+    return result;
+}
+
+std::string launch_text(const Hook& hook, const NewEvent& event) {
+    Claim claim{stored(event), hook.name, 1, hook.settings.attempts, "dry-run"};
     Launch launch = prepare_launch(claim, hook, own_home());
     if (!launch.refusal.empty()) {
         return hook.name + " would not run: " + printable(launch.refusal, 1000) + "\n";
@@ -229,9 +233,8 @@ int send(const std::string& url, const Message& message) {
 
 int put_into_store(const Arrival& arrival, const Config& config) {
     std::unique_ptr<Store> store = store_of(config);
-    const StoredEvent& event = arrival.event;
-    NewEvent added{event.facts, event.test, event.received_at, event.body, event.secrets};
-    std::optional<EventNumber> number = store->sink().add({&added, 1}, config.limits.queue).front();
+    const NewEvent& event = arrival.event;
+    std::optional<EventNumber> number = store->sink().add({&event, 1}, config.limits.queue).front();
     if (!number) {
         throw Error("the queue is full: " + std::to_string(config.limits.queue) +
                     " events are unfinished (limits.queue)");

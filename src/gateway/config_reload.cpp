@@ -1,0 +1,32 @@
+#include "gateway/config_reload.h"
+
+#include <utility>
+
+namespace bx {
+
+ConfigReload::ConfigReload(std::string path, Log& log)
+    : file_(ConfigFile::pending(std::move(path), ConfigPart::gateway)), log_(log) {}
+
+bool ConfigReload::is_due(bool force) {
+    const Millis now = steady_now();
+    if (!force && now < next_) return false;
+    next_ = now + second;
+    return true;
+}
+
+bool ConfigReload::load_changed(bool force) {
+    const bool first = !current();
+    switch (file_.refresh(force)) {
+        case ConfigFile::Change::none:
+            return false;
+        case ConfigFile::Change::loaded:
+            return true;
+        case ConfigFile::Change::refused:
+            break;
+    }
+    log_.error(first ? "no valid config" : "the new config is refused, the old one stays",
+               {{"file", path()}, {"cause", error()}});
+    return false;
+}
+
+}  // namespace bx

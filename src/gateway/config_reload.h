@@ -1,0 +1,34 @@
+// The gateway's configuration, loaded again when its files change.
+#pragma once
+
+#include <string>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/config.h"
+
+namespace bx {
+
+class ConfigReload {
+public:
+    // Loads nothing yet.  LOG is told when a config is refused.
+    ConfigReload(std::string path, Log& log);
+
+    // Null until one could be loaded.
+    const ConfigPtr& current() const { return file_.current(); }
+    const std::string& path() const { return file_.path(); }
+    // Why the files were refused when they were last read; empty: they were not.
+    const std::string& error() const { return file_.error(); }
+
+    // True at most once a second, and always with FORCE: load_changed() is due.
+    bool is_due(bool force);
+    // Loads the config when its files have changed, or FORCE.  True: another one is in force.
+    bool load_changed(bool force);
+
+private:
+    ConfigFile file_;
+    Log& log_;
+    Millis next_ = 0;
+};
+
+}  // namespace bx

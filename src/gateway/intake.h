@@ -1,0 +1,59 @@
+// From a POST to the event in it, or to the reason why it is refused.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "base/log.h"
+#include "config/config.h"
+#include "event/event.h"
+#include "event/gate.h"
+#include "form/form.h"
+#include "gateway/refusal.h"
+#include "gateway/request.h"
+#include "store/records.h"
+
+namespace bx {
+
+class Intake {
+public:
+    // What a decoded body says, and what the gate says of its sender.
+    struct Arrival {
+        EventFacts facts;  // as sent
+        GateResult gate;   // views of the body and of the Intake
+    };
+
+    // The event to be stored, or why there is none.
+    using Decision = std::variant<NewEvent, RequestRefusal>;
+
+    // CONFIG's portals and limits are copied.
+    explicit Intake(const Config& config) : gate_(config.portals), limits_(config.limits) {}
+
+    // The refusal of a body that no config could make readable, by its type and encoding.
+    static std::optional<RequestRefusal> refuse_type(const Request& request);
+
+    // The event of REQUEST, whose token was right; or the first refusal, in the contract's order,
+    // after those of method and type.  The body is consumed.  A portal that was renamed is a line
+    // in LOG.  Throws std::bad_alloc.
+    Decision take(Request& request, Log& log) const;
+
+    // -- The steps of take(), for a body that did not come in a request
+
+    // Throws FormError when BODY cannot be decoded or exceeds the limits of fields or depth.
+    Tree decode(std::string body, std::string_view content_type) const;
+    // Throws BadEvent.
+    Arrival read(const Tree& body) const;
+    // The event of BODY as it is to be stored, received now: of the portal that ARRIVAL's gate
+    // found, or as sent when it knows none, and whatever it says of the token.
+    static NewEvent make_event(const Tree& body, Arrival arrival);
+
+private:
+    Decision verify(Request& request, Log& log) const;
+
+    Gate gate_;
+    Config::Limits limits_;
+};
+
+}  // namespace bx
