@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/problem.h"
 #include "config/config.h"
 #include "event/event.h"
 #include "store/records.h"
@@ -35,13 +36,6 @@ struct Hook {
     std::string problem;
 };
 
-// Something a person should know about hooks_dir: a name that is no known code, for example.
-struct HookWarning {
-    std::string place;
-    std::string message;
-    std::string fix;
-};
-
 class HookSet {
 public:
     // Reads hooks_dir as it is now.  A missing hooks_dir is an empty one.  Throws HooksError for
@@ -51,8 +45,9 @@ public:
     static HookSet survey(const Config& config);
 
     const std::vector<Hook>& hooks() const { return hooks_; }  // by name
-    const std::vector<HookWarning>& warnings() const { return warnings_; }
-    const std::vector<HookWarning>& twins() const { return twins_; }
+    // What a person should know about hooks_dir: a name that is not a known code, for example.
+    const std::vector<Problem>& warnings() const { return warnings_; }
+    const std::vector<Problem>& twins() const { return twins_; }
     const Hook* find(std::string_view name) const;
 
     // Two stamps of hooks_dir are equal when nothing changed in it that load() looks at.
@@ -70,8 +65,8 @@ public:
 
 private:
     std::vector<Hook> hooks_;
-    std::vector<HookWarning> warnings_;
-    std::vector<HookWarning> twins_;
+    std::vector<Problem> warnings_;
+    std::vector<Problem> twins_;
     std::string stamp_;
 };
 

@@ -18,9 +18,8 @@ struct Fixture {
         bx::Findings findings;
         bx::check_health(status, config, now, findings);
         std::string text;
-        for (const bx::Finding& finding : findings.list()) {
-            text += (finding.error ? "error " : "warning ") + finding.place + ": " +
-                    finding.message + "\n";
+        for (const bx::Problem& problem : findings.list()) {
+            text.append(name_of(problem.level)).append(" ").append(to_string(problem)) += '\n';
         }
         return text;
     }

@@ -6,29 +6,24 @@
 #include <utility>
 #include <vector>
 
+#include "base/problem.h"
 #include "config/config.h"
 
 namespace bx {
-
-struct Finding {
-    bool error = false;  // else a warning
-    std::string place;
-    std::string message;
-    std::string fix;  // the command, or the deed, that mends it
-};
 
 class Findings {
 public:
     // CONFIG_OPTION: " --config PATH", when a command must be told of the config.
     explicit Findings(std::string config_option = "") : config_option_(std::move(config_option)) {}
 
+    void add(Problem problem) { list_.push_back(std::move(problem)); }
     void error(const std::string& place, const std::string& message, const std::string& fix) {
-        list_.push_back({true, place, message, fix});
+        add({Level::error, place, message, fix});
     }
     void warning(const std::string& place, const std::string& message, const std::string& fix) {
-        list_.push_back({false, place, message, fix});
+        add({Level::warning, place, message, fix});
     }
-    const std::vector<Finding>& list() const { return list_; }
+    const std::vector<Problem>& list() const { return list_; }
     std::size_t errors() const;
 
     // "bxhook WORDS", as it can be typed where this check was.
@@ -36,7 +31,7 @@ public:
 
 private:
     std::string config_option_;
-    std::vector<Finding> list_;
+    std::vector<Problem> list_;
 };
 
 // True when systemd runs here and has the unit NAME, which names the config at PATH.

@@ -24,17 +24,10 @@ struct Loaded {
     bool complete = false;  // else only what the gateway uses
 };
 
-// A syntax error names file and line itself, as the portals file does.
-void report_config_problem(const std::string& path, const std::string& problem,
-                           Findings& findings) {
-    std::size_t end = problem.find(": ");
-    std::size_t colon = problem.find(':');
-    if (problem.starts_with('/') && end != std::string::npos) {
-        findings.error(problem.substr(0, end), problem.substr(end + 2),
-                       edit_command(problem.substr(0, colon)));
-    } else {
-        findings.error(path, problem, edit_command(path));
-    }
+// PROBLEM of the config at PATH: one of a line names its file itself, one of a key does not.
+Problem placed_in_file(const Problem& problem, const std::string& path) {
+    if (!problem.fix.empty()) return problem;
+    return {problem.level, path, to_string(problem), edit_command(path)};
 }
 
 // `init` makes a config of that name only, and as root wants to know for whom.
@@ -56,8 +49,8 @@ Loaded load(const std::string& path, Findings& findings) {
         findings.error(error.path(), error.problem(), error.fix());
         return {};
     } catch (const ConfigError& error) {
-        for (const std::string& problem : error.problems()) {
-            report_config_problem(path, problem, findings);
+        for (const Problem& problem : error.problems()) {
+            findings.add(placed_in_file(problem, path));
         }
     } catch (const Error& error) {
         findings.error(path, error.what(), fix_of_unreadable(path));
@@ -144,10 +137,10 @@ std::string as_json(const Examined& examined, const std::string* config_text) {
     std::string text;
     JsonWriter json(text);
     json.begin_object().field("ok", examined.findings.errors() == 0).key("problems").begin_array();
-    for (const Finding& finding : examined.findings.list()) {
-        json.begin_object().field("level", finding.error ? "error" : "warning");
-        json.field("place", finding.place).field("message", finding.message);
-        json.key("fix").value_or_null(finding.fix).end_object();
+    for (const Problem& problem : examined.findings.list()) {
+        json.begin_object().field("level", name_of(problem.level));
+        json.field("place", problem.place).field("message", problem.message);
+        json.key("fix").value_or_null(problem.fix).end_object();
     }
     json.end_array().field("answer_ms", examined.answered_in);
     if (config_text != nullptr) json.field("config", *config_text);
@@ -163,13 +156,13 @@ std::string as_text(const std::string& path, const Examined& examined) {
     Screen screen = Screen::of_stdout();
     const Findings& findings = examined.findings;
     std::string text;
-    for (const Finding& finding : findings.list()) {
-        std::string what = finding.error ? screen.paint("error", Colour::red)
-                                         : screen.paint("warning", Colour::yellow);
-        text += screen.filled(what + ": ", printable(finding.place, 1000) + ": " +
-                                               printable(finding.message, 4000));
+    for (const Problem& problem : findings.list()) {
+        const Colour colour = problem.level == Level::error ? Colour::red : Colour::yellow;
+        text += screen.filled(screen.paint(name_of(problem.level), colour) + ": ",
+                              printable(problem.place, 1000) + ": " +
+                                  printable(problem.message, 4000));
         // To be copied: never broken by us.
-        if (!finding.fix.empty()) text += "    mend it: " + visible(finding.fix) + "\n";
+        if (!problem.fix.empty()) text += "    mend it: " + visible(problem.fix) + "\n";
     }
     std::size_t errors = findings.errors();
     std::size_t warnings = findings.list().size() - errors;
@@ -205,7 +198,7 @@ int run(const Arguments& args) {
 }  // namespace
 
 std::size_t Findings::errors() const {
-    return static_cast<std::size_t>(std::ranges::count(list_, true, &Finding::error));
+    return static_cast<std::size_t>(std::ranges::count(list_, Level::error, &Problem::level));
 }
 
 std::string Findings::command(const std::string& words) const {

@@ -54,11 +54,12 @@ void read_store(Report& report, Millis now) {
 void judge(const Arguments& args, Report& report, Millis now) {
     Findings findings(args.has("--config") ? " --config " + shell_word(report.config_path) : "");
     check_health(*report.store, *report.config, now, findings);
-    for (const Finding& finding : findings.list()) {
-        std::string problem = finding.place + ": " + finding.message;
-        if (finding.error && !finding.fix.empty()) problem += " (" + finding.fix + ")";
-        if (finding.error) fail(report, problem);
-        else report.problems.push_back(problem);
+    for (const Problem& problem : findings.list()) {
+        std::string text = to_string(problem);
+        const bool error = problem.level == Level::error;
+        if (error && !problem.fix.empty()) text += " (" + problem.fix + ")";
+        if (error) fail(report, text);
+        else report.problems.push_back(text);
     }
 }
 
