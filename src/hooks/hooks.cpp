@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "host/advice.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "event/catalog.h"
 #include "event/payload.h"
 #include "hooks/scripts.h"
+#include "host/advice.h"
 
 namespace bx {
 

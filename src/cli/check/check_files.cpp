@@ -6,11 +6,11 @@
 #include <map>
 #include <optional>
 
-#include "host/advice.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/check/findings.h"
 #include "host/accounts.h"
+#include "host/advice.h"
 
 namespace bx {
 

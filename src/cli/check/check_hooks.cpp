@@ -10,7 +10,6 @@
 #include <span>
 #include <utility>
 
-#include "host/advice.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/check/findings.h"
@@ -18,6 +17,7 @@
 #include "hooks/hooks.h"
 #include "hooks/invocation.h"
 #include "host/accounts.h"
+#include "host/advice.h"
 
 namespace bx {
 
@@ -298,7 +298,7 @@ void check_hooks(const Config& config, Findings& findings) {
     for (const Problem& twin : hooks.twins()) findings.add(twin);
     for (Problem warning : hooks.warnings()) {
         bool ours = warning.fix.starts_with("bxhook ");  // which PATH need not find
-        if (ours) warning.fix = findings.command(warning.fix.substr(7));
+        if (ours) warning.fix = findings.commands().line(warning.fix.substr(7));
         findings.add(std::move(warning));
     }
     for (const Hook& hook : hooks.hooks()) check_hook(hook, config, findings);

@@ -1,18 +1,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 
-#include "host/advice.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/check/findings.h"
 #include "cli/command.h"
 #include "cli/curl.h"
-#include "cli/json_output.h"
+#include "cli/output.h"
+#include "cli/terminal/colours.h"
 #include "cli/terminal/screen.h"
 #include "host/accounts.h"
+#include "host/advice.h"
+#include "host/own_commands.h"
+#include "report/json.h"
 #include "store/owner.h"
 
 namespace bx {
@@ -89,7 +91,7 @@ void report_owner_problem(const Config& config, const std::string& problem, Find
     } else if (::geteuid() == 0) {
         fix = "chgrp GROUP " + shell_word(dir);
     } else {
-        fix = "sudo -u " + sudo_user(info.st_uid) + " " + findings.command("check");
+        fix = "sudo -u " + sudo_user(info.st_uid) + " " + findings.commands().line("check");
     }
     findings.error(store_without_password(config.store), problem, fix);
 }
@@ -136,13 +138,9 @@ Examined examine(const Arguments& args, const Loaded& loaded, Findings findings)
 std::string as_json(const Examined& examined, const std::string* config_text) {
     std::string text;
     JsonWriter json(text);
-    json.begin_object().field("ok", examined.findings.errors() == 0).key("problems").begin_array();
-    for (const Problem& problem : examined.findings.list()) {
-        json.begin_object().field("level", name_of(problem.level));
-        json.field("place", problem.place).field("message", problem.message);
-        json.key("fix").value_or_null(problem.fix).end_object();
-    }
-    json.end_array().field("answer_ms", examined.answered_in);
+    json.begin_object().field("ok", examined.findings.errors() == 0);
+    write_problems(json, "problems", examined.findings.list());
+    json.field("answer_ms", examined.answered_in);
     if (config_text != nullptr) json.field("config", *config_text);
     json.end_object();
     return json_line(text);
@@ -157,8 +155,7 @@ std::string as_text(const std::string& path, const Examined& examined) {
     const Findings& findings = examined.findings;
     std::string text;
     for (const Problem& problem : findings.list()) {
-        const Colour colour = problem.level == Level::error ? Colour::red : Colour::yellow;
-        text += screen.filled(screen.paint(name_of(problem.level), colour) + ": ",
+        text += screen.filled(screen.paint(name_of(problem.level), colour_of(problem.level)) + ": ",
                               printable(problem.place, 1000) + ": " +
                                   printable(problem.message, 4000));
         // To be copied: never broken by us.
@@ -177,7 +174,7 @@ std::string as_text(const std::string& path, const Examined& examined) {
 int run(const Arguments& args) {
     if (args.has("--url")) check_url(args.value("--url"));
     std::string path = find_config(args.value("--config"));
-    Findings findings(args.has("--config") ? " --config " + shell_word(path) : "");
+    Findings findings(OwnCommands(args.has("--config") ? path : ""));
     Loaded loaded = load(path, findings);
     Examined examined = examine(args, loaded, std::move(findings));
     std::string config_text;
@@ -187,7 +184,7 @@ int run(const Arguments& args) {
         print(as_json(examined, shows_config ? &config_text : nullptr));
     } else if (shows_config) {
         // As `nginx -T`: what was asked for alone on stdout.
-        print(stdout_is_terminal() ? visible(config_text) : config_text);
+        print_foreign(config_text);
         if (!write_all(STDERR_FILENO, as_text(path, examined))) return 1;
     } else {
         print(as_text(path, examined));
@@ -196,14 +193,6 @@ int run(const Arguments& args) {
 }
 
 }  // namespace
-
-std::size_t Findings::errors() const {
-    return static_cast<std::size_t>(std::ranges::count(list_, Level::error, &Problem::level));
-}
-
-std::string Findings::command(const std::string& words) const {
-    return typed_program() + " " + words + config_option_;
-}
 
 Command check_command() {
     Command command;

@@ -1,5 +1,8 @@
 #include "cli/command.h"
-#include "cli/json_output.h"
+#include "cli/output.h"
+#include "config/config.h"
+#include "report/json.h"
+#include "store/store.h"
 
 namespace bx {
 
