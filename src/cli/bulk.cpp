@@ -9,7 +9,9 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/filter.h"
+#include "cli/output.h"
 #include "cli/terminal/progress.h"
+#include "report/wording.h"
 
 namespace bx {
 

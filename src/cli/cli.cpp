@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/help.h"
+#include "cli/output.h"
 
 namespace bx {
 

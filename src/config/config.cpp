@@ -359,7 +359,7 @@ Config Reader::read(const std::vector<Setting>& settings) {
         read_portals_file(config_.portals_file, config_.portals, problems_, config_.writers);
     }
     if (all) trust_directory(config_.hooks_dir, config_.writers);
-    check_duplicates(config_.portals, problems_);
+    check_duplicates(config_.portals, config_.portals_file, problems_);
     require_trust();
     return std::move(config_);
 }

@@ -13,27 +13,18 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "config/problems.h"
 #include "host/trust.h"
 
 namespace bx {
-
-// One message per problem of the file: "hook crm-sync: timeout: '5x' is no duration (500ms 30s 5m
-// 6h 30d)".  what() is the first; problems() all of them, each complete by itself.
-class ConfigError : public Error {
-public:
-    explicit ConfigError(std::vector<std::string> problems);
-    const std::vector<std::string>& problems() const { return problems_; }
-
-private:
-    std::vector<std::string> problems_;
-};
 
 // A Bitrix24 account that may send events.
 struct Portal {
     std::string member_id;            // empty: any
     std::string domain;               // lower case; empty: any
     std::vector<std::string> tokens;  // at least one, none blank
-    std::string place;                // "portal 2" or "portals.txt line 17", for messages
+    std::string place;                // "portal 2", "/srv/bx/portals.txt:17": for messages
+    std::size_t line = 0;             // of the portals file; 0: a block of the configuration file
 };
 
 enum class Order { entity, none };

@@ -4,7 +4,7 @@
 #include <boost/property_tree/ptree.hpp>
 #include <sstream>
 
-#include "config/config.h"
+#include "config/problems.h"
 
 namespace bx {
 
@@ -29,7 +29,9 @@ std::vector<Setting> parse_info(const std::string& text, const std::string& path
     try {
         boost::property_tree::read_info(stream, tree);
     } catch (const boost::property_tree::info_parser_error& error) {
-        throw ConfigError({path + ":" + std::to_string(error.line()) + ": " + error.message()});
+        Problems problems;
+        problems.add_at(path, error.line(), error.message());
+        problems.throw_if_any();
     }
     return settings_of(tree);
 }

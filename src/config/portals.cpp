@@ -57,24 +57,39 @@ std::vector<std::string> words_of(std::string_view line) {
     }
 }
 
-void read_line(std::string_view line, const std::string& place, std::vector<Portal>& portals,
-               Problems& problems) {
-    std::vector<std::string> words = words_of(line);
+// The portal of WORDS, at least three; what is wrong with it goes to PROBLEMS, with the key.
+Portal portal_of(std::span<const std::string> words, Problems& problems) {
+    Portal portal;
+    if (words[0] != "-") set_member_id(portal, words[0], "member_id", problems);
+    if (words[1] != "-") set_domain(portal, words[1], "domain", problems);
+    for (const std::string& token : words.subspan(2)) {
+        if (token == "-") {
+            problems.add("", "has no token");
+            break;
+        }
+        add_token(portal, token, "token", problems);
+    }
+    return portal;
+}
+
+// LINE of FILE, the one of that NUMBER.
+void read_line(std::string_view line, const std::string& file, std::size_t number,
+               std::vector<Portal>& portals, Problems& problems) {
+    const std::vector<std::string> words = words_of(line);
     if (words.empty() || words[0].front() == '#' || words[0].front() == ';') return;
     if (words.size() < 3) {
-        return problems.add(place,
-                            "must have at least three words: member_id domain token (- for none)");
+        return problems.add_at(
+            file, number, "must have at least three words: member_id domain token (- for none)");
     }
-    std::size_t before = problems.list().size();
-    Portal portal;
-    portal.place = place;
-    if (words[0] != "-") set_member_id(portal, words[0], place + ": member_id", problems);
-    if (words[1] != "-") set_domain(portal, words[1], place + ": domain", problems);
-    for (const std::string& token : std::span(words).subspan(2)) {
-        if (token == "-") return problems.add(place, "has no token");
-        add_token(portal, token, place + ": token", problems);
+    Problems found;
+    Portal portal = portal_of(words, found);
+    for (const Problem& problem : found.list()) {
+        problems.add_at(file, number, to_string(problem));
     }
-    if (problems.list().size() == before) portals.push_back(std::move(portal));
+    if (!found.empty()) return;
+    portal.place = file + ":" + std::to_string(number);
+    portal.line = number;
+    portals.push_back(std::move(portal));
 }
 
 }  // namespace
@@ -122,22 +137,25 @@ void read_portals_file(const std::string& path, std::vector<Portal>& portals, Pr
         return problems.add("portals", error.what());
     }
     if (text.starts_with("\xEF\xBB\xBF")) {
-        problems.add(path + ":1", "begins with a byte order mark: save it without BOM");
+        problems.add_at(path, 1, "begins with a byte order mark: save it without BOM");
         text.erase(0, 3);
     }
     std::size_t number = 0;
     for (std::string_view line : split(text, '\n')) {
         ++number;
-        read_line(line, path + ":" + std::to_string(number), portals, problems);
+        read_line(line, path, number, portals, problems);
     }
 }
 
-void check_duplicates(const std::vector<Portal>& portals, Problems& problems) {
+void check_duplicates(const std::vector<Portal>& portals, const std::string& portals_file,
+                      Problems& problems) {
     std::unordered_map<std::string, const Portal*> member_ids;
     std::unordered_map<std::string, const Portal*> domains;
     const Portal* anyone = nullptr;
     auto complain = [&](const Portal& portal, const Portal& first, const std::string& what) {
-        problems.add(portal.place, what + " stands in " + first.place + " already");
+        const std::string message = what + " stands in " + first.place + " already";
+        if (portal.line > 0) problems.add_at(portals_file, portal.line, message);
+        else problems.add(portal.place, message);
     };
     for (const Portal& portal : portals) {
         if (!portal.member_id.empty()) {

@@ -27,6 +27,7 @@ void read_portals_file(const std::string& path, std::vector<Portal>& portals, Pr
                        std::vector<Writer>& writers);
 
 // One member_id in two portals, one domain in two without member_id, two with neither.
-void check_duplicates(const std::vector<Portal>& portals, Problems& problems);
+void check_duplicates(const std::vector<Portal>& portals, const std::string& portals_file,
+                      Problems& problems);
 
 }  // namespace bx

@@ -152,7 +152,7 @@ std::string print_config(const Config& config) {
     }
     std::string portals;
     for (const Portal& portal : config.portals) {
-        if (portal.place.starts_with("portal ")) {
+        if (portal.line == 0) {
             portals += portal_text(portal);
         } else {
             ++from_file;

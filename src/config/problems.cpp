@@ -1,13 +1,21 @@
 #include "config/problems.h"
 
 #include "base/text.h"
-#include "config/config.h"
 
 namespace bx {
 
-ConfigError::ConfigError(std::vector<std::string> problems)
-    : Error(problems.empty() ? "the configuration is invalid" : problems.front()),
+ConfigError::ConfigError(std::vector<Problem> problems)
+    : Error(problems.empty() ? "the configuration is invalid" : to_string(problems.front())),
       problems_(std::move(problems)) {}
+
+void Problems::add(std::string_view key, std::string_view message) {
+    list_.push_back({Level::error, std::string(key), std::string(message), ""});
+}
+
+void Problems::add_at(const std::string& file, std::size_t line, std::string_view message) {
+    list_.push_back({Level::error, file + ":" + std::to_string(line), std::string(message),
+                     edit_command(file)});
+}
 
 void Problems::throw_if_any() const {
     if (!list_.empty()) throw ConfigError(list_);

@@ -3,7 +3,6 @@
 #include <string>
 
 #include "base/text.h"
-#include "config/config.h"
 #include "config/info.h"
 #include "config/problems.h"
 
@@ -52,7 +51,7 @@ private:
     void problem(std::string_view message) { problem_at(line_, message); }
     void problem_at(std::size_t line, std::string_view message) {
         if (problems_.list().size() < max_problems) {
-            problems_.add(path_ + ":" + std::to_string(line), message);
+            problems_.add_at(path_, line, message);
         }
     }
 

@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "host/advice.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "event/catalog.h"
 #include "event/payload.h"
 #include "hooks/scripts.h"
+#include "host/advice.h"
 
 namespace bx {
 
@@ -63,19 +63,19 @@ std::string origin_of(const Hook& hook) {
 }
 
 // Which of the two is the live one only the person knows.
-HookWarning twin(const Hook& first, const Hook& second, const std::string& config) {
+Problem twin(const Hook& first, const Hook& second, const std::string& config) {
     bool files = first.from_dir && second.from_dir;
     const std::string rename = files ? ": choose one, and take the execute bit of the other away"
                                      : ": rename one, or take the file's execute bit away";
-    return {"hook " + first.name,
+    return {Level::error, "hook " + first.name,
             "two hooks are named '" + first.name + "': " + origin_of(first) + " and " +
                 origin_of(second) + rename,
             files ? compare_command(first.program, second.program) : edit_command(config)};
 }
 
 // What is wrong with hooks of one name; SORTED by name.
-std::vector<HookWarning> twins_among(const std::vector<Hook>& sorted, const std::string& config) {
-    std::vector<HookWarning> twins;
+std::vector<Problem> twins_among(const std::vector<Hook>& sorted, const std::string& config) {
+    std::vector<Problem> twins;
     for (std::size_t i = 1; i < sorted.size(); ++i) {
         if (sorted[i - 1].name != sorted[i].name) continue;
         twins.push_back(twin(sorted[i - 1], sorted[i], config));
@@ -97,8 +97,8 @@ std::string in_the_way(const Config& config, const ScriptList& list, const std::
 }
 
 // HOOK's file begins with a code that is none: NAME.sh, NAME.d/... .  NEAR is the code that was meant.
-HookWarning misspelled(const Hook& hook, const std::string& near, const Config& config,
-                       const ScriptList& list) {
+Problem misspelled(const Hook& hook, const std::string& near, const Config& config,
+                   const ScriptList& list) {
     std::string what = "'" + printable(hook.code) + "' is no known event, did you mean '" + near +
                        "'?";
     std::string name = hook.program.substr(config.hooks_dir.size() + 1);
@@ -108,37 +108,39 @@ HookWarning misspelled(const Hook& hook, const std::string& near, const Config& 
     const HookBlock* block = block_of(config, near);
     if (block != nullptr && !block->run.empty()) {
         what += " The block `hook " + near + "` runs under that name: rename one";
-        return {hook.program, what, edit_command(config.path)};
+        return {Level::warning, hook.program, what, edit_command(config.path)};
     }
     std::string other = in_the_way(config, list, near, to);
     if (other.empty()) {
         std::string renamed = absolute_path(config.hooks_dir, to);
-        return {hook.program, what, "mv -nT " + shell_word(path) + " " + shell_word(renamed)};
+        return {Level::warning, hook.program, what,
+                "mv -nT " + shell_word(path) + " " + shell_word(renamed)};
     }
     other = absolute_path(config.hooks_dir, other);
     what += " " + dated(other) + " has that name already, this is " + dated(path) + ": choose one";
-    return {hook.program, what, compare_command(path, other)};
+    return {Level::warning, hook.program, what, compare_command(path, other)};
 }
 
-HookWarning unknown_code(const Hook& hook, const Config& config, const ScriptList& list) {
+Problem unknown_code(const Hook& hook, const Config& config, const ScriptList& list) {
     std::vector<std::string_view> codes;
     for (const CatalogEvent& event : catalog()) codes.push_back(event.code);
     std::string near(nearest(hook.code, codes));
     if (!near.empty()) return misspelled(hook, near, config, list);
-    return {hook.program, "'" + printable(hook.code) + "' is no known event", "bxhook events"};
+    return {Level::warning, hook.program, "'" + printable(hook.code) + "' is no known event",
+            "bxhook events"};
 }
 
-HookWarning dangling_link(const std::string& path) {
+Problem dangling_link(const std::string& path) {
     std::error_code error;
     std::string target = std::filesystem::read_symlink(path, error).string();
-    return {path,
+    return {Level::warning, path,
             "is a link to '" + printable(target) + "', which is not there or cannot be looked at: "
             "no hook",
             "ls -l " + shell_word(path)};
 }
 
-HookWarning missing_script(const HookBlock& block, const std::string& hooks_dir) {
-    return {"hook " + block.name,
+Problem missing_script(const HookBlock& block, const std::string& hooks_dir) {
+    return {Level::warning, "hook " + block.name,
             "it has no run, and no file of that name is in '" + hooks_dir + "'",
             "add the file, or `run` to the block"};
 }
@@ -236,7 +238,8 @@ HookSet HookSet::survey(const Config& config) {
     for (const Script& script : list.scripts) {
         if (!script.valid_name) {
             if (script.executable) {
-                set.warnings_.push_back({absolute_path(config.hooks_dir, script.path),
+                set.warnings_.push_back({Level::warning,
+                                         absolute_path(config.hooks_dir, script.path),
                                          "its name cannot be a hook's ([A-Za-z0-9][A-Za-z0-9._-]*)",
                                          "rename it"});
             }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/problem.h"
 #include "config/config.h"
 #include "event/event.h"
 #include "hooks/start_problem.h"
@@ -35,13 +36,6 @@ struct Hook {
     std::optional<StartProblem> problem;
 };
 
-// Something a person should know about hooks_dir: a name that is no known code, for example.
-struct HookWarning {
-    std::string place;
-    std::string message;
-    std::string fix;
-};
-
 // By what a hook did not take an event.
 enum class HookRule {
     event,     // its own events are others
@@ -66,8 +60,9 @@ public:
     static HookSet survey(const Config& config);
 
     const std::vector<Hook>& hooks() const { return hooks_; }  // by name
-    const std::vector<HookWarning>& warnings() const { return warnings_; }
-    const std::vector<HookWarning>& twins() const { return twins_; }
+    // What a person should know about hooks_dir: a name that is not a known code, for example.
+    const std::vector<Problem>& warnings() const { return warnings_; }
+    const std::vector<Problem>& twins() const { return twins_; }
     const Hook* find(std::string_view name) const;
 
     // Two stamps of hooks_dir are equal when nothing changed in it that load() looks at.
@@ -85,8 +80,8 @@ public:
 
 private:
     std::vector<Hook> hooks_;
-    std::vector<HookWarning> warnings_;
-    std::vector<HookWarning> twins_;
+    std::vector<Problem> warnings_;
+    std::vector<Problem> twins_;
     std::string stamp_;
 };
 

@@ -9,10 +9,10 @@
 #include <string>
 #include <string_view>
 
-#include "host/advice.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "hooks/hooks.h"
+#include "host/advice.h"
 
 namespace bx {
 

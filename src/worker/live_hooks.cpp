@@ -53,7 +53,7 @@ void LiveHooks::replace(HookSet set, Millis now) {
     gone_ = std::move(gone);
     set_ = std::move(set);
     stamp_ = set_.stamp();
-    for (const HookWarning& warning : set_.warnings()) {
+    for (const Problem& warning : set_.warnings()) {
         log_.warning(warning.message, {{"place", warning.place}, {"fix", warning.fix}});
     }
     // Nobody who has only FTP can ask `bxhook check`.

@@ -10,13 +10,15 @@
 #include <utility>
 #include <vector>
 
+#include "base/json.h"
 #include "cli/command.h"
 #include "cli/filter.h"
-#include "cli/json_output.h"
+#include "cli/help.h"
 #include "cli/moment.h"
 #include "cli/terminal/screen.h"
 #include "cli/terminal/table.h"
-#include "cli/wording.h"
+#include "report/json.h"
+#include "report/wording.h"
 
 namespace bx {
 

@@ -54,10 +54,11 @@ std::string problems(const std::string& text, bx::ConfigPart part = bx::ConfigPa
         return {};
     } catch (const bx::ConfigError& error) {
         std::string all;
-        for (std::string problem : error.problems()) {
-            std::size_t dir = problem.find(scratch.path(""));
-            if (dir != std::string::npos) problem.erase(dir, scratch.path("").size());
-            all += problem + "\n";
+        for (const bx::Problem& problem : error.problems()) {
+            std::string line = to_string(problem);
+            std::size_t dir = line.find(scratch.path(""));
+            if (dir != std::string::npos) line.erase(dir, scratch.path("").size());
+            all += line + "\n";
         }
         return all;
     }

@@ -1,4 +1,4 @@
-#include "cli/health.h"
+#include "report/health.h"
 
 #include <boost/test/unit_test.hpp>
 
@@ -15,12 +15,10 @@ struct Fixture {
     }
     // What is said, in a line each.
     std::string said() const {
-        bx::Findings findings;
-        bx::check_health(status, config, now, findings);
+        const bx::Health health = bx::judge_health(status, config, now, bx::OwnCommands());
         std::string text;
-        for (const bx::Finding& finding : findings.list()) {
-            text += (finding.error ? "error " : "warning ") + finding.place + ": " +
-                    finding.message + "\n";
+        for (const bx::Problem& problem : health.problems) {
+            text.append(name_of(problem.level)).append(" ").append(to_string(problem)) += '\n';
         }
         return text;
     }

@@ -6,11 +6,11 @@
 #include <map>
 #include <optional>
 
-#include "host/advice.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/check/findings.h"
 #include "host/accounts.h"
+#include "host/advice.h"
 
 namespace bx {
 
@@ -100,8 +100,7 @@ void check_place(const std::string& path, Findings& findings) {
 
 // The file that PORTAL stands in.
 const std::string& file_of(const Portal& portal, const Config& config) {
-    bool listed = !config.portals_file.empty() && portal.place.starts_with(config.portals_file);
-    return listed ? config.portals_file : config.path;
+    return portal.line > 0 ? config.portals_file : config.path;
 }
 
 void check_tokens(const Portal& portal, const Config& config, Findings& findings) {

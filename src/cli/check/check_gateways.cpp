@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <optional>
 
@@ -32,16 +31,6 @@ bool serves_config(const std::string& dir, const std::string& path) {
 }
 
 }  // namespace
-
-bool unit_serves(const std::string& name, const std::string& path) {
-    constexpr std::array<const char*, 4> places{"/etc", "/usr/local/lib", "/usr/lib", "/lib"};
-    if (::access("/run/systemd/system", F_OK) != 0) return false;
-    for (const std::string place : places) {  // the first one counts
-        std::string unit = read_file_or_nothing(place + "/systemd/system/" + name);
-        if (!unit.empty()) return (unit + "\n").find("--config " + path + "\n") != std::string::npos;
-    }
-    return false;
-}
 
 void check_gateways(const Config& config, Findings& findings) {
     std::string store_dir = directory_of(config.store);

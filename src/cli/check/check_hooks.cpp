@@ -10,7 +10,6 @@
 #include <span>
 #include <utility>
 
-#include "host/advice.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/check/findings.h"
@@ -18,6 +17,7 @@
 #include "hooks/hooks.h"
 #include "hooks/invocation.h"
 #include "host/accounts.h"
+#include "host/advice.h"
 
 namespace bx {
 
@@ -295,13 +295,11 @@ void check_hooks(const Config& config, Findings& findings) {
         return findings.error(config.hooks_dir, error.what(),
                               "ls -ld " + shell_word(config.hooks_dir));
     }
-    for (const HookWarning& twin : hooks.twins()) {
-        findings.error(twin.place, twin.message, twin.fix);
-    }
-    for (const HookWarning& warning : hooks.warnings()) {
+    for (const Problem& twin : hooks.twins()) findings.add(twin);
+    for (Problem warning : hooks.warnings()) {
         bool ours = warning.fix.starts_with("bxhook ");  // which PATH need not find
-        findings.warning(warning.place, warning.message,
-                         ours ? findings.command(warning.fix.substr(7)) : warning.fix);
+        if (ours) warning.fix = findings.commands().line(warning.fix.substr(7));
+        findings.add(std::move(warning));
     }
     for (const Hook& hook : hooks.hooks()) check_hook(hook, config, findings);
     bool none_runs = std::ranges::all_of(hooks.hooks(), [](const Hook& hook) {

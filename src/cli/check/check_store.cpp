@@ -2,28 +2,25 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <span>
-#include <vector>
+#include <memory>
+#include <string>
 
-#include "host/advice.h"
 #include "base/fd.h"
 #include "base/file_system.h"
 #include "base/text.h"
 #include "cli/check/findings.h"
-#include "cli/command.h"
-#include "cli/health.h"
+#include "cli/open.h"
 #include "host/accounts.h"
+#include "host/advice.h"
+#include "report/health.h"
 
 namespace bx {
 
 namespace {
 
 constexpr std::uint64_t little_space = std::uint64_t{100} << 20;  // bytes
-constexpr std::size_t shown_lanes = 5;
-constexpr int small_backlog = 1024;
 
 void check_file_system(const std::string& dir, const std::string& config_path,
                        Findings& findings) {
@@ -99,33 +96,6 @@ void check_file(const std::string& path, Findings& findings) {
     }
 }
 
-void check_lanes(const StoreStatus& status, Findings& findings) {
-    // A delivery that fails alone holds up nobody, and is tried again.
-    std::vector<BlockedLane> blocked = status.blocked;
-    std::erase_if(blocked, [](const BlockedLane& lane) { return lane.behind == 0; });
-    std::size_t shown = std::min(blocked.size(), shown_lanes);
-    for (const BlockedLane& lane : std::span(blocked).first(shown)) {
-        std::string name = to_string(DeliveryName{lane.event, lane.hook});
-        findings.warning(name,
-                         "its lane stands still since " + iso_time(lane.since) + ": " +
-                             printable(lane.reason) + "; " + std::to_string(lane.behind) +
-                             " wait behind it, until its hook is mended or it is given up ('bxhook "
-                             "show " + name + "' tells more)",
-                         findings.command("cancel " + name));
-    }
-    if (blocked.size() > shown) {
-        findings.warning("lanes", std::to_string(blocked.size() - shown) + " more stand still",
-                         findings.command("status"));
-    }
-    if (status.dead > 0) {
-        findings.warning("deliveries",
-                         std::to_string(status.dead) +
-                             " are dead: given up ('bxhook list --state dead' tells why); when "
-                             "their hook is mended",
-                         findings.command("retry --state dead"));
-    }
-}
-
 }  // namespace
 
 void check_store(const Config& config, Findings& findings) {
@@ -144,39 +114,17 @@ void check_store(const Config& config, Findings& findings) {
         store->sink().probe();
         const Millis now = wall_now();
         const StoreStatus status = store->view().status(now);
-        check_health(status, config, now, findings);
-        if (!status.worker_runs && !config.worker.auto_start &&
-            !overdue_since(status, config, now)) {
+        const Health health = judge_health(status, config, now, findings.commands());
+        findings.add(health.problems);
+        if (!status.worker_runs && !config.worker.auto_start && !health.overdue_since) {
             findings.warning("worker",
                              "none runs, and worker.start is manual: by cron, 'bxhook work --once' "
                              "each minute, that is as it must be between two runs",
-                             start_worker_command(config, findings));
+                             start_worker_command(config, findings.commands()));
         }
-        check_lanes(status, findings);
+        findings.add(judge_deliveries(status, findings.commands()));
     } catch (const Error& error) {
         findings.error(place, error.what(), "");
-    }
-}
-
-void check_host(Findings& findings) {
-    constexpr std::array<std::string_view, 6> shared{"www-data", "apache", "http",
-                                                     "nginx",    "nobody", "wwwrun"};
-    std::string user = user_name(::geteuid());
-    if (std::ranges::find(shared, user) != shared.end()) {
-        findings.warning("user " + user,
-                         "every site the web server runs as this user can read tokens and events",
-                         "give bxhook a user of its own: suEXEC, or 'bxhook serve' by systemd");
-    }
-    const std::string file = "/proc/sys/net/core/somaxconn";
-    try {
-        std::optional<std::int64_t> backlog = parse_number(trim(read_file(file)));
-        if (!backlog || *backlog >= small_backlog) return;
-        findings.warning(file,
-                         "only " + std::to_string(*backlog) +
-                             " connections may wait: more at once get a 502",
-                         "sysctl -w net.core.somaxconn=4096");
-    } catch (const Error&) {
-        // A container need not show it.
     }
 }
 

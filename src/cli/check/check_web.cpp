@@ -9,6 +9,7 @@
 #include "cli/check/findings.h"
 #include "cli/curl.h"
 #include "host/accounts.h"
+#include "host/systemd_unit.h"
 
 namespace bx {
 

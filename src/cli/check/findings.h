@@ -6,41 +6,30 @@
 #include <utility>
 #include <vector>
 
+#include "base/problem.h"
 #include "config/config.h"
+#include "host/own_commands.h"
 
 namespace bx {
 
-struct Finding {
-    bool error = false;  // else a warning
-    std::string place;
-    std::string message;
-    std::string fix;  // the command, or the deed, that mends it
-};
-
 class Findings {
 public:
-    // CONFIG_OPTION: " --config PATH", when a command must be told of the config.
-    explicit Findings(std::string config_option = "") : config_option_(std::move(config_option)) {}
+    // COMMANDS is how the fixes are typed.
+    explicit Findings(OwnCommands commands) : commands_(std::move(commands)) {}
 
-    void error(const std::string& place, const std::string& message, const std::string& fix) {
-        list_.push_back({true, place, message, fix});
-    }
-    void warning(const std::string& place, const std::string& message, const std::string& fix) {
-        list_.push_back({false, place, message, fix});
-    }
-    const std::vector<Finding>& list() const { return list_; }
+    void add(Problem problem) { list_.push_back(std::move(problem)); }
+    void add(const std::vector<Problem>& problems);
+    void error(const std::string& place, const std::string& message, const std::string& fix);
+    void warning(const std::string& place, const std::string& message, const std::string& fix);
+
+    const std::vector<Problem>& list() const { return list_; }
     std::size_t errors() const;
-
-    // "bxhook WORDS", as it can be typed where this check was.
-    std::string command(const std::string& words) const;
+    const OwnCommands& commands() const { return commands_; }
 
 private:
-    std::string config_option_;
-    std::vector<Finding> list_;
+    OwnCommands commands_;
+    std::vector<Problem> list_;
 };
-
-// True when systemd runs here and has the unit NAME, which names the config at PATH.
-bool unit_serves(const std::string& name, const std::string& path);
 
 // The config file itself and its portals: who can read and write it, tokens.
 void check_files(const Config& config, Findings& findings);
@@ -51,9 +40,10 @@ void check_store(const Config& config, Findings& findings);
 // Gateways of this config that run as another user than the store's.  As root, before it becomes
 // that user, it sees all of them.
 void check_gateways(const Config& config, Findings& findings);
-// The machine.
+// The machine: the user, its limits.
 void check_host(Findings& findings);
-// From outside, through the web server at URL.  Gives the milliseconds its answer took.
+// From outside, through the web server at URL.  Gives the milliseconds its answer took; none: there
+// was no answer.
 std::optional<Millis> check_web(const std::string& url, const Config& config, Findings& findings);
 
 }  // namespace bx

@@ -3,6 +3,7 @@
 
 #include "cli/bulk.h"
 #include "cli/command.h"
+#include "cli/open.h"
 #include "host/worker_lock.h"
 
 namespace bx {

@@ -1,18 +1,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 
-#include "host/advice.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/check/findings.h"
 #include "cli/command.h"
 #include "cli/curl.h"
-#include "cli/json_output.h"
+#include "cli/output.h"
+#include "cli/terminal/colours.h"
 #include "cli/terminal/screen.h"
 #include "host/accounts.h"
+#include "host/advice.h"
+#include "host/own_commands.h"
+#include "report/json.h"
 #include "store/owner.h"
 
 namespace bx {
@@ -24,17 +26,10 @@ struct Loaded {
     bool complete = false;  // else only what the gateway uses
 };
 
-// A syntax error names file and line itself, as the portals file does.
-void report_config_problem(const std::string& path, const std::string& problem,
-                           Findings& findings) {
-    std::size_t end = problem.find(": ");
-    std::size_t colon = problem.find(':');
-    if (problem.starts_with('/') && end != std::string::npos) {
-        findings.error(problem.substr(0, end), problem.substr(end + 2),
-                       edit_command(problem.substr(0, colon)));
-    } else {
-        findings.error(path, problem, edit_command(path));
-    }
+// PROBLEM of the config at PATH: one of a line names its file itself, one of a key does not.
+Problem placed_in_file(const Problem& problem, const std::string& path) {
+    if (!problem.fix.empty()) return problem;
+    return {problem.level, path, to_string(problem), edit_command(path)};
 }
 
 // `init` makes a config of that name only, and as root wants to know for whom.
@@ -56,8 +51,8 @@ Loaded load(const std::string& path, Findings& findings) {
         findings.error(error.path(), error.problem(), error.fix());
         return {};
     } catch (const ConfigError& error) {
-        for (const std::string& problem : error.problems()) {
-            report_config_problem(path, problem, findings);
+        for (const Problem& problem : error.problems()) {
+            findings.add(placed_in_file(problem, path));
         }
     } catch (const Error& error) {
         findings.error(path, error.what(), fix_of_unreadable(path));
@@ -96,7 +91,7 @@ void report_owner_problem(const Config& config, const std::string& problem, Find
     } else if (::geteuid() == 0) {
         fix = "chgrp GROUP " + shell_word(dir);
     } else {
-        fix = "sudo -u " + sudo_user(info.st_uid) + " " + findings.command("check");
+        fix = "sudo -u " + sudo_user(info.st_uid) + " " + findings.commands().line("check");
     }
     findings.error(store_without_password(config.store), problem, fix);
 }
@@ -143,13 +138,9 @@ Examined examine(const Arguments& args, const Loaded& loaded, Findings findings)
 std::string as_json(const Examined& examined, const std::string* config_text) {
     std::string text;
     JsonWriter json(text);
-    json.begin_object().field("ok", examined.findings.errors() == 0).key("problems").begin_array();
-    for (const Finding& finding : examined.findings.list()) {
-        json.begin_object().field("level", finding.error ? "error" : "warning");
-        json.field("place", finding.place).field("message", finding.message);
-        json.key("fix").value_or_null(finding.fix).end_object();
-    }
-    json.end_array().field("answer_ms", examined.answered_in);
+    json.begin_object().field("ok", examined.findings.errors() == 0);
+    write_problems(json, "problems", examined.findings.list());
+    json.field("answer_ms", examined.answered_in);
     if (config_text != nullptr) json.field("config", *config_text);
     json.end_object();
     return json_line(text);
@@ -163,13 +154,12 @@ std::string as_text(const std::string& path, const Examined& examined) {
     Screen screen = Screen::of_stdout();
     const Findings& findings = examined.findings;
     std::string text;
-    for (const Finding& finding : findings.list()) {
-        std::string what = finding.error ? screen.paint("error", Colour::red)
-                                         : screen.paint("warning", Colour::yellow);
-        text += screen.filled(what + ": ", printable(finding.place, 1000) + ": " +
-                                               printable(finding.message, 4000));
+    for (const Problem& problem : findings.list()) {
+        text += screen.filled(screen.paint(name_of(problem.level), colour_of(problem.level)) + ": ",
+                              printable(problem.place, 1000) + ": " +
+                                  printable(problem.message, 4000));
         // To be copied: never broken by us.
-        if (!finding.fix.empty()) text += "    mend it: " + visible(finding.fix) + "\n";
+        if (!problem.fix.empty()) text += "    mend it: " + visible(problem.fix) + "\n";
     }
     std::size_t errors = findings.errors();
     std::size_t warnings = findings.list().size() - errors;
@@ -184,7 +174,7 @@ std::string as_text(const std::string& path, const Examined& examined) {
 int run(const Arguments& args) {
     if (args.has("--url")) check_url(args.value("--url"));
     std::string path = find_config(args.value("--config"));
-    Findings findings(args.has("--config") ? " --config " + shell_word(path) : "");
+    Findings findings(OwnCommands(args.has("--config") ? path : ""));
     Loaded loaded = load(path, findings);
     Examined examined = examine(args, loaded, std::move(findings));
     std::string config_text;
@@ -194,7 +184,7 @@ int run(const Arguments& args) {
         print(as_json(examined, shows_config ? &config_text : nullptr));
     } else if (shows_config) {
         // As `nginx -T`: what was asked for alone on stdout.
-        print(stdout_is_terminal() ? visible(config_text) : config_text);
+        print_foreign(config_text);
         if (!write_all(STDERR_FILENO, as_text(path, examined))) return 1;
     } else {
         print(as_text(path, examined));
@@ -203,14 +193,6 @@ int run(const Arguments& args) {
 }
 
 }  // namespace
-
-std::size_t Findings::errors() const {
-    return static_cast<std::size_t>(std::ranges::count(list_, true, &Finding::error));
-}
-
-std::string Findings::command(const std::string& words) const {
-    return typed_program() + " " + words + config_option_;
-}
 
 Command check_command() {
     Command command;

@@ -6,9 +6,11 @@
 
 #include "base/text.h"
 #include "cli/command.h"
-#include "cli/json_output.h"
+#include "cli/output.h"
+#include "config/config.h"
 #include "event/payload.h"
 #include "form/form.h"
+#include "report/json.h"
 
 namespace bx {
 

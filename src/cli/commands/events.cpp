@@ -1,9 +1,9 @@
-
 #include "base/text.h"
 #include "cli/command.h"
-#include "cli/json_output.h"
+#include "cli/output.h"
 #include "cli/terminal/table.h"
 #include "event/catalog.h"
+#include "report/json.h"
 
 namespace bx {
 

@@ -1,4 +1,6 @@
 #include "cli/command.h"
+#include "cli/help.h"
+#include "cli/output.h"
 
 namespace bx {
 

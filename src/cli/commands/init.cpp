@@ -10,10 +10,12 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/output.h"
 #include "cli/commands/templates.h"
 #include "hooks/hooks.h"
 #include "host/accounts.h"
 #include "host/identity.h"
+#include "host/own_commands.h"
 #include "host/trust.h"
 
 namespace bx {

@@ -6,9 +6,12 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/filter.h"
-#include "cli/json_output.h"
+#include "cli/open.h"
+#include "cli/output.h"
+#include "cli/terminal/colours.h"
 #include "cli/terminal/table.h"
-#include "cli/wording.h"
+#include "report/json.h"
+#include "report/wording.h"
 
 namespace bx {
 
@@ -18,15 +21,6 @@ constexpr std::size_t usual_limit = 50;
 // --follow sees changes of the newest that many rows.
 constexpr std::size_t follow_window = 1000;
 constexpr std::chrono::milliseconds follow_pause{500};
-
-std::string as_json(const ListRow& row) {
-    std::string line;
-    JsonWriter json(line);
-    json.begin_object();
-    write_delivery(json, row.event, row.delivery);
-    json.end_object();
-    return json_line(line);
-}
 
 // True when events can come from one portal only: naming it in every row tells nothing.
 bool has_one_portal(const Config& config) {
@@ -48,7 +42,7 @@ public:
         std::string text;
         Millis now = wall_now();
         for (const ListRow& row : rows) {
-            if (json_) text += as_json(row);
+            if (json_) text += row_json(row);
             else table_.add(cells(row, now));
         }
         bx::print(text + table_.take());
@@ -77,7 +71,7 @@ private:
     std::vector<Cell> cells(const ListRow& row, Millis now) const {
         const EventFacts& facts = row.event.facts;
         std::vector<Cell> cells{name_of(row),
-                                {row_state(row), row_colour(row)},
+                                {row_state(row), colour_of(row)},
                                 row.delivery ? tries(*row.delivery) : "-",
                                 {relative_time(row.event.received_at, now), Colour::dim},
                                 printable(facts.code),

@@ -2,8 +2,11 @@
 #include <thread>
 
 #include "cli/command.h"
-#include "cli/json_output.h"
-#include "cli/terminal/screen.h"
+#include "cli/open.h"
+#include "cli/output.h"
+#include "report/json.h"
+#include "report/story.h"
+#include "report/wording.h"
 
 namespace bx {
 
@@ -33,15 +36,9 @@ private:
     std::int64_t shown_ = 0;  // bytes of the stream
 };
 
-// What hooks print goes to a terminal made harmless, anywhere else as it is.
-void print_output(const std::string& text) {
-    print(stdout_is_terminal() ? visible(text) : text);
-}
-
 // NAME with its hook: an event of one delivery needs none.
 DeliveryName complete(Store& store, const DeliveryName& name) {
-    std::optional<StoredEvent> event = store.view().event(name.event);
-    if (!event) throw Error(no_event(name.event));
+    const StoredEvent event = stored_event(store, name.event);
     std::string known;
     std::size_t count = 0;
     for (const DeliveryRecord& record : store.view().deliveries(name.event)) {
@@ -50,7 +47,7 @@ DeliveryName complete(Store& store, const DeliveryName& name) {
         ++count;
     }
     if (!name.hook.empty() || count == 0) {
-        throw Error(no_delivery(name.event, name.hook, event->state));
+        throw Error(no_delivery(name.event, name.hook, event.state));
     }
     std::string only = known.substr(1);
     if (count == 1) return parse_delivery_name(only);
@@ -94,28 +91,19 @@ void follow(Store& store, const DeliveryName& name) {
         // A retry that began meanwhile is another attempt's story.
         if (number && *number != attempt->attempt) return;
         number = attempt->attempt;
-        print_output(out.news(attempt->out));
-        print_output(err.news(attempt->err));
+        print_foreign(out.news(attempt->out));
+        print_foreign(err.news(attempt->err));
         if (attempt->result != AttemptResult::running) return;
     }
 }
 
-std::string as_json(const DeliveryName& name, const AttemptRecord& attempt) {
-    std::string text;
-    JsonWriter json(text);
-    json.begin_object().field("delivery", to_string(name));
-    write_attempt(json, attempt);
-    json.end_object();
-    return json_line(text);
-}
-
 void show(const AttemptRecord& attempt) {
     bool both = attempt.out.bytes > 0 && attempt.err.bytes > 0;
-    print_output(attempt.out.kept);
+    print_foreign(attempt.out.kept);
     if (both) {
         print(attempt.out.kept.ends_with('\n') ? "--- stderr ---\n" : "\n--- stderr ---\n");
     }
-    print_output(attempt.err.kept);
+    print_foreign(attempt.err.kept);
 }
 
 int run(const Arguments& args) {
@@ -132,7 +120,7 @@ int run(const Arguments& args) {
     name = complete(*store, name);
     std::optional<AttemptRecord> attempt = last_attempt(*store, name);
     if (!attempt) throw not_run(name);
-    if (json) print(as_json(name, *attempt));
+    if (json) print(attempt_json(name, *attempt));
     else show(*attempt);
     return 0;
 }

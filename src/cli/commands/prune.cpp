@@ -2,6 +2,8 @@
 #include <thread>
 
 #include "cli/command.h"
+#include "cli/open.h"
+#include "cli/output.h"
 #include "cli/terminal/progress.h"
 
 namespace bx {

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cli/bulk.h"
 #include "cli/command.h"
+#include "cli/open.h"
 #include "hooks/hooks.h"
 #include "host/worker_lock.h"
 

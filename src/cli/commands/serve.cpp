@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/open.h"
 #include "config/config.h"
 #include "gateway/gateway.h"
 #include "gateway/server.h"

@@ -3,6 +3,8 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/open.h"
+#include "cli/output.h"
 #include "cli/terminal/progress.h"
 #include "store/owner.h"
 #include "stores/copy.h"

@@ -10,6 +10,8 @@
 #include "cli/command.h"
 #include "cli/curl.h"
 #include "cli/form_fields.h"
+#include "cli/open.h"
+#include "cli/output.h"
 #include "event/catalog.h"
 #include "event/event.h"
 #include "event/payload.h"

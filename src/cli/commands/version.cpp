@@ -1,6 +1,8 @@
 #include "cli/command.h"
+#include "cli/output.h"
+#include "config/config.h"
+#include "report/json.h"
 #include "stores/open.h"
-#include "cli/json_output.h"
 
 namespace bx {
 

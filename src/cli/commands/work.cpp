@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "cli/command.h"
+#include "config/config.h"
 #include "worker/worker.h"
 
 namespace bx {

@@ -1,7 +1,6 @@
-#include "cli/wording.h"
+#include "report/wording.h"
 
 #include "base/text.h"
-#include "cli/command.h"
 
 namespace bx {
 
@@ -21,38 +20,8 @@ std::string waits_for(const DeliveryRecord& delivery, Millis now) {
 
 }  // namespace
 
-Colour colour_of(DeliveryState state) {
-    switch (state) {
-        case DeliveryState::waiting: return Colour::yellow;
-        case DeliveryState::running: return Colour::bold;
-        case DeliveryState::done: return Colour::green;
-        case DeliveryState::dead: return Colour::red;
-        case DeliveryState::merged:
-        case DeliveryState::cancelled: return Colour::dim;
-    }
-    return Colour::none;
-}
-
-Colour colour_of(AttemptResult result) {
-    switch (result) {
-        case AttemptResult::running: return Colour::bold;
-        case AttemptResult::done: return Colour::green;
-        case AttemptResult::failed:
-        case AttemptResult::timeout:
-        case AttemptResult::lost: return Colour::red;
-        case AttemptResult::interrupted:
-        case AttemptResult::cancelled: return Colour::dim;
-    }
-    return Colour::none;
-}
-
 std::string row_state(const ListRow& row) {
     return std::string(row.delivery ? name_of(row.delivery->state) : name_of(row.event.state));
-}
-
-Colour row_colour(const ListRow& row) {
-    if (row.delivery) return colour_of(row.delivery->state);
-    return row.event.state == EventState::skipped ? Colour::dim : Colour::none;
 }
 
 std::string row_note(const ListRow& row, Millis now) {
@@ -71,6 +40,13 @@ std::string note_of(const DeliveryRecord& delivery, Millis now) {
     return text;
 }
 
+std::string progress_of(const DeliveryRecord& delivery, Millis now) {
+    std::string text = "attempt " + std::to_string(delivery.attempt) + " of " +
+                       std::to_string(delivery.max_attempts);
+    append(text, ", ", note_of(delivery, now));
+    return text;
+}
+
 std::string outcome_of(const AttemptRecord& attempt) {
     std::string text;
     if (attempt.exit && *attempt.exit != 0) text = "exit " + std::to_string(*attempt.exit);
@@ -80,6 +56,36 @@ std::string outcome_of(const AttemptRecord& attempt) {
     if (!text.empty() && reason.starts_with(text)) return reason;
     append(text, ": ", reason);
     return text;
+}
+
+std::string course_of(const AttemptRecord& attempt, Millis now) {
+    std::string text = outcome_of(attempt);
+    append(text, ", ", relative_time(attempt.started_at, now));
+    if (attempt.ended_at) {
+        text += ", took " + std::to_string(*attempt.ended_at - attempt.started_at) + "ms";
+    }
+    return text;
+}
+
+std::string size_of(const Output& output) {
+    std::string text = std::to_string(output.bytes) + " bytes";
+    if (output.bytes > static_cast<std::int64_t>(output.kept.size())) {
+        text += ", " + std::to_string(output.kept.size()) + " kept";
+    }
+    return text;
+}
+
+std::string summary_of(const WorkerRecord& worker, Millis now) {
+    std::string text = "pid " + std::to_string(worker.pid) + " on " + worker.host + ", version " +
+                       worker.version + ", started " + relative_time(worker.since, now) +
+                       ", running " + std::to_string(worker.running);
+    if (!worker.trouble.empty()) text += ", in trouble";
+    if (worker.seen_at) text += ", seen " + relative_time(*worker.seen_at, now);
+    return printable(text, 500);
+}
+
+std::string moment_text(Millis moment, Millis now) {
+    return iso_time(moment) + " (" + relative_time(moment, now) + ")";
 }
 
 }  // namespace bx

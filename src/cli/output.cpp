@@ -1,0 +1,23 @@
+#include "cli/output.h"
+
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "cli/terminal/screen.h"
+
+namespace bx {
+
+void print(std::string_view text) {
+    if (!write_all(STDOUT_FILENO, text)) throw_errno("cannot write to stdout");
+}
+
+void print_foreign(const std::string& text) {
+    print(stdout_is_terminal() ? visible(text) : text);
+}
+
+bool stdout_is_terminal() {
+    return ::isatty(STDOUT_FILENO) == 1;
+}
+
+}  // namespace bx

@@ -1,0 +1,46 @@
+// The state of a whole installation, as `status` shows it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/problem.h"
+#include "config/config.h"
+#include "store/records.h"
+
+namespace bx {
+
+struct StatusReport {
+    std::string config_path;
+    std::string config_error;  // why the file as it is cannot be used; empty: it can
+    ConfigPtr config;          // null: nothing of it can be used
+    std::optional<StoreStatus> store;  // none: it cannot be read
+    std::vector<Problem> problems;     // errors first
+
+    bool is_ok() const;  // no error is among them
+};
+
+// "sqlite" or "postgresql"
+std::string_view kind_of_store(const Config& config);
+
+struct Count {
+    std::string_view name;  // a state
+    std::int64_t value;
+};
+std::vector<Count> event_counts(const StoreStatus& store);
+std::vector<Count> delivery_counts(const StoreStatus& store);
+// "3 new, 7 matched"
+std::string text_of(const std::vector<Count>& counts);
+
+// What there is to say of the worker where none is registered; empty: one is.
+std::string text_without_worker(const StoreStatus& store, const Config& config);
+
+// "5, the oldest 3s ago"
+std::string due_text(const StoreStatus& store, Millis now);
+
+// "PLACE: MESSAGE", of an error with its fix; as it is, not made printable.
+std::string problem_text(const Problem& problem);
+
+}  // namespace bx

@@ -1,0 +1,108 @@
+#include "report/story.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "event/payload.h"
+#include "report/wording.h"
+#include "store/outcomes.h"
+
+namespace bx {
+
+namespace {
+
+void read_body(Story& story, bool with_secrets) {
+    StoredEvent& event = story.event;
+    Secrets secrets = with_secrets ? Secrets::keep : Secrets::hide;
+    if (event.secrets_erased || (with_secrets && !event.damage.empty())) secrets = Secrets::omit;
+    try {
+        if (event.body.empty()) return;  // missing
+        story.body = decode_payload(event.body, event.secrets, secrets);
+    } catch (const Error& error) {
+        event.damage = error.what();
+    }
+}
+
+}  // namespace
+
+StoredEvent stored_event(Store& store, EventNumber number) {
+    std::optional<StoredEvent> event = store.view().event(number);
+    if (!event) throw Error(no_event(number));
+    return std::move(*event);
+}
+
+Story read_story(Store& store, const DeliveryName& name, bool with_secrets) {
+    Story story{stored_event(store, name.event), Tree(), {}};
+    read_body(story, with_secrets);
+    for (const DeliveryRecord& record : store.view().deliveries(name.event)) {
+        if (!name.hook.empty() && record.hook != name.hook) continue;
+        story.deliveries.push_back({record, store.view().attempts(name.event, record.hook)});
+    }
+    if (!name.hook.empty() && story.deliveries.empty()) {
+        throw Error(no_delivery(name.event, name.hook, story.event.state));
+    }
+    return story;
+}
+
+std::vector<Fact> facts_of(const StoredEvent& event, Millis now) {
+    const EventFacts& facts = event.facts;
+    const std::string kind = printable(facts.kind);
+    std::vector<Fact> list{
+        {"received", moment_text(event.received_at, now)},
+        {"portal", printable(facts.domain)},
+        {"member_id", printable(facts.member_id)},
+        {"entity", facts.id.empty() ? kind + ", without id" : kind + " " + printable(facts.id)},
+        {"user", printable(facts.user_id)},
+        {"handler", printable(facts.handler_id)},
+        {"test", event.test ? "made by bxhook trigger" : ""}};
+    std::erase_if(list, [](const Fact& fact) { return fact.text.empty(); });
+    return list;
+}
+
+std::vector<Fact> decision_of(const Story& story) {
+    const StoredEvent& event = story.event;
+    std::vector<Fact> list;
+    auto sentence = [&list](std::string text) { list.push_back({"", std::move(text)}); };
+    if (event.state == EventState::fresh) {
+        sentence("no worker has looked at it yet ('bxhook status' tells of workers)");
+    }
+    if (!event.reason.empty()) list.push_back({"reason", printable(event.reason)});
+    for (const DeliveryStory& delivery : story.deliveries) {
+        sentence(delivery.record.hook + " took it");
+    }
+    for (const Refusal& refusal : event.refused) {
+        sentence(printable(refusal.hook) + " did not: " + printable(refusal.reason));
+    }
+    if (event.refused_more > 0) sentence(std::to_string(event.refused_more) + " more did not");
+    if (event.retryable) {
+        sentence("'bxhook retry " + std::to_string(event.number) + "' matches it again");
+    }
+    return list;
+}
+
+// The sender chose the depth: the walk keeps its own stack, and one path for all of it.
+std::vector<BodyValue> values_of(const Tree& body) {
+    struct Step {
+        Value value;
+        std::size_t prefix;  // how much of `path` leads to it
+    };
+    std::vector<BodyValue> values;
+    std::string path;
+    std::vector<Step> pending{{body.root().first(), 0}};
+    while (!pending.empty()) {
+        auto [value, prefix] = pending.back();
+        pending.pop_back();
+        if (!value) continue;
+        pending.push_back({value.next(), prefix});
+        path.resize(prefix);
+        path += value.key();
+        if (value.is_array()) {
+            path += '.';
+            pending.push_back({value.first(), path.size()});
+        } else {
+            values.push_back({path, value.text()});
+        }
+    }
+    return values;
+}
+
+}  // namespace bx

@@ -1,0 +1,52 @@
+// What happened to one event: what came, what was decided, what its hooks did.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "form/tree.h"
+#include "store/records.h"
+#include "store/store.h"
+
+namespace bx {
+
+struct DeliveryStory {
+    DeliveryRecord record;
+    std::vector<AttemptRecord> attempts;  // oldest first
+};
+
+struct Story {
+    StoredEvent event;  // `damage` also where the body does not decode
+    Tree body;          // empty where it cannot be read
+    std::vector<DeliveryStory> deliveries;  // by hook
+};
+
+// The event NUMBER.  Throws Error when there is none.
+StoredEvent stored_event(Store& store, EventNumber number);
+
+// The event of NAME with all its deliveries, or with that of NAME.hook alone.  In the body secrets
+// are *** unless WITH_SECRETS; erased ones are missing.  Throws Error when there is no such event
+// or delivery.
+Story read_story(Store& store, const DeliveryName& name, bool with_secrets);
+
+// A line of a page: a label and what it tells, printable.  Without a label it is a sentence.
+struct Fact {
+    std::string label;
+    std::string text;
+};
+
+// Who sent the event and what it is about.
+std::vector<Fact> facts_of(const StoredEvent& event, Millis now);
+// What was decided, and why: the reason of a skip, which hooks took the event and which did not.
+std::vector<Fact> decision_of(const Story& story);
+
+// A scalar of a body.
+struct BodyValue {
+    std::string path;   // dotted, as `when` and `unless` take it: "data.FIELDS.ID"
+    std::string_view text;  // as it came
+};
+
+// Every scalar of BODY in order, while BODY lives.
+std::vector<BodyValue> values_of(const Tree& body);
+
+}  // namespace bx
