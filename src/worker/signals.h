@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/clock.h"
-#include "base/fd.h"
+#include "host/signals.h"
 
 namespace bx {
 
@@ -12,12 +12,12 @@ public:
     // Error.
     WorkerSignals();
 
-    int fd() const { return fd_.get(); }  // readable when one is there
-    int next();                           // 0: none
-    void wait(Millis most) const;         // until one is there
+    int fd() const { return signals_.fd(); }  // readable while one is pending
+    int next() { return signals_.next(); }    // its number; 0: none
+    void wait(Millis most) const;             // until one is pending
 
 private:
-    Fd fd_;
+    SignalFd signals_;
 };
 
 }  // namespace bx

@@ -38,7 +38,8 @@ int serve(const Arguments& args) {
     ignore_write_signals();
     Log log("gateway");
     log.take_stderr();
-    block_signals();  // from the moment the socket is seen a signal must not end us by its default
+    // From the moment the socket is seen a signal must not end us by its default.
+    block_gateway_signals();
     // The socket before the gateway: it is made, and given to its group, while we may be root.
     // Whoever will not be let to serve makes no socket either.
     std::string config = find_config(args.value("--config"));
