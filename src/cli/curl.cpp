@@ -1,85 +1,28 @@
 #include "cli/curl.h"
 
-#include <fcntl.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <vector>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "host/child.h"
+#include "host/signals.h"
 
 namespace bx {
 
 namespace {
 
 constexpr std::size_t max_answer = std::size_t{1} << 20;
+constexpr std::size_t max_complaint = 4096;
 constexpr std::size_t max_report = 40;  // "\n200 0.012345", which curl adds
 constexpr int untrusted = 60;           // curl's exit status, CURLE_PEER_FAILED_VERIFICATION
 constexpr std::size_t max_url = 8000;  // with the rest of the config it fits into a pipe at once
-
-struct Pipe {
-    Pipe() {
-        int ends[2];
-        if (::pipe2(ends, O_CLOEXEC) != 0) throw_errno("cannot make a pipe");
-        read = Fd(ends[0]);
-        write = Fd(ends[1]);
-    }
-    Fd read;
-    Fd write;
-};
-
-// The file actions of a posix_spawn.
-class Actions {
-public:
-    Actions() {
-        if (::posix_spawn_file_actions_init(&actions_) != 0) throw Error("cannot start curl");
-    }
-    ~Actions() { ::posix_spawn_file_actions_destroy(&actions_); }
-    Actions(const Actions&) = delete;
-    Actions& operator=(const Actions&) = delete;
-
-    void put(const Fd& fd, int as) {
-        if (::posix_spawn_file_actions_adddup2(&actions_, fd.get(), as) != 0) {
-            throw Error("cannot start curl");
-        }
-    }
-    // Nothing else of ours, the directory neither: it may run as a user whom root has become.
-    void leave_the_rest(int first_fd) {
-        if (::posix_spawn_file_actions_addclosefrom_np(&actions_, first_fd) != 0 ||
-            ::posix_spawn_file_actions_addchdir_np(&actions_, "/") != 0) {
-            throw Error("cannot start curl");
-        }
-    }
-    const posix_spawn_file_actions_t* get() const { return &actions_; }
-
-private:
-    posix_spawn_file_actions_t actions_;
-};
-
-// The attributes of a posix_spawn: a session of its own, without the terminal of whoever typed the
-// command, which may be root while curl runs as a user who can put keys into that terminal.
-class OwnSession {
-public:
-    OwnSession() {
-        if (::posix_spawnattr_init(&attributes_) != 0) throw Error("cannot start curl");
-        ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSID);
-    }
-    ~OwnSession() { ::posix_spawnattr_destroy(&attributes_); }
-    OwnSession(const OwnSession&) = delete;
-    OwnSession& operator=(const OwnSession&) = delete;
-
-    const posix_spawnattr_t* get() const { return &attributes_; }
-
-private:
-    posix_spawnattr_t attributes_;
-};
 
 // TEXT within the quotes of curl's config file.
 std::string escaped(const std::string& text) {
@@ -117,47 +60,67 @@ std::string read_answer(const Fd& fd, std::size_t max) {
 }
 
 // What curl looks at.  The rest may be root's, and its user could read it in /proc.
-std::vector<char*> curl_environment() {
+std::vector<std::string> curl_environment() {
     constexpr std::array<std::string_view, 4> names{"PATH", "HOME", "LANG", "TZ"};
-    std::vector<char*> variables;
+    std::vector<std::string> variables;
     for (char** variable = environ; *variable != nullptr; ++variable) {
         std::string_view name(*variable);
         name = name.substr(0, name.find('='));
         bool wanted = std::ranges::find(names, name) != names.end() || name.ends_with("_proxy") ||
                       name.ends_with("_PROXY") || name.starts_with("SSL_CERT_") ||
                       name.starts_with("CURL_");
-        if (wanted) variables.push_back(*variable);
+        if (wanted) variables.emplace_back(*variable);
     }
-    variables.push_back(nullptr);
     return variables;
 }
 
-pid_t start_curl(const Pipe& input, const Pipe& output, const Pipe& errors, const Pipe& config) {
-    // -q first: a ~/.curlrc must not change what comes back.
-    std::array<std::string, 12> words{"curl",        "-q",        "-sS",
-                                      "--max-time",  "30",        "--proto",
-                                      "=http,https", "-w",        "\n%{http_code} %{time_total}",
-                                      "--config",    "/dev/fd/3", "--globoff"};
-    std::array<char*, 13> argv{};
-    std::ranges::transform(words, argv.begin(), [](std::string& word) { return word.data(); });
-    Actions actions;
-    actions.put(input.read, STDIN_FILENO);
-    actions.put(output.write, STDOUT_FILENO);
-    actions.put(errors.write, STDERR_FILENO);
-    actions.put(config.read, 3);
-    actions.leave_the_rest(4);
-    OwnSession session;
-    pid_t pid = -1;
-    int error = ::posix_spawnp(&pid, "curl", actions.get(), session.get(), argv.data(),
-                               curl_environment().data());
-    if (error == ENOENT) throw Error("cannot run 'curl': install it (apt-get install curl)");
-    if (error != 0) throw system_error("cannot run 'curl'", error);
-    return pid;
+// One that runs: our ends of its pipes.
+class Curl {
+public:
+    // CONFIG fits into a pipe.  Throws Error.
+    explicit Curl(const std::string& config);
+
+    bool send(const std::string& body);  // false: it did not take all of it
+    void close_input() { input_.reset(); }
+    // What it wrote, to the end.
+    std::string answer() { return read_answer(output_, max_answer); }
+    std::string complaint() { return read_answer(errors_, max_complaint); }
+    int wait();  // its wait status
+
+private:
+    pid_t pid_ = -1;
+    Fd input_, output_, errors_;
+};
+
+Curl::Curl(const std::string& config) {
+    Pipe options = make_pipe();
+    if (!write_all(options.write.get(), config)) throw_errno("cannot write to curl");
+    options.write.reset();
+    Pipe input = make_pipe(), output = make_pipe(), errors = make_pipe();
+    const Started curl = start_program(
+        {.program = "curl",
+         // -q first: a ~/.curlrc must not change what comes back.
+         .argv = {"curl", "-q", "-sS", "--max-time", "30", "--proto", "=http,https", "-w",
+                  "\n%{http_code} %{time_total}", "--config", "/dev/fd/3", "--globoff"},
+         .env = curl_environment(),
+         .fds = {input.read.get(), output.write.get(), errors.write.get(), options.read.get()},
+         .dir = "/"});  // not ours: it may run as a user whom root has become
+    if (curl.error == ENOENT) throw Error("cannot run 'curl': install it (apt-get install curl)");
+    if (curl.error != 0) throw system_error("cannot run 'curl'", curl.error);
+    pid_ = curl.pid;
+    input_ = std::move(input.write);
+    output_ = std::move(output.read);
+    errors_ = std::move(errors.read);
 }
 
-int wait_for(pid_t pid) {
+bool Curl::send(const std::string& body) {
+    const NoSigpipe no_signal;  // a curl that ends before it read everything must not end us
+    return write_all(input_.get(), body);
+}
+
+int Curl::wait() {
     int status = 0;
-    while (::waitpid(pid, &status, 0) < 0) {
+    while (::waitpid(pid_, &status, 0) < 0) {
         if (errno != EINTR) throw_errno("cannot wait for curl");
     }
     return status;
@@ -201,21 +164,13 @@ HttpAnswer answer_of(const std::string& text) {
 HttpAnswer ask_url(const std::string& url, const std::optional<std::string>& body,
                    const std::string& content_type, Trust trust) {
     check_url(url);
-    // A curl that ends before it read everything must not end us.
-    std::signal(SIGPIPE, SIG_IGN);
-    Pipe input, output, errors, config;
-    if (!write_all(config.write.get(), config_text(url, body ? &content_type : nullptr, trust))) {
-        throw_errno("cannot write to curl");
-    }
-    config.write.reset();
-    pid_t pid = start_curl(input, output, errors, config);
-    for (Fd* fd : {&input.read, &output.write, &errors.write, &config.read}) fd->reset();
+    Curl curl(config_text(url, body ? &content_type : nullptr, trust));
     // It reads all of the body before it writes anything; what it does not take it will report.
-    bool sent = !body || write_all(input.write.get(), *body);
-    input.write.reset();
-    std::string text = read_answer(output.read, max_answer);
-    std::string complaint = read_answer(errors.read, 4096);
-    int status = wait_for(pid);
+    const bool sent = !body || curl.send(*body);
+    curl.close_input();
+    const std::string text = curl.answer();
+    const std::string complaint = curl.complaint();
+    const int status = curl.wait();
     if (!sent || status != 0) throw_failure(url, status, complaint);
     return answer_of(text);
 }

@@ -18,21 +18,11 @@
 #include "host/accounts.h"
 #include "host/identity.h"
 #include "host/trust.h"
+#include "host/umask.h"
 
 namespace bx {
 
 namespace {
-
-class Umask {
-public:
-    explicit Umask(mode_t mask) : old_(::umask(mask)) {}
-    ~Umask() { ::umask(old_); }
-    Umask(const Umask&) = delete;
-    Umask& operator=(const Umask&) = delete;
-
-private:
-    mode_t old_;
-};
 
 gid_t group_id(const std::string& group) {
     if (std::optional<gid_t> known = find_group(group)) return *known;

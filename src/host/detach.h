@@ -8,4 +8,8 @@ namespace bx {
 // cannot.
 void detach();
 
+// Closes every descriptor from 3 up that whoever started us left open, and opens /dev/null for
+// those of 0, 1 and 2 that are closed.  Once, before anything else is opened.
+void close_inherited_descriptors();
+
 }  // namespace bx

@@ -1,8 +1,6 @@
 #include "host/worker_lock.h"
 
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -16,6 +14,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "host/child.h"
+#include "host/signals.h"
 
 namespace bx {
 
@@ -35,32 +35,6 @@ bool is_fifo(int fd) {
     struct stat status {};
     return ::fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
 }
-
-// While it lives a write to a pipe without reader gives EPIPE and no signal, in this thread.
-class NoSigpipe {
-public:
-    NoSigpipe() {
-        ::sigemptyset(&pipe_);
-        ::sigaddset(&pipe_, SIGPIPE);
-        sigset_t pending;
-        ::sigpending(&pending);
-        was_pending_ = ::sigismember(&pending, SIGPIPE) == 1;
-        ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
-    }
-    ~NoSigpipe() {
-        const timespec at_once{};
-        while (!was_pending_ && ::sigtimedwait(&pipe_, nullptr, &at_once) < 0 && errno == EINTR) {
-        }
-        ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    }
-    NoSigpipe(const NoSigpipe&) = delete;
-    NoSigpipe& operator=(const NoSigpipe&) = delete;
-
-private:
-    sigset_t pipe_{};
-    sigset_t before_{};
-    bool was_pending_ = false;
-};
 
 }  // namespace
 
@@ -142,49 +116,6 @@ std::string worker_binary() {
     return ::access(path.c_str(), X_OK) == 0 ? path : "/proc/self/exe";
 }
 
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-    std::vector<char*> list;
-    for (std::string& text : texts) list.push_back(text.data());
-    list.push_back(nullptr);
-    return list;
-}
-
-// What the child starts with: a session of its own (the terminal may be root's, who has become the
-// user), /dev/null at 0, 1 and 2, nothing else open (web servers leave descriptors of theirs),
-// every signal as it is by default.
-class SpawnSettings {
-public:
-    SpawnSettings() {
-        ::posix_spawn_file_actions_init(&files_);
-        ::posix_spawnattr_init(&attributes_);
-        for (int fd : {0, 1, 2}) {
-            ::posix_spawn_file_actions_addopen(&files_, fd, "/dev/null",
-                                               fd == 0 ? O_RDONLY : O_WRONLY, 0);
-        }
-        ::posix_spawn_file_actions_addclosefrom_np(&files_, 3);
-        sigset_t signals;
-        ::sigemptyset(&signals);
-        ::posix_spawnattr_setsigmask(&attributes_, &signals);
-        ::sigfillset(&signals);
-        ::posix_spawnattr_setsigdefault(&attributes_, &signals);
-        ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
-                                                     POSIX_SPAWN_SETSIGDEF);
-    }
-    ~SpawnSettings() {
-        ::posix_spawnattr_destroy(&attributes_);
-        ::posix_spawn_file_actions_destroy(&files_);
-    }
-    SpawnSettings(const SpawnSettings&) = delete;
-    SpawnSettings& operator=(const SpawnSettings&) = delete;
-
-    const posix_spawn_file_actions_t* files() const { return &files_; }
-    const posix_spawnattr_t* attributes() const { return &attributes_; }
-
-private:
-    posix_spawn_file_actions_t files_{};
-    posix_spawnattr_t attributes_{};
-};
-
 // Waits for the process in between, which takes milliseconds unless it was stopped or its disk
 // hangs.  Where SIGCHLD is ignored the kernel reaps it: ECHILD, and its status is nobody's to know.
 void expect_success(pid_t pid) {
@@ -209,17 +140,13 @@ void expect_success(pid_t pid) {
 }  // namespace
 
 void start_worker(const std::string& config_path) {
-    const std::string binary = worker_binary();
-    std::vector<std::string> arguments = {own_binary(), "work", "--detach", "--config",
-                                          config_path};
-    std::vector<std::string> environment = worker_environment();
-    const SpawnSettings settings;
-    pid_t pid = -1;
-    const int failure =
-        ::posix_spawn(&pid, binary.c_str(), settings.files(), settings.attributes(),
-                      pointers(arguments).data(), pointers(environment).data());
-    if (failure != 0) throw system_error("cannot start a worker", failure);
-    expect_success(pid);
+    const Started worker = start_program(
+        {.program = worker_binary(),
+         .argv = {own_binary(), "work", "--detach", "--config", config_path},
+         .env = worker_environment(),
+         .fds = {null_device, null_device, null_device}});
+    if (worker.error != 0) throw system_error("cannot start a worker", worker.error);
+    expect_success(worker.pid);
 }
 
 void summon_worker(const std::string& store_path, const std::string& config_path, bool auto_start) {

@@ -1,8 +1,5 @@
 #include "worker/process.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,12 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
-#include <csignal>
-#include <cstring>
-#include <vector>
 
 #include "base/error.h"
+#include "host/child.h"
 
 namespace bx {
 
@@ -24,45 +18,7 @@ namespace {
 constexpr std::size_t chunk_size = std::size_t{64} << 10;  // a pipe's capacity
 constexpr int chunks_a_turn = 8;  // of one stream, so that one that never stops starves nobody
 
-struct Pipe {
-    Fd read, write;
-};
-
-Pipe make_pipe() {
-    std::array<int, 2> fds;
-    if (::pipe2(fds.data(), O_CLOEXEC) != 0) throw_errno("cannot make a pipe");
-    return {Fd(fds[0]), Fd(fds[1])};
-}
-
-// The two things posix_spawn wants to be told in objects of its own.
-struct Actions {
-    Actions() { ::posix_spawn_file_actions_init(&raw); }
-    ~Actions() { ::posix_spawn_file_actions_destroy(&raw); }
-    Actions(const Actions&) = delete;
-    Actions& operator=(const Actions&) = delete;
-    posix_spawn_file_actions_t raw;
-};
-
-struct Attributes {
-    Attributes() { ::posix_spawnattr_init(&raw); }
-    ~Attributes() { ::posix_spawnattr_destroy(&raw); }
-    Attributes(const Attributes&) = delete;
-    Attributes& operator=(const Attributes&) = delete;
-    posix_spawnattr_t raw;
-};
-
-void require(int error) {
-    if (error != 0) throw system_error("cannot prepare the start", error);
-}
-
-std::vector<char*> pointers(const std::vector<std::string>& strings) {
-    std::vector<char*> result;
-    for (const std::string& text : strings) result.push_back(const_cast<char*>(text.c_str()));
-    result.push_back(nullptr);
-    return result;
-}
-
-// Why the kernel did not start PROGRAM, in the contract's words.
+// Why the kernel did not start the program of LAUNCH, in the contract's words.
 Error start_error(int code, const Launch& launch) {
     struct stat info {};
     if (::stat(launch.dir.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) ||
@@ -91,36 +47,18 @@ Process::Process(const Launch& launch, std::size_t output_limit)
     Pipe out = make_pipe();
     Pipe err = make_pipe();
     for (int ours : {in.write.get(), out.read.get(), err.read.get()}) set_nonblocking(ours, true);
-    spawn(launch, {in.read.get(), out.write.get(), err.write.get()});
+    const Started hook = start_program({.program = launch.program,
+                                        .argv = launch.argv,
+                                        .env = launch.env,
+                                        .fds = {in.read.get(), out.write.get(), err.write.get()},
+                                        .dir = launch.dir,
+                                        .umask = 022});
+    if (hook.error != 0) throw start_error(hook.error, launch);
+    pid_ = hook.pid;
     input_ = std::move(in.write);
     output_ = std::move(out.read);
     error_ = std::move(err.read);
     feed();
-}
-
-void Process::spawn(const Launch& launch, const int (&fds)[3]) {
-    Actions actions;
-    for (int i = 0; i < 3; ++i) {
-        require(::posix_spawn_file_actions_adddup2(&actions.raw, fds[i], i));
-    }
-    require(::posix_spawn_file_actions_addchdir_np(&actions.raw, launch.dir.c_str()));
-    Attributes attributes;
-    sigset_t none, all;
-    sigemptyset(&none);
-    // Not sigfillset: it leaves out 32 and 33, which glibc's posix_spawn would then set to ignored.
-    std::memset(&all, 0xff, sizeof all);
-    require(::posix_spawnattr_setsigmask(&attributes.raw, &none));
-    require(::posix_spawnattr_setsigdefault(&attributes.raw, &all));
-    require(::posix_spawnattr_setflags(
-        &attributes.raw, static_cast<short>(POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
-                                            POSIX_SPAWN_SETSIGDEF)));
-    std::vector<char*> argv = pointers(launch.argv);
-    std::vector<char*> env = pointers(launch.env);
-    mode_t ours = ::umask(022);
-    int code = ::posix_spawn(&pid_, launch.program.c_str(), &actions.raw, &attributes.raw,
-                             argv.data(), env.data());
-    ::umask(ours);
-    if (code != 0) throw start_error(code, launch);
 }
 
 void Process::feed() {
@@ -175,24 +113,6 @@ void Process::drain() {
     pending_ = std::string();
     take_rest(output_, out_);
     take_rest(error_, err_);
-}
-
-void leave_descriptors() {
-    std::vector<int> open;
-    if (DIR* dir = ::opendir("/proc/self/fd")) {
-        while (const dirent* entry = ::readdir(dir)) {
-            std::string_view name = entry->d_name;
-            int fd = -1;
-            std::from_chars(name.data(), name.data() + name.size(), fd);
-            if (fd > STDERR_FILENO && fd != ::dirfd(dir)) open.push_back(fd);
-        }
-        ::closedir(dir);
-    }
-    for (int fd : open) ::close(fd);
-    for (int fd = 0; fd <= STDERR_FILENO; ++fd) {
-        // open gives the lowest free number, which is FD.
-        if (::fcntl(fd, F_GETFD) < 0) (void)::open("/dev/null", O_RDWR);
-    }
 }
 
 }  // namespace bx

@@ -16,9 +16,8 @@ namespace bx {
 
 class Process {
 public:
-    // Starts it: fds 0, 1, 2 and those of ours that are not close-on-exec (leave_descriptors),
-    // default signal dispositions, empty mask, umask 022.  Throws Error when it cannot be started;
-    // what() is the reason for the attempt: "missing", "bad interpreter", ...
+    // Starts it, with umask 022 and nothing of ours (start_program).  Throws Error when it cannot be
+    // started; what() is the reason for the attempt: "missing", "bad interpreter", ...
     Process(const Launch& launch, std::size_t output_limit);
 
     pid_t pid() const { return pid_; }
@@ -37,17 +36,11 @@ public:
     const OutputKeeper& err() const { return err_; }
 
 private:
-    void spawn(const Launch& launch, const int (&fds)[3]);
-
     pid_t pid_ = -1;
     Fd input_, output_, error_;
     std::string pending_;  // stdin not yet written
     std::size_t written_ = 0;
     OutputKeeper out_, err_;
 };
-
-// Closes every descriptor from 3 up that whoever started us left open, and opens /dev/null for
-// those of 0, 1 and 2 that are not.  Once, before anything else is opened.
-void leave_descriptors();
 
 }  // namespace bx

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "worker/process.h"
+#include "host/detach.h"
 #include "worker/run_processes.h"
 
 namespace bx {
@@ -60,7 +60,7 @@ Runs listen(int fd) {
         const Fd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
         for (int output : {STDOUT_FILENO, STDERR_FILENO}) ::dup2(null.get(), output);
         ::dup2(fd, STDIN_FILENO);
-        leave_descriptors();
+        close_inherited_descriptors();
         const Runs runs = listen(STDIN_FILENO);
         if (runs.empty()) ::_exit(0);
         for (const Millis end = steady_now() + last_look; steady_now() < end; ::usleep(pause_us)) {

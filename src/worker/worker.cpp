@@ -13,7 +13,6 @@
 #include "stores/open.h"
 #include "worker/live_config.h"
 #include "worker/loop.h"
-#include "worker/process.h"
 #include "worker/signals.h"
 
 namespace bx {
@@ -87,7 +86,7 @@ int work(ConfigFile& file, const Config& config, const WorkerOptions& options, L
 }  // namespace
 
 int run_worker(const std::string& config_path, const WorkerOptions& options, Log& log) {
-    leave_descriptors();
+    close_inherited_descriptors();
     log.take_stderr();
     ConfigFile file = open_config(config_path, options);
     // Of a config that is wrong only where the gateway does not look, that part is used.

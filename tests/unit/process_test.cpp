@@ -15,6 +15,7 @@
 #include <sstream>
 
 #include "base/text.h"
+#include "host/detach.h"
 #include "worker/run_processes.h"
 #include "worker/run_table.h"
 
@@ -36,7 +37,7 @@ struct Fixture {
     Fixture() {
         ::signal(SIGPIPE, SIG_IGN);
         // Whoever runs the tests may have left some open; the worker closes them
-        // (leave_descriptors).
+        // (close_inherited_descriptors).
         for (int fd = 3; fd < 1024; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
         ::prctl(PR_SET_CHILD_SUBREAPER, 1);
         std::string name = (fs::temp_directory_path() / "process-XXXXXX").string();
@@ -397,7 +398,7 @@ BOOST_AUTO_TEST_CASE(descriptors_of_whoever_started_us_are_left_behind) {
     if (child == 0) {
         ::close(0);
         (void)::dup2(1, 57);
-        bx::leave_descriptors();
+        bx::close_inherited_descriptors();
         bool good = ::fcntl(57, F_GETFD) < 0 && ::fcntl(0, F_GETFD) >= 0 && ::fcntl(3, F_GETFD) < 0;
         ::_exit(good ? 0 : 1);
     }
