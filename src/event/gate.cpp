@@ -4,8 +4,8 @@
 #include <array>
 #include <bit>
 #include <limits>
-#include <random>
 
+#include "base/random.h"
 #include "base/text.h"
 
 namespace bx {
@@ -34,11 +34,7 @@ bool equal_in_constant_time(std::string_view known, std::string_view given) {
     return difference == 0;
 }
 
-SipKey random_key() {
-    std::random_device random;
-    const auto word = [&random] { return std::uint64_t{random()} << 32 | random(); };
-    return {word(), word()};
-}
+SipKey random_key() { return {random_bits(), random_bits()}; }
 
 }  // namespace
 
