@@ -1,11 +1,11 @@
 // JSON bodies: nlohmann-json reads (its SAX reader keeps no stack of ours), this builds the Tree.
+#include "form/json_form.h"
+
 #include <algorithm>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
-
-#include "form/form.h"
 
 namespace bx {
 

@@ -4,6 +4,8 @@
 // missing, takes a name from any header and only in quotes.  So the body's shape is checked first,
 // more strictly than PHP would (main/rfc1867.c), cgicc is given each part with its name alone, and
 // what it has read must be what the check saw.
+#include "form/multipart.h"
+
 #include <cgicc/CgiInput.h>
 #include <cgicc/Cgicc.h>
 
@@ -13,7 +15,7 @@
 #include <vector>
 
 #include "base/text.h"
-#include "form/form.h"
+#include "form/variable.h"
 
 namespace bx {
 
