@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "event/payload.h"
+#include "event/secrets.h"
 
 namespace bx {
 
@@ -53,26 +53,10 @@ void append_name(std::string& out, const Keys& keys) {
 
 }  // namespace
 
-// A stack of its own: the tree may come from a file.
 FormFields::FormFields(const Tree& tree) {
-    std::vector<Value> open{tree.root().first()};  // the next of each level
-    Keys keys;
-    while (!open.empty()) {
-        Value value = open.back();
-        if (!value) {
-            open.pop_back();
-            if (!keys.empty()) keys.pop_back();
-            continue;
-        }
-        open.back() = value.next();
-        keys.emplace_back(value.key());
-        if (value.is_array()) {
-            open.push_back(value.first());
-        } else {
-            fields_.push_back({keys, std::string(value.text())});
-            keys.pop_back();
-        }
-    }
+    each_scalar(tree.root(), [this](KeyPath path, Value scalar) {
+        fields_.push_back({Keys(path.begin(), path.end()), std::string(scalar.text())});
+    });
 }
 
 void FormFields::set(std::string_view path, std::string_view value) {

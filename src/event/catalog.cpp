@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/text.h"
-#include "form/form.h"
+#include "form/json_form.h"
 
 namespace bx {
 
@@ -58,16 +58,13 @@ std::string id_at(Value data, std::string_view path) {
     return id.size() <= max_id ? id : std::string();
 }
 
-// Recursion is no danger here: a sample is ours, a few levels deep.
-void append_paths(std::vector<std::string>& paths, Value array, const std::string& prefix) {
-    for (Value child = array.first(); child; child = child.next()) {
-        std::string path = prefix + std::string(child.key());
-        if (child.is_array()) {
-            append_paths(paths, child, path + ".");
-        } else {
-            paths.push_back(std::move(path));
-        }
+std::string dotted(KeyPath path) {
+    std::string text;
+    for (std::string_view key : path) {
+        if (!text.empty()) text += '.';
+        text += key;
     }
+    return text;
 }
 
 }  // namespace
@@ -89,7 +86,7 @@ const CatalogEvent* find_event(std::string_view code) {
 std::vector<std::string> field_paths(const CatalogEvent& event) {
     const Tree tree = decode_json("{\"data\":" + std::string(event.sample) + "}", FormLimits{});
     std::vector<std::string> paths;
-    append_paths(paths, tree.root()["data"], "");
+    each_scalar(tree.root()["data"], [&paths](KeyPath path, Value) { paths.push_back(dotted(path)); });
     return paths;
 }
 

@@ -1,13 +1,12 @@
 #include "event/payload.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <vector>
 
 #include "base/error.h"
 #include "base/json.h"
-#include "base/text.h"
+#include "event/secrets.h"
 
 namespace bx {
 
@@ -164,11 +163,6 @@ private:
     std::vector<Place> open_{Tree::root_place};  // the arrays of the record before
 };
 
-// A scalar, or an array without children.
-bool is_leaf(Value value) {
-    return !value.first();
-}
-
 void append_leaf(Payload& payload, Value leaf) {
     const std::string_view text = leaf.text();
     if (leaf.is_array()) {
@@ -186,44 +180,37 @@ void append_leaf(Payload& payload, Value leaf) {
 
 }  // namespace
 
-bool is_secret_key(std::string_view key) {
-    static constexpr std::array<std::string_view, 8> secret_keys = {
-        "access_token", "refresh_token", "application_token", "event_token",
-        "token",        "client_secret", "auth_id",           "refresh_id"};
-    return std::any_of(secret_keys.begin(), secret_keys.end(),
-                       [key](std::string_view secret) { return equal_ignoring_case(key, secret); });
-}
-
 Payload encode_payload(const Tree& tree) {
     Payload payload;
     payload.body.reserve(1 + tree.bytes());  // near enough
     payload.body += version;
-    std::vector<Value> open;  // arrays
-    std::string keys;         // since the last record
-    std::size_t shared = 0;
-    Value value = tree.root().first();
-    while (value || !open.empty()) {
-        if (!value) {
-            value = open.back().next();
-            open.pop_back();
-            shared = std::min(shared, open.size());
-            continue;
-        }
+    std::string keys;        // since the last record
+    std::size_t depth = 0;   // arrays that are open here
+    std::size_t shared = 0;  // and were at the last record
+    const auto add_key = [&keys](Value value) {
         keys += '\0';
         keys += value.key();
-        if (!is_leaf(value)) {
-            open.push_back(value);
-            value = value.first();
-            continue;
-        }
+    };
+    const auto append_record = [&](Value leaf) {
         append_number(payload.body, shared);
         append_number(payload.body, keys.size());
         payload.body += keys;
-        append_leaf(payload, value);
+        append_leaf(payload, leaf);
         keys.clear();
-        shared = open.size();
-        value = value.next();
-    }
+        shared = depth;
+    };
+    walk(
+        tree.root(),
+        [&](Value array) {
+            add_key(array);
+            if (!array.first()) append_record(array);
+            ++depth;
+        },
+        [&](Value scalar) {
+            add_key(scalar);
+            append_record(scalar);
+        },
+        [&](Value) { shared = std::min(shared, --depth); });
     return payload;
 }
 
@@ -232,41 +219,32 @@ Tree decode_payload(std::string_view body, std::string_view secrets, Secrets sec
 }
 
 void append_tree_json(std::string& out, const Tree& tree) {
-    struct Open {
-        Value array;
-        bool is_list;
-    };
     JsonWriter json(out);
-    std::vector<Open> open;
-    const auto begin = [&json, &open](Value array) {
-        open.push_back({array, array.is_list()});
-        if (open.back().is_list) {
-            json.begin_array();
-        } else {
-            json.begin_object();
-        }
-        return array.first();
+    std::vector<char> is_list;  // bools, of the arrays that are open
+    const auto begin = [&](Value array) {
+        is_list.push_back(array.is_list());
+        is_list.back() ? json.begin_array() : json.begin_object();
     };
-    Value value = begin(tree.root());
-    while (!open.empty()) {
-        if (!value) {
-            if (open.back().is_list) {
-                json.end_array();
-            } else {
-                json.end_object();
-            }
-            value = open.back().array.next();
-            open.pop_back();
-            continue;
-        }
-        if (!open.back().is_list) json.key(value.key());
-        if (value.is_array()) {
-            value = begin(value);
-        } else {
-            json.value(value.text());
-            value = value.next();
-        }
-    }
+    const auto end = [&](Value) {
+        is_list.back() ? json.end_array() : json.end_object();
+        is_list.pop_back();
+    };
+    const auto key = [&](Value value) {
+        if (!is_list.back()) json.key(value.key());
+    };
+    begin(tree.root());
+    walk(
+        tree.root(),
+        [&](Value array) {
+            key(array);
+            begin(array);
+        },
+        [&](Value scalar) {
+            key(scalar);
+            json.value(scalar.text());
+        },
+        end);
+    end(tree.root());
 }
 
 }  // namespace bx

@@ -13,13 +13,9 @@
 namespace bx {
 
 struct Payload {
-    std::string body;     // the tree, with a mark where a secret stood
+    std::string body;     // the tree, with a mark where a secret stood (event/secrets.h)
     std::string secrets;  // their values, in order; empty when there is none
 };
-
-// True for the keys whose scalars are secret (any case): access_token, refresh_token,
-// application_token, event_token, token, client_secret, auth_id, refresh_id.
-bool is_secret_key(std::string_view key);
 
 Payload encode_payload(const Tree& tree);
 

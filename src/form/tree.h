@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -185,5 +186,48 @@ private:
     std::vector<Array> arrays_;
     std::vector<Table> tables_;
 };
+
+// Visits all values below TOP in order: LEAF(scalar); ENTER(array) before what is in the array and
+// LEAVE(array) after it, an empty one too.  Does not recurse: the sender chose the depth.
+template <typename Enter, typename Leaf, typename Leave>
+void walk(Value top, Enter enter, Leaf leaf, Leave leave) {
+    std::vector<Value> open;  // arrays
+    Value value = top.first();
+    for (;;) {
+        while (!value) {
+            if (open.empty()) return;
+            const Value array = open.back();
+            open.pop_back();
+            leave(array);
+            value = array.next();
+        }
+        if (value.is_array()) {
+            enter(value);
+            open.push_back(value);
+            value = value.first();
+        } else {
+            leaf(value);
+            value = value.next();
+        }
+    }
+}
+
+// The keys that lead to a value.
+using KeyPath = std::span<const std::string_view>;
+
+// Calls VISIT(path, scalar) for every scalar below TOP, in order.  The path begins below TOP and is
+// valid during the call.
+template <typename Visit>
+void each_scalar(Value top, Visit visit) {
+    std::vector<std::string_view> path;
+    walk(
+        top, [&path](Value array) { path.push_back(array.key()); },
+        [&](Value scalar) {
+            path.push_back(scalar.key());
+            visit(KeyPath(path), scalar);
+            path.pop_back();
+        },
+        [&path](Value) { path.pop_back(); });
+}
 
 }  // namespace bx

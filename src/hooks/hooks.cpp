@@ -8,7 +8,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "event/catalog.h"
-#include "event/payload.h"
+#include "event/secrets.h"
 #include "hooks/scripts.h"
 #include "host/advice.h"
 

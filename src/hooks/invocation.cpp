@@ -4,15 +4,14 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <functional>
 #include <optional>
-#include <span>
 #include <unordered_set>
 
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "event/payload.h"
+#include "event/secrets.h"
 #include "hooks/mask.h"
 #include "host/accounts.h"
 
@@ -25,32 +24,6 @@ constexpr std::size_t max_argument = std::size_t{64} << 10;  // of one {path}
 constexpr std::size_t max_variable = std::size_t{32} << 10;
 constexpr std::size_t max_data_variables = std::size_t{128} << 10;
 constexpr std::string_view data_prefix = "BX_DATA";
-
-using Path = std::span<const std::string_view>;
-
-// Calls VISIT(path, scalar) for every scalar below TOP, in order.  Does not recurse.
-void each_scalar(Value top, const std::function<void(Path, Value)>& visit) {
-    std::vector<Value> open;
-    std::vector<std::string_view> path;
-    Value value = top.first();
-    for (;;) {
-        while (!value) {
-            if (open.empty()) return;
-            value = open.back().next();
-            open.pop_back();
-            path.pop_back();
-        }
-        path.push_back(value.key());
-        if (value.is_array()) {
-            open.push_back(value);
-            value = value.first();
-            continue;
-        }
-        visit(path, value);
-        path.pop_back();
-        value = value.next();
-    }
-}
 
 // The variables of one run.  A name set again keeps its place and takes the new value.
 class Environment {
@@ -77,7 +50,7 @@ public:
     void set_data(Value data) {
         std::unordered_set<std::string> names;
         std::size_t used = 0;
-        each_scalar(data, [&](Path path, Value scalar) {
+        each_scalar(data, [&](KeyPath path, Value scalar) {
             if (is_secret_key(scalar.key())) return;
             // The name is not made before it is known to fit: a thousand fields may share a key of
             // the body's size.
@@ -105,13 +78,13 @@ private:
         return value.size() <= max_variable && value.find('\0') == std::string_view::npos;
     }
 
-    static std::size_t data_name_size(Path path) {
+    static std::size_t data_name_size(KeyPath path) {
         std::size_t size = data_prefix.size();
         for (std::string_view key : path) size += 1 + key.size();
         return size;
     }
 
-    static std::string data_name(Path path) {
+    static std::string data_name(KeyPath path) {
         std::string name(data_prefix);
         for (std::string_view key : path) {
             name += '_';
@@ -174,7 +147,7 @@ std::vector<std::string> environment_of(const Claim& claim, const Hook& hook, co
 // differs.
 std::vector<std::string> secrets_of(const Tree& body) {
     std::vector<std::string> secrets;
-    each_scalar(body.root(), [&](Path, Value scalar) {
+    each_scalar(body.root(), [&](KeyPath, Value scalar) {
         if (!is_secret_key(scalar.key()) || scalar.text().size() < min_masked_secret) return;
         secrets.emplace_back(scalar.text());
         std::string quoted;

@@ -79,29 +79,19 @@ std::vector<Fact> decision_of(const Story& story) {
     return list;
 }
 
-// The sender chose the depth: the walk keeps its own stack, and one path for all of it.
+// One path for all of them: the sender chose how long it is.
 std::vector<BodyValue> values_of(const Tree& body) {
-    struct Step {
-        Value value;
-        std::size_t prefix;  // how much of `path` leads to it
-    };
     std::vector<BodyValue> values;
     std::string path;
-    std::vector<Step> pending{{body.root().first(), 0}};
-    while (!pending.empty()) {
-        auto [value, prefix] = pending.back();
-        pending.pop_back();
-        if (!value) continue;
-        pending.push_back({value.next(), prefix});
-        path.resize(prefix);
-        path += value.key();
-        if (value.is_array()) {
-            path += '.';
-            pending.push_back({value.first(), path.size()});
-        } else {
-            values.push_back({path, value.text()});
-        }
-    }
+    walk(
+        body.root(), [&path](Value array) { path.append(array.key()) += '.'; },
+        [&](Value scalar) {
+            const std::size_t prefix = path.size();
+            path += scalar.key();
+            values.push_back({printable(path), scalar.text()});
+            path.resize(prefix);
+        },
+        [&path](Value array) { path.resize(path.size() - array.key().size() - 1); });
     return values;
 }
 

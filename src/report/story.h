@@ -42,7 +42,9 @@ std::vector<Fact> decision_of(const Story& story);
 
 // A scalar of a body.
 struct BodyValue {
-    std::string path;   // dotted, as `when` and `unless` take it: "data.FIELDS.ID"
+    // Dotted, as `when` and `unless` take it ("data.FIELDS.ID"); printable(), for a long key would
+    // be held once for each value below it.
+    std::string path;
     std::string_view text;  // as it came
 };
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "event/secrets.h"
 #include "form/form.h"
 
 namespace bx {

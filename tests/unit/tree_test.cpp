@@ -208,6 +208,56 @@ BOOST_AUTO_TEST_CASE(a_list_has_the_keys_0_to_n_in_order) {
     BOOST_TEST(!b.tree.at("list.0").is_list());
 }
 
+// What walk() meets below TOP: "(key" and ")" of an array, "key=text" of a scalar.
+std::string met(Value top) {
+    std::string text;
+    walk(
+        top, [&](Value array) { text += "(" + std::string(array.key()) + " "; },
+        [&](Value leaf) { text.append(leaf.key()).append("=").append(leaf.text()) += ' '; },
+        [&](Value) { text += ") "; });
+    return text;
+}
+
+BOOST_AUTO_TEST_CASE(a_walk_meets_every_value_in_order) {
+    Builder b;
+    b.set("a.x.y", "1").set("a.z", "2").set("b", "3").set("c.d.e", "4");
+    b.tree.set_array(b.reach("a.none"));
+    b.tree.drop(b.reach("c.d.e"));
+    b.tree.set_array(b.reach("c.d"));
+    BOOST_TEST(met(b.tree.root()) == "(a (x y=1 ) z=2 (none ) ) b=3 (c (d ) ) ");
+    BOOST_TEST(met(b.tree.at("a.x")) == "y=1 ");
+    BOOST_TEST(met(b.tree.at("a.none")) == "");
+    BOOST_TEST(met(b.tree.at("b")) == "");
+    BOOST_TEST(met(Value()) == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_walk_goes_as_deep_as_the_tree) {
+    constexpr std::size_t levels = 300'000;  // more than a stack has room for
+    Builder b;
+    std::string path;
+    for (std::size_t i = 0; i < levels; ++i) path += "k.";
+    b.set(path + "end", "1");
+    std::size_t entered = 0, left = 0, deepest = 0;
+    walk(
+        b.tree.root(), [&](Value) { ++entered; }, [&](Value) { deepest = entered - left; },
+        [&](Value) { ++left; });
+    BOOST_TEST(entered == levels);
+    BOOST_TEST(left == levels);
+    BOOST_TEST(deepest == levels);
+}
+
+BOOST_AUTO_TEST_CASE(every_scalar_is_visited_with_its_path) {
+    Builder b;
+    b.set("a.x.y", "1").set("a.z", "2").set("b", "3");
+    b.tree.set_array(b.reach("none"));
+    std::string text;
+    each_scalar(b.tree.root(), [&](KeyPath path, Value scalar) {
+        for (std::string_view key : path) text.append(key) += '/';
+        text.append(scalar.text()) += ' ';
+    });
+    BOOST_TEST(text == "a/x/y/1 a/z/2 b/3 ");
+}
+
 BOOST_AUTO_TEST_CASE(nothing_answers_as_an_empty_value) {
     const Value nothing;
     BOOST_TEST(!nothing);

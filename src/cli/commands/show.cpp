@@ -65,7 +65,7 @@ private:
         std::vector<Fact> facts;
         std::size_t width = 0;
         for (const BodyValue& value : values_of(story.body)) {
-            facts.push_back({printable(value.path), shown(value.text)});
+            facts.push_back({value.path, shown(value.text)});
             width = std::max(width, columns_of(facts.back().label));
         }
         width = std::min(width, most_path);

@@ -15,6 +15,7 @@
 #include "event/catalog.h"
 #include "event/event.h"
 #include "event/payload.h"
+#include "event/secrets.h"
 #include "form/form.h"
 #include "gateway/intake.h"
 #include "hooks/hooks.h"
