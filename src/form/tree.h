@@ -5,31 +5,23 @@
 // that an append gets (PHP: the largest int key ever + 1).
 //
 // Built for one pass over hostile input: time and memory are linear in the input whatever the keys
-// are, and nothing recurses.  All bytes lie in one buffer, all nodes in one vector, and a run of
-// arrays with a single child is one node: "a[b][c]=1" makes one node whose path is "a", "b", "c"
-// and which is split where a later name parts from it.  So a field costs at most two nodes however
-// deep its name is.  An array of more than a few children is looked up through a hash table,
-// seeded, so that colliding names cannot be prepared.
+// are, and nothing recurses.  All bytes lie in one buffer, all nodes in one vector (nodes.h), and a
+// run of arrays with a single child is one node, which is split where a later name parts from it.
+// So a field costs at most two nodes however deep its name is.
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "form/nodes.h"
+
 namespace bx {
 
 class Tree;
-
-// Where a value stands: a node, and which key of its path, as a range of the path's bytes.
-struct Place {
-    std::uint32_t node = 0;
-    std::uint32_t begin = 0;
-    std::uint32_t end = 0;
-};
 
 // A value of a Tree, or nothing.  As cheap to copy as a pointer; valid while its Tree lives and is
 // not changed.
@@ -67,8 +59,7 @@ private:
 
 class Tree {
 public:
-    // The longest buffer: so that whatever counts its bytes or fields fits in a node's 28 bits.
-    static constexpr std::size_t max_bytes = (std::size_t{1} << 28) - 1;
+    static constexpr std::size_t max_bytes = Nodes::max_bytes;
 
     // An empty array at the root.  BUFFER becomes the tree's own; keys and texts are slices of it.
     // Throws Error when it is over max_bytes.
@@ -78,23 +69,18 @@ public:
     Value at(std::string_view path) const { return root().at(path); }
 
     // -- Building.  A Slice is a piece of the tree's buffer.
-    struct Slice {
-        std::uint32_t offset = 0;
-        std::uint32_t length = 0;
-    };
+    using Slice = bx::Slice;
     static constexpr Place root_place{};
 
-    std::string& buffer() { return buffer_; }
-    std::size_t bytes() const { return buffer_.size(); }
-    std::string_view view(Slice slice) const {
-        return {buffer_.data() + slice.offset, slice.length};
-    }
+    std::string& buffer() { return nodes_.buffer(); }
+    std::size_t bytes() const { return nodes_.buffer().size(); }
+    std::string_view view(Slice slice) const { return nodes_.view(slice); }
     Slice add_text(std::string_view text);  // appends TEXT to the buffer
     // The same after a separating NUL: keys added one after the other make one path (child).
     Slice add_key(std::string_view key);
 
-    // Room for what FIELDS fields can need; address space only, touched as it is used.  No array may
-    // get more children than that.
+    // Address space for what FIELDS fields can need, touched as it is used.  No array may get more
+    // children than that.
     void reserve(std::size_t fields);
 
     // The child of ARRAY under KEY, made at the end when there is none: it is fresh until
@@ -107,84 +93,39 @@ public:
     // As child, for a KEY that is not in ARRAY: the next index.  Nothing is looked up.
     Place append(Place array, Slice key);
     // Makes the value a scalar; an array and all below it is gone.
-    void set_text(Place place, Slice text);
+    void set_text(Place place, Slice text) {
+        become(place, NodeKind::text, text.offset, text.length);
+    }
     // Makes the value an array: one it is already stays, a scalar becomes an empty one.
     void set_array(Place place);
     // Makes the value fresh again, as if nothing had been set; it counts as rewritten.
-    void clear(Place place);
+    void clear(Place place) { become(place, NodeKind::fresh); }
     // Hides the value from every reader.  Its place in the order is kept for its next assignment.
     void drop(Place place);
 
-    bool is_fresh(Place place) const;
+    bool is_fresh(Place place) const {
+        return !nodes_.is_inner(place) && nodes_[place.node].kind == NodeKind::fresh;
+    }
     Value value(Place place) const { return Value(this, place); }
 
 private:
     friend class Value;
-    using NodeId = std::uint32_t;
-    static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
-    static constexpr std::uint32_t linear_limit = 16;  // children looked up without a table
 
-    // Packed to 12 and 24 bytes: a hostile body is mostly these.
-    enum class Kind : std::uint32_t { fresh, text, array, dropped };
-    struct Node {
-        std::uint32_t path;     // where its keys are, joined by NUL; the first is in the array above
-        NodeId next;            // sibling, or none
-        Kind kind : 2;          // of the path's last key, fresh at first; the others are arrays
-        std::uint32_t rewritten : 1;
-        std::uint32_t is_wide : 1;
-        std::uint32_t rest : 28;  // its Extent, packed; of a wide one an index into wide_
-    };
-    // What else there is to say of a node.  It is packed when the path is short and the text, short
-    // too, comes soon after it, as in most bodies.
-    struct Extent {
-        std::uint32_t path_length;
-        std::uint32_t content;  // a text's offset, an array's index into arrays_
-        std::uint32_t length;   // a text's
-    };
-    struct Array {
-        std::int64_t largest = 0;  // int key ever, when has_index
-        NodeId first = none;
-        NodeId last = none;
-        std::uint32_t table = none;  // index into tables_: made by the first look-up that needs it
-        std::uint32_t count : 31 = 0;  // children, dropped ones too
-        bool has_index : 1 = false;    // ever had an int key
-    };
-    using Table = std::vector<NodeId>;  // open addressing; 0 (the root) is free
-
-    std::uint32_t path_length(const Node& node) const;
-    Extent extent(const Node& node) const;
-    void set(Node& node, Kind kind, const Extent& extent);
-    std::uint32_t array_index(const Node& node) const;
-    Array& array_of(NodeId node) { return arrays_[array_index(nodes_[node])]; }
-    const Array& array_of(NodeId node) const { return arrays_[array_index(nodes_[node])]; }
-
-    std::string_view path_of(NodeId node) const {
-        return view({nodes_[node].path, path_length(nodes_[node])});
+    TreeArray& array_of(NodeId node) { return arrays_[nodes_.array_index(nodes_[node])]; }
+    const TreeArray& array_of(NodeId node) const {
+        return arrays_[nodes_.array_index(nodes_[node])];
     }
-    bool is_inner(Place place) const { return place.end < path_length(nodes_[place.node]); }
     Value visible(NodeId node) const;
-    Place first_key(NodeId node) const;
-    Place key_after(Place place) const;
-    bool stands_at(NodeId node, std::string_view key) const;
 
     bool lengthen(Place place, Slice key);
-    Array& array_at(Place place);
+    TreeArray& array_at(Place place);
     void split(Place place);
-    Place insert(Array& array, Slice key);
-    void link(Array& array, Place place);
-    void become(Place place, Kind kind, std::uint32_t content = 0, std::uint32_t length = 0);
-    std::uint32_t new_array();
+    Place insert(TreeArray& array, Slice key);
+    void link(TreeArray& array, Place place);
+    void become(Place place, NodeKind kind, std::uint32_t content = 0, std::uint32_t length = 0);
 
-    NodeId find(const Array& array, std::string_view key) const;
-    std::size_t slot_of(const Table& table, std::string_view key) const;
-    void make_room(Array& array);
-
-    std::string buffer_;
-    std::size_t most_children_ = max_bytes;  // of an array
-    std::vector<Node> nodes_;
-    std::vector<Extent> wide_;
-    std::vector<Array> arrays_;
-    std::vector<Table> tables_;
+    Nodes nodes_;
+    Arrays arrays_;
 };
 
 // Visits all values below TOP in order: LEAF(scalar); ENTER(array) before what is in the array and
