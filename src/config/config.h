@@ -83,13 +83,15 @@ struct Config {
         Millis dead = 90 * day;
     };
 
-    std::string path;          // of the file, absolute
-    std::string store;         // absolute path of the SQLite file, or "postgresql://..."
+    std::string path;  // of the file, absolute
+    // Absolute path of the SQLite file, or "postgresql://...".  As a default, and for hooks_dir,
+    // relative to the file.
+    std::string store = "state/queue.db";
     // What this host's files of the store are named after (WORKER_FILES.lock, WORKER_FILES.wake,
     // and bxhook.log beside them): the SQLite file itself; with PostgreSQL "worker" in
     // $STATE_DIRECTORY, which the units of systemd have, else in state/ beside the config.
     std::string worker_files;
-    std::string hooks_dir;     // absolute
+    std::string hooks_dir = "hooks";
     std::string portals_file;  // absolute; empty: none
     std::vector<Portal> portals;
     std::vector<HookBlock> hooks;

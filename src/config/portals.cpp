@@ -4,46 +4,14 @@
 #include <span>
 #include <unordered_map>
 
-#include "base/fd.h"
 #include "base/text.h"
+#include "config/schema.h"
 
 namespace bx {
 
 namespace {
 
 constexpr std::size_t max_file_size = std::size_t{64} << 20;
-
-bool is_plain(const std::string& text) {
-    return std::ranges::none_of(text, [](char c) {
-        auto byte = static_cast<unsigned char>(c);
-        return byte <= ' ' || byte == 0x7F;
-    });
-}
-
-// False, and noted, when TEXT is blank or has a blank or control character.  It may be a secret and
-// is not shown.
-bool check_word(const std::string& text, const std::string& place, Problems& problems) {
-    if (trim(text).empty()) {
-        problems.add(place, "is blank");
-        return false;
-    }
-    if (is_plain(text)) return true;
-    problems.add(place, "has a blank or a control character in it");
-    return false;
-}
-
-// The same for a member_id or domain, which no event could have otherwise.
-bool check_name(const std::string& text, const std::string& place, Problems& problems) {
-    if (!check_word(text, place, problems)) return false;
-    if (text.size() > max_portal_name) {
-        problems.add(place, "is longer than 255 bytes");
-        return false;
-    }
-    if (std::ranges::all_of(text, is_portal_name_byte)) return true;
-    problems.add(place, quoted(text) +
-                            " has a byte other than letters, digits, '.', '_', ':' and '-'");
-    return false;
-}
 
 // The words of a line, whatever blanks part them.
 std::vector<std::string> words_of(std::string_view line) {
@@ -57,17 +25,29 @@ std::vector<std::string> words_of(std::string_view line) {
     }
 }
 
+// The key NAME of a portal is TEXT, or what is wrong with it goes to PROBLEMS.
+void set_key(Portal& portal, std::string_view name, const std::string& text, Problems& problems) {
+    const std::span<const Key<Portal>> keys = portal_keys();
+    const auto key = std::ranges::find(keys, name, [](const auto& each) { return each.spec.name; });
+    std::string problem;
+    if (std::optional<KeyValue> value = parse_value(key->spec, text, "", problem)) {
+        key->set(portal, *value);
+    } else {
+        problems.add(name, problem);
+    }
+}
+
 // The portal of WORDS, at least three; what is wrong with it goes to PROBLEMS, with the key.
 Portal portal_of(std::span<const std::string> words, Problems& problems) {
     Portal portal;
-    if (words[0] != "-") set_member_id(portal, words[0], "member_id", problems);
-    if (words[1] != "-") set_domain(portal, words[1], "domain", problems);
+    if (words[0] != "-") set_key(portal, "member_id", words[0], problems);
+    if (words[1] != "-") set_key(portal, "domain", words[1], problems);
     for (const std::string& token : words.subspan(2)) {
         if (token == "-") {
             problems.add("", "has no token");
             break;
         }
-        add_token(portal, token, "token", problems);
+        set_key(portal, "token", token, problems);
     }
     return portal;
 }
@@ -93,38 +73,6 @@ void read_line(std::string_view line, const std::string& file, std::size_t numbe
 }
 
 }  // namespace
-
-bool is_portal_name_byte(char c) {
-    return is_alphanumeric(c) || c == '.' || c == '_' || c == ':' || c == '-';
-}
-
-void set_member_id(Portal& portal, const std::string& text, const std::string& place,
-                   Problems& problems) {
-    if (check_name(text, place, problems)) portal.member_id = text;
-}
-
-void set_domain(Portal& portal, const std::string& text, const std::string& place,
-                Problems& problems) {
-    if (text.find('/') != std::string::npos) {
-        return problems.add(place, quoted(text) + " must be the host alone: some.bitrix24.com");
-    }
-    if (check_name(text, place, problems)) portal.domain = lower(text);
-}
-
-// Without the value, which may be a secret.
-void add_token(Portal& portal, const std::string& text, const std::string& place,
-               Problems& problems) {
-    if (!check_word(text, place, problems)) return;
-    if (text.find_first_of("'\"`") != std::string::npos) {
-        return problems.add(place, "has quotes in it: write the token without them");
-    }
-    if (text.find('/') != std::string::npos) {
-        return problems.add(place,
-                            "is a URL or a path: the token is the application_token (32 letters and "
-                            "digits) that Bitrix24 shows beside an outgoing webhook");
-    }
-    portal.tokens.push_back(text);
-}
 
 void read_portals_file(const std::string& path, std::vector<Portal>& portals, Problems& problems,
                        std::vector<Writer>& writers) {

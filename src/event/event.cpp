@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "config/portals.h"
+#include "config/portal_name.h"
 #include "event/catalog.h"
 
 namespace bx {

@@ -1,0 +1,81 @@
+#include "config/block.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.h"
+
+namespace bx {
+
+void BlockReader::read(const std::vector<Setting>& settings, const std::string& place,
+                       const BlockKeys& keys) const {
+    std::set<std::string> seen;
+    const Setting* before = nullptr;
+    for (const Setting& setting : settings) {
+        const auto key = std::find_if(keys.rbegin(), keys.rend(), [&](const BlockKey& each) {
+            return each.name == setting.key;
+        });
+        if (key == keys.rend()) {
+            unknown_key(setting, before, place, keys);
+        } else if (!seen.insert(setting.key).second && !key->repeatable) {
+            problems_.add(join_place(place, setting.key), "is given twice");
+        } else {
+            key->read(setting, join_place(place, setting.key));
+        }
+        before = &setting;
+    }
+}
+
+std::optional<KeyValue> BlockReader::value_of(const KeySpec& spec, const Setting& setting,
+                                              const std::string& place) const {
+    if (!is_value(setting, place)) return std::nullopt;
+    std::string problem;
+    std::optional<KeyValue> value = parse_value(spec, setting.value, dir_, problem);
+    if (!value) problems_.add(place, problem);
+    return value;
+}
+
+bool BlockReader::is_value(const Setting& setting, const std::string& place) const {
+    if (!setting.children.empty()) {
+        problems_.add(place, "takes a value, not a block");
+        return false;
+    }
+    if (setting.value.find('\0') != std::string::npos) {
+        problems_.add(place, "contains a NUL byte");
+        return false;
+    }
+    return true;
+}
+
+bool BlockReader::is_block(const Setting& setting, const std::string& place) const {
+    if (setting.value.empty()) return true;
+    problems_.add(place, "takes a block { } and no value before it");
+    return false;
+}
+
+void BlockReader::unknown_key(const Setting& setting, const Setting* before,
+                              const std::string& place, const BlockKeys& keys) const {
+    std::vector<std::string_view> known;
+    for (const BlockKey& key : keys) known.push_back(key.name);
+    std::string_view meant = nearest(setting.key, known);
+    if (!meant.empty()) {
+        problems_.add(join_place(place, printable(setting.key, 60)),
+                      "unknown key, did you mean '" + std::string(meant) + "'?");
+    } else if (setting.key == "hook" || setting.key == "portal") {
+        problems_.add(join_place(place, setting.key), "is not allowed here: is a '}' missing above it?");
+    } else if (before != nullptr && before->children.empty()) {
+        // The key may be the rest of a token: not shown.
+        bool secret = before->key == "token" || before->key == "store";
+        problems_.add(join_place(place, secret ? "after " + before->key : printable(setting.key, 60)),
+                      "unknown key; if it belongs to the value of '" + before->key +
+                          "': " + advice_on_surplus(before->key));
+    } else {
+        problems_.add(join_place(place, printable(setting.key, 60)), "unknown key");
+    }
+}
+
+std::string join_place(const std::string& place, const std::string& key) {
+    return place.empty() ? key : place + ": " + key;
+}
+
+}  // namespace bx

@@ -1,0 +1,46 @@
+// The kinds of values a key of the configuration can have: how each is read and written.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace bx {
+
+enum class Kind {
+    duration,     // number: milliseconds
+    size,         // number: bytes
+    number,
+    choice,       // number: place in `choices`
+    path,         // text: made absolute
+    file,         // a path that may be empty
+    store,        // a path or a postgresql:// URL
+    portal_name,  // a member_id
+    host,         // a domain: lower case
+    token,        // never shown
+};
+
+struct KeySpec {
+    std::string_view name;
+    Kind kind = Kind::number;
+    std::int64_t min = 0;
+    std::int64_t max = 0;
+    std::string_view choices = {};  // "no yes"
+    bool repeatable = false;        // each time adds a value
+};
+
+// A value of any kind: numbers in `number`, the rest in `text`.
+struct KeyValue {
+    std::int64_t number = 0;
+    std::string text = {};
+};
+
+// TEXT as SPEC wants it; paths are relative to DIR.  Empty, and PROBLEM says why, when it is not.
+std::optional<KeyValue> parse_value(const KeySpec& spec, const std::string& text,
+                                    const std::string& dir, std::string& problem);
+
+// The reverse, not quoted.
+std::string format_value(const KeySpec& spec, const KeyValue& value);
+
+}  // namespace bx
