@@ -15,6 +15,7 @@
 #include "cli/cli.h"
 #include "cli/terminal/screen.h"
 #include "config/config.h"
+#include "config/config_file.h"
 #include "gateway/cgi.h"
 #include "gateway/gateway.h"
 #include "gateway/server.h"

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "config/config_file.h"
 #include "stores/open.h"
 
 namespace bx {

@@ -1,3 +1,5 @@
+#include "config/print.h"
+
 #include <algorithm>
 #include <functional>
 #include <iterator>
@@ -5,7 +7,6 @@
 #include <vector>
 
 #include "base/text.h"
-#include "config/config.h"
 #include "config/info.h"
 #include "config/schema.h"
 #include "config/secrets.h"

@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
-#include "config/config.h"
 #include "config/portal_name.h"
 #include "config/problems.h"
 

@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "config/config.h"
+#include "config/secrets.h"
 
 namespace bx::postgres {
 

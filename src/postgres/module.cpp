@@ -2,6 +2,7 @@
 #include "stores/module.h"
 
 #include "config/config.h"
+#include "config/secrets.h"
 #include "postgres/moved.h"
 #include "postgres/postgres_store.h"
 #include "postgres/schema.h"

@@ -1,3 +1,4 @@
+#include "config/secrets.h"
 #include "report/json.h"
 #include "report/wording.h"
 

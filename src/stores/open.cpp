@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "config/config.h"
+#include "config/value.h"
 #include "sqlite/sqlite_store.h"
 #include "stores/module.h"
 

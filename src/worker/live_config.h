@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "config/config_file.h"
 #include "worker/live_hooks.h"
 #include "worker/worker.h"
 

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "config/config_file.h"
 #include "host/worker_lock.h"
 #include "store/store.h"
 #include "worker/context.h"

@@ -1,4 +1,5 @@
 #include "worker/worker.h"
+#include "config/config_file.h"
 
 #include <sys/prctl.h>
 

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "config/config.h"
+#include "config/print.h"
 #include "invariants.h"
 
 namespace {

@@ -8,8 +8,12 @@
 #include <filesystem>
 #include <fstream>
 
+#include "config/config_file.h"
 #include "config/info.h"
+#include "config/print.h"
 #include "config/schema.h"
+#include "config/secrets.h"
+#include "config/value.h"
 
 using namespace std::literals;
 

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "cli/check/findings.h"
 #include "cli/open.h"
+#include "config/secrets.h"
 #include "host/accounts.h"
 #include "host/advice.h"
 #include "report/health.h"

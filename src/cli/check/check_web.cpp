@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cli/check/findings.h"
 #include "cli/curl.h"
+#include "config/value.h"
 #include "host/accounts.h"
 #include "host/systemd_unit.h"
 

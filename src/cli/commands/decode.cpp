@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/output.h"
 #include "config/config.h"
+#include "config/config_file.h"
 #include "event/payload.h"
 #include "form/form.h"
 #include "report/json.h"

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/open.h"
 #include "config/config.h"
+#include "config/config_file.h"
 #include "gateway/gateway.h"
 #include "gateway/server.h"
 #include "gateway/signals.h"

@@ -4,6 +4,8 @@
 #include "cli/output.h"
 #include "cli/terminal/colours.h"
 #include "cli/terminal/table.h"
+#include "config/config_file.h"
+#include "config/secrets.h"
 #include "host/own_commands.h"
 #include "report/health.h"
 #include "report/json.h"

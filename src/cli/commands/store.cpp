@@ -6,6 +6,7 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/terminal/progress.h"
+#include "config/value.h"
 #include "store/owner.h"
 #include "stores/copy.h"
 #include "stores/module.h"

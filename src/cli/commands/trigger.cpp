@@ -12,6 +12,7 @@
 #include "cli/form_fields.h"
 #include "cli/open.h"
 #include "cli/output.h"
+#include "config/secrets.h"
 #include "event/catalog.h"
 #include "event/event.h"
 #include "event/payload.h"

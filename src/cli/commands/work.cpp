@@ -1,6 +1,7 @@
 #include "base/log.h"
 #include "cli/command.h"
 #include "config/config.h"
+#include "config/config_file.h"
 #include "worker/worker.h"
 
 namespace bx {
