@@ -22,7 +22,7 @@ std::string_view scalar(Value value, std::string_view name) {
     return value.text();
 }
 
-// Why a body has no `event`: what people send by mistake is seen by its first field's name.
+// Why a body has no `event`: common mistakes show in the name of its first field.
 std::string missing_event(Value root) {
     const std::string text = "'event' is missing";
     const Value first = root.first();

@@ -8,7 +8,7 @@
 
 namespace bx {
 
-// The body is decoded but is no event: answered 400.
+// The body is decoded but is not an event: answered 400.
 class BadEvent : public Error {
 public:
     using Error::Error;
@@ -19,13 +19,13 @@ struct EventFacts {
     std::string code;        // upper case, [A-Z0-9._-], at most 255 bytes
     std::string kind;        // of entity
     std::string id;          // of the entity; empty: the event has no lane
-    std::string domain;      // who sent it: what the token proved (gate.h); until the gate was
-    std::string member_id;   // asked, what was sent
+    std::string domain;      // of the sender: as sent, until the gate tells what the token proved
+    std::string member_id;   // the same
     std::string user_id;
     std::string handler_id;
     std::string ts;
 
-    // The portal for people: the domain, without one the member_id.
+    // The portal as it is shown: the domain, without one the member_id.
     const std::string& portal() const { return domain.empty() ? member_id : domain; }
     // The portal of a lane: member_id, without one the domain in lower case.
     std::string lane_portal() const;

@@ -117,7 +117,7 @@ Gate::Digest Gate::digest(std::string_view name) const {
     return {siphash(key_, name), siphash(second_key_, name)};
 }
 
-// What fills it up leads to an entry as any other item does, but has no name.
+// The items that fill it up lead to an entry as the others do, but have no name.
 void Gate::Index::seal() {
     const std::size_t entry = items_.empty() ? nobody : items_.back().entry;
     const std::size_t size = std::bit_ceil(std::max<std::size_t>(1, items_.size()));
@@ -137,7 +137,7 @@ Gate::Found Gate::Index::find(Digest name) const {
     return {item.entry, difference == 0};
 }
 
-// All indexes are asked whatever the first says, for the same work with each sender.
+// All indexes are asked whatever the first one says: the same work for each sender.
 Gate::Found Gate::entry_of(const Identity& sent) const {
     const Digest domain = digest(lower(sent.domain));
     const Found by_member_id = by_member_id_.find(digest(sent.member_id));
@@ -151,7 +151,7 @@ Gate::Found Gate::entry_of(const Identity& sent) const {
             (by_member_id.known | by_domain.known | anyone) != 0};
 }
 
-// Nobody's names are empty.  Without a branch too.
+// Without a branch too.  The names of nobody's entry are empty.
 Identity Gate::identity_of(Found found, const Identity& sent) const {
     const std::size_t at = select(found.known, found.entry, nobody);
     const bool as_sent = (at != nobody) & (at == anyone_);

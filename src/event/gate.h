@@ -1,8 +1,9 @@
 // The gate: may the sender of this body deliver events here, and who is it?
 //
-// Fail closed: no portal, no entry.  Tokens are compared in constant time, all of a portal's, and
-// another portal's for an unknown one, so that time tells neither how much of a token was right nor
-// whether a portal is known: it depends on the lengths of what was sent, which the sender knows.
+// It fails closed: without a portal nobody may.  The time of a verdict tells neither how much of a
+// token was right nor whether a portal is known, because all tokens of the portal are compared in
+// constant time, and those of another one for an unknown portal.  It depends only on the lengths of
+// what was sent, which the sender knows.
 #pragma once
 
 #include <cstddef>
@@ -36,13 +37,13 @@ struct Identity {
 
 struct GateResult {
     GateVerdict verdict = GateVerdict::token_wrong;
-    // A portal block is the sender's: for the log, where a person looks for a mistyped domain.
+    // A portal block matches the sender: for the log, where a person looks for a mistyped domain.
     bool known = false;
     // Allowed, found by member_id, and the block names another domain than was sent: the portal was
     // renamed, which is logged and accepted.
     bool renamed = false;
-    // The member_id and domain of the sender's block; what a block does not name is empty, and of a
-    // block with neither it is what was sent.  The token proves it when the verdict is `allowed`.
+    // The member_id and domain of the sender's block, empty where the block does not name them; as
+    // sent for a block that names neither.  The token proves them when the verdict is `allowed`.
     Identity sender;
 };
 
@@ -74,14 +75,14 @@ private:
         std::size_t entry;
         bool known;  // false: the entry is another's, on which the same work is done for nothing
     };
-    // Of a name: 128 bits, under keys of this process's own.  Names are compared by it, so that no
-    // byte of them is looked at twice.
+    // Of a name: 128 bits, under keys of this process.  Names are compared by their digests, so
+    // that the time does not depend on how many of their bytes are equal.
     struct Digest {
         std::uint64_t first;
         std::uint64_t second;
     };
-    // From a name to its place in entries_, in as many steps for a name that is there as for any
-    // other: sorted by hash, and filled up to a power of two.
+    // From a name to its place in entries_, in as many steps for a name that it has as for any
+    // other: sorted by digest, and filled up to a power of two.
     class Index {
     public:
         void add(Digest name, std::size_t entry) { items_.push_back({name, entry}); }

@@ -16,16 +16,16 @@ namespace bx {
 
 namespace {
 
-constexpr int body_patience = 5000;  // milliseconds for the next bytes of a body nobody wants
+constexpr int discard_timeout = 5000;  // milliseconds for the next bytes of a body nobody wants
 
-bool is_stdin_ready(int patience = 0) {
+bool is_stdin_ready(int timeout = 0) {
     pollfd in{STDIN_FILENO, POLLIN, 0};
-    return ::poll(&in, 1, patience) > 0;
+    return ::poll(&in, 1, timeout) > 0;
 }
 
-// Reads up to LIMIT bytes of the body.  Where CONTENT_LENGTH says how many there are, no more is
-// waited for: not every server ends stdin after them (RFC 3875, 4.2).  What is there beyond them is
-// read, so that the disagreement shows.
+// Reads up to LIMIT bytes of the body.  When CONTENT_LENGTH says how many there are, it does not
+// wait for more: not every server ends stdin after them (RFC 3875, 4.2).  Bytes beyond them that
+// are there already are read, so that the disagreement shows.
 void read_body(Request& request, std::size_t limit) {
     std::size_t expected = request.content_length ? declared_length(request).value_or(0) : limit;
     std::array<char, 65536> chunk;
@@ -43,22 +43,23 @@ void read_body(Request& request, std::size_t limit) {
     }
 }
 
-// Takes the rest of a body that was not read, or not whole: mod_cgid speaks over a socket, and
-// closing one with bytes unread resets it under the answer.
+// Discards the rest of a body that was not read to its end: mod_cgid uses a socket, and closing one
+// with unread bytes resets it before the answer is read.
 void discard_rest(const Request& request) {
     bool until_its_end = !request.content_length && !request.body.empty();
     std::size_t left = until_its_end ? SIZE_MAX : declared_length(request).value_or(0);
     left -= std::min(left, request.body.size());
     std::array<char, 65536> chunk;
-    while (left > 0 && is_stdin_ready(body_patience)) {
+    while (left > 0 && is_stdin_ready(discard_timeout)) {
         ssize_t got = ::read(STDIN_FILENO, chunk.data(), std::min(left, chunk.size()));
         if (got <= 0) return;
         left -= static_cast<std::size_t>(got);
     }
 }
 
-// Not closed: what is opened next would become fd 0, 1 or 2, and get what others write there.
-void let_go_of_standard_fds() {
+// They are not closed: a file that is opened next would become fd 0, 1 or 2, and get what others
+// write there.
+void release_standard_fds() {
     Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
     if (!null) return;
     for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null.get(), fd);
@@ -67,7 +68,7 @@ void let_go_of_standard_fds() {
 }  // namespace
 
 int serve_cgi(Gateway& gateway, Log& log) {
-    // A client that went away does not take the event's worker with it.
+    // The worker is started even if the client has gone away.
     std::signal(SIGPIPE, SIG_IGN);
     Request request = request_from([](const char* name) { return std::getenv(name); });
     if (request.method == "POST") read_body(request, gateway.body_limit());
@@ -82,7 +83,7 @@ int serve_cgi(Gateway& gateway, Log& log) {
         written = write_all(STDOUT_FILENO, cgi_response(answer));
     });
     if (!written) log.warning("cannot write the answer", {{"peer", request.remote_addr}});
-    let_go_of_standard_fds();
+    release_standard_fds();
     log.take_stderr();  // or the web server waits for the end of the old one
     if (accepted) gateway.summon_worker();
     return written ? 0 : 1;

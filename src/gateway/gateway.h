@@ -1,5 +1,5 @@
-// The gateway: decides on requests.  Accepts, verifies, commits the event, answers; knows neither
-// connections (server.h, cgi.h) nor hooks.
+// The gateway: answers requests.  It has each decided (intake.h), commits the events, and wakes the
+// worker.  It knows neither connections (server.h, cgi.h) nor hooks.
 #pragma once
 
 #include <functional>
@@ -27,11 +27,11 @@ namespace bx {
 class Gateway {
 public:
     struct Options {
-        bool one_shot = false;  // CGI: the worker is summoned by who calls handle()
+        bool one_shot = false;  // CGI: the caller of handle() summons the worker
         std::string log_file;   // where the config names none; empty: stderr
         // Asked while waiting for the store's lock.
         std::function<bool()> give_up = stop_requested;
-        // What reaches beyond this class; tests put their own in its place.
+        // What tests replace.
         StoreOpener open = open_store;
         std::function<void(const Config&)> become_owner = [](const Config& config) {
             become_store_owner(config);
@@ -45,20 +45,20 @@ public:
     Gateway(std::string config_path, Options options, Log& log);
     ~Gateway();
 
-    // Throws Error when this process is root still, which must not serve: the reason.
+    // Throws Error, which says why, when this process is still root: root must not serve.
     void require_user() const;
 
     // The most bytes of a body worth reading: limits.body + 1.
     std::size_t body_limit() const;
 
-    // Answers every request: those that are refused at once, then, when all events among them are
-    // committed in one transaction, those.  Wakes (or starts) the worker when events were added.
-    // Throws only what ANSWER throws.  Bodies are consumed.
+    // Answers every request.  Refusals and questions (GET) are answered first; the events are
+    // committed in one transaction and answered then.  Wakes (or starts) the worker when events
+    // were added.  Throws only what ANSWER throws, and std::bad_alloc.  Bodies are consumed.
     void handle(std::span<Request> requests, const Answerer& answer);
 
     // Looks for a changed config at most once a second; FORCE: now (SIGHUP).
     void refresh_config(bool force = false);
-    // At a gateway's start: if events are unfinished and no worker runs, start one.
+    // At the start of a gateway: summons the worker when events are unfinished.
     void wake_at_start();
     // As WorkerSummoner::summon, if there is a config; due again while owes_worker().
     void summon_worker();

@@ -141,8 +141,8 @@ void RecordReader::begin_record() {
     stage_ = Stage::content;
     left_ = header_.content;
     if (header_.type == record::begin_request && !is_active()) {
-        if (header_.id == 0 || header_.content != collected_.bytes.size())
-            return fail("bad BEGIN_REQUEST");
+        const bool fits = header_.content == collected_.bytes.size();
+        if (header_.id == 0 || !fits) return fail("bad BEGIN_REQUEST");
     }
     if (is_ours()) {
         switch (header_.type) {

@@ -79,9 +79,9 @@ void Server::take_over(Fd fd) {
     reader_.read(connections_.open(std::move(fd)));  // its request is often there already
 }
 
-// What came during a slow commit waits for those whom it answered, as long as they keep coming:
-// else the peers fall into two groups that take turns, each with a commit of its own, and all wait
-// for both.
+// Requests that came during a slow commit wait for the next ones of the peers that it answered, as
+// long as those keep coming.  Otherwise the peers fall into two groups that alternate, each with a
+// commit of its own, and all wait for both.
 void Server::collect_batch() {
     const RequestBatch::Commit last = batch_.take_last_commit();
     if (last.took < slow_commit) return collect(timeout());

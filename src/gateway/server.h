@@ -32,8 +32,10 @@ class Server {
 public:
     // LISTENER is made non-blocking and stays so: siblings may share it.  Throws Error.
     Server(Fd listener, Gateway& gateway, Log& log, const ServerLimits& limits);
+    Server(const Server&) = delete;  // its parts refer to each other
+    Server& operator=(const Server&) = delete;
 
-    // Until SIGTERM, SIGINT or a replaced binary.  Throws Error when the listener is broken.
+    // Serves until SIGTERM, SIGINT or a replaced binary.  Throws Error when the listener is broken.
     void run();
     // One turn of that loop; false: it is over.
     bool turn();

@@ -34,10 +34,10 @@ gid_t group_id(const std::string& group) {
 sockaddr_un address_of(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    constexpr std::size_t room = sizeof address.sun_path - 1;
-    if (path.size() > room) {
+    constexpr std::size_t longest = sizeof address.sun_path - 1;
+    if (path.size() > longest) {
         throw Error("cannot listen on '" + path + "': the path is longer than " +
-                    std::to_string(room) + " bytes");
+                    std::to_string(longest) + " bytes");
     }
     std::memcpy(address.sun_path, path.data(), path.size());
     return address;

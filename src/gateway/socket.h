@@ -12,9 +12,9 @@ namespace bx {
 constexpr int backlog = 4096;
 
 // A unix listening socket at PATH, mode 0660 whatever the umask, given to GROUP (a name or number;
-// empty: ours).  A file that is no socket, or a socket somebody listens on, is an Error; a dead one
-// is replaced.  As root: made as the owner of its directory; throws UnsafeFile when a third user
-// could put another directory there.
+// empty: ours).  A socket that nobody listens on is replaced; one that somebody listens on, and any
+// other file, is an Error.  As root it is made as the owner of its directory; throws UnsafeFile
+// when a third user could put another directory there.
 Fd open_listener(const std::string& path, const std::string& group);
 
 // True when FD is a listening socket.

@@ -37,12 +37,12 @@ struct Message {
 };
 
 void remark(const std::string& text) {
-    // A remark that cannot be shown is no failure.
+    // A remark that cannot be shown is not a failure.
     [[maybe_unused]] bool shown = write_all(STDERR_FILENO, "bxhook: " + text + "\n");
 }
 
-// The portal the event comes from: the one NAME (domain or member_id) means, without it the first.
-// None configured: one of an invented portal, which only the store takes.
+// The portal that the event comes from: the one whose domain or member_id is NAME, the first when
+// NAME is empty.  When none is configured, an invented one, which only the store takes.
 Portal sender(const Config& config, const std::string& name) {
     const std::vector<Portal>& portals = config.portals;
     if (name.empty() && portals.empty()) return {};
@@ -50,7 +50,7 @@ Portal sender(const Config& config, const std::string& name) {
         return name.empty() || portal.domain == lower(name) || portal.member_id == name;
     });
     if (found != portals.end()) return *found;
-    // The block that names nobody takes events of any portal.
+    // A block with neither name takes events of any portal.
     found = std::ranges::find_if(portals, [](const Portal& portal) {
         return portal.domain.empty() && portal.member_id.empty();
     });
@@ -91,7 +91,7 @@ FormFields sample_form(const std::string& code, const Portal& portal, Millis now
     return FormFields(decode_json(text, FormLimits{}));
 }
 
-// Nothing is refused: it may be meant.
+// Only a remark: it may be intended.
 void remark_on_path(std::string_view path) {
     constexpr std::array<std::string_view, 5> tops{"event", "event_handler_id", "data", "ts",
                                                    "auth"};
@@ -269,7 +269,7 @@ int run(const Arguments& args) {
         throw Error("no portal is configured, so there is no token the gateway would accept");
     }
     Message message = make_message(args, *config);
-    // What the gateway makes of a raw body is its own affair: it may be meant to be refused.
+    // A raw body is sent as it is: it may be meant to be refused.
     if (over_http) return send(args.value("--url"), message);
     Arrival arrival = arrive(message, *config);
     if (!args.words().empty() && args.has("--raw") &&
