@@ -63,7 +63,7 @@ std::string origin_of(const Hook& hook) {
 }
 
 // Which of the two is the live one only the person knows.
-Problem twin(const Hook& first, const Hook& second, const std::string& config) {
+Problem duplicate(const Hook& first, const Hook& second, const std::string& config) {
     bool files = first.from_dir && second.from_dir;
     const std::string rename = files ? ": choose one, and take the execute bit of the other away"
                                      : ": rename one, or take the file's execute bit away";
@@ -74,21 +74,21 @@ Problem twin(const Hook& first, const Hook& second, const std::string& config) {
 }
 
 // What is wrong with hooks of one name; SORTED by name.
-std::vector<Problem> twins_among(const std::vector<Hook>& sorted, const std::string& config) {
-    std::vector<Problem> twins;
+std::vector<Problem> duplicates_among(const std::vector<Hook>& sorted, const std::string& config) {
+    std::vector<Problem> duplicates;
     for (std::size_t i = 1; i < sorted.size(); ++i) {
         if (sorted[i - 1].name != sorted[i].name) continue;
-        twins.push_back(twin(sorted[i - 1], sorted[i], config));
+        duplicates.push_back(duplicate(sorted[i - 1], sorted[i], config));
     }
-    return twins;
+    return duplicates;
 }
 
 bool is_known(std::string_view code) {
     return code == any_code || find_event(code) != nullptr;
 }
 
-// The path below hooks_dir that keeps a file there from being renamed to TO, which would be the hook
-// NAME: TO itself, or another hook of that name.  Empty: none.
+// The path below hooks_dir that keeps a file there from being renamed to TO, which would be the
+// hook NAME: TO itself, or another hook of that name.  Empty: none.
 std::string in_the_way(const Config& config, const ScriptList& list, const std::string& name,
                        const std::string& to) {
     if (::access(absolute_path(config.hooks_dir, to).c_str(), F_OK) == 0) return to;
@@ -96,7 +96,7 @@ std::string in_the_way(const Config& config, const ScriptList& list, const std::
     return same == list.scripts.end() ? "" : same->path;
 }
 
-// HOOK's file begins with a code that is none: NAME.sh, NAME.d/... .  NEAR is the code that was meant.
+// HOOK's file begins with an unknown code: NAME.sh, NAME.d/... .  NEAR is the code that was meant.
 Problem misspelled(const Hook& hook, const std::string& near, const Config& config,
                    const ScriptList& list) {
     std::string what = "'" + printable(hook.code) + "' is no known event, did you mean '" + near +
@@ -139,6 +139,11 @@ Problem dangling_link(const std::string& path) {
             "ls -l " + shell_word(path)};
 }
 
+Problem invalid_name(const std::string& path) {
+    return {Level::warning, path, "its name cannot be a hook's ([A-Za-z0-9][A-Za-z0-9._-]*)",
+            "rename it"};
+}
+
 Problem missing_script(const HookBlock& block, const std::string& hooks_dir) {
     return {Level::warning, "hook " + block.name,
             "it has no run, and no file of that name is in '" + hooks_dir + "'",
@@ -146,20 +151,20 @@ Problem missing_script(const HookBlock& block, const std::string& hooks_dir) {
 }
 
 // A path of `when` with all the globs it is given.
-struct Rule {
+struct PathGlobs {
     std::string_view path;
     std::vector<std::string_view> globs;
 };
 
 // In the order of the file.
-std::vector<Rule> by_path(const std::vector<Condition>& conditions) {
-    std::vector<Rule> rules;
+std::vector<PathGlobs> by_path(const std::vector<Condition>& conditions) {
+    std::vector<PathGlobs> paths;
     for (const Condition& condition : conditions) {
-        auto same = std::ranges::find(rules, condition.path, &Rule::path);
-        if (same == rules.end()) same = rules.insert(same, Rule{condition.path, {}});
+        auto same = std::ranges::find(paths, condition.path, &PathGlobs::path);
+        if (same == paths.end()) same = paths.insert(same, PathGlobs{condition.path, {}});
         same->globs.push_back(condition.glob);
     }
-    return rules;
+    return paths;
 }
 
 // "when data.FIELDS.ID 7": a rule as a reason.  A glob on a secret may be the secret itself.
@@ -168,8 +173,8 @@ std::string rule_text(std::string_view word, std::string_view path, std::string_
     return std::string(word).append(" ").append(path).append(" ").append(secret ? "***" : globs);
 }
 
-// Does what stands at PATH match GLOB?  `portal` and `member_id` are who it was, as the token proved
-// it; all else is what was sent.  A missing one never matches.
+// Does what stands at PATH match GLOB?  `portal` and `member_id` are those that the token proved;
+// all else is what was sent.  A missing value never matches.
 bool matches(const EventFacts& facts, const Tree& body, std::string_view path,
              std::string_view glob) {
     if (path == "portal") return !facts.domain.empty() && glob_match(glob, facts.domain, true);
@@ -195,12 +200,14 @@ std::optional<HookRefusal> event_refusal(const Hook& hook, std::string_view code
 std::optional<HookRefusal> rule_refusal(const Hook& hook, const EventFacts& facts,
                                         const Tree& body) {
     if (hook.settings.disabled) return HookRefusal{hook.name, HookRule::disabled, "disabled"};
-    for (const Rule& rule : by_path(hook.when)) {
-        auto fits = [&](std::string_view glob) { return matches(facts, body, rule.path, glob); };
-        if (std::ranges::any_of(rule.globs, fits)) continue;
+    for (const auto& [path, globs] : by_path(hook.when)) {
+        auto fits = [&, where = path](std::string_view glob) {
+            return matches(facts, body, where, glob);
+        };
+        if (std::ranges::any_of(globs, fits)) continue;
         std::string all;
-        for (std::string_view glob : rule.globs) all.append(all.empty() ? "" : " ").append(glob);
-        return HookRefusal{hook.name, HookRule::when, rule_text("when", rule.path, all)};
+        for (std::string_view glob : globs) all.append(all.empty() ? "" : " ").append(glob);
+        return HookRefusal{hook.name, HookRule::when, rule_text("when", path, all)};
     }
     for (const Condition& condition : hook.unless) {
         if (!matches(facts, body, condition.path, condition.glob)) continue;
@@ -223,54 +230,63 @@ std::optional<HookRefusal> refusal_of(const Hook& hook, const EventFacts& facts,
 
 HookSet HookSet::load(const Config& config) {
     HookSet set = survey(config);
-    if (!set.twins_.empty()) throw HooksError(set.twins_.front().message);
+    if (!set.duplicates_.empty()) throw HooksError(set.duplicates_.front().message);
     return set;
 }
 
 HookSet HookSet::survey(const Config& config) {
     HookSet set;
-    ScriptList list = list_scripts(config.hooks_dir);
-    set.stamp_ = std::move(list.stamp);
+    const ScriptList list = list_scripts(config.hooks_dir);
+    set.stamp_ = list.stamp;
     for (const std::string& link : list.dangling) {
         set.warnings_.push_back(dangling_link(absolute_path(config.hooks_dir, link)));
     }
-    std::vector<Hook> asleep;  // known, but nothing that could run
+    std::vector<Hook> inactive;
+    set.add_scripts(config, list, inactive);
+    set.add_blocks(config, list, inactive);
+    std::ranges::sort(set.hooks_, {}, &Hook::name);
+    set.duplicates_ = duplicates_among(set.hooks_, config.path);
+    for (const Hook& hook : inactive) set.add_inactive(hook);
+    return set;
+}
+
+// INACTIVE gets those that are known and cannot run.
+void HookSet::add_scripts(const Config& config, const ScriptList& list,
+                          std::vector<Hook>& inactive) {
     for (const Script& script : list.scripts) {
         if (!script.valid_name) {
             if (script.executable) {
-                set.warnings_.push_back({Level::warning,
-                                         absolute_path(config.hooks_dir, script.path),
-                                         "its name cannot be a hook's ([A-Za-z0-9][A-Za-z0-9._-]*)",
-                                         "rename it"});
+                warnings_.push_back(invalid_name(absolute_path(config.hooks_dir, script.path)));
             }
             continue;
         }
         Hook hook = script_hook(config, script);
         if (script.executable && !is_known(script.code)) {
-            set.warnings_.push_back(unknown_code(hook, config, list));
+            warnings_.push_back(unknown_code(hook, config, list));
         }
-        // A file that is no hook yet: one of a known name, not a README beside the hooks.
+        // A file that is not a hook yet: one of a known name, not a README beside the hooks.
         bool meant = script.executable || is_known(script.code) || block_of(config, script.name);
-        if (meant) (script.executable ? set.hooks_ : asleep).push_back(std::move(hook));
+        if (meant) (script.executable ? hooks_ : inactive).push_back(std::move(hook));
     }
+}
+
+void HookSet::add_blocks(const Config& config, const ScriptList& list,
+                         std::vector<Hook>& inactive) {
     for (const HookBlock& block : config.hooks) {
         if (!block.run.empty()) {
-            set.hooks_.push_back(block_hook(block));
+            hooks_.push_back(block_hook(block));
         } else if (std::ranges::find(list.scripts, block.name, &Script::name) ==
                    list.scripts.end()) {
-            set.warnings_.push_back(missing_script(block, config.hooks_dir));
-            asleep.push_back(block_hook(block));
+            warnings_.push_back(missing_script(block, config.hooks_dir));
+            inactive.push_back(block_hook(block));
         }
     }
-    std::ranges::sort(set.hooks_, {}, &Hook::name);
-    set.twins_ = twins_among(set.hooks_, config.path);
-    for (Hook& hook : asleep) {
-        if (!set.find(hook.name)) {
-            set.hooks_.insert(std::ranges::lower_bound(set.hooks_, hook.name, {}, &Hook::name),
-                              hook);
-        }
-    }
-    return set;
+}
+
+// Unless another hook has its name.
+void HookSet::add_inactive(const Hook& hook) {
+    if (find(hook.name)) return;
+    hooks_.insert(std::ranges::lower_bound(hooks_, hook.name, {}, &Hook::name), hook);
 }
 
 std::string HookSet::stamp_of(const std::string& hooks_dir) {

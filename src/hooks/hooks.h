@@ -15,7 +15,7 @@
 
 namespace bx {
 
-// Two hooks of one name: events stay `new` until it is mended.
+// Two hooks of one name: events stay `new` until one is renamed.
 class HooksError : public Error {
 public:
     using Error::Error;
@@ -51,18 +51,20 @@ struct HookRefusal {
     std::string reason;  // "event ONCRMDEALADD", "unless auth.user_id 17", "not executable"
 };
 
+struct ScriptList;
+
 class HookSet {
 public:
     // Reads hooks_dir as it is now.  A missing hooks_dir is an empty one.  Throws HooksError for
     // two hooks of one name, Error when hooks_dir cannot be read.
     static HookSet load(const Config& config);
-    // The same, but hooks of one name are all in it, and told by twins().
+    // The same, but hooks of one name are all in it, and told by duplicates().
     static HookSet survey(const Config& config);
 
     const std::vector<Hook>& hooks() const { return hooks_; }  // by name
     // What a person should know about hooks_dir: a name that is not a known code, for example.
     const std::vector<Problem>& warnings() const { return warnings_; }
-    const std::vector<Problem>& twins() const { return twins_; }
+    const std::vector<Problem>& duplicates() const { return duplicates_; }
     const Hook* find(std::string_view name) const;
 
     // Two stamps of hooks_dir are equal when nothing changed in it that load() looks at.
@@ -79,9 +81,13 @@ public:
     Match match(const EventFacts& facts, const Tree& body) const;
 
 private:
+    void add_scripts(const Config& config, const ScriptList& list, std::vector<Hook>& inactive);
+    void add_blocks(const Config& config, const ScriptList& list, std::vector<Hook>& inactive);
+    void add_inactive(const Hook& hook);
+
     std::vector<Hook> hooks_;
     std::vector<Problem> warnings_;
-    std::vector<Problem> twins_;
+    std::vector<Problem> duplicates_;
     std::string stamp_;
 };
 

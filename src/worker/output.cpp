@@ -11,9 +11,9 @@ void OutputKeeper::add(std::string_view data) {
 
 void OutputKeeper::keep(std::string_view masked) {
     masked_bytes_ += masked.size();
-    std::size_t room = std::min(max_ / 2 - head_.size(), masked.size());
-    head_.append(masked.substr(0, room));
-    tail_.append(masked.substr(room));
+    std::size_t to_head = std::min(max_ / 2 - head_.size(), masked.size());
+    head_.append(masked.substr(0, to_head));
+    tail_.append(masked.substr(to_head));
     if (tail_.size() > 2 * max_) tail_.erase(0, tail_.size() - max_);
 }
 

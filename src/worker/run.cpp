@@ -70,7 +70,7 @@ void Run::reaped(int status, Millis now) {
     pid_ = -1;
     if (WIFEXITED(status)) finish_.exit = WEXITSTATUS(status);
     if (WIFSIGNALED(status)) finish_.signal = signal_name(WTERMSIG(status));
-    if (ending_) {
+    if (phase_ != Phase::running) {
         look_for_rest(now);
     } else if (finish_.exit == 0) {
         finish_.result = AttemptResult::done;
@@ -83,7 +83,7 @@ void Run::reaped(int status, Millis now) {
 }
 
 void Run::end(AttemptResult why, Millis now) {
-    if (ending_ || over_) return;
+    if (phase_ != Phase::running) return;
     finish_.result = why;
     if (why == AttemptResult::timeout) {
         finish_.reason = "timeout after " + duration_text(settings_.timeout);
@@ -94,7 +94,7 @@ void Run::end(AttemptResult why, Millis now) {
 }
 
 void Run::begin_ending(Millis now) {
-    ending_ = true;
+    phase_ = Phase::ending;
     kill_at_ = now + kill_delay;
     next_tick_ = now + look_interval;
     std::size_t left = signal_run(session_, name_, SIGTERM);
@@ -103,8 +103,8 @@ void Run::begin_ending(Millis now) {
 }
 
 void Run::tick(Millis now) {
-    if (over_ || now < next_tick_) return;
-    if (!ending_) return end(AttemptResult::timeout, now);
+    if (over() || now < next_tick_) return;
+    if (phase_ == Phase::running) return end(AttemptResult::timeout, now);
     look_for_rest(now);
 }
 
@@ -112,18 +112,18 @@ void Run::tick(Millis now) {
 void Run::look_for_rest(Millis now) {
     next_tick_ = now + look_interval;
     if (now >= kill_at_) {
-        killed_ = true;
+        phase_ = Phase::killing;
         std::size_t left = signal_run(session_, name_, SIGKILL);
         if (left == 0 && pid_ < 0) return close();
     } else if (pid_ < 0 && processes_of(session_, name_).empty()) {
         return close();
     }
-    if (pid_ >= 0 && !killed_) next_tick_ = kill_at_;
+    if (pid_ >= 0 && phase_ != Phase::killing) next_tick_ = kill_at_;
 }
 
 void Run::close() {
     if (process_) process_->drain();
-    over_ = true;
+    phase_ = Phase::over;
 }
 
 bool Run::take_unsaved() {

@@ -45,12 +45,14 @@ public:
     // True when it printed something since the last call.
     bool take_unsaved();
 
-    bool over() const { return over_; }
+    bool over() const { return phase_ == Phase::over; }
     // The outcome, once it is over: all but what becomes of the delivery (schedule.h).
     Finish outcome() const;
     Millis duration(Millis now) const { return now - started_; }
 
 private:
+    enum class Phase { running, ending, killing, over };
+
     void begin_ending(Millis now);
     void look_for_rest(Millis now);
     void close();
@@ -66,9 +68,7 @@ private:
     Millis next_tick_;
     Millis kill_at_ = 0;
     std::int64_t saved_bytes_ = 0;
-    bool killed_ = false;
-    bool ending_ = false;
-    bool over_ = false;
+    Phase phase_ = Phase::running;
 };
 
 // "SIGKILL"; "signal 40" for one without a name.

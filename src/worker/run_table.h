@@ -22,8 +22,8 @@ public:
     void append_to(std::vector<pollfd>& set) const;
     void handle(const pollfd* set);
 
-    // Waits for every child that ended: those of the runs, and strangers, which come to us as a
-    // subreaper.
+    // Reaps every child that ended: those of the runs, and processes that these left behind, whose
+    // subreaper we are.
     void reap(Millis now);
     void tick(Millis now);
     Millis next_tick() const;  // the earliest of all; far away when there is none

@@ -96,8 +96,8 @@ std::optional<StartProblem> Runner::launch(const Claim& claim) {
     fault_point("after-spawn");
     context_.runs.add(std::make_unique<Run>(claim, context_.live.settings_of(claim.hook),
                                             std::move(process), steady_now()));
-    context_.log.debug("begun", {{"delivery", to_string(DeliveryName{claim.event.number, claim.hook})},
-                                 {"attempt", claim.attempt}});
+    const DeliveryName name{claim.event.number, claim.hook};
+    context_.log.debug("begun", {{"delivery", to_string(name)}, {"attempt", claim.attempt}});
     return std::nullopt;
 }
 
@@ -116,7 +116,8 @@ std::vector<DeliveryName> Runner::deliveries() const {
 // Deliveries that are `running`, but not by us: a dead worker's, at the start; later those of a
 // claim whose commit was reported as failed and was not.
 void Runner::adopt_orphans() {
-    if (!context_.live.config() || !orphans_.every(membership_.orphan_period(), context_.now)) return;
+    if (!context_.live.config()) return;
+    if (!orphans_.every(membership_.orphan_period(), context_.now)) return;
     const std::vector<DeliveryName> ours = deliveries();
     for (const Orphan& orphan : queue_.orphans(ours)) {
         const auto is_same = [&](const DeliveryName& name) {

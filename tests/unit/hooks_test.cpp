@@ -244,6 +244,30 @@ BOOST_AUTO_TEST_CASE(when_and_unless) {
                "| h: when data.FIELDS.ENTITY_TYPE_ID 1220 13[0-4]");
 }
 
+BOOST_AUTO_TEST_CASE(a_refusal_tells_its_rule) {
+    block("a", {"X"}, "/bin/true").settings.disabled = true;
+    block("b", {"X"}, "/bin/true").when = {{"data.x", "2"}};
+    block("c", {"X"}, "/bin/true").unless = {{"data.x", "1"}};
+    block("d", {"Y"}, "/bin/true");
+    block("e", {"X"});
+    file("ONCRMDEALADD", 0644);
+    const auto rules = [&](const std::string& body) {
+        bx::Tree tree = bx::decode_urlencoded(body, {});
+        bx::HookSet set = bx::HookSet::load(config);
+        bx::HookSet::Match match = set.match(bx::read_event(tree), tree);
+        std::string text;
+        for (const bx::HookRefusal& refusal : match.refused) {
+            text += refusal.hook + std::to_string(static_cast<int>(refusal.rule)) + ' ';
+        }
+        return text + (match.broken ? "broken" : "");
+    };
+    using enum bx::HookRule;
+    const auto digit = [](bx::HookRule rule) { return std::to_string(static_cast<int>(rule)); };
+    BOOST_TEST(rules("event=X&data[x]=1") ==
+               "ONCRMDEALADD" + digit(event) + " a" + digit(disabled) + " b" + digit(when) +
+                   " c" + digit(unless) + " d" + digit(event) + " e" + digit(unable) + " broken");
+}
+
 BOOST_AUTO_TEST_CASE(a_rule_on_the_portal_looks_at_what_was_proven) {
     block("h", {"*"}, "/bin/true").when = {{"portal", "B.example"}};
     block("i", {"*"}, "/bin/true").unless = {{"member_id", "m2"}};

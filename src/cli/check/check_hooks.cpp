@@ -295,7 +295,7 @@ void check_hooks(const Config& config, Findings& findings) {
         return findings.error(config.hooks_dir, error.what(),
                               "ls -ld " + shell_word(config.hooks_dir));
     }
-    for (const Problem& twin : hooks.twins()) findings.add(twin);
+    for (const Problem& duplicate : hooks.duplicates()) findings.add(duplicate);
     for (Problem warning : hooks.warnings()) {
         bool ours = warning.fix.starts_with("bxhook ");  // which PATH need not find
         if (ours) warning.fix = findings.commands().line(warning.fix.substr(7));
