@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/escape.h"
 #include "base/text.h"
 #include "cli/command.h"
 

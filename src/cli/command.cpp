@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "base/escape.h"
 #include "base/text.h"
 
 namespace bx {

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/escape.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "config/info.h"

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/escape.h"
 #include "base/fd.h"
+#include "base/shell.h"
 #include "base/text.h"
 #include "event/catalog.h"
 #include "event/payload.h"

@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "base/fd.h"
-#include "base/text.h"
+#include "base/shell.h"
 
 namespace bx {
 

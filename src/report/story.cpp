@@ -1,7 +1,7 @@
 #include "report/story.h"
 
 #include "base/error.h"
-#include "base/text.h"
+#include "base/escape.h"
 #include "event/payload.h"
 #include "report/wording.h"
 #include "store/outcomes.h"

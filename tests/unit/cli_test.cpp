@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/escape.h"
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/filter.h"

@@ -10,7 +10,9 @@
 #include <span>
 #include <utility>
 
+#include "base/escape.h"
 #include "base/fd.h"
+#include "base/shell.h"
 #include "base/text.h"
 #include "cli/check/findings.h"
 #include "event/catalog.h"

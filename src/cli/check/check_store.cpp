@@ -9,7 +9,7 @@
 
 #include "base/fd.h"
 #include "base/file_system.h"
-#include "base/text.h"
+#include "base/shell.h"
 #include "cli/check/findings.h"
 #include "cli/open.h"
 #include "host/accounts.h"

@@ -3,8 +3,9 @@
 
 #include <cerrno>
 
+#include "base/escape.h"
 #include "base/fd.h"
-#include "base/text.h"
+#include "base/shell.h"
 #include "cli/check/findings.h"
 #include "cli/command.h"
 #include "cli/curl.h"

@@ -1,3 +1,4 @@
+#include "base/escape.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/output.h"

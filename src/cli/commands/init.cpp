@@ -7,8 +7,9 @@
 #include <filesystem>
 #include <optional>
 
+#include "base/escape.h"
 #include "base/fd.h"
-#include "base/text.h"
+#include "base/shell.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/commands/templates.h"

@@ -3,7 +3,7 @@
 #include <map>
 #include <thread>
 
-#include "base/text.h"
+#include "base/escape.h"
 #include "cli/command.h"
 #include "cli/filter.h"
 #include "cli/open.h"

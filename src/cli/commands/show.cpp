@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/escape.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/open.h"

@@ -1,4 +1,4 @@
-#include "base/text.h"
+#include "base/escape.h"
 #include "cli/command.h"
 #include "cli/open.h"
 #include "cli/output.h"

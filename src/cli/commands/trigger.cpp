@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "base/escape.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/text.h"
