@@ -104,10 +104,9 @@ Arguments parse_arguments(const Command& command, std::span<const std::string> a
 
 Millis duration_option(const Arguments& args, std::string_view option, Millis fallback) {
     if (!args.has(option)) return fallback;
-    Millis duration = parse_duration(args.value(option));
-    if (duration >= 0) return duration;
+    if (std::optional<Millis> duration = parse_duration(args.value(option))) return *duration;
     throw UsageError(std::string(option) + ": '" + printable(args.value(option)) +
-                     "' is no duration (500ms 30s 5m 6h 30d)");
+                     "' is no duration (" + std::string(duration_examples) + ")");
 }
 
 std::size_t count_option(const Arguments& args, std::string_view option, std::size_t fallback) {
