@@ -180,4 +180,8 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
     return best;
 }
 
+std::string did_you_mean(std::string_view word) {
+    return word.empty() ? "" : ", did you mean '" + std::string(word) + "'?";
+}
+
 }  // namespace bx

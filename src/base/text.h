@@ -34,4 +34,7 @@ std::optional<std::int64_t> parse_number(std::string_view text);
 // The candidate nearest to WORD in spelling, empty when none is near enough to be meant.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
 
+// ", did you mean 'WORD'?", the end of a message; nothing for an empty WORD.
+std::string did_you_mean(std::string_view word);
+
 }  // namespace bx

@@ -24,9 +24,8 @@ const Option& find_option(const Command& command, const std::vector<Option>& opt
     for (const Option& option : options) {
         if (!option.help.empty()) names.push_back(option.name);
     }
-    std::string_view near = nearest(name, names);
-    std::string hint = near.empty() ? "" : ", did you mean '" + std::string(near) + "'?";
-    throw usage_error(command, "unknown option '" + printable(name) + "'" + hint);
+    throw usage_error(command, "unknown option '" + printable(name) + "'" +
+                                   did_you_mean(nearest(name, names)));
 }
 
 // Takes the option at the front of ARGS, and its value.

@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
-#include <span>
 #include <utility>
 
 #include "base/escape.h"
@@ -26,10 +25,6 @@ namespace bx {
 namespace {
 
 constexpr std::size_t max_line = 512;  // of a script, its first
-
-// What an event has at its top.
-constexpr std::array<std::string_view, 5> top_fields{"event", "event_handler_id", "data", "ts",
-                                                     "auth"};
 
 // The program that "#!/usr/bin/env [-S] NAME" looks up; empty for another first line.
 std::string looked_up_program(std::string_view first_line) {
@@ -194,7 +189,6 @@ void check_conditions(const std::vector<Condition>& conditions, const std::strin
         const std::string problem = identity_problem(condition, config.portals);
         if (!problem.empty()) findings.warning(place, problem, edit_command(file));
         if (condition.path == "portal" || condition.path == "member_id") continue;
-        std::string top = condition.path.substr(0, condition.path.find('.'));
         if (looks_like_regex(condition.glob)) {
             findings.warning(place,
                              "'" + printable(condition.path) +
@@ -202,7 +196,7 @@ void check_conditions(const std::vector<Condition>& conditions, const std::strin
                                  "looks like a regular expression",
                              edit_command(file));
         }
-        if (std::ranges::find(top_fields, top) != top_fields.end()) continue;
+        if (is_top_field(condition.path.substr(0, condition.path.find('.')))) continue;
         findings.warning(place,
                          "'" + printable(condition.path) +
                              "' is in no event: a path begins at the top, as data.FIELDS.ID or "
@@ -211,33 +205,31 @@ void check_conditions(const std::vector<Condition>& conditions, const std::strin
     }
 }
 
-// What GLOB, which matches none of CODES, may have meant: "ONCRMDAEL*" is like "ONCRMDEAL*".
-std::string nearest_code(const std::string& glob, std::span<const std::string_view> codes) {
+// What GLOB, which matches no known event, may have meant: "ONCRMDAEL*" is like "ONCRMDEAL*".
+std::string nearest_code(const std::string& glob) {
     std::size_t plain = glob.find_first_of("*?[");
-    if (plain == std::string::npos) return std::string(nearest(glob, codes));
+    if (plain == std::string::npos) return std::string(nearest_event(glob));
     std::vector<std::string_view> beginnings;
-    for (std::string_view code : codes) beginnings.push_back(code.substr(0, plain));
+    for (const CatalogEvent& event : catalog()) beginnings.push_back(event.code.substr(0, plain));
     std::string_view near = nearest(glob.substr(0, plain), beginnings);
     return near.empty() ? "" : std::string(near) + glob.substr(plain);
 }
 
 void check_globs(const Hook& hook, const std::string& place, const std::string& file,
                  Findings& findings) {
-    std::vector<std::string_view> codes;
-    for (const CatalogEvent& event : catalog()) codes.push_back(event.code);
     for (const std::string& glob : hook.globs) {
         bool known = find_event(glob) != nullptr ||
-                     std::ranges::any_of(codes, [&](std::string_view code) {
-                         return glob_match(glob, code, true);
+                     std::ranges::any_of(catalog(), [&](const CatalogEvent& event) {
+                         return glob_match(glob, event.code, true);
                      });
         if (known) continue;
-        std::string near = nearest_code(glob, codes);
+        std::string near = nearest_code(glob);
         findings.warning(place,
                          "no known event is '" + printable(glob) + "'" +
                              (looks_like_regex(glob)
                                   ? ": a glob (* ? [..]) is wanted, not a regular expression"
                               : near.empty() ? " ('bxhook events' lists them)"
-                                           : ", did you mean '" + near + "'?"),
+                                             : did_you_mean(near)),
                          edit_command(file));
     }
 }

@@ -1,7 +1,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/escape.h"
@@ -62,9 +61,7 @@ Portal sender(const Config& config, const std::string& name) {
 // `data` of a sample of CODE, as JSON.
 std::string_view sample_data(const std::string& code) {
     if (const CatalogEvent* event = find_event(code)) return event->sample;
-    std::vector<std::string_view> codes;
-    for (const CatalogEvent& event : catalog()) codes.push_back(event.code);
-    std::string_view near = nearest(code, codes);
+    const std::string_view near = nearest_event(code);
     remark("'" + printable(code) + "' is no known event: its sample is data[FIELDS][ID]=1" +
            (near.empty() ? "" : "; did you mean '" + std::string(near) + "'?"));
     return R"({"FIELDS":{"ID":"1"}})";
@@ -92,9 +89,7 @@ FormFields sample_form(const std::string& code, const Portal& portal, Millis now
 
 // Nothing is refused: it may be meant.
 void remark_on_path(std::string_view path) {
-    constexpr std::array<std::string_view, 5> tops{"event", "event_handler_id", "data", "ts",
-                                                   "auth"};
-    if (std::ranges::find(tops, path.substr(0, path.find('.'))) != tops.end()) return;
+    if (is_top_field(path.substr(0, path.find('.')))) return;
     remark("--set: no event of Bitrix24 has '" + printable(path) +
            "' at its top; a field of the entity is written data.FIELDS.ID");
 }
