@@ -38,7 +38,7 @@ private:
 
 // NAME with its hook: an event of one delivery needs none.
 DeliveryName complete(Store& store, const DeliveryName& name) {
-    const StoredEvent event = stored_event(store, name.event);
+    const StoredEvent event = stored_event(store.view(), name.event);
     std::string known;
     std::size_t count = 0;
     for (const DeliveryRecord& record : store.view().deliveries(name.event)) {
