@@ -93,14 +93,6 @@ constexpr std::array log_table{
     key<&LogSettings::file>({"file", Kind::file, ""}),
 };
 
-template <typename Keys>
-void append_keys(std::vector<std::pair<std::string, KeySpec>>& all, const std::string& prefix,
-                 const Keys& keys) {
-    for (const auto& entry : keys) {
-        all.emplace_back(prefix + std::string(entry.spec.name), entry.spec);
-    }
-}
-
 std::optional<KeyValue> parse_choice(const KeySpec& spec, const std::string& text,
                                      std::string& problem) {
     std::vector<std::string_view> choices = split(spec.choices, ' ');
@@ -169,17 +161,6 @@ std::span<const Key<Config::Worker>> worker_keys() { return worker_table; }
 std::span<const Key<Config::Limits>> limits_keys() { return limits_table; }
 std::span<const Key<Config::Retention>> retention_keys() { return retention_table; }
 std::span<const Key<LogSettings>> log_keys() { return log_table; }
-
-std::vector<std::pair<std::string, KeySpec>> config_keys() {
-    std::vector<std::pair<std::string, KeySpec>> all;
-    append_keys(all, "", top_table);
-    append_keys(all, "hook.", hook_table);
-    append_keys(all, "worker.", worker_table);
-    append_keys(all, "limits.", limits_table);
-    append_keys(all, "retention.", retention_table);
-    append_keys(all, "log.", log_table);
-    return all;
-}
 
 std::optional<KeyValue> parse_value(const KeySpec& spec, const std::string& text,
                                     const std::string& dir, std::string& problem) {

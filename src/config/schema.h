@@ -54,9 +54,6 @@ std::span<const Key<Config::Limits>> limits_keys();
 std::span<const Key<Config::Retention>> retention_keys();
 std::span<const Key<LogSettings>> log_keys();
 
-// Every key with its path: "store", "hook.timeout", "limits.body".
-std::vector<std::pair<std::string, KeySpec>> config_keys();
-
 // TEXT as SPEC wants it; paths are relative to DIR.  Empty, and PROBLEM says why, when it is not.
 std::optional<KeyValue> parse_value(const KeySpec& spec, const std::string& text,
                                     const std::string& dir, std::string& problem);

@@ -10,6 +10,7 @@
 
 #include "config/info.h"
 #include "config/schema.h"
+#include "config_keys.h"
 
 using namespace std::literals;
 

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "config/info.h"
 #include "config/schema.h"
+#include "config_keys.h"
 #include "event/catalog.h"
 
 namespace {
