@@ -127,6 +127,7 @@ Examined examine(const Arguments& args, const Loaded& loaded, Findings findings)
     const Config& config = *loaded.config;
     check_gateways(config, findings);
     if (!become_owner(config, findings)) return {std::move(findings), {}};
+    check_portals(config, findings);
     check_files(config, findings);
     if (loaded.complete) check_hooks(config, findings);
     check_store(config, findings);
