@@ -167,8 +167,8 @@ void make_owned(const Plan& plan, const std::string& path, bool give, Report& re
                 ", not to " + user_name(plan.owner.uid));
 }
 
-// DIR itself: by root where nobody else can put anything in the way; else by its owner, who can
-// then harm nobody.
+// DIR itself.  Root makes it where only root can change the way there, else its owner does, with no
+// more rights than its own.
 void make_top(const Plan& plan, Report& report) {
     bool as_root = ::geteuid() == 0;
     bool give = as_root && root_alone_can_change(directory_of(plan.dir));

@@ -88,7 +88,7 @@ void follow(Store& store, const DeliveryName& name) {
             if (is_waiting(store, name)) continue;
             throw not_run(name);
         }
-        // A retry that began meanwhile is another attempt's story.
+        // A retry has begun another attempt.
         if (number && *number != attempt->attempt) return;
         number = attempt->attempt;
         print_foreign(out.news(attempt->out));
