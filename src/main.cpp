@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "cli/cli.h"
-#include "cli/terminal/screen.h"
 #include "config/config.h"
 #include "config/config_file.h"
 #include "gateway/cgi.h"

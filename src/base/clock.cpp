@@ -2,8 +2,8 @@
 
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
 #include <ctime>
 #include <limits>
@@ -102,17 +102,16 @@ std::string duration_text(Millis duration) {
     return std::to_string(duration) + "ms";
 }
 
-Millis parse_duration(std::string_view text) {
-    Millis count = 0;
-    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-    if (error != std::errc{} || count < 0 || text.front() == '-') return -1;
-    std::string_view name = text.substr(static_cast<std::size_t>(end - text.data()));
+std::optional<Millis> parse_duration(std::string_view text) {
+    const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    const std::optional<std::int64_t> count = parse_number(text.substr(0, digits));
+    if (!count) return std::nullopt;
     for (const Unit& unit : units) {
-        if (name != unit.name) continue;
-        if (count > std::numeric_limits<Millis>::max() / unit.length) return -1;
-        return count * unit.length;
+        if (text.substr(digits) != unit.name) continue;
+        if (*count > std::numeric_limits<Millis>::max() / unit.length) return std::nullopt;
+        return *count * unit.length;
     }
-    return -1;
+    return std::nullopt;
 }
 
 }  // namespace bx

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -54,7 +55,10 @@ std::string relative_time(Millis moment, Millis now);
 // A duration as the config writes it: "500ms", "30s", "5m", "6h", "30d" (the largest whole unit).
 std::string duration_text(Millis duration);
 
-// The reverse: digits and one unit.  -1 when TEXT is no duration or does not fit.
-Millis parse_duration(std::string_view text);
+// The reverse: digits and one unit; none when TEXT is not that or does not fit.
+std::optional<Millis> parse_duration(std::string_view text);
+
+// What a duration looks like, for messages.
+constexpr std::string_view duration_examples = "500ms 30s 5m 6h 30d";
 
 }  // namespace bx

@@ -1,8 +1,12 @@
 // The program's errors.
 //
 // A fault (disk full, broken config, database gone) throws an Error; what a function is asked to
-// decide (may this caller in? did the hook succeed?) is its return value.  Errors are caught in
-// two places: around one request or one turn of the worker, and in main.
+// decide (may this caller in? did the hook succeed?) is its return value.
+//
+// main catches every Error.  Before it one is caught only where something else is done about it: a
+// loop (gateway, worker) logs it and goes on with the next request, event or run; `check` and
+// `status` tell it beside what they find elsewhere; a more precise or a more general Error is thrown
+// in its place.
 //
 // Texts follow git's form: lower case, no full stop, what failed first, the subject in quotes, then
 // the cause: cannot open '/srv/bx/state/queue.db': disk I/O error

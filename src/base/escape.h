@@ -1,5 +1,7 @@
-// Characters that nothing of ours shows as they are: they move a terminal's cursor, end a line for
-// the program that reads it, or turn the text around them.  What a hook gets keeps them.
+// Text from outside, made safe to show.
+//
+// Unsafe is what moves a terminal's cursor, ends a line for the program that reads it, or turns the
+// text around it.  Whatever is shown or logged passes here; what a hook gets does not.
 #pragma once
 
 #include <cstddef>
@@ -19,13 +21,30 @@ Character first_character(std::string_view text);
 // Unicode's bidirectional algorithm (UAX 9) and the other invisible ones beside them.
 bool is_unsafe(char32_t code);
 
+// UTF-8 made valid: each maximal invalid part becomes U+FFFD (Unicode 15, 3.9, practice of W3C).
+std::string valid_utf8(std::string_view bytes);
+
 enum class EscapeStyle {
-    text,  // \x1b \u202e
-    json,  // \u001b \u202e
+    bytes,  // \x1b, \xe2\x80\xae; LF and a backslash are \n and \\; invalid UTF-8 is \xff
+    text,   // \x1b, \u202e; invalid UTF-8 is U+FFFD
+    json,   // \u001b, \u202e; invalid UTF-8 is U+FFFD
 };
 
-// TEXT, valid UTF-8, with each unsafe character but those in KEPT as its number.  A JSON document
-// stays the same one: only in its strings can such a character stand.
-std::string escape_unsafe(std::string_view text, EscapeStyle style, std::string_view kept = "");
+struct Escape {
+    EscapeStyle style;
+    std::string_view kept = {};                 // unsafe characters that stay as they are
+    std::size_t max = std::string_view::npos;   // bytes of the result; it is cut there with "..."
+};
+
+// BYTES with each unsafe character written as HOW says.  A JSON document stays the same one: only in
+// its strings can an unsafe character but LF stand.
+std::string escaped(std::string_view bytes, const Escape& how);
+
+// BYTES as one line, which tells every byte, of at most MAX bytes: for messages and the log.
+std::string printable(std::string_view bytes, std::size_t max = 200);
+
+// TEXT, which may be of several lines, LF and tab kept: what a program printed cannot move the
+// cursor, change colours or answer for the person.
+std::string visible(std::string_view text);
 
 }  // namespace bx

@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/json.h"
-#include "base/text.h"
 
 namespace bx {
 
@@ -40,7 +39,7 @@ std::string json_line(std::string_view part, LogLevel level, std::string_view me
         }
     }
     json.end_object();
-    return escape_unsafe(line, EscapeStyle::json);
+    return escaped(line, {.style = EscapeStyle::json});
 }
 
 // A value with blanks or quotes in it is quoted, so that name=value pairs stay readable by both.

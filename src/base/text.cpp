@@ -4,8 +4,6 @@
 #include <charconv>
 #include <limits>
 
-#include "base/escape.h"
-
 namespace bx {
 
 char lower(char c) {
@@ -182,92 +180,8 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
     return best;
 }
 
-namespace {
-
-// The length of the well-formed UTF-8 sequence at the front of TEXT, 0 when there is none; then
-// *invalid is the length of the maximal part of it that could have begun one (at least 1).
-// Unicode 15, table 3-7.
-std::size_t utf8_length(std::string_view text, std::size_t* invalid) {
-    auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    *invalid = 1;
-    unsigned char first = byte(0);
-    if (first < 0x80) return 1;
-    if (first < 0xC2 || first > 0xF4) return 0;
-    std::size_t length = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-    unsigned char low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
-    unsigned char high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
-    for (std::size_t i = 1; i < length; ++i) {
-        if (i >= text.size() || byte(i) < low || byte(i) > high) {
-            *invalid = i;
-            return 0;
-        }
-        low = 0x80;
-        high = 0xBF;
-    }
-    return length;
-}
-
-}  // namespace
-
-std::string valid_utf8(std::string_view bytes) {
-    std::string result;
-    result.reserve(bytes.size());
-    while (!bytes.empty()) {
-        std::size_t invalid = 0;
-        std::size_t length = utf8_length(bytes, &invalid);
-        if (length > 0) {
-            result.append(bytes, 0, length);
-        } else {
-            result += "\xEF\xBF\xBD";
-            length = invalid;
-        }
-        bytes.remove_prefix(length);
-    }
-    return result;
-}
-
-std::string printable(std::string_view bytes, std::size_t max) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string result;
-    while (!bytes.empty()) {
-        if (result.size() >= max) return result + "...";
-        std::size_t invalid = 0;
-        std::size_t length = utf8_length(bytes, &invalid);
-        char c = bytes.front();
-        bool unsafe = length > 0 && is_unsafe(first_character(bytes).code);
-        if (c == '\n') {
-            result += "\\n";
-        } else if (c == '\\') {
-            result += "\\\\";
-        } else if (length > 0 && !unsafe) {
-            result.append(bytes, 0, length);
-        } else {
-            length = length > 0 ? length : invalid;
-            for (std::size_t i = 0; i < length; ++i) {
-                auto b = static_cast<unsigned char>(bytes[i]);
-                result += "\\x";
-                result += digits[b >> 4];
-                result += digits[b & 15];
-            }
-        }
-        bytes.remove_prefix(length);
-    }
-    return result;
-}
-
-std::string shell_word(std::string_view text) {
-    constexpr std::string_view plain = "/._-+:@=,";
-    bool safe = !text.empty() && std::ranges::all_of(text, [&](char c) {
-        return is_alphanumeric(c) || plain.find(c) != std::string_view::npos;
-    });
-    if (safe) return std::string(text);
-    std::string word = "'";
-    for (char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return word + "'";
-}
-
-std::string edit_command(const std::string& path) {
-    return "${EDITOR:-vi} " + shell_word(path);
+std::string did_you_mean(std::string_view word) {
+    return word.empty() ? "" : ", did you mean '" + std::string(word) + "'?";
 }
 
 }  // namespace bx

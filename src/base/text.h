@@ -34,17 +34,7 @@ std::optional<std::int64_t> parse_number(std::string_view text);
 // The candidate nearest to WORD in spelling, empty when none is near enough to be meant.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
 
-// UTF-8 made valid: each maximal invalid part becomes U+FFFD (Unicode 15, 3.9, practice of W3C).
-std::string valid_utf8(std::string_view bytes);
-
-// One printable line: control characters, invalid UTF-8 and backslashes as \n, \x1b, \\; at most
-// MAX bytes, cut with "...".  What comes from outside passes here before it reaches a log line.
-std::string printable(std::string_view bytes, std::size_t max = 200);
-
-// TEXT as one word of a shell command line, in quotes where it needs them.
-std::string shell_word(std::string_view text);
-
-// The shell command that opens PATH in the person's editor.
-std::string edit_command(const std::string& path);
+// ", did you mean 'WORD'?", the end of a message; nothing for an empty WORD.
+std::string did_you_mean(std::string_view word);
 
 }  // namespace bx

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/escape.h"
 #include "base/text.h"
 #include "cli/command.h"
 
@@ -23,9 +24,8 @@ const Option& find_option(const Command& command, const std::vector<Option>& opt
     for (const Option& option : options) {
         if (!option.help.empty()) names.push_back(option.name);
     }
-    std::string_view near = nearest(name, names);
-    std::string hint = near.empty() ? "" : ", did you mean '" + std::string(near) + "'?";
-    throw usage_error(command, "unknown option '" + printable(name) + "'" + hint);
+    throw usage_error(command, "unknown option '" + printable(name) + "'" +
+                                   did_you_mean(nearest(name, names)));
 }
 
 // Takes the option at the front of ARGS, and its value.
@@ -103,10 +103,9 @@ Arguments parse_arguments(const Command& command, std::span<const std::string> a
 
 Millis duration_option(const Arguments& args, std::string_view option, Millis fallback) {
     if (!args.has(option)) return fallback;
-    Millis duration = parse_duration(args.value(option));
-    if (duration >= 0) return duration;
+    if (std::optional<Millis> duration = parse_duration(args.value(option))) return *duration;
     throw UsageError(std::string(option) + ": '" + printable(args.value(option)) +
-                     "' is no duration (500ms 30s 5m 6h 30d)");
+                     "' is no duration (" + std::string(duration_examples) + ")");
 }
 
 std::size_t count_option(const Arguments& args, std::string_view option, std::size_t fallback) {

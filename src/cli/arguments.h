@@ -20,7 +20,7 @@ struct Command;
 struct Option {
     std::string_view name;   // "--limit"
     std::string_view value;  // "N"
-    std::string_view help;   // one line; empty: for our own processes, told to nobody
+    std::string_view help;   // one line; empty: for our own processes, not in any help
 };
 
 class Arguments {

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <limits>
 
+#include "base/escape.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/filter.h"

@@ -5,7 +5,9 @@
 #include <span>
 #include <string_view>
 
-#include "cli/command.h"
+#include "cli/arguments.h"
+#include "store/outcomes.h"
+#include "store/store.h"
 
 namespace bx {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/text.h"
+#include "base/escape.h"
 #include "cli/command.h"
 #include "cli/help.h"
 #include "cli/output.h"

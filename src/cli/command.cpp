@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "base/escape.h"
 #include "base/text.h"
 
 namespace bx {
@@ -52,9 +53,8 @@ const Command& command_named(std::string_view name) {
     for (const Command& command : commands()) names.push_back(command.name);
     std::string_view near = meant_by(name);
     if (near.empty()) near = nearest(name, names);
-    std::string hint =
-        near.empty() ? " (see 'bxhook help')" : ", did you mean '" + std::string(near) + "'?";
-    throw UsageError("unknown command '" + printable(name) + "'" + hint);
+    throw UsageError("unknown command '" + printable(name) + "'" +
+                     (near.empty() ? " (see 'bxhook help')" : did_you_mean(near)));
 }
 
 }  // namespace bx

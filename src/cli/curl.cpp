@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "host/child.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/text.h"
+#include "base/escape.h"
 #include "cli/moment.h"
 
 namespace bx {

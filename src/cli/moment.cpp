@@ -56,8 +56,9 @@ std::optional<Millis> last_at(const std::tm& clock, bool utc, Millis now) {
 std::optional<Millis> parse_moment(const std::string& text, Millis now) {
     constexpr std::string_view ago = " ago";
     const bool says_ago = text.ends_with(ago);
-    const Millis back = parse_duration(text.substr(0, text.size() - (says_ago ? ago.size() : 0)));
-    if (back >= 0) return std::max<Millis>(now - back, 0);
+    const std::optional<Millis> back =
+        parse_duration(text.substr(0, text.size() - (says_ago ? ago.size() : 0)));
+    if (back) return std::max<Millis>(now - *back, 0);
 
     std::string rest = text;
     const bool utc = rest.ends_with('Z');

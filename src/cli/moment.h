@@ -9,8 +9,8 @@
 namespace bx {
 
 // "1h" or "1h ago", "03:00" (the last one before NOW), "2026-11-29", "2026-11-29 03:00", with
-// seconds or 'T' too: in the zone of the terminal (TZ), or of UTC when it ends in 'Z'.  None when
-// TEXT is no moment.
+// seconds or 'T' too: in the zone of the terminal (TZ), or in UTC when it ends in 'Z'.  None for any
+// other text.
 std::optional<Millis> parse_moment(const std::string& text, Millis now);
 
 }  // namespace bx

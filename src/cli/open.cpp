@@ -1,5 +1,6 @@
 #include "cli/open.h"
 
+#include <algorithm>
 #include <string>
 
 #include "config/config_file.h"

@@ -10,11 +10,12 @@
 
 namespace bx {
 
-// The config that ARGS or the environment point to.  Throws Error: the first problem, its file, and
-// how many more there are.
+// The config that ARGS or the environment point to.  Throws Error with the first problem, its file,
+// and how many more there are.
 ConfigPtr config_of(const Arguments& args, ConfigPart part);
-// Becomes the store's owner and opens CONFIG's store, making it (a fresh installation has none
-// before its first event), and what becomes of its directory is MISSING.  Throws Error.
+// Becomes the owner of CONFIG's store and opens it.  Makes it when there is none: a fresh
+// installation has none before its first event.  MISSING says what becomes of a directory that is
+// missing.  Throws Error.
 std::unique_ptr<Store> store_of(const Config& config, Missing missing = Missing::make);
 
 }  // namespace bx

@@ -3,8 +3,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/fd.h"
-#include "cli/terminal/screen.h"
 
 namespace bx {
 

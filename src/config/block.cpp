@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/escape.h"
 #include "base/text.h"
 
 namespace bx {

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <set>
 
+#include "base/escape.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "config/block.h"

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/escape.h"
 #include "base/text.h"
 #include "config/info.h"
 #include "config/schema.h"

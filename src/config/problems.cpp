@@ -1,6 +1,7 @@
 #include "config/problems.h"
 
-#include "base/text.h"
+#include "base/escape.h"
+#include "base/shell.h"
 
 namespace bx {
 

@@ -106,17 +106,6 @@ constexpr std::array log_table{
     key<&LogSettings::file>({"file", Kind::file}),
 };
 
-template <typename Block>
-void append_keys(std::vector<ConfigKey>& all, const std::string& prefix,
-                 std::span<const Key<Block>> keys) {
-    const Block defaults{};
-    for (const Key<Block>& key : keys) {
-        const std::vector<KeyValue> values = key.values(defaults);
-        all.push_back({prefix + std::string(key.spec.name), key.spec,
-                       values.empty() ? "" : format_value(key.spec, values.front())});
-    }
-}
-
 }  // namespace
 
 std::span<const Key<Config>> top_keys() { return top_table; }
@@ -126,17 +115,5 @@ std::span<const Key<Config::Worker>> worker_keys() { return worker_table; }
 std::span<const Key<Config::Limits>> limits_keys() { return limits_table; }
 std::span<const Key<Config::Retention>> retention_keys() { return retention_table; }
 std::span<const Key<LogSettings>> log_keys() { return log_table; }
-
-std::vector<ConfigKey> config_keys() {
-    std::vector<ConfigKey> all;
-    append_keys(all, "", top_keys());
-    append_keys(all, "portal.", portal_keys());
-    append_keys(all, "hook.", hook_keys());
-    append_keys(all, "worker.", worker_keys());
-    append_keys(all, "limits.", limits_keys());
-    append_keys(all, "retention.", retention_keys());
-    append_keys(all, "log.", log_keys());
-    return all;
-}
 
 }  // namespace bx

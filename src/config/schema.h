@@ -27,13 +27,4 @@ std::span<const Key<Config::Limits>> limits_keys();
 std::span<const Key<Config::Retention>> retention_keys();
 std::span<const Key<LogSettings>> log_keys();
 
-struct ConfigKey {
-    std::string path;  // "store", "hook.timeout", "limits.body"
-    KeySpec spec;
-    std::string fallback;  // its default as a file would write it; of a repeatable key empty
-};
-
-// Every key.
-std::vector<ConfigKey> config_keys();
-
 }  // namespace bx

@@ -2,6 +2,7 @@
 #include <optional>
 #include <string>
 
+#include "base/escape.h"
 #include "base/text.h"
 #include "config/info.h"
 #include "config/problems.h"

@@ -26,8 +26,8 @@ std::optional<KeyValue> parse_choice(const KeySpec& spec, const std::string& tex
 }
 
 // What a number of SPEC looks like, for messages.
-std::string_view example(const KeySpec& spec) {
-    if (spec.kind == Kind::duration) return "duration (500ms 30s 5m 6h 30d)";
+std::string example(const KeySpec& spec) {
+    if (spec.kind == Kind::duration) return "duration (" + std::string(duration_examples) + ")";
     if (spec.kind == Kind::size) return "size (64K 1M)";
     return "whole number";
 }
@@ -36,13 +36,12 @@ std::optional<KeyValue> parse_quantity(const KeySpec& spec, const std::string& t
                                        std::string& problem) {
     std::optional<std::int64_t> number;
     if (spec.kind == Kind::duration) {
-        Millis duration = text.empty() ? -1 : parse_duration(text);
-        if (duration >= 0) number = duration;
+        number = parse_duration(text);
     } else {
         number = spec.kind == Kind::size ? parse_size(text) : parse_number(text);
     }
     if (!number) {
-        problem = quoted(text) + " is no " + std::string(example(spec));
+        problem = quoted(text) + " is no " + example(spec);
     } else if (*number == 0 && spec.min > 0) {
         problem = quoted(text) + " is not allowed: it must be more than 0";
     } else if (*number < spec.min) {

@@ -83,6 +83,18 @@ const CatalogEvent* find_event(std::string_view code) {
     return find_exactly(std::string(without_number(wanted)));
 }
 
+std::string_view nearest_event(std::string_view word) {
+    std::vector<std::string_view> codes;
+    for (const CatalogEvent& event : catalog()) codes.push_back(event.code);
+    return nearest(word, codes);
+}
+
+bool is_top_field(std::string_view name) {
+    constexpr std::array<std::string_view, 5> fields{"event", "event_handler_id", "data", "ts",
+                                                     "auth"};
+    return std::ranges::find(fields, name) != fields.end();
+}
+
 std::vector<std::string> field_paths(const CatalogEvent& event) {
     const Tree tree = decode_json("{\"data\":" + std::string(event.sample) + "}", FormLimits{});
     std::vector<std::string> paths;

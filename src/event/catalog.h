@@ -29,6 +29,12 @@ std::span<const CatalogEvent> catalog();
 // ONCRMDYNAMICITEMUPDATE unless it has one of its own.
 const CatalogEvent* find_event(std::string_view code);
 
+// The code of a known event nearest to WORD in spelling; empty when none is near enough to be meant.
+std::string_view nearest_event(std::string_view word);
+
+// True for what an event has at its top: event, event_handler_id, data, ts, auth.
+bool is_top_field(std::string_view name);
+
 // Every path of a scalar in the event's sample, dotted, below data: "FIELDS.ID".
 std::vector<std::string> field_paths(const CatalogEvent& event);
 

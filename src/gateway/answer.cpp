@@ -1,5 +1,6 @@
 #include "gateway/answer.h"
 
+#include "base/escape.h"
 #include "base/json.h"
 #include "base/text.h"
 

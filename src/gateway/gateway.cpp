@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/escape.h"
 #include "base/fault.h"
 
 namespace bx {

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "base/escape.h"
 #include "base/text.h"
 #include "event/payload.h"
 

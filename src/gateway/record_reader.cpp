@@ -83,13 +83,6 @@ void append_record(std::string& out, std::uint8_t type, std::uint16_t id,
     out.append(header.data(), header.size()).append(content);
 }
 
-std::string begin_request_content(bool keep) {
-    std::string content(8, '\0');
-    content[1] = static_cast<char>(responder);
-    content[2] = static_cast<char>(keep ? keep_connection : 0);
-    return content;
-}
-
 std::size_t RecordReader::take(std::string_view data, std::size_t body_limit) {
     std::string_view rest = data;
     while (!rest.empty() && (state_ == State::idle || state_ == State::partial)) {

@@ -129,7 +129,4 @@ constexpr std::uint8_t get_values_result = 10;
 constexpr std::uint8_t unknown_type = 11;
 }  // namespace record
 
-// BEGIN_REQUEST's content for a responder.
-std::string begin_request_content(bool keep);
-
 }  // namespace bx

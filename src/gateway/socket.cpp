@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/shell.h"
 #include "base/text.h"
 #include "host/accounts.h"
 #include "host/identity.h"

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/escape.h"
 #include "base/fd.h"
+#include "base/shell.h"
 #include "base/text.h"
 #include "event/catalog.h"
 #include "event/secrets.h"
@@ -122,9 +124,7 @@ Problem misspelled(const Hook& hook, const std::string& near, const Config& conf
 }
 
 Problem unknown_code(const Hook& hook, const Config& config, const ScriptList& list) {
-    std::vector<std::string_view> codes;
-    for (const CatalogEvent& event : catalog()) codes.push_back(event.code);
-    std::string near(nearest(hook.code, codes));
+    const std::string near(nearest_event(hook.code));
     if (!near.empty()) return misspelled(hook, near, config, list);
     return {Level::warning, hook.program, "'" + printable(hook.code) + "' is no known event",
             "bxhook events"};

@@ -109,10 +109,4 @@ std::string Masker::release(std::size_t size) {
     return out;
 }
 
-std::string mask_secrets(std::string_view output, const std::vector<std::string>& secrets) {
-    Masker masker(secrets);
-    std::string masked = masker.add(output);
-    return masked + masker.end();
-}
-
 }  // namespace bx

@@ -53,7 +53,4 @@ private:
     std::vector<Range> covered_;  // of pending_: disjoint, in order
 };
 
-// OUTPUT, complete, with every one of SECRETS replaced by ***.
-std::string mask_secrets(std::string_view output, const std::vector<std::string>& secrets);
-
 }  // namespace bx

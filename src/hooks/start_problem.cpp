@@ -9,7 +9,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/escape.h"
 #include "base/fd.h"
+#include "base/shell.h"
 #include "base/text.h"
 #include "hooks/hooks.h"
 #include "host/advice.h"

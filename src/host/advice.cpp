@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/shell.h"
 #include "base/text.h"
 #include "host/accounts.h"
 

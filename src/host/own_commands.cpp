@@ -1,9 +1,10 @@
 #include "host/own_commands.h"
 
 #include <cstdlib>
+#include <string_view>
 
 #include "base/fd.h"
-#include "base/text.h"
+#include "base/shell.h"
 
 namespace bx {
 
@@ -20,6 +21,11 @@ OwnCommands::OwnCommands(const std::string& config_path)
 
 std::string OwnCommands::line(const std::string& words) const {
     return typed_program() + " " + words + config_option_;
+}
+
+std::string OwnCommands::typed(const std::string& fix) const {
+    constexpr std::string_view name = "bxhook ";
+    return fix.starts_with(name) ? line(fix.substr(name.size())) : fix;
 }
 
 }  // namespace bx

@@ -15,6 +15,8 @@ public:
 
     // "bxhook WORDS --config PATH"
     std::string line(const std::string& words) const;
+    // FIX, which may be one of our commands as any host has it: "bxhook events".  Other fixes stay.
+    std::string typed(const std::string& fix) const;
 
 private:
     std::string config_option_;

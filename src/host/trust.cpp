@@ -9,6 +9,7 @@
 #include <climits>
 #include <string_view>
 
+#include "base/shell.h"
 #include "base/text.h"
 #include "host/identity.h"
 

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <span>
 
-#include "base/text.h"
+#include "base/escape.h"
+#include "base/shell.h"
 #include "host/systemd_unit.h"
 #include "report/wording.h"
 

@@ -67,7 +67,7 @@ void write_deliveries(JsonWriter& json, const Story& story) {
 }  // namespace
 
 std::string json_line(std::string_view document) {
-    return escape_unsafe(document, EscapeStyle::json) + "\n";
+    return escaped(document, {.style = EscapeStyle::json}) + "\n";
 }
 
 void write_time(JsonWriter& json, std::string_view key, std::optional<Millis> moment) {

@@ -19,12 +19,15 @@ std::vector<Count> event_counts(const StoreStatus& store) {
 }
 
 std::vector<Count> delivery_counts(const StoreStatus& store) {
-    return {{name_of(DeliveryState::waiting), store.waiting}, {name_of(DeliveryState::running), store.running},
-            {name_of(DeliveryState::done), store.done},       {name_of(DeliveryState::dead), store.dead},
-            {name_of(DeliveryState::merged), store.merged},   {name_of(DeliveryState::cancelled), store.cancelled}};
+    return {{name_of(DeliveryState::waiting), store.waiting},
+            {name_of(DeliveryState::running), store.running},
+            {name_of(DeliveryState::done), store.done},
+            {name_of(DeliveryState::dead), store.dead},
+            {name_of(DeliveryState::merged), store.merged},
+            {name_of(DeliveryState::cancelled), store.cancelled}};
 }
 
-std::string text_of(const std::vector<Count>& counts) {
+std::string counts_text(const std::vector<Count>& counts) {
     std::string text;
     for (const Count& count : counts) {
         text.append(text.empty() ? "" : ", ").append(std::to_string(count.value));

@@ -32,7 +32,7 @@ struct Count {
 std::vector<Count> event_counts(const StoreStatus& store);
 std::vector<Count> delivery_counts(const StoreStatus& store);
 // "3 new, 7 matched"
-std::string text_of(const std::vector<Count>& counts);
+std::string counts_text(const std::vector<Count>& counts);
 
 // What there is to say of the worker where none is registered; empty: one is.
 std::string text_without_worker(const StoreStatus& store, const Config& config);

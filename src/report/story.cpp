@@ -1,7 +1,7 @@
 #include "report/story.h"
 
 #include "base/error.h"
-#include "base/text.h"
+#include "base/escape.h"
 #include "event/payload.h"
 #include "report/wording.h"
 #include "store/outcomes.h"
@@ -24,18 +24,18 @@ void read_body(Story& story, bool with_secrets) {
 
 }  // namespace
 
-StoredEvent stored_event(Store& store, EventNumber number) {
-    std::optional<StoredEvent> event = store.view().event(number);
+StoredEvent stored_event(View& view, EventNumber number) {
+    std::optional<StoredEvent> event = view.event(number);
     if (!event) throw Error(no_event(number));
     return std::move(*event);
 }
 
-Story read_story(Store& store, const DeliveryName& name, bool with_secrets) {
-    Story story{stored_event(store, name.event), Tree(), {}};
+Story read_story(View& view, const DeliveryName& name, bool with_secrets) {
+    Story story{stored_event(view, name.event), Tree(), {}};
     read_body(story, with_secrets);
-    for (const DeliveryRecord& record : store.view().deliveries(name.event)) {
+    for (const DeliveryRecord& record : view.deliveries(name.event)) {
         if (!name.hook.empty() && record.hook != name.hook) continue;
-        story.deliveries.push_back({record, store.view().attempts(name.event, record.hook)});
+        story.deliveries.push_back({record, view.attempts(name.event, record.hook)});
     }
     if (!name.hook.empty() && story.deliveries.empty()) {
         throw Error(no_delivery(name.event, name.hook, story.event.state));

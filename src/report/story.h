@@ -6,7 +6,7 @@
 
 #include "form/tree.h"
 #include "store/records.h"
-#include "store/store.h"
+#include "store/view.h"
 
 namespace bx {
 
@@ -22,12 +22,12 @@ struct Story {
 };
 
 // The event NUMBER.  Throws Error when there is none.
-StoredEvent stored_event(Store& store, EventNumber number);
+StoredEvent stored_event(View& view, EventNumber number);
 
 // The event of NAME with all its deliveries, or with that of NAME.hook alone.  In the body secrets
 // are *** unless WITH_SECRETS; erased ones are missing.  Throws Error when there is no such event
 // or delivery.
-Story read_story(Store& store, const DeliveryName& name, bool with_secrets);
+Story read_story(View& view, const DeliveryName& name, bool with_secrets);
 
 // A line of a page: a label and what it tells, printable.  Without a label it is a sentence.
 struct Fact {

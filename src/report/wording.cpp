@@ -1,6 +1,6 @@
 #include "report/wording.h"
 
-#include "base/text.h"
+#include "base/escape.h"
 
 namespace bx {
 

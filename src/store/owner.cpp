@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "base/shell.h"
 #include "host/advice.h"
 #include "base/error.h"
 #include "base/fd.h"

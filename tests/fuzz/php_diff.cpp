@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/text.h"
 #include "bodies.h"
 #include "form/form.h"

@@ -1,4 +1,4 @@
-// What the commands share: arguments, names, tables, safe output, JSON.
+// What the commands share: arguments, names, tables, safe output.
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -10,15 +10,13 @@
 #include <utility>
 #include <vector>
 
-#include "base/json.h"
+#include "base/escape.h"
 #include "cli/command.h"
 #include "cli/filter.h"
 #include "cli/help.h"
 #include "cli/moment.h"
 #include "cli/terminal/screen.h"
 #include "cli/terminal/table.h"
-#include "report/json.h"
-#include "report/wording.h"
 
 namespace bx {
 
@@ -47,29 +45,6 @@ Screen wide(std::size_t width) {
     Screen screen;
     screen.width = width;
     return screen;
-}
-
-StoredEvent sample_event() {
-    StoredEvent event;
-    event.number = 1042;
-    event.facts.code = "ONCRMDEALUPDATE";
-    event.facts.kind = "ONCRMDEAL";
-    event.facts.id = "6675";
-    event.facts.domain = "some-domain.bitrix24.com";
-    event.facts.member_id = "a223";
-    event.received_at = 1732152988123;
-    event.state = EventState::matched;
-    return event;
-}
-
-template <typename Write>
-std::string json_of(Write write) {
-    std::string text;
-    JsonWriter json(text);
-    json.begin_object();
-    write(json);
-    json.end_object();
-    return text;
 }
 
 }  // namespace
@@ -350,96 +325,6 @@ BOOST_AUTO_TEST_CASE(keeps_a_table_within_the_terminal) {
             BOOST_TEST(columns_of(text.substr(begin, end - begin)) <= width);
         }
     }
-}
-
-// -- JSON: the contract's keys, always all of them
-
-BOOST_AUTO_TEST_CASE(writes_every_key_of_a_delivery) {
-    DeliveryRecord record;
-    record.event = 1042;
-    record.hook = "crm-sync";
-    record.state = DeliveryState::waiting;
-    record.reason = "exit 75";
-    record.attempt = 2;
-    record.max_attempts = 12;
-    record.due_at = 1732152988124;
-    record.blocked_by = 1040;
-    BOOST_TEST(json_of([&](JsonWriter& json) { write_delivery(json, sample_event(), record); }) ==
-               R"({"delivery":"1042/crm-sync","event":1042,"hook":"crm-sync",)"
-               R"("code":"ONCRMDEALUPDATE","portal":"some-domain.bitrix24.com","member_id":"a223",)"
-               R"("kind":"ONCRMDEAL","id":"6675","test":false,)"
-               R"("received_at":"2024-11-21T01:36:28.123Z","state":"waiting","reason":"exit 75",)"
-               R"("retryable":null,)"
-               R"("attempt":2,"max_attempts":12,"due_at":"2024-11-21T01:36:28.124Z",)"
-               R"("blocked_by":"1040/crm-sync","merged_into":null,"ended_at":null})");
-}
-
-BOOST_AUTO_TEST_CASE(writes_a_skipped_event_without_a_delivery) {
-    StoredEvent event = sample_event();
-    event.state = EventState::skipped;
-    event.reason = "no hook";
-    event.facts.id.clear();
-    event.facts.domain.clear();
-    BOOST_TEST(json_of([&](JsonWriter& json) { write_delivery(json, event, std::nullopt); }) ==
-               R"({"delivery":null,"event":1042,"hook":null,"code":"ONCRMDEALUPDATE","portal":null,)"
-               R"("member_id":"a223","kind":"ONCRMDEAL","id":null,"test":false,)"
-               R"("received_at":"2024-11-21T01:36:28.123Z","state":"skipped","reason":"no hook",)"
-               R"("retryable":false,)"
-               R"("attempt":null,"max_attempts":null,"due_at":null,)"
-               R"("blocked_by":null,"merged_into":null,"ended_at":null})");
-}
-
-BOOST_AUTO_TEST_CASE(writes_a_new_event_as_new) {
-    StoredEvent event = sample_event();
-    event.state = EventState::fresh;
-    std::string text = json_of([&](JsonWriter& json) { write_delivery(json, event, std::nullopt); });
-    BOOST_TEST(text.find(R"("state":"new")") != std::string::npos);
-}
-
-BOOST_AUTO_TEST_CASE(writes_every_key_of_an_attempt) {
-    AttemptRecord attempt;
-    attempt.attempt = 2;
-    attempt.run = "r";
-    attempt.result = AttemptResult::failed;
-    attempt.exit = 75;
-    attempt.started_at = 1732152988000;
-    attempt.ended_at = 1732152988412;
-    attempt.out = {"out\n", 4};
-    attempt.err = {"\xFF", 100};
-    BOOST_TEST(json_of([&](JsonWriter& json) { write_attempt(json, attempt); }) ==
-               R"({"attempt":2,"run":"r","result":"failed","exit":75,"signal":null,"reason":null,)"
-               R"("started_at":"2024-11-21T01:36:28.000Z","ended_at":"2024-11-21T01:36:28.412Z",)"
-               R"("duration_ms":412,"stdout":"out\n","stderr":")" "\uFFFD" R"(",)"
-               R"("stdout_bytes":4,"stderr_bytes":100})");
-}
-
-// -- Wording
-
-BOOST_AUTO_TEST_CASE(says_what_a_delivery_waits_for) {
-    DeliveryRecord record;
-    record.hook = "h";
-    record.due_at = 100 * second;
-    BOOST_TEST(note_of(record, 85 * second) == "in 15s");
-    BOOST_TEST(note_of(record, 100 * second) == "due");
-    record.reason = "exit 1";
-    BOOST_TEST(note_of(record, 85 * second) == "in 15s: exit 1");
-    record.blocked_by = 7;
-    BOOST_TEST(note_of(record, 85 * second) == "after 7/h: exit 1");
-}
-
-BOOST_AUTO_TEST_CASE(says_why_an_attempt_failed_once) {
-    AttemptRecord attempt;
-    BOOST_TEST(outcome_of(attempt) == "");
-    attempt.exit = 0;
-    BOOST_TEST(outcome_of(attempt) == "");
-    attempt.exit = 127;
-    BOOST_TEST(outcome_of(attempt) == "exit 127");
-    attempt.reason = "exit 127: command not found in the hook";
-    BOOST_TEST(outcome_of(attempt) == "exit 127: command not found in the hook");
-    attempt.exit.reset();
-    attempt.signal = "SIGKILL";
-    attempt.reason = "time limit";
-    BOOST_TEST(outcome_of(attempt) == "SIGKILL: time limit");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

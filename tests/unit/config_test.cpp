@@ -14,6 +14,7 @@
 #include "config/schema.h"
 #include "config/secrets.h"
 #include "config/value.h"
+#include "config_keys.h"
 
 using namespace std::literals;
 

@@ -60,6 +60,13 @@ const std::string deal =
     "&auth[domain]=some-domain.bitrix24.com&auth[member_id]=a223c6&auth[user_id]=17"
     "&auth[application_token]=51856fefc120afa4b628";
 
+// OUTPUT, complete, with every one of SECRETS masked.
+std::string mask_secrets(std::string_view output, const std::vector<std::string>& secrets) {
+    bx::Masker masker(secrets);
+    std::string masked = masker.add(output);
+    return masked + masker.end();
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(launch)
@@ -246,7 +253,7 @@ BOOST_AUTO_TEST_CASE(secrets_at_any_depth_are_masked) {
     bx::Launch what = launch_of(
         "event=X&data[a][b][Client_Secret]=deep-secret&auth[refresh_token]=short&auth[token]=q%"
         "22uoted");
-    BOOST_TEST(bx::mask_secrets("x deep-secret y short {\"token\":\"q\\\"uoted\"} q\"uoted",
+    BOOST_TEST(mask_secrets("x deep-secret y short {\"token\":\"q\\\"uoted\"} q\"uoted",
                                 what.secrets) == "x *** y short {\"token\":\"***\"} ***");
 }
 
@@ -276,7 +283,7 @@ BOOST_AUTO_TEST_CASE(every_occurrence_is_masked) {
         {"too little: abcde", {"abcdefghij"}, "too little: abcde"},
     };
     for (const Case& c : cases)
-        BOOST_TEST(bx::mask_secrets(c.output, c.secrets) == c.expected, c.output);
+        BOOST_TEST(mask_secrets(c.output, c.secrets) == c.expected, c.output);
 }
 
 BOOST_AUTO_TEST_CASE(pieces_of_any_size_give_the_same) {
@@ -290,7 +297,7 @@ BOOST_AUTO_TEST_CASE(pieces_of_any_size_give_the_same) {
         output += pick < secrets.size() ? secrets[pick].substr(0, (state >> 20) % 60)
                                         : std::string(1, "abcdz\n."[pick - 5]);
     }
-    const std::string whole = bx::mask_secrets(output, secrets);
+    const std::string whole = mask_secrets(output, secrets);
     for (const std::string& secret : secrets) BOOST_TEST(whole.find(secret) == std::string::npos);
     for (std::size_t size : {1U, 2U, 3U, 7U, 64U, 1000U}) {
         bx::Masker masker(secrets);
@@ -314,7 +321,7 @@ BOOST_AUTO_TEST_CASE(time_is_linear_in_hostile_secrets) {
     // A naive search would compare 200,000 bytes at each of 1,000,000 places.
     const std::string secret = std::string(200'000, 'a') + 'b';
     const std::string output = std::string(1'000'000, 'a');
-    BOOST_TEST(bx::mask_secrets(output, {secret}).size() < output.size());
+    BOOST_TEST(mask_secrets(output, {secret}).size() < output.size());
 }
 
 BOOST_AUTO_TEST_CASE(a_thousand_secrets_cost_no_more_than_one) {
@@ -322,7 +329,7 @@ BOOST_AUTO_TEST_CASE(a_thousand_secrets_cost_no_more_than_one) {
     for (int i = 0; i < 1000; ++i) secrets.push_back("aaaaaaaaaaaa" + std::to_string(100'000 + i));
     const std::string output = std::string(1'000'000, 'a') + "100999 end";
     const std::clock_t begun = std::clock();
-    const std::string masked = bx::mask_secrets(output, secrets);
+    const std::string masked = mask_secrets(output, secrets);
     BOOST_TEST((std::clock() - begun) / CLOCKS_PER_SEC < 1);
     BOOST_TEST(masked == std::string(1'000'000 - 12, 'a') + "*** end");
 }

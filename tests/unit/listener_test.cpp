@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "begin_request.h"
 #include "gateway/fastcgi.h"
 #include "gateway/record_reader.h"
 #include "gateway/socket.h"
@@ -46,7 +47,7 @@ std::string pair(std::string_view name, std::string_view value) {
 }
 
 std::string begin(std::uint16_t id, bool keep = false) {
-    return make_record(bx::record::begin_request, id, bx::begin_request_content(keep));
+    return make_record(bx::record::begin_request, id, begin_request_content(keep));
 }
 
 std::string params(std::uint16_t id, std::string_view pairs) {
@@ -176,7 +177,7 @@ BOOST_AUTO_TEST_CASE(a_forged_request_in_a_body_is_a_body) {
 BOOST_AUTO_TEST_CASE(breaks_what_is_no_proper_request) {
     const std::pair<std::string, std::string> cases[] = {
         {"GET / HTTP/1.1\r\n\r\n", "broken not FastCGI version 1"},
-        {make_record(1, 0, bx::begin_request_content(false)), "broken bad BEGIN_REQUEST"},
+        {make_record(1, 0, begin_request_content(false)), "broken bad BEGIN_REQUEST"},
         {make_record(1, 1, "short"), "broken bad BEGIN_REQUEST"},
         {begin(1) + begin(1), "broken unexpected record"},
         {begin(1) + params(1, "") + params(1, ""), "broken PARAMS after their end"},
@@ -219,7 +220,7 @@ BOOST_AUTO_TEST_CASE(ends_what_is_aborted_and_goes_on) {
 BOOST_AUTO_TEST_CASE(ends_a_request_for_another_role_and_goes_on) {
     for (char role : {char{2}, char{3}, char{77}}) {
         RecordReader reader(960);
-        std::string content = bx::begin_request_content(true);
+        std::string content = begin_request_content(true);
         content[1] = role;
         const std::string other = make_record(bx::record::begin_request, 5, content);
         reader.take(other, body_limit);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "begin_request.h"
 #include "gateway/record_reader.h"
 #include "store/store.h"
 
@@ -107,7 +108,7 @@ std::string head(std::string_view method, bool keep) {
     params.append(
         "\x0c\x21"
         "CONTENT_TYPEapplication/x-www-form-urlencoded");
-    return make_record(bx::record::begin_request, bx::begin_request_content(keep)) +
+    return make_record(bx::record::begin_request, begin_request_content(keep)) +
            make_record(bx::record::params, params) + make_record(bx::record::params, "");
 }
 

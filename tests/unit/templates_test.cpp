@@ -7,6 +7,7 @@
 #include "config/info.h"
 #include "config/schema.h"
 #include "config/value.h"
+#include "config_keys.h"
 #include "event/catalog.h"
 
 namespace {

@@ -1,3 +1,4 @@
+#include "base/shell.h"
 #include "base/text.h"
 
 #include "base/escape.h"
@@ -90,11 +91,11 @@ BOOST_AUTO_TEST_CASE(what_misleads_is_unsafe_and_no_more) {
 BOOST_AUTO_TEST_CASE(what_is_unsafe_is_escaped_and_the_rest_kept) {
     using bx::EscapeStyle;
     const std::string text = "a\n\u009B\u202E\u0410\U0001F600";
-    BOOST_TEST(bx::escape_unsafe(text, EscapeStyle::text, "\n") ==
+    BOOST_TEST(bx::escaped(text, {.style = EscapeStyle::text, .kept = "\n"}) ==
                "a\n\\x9b\\u202e\u0410\U0001F600");
-    BOOST_TEST(bx::escape_unsafe(text, EscapeStyle::json) ==
+    BOOST_TEST(bx::escaped(text, {.style = EscapeStyle::json}) ==
                "a\\u000a\\u009b\\u202e\u0410\U0001F600");
-    BOOST_TEST(bx::escape_unsafe("\x7F", EscapeStyle::json) == "\\u007f");
+    BOOST_TEST(bx::escaped("\x7F", {.style = EscapeStyle::json}) == "\\u007f");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

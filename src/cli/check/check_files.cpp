@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <optional>
 
 #include "base/fd.h"
+#include "base/shell.h"
 #include "base/text.h"
 #include "cli/check/findings.h"
 #include "host/accounts.h"
@@ -17,7 +17,6 @@ namespace bx {
 namespace {
 
 constexpr std::size_t max_htaccess = std::size_t{64} << 10;
-constexpr std::size_t usual_token = 32;  // characters of every application_token
 
 std::optional<struct stat> look_at(const std::string& path) {
     struct stat info {};
@@ -98,56 +97,6 @@ void check_place(const std::string& path, Findings& findings) {
     }
 }
 
-// The file that PORTAL stands in.
-const std::string& file_of(const Portal& portal, const Config& config) {
-    return portal.line > 0 ? config.portals_file : config.path;
-}
-
-void check_tokens(const Portal& portal, const Config& config, Findings& findings) {
-    std::string fix = edit_command(file_of(portal, config));
-    if (std::ranges::find(portal.tokens, "APPLICATION_TOKEN") != portal.tokens.end()) {
-        return findings.error(portal.place,
-                              "its token is still the example's, which anybody can guess: put in "
-                              "the application_token from Bitrix24",
-                              fix);
-    }
-    for (const std::string& token : portal.tokens) {
-        if (token.size() == usual_token) continue;
-        findings.warning(portal.place,
-                         "a token has " + std::to_string(token.size()) + " characters, " +
-                             (token.size() < usual_token ? "fewer" : "more") +
-                             " than Bitrix24's 32: copy the whole application_token, and that alone",
-                         fix);
-    }
-}
-
-// Whoever runs one of two portals with one token can send events in the name of the other.
-void check_shared_tokens(const Config& config, Findings& findings) {
-    std::map<std::string, const Portal*> owners;
-    for (const Portal& portal : config.portals) {
-        for (const std::string& token : portal.tokens) {
-            auto [found, is_new] = owners.emplace(token, &portal);
-            if (is_new || found->second == &portal) continue;
-            findings.warning(portal.place,
-                             "has the same token as " + found->second->place +
-                                 ": each can send events in the other's name; Bitrix24 gives each "
-                                 "its own",
-                             edit_command(file_of(portal, config)));
-        }
-    }
-}
-
-void check_portals(const Config& config, Findings& findings) {
-    if (config.portals.empty()) {
-        findings.error(config.path,
-                       "no portal is configured, so that every event is refused with 403: add a "
-                       "portal block with the token from Bitrix24",
-                       edit_command(config.path));
-    }
-    for (const Portal& portal : config.portals) check_tokens(portal, config, findings);
-    check_shared_tokens(config, findings);
-}
-
 void check_log(const Config& config, Findings& findings) {
     const std::string& file = config.log.file;
     std::string dir = directory_of(file);
@@ -167,7 +116,6 @@ void check_log(const Config& config, Findings& findings) {
 }  // namespace
 
 void check_files(const Config& config, Findings& findings) {
-    check_portals(config, findings);
     check_permissions(config.path, findings);
     check_place(config.path, findings);
     if (!config.portals_file.empty()) {

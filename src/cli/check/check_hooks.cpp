@@ -1,4 +1,3 @@
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -6,138 +5,21 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <optional>
-#include <span>
 #include <utility>
 
+#include "base/escape.h"
 #include "base/fd.h"
+#include "base/shell.h"
 #include "base/text.h"
 #include "cli/check/findings.h"
 #include "event/catalog.h"
 #include "hooks/hooks.h"
-#include "hooks/invocation.h"
 #include "host/accounts.h"
 #include "host/advice.h"
 
 namespace bx {
 
 namespace {
-
-constexpr std::size_t max_line = 512;  // of a script, its first
-
-// What an event has at its top.
-constexpr std::array<std::string_view, 5> top_fields{"event", "event_handler_id", "data", "ts",
-                                                     "auth"};
-
-// The program that "#!/usr/bin/env [-S] NAME" looks up; empty for another first line.
-std::string looked_up_program(std::string_view first_line) {
-    std::vector<std::string_view> words;
-    for (std::string_view word : split(trim(first_line.substr(2)), ' ')) {
-        if (!word.empty()) words.push_back(word);
-    }
-    if (words.empty() || !words.front().ends_with("/env")) return {};
-    for (std::size_t i = 1; i < words.size(); ++i) {
-        bool option = words[i].starts_with('-') || words[i].find('=') != std::string_view::npos;
-        if (!option) return std::string(words[i]);
-    }
-    return {};
-}
-
-bool in_path(const std::string& program, std::string_view path) {
-    if (program.find('/') != std::string::npos) return ::access(program.c_str(), X_OK) == 0;
-    return std::ranges::any_of(split(path, ':'), [&](std::string_view dir) {
-        return ::access(absolute_path(std::string(dir), program).c_str(), X_OK) == 0;
-    });
-}
-
-std::string path_of(const Hook& hook) {
-    for (const auto& [name, value] : hook.settings.env) {
-        if (name == "PATH") return value;
-    }
-    return std::string(search_path);
-}
-
-// For a script that begins with BEGIN, and with no such line.  Only the person knows what it is
-// written in: a guess by its name and looks.
-std::string likely_first_line(const std::string& path, std::string_view begin) {
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 5> languages{{
-        {".php", "php"}, {".py", "python3"}, {".pl", "perl"}, {".rb", "ruby"}, {".js", "node"}}};
-    if (begin.starts_with("<?")) return "#!/usr/bin/env php";
-    for (const auto& [extension, program] : languages) {
-        if (path.ends_with(extension)) return "#!/usr/bin/env " + std::string(program);
-    }
-    return "#!/bin/sh";
-}
-
-// The first line of a script, which the kernel reads.
-void check_first_line(const Hook& hook, const std::string& place, Findings& findings) {
-    std::string begin = first_bytes(hook.program, max_line);
-    if (begin.starts_with("\x7F" "ELF")) return;
-    if (::faccessat(AT_FDCWD, hook.program.c_str(), R_OK, AT_EACCESS) != 0) {
-        // A binary would run all the same.
-        return findings.warning(place, "cannot be read: as a script it cannot run",
-                                "chmod a+r " + shell_word(hook.program));
-    }
-    if (begin.empty()) {
-        return findings.error(place, "'" + hook.program + "' is empty: put the program into it",
-                              edit_command(hook.program));
-    }
-    if (begin.starts_with("\xEF\xBB\xBF")) {
-        return findings.error(place, "begins with a byte order mark, which hides its first line",
-                              sed_command("1s/^\\xEF\\xBB\\xBF//", hook.program));
-    }
-    if (!begin.starts_with("#!")) {
-        return findings.error(place,
-                              "is no program and has no first line that names its language, as '" +
-                                  likely_first_line(hook.program, begin) + "' does",
-                              edit_command(hook.program));
-    }
-    std::string line = begin.substr(0, begin.find('\n'));
-    if (line.ends_with('\r')) {
-        return findings.error(place, "has the line ends of Windows: its interpreter is not found",
-                              sed_command("s/\\r$//", hook.program));
-    }
-    std::string wanted = looked_up_program(line);
-    if (!wanted.empty() && !in_path(wanted, path_of(hook))) {
-        findings.error(place,
-                       "its interpreter '" + printable(wanted) +
-                           "' is not installed: install it, or name another in the first line",
-                       edit_command(hook.program));
-    }
-}
-
-// "/usr/bin/php /srv/deal.php" in `run`, which no shell splits.
-bool has_arguments(const std::string& program) {
-    std::size_t blank = program.find(' ');
-    struct stat info {};
-    return blank != std::string::npos && ::stat(program.substr(0, blank).c_str(), &info) == 0 &&
-           S_ISREG(info.st_mode);
-}
-
-void check_program(const Hook& hook, const Config& config, const std::string& place,
-                   Findings& findings) {
-    // As the worker has it: a file without its execute bit is a hook that was switched off.
-    if (hook.problem) {
-        return findings.warning(place,
-                                "'" + hook.program + "' is " + hook.problem->reason +
-                                    " and takes no event",
-                                make_executable_fix(hook.program));
-    }
-    std::optional<StartProblem> problem = start_problem(hook, config.hooks_dir);
-    if (!problem) return check_first_line(hook, place, findings);
-    std::string first_line = first_bytes(hook.program, max_line);
-    bool windows = problem->fault == StartFault::bad_interpreter &&
-                   first_line.substr(0, first_line.find('\n')).ends_with('\r');
-    if (windows) return check_first_line(hook, place, findings);
-    if (has_arguments(hook.program)) {
-        return findings.error(place,
-                              "there is no program '" + hook.program +
-                                  "': `run` takes the program alone, each argument stands in a "
-                                  "line `arg`",
-                              edit_command(config.path));
-    }
-    findings.error(place, problem->reason + ": '" + hook.program + "'", problem->fix);
-}
 
 // What is wrong with CONDITION on who the sender was; empty: nothing, or it is on something else.
 std::string identity_problem(const Condition& condition, const std::vector<Portal>& portals) {
@@ -192,7 +74,6 @@ void check_conditions(const std::vector<Condition>& conditions, const std::strin
         const std::string problem = identity_problem(condition, config.portals);
         if (!problem.empty()) findings.warning(place, problem, edit_command(file));
         if (condition.path == "portal" || condition.path == "member_id") continue;
-        std::string top = condition.path.substr(0, condition.path.find('.'));
         if (looks_like_regex(condition.glob)) {
             findings.warning(place,
                              "'" + printable(condition.path) +
@@ -200,7 +81,7 @@ void check_conditions(const std::vector<Condition>& conditions, const std::strin
                                  "looks like a regular expression",
                              edit_command(file));
         }
-        if (std::ranges::find(top_fields, top) != top_fields.end()) continue;
+        if (is_top_field(condition.path.substr(0, condition.path.find('.')))) continue;
         findings.warning(place,
                          "'" + printable(condition.path) +
                              "' is in no event: a path begins at the top, as data.FIELDS.ID or "
@@ -209,33 +90,31 @@ void check_conditions(const std::vector<Condition>& conditions, const std::strin
     }
 }
 
-// What GLOB, which matches none of CODES, may have meant: "ONCRMDAEL*" is like "ONCRMDEAL*".
-std::string nearest_code(const std::string& glob, std::span<const std::string_view> codes) {
+// What GLOB, which matches no known event, may have meant: "ONCRMDAEL*" is like "ONCRMDEAL*".
+std::string nearest_code(const std::string& glob) {
     std::size_t plain = glob.find_first_of("*?[");
-    if (plain == std::string::npos) return std::string(nearest(glob, codes));
+    if (plain == std::string::npos) return std::string(nearest_event(glob));
     std::vector<std::string_view> beginnings;
-    for (std::string_view code : codes) beginnings.push_back(code.substr(0, plain));
+    for (const CatalogEvent& event : catalog()) beginnings.push_back(event.code.substr(0, plain));
     std::string_view near = nearest(glob.substr(0, plain), beginnings);
     return near.empty() ? "" : std::string(near) + glob.substr(plain);
 }
 
 void check_globs(const Hook& hook, const std::string& place, const std::string& file,
                  Findings& findings) {
-    std::vector<std::string_view> codes;
-    for (const CatalogEvent& event : catalog()) codes.push_back(event.code);
     for (const std::string& glob : hook.globs) {
         bool known = find_event(glob) != nullptr ||
-                     std::ranges::any_of(codes, [&](std::string_view code) {
-                         return glob_match(glob, code, true);
+                     std::ranges::any_of(catalog(), [&](const CatalogEvent& event) {
+                         return glob_match(glob, event.code, true);
                      });
         if (known) continue;
-        std::string near = nearest_code(glob, codes);
+        std::string near = nearest_code(glob);
         findings.warning(place,
                          "no known event is '" + printable(glob) + "'" +
                              (looks_like_regex(glob)
                                   ? ": a glob (* ? [..]) is wanted, not a regular expression"
                               : near.empty() ? " ('bxhook events' lists them)"
-                                           : ", did you mean '" + near + "'?"),
+                                             : did_you_mean(near)),
                          edit_command(file));
     }
 }
@@ -297,8 +176,7 @@ void check_hooks(const Config& config, Findings& findings) {
     }
     for (const Problem& duplicate : hooks.duplicates()) findings.add(duplicate);
     for (Problem warning : hooks.warnings()) {
-        bool ours = warning.fix.starts_with("bxhook ");  // which PATH need not find
-        if (ours) warning.fix = findings.commands().line(warning.fix.substr(7));
+        warning.fix = findings.commands().typed(warning.fix);
         findings.add(std::move(warning));
     }
     for (const Hook& hook : hooks.hooks()) check_hook(hook, config, findings);

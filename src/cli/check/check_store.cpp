@@ -9,7 +9,7 @@
 
 #include "base/fd.h"
 #include "base/file_system.h"
-#include "base/text.h"
+#include "base/shell.h"
 #include "cli/check/findings.h"
 #include "cli/open.h"
 #include "config/secrets.h"
@@ -39,8 +39,8 @@ void check_file_system(const std::string& dir, const std::string& config_path,
     }
 }
 
-// What to do with DIR, where the store lies beside other things: it is no use to close or to give
-// away what those need.
+// What to do where the store lies beside other things: its directory cannot be closed or given away,
+// the others need it.
 void advise_own_directory(const Config& config, const std::string& what, bool error,
                           Findings& findings) {
     std::string dir = directory_of(config.store);

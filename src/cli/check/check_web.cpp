@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/fd.h"
+#include "base/shell.h"
 #include "base/text.h"
 #include "cli/check/findings.h"
 #include "cli/curl.h"

@@ -12,6 +12,8 @@
 
 namespace bx {
 
+struct Hook;
+
 class Findings {
 public:
     // COMMANDS is how the fixes are typed.
@@ -31,10 +33,15 @@ private:
     std::vector<Problem> list_;
 };
 
-// The config file itself and its portals: who can read and write it, tokens.
+// The config file and what it names: who can read and write it, where it lies.
 void check_files(const Config& config, Findings& findings);
+// The portals and their tokens.
+void check_portals(const Config& config, Findings& findings);
 // Each hook: could it be started, does any event reach it.
 void check_hooks(const Config& config, Findings& findings);
+// The program of HOOK at PLACE ("hook crm-sync"): may it be started, is its interpreter there.
+void check_program(const Hook& hook, const Config& config, const std::string& place,
+                   Findings& findings);
 // The store, its directory, the worker, lanes in which deliveries wait behind one that fails.
 void check_store(const Config& config, Findings& findings);
 // Gateways of this config that run as another user than the store's.  As root, before it becomes

@@ -3,8 +3,9 @@
 
 #include <cerrno>
 
+#include "base/escape.h"
 #include "base/fd.h"
-#include "base/text.h"
+#include "base/shell.h"
 #include "cli/check/findings.h"
 #include "cli/command.h"
 #include "cli/curl.h"
@@ -35,7 +36,7 @@ Problem placed_in_file(const Problem& problem, const std::string& path) {
     return {problem.level, path, to_string(problem), edit_command(path)};
 }
 
-// `init` makes a config of that name only, and as root wants to know for whom.
+// `init` makes a config of that name only, and as root it must be told the user.
 std::string fix_of_unreadable(const std::string& path) {
     std::string dir = directory_of(path);
     bool missing = ::access(path.c_str(), F_OK) != 0 && errno == ENOENT;
@@ -99,8 +100,8 @@ void report_owner_problem(const Config& config, const std::string& problem, Find
     findings.error(store_without_password(config.store), problem, fix);
 }
 
-// What follows is looked at with the eyes of the user that gateway and worker run as.  False when
-// they cannot be had: what another user may or may not do tells nothing.
+// Becomes the user that gateway and worker run as: what follows is checked with its rights.  False
+// when it cannot: the rights of another user do not matter.
 bool become_owner(const Config& config, Findings& findings) {
     try {
         become_store_owner(config, Missing::leave);
@@ -129,6 +130,7 @@ Examined examine(const Arguments& args, const Loaded& loaded, Findings findings)
     const Config& config = *loaded.config;
     check_gateways(config, findings);
     if (!become_owner(config, findings)) return {std::move(findings), {}};
+    check_portals(config, findings);
     check_files(config, findings);
     if (loaded.complete) check_hooks(config, findings);
     check_store(config, findings);

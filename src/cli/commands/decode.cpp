@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <cstdlib>
 
-#include "base/text.h"
+#include "base/escape.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "config/config.h"

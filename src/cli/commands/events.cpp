@@ -1,3 +1,4 @@
+#include "base/escape.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/output.h"
@@ -97,11 +98,8 @@ int run(const Arguments& args) {
         print(as_table(events));
     }
     if (!events.empty()) return 0;
-    std::vector<std::string_view> codes;
-    for (const CatalogEvent& event : catalog()) codes.push_back(event.code);
-    std::string_view near = nearest(pattern, codes);
     throw Error("no known event matches '" + printable(pattern) + "'" +
-                (near.empty() ? "" : ", did you mean '" + std::string(near) + "'?"));
+                did_you_mean(nearest_event(pattern)));
 }
 
 }  // namespace

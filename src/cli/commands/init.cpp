@@ -7,8 +7,9 @@
 #include <filesystem>
 #include <optional>
 
+#include "base/escape.h"
 #include "base/fd.h"
-#include "base/text.h"
+#include "base/shell.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/commands/templates.h"
@@ -166,8 +167,8 @@ void make_owned(const Plan& plan, const std::string& path, bool give, Report& re
                 ", not to " + user_name(plan.owner.uid));
 }
 
-// DIR itself: by root where nobody else can put anything in the way; else by its owner, who can
-// then harm nobody.
+// DIR itself.  Root makes it where only root can change the way there, else its owner does, with no
+// more rights than its own.
 void make_top(const Plan& plan, Report& report) {
     bool as_root = ::geteuid() == 0;
     bool give = as_root && root_alone_can_change(directory_of(plan.dir));

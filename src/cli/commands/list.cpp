@@ -3,7 +3,7 @@
 #include <map>
 #include <thread>
 
-#include "base/text.h"
+#include "base/escape.h"
 #include "cli/command.h"
 #include "cli/filter.h"
 #include "cli/open.h"
@@ -22,7 +22,7 @@ constexpr std::size_t usual_limit = 50;
 constexpr std::size_t follow_window = 1000;
 constexpr std::chrono::milliseconds follow_pause{500};
 
-// True when events can come from one portal only: naming it in every row tells nothing.
+// True when events can come from one portal only: it is not named in every row then.
 bool has_one_portal(const Config& config) {
     if (config.portals.size() != 1) return false;
     const Portal& portal = config.portals.front();

@@ -38,7 +38,7 @@ private:
 
 // NAME with its hook: an event of one delivery needs none.
 DeliveryName complete(Store& store, const DeliveryName& name) {
-    const StoredEvent event = stored_event(store, name.event);
+    const StoredEvent event = stored_event(store.view(), name.event);
     std::string known;
     std::size_t count = 0;
     for (const DeliveryRecord& record : store.view().deliveries(name.event)) {
@@ -88,7 +88,7 @@ void follow(Store& store, const DeliveryName& name) {
             if (is_waiting(store, name)) continue;
             throw not_run(name);
         }
-        // A retry that began meanwhile is another attempt's story.
+        // A retry has begun another attempt.
         if (number && *number != attempt->attempt) return;
         number = attempt->attempt;
         print_foreign(out.news(attempt->out));

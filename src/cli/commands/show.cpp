@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/escape.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/open.h"
@@ -119,7 +120,7 @@ int run(const Arguments& args) {
     DeliveryName name = parse_delivery_name(args.words().front());
     ConfigPtr config = config_of(args, ConfigPart::gateway);
     std::unique_ptr<Store> store = store_of(*config);
-    Story story = read_story(*store, name, args.has("--secrets"));
+    Story story = read_story(store->view(), name, args.has("--secrets"));
     bool json = args.has("--json");
     print(json ? story_json(story) : Page(Screen::of_stdout(), wall_now()).write(story));
     return 0;

@@ -1,4 +1,4 @@
-#include "base/text.h"
+#include "base/escape.h"
 #include "cli/command.h"
 #include "cli/open.h"
 #include "cli/output.h"
@@ -88,8 +88,8 @@ private:
         const std::string without = text_without_worker(store, config);
         if (!without.empty()) line("worker", without);
         for (const WorkerRecord& worker : store.workers) line("worker", summary_of(worker, now_));
-        line("events", text_of(event_counts(store)));
-        line("deliveries", text_of(delivery_counts(store)));
+        line("events", counts_text(event_counts(store)));
+        line("deliveries", counts_text(delivery_counts(store)));
         line("unfinished", std::to_string(store.unfinished) + " of at most " +
                                std::to_string(config.limits.queue) + " events");
         line("due now", due_text(store, now_));

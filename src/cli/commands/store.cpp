@@ -1,7 +1,7 @@
 #include <filesystem>
 
+#include "base/escape.h"
 #include "base/fd.h"
-#include "base/text.h"
 #include "cli/command.h"
 #include "cli/open.h"
 #include "cli/output.h"

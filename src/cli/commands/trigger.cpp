@@ -1,9 +1,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
+#include "base/escape.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -63,9 +63,7 @@ Portal sender(const Config& config, const std::string& name) {
 // `data` of a sample of CODE, as JSON.
 std::string_view sample_data(const std::string& code) {
     if (const CatalogEvent* event = find_event(code)) return event->sample;
-    std::vector<std::string_view> codes;
-    for (const CatalogEvent& event : catalog()) codes.push_back(event.code);
-    std::string_view near = nearest(code, codes);
+    const std::string_view near = nearest_event(code);
     remark("'" + printable(code) + "' is no known event: its sample is data[FIELDS][ID]=1" +
            (near.empty() ? "" : "; did you mean '" + std::string(near) + "'?"));
     return R"({"FIELDS":{"ID":"1"}})";
@@ -93,9 +91,7 @@ FormFields sample_form(const std::string& code, const Portal& portal, Millis now
 
 // Only a remark: it may be intended.
 void remark_on_path(std::string_view path) {
-    constexpr std::array<std::string_view, 5> tops{"event", "event_handler_id", "data", "ts",
-                                                   "auth"};
-    if (std::ranges::find(tops, path.substr(0, path.find('.'))) != tops.end()) return;
+    if (is_top_field(path.substr(0, path.find('.')))) return;
     remark("--set: no event of Bitrix24 has '" + printable(path) +
            "' at its top; a field of the entity is written data.FIELDS.ID");
 }

@@ -8,8 +8,8 @@
 
 namespace bx {
 
-// One line on stderr, written anew as the work goes on, and taken away at the end.  Nothing where
-// stderr is no terminal, and nothing for work that is done in half a second.
+// One line on stderr, rewritten as the work goes on and removed at the end.  Nothing is shown where
+// stderr is not a terminal, or for work that takes less than half a second.
 class Progress {
 public:
     explicit Progress(std::string what);  // "deleting events"

@@ -151,8 +151,4 @@ std::string cut_to(std::string_view text, std::size_t columns) {
     return std::string(text.substr(0, bytes_that_fit(text, columns - 1))) + std::string(ellipsis);
 }
 
-std::string visible(std::string_view text) {
-    return escape_unsafe(valid_utf8(text), EscapeStyle::text, "\n\t");
-}
-
 }  // namespace bx

@@ -35,8 +35,4 @@ std::vector<std::string> fold(std::string_view text, std::size_t width);
 // TEXT, which has no colours yet, cut to COLUMNS, the last of them "…" when something was cut.
 std::string cut_to(std::string_view text, std::size_t columns);
 
-// TEXT with every unsafe character (base/escape.h) but LF and tab as \x1b, \u202e: what a program
-// printed cannot move the cursor, change colours or answer for the person.
-std::string visible(std::string_view text);
-
 }  // namespace bx

@@ -1,0 +1,66 @@
+#include <algorithm>
+#include <map>
+#include <string>
+
+#include "base/shell.h"
+#include "cli/check/findings.h"
+
+namespace bx {
+
+namespace {
+
+constexpr std::size_t usual_token = 32;  // characters of every application_token
+
+// The file that PORTAL stands in.
+const std::string& file_of(const Portal& portal, const Config& config) {
+    return portal.line > 0 ? config.portals_file : config.path;
+}
+
+void check_tokens(const Portal& portal, const Config& config, Findings& findings) {
+    std::string fix = edit_command(file_of(portal, config));
+    if (std::ranges::find(portal.tokens, "APPLICATION_TOKEN") != portal.tokens.end()) {
+        return findings.error(portal.place,
+                              "its token is still the example's, which anybody can guess: put in "
+                              "the application_token from Bitrix24",
+                              fix);
+    }
+    for (const std::string& token : portal.tokens) {
+        if (token.size() == usual_token) continue;
+        findings.warning(portal.place,
+                         "a token has " + std::to_string(token.size()) + " characters, " +
+                             (token.size() < usual_token ? "fewer" : "more") +
+                             " than Bitrix24's 32: copy the whole application_token, and that alone",
+                         fix);
+    }
+}
+
+// Whoever runs one of two portals with one token can send events in the name of the other.
+void check_shared_tokens(const Config& config, Findings& findings) {
+    std::map<std::string, const Portal*> owners;
+    for (const Portal& portal : config.portals) {
+        for (const std::string& token : portal.tokens) {
+            auto [found, is_new] = owners.emplace(token, &portal);
+            if (is_new || found->second == &portal) continue;
+            findings.warning(portal.place,
+                             "has the same token as " + found->second->place +
+                                 ": each can send events in the other's name; Bitrix24 gives each "
+                                 "its own",
+                             edit_command(file_of(portal, config)));
+        }
+    }
+}
+
+}  // namespace
+
+void check_portals(const Config& config, Findings& findings) {
+    if (config.portals.empty()) {
+        findings.error(config.path,
+                       "no portal is configured, so that every event is refused with 403: add a "
+                       "portal block with the token from Bitrix24",
+                       edit_command(config.path));
+    }
+    for (const Portal& portal : config.portals) check_tokens(portal, config, findings);
+    check_shared_tokens(config, findings);
+}
+
+}  // namespace bx

@@ -1,0 +1,236 @@
+// What is shown: JSON, wording, the story of an event.
+#include <boost/test/unit_test.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "form/form.h"
+#include "report/json.h"
+#include "report/status.h"
+#include "report/story.h"
+#include "report/wording.h"
+
+namespace bx {
+
+namespace {
+
+StoredEvent sample_event() {
+    StoredEvent event;
+    event.number = 1042;
+    event.facts.code = "ONCRMDEALUPDATE";
+    event.facts.kind = "ONCRMDEAL";
+    event.facts.id = "6675";
+    event.facts.domain = "some-domain.bitrix24.com";
+    event.facts.member_id = "a223";
+    event.received_at = 1732152988123;
+    event.state = EventState::matched;
+    return event;
+}
+
+template <typename Write>
+std::string json_of(Write write) {
+    std::string text;
+    JsonWriter json(text);
+    json.begin_object();
+    write(json);
+    json.end_object();
+    return text;
+}
+
+// LABEL: TEXT, or TEXT alone, a line each.
+std::string lines_of(const std::vector<Fact>& facts) {
+    std::string text;
+    for (const Fact& fact : facts) {
+        text += (fact.label.empty() ? "" : fact.label + ": ") + fact.text + "\n";
+    }
+    return text;
+}
+
+constexpr Millis now = 1732152988123 + 5 * second;
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(report)
+
+// -- JSON: the contract's keys, always all of them
+
+BOOST_AUTO_TEST_CASE(writes_every_key_of_a_delivery) {
+    DeliveryRecord record;
+    record.event = 1042;
+    record.hook = "crm-sync";
+    record.state = DeliveryState::waiting;
+    record.reason = "exit 75";
+    record.attempt = 2;
+    record.max_attempts = 12;
+    record.due_at = 1732152988124;
+    record.blocked_by = 1040;
+    BOOST_TEST(json_of([&](JsonWriter& json) { write_delivery(json, sample_event(), record); }) ==
+               R"({"delivery":"1042/crm-sync","event":1042,"hook":"crm-sync",)"
+               R"("code":"ONCRMDEALUPDATE","portal":"some-domain.bitrix24.com","member_id":"a223",)"
+               R"("kind":"ONCRMDEAL","id":"6675","test":false,)"
+               R"("received_at":"2024-11-21T01:36:28.123Z","state":"waiting","reason":"exit 75",)"
+               R"("retryable":null,)"
+               R"("attempt":2,"max_attempts":12,"due_at":"2024-11-21T01:36:28.124Z",)"
+               R"("blocked_by":"1040/crm-sync","merged_into":null,"ended_at":null})");
+}
+
+BOOST_AUTO_TEST_CASE(writes_a_skipped_event_without_a_delivery) {
+    StoredEvent event = sample_event();
+    event.state = EventState::skipped;
+    event.reason = "no hook";
+    event.facts.id.clear();
+    event.facts.domain.clear();
+    BOOST_TEST(json_of([&](JsonWriter& json) { write_delivery(json, event, std::nullopt); }) ==
+               R"({"delivery":null,"event":1042,"hook":null,"code":"ONCRMDEALUPDATE","portal":null,)"
+               R"("member_id":"a223","kind":"ONCRMDEAL","id":null,"test":false,)"
+               R"("received_at":"2024-11-21T01:36:28.123Z","state":"skipped","reason":"no hook",)"
+               R"("retryable":false,)"
+               R"("attempt":null,"max_attempts":null,"due_at":null,)"
+               R"("blocked_by":null,"merged_into":null,"ended_at":null})");
+}
+
+BOOST_AUTO_TEST_CASE(writes_a_new_event_as_new) {
+    StoredEvent event = sample_event();
+    event.state = EventState::fresh;
+    std::string text = json_of([&](JsonWriter& json) { write_delivery(json, event, std::nullopt); });
+    BOOST_TEST(text.find(R"("state":"new")") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(writes_every_key_of_an_attempt) {
+    AttemptRecord attempt;
+    attempt.attempt = 2;
+    attempt.run = "r";
+    attempt.result = AttemptResult::failed;
+    attempt.exit = 75;
+    attempt.started_at = 1732152988000;
+    attempt.ended_at = 1732152988412;
+    attempt.out = {"out\n", 4};
+    attempt.err = {"\xFF", 100};
+    BOOST_TEST(json_of([&](JsonWriter& json) { write_attempt(json, attempt); }) ==
+               R"({"attempt":2,"run":"r","result":"failed","exit":75,"signal":null,"reason":null,)"
+               R"("started_at":"2024-11-21T01:36:28.000Z","ended_at":"2024-11-21T01:36:28.412Z",)"
+               R"("duration_ms":412,"stdout":"out\n","stderr":")" "\uFFFD" R"(",)"
+               R"("stdout_bytes":4,"stderr_bytes":100})");
+}
+
+// -- Wording
+
+BOOST_AUTO_TEST_CASE(says_what_a_delivery_waits_for) {
+    DeliveryRecord record;
+    record.hook = "h";
+    record.due_at = 100 * second;
+    BOOST_TEST(note_of(record, 85 * second) == "in 15s");
+    BOOST_TEST(note_of(record, 100 * second) == "due");
+    record.reason = "exit 1";
+    BOOST_TEST(note_of(record, 85 * second) == "in 15s: exit 1");
+    record.blocked_by = 7;
+    BOOST_TEST(note_of(record, 85 * second) == "after 7/h: exit 1");
+}
+
+BOOST_AUTO_TEST_CASE(says_why_an_attempt_failed_once) {
+    AttemptRecord attempt;
+    BOOST_TEST(outcome_of(attempt) == "");
+    attempt.exit = 0;
+    BOOST_TEST(outcome_of(attempt) == "");
+    attempt.exit = 127;
+    BOOST_TEST(outcome_of(attempt) == "exit 127");
+    attempt.reason = "exit 127: command not found in the hook";
+    BOOST_TEST(outcome_of(attempt) == "exit 127: command not found in the hook");
+    attempt.exit.reset();
+    attempt.signal = "SIGKILL";
+    attempt.reason = "time limit";
+    BOOST_TEST(outcome_of(attempt) == "SIGKILL: time limit");
+}
+
+BOOST_AUTO_TEST_CASE(says_how_far_a_delivery_and_an_attempt_are) {
+    DeliveryRecord record;
+    record.hook = "h";
+    record.attempt = 2;
+    record.max_attempts = 12;
+    BOOST_TEST(progress_of(record, now) == "attempt 2 of 12");
+    record.due_at = now;
+    BOOST_TEST(progress_of(record, now) == "attempt 2 of 12, due");
+    AttemptRecord attempt;
+    attempt.started_at = now - 3 * second;
+    BOOST_TEST(course_of(attempt, now) == "3s ago");
+    attempt.ended_at = now - 2 * second;
+    attempt.exit = 75;
+    BOOST_TEST(course_of(attempt, now) == "exit 75, 3s ago, took 1000ms");
+    BOOST_TEST(size_of({"abc", 3}) == "3 bytes");
+    BOOST_TEST(size_of({"abc", 9}) == "9 bytes, 3 kept");
+}
+
+// -- The story of an event
+
+BOOST_AUTO_TEST_CASE(tells_who_sent_an_event_and_what_it_is_about) {
+    StoredEvent event = sample_event();
+    BOOST_TEST(lines_of(facts_of(event, now)) ==
+               "received: 2024-11-21T01:36:28.123Z (5s ago)\n"
+               "portal: some-domain.bitrix24.com\n"
+               "member_id: a223\n"
+               "entity: ONCRMDEAL 6675\n");
+    event.facts.id.clear();
+    event.test = true;
+    BOOST_TEST(lines_of(facts_of(event, now)).ends_with("entity: ONCRMDEAL, without id\n"
+                                                        "test: made by bxhook trigger\n"));
+}
+
+BOOST_AUTO_TEST_CASE(tells_what_was_decided) {
+    Story story{sample_event(), Tree(), {}};
+    story.deliveries.push_back({});
+    story.deliveries.back().record.hook = "crm-sync";
+    story.event.refused.push_back({"crm-log", "unless auth.user_id 17\n"});
+    story.event.refused_more = 3;
+    BOOST_TEST(lines_of(decision_of(story)) ==
+               "crm-sync took it\n"
+               "crm-log did not: unless auth.user_id 17\\n\n"
+               "3 more did not\n");
+    story = {sample_event(), Tree(), {}};
+    story.event.state = EventState::skipped;
+    story.event.reason = "no hook";
+    story.event.retryable = true;
+    BOOST_TEST(lines_of(decision_of(story)) ==
+               "reason: no hook\n'bxhook retry 1042' matches it again\n");
+    story.event = sample_event();
+    story.event.state = EventState::fresh;
+    BOOST_TEST(lines_of(decision_of(story)).starts_with("no worker has looked at it yet"));
+}
+
+BOOST_AUTO_TEST_CASE(lists_every_value_of_a_body_with_its_path) {
+    const Tree body = decode_urlencoded("event=X&data[A][B]=1&data[A][C]=&data[D][]=2", {100, 64});
+    std::string text;
+    for (const BodyValue& value : values_of(body)) {
+        text.append(value.path).append("=").append(value.text).append(" ");
+    }
+    BOOST_TEST(text == "event=X data.A.B=1 data.A.C= data.D.0=2 ");
+    BOOST_TEST(values_of(Tree()).empty());
+}
+
+// -- Status
+
+BOOST_AUTO_TEST_CASE(a_warning_alone_leaves_an_installation_ok) {
+    StatusReport report;
+    report.problems.push_back({Level::warning, "clock", "was set", "look"});
+    BOOST_TEST(report.is_ok());
+    BOOST_TEST(problem_text(report.problems[0]) == "clock: was set");
+    report.problems.push_back({Level::error, "worker", "none runs", "bxhook work"});
+    BOOST_TEST(!report.is_ok());
+    BOOST_TEST(problem_text(report.problems[1]) == "worker: none runs (bxhook work)");
+}
+
+BOOST_AUTO_TEST_CASE(an_unknown_store_has_every_key_as_null) {
+    StatusReport report;
+    report.config_path = "/x";
+    const std::string text = status_json(report);
+    BOOST_TEST(text.find(R"("events":{"new":null,"matched":null,"skipped":null})") !=
+               std::string::npos);
+    BOOST_TEST(text.find(R"("store":{"kind":null,"place":null})") != std::string::npos);
+    BOOST_TEST(text.find(R"("workers":[],)") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace bx
