@@ -78,8 +78,8 @@ void ConfigFile::load() {
     error_.clear();
 }
 
-// While the files are refused each look reads them again, since what mends them need not be a file
-// watched here: a portals file that only the refused config names, a permission.
+// While the files are refused each look reads them again: what repairs them need not be a file that
+// is watched here, but a portals file that only the refused config names, or a permission.
 ConfigFile::Change ConfigFile::refresh(bool force) {
     bool changed = stamp_of(path_) != config_stamp_ ||
                    stamp_of(current_ ? current_->portals_file : "") != portals_stamp_;

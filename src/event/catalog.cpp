@@ -86,7 +86,8 @@ const CatalogEvent* find_event(std::string_view code) {
 std::vector<std::string> field_paths(const CatalogEvent& event) {
     const Tree tree = decode_json("{\"data\":" + std::string(event.sample) + "}", FormLimits{});
     std::vector<std::string> paths;
-    each_scalar(tree.root()["data"], [&paths](KeyPath path, Value) { paths.push_back(dotted(path)); });
+    each_scalar(tree.root()["data"],
+                [&paths](KeyPath path, Value) { paths.push_back(dotted(path)); });
     return paths;
 }
 
