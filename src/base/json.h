@@ -1,4 +1,4 @@
-// Writing JSON.  Reading it is nlohmann-json's work (event/json_form.cpp).
+// Writing JSON.  Reading it is nlohmann-json's work (form/json_form.cpp).
 #pragma once
 
 #include <concepts>

@@ -63,11 +63,13 @@ void BlockReader::unknown_key(const Setting& setting, const Setting* before,
         problems_.add(join_place(place, printable(setting.key, 60)),
                       "unknown key, did you mean '" + std::string(meant) + "'?");
     } else if (setting.key == "hook" || setting.key == "portal") {
-        problems_.add(join_place(place, setting.key), "is not allowed here: is a '}' missing above it?");
+        problems_.add(join_place(place, setting.key),
+                      "is not allowed here: is a '}' missing above it?");
     } else if (before != nullptr && before->children.empty()) {
         // The key may be the rest of a token: not shown.
         bool secret = before->key == "token" || before->key == "store";
-        problems_.add(join_place(place, secret ? "after " + before->key : printable(setting.key, 60)),
+        const std::string key = secret ? "after " + before->key : printable(setting.key, 60);
+        problems_.add(join_place(place, key),
                       "unknown key; if it belongs to the value of '" + before->key +
                           "': " + advice_on_surplus(before->key));
     } else {

@@ -1,7 +1,7 @@
 // The configuration file (contract: bxhook.conf(5)) as one checked, immutable struct.
 //
 // Boost.PropertyTree reads the INFO syntax and stays inside info.cpp.  A Config is complete and
-// valid: nobody downstream looks for a missing key or a bad number again.
+// valid: no other code looks for a missing key or a bad number again.
 #pragma once
 
 #include <memory>

@@ -26,7 +26,8 @@ constexpr auto key(KeySpec spec) {
     using Type = typename MemberOf<Member>::Type;
     if constexpr (std::is_same_v<Type, std::vector<std::string>>) {
         return Key<Block>{
-            spec, [](Block& block, const KeyValue& value) { (block.*Member).push_back(value.text); },
+            spec,
+            [](Block& block, const KeyValue& value) { (block.*Member).push_back(value.text); },
             [](const Block& block) {
                 std::vector<KeyValue> values;
                 for (const std::string& text : block.*Member) values.push_back({0, text});

@@ -98,7 +98,8 @@ bool is_top_field(std::string_view name) {
 std::vector<std::string> field_paths(const CatalogEvent& event) {
     const Tree tree = decode_json("{\"data\":" + std::string(event.sample) + "}", FormLimits{});
     std::vector<std::string> paths;
-    each_scalar(tree.root()["data"], [&paths](KeyPath path, Value) { paths.push_back(dotted(path)); });
+    each_scalar(tree.root()["data"],
+                [&paths](KeyPath path, Value) { paths.push_back(dotted(path)); });
     return paths;
 }
 

@@ -82,7 +82,7 @@ NodeId Arrays::find(const Nodes& nodes, const TreeArray& array, std::string_view
 }
 
 NodeId& Arrays::slot(const Nodes& nodes, TreeArray& array, std::string_view key) {
-    make_room(nodes, array);
+    ensure_free_slot(nodes, array);
     Table& table = tables_[array.table];
     return table[slot_of(nodes, table, key)];
 }
@@ -96,9 +96,9 @@ std::size_t Arrays::slot_of(const Nodes& nodes, const Table& table, std::string_
     return slot;
 }
 
-// Sees to a table with room for one more child of ARRAY: one that has few free slots is replaced by
+// Gives ARRAY a table with a free slot for one more child: a table with few of them is replaced by
 // one of four times the children, or of what the most children need.  The old one is freed first.
-void Arrays::make_room(const Nodes& nodes, TreeArray& array) {
+void Arrays::ensure_free_slot(const Nodes& nodes, TreeArray& array) {
     if (array.table == TreeArray::no_table) {
         array.table = static_cast<std::uint32_t>(tables_.size());
         tables_.emplace_back();

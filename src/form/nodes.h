@@ -126,8 +126,8 @@ public:
     static void link(Nodes& nodes, TreeArray& array, NodeId node);
     // The child of ARRAY whose path begins with KEY, or no_node.
     NodeId find(const Nodes& nodes, const TreeArray& array, std::string_view key) const;
-    // True when ARRAY has, or has grown enough for, a table; a child that is added to it must be put
-    // into it, by slot(), before it is linked.
+    // True when ARRAY has a table or has grown enough for one.  A child that is added must then be
+    // put into it, by slot(), before it is linked.
     static bool wants_table(const TreeArray& array) {
         return array.table != TreeArray::no_table || array.count >= linear_limit;
     }
@@ -139,7 +139,7 @@ private:
     using Table = std::vector<NodeId>;                 // open addressing; 0 (the root) is free
 
     static std::size_t slot_of(const Nodes& nodes, const Table& table, std::string_view key);
-    void make_room(const Nodes& nodes, TreeArray& array);
+    void ensure_free_slot(const Nodes& nodes, TreeArray& array);
 
     std::size_t most_children_ = Nodes::max_bytes;  // of an array
     std::vector<TreeArray> arrays_;

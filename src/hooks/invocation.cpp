@@ -227,23 +227,23 @@ std::string own_home() {
     return user ? user->home : "/";
 }
 
-Launch prepare_launch(const Claim& claim, const Hook& hook, const std::string& home) {
-    Launch launch;
-    const std::optional<Tree> decoded = body_of(claim.event, launch.refusal);
-    if (!decoded) return launch;
+Invocation prepare_invocation(const Claim& claim, const Hook& hook, const std::string& home) {
+    Invocation invocation;
+    const std::optional<Tree> decoded = body_of(claim.event, invocation.refusal);
+    if (!decoded) return invocation;
     const Tree& body = *decoded;
-    launch.program = hook.program;
-    launch.argv.push_back(hook.program);
+    invocation.program = hook.program;
+    invocation.argv.push_back(hook.program);
     for (const std::string& arg : hook.args) {
-        launch.argv.push_back(expand_argument(arg, body, launch.refusal));
-        if (!launch.refusal.empty()) return launch;
+        invocation.argv.push_back(expand_argument(arg, body, invocation.refusal));
+        if (!invocation.refusal.empty()) return invocation;
     }
-    launch.env = environment_of(claim, hook, body, home);
-    launch.dir = hook.settings.dir.empty() ? directory_of(hook.program) : hook.settings.dir;
-    append_tree_json(launch.input, body);
-    launch.input += '\n';
-    launch.secrets = secrets_of(body);
-    return launch;
+    invocation.env = environment_of(claim, hook, body, home);
+    invocation.dir = hook.settings.dir.empty() ? directory_of(hook.program) : hook.settings.dir;
+    append_tree_json(invocation.input, body);
+    invocation.input += '\n';
+    invocation.secrets = secrets_of(body);
+    return invocation;
 }
 
 }  // namespace bx

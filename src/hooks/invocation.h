@@ -14,18 +14,20 @@ namespace bx {
 inline constexpr std::string_view search_path =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-struct Launch {
-    std::string program;
+// How a hook is run.
+struct Invocation {
+    std::string program;            // absolute path
     std::vector<std::string> argv;  // argv[0] is the program
     std::vector<std::string> env;   // "NAME=value"
-    std::string dir;
+    std::string dir;                // working directory
     std::string input;              // stdin: the event as JSON and LF
-    std::vector<std::string> secrets;  // to be masked in what it prints (mask.h)
+    // To be masked in what it prints (mask.h).
+    std::vector<std::string> secrets;
     std::string refusal;            // not empty: the delivery is dead for this reason, run nothing
 };
 
-// CLAIM's run of HOOK, with the variable HOME; TZ is the worker's own.
-Launch prepare_launch(const Claim& claim, const Hook& hook, const std::string& home);
+// For CLAIM's run of HOOK.  The variable HOME is set to HOME, TZ is the worker's own.
+Invocation prepare_invocation(const Claim& claim, const Hook& hook, const std::string& home);
 
 // This process's user's, "/" for one without: what HOME is to be.
 std::string own_home();

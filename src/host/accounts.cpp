@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "base/error.h"
 #include "base/fd.h"
 #include "base/text.h"
 
@@ -19,18 +18,10 @@ constexpr const char* group_file = "/etc/group";
 constexpr std::size_t passwd_fields = 7;
 constexpr std::size_t group_fields = 4;
 
-std::string contents_of(const char* path) {
-    try {
-        return read_file(path);
-    } catch (const Error&) {
-        return {};
-    }
-}
-
 // Calls TAKE with the fields of each entry of PATH until it gives true.
 template <typename Take>
 void each_entry(const char* path, std::size_t field_count, Take take) {
-    std::string text = contents_of(path);
+    const std::string text = read_file_or_nothing(path);
     for (std::string_view line : split(text, '\n')) {
         Fields fields = split(line, ':');
         if (fields.size() == field_count && take(fields)) return;

@@ -1,5 +1,8 @@
-// Users and groups, from /etc/passwd and /etc/group themselves: getpwnam() loads shared libraries
-// (NSS), which a static binary has not.
+// Users and groups, read from /etc/passwd and /etc/group.
+//
+// Not by getpwnam() and its like: they load shared libraries (NSS), which a static binary cannot,
+// and may ask a directory server, which the loops of gateway and worker must not wait for.  A user
+// that is known to such a server only has a number but no name here.
 #pragma once
 
 #include <sys/types.h>

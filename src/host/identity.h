@@ -1,4 +1,4 @@
-// Whom this process acts as.  Only root can choose.
+// Which user this process acts as.  Only root can choose.
 #pragma once
 
 #include <unistd.h>

@@ -73,7 +73,7 @@ private:
         if (!entry || ::fstat(entry.get(), &info) != 0) {
             throw_errno("cannot look at '" + below(path_, name) + "'");
         }
-        // In a sticky directory each can replace what is theirs alone.
+        // In a sticky directory users can replace only what is their own.
         bool replaceable = others_write(target_.info) && (target_.info.st_mode & S_ISVTX) == 0;
         if (replaceable) add({path_, std::nullopt, S_IFDIR});
         std::string path = below(path_, name);
@@ -206,13 +206,13 @@ std::string read_trusted_file(const std::string& path, std::size_t max,
     writers.insert(writers.end(), target->writers.begin(), target->writers.end());
     refuse_others(writers);
     if (writers.empty()) return read_all(open_regular(path).get(), name, max);
-    // Of a file of root's somebody else can lead us to it, or named it.
+    // If root owns it, somebody else can lead us to it, or has named it.
     const bool owners = !named && target->info.st_uid != 0;
     const Writer& reader = owners ? writers.back() : writers.front();
     try {
         return read_all(open_as(user_to_act_as(*reader.uid), path).get(), name, max);
     } catch (const UnsafeFile&) {
-        // Its owner cannot get there, and who leads to it is another: no group mends that.
+        // Its owner cannot get there, and another user leads to it: no group helps.
         const bool astray = owners && reader.uid != writers.front().uid &&
                             (target->info.st_mode & S_IRUSR) != 0;
         if (astray) throw of_another(reader, *writers.front().uid);

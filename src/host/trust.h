@@ -1,7 +1,7 @@
 // Who can change a file: whoever may write it, and whoever can put another in its place.
 //
-// What root takes from a file (whom to become, what to start) must be nobody's to change but
-// root's and that user's.  So root looks at each directory and symlink of a path as it goes through
+// Root takes from files which user to become and what to start: only root and that user may be able
+// to change them.  So root looks at each directory and symlink of a path as it goes through
 // it, by descriptors: there is no moment between the look and the step.
 #pragma once
 

@@ -117,7 +117,7 @@ std::string worker_binary() {
 }
 
 // Waits for the process in between, which takes milliseconds unless it was stopped or its disk
-// hangs.  Where SIGCHLD is ignored the kernel reaps it: ECHILD, and its status is nobody's to know.
+// hangs.  Where SIGCHLD is ignored the kernel reaps it: ECHILD, and nobody learns its status.
 void expect_success(pid_t pid) {
     int status = 0;
     pid_t reaped = 0;

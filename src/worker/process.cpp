@@ -16,18 +16,18 @@ namespace bx {
 namespace {
 
 constexpr std::size_t chunk_size = std::size_t{64} << 10;  // a pipe's capacity
-constexpr int chunks_a_turn = 8;  // of one stream, so that one that never stops starves nobody
+constexpr int chunks_at_a_time = 8;  // of a stream: one that never stops must not starve others
 
 // Why the kernel did not start the program of LAUNCH, in the contract's words.
-Error start_error(int code, const Launch& launch) {
+Error start_error(int code, const Invocation& invocation) {
     struct stat info {};
-    if (::stat(launch.dir.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) ||
-        ::access(launch.dir.c_str(), X_OK) != 0) {
-        return Error("cannot enter the working directory '" + launch.dir + "'");
+    if (::stat(invocation.dir.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) ||
+        ::access(invocation.dir.c_str(), X_OK) != 0) {
+        return Error("cannot enter the working directory '" + invocation.dir + "'");
     }
     switch (code) {
         case ENOENT:
-            return Error(::access(launch.program.c_str(), F_OK) == 0 ? "bad interpreter"
+            return Error(::access(invocation.program.c_str(), F_OK) == 0 ? "bad interpreter"
                                                                      : "missing");
         case ENOEXEC:
             return Error("bad interpreter: neither a binary nor a script that begins with #!");
@@ -39,21 +39,21 @@ Error start_error(int code, const Launch& launch) {
 
 }  // namespace
 
-Process::Process(const Launch& launch, std::size_t output_limit)
-    : pending_(launch.input),
-      out_(output_limit, launch.secrets),
-      err_(output_limit, launch.secrets) {
+Process::Process(const Invocation& invocation, std::size_t output_limit)
+    : pending_(invocation.input),
+      out_(output_limit, invocation.secrets),
+      err_(output_limit, invocation.secrets) {
     Pipe in = make_pipe();
     Pipe out = make_pipe();
     Pipe err = make_pipe();
     for (int ours : {in.write.get(), out.read.get(), err.read.get()}) set_nonblocking(ours, true);
-    const Started hook = start_program({.program = launch.program,
-                                        .argv = launch.argv,
-                                        .env = launch.env,
+    const Started hook = start_program({.program = invocation.program,
+                                        .argv = invocation.argv,
+                                        .env = invocation.env,
                                         .fds = {in.read.get(), out.write.get(), err.write.get()},
-                                        .dir = launch.dir,
+                                        .dir = invocation.dir,
                                         .umask = 022});
-    if (hook.error != 0) throw start_error(hook.error, launch);
+    if (hook.error != 0) throw start_error(hook.error, invocation);
     pid_ = hook.pid;
     input_ = std::move(in.write);
     output_ = std::move(out.read);
@@ -104,8 +104,8 @@ void take_rest(Fd& fd, OutputKeeper& keeper) {
 }  // namespace
 
 void Process::read_output() {
-    read_from(output_, out_, chunks_a_turn * chunk_size);
-    read_from(error_, err_, chunks_a_turn * chunk_size);
+    read_from(output_, out_, chunks_at_a_time * chunk_size);
+    read_from(error_, err_, chunks_at_a_time * chunk_size);
 }
 
 void Process::drain() {

@@ -87,7 +87,7 @@ std::optional<StartProblem> Runner::launch(const Claim& claim) {
     }
     if (hook->problem) return hook->problem;
     if (auto problem = start_problem(*hook, config.hooks_dir)) return problem;
-    const Launch what = prepare_launch(claim, *hook, home_);
+    const Invocation what = prepare_invocation(claim, *hook, home_);
     if (!what.refusal.empty()) return StartProblem{StartFault::bad_argument, what.refusal, ""};
     fault_point("before-spawn");
     membership_.watch(claim.run);

@@ -38,20 +38,20 @@ bx::Hook hook_of(std::vector<std::string> args = {}) {
     return hook;
 }
 
-bx::Launch launch_of(const std::string& body, std::vector<std::string> args = {}) {
-    return bx::prepare_launch(claim_of(body), hook_of(std::move(args)), "/home/bx");
+bx::Invocation invocation_of(const std::string& body, std::vector<std::string> args = {}) {
+    return bx::prepare_invocation(claim_of(body), hook_of(std::move(args)), "/home/bx");
 }
 
-std::optional<std::string> variable(const bx::Launch& launch, const std::string& name) {
-    for (const std::string& entry : launch.env) {
+std::optional<std::string> variable(const bx::Invocation& invocation, const std::string& name) {
+    for (const std::string& entry : invocation.env) {
         if (entry.starts_with(name + "=")) return entry.substr(name.size() + 1);
     }
     return std::nullopt;
 }
 
 // The value, or "-" when it is not set.
-std::string get(const bx::Launch& launch, const std::string& name) {
-    return variable(launch, name).value_or("-");
+std::string get(const bx::Invocation& invocation, const std::string& name) {
+    return variable(invocation, name).value_or("-");
 }
 
 const std::string deal =
@@ -69,10 +69,10 @@ std::string mask_secrets(std::string_view output, const std::vector<std::string>
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(launch)
+BOOST_AUTO_TEST_SUITE(invocation)
 
 BOOST_AUTO_TEST_CASE(stdin_is_the_whole_event_on_one_line) {
-    BOOST_TEST(launch_of("event=X&data[a][]=1&data[a][]=/&auth[access_token]=%D0%90").input ==
+    BOOST_TEST(invocation_of("event=X&data[a][]=1&data[a][]=/&auth[access_token]=%D0%90").input ==
                "{\"event\":\"X\",\"data\":{\"a\":[\"1\",\"/"
                "\"]},\"auth\":{\"access_token\":\"\xD0\x90\"}}\n");
 }
@@ -81,12 +81,12 @@ BOOST_AUTO_TEST_CASE(an_erased_events_secrets_are_absent) {
     bx::Claim claim = claim_of("event=X&auth[access_token]=abcdef&auth[user_id]=1");
     claim.event.secrets.clear();
     claim.event.secrets_erased = true;
-    BOOST_TEST(bx::prepare_launch(claim, hook_of(), "/home/bx").input ==
+    BOOST_TEST(bx::prepare_invocation(claim, hook_of(), "/home/bx").input ==
                "{\"event\":\"X\",\"auth\":{\"user_id\":\"1\"}}\n");
 }
 
 BOOST_AUTO_TEST_CASE(the_environment_says_what_the_event_carries) {
-    bx::Launch what = launch_of(deal);
+    bx::Invocation what = invocation_of(deal);
     const std::pair<const char*, const char*> expected[] = {
         {"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
         {"LANG", "C.UTF-8"},
@@ -118,7 +118,7 @@ BOOST_AUTO_TEST_CASE(the_environment_says_what_the_event_carries) {
 }
 
 BOOST_AUTO_TEST_CASE(what_the_event_lacks_is_not_set) {
-    bx::Launch what = launch_of("event=X");
+    bx::Invocation what = invocation_of("event=X");
     for (const char* name :
          {"BX_ID", "BX_PORTAL", "BX_MEMBER_ID", "BX_USER_ID", "BX_EVENT_HANDLER_ID", "BX_TS",
           "BX_TOKEN_EXPIRES_AT", "BX_TRUNCATED"}) {
@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(the_tokens_end_comes_from_expires_or_from_ts_and_expires_in
     };
     for (const auto& [body, expected] : cases) {
         BOOST_TEST(
-            get(launch_of(std::string("event=X&") + body), "BX_TOKEN_EXPIRES_AT") == expected,
+            get(invocation_of(std::string("event=X&") + body), "BX_TOKEN_EXPIRES_AT") == expected,
             body);
     }
 }
@@ -146,14 +146,14 @@ BOOST_AUTO_TEST_CASE(the_tokens_end_comes_from_expires_or_from_ts_and_expires_in
 BOOST_AUTO_TEST_CASE(a_test_event_is_marked) {
     bx::Claim claim = claim_of("event=X");
     claim.event.test = true;
-    BOOST_TEST(get(bx::prepare_launch(claim, hook_of(), "/home/bx"), "BX_TEST") == "1");
+    BOOST_TEST(get(bx::prepare_invocation(claim, hook_of(), "/home/bx"), "BX_TEST") == "1");
 }
 
 BOOST_AUTO_TEST_CASE(a_hooks_env_may_replace_ours_but_not_set_bx) {
     bx::Hook hook = hook_of();
     hook.settings.env = {
         {"PATH", "/opt"}, {"API_URL", "https://erp.example"}, {"BX_EVENT", "evil"}};
-    bx::Launch what = bx::prepare_launch(claim_of("event=X"), hook, "/home/bx");
+    bx::Invocation what = bx::prepare_invocation(claim_of("event=X"), hook, "/home/bx");
     BOOST_TEST(get(what, "PATH") == "/opt");
     BOOST_TEST(get(what, "API_URL") == "https://erp.example");
     BOOST_TEST(get(what, "BX_EVENT") == "X");
@@ -162,8 +162,8 @@ BOOST_AUTO_TEST_CASE(a_hooks_env_may_replace_ours_but_not_set_bx) {
 }
 
 BOOST_AUTO_TEST_CASE(data_names_hold_letters_digits_and_underscores_only) {
-    bx::Launch what =
-        launch_of("event=X&data[a-b][%C3%A9][]=1&data[x][TOKEN]=secretvalue&data[n]=");
+    bx::Invocation what =
+        invocation_of("event=X&data[a-b][%C3%A9][]=1&data[x][TOKEN]=secretvalue&data[n]=");
     BOOST_TEST(get(what, "BX_DATA_A_B____0") == "1");
     BOOST_TEST(get(what, "BX_DATA_N") == "");
     BOOST_TEST(get(what, "BX_DATA_X_TOKEN") == "-");
@@ -171,21 +171,21 @@ BOOST_AUTO_TEST_CASE(data_names_hold_letters_digits_and_underscores_only) {
 }
 
 BOOST_AUTO_TEST_CASE(values_with_shell_metacharacters_stay_data) {
-    bx::Launch what =
-        launch_of("event=X&data[a]=%28%29+%7B+%3A%3B%7D%3B+echo+%24%28id%29%0A%27%22%60id%60");
+    bx::Invocation what =
+        invocation_of("event=X&data[a]=%28%29+%7B+%3A%3B%7D%3B+echo+%24%28id%29%0A%27%22%60id%60");
     BOOST_TEST(get(what, "BX_DATA_A") == "() { :;}; echo $(id)\n'\"`id`");
 }
 
 BOOST_AUTO_TEST_CASE(what_does_not_fit_is_left_out_and_said) {
     const std::string kb32(32768, 'x');
-    BOOST_TEST(get(launch_of("event=X&data[a]=" + kb32), "BX_DATA_A") == kb32);
-    BOOST_TEST(get(launch_of("event=X&data[a]=" + kb32), "BX_TRUNCATED") == "-");
-    bx::Launch over = launch_of("event=X&data[a]=" + kb32 + "y&data[b]=1&data[c]=%00");
+    BOOST_TEST(get(invocation_of("event=X&data[a]=" + kb32), "BX_DATA_A") == kb32);
+    BOOST_TEST(get(invocation_of("event=X&data[a]=" + kb32), "BX_TRUNCATED") == "-");
+    bx::Invocation over = invocation_of("event=X&data[a]=" + kb32 + "y&data[b]=1&data[c]=%00");
     BOOST_TEST(get(over, "BX_DATA_A") == "-");
     BOOST_TEST(get(over, "BX_DATA_B") == "1");
     BOOST_TEST(get(over, "BX_DATA_C") == "-");
     BOOST_TEST(get(over, "BX_TRUNCATED") == "1");
-    bx::Launch twice = launch_of("event=X&data[a-b]=1&data[a_b]=2");
+    bx::Invocation twice = invocation_of("event=X&data[a-b]=1&data[a_b]=2");
     BOOST_TEST(get(twice, "BX_DATA_A_B") == "1");
     BOOST_TEST(get(twice, "BX_TRUNCATED") == "1");
 }
@@ -194,7 +194,7 @@ BOOST_AUTO_TEST_CASE(all_data_together_is_bounded_in_order) {
     std::string body = "event=X";
     for (int i = 0; i < 6; ++i)
         body += "&data[" + std::to_string(i) + "]=" + std::string(30000, 'x');
-    bx::Launch what = launch_of(body + "&data[small]=1");
+    bx::Invocation what = invocation_of(body + "&data[small]=1");
     std::size_t size = 0;
     for (const std::string& entry : what.env) {
         if (entry.starts_with("BX_DATA_")) size += entry.size() + 1;
@@ -207,7 +207,7 @@ BOOST_AUTO_TEST_CASE(all_data_together_is_bounded_in_order) {
 }
 
 BOOST_AUTO_TEST_CASE(a_name_of_a_megabyte_is_left_out) {
-    bx::Launch what = launch_of("event=X&data[" + std::string(1'000'000, 'k') + "]=1");
+    bx::Invocation what = invocation_of("event=X&data[" + std::string(1'000'000, 'k') + "]=1");
     BOOST_TEST(get(what, "BX_TRUNCATED") == "1");
 }
 
@@ -217,13 +217,13 @@ BOOST_AUTO_TEST_CASE(a_name_of_a_megabyte_shared_by_a_thousand_fields_costs_noth
     for (int i = 1; i < 990; ++i) fields += ",\"f" + std::to_string(i) + "\":1";
     bx::Claim claim = claim_of(bx::decode_json(json + fields + "}}}", {}));
     const std::clock_t begin = std::clock();
-    bx::Launch what = bx::prepare_launch(claim, hook_of(), "/home/bx");
+    bx::Invocation what = bx::prepare_invocation(claim, hook_of(), "/home/bx");
     BOOST_TEST(double(std::clock() - begin) / CLOCKS_PER_SEC < 1.0);  // seconds of CPU
     BOOST_TEST(get(what, "BX_TRUNCATED") == "1");
 }
 
 BOOST_AUTO_TEST_CASE(arguments_take_their_values_from_the_event) {
-    bx::Launch what = launch_of(
+    bx::Invocation what = invocation_of(
         deal, {"--id", "{data.FIELDS.ID}", "{event}:{data.FIELDS.STAGE_ID}", "{{x}", "a{{{ts}"});
     BOOST_TEST(what.refusal == "");
     const std::vector<std::string> expected = {"/srv/bx/hooks/crm-sync", "--id", "759",
@@ -246,11 +246,11 @@ BOOST_AUTO_TEST_CASE(an_argument_that_cannot_be_made_kills_the_delivery) {
         "event=X&data[ok]=1&data[nul]=a%00b&auth[access_token]=abcdef&data[long]=" +
         std::string(65537, 'x');
     for (const auto& [arg, refusal] : cases)
-        BOOST_TEST(launch_of(body, {arg}).refusal == refusal, arg);
+        BOOST_TEST(invocation_of(body, {arg}).refusal == refusal, arg);
 }
 
 BOOST_AUTO_TEST_CASE(secrets_at_any_depth_are_masked) {
-    bx::Launch what = launch_of(
+    bx::Invocation what = invocation_of(
         "event=X&data[a][b][Client_Secret]=deep-secret&auth[refresh_token]=short&auth[token]=q%"
         "22uoted");
     BOOST_TEST(mask_secrets("x deep-secret y short {\"token\":\"q\\\"uoted\"} q\"uoted",

@@ -60,8 +60,8 @@ struct Fixture {
         return path;
     }
 
-    bx::Launch launch(const std::string& text, const std::string& input = "{}\n") {
-        bx::Launch what;
+    bx::Invocation invocation(const std::string& text, const std::string& input = "{}\n") {
+        bx::Invocation what;
         what.program = script(text);
         what.argv = {what.program};
         what.env = {"BX_RUN=" + run_name, "PATH=/usr/bin:/bin", "DIR=" + dir};
@@ -70,7 +70,7 @@ struct Fixture {
         return what;
     }
 
-    bx::Run& start(const bx::Launch& what) {
+    bx::Run& start(const bx::Invocation& what) {
         bx::Claim claim;
         claim.event.number = 1;
         claim.hook = "h";
@@ -101,12 +101,12 @@ struct Fixture {
     }
 
     bx::Finish run(const std::string& text, const std::string& input = "{}\n") {
-        start(launch(text, input));
+        start(invocation(text, input));
         return finish();
     }
 
     // Why WHAT does not start.
-    std::string refusal(const bx::Launch& what) {
+    std::string refusal(const bx::Invocation& what) {
         try {
             bx::Process process(what, output_limit);
             ::waitpid(process.pid(), nullptr, 0);
@@ -225,7 +225,7 @@ BOOST_AUTO_TEST_CASE(what_a_failed_hook_left_is_ended_before_its_run_is_over) {
 }
 
 BOOST_AUTO_TEST_CASE(a_process_that_becomes_another_program_is_found) {
-    start(launch("exec \"$0\""));  // does nothing else, without end
+    start(invocation("exec \"$0\""));  // does nothing else, without end
     std::size_t found = 0;
     for (int i = 0; i < 300; ++i) found += bx::processes_of(0, run_name).size();
     BOOST_TEST(found == 300U);
@@ -314,7 +314,7 @@ BOOST_AUTO_TEST_CASE(a_child_with_an_emptied_environment_is_found_by_its_session
 
 BOOST_AUTO_TEST_CASE(a_delivery_can_be_cancelled_or_interrupted_while_it_runs) {
     for (AttemptResult why : {AttemptResult::cancelled, AttemptResult::interrupted}) {
-        bx::Run& hook = start(launch("sleep 60"));
+        bx::Run& hook = start(invocation("sleep 60"));
         hook.end(why, bx::steady_now());
         hook.end(AttemptResult::timeout, bx::steady_now());  // too late to be another
         BOOST_TEST((finish().result == why));
@@ -322,7 +322,7 @@ BOOST_AUTO_TEST_CASE(a_delivery_can_be_cancelled_or_interrupted_while_it_runs) {
 }
 
 BOOST_AUTO_TEST_CASE(what_a_dead_worker_left_is_ended_and_lost) {
-    bx::Launch what = launch("setsid sleep 60 & echo $! >child; exec sleep 60");
+    bx::Invocation what = invocation("setsid sleep 60 & echo $! >child; exec sleep 60");
     bx::Process left(what, output_limit);
     pid_t child = pid_in("child");
     bx::Orphan orphan;
@@ -343,7 +343,7 @@ BOOST_AUTO_TEST_CASE(an_orphan_of_which_nothing_is_left_is_over_at_once) {
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_start_says_why) {
-    bx::Launch what = launch("exit 0");
+    bx::Invocation what = invocation("exit 0");
     what.program = dir + "/nowhere";
     BOOST_TEST(refusal(what) == "missing");
     what.program = script("exit 0", 0644);
@@ -355,17 +355,17 @@ BOOST_AUTO_TEST_CASE(what_cannot_start_says_why) {
                "bad interpreter: neither a binary nor a script that begins with #!");
     std::ofstream(dir + "/text") << "#!/no/such/thing\n";
     BOOST_TEST(refusal(what) == "bad interpreter");
-    what = launch("exit 0");
+    what = invocation("exit 0");
     what.dir = dir + "/nowhere";
     BOOST_TEST(refusal(what) == "cannot enter the working directory '" + dir + "/nowhere'");
-    what = launch("exit 0");
+    what = invocation("exit 0");
     what.argv.push_back(std::string(200'000, 'x'));
     BOOST_TEST(refusal(what) == "arguments and environment are too long (E2BIG)");
 }
 
 BOOST_AUTO_TEST_CASE(a_failed_start_leaks_no_descriptor) {
     auto open_files = [] { return std::distance(fs::directory_iterator("/proc/self/fd"), {}); };
-    bx::Launch what = launch("exit 0");
+    bx::Invocation what = invocation("exit 0");
     what.program = dir + "/nowhere";
     auto before = open_files();
     for (int i = 0; i < 50; ++i) refusal(what);
@@ -377,8 +377,8 @@ BOOST_AUTO_TEST_CASE(a_failed_start_leaks_no_descriptor) {
 BOOST_AUTO_TEST_CASE(secrets_are_masked_before_the_output_is_cut) {
     output_limit = 1024;
     const std::string secret = "s6p6eclrvim6da22ft9ch94ekreb52lv";
-    bx::Launch what =
-        launch("i=0; while [ $i -lt 200 ]; do printf '%s.' $S; i=$((i+1)); done; printf %s $S >&2");
+    bx::Invocation what =
+        invocation("i=0; while [ $i -lt 200 ]; do printf '%s.' $S; i=$((i+1)); done; printf %s $S >&2");
     what.env.push_back("S=" + secret);
     what.secrets = {secret};
     start(what);

@@ -175,14 +175,14 @@ StoredEvent stored(const NewEvent& event) {
 
 std::string launch_text(const Hook& hook, const NewEvent& event) {
     Claim claim{stored(event), hook.name, 1, hook.settings.attempts, "dry-run"};
-    Launch launch = prepare_launch(claim, hook, own_home());
-    if (!launch.refusal.empty()) {
-        return hook.name + " would not run: " + printable(launch.refusal, 1000) + "\n";
+    Invocation invocation = prepare_invocation(claim, hook, own_home());
+    if (!invocation.refusal.empty()) {
+        return hook.name + " would not run: " + printable(invocation.refusal, 1000) + "\n";
     }
     std::string text = hook.name + " would run:";
-    for (const std::string& word : launch.argv) text += " " + printable(word, 1000);
-    text += "\n  in " + printable(launch.dir, 1000) + ", with\n";
-    for (const std::string& variable : launch.env) {
+    for (const std::string& word : invocation.argv) text += " " + printable(word, 1000);
+    text += "\n  in " + printable(invocation.dir, 1000) + ", with\n";
+    for (const std::string& variable : invocation.env) {
         std::string name = variable.substr(0, variable.find('='));
         bool hidden = !name.starts_with("BX_") && looks_secret(name);
         text += "  " + (hidden ? name + "=***" : printable(variable, 1000)) + "\n";
