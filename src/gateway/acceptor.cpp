@@ -45,7 +45,7 @@ Fd Acceptor::accept(Millis now) {
         throw_errno("cannot accept connections");
     } else if (errno != EINTR && errno != ECONNABORTED) {
         log_.warning("cannot accept a connection, trying again", {{"cause", std::strerror(errno)}});
-        retry_at_ = now + pause;
+        retry_.set(now + pause);
     }
     return fd;
 }

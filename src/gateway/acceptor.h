@@ -18,8 +18,8 @@ public:
     void set_ready() { ready_ = true; }
     bool is_ready() const { return ready_; }
     // True for a while after accept() ran out of file descriptors.
-    bool is_pausing(Millis now) const { return now < retry_at_; }
-    void end_pause() { retry_at_ = 0; }
+    bool is_pausing(Millis now) const { return !retry_.due(now); }
+    void end_pause() { retry_ = {}; }
     // A connection waits in the backlog.
     bool has_waiting() const;
 
@@ -35,7 +35,7 @@ private:
     Fd listener_;
     Log& log_;
     bool ready_ = true;
-    Millis retry_at_ = 0;
+    Timer retry_;
 };
 
 }  // namespace bx

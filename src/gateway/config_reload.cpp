@@ -9,9 +9,8 @@ ConfigReload::ConfigReload(std::string path, Log& log)
 
 bool ConfigReload::is_due(bool force) {
     const Millis now = steady_now();
-    if (!force && now < next_) return false;
-    next_ = now + second;
-    return true;
+    if (force) next_look_.set(now);
+    return next_look_.every(second, now);
 }
 
 bool ConfigReload::load_changed(bool force) {

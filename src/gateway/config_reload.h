@@ -29,7 +29,7 @@ public:
 private:
     ConfigFile file_;
     Log& log_;
-    Millis next_ = 0;
+    Timer next_look_;
 };
 
 }  // namespace bx

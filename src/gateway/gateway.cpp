@@ -38,7 +38,7 @@ Gateway::Gateway(std::string config_path, Options options, Log& log)
           },
           StoreOptions{.one_shot = options_.one_shot, .give_up = options_.give_up}),
       queue_(store_, trouble_, log),
-      worker_(options_.start, log) {
+      summoner_(options_.start, log) {
     refresh_config(true);
     // Root knows no owner yet: the file's place is another user's.
     if (!config_.current() && ::geteuid() != 0) open_log();
@@ -125,7 +125,7 @@ void Gateway::commit(std::span<const NewEvent> events, std::span<const Sender> s
     const bool any_added =
         std::ranges::any_of(numbers, [](const auto& number) { return number.has_value(); });
     // Should the memory end among the answers, what was added gets its worker all the same.
-    if (any_added && !options_.one_shot) worker_.set_due();
+    if (any_added && !options_.one_shot) summoner_.set_due();
     for (std::size_t i = 0; i < events.size(); ++i) {
         const auto [index, size] = senders[i];
         const Answer given =
@@ -211,7 +211,7 @@ void Gateway::wake_at_start() {
 }
 
 void Gateway::summon_worker() {
-    if (config_.current()) worker_.summon(*config_.current());
+    if (config_.current()) summoner_.summon(*config_.current());
 }
 
 }  // namespace bx

@@ -62,7 +62,7 @@ public:
     void wake_at_start();
     // As WorkerSummoner::summon, if there is a config; due again while owes_worker().
     void summon_worker();
-    bool owes_worker() const { return worker_.is_due(); }
+    bool owes_worker() const { return summoner_.is_due(); }
 
 private:
     // Whose request an event came in.
@@ -91,7 +91,7 @@ private:
     std::unique_ptr<Intake> intake_;  // of the config in force
     StoreSlot store_;
     QueueWatch queue_;
-    WorkerSummoner worker_;
+    WorkerSummoner summoner_;
 };
 
 }  // namespace bx

@@ -17,7 +17,7 @@ public:
     // True when the store would take an event now.  It is asked at most once a second, and when the
     // store has changed (forget()); why not is reported.
     bool accepts_events(const Config::Limits& limits);
-    void forget() { next_probe_ = 0; }
+    void forget() { next_probe_ = {}; }
 
     // Logs that limits.queue is near, before events are refused for it; at most once a minute.
     void warn_if_nearly_full(const Config::Limits& limits);
@@ -27,8 +27,8 @@ private:
     TroubleLog& trouble_;
     Log& log_;
     bool accepts_ = false;  // what the last probe said
-    Millis next_probe_ = 0;
-    Millis next_warning_ = 0;
+    Timer next_probe_;
+    Timer next_warning_;
 };
 
 }  // namespace bx

@@ -162,8 +162,7 @@ void Server::commit_batch() {
 
 void Server::do_upkeep() {
     const Millis now = connections_.now();
-    if (now < next_upkeep_) return;
-    next_upkeep_ = now + upkeep_every;
+    if (!next_upkeep_.every(upkeep_every, now)) return;
     log_.tend();
     if (gateway_.owes_worker()) gateway_.summon_worker();
     connections_.sweep();

@@ -73,7 +73,7 @@ private:
     RequestBatch batch_;
     ConnectionReader reader_;
     Stop stop_;
-    Millis next_upkeep_ = 0;
+    Timer next_upkeep_;
 };
 
 }  // namespace bx

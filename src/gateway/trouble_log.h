@@ -34,7 +34,7 @@ public:
 private:
     Log& log_;
     std::string last_cause_;
-    Millis next_report_ = 0;  // of that cause
+    Timer next_report_;  // of that cause
 };
 
 }  // namespace bx

@@ -29,7 +29,7 @@ private:
     Start start_;
     Log& log_;
     bool due_ = false;
-    Millis next_start_ = 0;
+    Timer next_start_;
 };
 
 }  // namespace bx
