@@ -237,7 +237,7 @@ BOOST_AUTO_TEST_CASE(a_probe_needs_all_that_an_event_needs_and_leaves_nothing) {
         s.add("1");
         BOOST_TEST(s.store().sink().probe() == 1);
         if (*table) {
-            bx::Database(s.place(), {}).script(std::string("DROP TABLE ") + table);
+            bx::sqlite::Database(s.place(), {}).script(std::string("DROP TABLE ") + table);
             BOOST_CHECK_THROW(s.store().sink().probe(), bx::StoreError);
         } else {
             BOOST_TEST(s.add("2") == 2);
