@@ -18,8 +18,8 @@
 #include "host/accounts.h"
 #include "host/advice.h"
 #include "host/own_commands.h"
+#include "host/owner.h"
 #include "report/json.h"
-#include "store/owner.h"
 
 namespace bx {
 
@@ -85,26 +85,26 @@ std::string let_read_command(const std::string& path) {
 
 // Why this process cannot be the store's owner, and what to do.
 void report_owner_problem(const Config& config, const std::string& problem, Findings& findings) {
-    std::string dir = directory_of(config.worker_files);
+    std::string dir = directory_of(config.store.worker_files);
     struct stat info {};
     std::string fix;
     if (::stat(dir.c_str(), &info) != 0) {
         fix = make_store_directory_command(dir);
     } else if (info.st_uid == 0) {
-        fix = give_directory_command(config.worker_files);
+        fix = give_directory_command(config.store.worker_files);
     } else if (::geteuid() == 0) {
         fix = "chgrp GROUP " + shell_word(dir);
     } else {
         fix = "sudo -u " + sudo_user(info.st_uid) + " " + findings.commands().line("check");
     }
-    findings.error(store_without_password(config.store), problem, fix);
+    findings.error(config.store.for_people(), problem, fix);
 }
 
 // Becomes the user that gateway and worker run as: what follows is checked with its rights.  False
 // when it cannot: the rights of another user do not matter.
 bool become_owner(const Config& config, Findings& findings) {
     try {
-        become_store_owner(config, Missing::leave);
+        become_store_owner(config.store.worker_files, config.writers, Missing::leave);
     } catch (const UnsafeFile& error) {
         findings.error(error.path(), error.problem(), error.fix());
         return false;
