@@ -74,6 +74,9 @@ ActingAs::ActingAs(const User& user) : gid_(::getegid()) {
         throw_errno("cannot tell the groups of this process");
     }
     std::vector<gid_t> groups = groups_of(user);
+    changes_ = user.uid != ::geteuid() || user.gid != gid_ ||
+               !std::ranges::is_permutation(groups, groups_);
+    if (!changes_) return;
     bool acts = ::setgroups(groups.size(), groups.data()) == 0 && ::setegid(user.gid) == 0 &&
                 ::seteuid(user.uid) == 0;
     if (acts) return;
@@ -82,7 +85,9 @@ ActingAs::ActingAs(const User& user) : gid_(::getegid()) {
     throw system_error("cannot act as " + user_name(user.uid), cause);
 }
 
-ActingAs::~ActingAs() { restore(); }
+ActingAs::~ActingAs() {
+    if (changes_) restore();
+}
 
 // Who is neither root nor the user must not go on.
 void ActingAs::restore() const {

@@ -27,6 +27,7 @@ private:
 
     gid_t gid_;
     std::vector<gid_t> groups_;
+    bool changes_;  // false: this process is that user already, and stays so
 };
 
 }  // namespace bx
