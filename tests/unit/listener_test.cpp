@@ -305,6 +305,19 @@ BOOST_AUTO_TEST_CASE(libfcgi_finds_the_parameters) {
     BOOST_TEST(decoder.decode(RawRequest{}).method == "");  // nothing of the one before
 }
 
+BOOST_AUTO_TEST_CASE(a_request_knows_its_url_and_authorization) {
+    RawRequest raw;
+    raw.params = pair("SCRIPT_NAME", "/bx/bxhook.fcgi") + pair("PATH_INFO", "/-/status") +
+                 pair("QUERY_STRING", "a=1&b") + pair("HTTP_AUTHORIZATION", "Bearer x");
+    const bx::Request request = bx::FastcgiDecoder().decode(std::move(raw));
+    BOOST_TEST(request.path == "/bx/bxhook.fcgi/-/status");
+    BOOST_TEST(request.query == "a=1&b");
+    BOOST_TEST(request.authorization == "Bearer x");
+    raw = {};
+    raw.params = pair("SCRIPT_NAME", "/bitrix24");
+    BOOST_TEST(bx::FastcgiDecoder().decode(std::move(raw)).path == "/bitrix24");
+}
+
 BOOST_AUTO_TEST_CASE(a_parameter_ends_at_its_first_nul) {
     RawRequest raw;
     raw.params = pair("CONTENT_TYPE", std::string("text/plain\0X=1\0REQUEST_METHOD=GET", 33)) +
