@@ -165,6 +165,7 @@ def test_the_output_of_a_lost_run_stays(manual):
     manual.hook("any", "echo half way; echo and worse >&2; sleep 60")
     number = post(manual)
     worker = manual.work()
+    wait_for(lambda: manual.status()["deliveries"]["running"] == 1, "the run")
     wait_for(lambda: b"half way" in manual.run("logs", f"{number}/any").stdout, "its output")
     worker.kill()
     manual.work()

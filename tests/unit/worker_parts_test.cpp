@@ -1,0 +1,141 @@
+// The parts of the worker's loop, each with the time it is told and a store of its own.
+#include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "base/fd.h"
+#include "event/event.h"
+#include "event/payload.h"
+#include "form/form.h"
+#include "store/errors.h"
+#include "worker/matcher.h"
+#include "worker/store_trouble.h"
+
+namespace {
+
+// New events 1 to N; one that is `bad` cannot be dispatched, whatever it is dispatched with.
+class FakeQueue : public bx::MatchQueue {
+public:
+    explicit FakeQueue(int events) {
+        const bx::Tree tree = bx::decode_urlencoded("event=ONCRMDEALADD", {});
+        for (int i = 1; i <= events; ++i) {
+            bx::StoredEvent& event = events_.emplace_back();
+            event.number = i;
+            event.facts = bx::read_event(tree);
+            event.body = bx::encode_payload(tree).body;
+        }
+    }
+
+    std::vector<bx::StoredEvent> undispatched(std::size_t at_most) override {
+        asked.push_back(at_most);
+        const auto count = static_cast<std::ptrdiff_t>(std::min(at_most, events_.size()));
+        return {events_.begin(), events_.begin() + count};
+    }
+    void dispatch(std::span<const bx::Dispatch> dispatches, bx::Millis) override {
+        for (const bx::Dispatch& dispatch : dispatches) {
+            const bool aside = dispatch.skip_reason.starts_with("cannot be matched");
+            if (dispatch.event == bad && !aside) throw bx::StoreDataError("too large");
+        }
+        for (const bx::Dispatch& dispatch : dispatches) {
+            const bx::EventNumber number = dispatch.event;
+            reasons[number] = dispatch.skip_reason;
+            std::erase_if(events_, [=](const auto& event) { return event.number == number; });
+        }
+    }
+    bool merge_ahead(std::span<const bx::Dispatch>, bx::Millis) override { return false; }
+
+    bx::EventNumber bad = 0;
+    std::vector<std::size_t> asked;
+    std::map<bx::EventNumber, std::string> reasons;  // of those dispatched
+
+private:
+    std::vector<bx::StoredEvent> events_;
+};
+
+struct Fixture {
+    Fixture() {
+        std::string name = (std::filesystem::temp_directory_path() / "parts-XXXXXX").string();
+        BOOST_REQUIRE(::mkdtemp(name.data()) != nullptr);
+        dir = name;
+        log.configure({.file = dir + "/worker.log"});
+        std::ofstream(dir + "/bxhook.conf") << "store queue.db\nhooks_dir hooks\n"
+                                            << "portal { token abcdefgh1234 }\n"
+                                            << "log { file worker.log }\n";
+    }
+    ~Fixture() { std::filesystem::remove_all(dir); }
+    Fixture(const Fixture&) = delete;
+    Fixture& operator=(const Fixture&) = delete;
+
+    std::size_t lines(const std::string& part) const {
+        const std::string text = bx::read_file(dir + "/worker.log");
+        std::size_t count = 0;
+        for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; ++at) ++count;
+        return count;
+    }
+
+    std::string dir;
+    bx::Log log{"worker"};
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(worker_parts, Fixture)
+
+BOOST_AUTO_TEST_CASE(trouble_is_said_once_and_each_minute_and_when_it_is_over) {
+    bx::StoreTrouble trouble(log);
+    BOOST_TEST(trouble.may_try(0));
+    for (bx::Millis now = 0; now < 2 * bx::minute; now += bx::second) {
+        trouble.note("disk full", bx::second / 5, now);
+        BOOST_TEST(!trouble.may_try(now + 199));
+        BOOST_TEST(trouble.may_try(now + 200));
+        BOOST_TEST(trouble.lasts(now) == (now >= bx::lasting_trouble));
+    }
+    BOOST_TEST(lines("in trouble, trying again") == 2U);
+    trouble.note("disk gone", bx::second, 2 * bx::minute);
+    BOOST_TEST(lines("in trouble, trying again") == 3U);
+    BOOST_TEST(trouble.shown(2 * bx::minute) == "disk gone");
+    trouble.end();
+    BOOST_TEST(trouble.none());
+    BOOST_TEST(trouble.shown(2 * bx::minute) == "");
+    BOOST_TEST(lines("out of trouble") == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(trouble_that_the_worker_leaves_for_is_shown_when_it_is_over_too) {
+    bx::StoreTrouble trouble(log);
+    trouble.note("disk full", bx::second, 0);
+    trouble.give_up();
+    trouble.end();
+    BOOST_TEST(trouble.given_up() == "disk full");
+    BOOST_TEST(trouble.shown(bx::second) == "disk full");
+}
+
+BOOST_AUTO_TEST_CASE(an_event_that_cannot_be_dispatched_is_found_by_halves_and_set_aside) {
+    bx::ConfigFile file(dir + "/bxhook.conf", bx::ConfigPart::all);
+    const bx::Millis now = bx::steady_now();
+    bx::WorkerContext context{.log = log,
+                              .options = {},
+                              .live = bx::LiveConfig(file, file.current()->store, {}, log),
+                              .now = now,
+                              .progress_at = now};
+    context.live.refresh(now);
+    FakeQueue queue(40);
+    queue.bad = 1;
+    bx::Matcher matcher(context, queue);
+    for (int i = 0; i < 20 && queue.reasons.size() < 40; ++i) {
+        try {
+            matcher.match();
+        } catch (const bx::StoreDataError&) {
+        }
+    }
+    const std::vector<std::size_t> expected{32, 16, 8, 4, 2, 1, 1, 1};
+    BOOST_REQUIRE(queue.asked.size() > expected.size());
+    BOOST_TEST(std::equal(expected.begin(), expected.end(), queue.asked.begin()));
+    BOOST_TEST(queue.reasons.size() == 40U);
+    BOOST_TEST(queue.reasons[1] == "cannot be matched: too large");
+    BOOST_TEST(queue.reasons[2] == "no hook takes it");
+    BOOST_TEST(lines("set aside event=1 ") == 1U);
+    BOOST_TEST(context.unscrubbed);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
