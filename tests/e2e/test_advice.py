@@ -27,7 +27,7 @@ PROSE = {"install it", "install it, or name another in the first line", "install
          "install both of one version", "install that version", "install bxhook-postgresql",
          "install one that has PostgreSQL", "install it (apt-get install curl)", "curl failed"}
 # Words of ours that are put behind the program's name.
-BUILT = re.compile(r'(?:findings\.command\(|typed_program\(\) \+ |bxhook \+ )"\s*(\w+(?: --(?!config)[a-z]+(?: [a-z]+)?)?)')
+BUILT = re.compile(r'(?:commands(?:\(\))?\.line\(|typed_program\(\) \+ |bxhook \+ )"\s*(\w+(?: --(?!config)[a-z]+(?: [a-z]+)?)?)')
 
 
 def literals(source):
@@ -81,8 +81,8 @@ CASES = {
     "bxhook work --once": ("test_sees_events_that_no_worker_takes", LOOKS),
     "chgrp": ("test_finds_what_root_must_mend", "test_root_s_config_stays_root_s"),
     "chmod 600": ("test_finds_and_mends", "test_root_s_config_stays_root_s"),
-    "chgrp GROUP": ("test_a_user_without_an_entry_never_has_root_s_group",
-                    "test_a_user_without_an_entry_never_has_root_s_group"),
+    "chgrp GROUP": ("test_a_user_without_an_entry_has_nobody_s_group",
+                    "test_a_user_without_an_entry_has_nobody_s_group"),
     "chmod g-s": ("test_root_s_socket_in_a_directory_that_gives_its_own_group",
                   "test_root_s_socket_in_a_directory_that_gives_its_own_group"),
     "chmod 640": ("test_root_s_config_stays_root_s", "test_root_s_config_stays_root_s"),
@@ -139,7 +139,7 @@ def test_the_scan_sees_commands():
     source = '''f(place, "x", "chmod 777 " + shell_word(path)); throw Error("bad: rm -r '" + path + "'");
     // "rmdir x"
     g("no", "mv a "
-            "b"); h(findings.command("prune --dead") + typed_program() + " init " + dir);'''
+            "b"); h(findings.commands().line("prune --dead") + typed_program() + " init " + dir);'''
     assert commands_of(source) == {"chmod 777", "rm -r", "mv a b", "bxhook prune --dead", "bxhook init"}
 
 
@@ -515,6 +515,6 @@ def test_a_program_that_is_missing_is_named(site):
 
 
 def test_init_says_who_cannot_run_the_program(site):
-    source = (ROOT / "src" / "cli" / "init.cpp").read_text()
+    source = (ROOT / "src" / "cli" / "commands" / "init.cpp").read_text()
     assert "install it where everybody can (make install)" in source
     assert re.search(r"^install:", (ROOT / "Makefile").read_text(), re.M)
