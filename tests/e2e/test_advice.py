@@ -27,7 +27,7 @@ PROSE = {"install it", "install it, or name another in the first line", "install
          "install both of one version", "install that version", "install bxhook-postgresql",
          "install one that has PostgreSQL", "install it (apt-get install curl)", "curl failed"}
 # Words of ours that are put behind the program's name.
-BUILT = re.compile(r'(?:findings\.command\(|typed_program\(\) \+ |bxhook \+ )"\s*(\w+(?: --(?!config)[a-z]+(?: [a-z]+)?)?)')
+BUILT = re.compile(r'(?:commands(?:\(\))?\.line\(|typed_program\(\) \+ |bxhook \+ )"\s*(\w+(?: --(?!config)[a-z]+(?: [a-z]+)?)?)')
 
 
 def literals(source):
@@ -137,7 +137,7 @@ def test_the_scan_sees_commands():
     source = '''f(place, "x", "chmod 777 " + shell_word(path)); throw Error("bad: rm -r '" + path + "'");
     // "rmdir x"
     g("no", "mv a "
-            "b"); h(findings.command("prune --dead") + typed_program() + " init " + dir);'''
+            "b"); h(findings.commands().line("prune --dead") + typed_program() + " init " + dir);'''
     assert commands_of(source) == {"chmod 777", "rm -r", "mv a b", "bxhook prune --dead", "bxhook init"}
 
 
