@@ -123,7 +123,7 @@ BOOST_AUTO_TEST_CASE(a_skipped_event_says_why_and_loses_its_secrets) {
 BOOST_AUTO_TEST_CASE(an_event_cancelled_before_its_match_is_passed_over) {
     Scene s;
     s.add("1");
-    BOOST_TEST(s.cancel(1).done);
+    BOOST_TEST(s.cancel(1).done());
     s.match(1, Hooks{"crm"});
     BOOST_TEST(s.store().view().deliveries(1).empty());
     BOOST_TEST(s.store().view().event(1)->reason == "cancelled");
@@ -465,7 +465,7 @@ BOOST_AUTO_TEST_CASE(secrets_stay_while_a_delivery_is_dead) {
     s.dead("1/a");
     s.done("1/b");
     BOOST_TEST(s.secrets(1) == "secret of 1");
-    BOOST_TEST(s.retry(1).done);
+    BOOST_TEST(s.retry(1).done());
     BOOST_TEST(s.claim(1) == "1/a#2");
     BOOST_TEST(s.claims.at("1/a").event.secrets == "secret of 1");
     s.done("1/a");
