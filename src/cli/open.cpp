@@ -29,10 +29,8 @@ ConfigPtr config_of(const Arguments& args, ConfigPart part) {
 }
 
 std::unique_ptr<Store> store_of(const Config& config, Missing missing) {
-    become_store_owner(config, missing);
-    StoreOptions options;
-    options.wait = patience;
-    return open_store(config.store, options);
+    const StoreOwner owner = become_store_owner(config.worker_files, config.writers, missing);
+    return open_store(config.store, {.role = Role::person, .wait = patience}, owner);
 }
 
 }  // namespace bx

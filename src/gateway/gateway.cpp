@@ -32,10 +32,10 @@ Gateway::Gateway(std::string config_path, Options options, Log& log)
       trouble_(log),
       store_(
           [this](const std::string& place, const StoreOptions& wanted) {
-              become_owner();
-              return options_.open(place, wanted);
+              return options_.open(place, wanted, become_owner());
           },
-          StoreOptions{.one_shot = options_.one_shot, .give_up = options_.give_up}),
+          StoreOptions{.role = options_.one_shot ? Role::cgi : Role::gateway,
+                       .give_up = options_.give_up}),
       queue_(store_, trouble_, log),
       worker_(options_.start, log) {
     refresh_config(true);
@@ -180,15 +180,17 @@ void Gateway::apply_config() {
 }
 
 // Before any file, of the log too, is made.  Throws Error.
-void Gateway::become_owner() {
+StoreOwner Gateway::become_owner() {
+    std::optional<StoreOwner> owner;
     try {
-        options_.become_owner(*config_.current());
+        owner = options_.become_owner(*config_.current());
     } catch (const std::exception& error) {
         owner_problem_ = error.what();
         throw;
     }
     owner_problem_.clear();
     open_log();
+    return *owner;
 }
 
 void Gateway::open_log() {

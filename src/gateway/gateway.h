@@ -18,8 +18,8 @@
 #include "gateway/store_slot.h"
 #include "gateway/trouble_log.h"
 #include "gateway/worker_summoner.h"
+#include "host/owner.h"
 #include "host/worker_lock.h"
-#include "store/owner.h"
 #include "stores/open.h"
 
 namespace bx {
@@ -32,9 +32,10 @@ public:
         // Asked while waiting for the store's lock.
         std::function<bool()> give_up = stop_requested;
         // What tests replace.
-        StoreOpener open = open_store;
-        std::function<void(const Config&)> become_owner = [](const Config& config) {
-            become_store_owner(config);
+        std::function<std::unique_ptr<Store>(const std::string& place, const StoreOptions&,
+                                             const StoreOwner&)> open = open_store;
+        std::function<StoreOwner(const Config&)> become_owner = [](const Config& config) {
+            return become_store_owner(config.worker_files, config.writers);
         };
         WorkerSummoner::Start start = start_worker;
     };
@@ -80,7 +81,7 @@ private:
     Answer accept(const NewEvent& event, EventNumber number, const Request& request);
     Answer refuse(const RequestRefusal& refusal, const Request& request, std::size_t size);
     void apply_config();
-    void become_owner();
+    StoreOwner become_owner();
     void open_log();
 
     Options options_;

@@ -152,9 +152,15 @@ constexpr std::int64_t newest = migrations.back().to;
 // hooks, so that those whose answer somebody waits for need not: they do it past 20 MB, when no
 // worker runs, and hold it up for 5 ms (at 64 MB it was 20).  A process of one request reads the
 // whole log before it writes (0.2 ms a MB), if nobody else has it open, and must keep it short.
-constexpr int log_pages_one_shot = 1000;
-constexpr int log_pages_worker = 4000;
-constexpr int log_pages_gateway = 5000;
+int log_pages(Role role) {
+    switch (role) {
+        case Role::cgi: return 1000;
+        case Role::worker: return 4000;
+        case Role::gateway:
+        case Role::person: break;
+    }
+    return 5000;
+}
 
 constexpr std::chrono::microseconds journal_step{500};  // between two tries to set its mode
 
@@ -260,12 +266,10 @@ void set_up(Database& database, const StoreOptions& options, Journal journal) {
         database.script("PRAGMA synchronous = EXTRA");
         return;
     }
-    const int pages = options.one_shot  ? log_pages_one_shot
-                      : options.durable ? log_pages_gateway
-                                        : log_pages_worker;
-    database.script("PRAGMA wal_autocheckpoint = " + std::to_string(pages));
-    database.script(options.durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
-    if (options.one_shot) database.keep_log_at_close();
+    database.script("PRAGMA wal_autocheckpoint = " + std::to_string(log_pages(options.role)));
+    database.script(options.role == Role::worker ? "PRAGMA synchronous = NORMAL"
+                                                 : "PRAGMA synchronous = FULL");
+    if (options.role == Role::cgi) database.keep_log_at_close();
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ constexpr Millis lock_wait = 5 * second;  // for a worker that is leaving
 
 CopyCount copy_store(const std::string& path, StoreImport& into,
                      const std::function<void(std::size_t done)>& done_so_far) {
-    StoreOptions options;
+    StoreOptions options{.role = Role::person};
     options.create = false;
     options.wait = 10 * second;
     const std::unique_ptr<sqlite::Database> from =

@@ -46,15 +46,26 @@ const StoreModule& load() {
 
 #endif
 
-}  // namespace
-
-const StoreModule& postgresql_module() {
+const StoreModule& loaded() {
 #ifdef BXHOOK_NO_MODULE
     fail("this bxhook was built with SQLite only: install one that has PostgreSQL");
 #else
     static const StoreModule& module = load();
     return module;
 #endif
+}
+
+}  // namespace
+
+const StoreModule& postgresql_module(const StoreOwner&) { return loaded(); }
+
+bool has_postgresql_module() {
+    try {
+        loaded();
+        return true;
+    } catch (const StoreError&) {  // not in this build, or not installed
+        return false;
+    }
 }
 
 }  // namespace bx

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "host/owner.h"
 #include "store/import.h"
 #include "store/store.h"
 
@@ -28,8 +29,10 @@ struct StoreModule {
 // The variable of a module that points to its StoreModule.
 constexpr const char* store_module_symbol = "bxhook_store_module";
 
-// The PostgreSQL module, loaded when it was not yet.  Throws StoreError: it is not installed, or of
-// another version, or this program cannot load any.
-const StoreModule& postgresql_module();
+// The PostgreSQL module, loaded when it was not yet, for the owner of the store.  Throws StoreError:
+// it is not installed, or of another version, or this program cannot load any.
+const StoreModule& postgresql_module(const StoreOwner& owner);
+// False where postgresql_module throws.
+bool has_postgresql_module();
 
 }  // namespace bx

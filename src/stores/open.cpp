@@ -8,20 +8,16 @@
 
 namespace bx {
 
-std::unique_ptr<Store> open_store(const std::string& place, const StoreOptions& options) {
-    if (is_store_url(place)) return postgresql_module().open(place, options);
+std::unique_ptr<Store> open_store(const std::string& place, const StoreOptions& options,
+                                  const StoreOwner& owner) {
+    if (is_store_url(place)) return postgresql_module(owner).open(place, options);
     return std::make_unique<sqlite::SqliteStore>(place, options,
                                                  sqlite::journal_for(directory_of(place)));
 }
 
 std::vector<std::string> store_kinds() {
     std::vector<std::string> kinds{"sqlite"};
-    try {
-        postgresql_module();
-        kinds.emplace_back("postgresql");
-    } catch (const StoreError&) {
-        // Not in this build, or not installed.
-    }
+    if (has_postgresql_module()) kinds.emplace_back("postgresql");
     return kinds;
 }
 

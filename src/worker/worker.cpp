@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "host/detach.h"
+#include "host/owner.h"
 #include "host/worker_lock.h"
-#include "store/owner.h"
 #include "stores/open.h"
 #include "worker/live_config.h"
 #include "worker/loop.h"
@@ -30,10 +30,9 @@ ConfigFile open_config(const std::string& path, const WorkerOptions& options) {
 }
 
 // Null: told to stop before the store could be opened.  With ONCE it throws when that lasts.
-std::unique_ptr<Store> open_patiently(const std::string& place, bool once, WorkerSignals& signals,
-                                      Log& log) {
-    StoreOptions options;
-    options.durable = false;
+std::unique_ptr<Store> open_patiently(const std::string& place, const StoreOwner& owner, bool once,
+                                      WorkerSignals& signals, Log& log) {
+    StoreOptions options{.role = Role::worker};
     options.wait = second / 4;  // the hooks' pipes wait as long
     bool said = false;
     const Millis end = steady_now() + lasting_trouble;
@@ -45,7 +44,7 @@ std::unique_ptr<Store> open_patiently(const std::string& place, bool once, Worke
     };
     for (;;) {
         try {
-            return open_store(place, options);
+            return open_store(place, options, owner);
         } catch (const StoreBusy& error) {
             if (tell(error)) throw;
         } catch (const StoreAway& error) {
@@ -68,12 +67,13 @@ std::optional<WorkerLock> take_worker_lock(const std::string& path, Millis patie
     }
 }
 
-int work(ConfigFile& file, const Config& config, const WorkerOptions& options, Log& log) {
+int work(ConfigFile& file, const Config& config, const StoreOwner& owner,
+         const WorkerOptions& options, Log& log) {
     if (!file.current()) log.error("config refused", {{"problem", file.error()}});
     WorkerSignals signals;
     // What a hook leaves behind becomes our child, so that it can be told when it has ended.
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-    std::unique_ptr<Store> store = open_patiently(config.store, options.once, signals, log);
+    std::unique_ptr<Store> store = open_patiently(config.store, owner, options.once, signals, log);
     if (!store) return 0;
     const Millis patience = options.once ? 0 : lock_wait;
     std::optional<WorkerLock> lock = take_worker_lock(config.worker_files, patience);
@@ -93,13 +93,13 @@ int run_worker(const std::string& config_path, const WorkerOptions& options, Log
     // Of a config that is wrong only where the gateway does not look, that part is used.
     ConfigPtr config =
         file.current() ? file.current() : load_config(config_path, ConfigPart::gateway);
-    become_store_owner(*config);
+    const StoreOwner owner = become_store_owner(config->worker_files, config->writers);
     log.configure(log_settings(*config, options));
-    if (!options.detached) return work(file, *config, options, log);
+    if (!options.detached) return work(file, *config, owner, options, log);
     try {
         detach();
         log.take_stderr();
-        return work(file, *config, options, log);
+        return work(file, *config, owner, options, log);
     } catch (const std::exception& error) {
         log.error("cannot work", {{"cause", error.what()}});  // nobody reads stderr any more
         throw;

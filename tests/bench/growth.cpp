@@ -86,12 +86,16 @@ bx::NewEvent event(std::int64_t number) {
     return made;
 }
 
+std::unique_ptr<bx::Store> open(const std::string& place, bx::Role role,
+                                bx::Millis wait = bx::minute) {
+    return bx::open_store(place, {.role = role, .wait = wait}, bx::StoreOwner::assumed());
+}
+
 // A store as its two users have it open.
 struct Users {
     explicit Users(const std::string& place, std::string waits = "crm")
-        : gateway(bx::open_store(place, {.wait = bx::minute, .give_up = nullptr})),
-          worker(bx::open_store(
-              place, {.durable = false, .wait = bx::minute, .give_up = nullptr})),
+        : gateway(open(place, bx::Role::gateway)),
+          worker(open(place, bx::Role::worker)),
           oldest(std::move(waits)) {}
 
     std::vector<bx::EventNumber> add(std::size_t count) {
@@ -321,7 +325,7 @@ int prune(const std::string& place, const std::string& other, std::size_t step, 
     std::size_t pruned = 0;
     std::vector<double> steps;
     std::thread pruner([&] {
-        const auto store = bx::open_store(place, {.durable = false, .give_up = nullptr});
+        const auto store = open(place, bx::Role::worker, bx::second);
         for (std::size_t count = 1; count > 0;) {
             const Stopwatch watch;
             count = store->upkeep().prune({bx::wall_now() + bx::hour, 0, step});

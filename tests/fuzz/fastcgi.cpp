@@ -34,10 +34,11 @@ std::string config_file() {
 
 bx::Gateway::Options without_store() {
     bx::Gateway::Options options;
-    options.open = [](const std::string&, const bx::StoreOptions&) -> std::unique_ptr<bx::Store> {
+    options.open = [](const std::string&, const bx::StoreOptions&,
+                      const bx::StoreOwner&) -> std::unique_ptr<bx::Store> {
         throw bx::StoreError("no store here");
     };
-    options.become_owner = [](const bx::Config&) {};
+    options.become_owner = [](const bx::Config&) { return bx::StoreOwner::assumed(); };
     options.start = [](const std::string&) {};
     return options;
 }

@@ -79,7 +79,7 @@ PostgresServer::PostgresServer() {
     start();
     query("CREATE ROLE bxhook_owner LOGIN");
     query("GRANT CREATE ON DATABASE postgres TO bxhook_owner");
-    bx::postgresql_module().init(url());
+    bx::postgresql_module(bx::StoreOwner::assumed()).init(url());
 }
 
 void PostgresServer::start() {

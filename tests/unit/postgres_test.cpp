@@ -331,7 +331,7 @@ BOOST_AUTO_TEST_CASE(the_least_rights_are_enough) {
     BOOST_TEST(s.store().upkeep().prune({.done_before = s.now}) == 1U);
     s.store().workers().unregister_worker(worker(1));
     BOOST_TEST(s.recount() == "");
-    BOOST_TEST(says(failure<bx::StoreError>([&] { bx::postgresql_module().upgrade(url); }),
+    BOOST_TEST(says(failure<bx::StoreError>([&] { bx::postgresql_module(bx::StoreOwner::assumed()).upgrade(url); }),
                     "nothing was thrown"));  // there is nothing to upgrade
 }
 
@@ -354,7 +354,7 @@ BOOST_AUTO_TEST_CASE(a_store_that_is_not_prepared_or_too_new_is_refused) {
     BOOST_TEST(says(text, "bxhook store init"), text);
     server().query("UPDATE bxhook.version SET major = major + 1");
     BOOST_CHECK_THROW(s.another(), bx::StoreVersionError);
-    BOOST_CHECK_THROW(bx::postgresql_module().upgrade(server().url()), bx::StoreVersionError);
+    BOOST_CHECK_THROW(bx::postgresql_module(bx::StoreOwner::assumed()).upgrade(server().url()), bx::StoreVersionError);
     server().query("UPDATE bxhook.version SET major = major - 1");
     s.open();
 }
@@ -364,14 +364,14 @@ BOOST_AUTO_TEST_CASE(a_store_that_is_not_prepared_or_too_new_is_refused) {
 BOOST_AUTO_TEST_CASE(a_server_that_is_away_is_said_at_once_without_the_password) {
     const Millis began = bx::steady_now();
     const std::string text = failure<bx::StoreAway>([] {
-        bx::open_store("postgresql://u:s3cret@/b?host=/nonexistent,/nowhere&password=s3cret", {});
+        store_tests::open_store("postgresql://u:s3cret@/b?host=/nonexistent,/nowhere&password=s3cret", {});
     });
     BOOST_TEST(says(text, "/nonexistent"), text);
     BOOST_TEST(says(text, "/nowhere"), text);
     BOOST_TEST(!says(text, "s3cret"), text);
     BOOST_TEST(bx::steady_now() - began < 5 * bx::second);
     BOOST_TEST(!says(failure<bx::StoreError>([] {
-        bx::open_store("postgresql://u:s3%cret@h/b?nonsense=s3cret", {});
+        store_tests::open_store("postgresql://u:s3%cret@h/b?nonsense=s3cret", {});
     }), "s3"));
 }
 
@@ -400,7 +400,7 @@ BOOST_AUTO_TEST_CASE(a_lost_connection_is_made_again) {
 BOOST_AUTO_TEST_CASE(a_lock_is_not_waited_for_longer_than_allowed) {
     Scene s;
     server().query("BEGIN; LOCK TABLE bxhook.event");
-    const auto hasty = bx::open_store(s.place(), {});
+    const auto hasty = store_tests::open_store(s.place(), {});
     const Millis began = bx::steady_now();
     BOOST_CHECK_THROW(hasty->sink().add(std::vector{Scene::event("1")}, 100), bx::StoreError);
     BOOST_TEST(bx::steady_now() - began < 5 * bx::second);
@@ -477,7 +477,7 @@ BOOST_AUTO_TEST_CASE(an_upgrade_that_a_deadlock_ended_is_done_again) {
     {
         Rival rival("LOCK TABLE bxhook.version");
         auto upgrade = std::async(std::launch::async,
-                                  [] { return bx::postgresql_module().upgrade(server().url()); });
+                                  [] { return bx::postgresql_module(bx::StoreOwner::assumed()).upgrade(server().url()); });
         rival.want("SELECT pg_advisory_xact_lock(1652058216, 3)");  // that of who upgrades
         BOOST_TEST(upgrade.get() == "upgraded schema 0.9 to 1.1");
     }
@@ -497,7 +497,7 @@ BOOST_AUTO_TEST_CASE(a_store_of_version_1_0_is_upgraded_and_serves_its_programs)
                    "DROP TABLE bxhook.once, bxhook.clock; "
                    "UPDATE bxhook.version SET minor = 0");
     BOOST_TEST(says(failure<bx::StoreError>([&] { s.another(); }), "bxhook store upgrade"));
-    BOOST_TEST(bx::postgresql_module().upgrade(server().url()) == "upgraded schema 1.0 to 1.1");
+    BOOST_TEST(bx::postgresql_module(bx::StoreOwner::assumed()).upgrade(server().url()) == "upgraded schema 1.0 to 1.1");
     s.open();
     BOOST_TEST(s.store().view().event(1)->refused_more == 0);
     BOOST_TEST(s.claim(9) == "1/crm#1");
@@ -513,8 +513,8 @@ BOOST_AUTO_TEST_CASE(a_store_of_version_1_0_is_upgraded_and_serves_its_programs)
 BOOST_AUTO_TEST_CASE(a_statement_that_takes_too_long_is_told_from_a_lock) {
     Scene s;
     bx::StoreOptions options;
-    options.durable = false;
-    const auto worker = bx::open_store(s.place(), options);
+    options.role = bx::Role::worker;
+    const auto worker = store_tests::open_store(s.place(), options);
     s.add("1");
     server().query("CREATE FUNCTION bxhook.slow() RETURNS trigger LANGUAGE plpgsql AS "
                    "'BEGIN PERFORM pg_sleep(30); RETURN NEW; END'; CREATE TRIGGER slow BEFORE INSERT "
@@ -546,7 +546,7 @@ BOOST_AUTO_TEST_CASE(who_is_told_to_stop_waits_no_longer) {
     std::atomic<bool> stop = false;
     options.wait = bx::hour;
     options.give_up = [&] { return stop.load(); };
-    const auto store = bx::open_store(s.place(), options);
+    const auto store = store_tests::open_store(s.place(), options);
     stop = true;
     BOOST_CHECK_THROW(store->sink().add(std::vector{Scene::event("1")}, 100), bx::StoreAway);
     server().query("ROLLBACK");
@@ -565,7 +565,7 @@ BOOST_AUTO_TEST_CASE(a_server_that_takes_no_writes_is_no_store) {
 namespace {
 
 bx::CopyCount copy_from(const std::string& file) {
-    const auto into = bx::postgresql_module().import(server().url());
+    const auto into = bx::postgresql_module(bx::StoreOwner::assumed()).import(server().url());
     return bx::copy_store(file, *into, [](std::size_t) {});
 }
 

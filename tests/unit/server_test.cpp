@@ -29,10 +29,11 @@ constexpr bx::Millis patience = 20 * bx::second;
 // A store that never opens: a right event ends as 503, everything before it is the real thing.
 bx::Gateway::Options without_store() {
     bx::Gateway::Options options;
-    options.open = [](const std::string&, const bx::StoreOptions&) -> std::unique_ptr<bx::Store> {
+    options.open = [](const std::string&, const bx::StoreOptions&,
+                      const bx::StoreOwner&) -> std::unique_ptr<bx::Store> {
         throw bx::StoreError("no store here");
     };
-    options.become_owner = [](const bx::Config&) {};
+    options.become_owner = [](const bx::Config&) { return bx::StoreOwner::assumed(); };
     options.start = [](const std::string&) {};
     return options;
 }

@@ -132,15 +132,15 @@ BOOST_AUTO_TEST_CASE(a_store_that_is_not_there_is_made_only_when_told_to) {
     Scratch dir;
     const auto no_create = options_with([](auto& o) { o.create = false; });
     BOOST_CHECK_EXCEPTION(
-        bx::open_store(dir / "q", no_create), bx::StoreError, [&](const auto& error) {
+        store_tests::open_store(dir / "q", no_create), bx::StoreError, [&](const auto& error) {
             return error.what() == "cannot open store '" + dir / "q" + "': there is none";
         });
     BOOST_TEST(mode_of(dir / "q") == 0U);
     write_file(dir / "q", "");
-    BOOST_CHECK_THROW(bx::open_store(dir / "q", no_create), bx::StoreError);
-    BOOST_TEST(bx::open_store(dir / "q", {})->sink().probe() == 0);  // what a crash left half made
-    BOOST_TEST(bx::open_store(dir / "q", no_create)->sink().probe() == 0);
-    BOOST_CHECK_THROW(bx::open_store(dir / "none/q", {}), bx::StoreError);
+    BOOST_CHECK_THROW(store_tests::open_store(dir / "q", no_create), bx::StoreError);
+    BOOST_TEST(store_tests::open_store(dir / "q", {})->sink().probe() == 0);  // what a crash left half made
+    BOOST_TEST(store_tests::open_store(dir / "q", no_create)->sink().probe() == 0);
+    BOOST_CHECK_THROW(store_tests::open_store(dir / "none/q", {}), bx::StoreError);
 }
 
 BOOST_AUTO_TEST_CASE(the_database_of_another_program_is_refused_and_left_alone) {
@@ -151,25 +151,25 @@ BOOST_AUTO_TEST_CASE(the_database_of_another_program_is_refused_and_left_alone) 
     write_file(dir / "d", std::string(8192, 'x'));
     for (const char* name : {"a", "b", "c", "d"}) {
         const std::string before = bytes_of(dir / name);
-        BOOST_CHECK_THROW(bx::open_store(dir / name, {}), bx::StoreVersionError);
+        BOOST_CHECK_THROW(store_tests::open_store(dir / name, {}), bx::StoreVersionError);
         BOOST_TEST((bytes_of(dir / name) == before), name);
     }
     ::mkfifo((dir / "fifo").c_str(), 0600);
-    BOOST_CHECK_THROW(bx::open_store(dir / "fifo", {}), bx::StoreVersionError);
-    BOOST_CHECK_THROW(bx::open_store(dir.path(), {}), bx::StoreVersionError);
+    BOOST_CHECK_THROW(store_tests::open_store(dir / "fifo", {}), bx::StoreVersionError);
+    BOOST_CHECK_THROW(store_tests::open_store(dir.path(), {}), bx::StoreVersionError);
 }
 
 BOOST_AUTO_TEST_CASE(nobody_waits_for_a_fifo_beside_a_store) {
     for (const char* suffix : {"-journal", "-wal", "-shm"}) {
         Scratch dir;
-        bx::open_store(dir / "q", {});
+        store_tests::open_store(dir / "q", {});
         const std::string fifo = dir / "q" + suffix;
         std::filesystem::remove(fifo);
         BOOST_REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
         const int status = in_child([&] {
             ::alarm(10);
             try {
-                bx::open_store(dir / "q", {});
+                store_tests::open_store(dir / "q", {});
                 return 1;
             } catch (const bx::StoreVersionError&) {
                 return 0;
@@ -268,20 +268,20 @@ BOOST_AUTO_TEST_CASE(a_damaged_file_is_an_error_and_no_crash) {
     const std::string copy = s.place() + ".copy";
     std::filesystem::copy_file(s.place() + "-wal", copy + "-wal");
     std::filesystem::copy_file(s.place(), copy);
-    bx::open_store(copy, {});  // the log goes into the file
+    store_tests::open_store(copy, {});  // the log goes into the file
     std::string bytes = bytes_of(copy);
     for (std::size_t at = 4096; at < bytes.size(); at += 97) bytes[at] = '\x5A';
     write_file(copy, bytes);
-    BOOST_CHECK_THROW(bx::open_store(copy, {})->view().list({}), bx::StoreError);
-    BOOST_CHECK_THROW(bx::open_store(copy, {})->sink().add(std::vector{Scene::event("1")}, 1'000'000),
+    BOOST_CHECK_THROW(store_tests::open_store(copy, {})->view().list({}), bx::StoreError);
+    BOOST_CHECK_THROW(store_tests::open_store(copy, {})->sink().add(std::vector{Scene::event("1")}, 1'000'000),
                       bx::StoreError);
     write_file(copy, bytes_of(copy).substr(0, 5000));
-    BOOST_CHECK_THROW(bx::open_store(copy, {})->view().list({}), bx::StoreError);
+    BOOST_CHECK_THROW(store_tests::open_store(copy, {})->view().list({}), bx::StoreError);
 }
 
 BOOST_AUTO_TEST_CASE(a_place_that_cannot_be_written_is_an_error) {
     Scratch dir;
-    bx::open_store(dir / "q", {});
+    store_tests::open_store(dir / "q", {});
     const int status = in_child([&] {
         // Not as root, for whom no permission holds.
         if (::geteuid() == 0) {
@@ -292,7 +292,7 @@ BOOST_AUTO_TEST_CASE(a_place_that_cannot_be_written_is_an_error) {
         ::chmod(dir.path().c_str(), 0500);
         const auto refused = [&](const std::string& name) {
             try {
-                bx::open_store(dir / name, {})->sink().add(std::vector{Scene::event("1")}, 10);
+                store_tests::open_store(dir / name, {})->sink().add(std::vector{Scene::event("1")}, 10);
                 return false;
             } catch (const bx::StoreError&) {
                 return true;
@@ -355,7 +355,7 @@ BOOST_AUTO_TEST_CASE(processes_that_make_it_at_once_share_it) {
             for (int i = 0; i < 25; ++i) {
                 try {
                     const auto store =
-                        bx::open_store(dir / "q", {.wait = 20'000, .give_up = nullptr});
+                        store_tests::open_store(dir / "q", {.wait = 20'000, .give_up = nullptr});
                     const std::vector<bx::NewEvent> batch(3, Scene::event("7"));
                     for (const auto& number : store->sink().add(batch, 1000)) failures += !number;
                 } catch (const std::exception& error) {
@@ -372,7 +372,7 @@ BOOST_AUTO_TEST_CASE(processes_that_make_it_at_once_share_it) {
         ::waitpid(pid, &status, 0);
         BOOST_TEST(status == 0);
     }
-    const auto store = bx::open_store(dir / "q", {});
+    const auto store = store_tests::open_store(dir / "q", {});
     const auto events = store->matching().undispatched(1000);
     BOOST_TEST(events.size() == 300U);
     BOOST_TEST(events.back().number == 300);
@@ -410,31 +410,34 @@ BOOST_AUTO_TEST_CASE(one_that_gives_up_by_throwing_gives_up) {
     BOOST_CHECK_THROW(s.add("1"), bx::StoreBusy);
 }
 
-BOOST_AUTO_TEST_CASE(a_one_shot_process_leaves_the_log_to_others) {
+BOOST_AUTO_TEST_CASE(a_process_of_one_request_leaves_the_log_to_others) {
     Scratch dir;
     const std::string log = dir / "q-wal";
-    bx::open_store(dir / "q", {});
+    store_tests::open_store(dir / "q", {});
     BOOST_TEST(!std::filesystem::exists(log));
-    const auto one_shot = options_with([](auto& o) { o.one_shot = true; });
-    bx::open_store(dir / "q", one_shot)->sink().add(std::vector{Scene::event("1")}, 9);
+    const auto one_request = options_with([](auto& o) { o.role = bx::Role::cgi; });
+    store_tests::open_store(dir / "q", one_request)->sink().add(std::vector{Scene::event("1")}, 9);
     BOOST_TEST(std::filesystem::exists(log));
     BOOST_TEST(std::filesystem::file_size(log) > 0U);
-    BOOST_TEST(bx::open_store(dir / "q", {})->sink().probe() == 1);
+    BOOST_TEST(store_tests::open_store(dir / "q", {})->sink().probe() == 1);
     BOOST_TEST(!std::filesystem::exists(log));
 }
 
-BOOST_AUTO_TEST_CASE(commits_are_as_durable_as_asked) {
+BOOST_AUTO_TEST_CASE(commits_are_as_durable_as_the_role_needs) {
     Scratch dir;
-    const auto synchronous = [&](bool durable, Journal journal) {
-        const auto options = options_with([&](auto& o) { o.durable = durable; });
-        return bx::sqlite::SqliteStore(dir / (durable ? "d" : "n"), options, journal)
+    int stores = 0;
+    const auto synchronous = [&](bx::Role role, Journal journal) {
+        const std::string place = dir / std::to_string(++stores);
+        return bx::sqlite::SqliteStore(place, {.role = role}, journal)
             .database()
             .number("PRAGMA synchronous");
     };
-    BOOST_TEST(synchronous(true, Journal::ahead) == 2);      // FULL
-    BOOST_TEST(synchronous(false, Journal::ahead) == 1);     // NORMAL
-    BOOST_TEST(synchronous(true, Journal::rollback) == 3);   // EXTRA
-    BOOST_TEST(synchronous(false, Journal::rollback) == 3);  // NORMAL could damage the file here
+    for (const bx::Role role : {bx::Role::cgi, bx::Role::gateway, bx::Role::person}) {
+        BOOST_TEST(synchronous(role, Journal::ahead) == 2);     // FULL
+        BOOST_TEST(synchronous(role, Journal::rollback) == 3);  // EXTRA
+    }
+    BOOST_TEST(synchronous(bx::Role::worker, Journal::ahead) == 1);     // NORMAL
+    BOOST_TEST(synchronous(bx::Role::worker, Journal::rollback) == 3);  // NORMAL could damage it
 }
 
 BOOST_AUTO_TEST_CASE(it_works_with_a_rollback_journal) {

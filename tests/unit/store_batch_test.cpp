@@ -244,8 +244,8 @@ BOOST_AUTO_TEST_CASE(a_step_of_merging_takes_a_moment_however_long_the_backlog) 
     Scene s;
     put_many(s, 10'000, s.delivery("crm"));
     bx::StoreOptions options;
-    options.durable = false;
-    const auto worker = bx::open_store(s.place(), options);
+    options.role = bx::Role::worker;
+    const auto worker = store_tests::open_store(s.place(), options);
     bx::NewDelivery merging = s.delivery("crm");
     merging.coalesce = true;
     const std::vector<bx::Dispatch> verdict = {{s.add("7"), {merging}, {}, {}}};

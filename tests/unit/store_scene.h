@@ -47,6 +47,11 @@ private:
     std::string path_;
 };
 
+inline std::unique_ptr<bx::Store> open_store(const std::string& place,
+                                             const bx::StoreOptions& options = {}) {
+    return bx::open_store(place, options, bx::StoreOwner::assumed());
+}
+
 inline const std::string key_of(bx::EventNumber event, const std::string& hook) {
     return std::to_string(event) + '/' + hook;
 }
@@ -83,7 +88,7 @@ public:
     std::unique_ptr<bx::Store> another(bx::StoreOptions options = {}) const {
         // There the wait is for the work itself too, and some of these tests give a lot of it.
         if (PostgresServer::wanted()) options.wait = bx::minute;
-        return bx::open_store(place_, options);
+        return open_store(place_, options);
     }
 
     bx::Millis now = 1'700'000'000'000;

@@ -17,8 +17,8 @@
 #include "host/accounts.h"
 #include "host/advice.h"
 #include "host/own_commands.h"
+#include "host/owner.h"
 #include "report/json.h"
-#include "store/owner.h"
 
 namespace bx {
 
@@ -103,7 +103,7 @@ void report_owner_problem(const Config& config, const std::string& problem, Find
 // they cannot be had: what another user may or may not do tells nothing.
 bool become_owner(const Config& config, Findings& findings) {
     try {
-        become_store_owner(config, Missing::leave);
+        become_store_owner(config.worker_files, config.writers, Missing::leave);
     } catch (const UnsafeFile& error) {
         findings.error(error.path(), error.problem(), error.fix());
         return false;

@@ -11,7 +11,7 @@
 #include "gateway/server.h"
 #include "gateway/signals.h"
 #include "gateway/socket.h"
-#include "store/owner.h"
+#include "host/owner.h"
 
 namespace bx {
 
@@ -44,7 +44,10 @@ int serve(const Arguments& args) {
     // The socket before the gateway: it is made, and given to its group, while we may be root.
     // Whoever will not be let to serve makes no socket either.
     std::string config = find_config(args.value("--config"));
-    if (::geteuid() == 0) require_store_owner(*config_of(args, ConfigPart::gateway));
+    if (::geteuid() == 0) {
+        const ConfigPtr loaded = config_of(args, ConfigPart::gateway);
+        require_store_owner(loaded->worker_files, loaded->writers);
+    }
     Fd listener = take_listener(args);
     Gateway gateway(config, {}, log);
     gateway.require_user();

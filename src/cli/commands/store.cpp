@@ -7,7 +7,6 @@
 #include "cli/output.h"
 #include "cli/terminal/progress.h"
 #include "config/value.h"
-#include "store/owner.h"
 #include "stores/copy.h"
 #include "stores/module.h"
 
@@ -44,8 +43,8 @@ int run(const Arguments& args) {
         throw Error("store " + action + ": the store is the file '" + config->store +
                     "', which needs none of it; set `store` to \"postgresql://...\"");
     }
-    become_store_owner(*config);
-    const StoreModule& module = postgresql_module();
+    const StoreOwner owner = become_store_owner(config->worker_files, config->writers);
+    const StoreModule& module = postgresql_module(owner);
     if (action == "copy") return copy(args, *config, module);
     if (action == "init") print(module.init(config->store) + "\n");
     if (action == "upgrade") print(module.upgrade(config->store) + "\n");

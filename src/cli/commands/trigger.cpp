@@ -22,7 +22,7 @@
 #include "hooks/hooks.h"
 #include "hooks/invocation.h"
 #include "host/worker_lock.h"
-#include "store/owner.h"
+#include "host/owner.h"
 
 namespace bx {
 
@@ -279,7 +279,9 @@ int run(const Arguments& args) {
     }
     if (args.has("--dry-run")) {
         // Hooks are looked at, and HOME told, as the user they would run as.
-        if (::geteuid() == 0) become_store_owner(*config, Missing::leave);
+        if (::geteuid() == 0) {
+            become_store_owner(config->worker_files, config->writers, Missing::leave);
+        }
         print(dry_run_text(arrival, *config));
         return 0;
     }

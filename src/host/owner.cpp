@@ -1,4 +1,4 @@
-#include "store/owner.h"
+#include "host/owner.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -7,13 +7,12 @@
 #include <optional>
 #include <string>
 
-#include "host/advice.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "host/accounts.h"
+#include "host/advice.h"
 #include "host/identity.h"
-#include "host/trust.h"
 
 namespace bx {
 
@@ -45,8 +44,8 @@ struct stat make_directory(const std::string& dir) {
 }
 
 // The user root must become, who may be the one who has yet to make the directory.
-User store_owner(const Config& config) {
-    std::string dir = directory_of(config.worker_files);
+User store_owner(const std::string& worker_files, const std::vector<Writer>& writers) {
+    std::string dir = directory_of(worker_files);
     std::optional<Target> target = follow(dir);
     bool missing = !target;
     if (missing) {
@@ -65,28 +64,29 @@ User store_owner(const Config& config) {
     if (info.st_uid == 0) {
         throw Error("store directory " + quoted(dir) +
                     " belongs to root: give the user the gateway runs as what is its own: " +
-                    give_directory_command(config.worker_files));
+                    give_directory_command(worker_files));
     }
     require_only(info.st_uid, target->writers);
-    require_only(info.st_uid, config.writers);
+    require_only(info.st_uid, writers);
     return user_to_act_as(info.st_uid);
 }
 
 }  // namespace
 
-void become_store_owner(const Config& config, Missing missing) {
-    if (::geteuid() == 0) become(store_owner(config));
-    std::string dir = directory_of(config.worker_files);
+StoreOwner become_store_owner(const std::string& worker_files, const std::vector<Writer>& writers,
+                              Missing missing) {
+    if (::geteuid() == 0) become(store_owner(worker_files, writers));
+    std::string dir = directory_of(worker_files);
     std::optional<struct stat> info = look_at_directory(dir);
-    if (!info && missing == Missing::leave) return;
+    if (!info && missing == Missing::leave) return {};
     if (!info) info = make_directory(dir);
-    if (info->st_uid == ::geteuid()) return;
+    if (info->st_uid == ::geteuid()) return {};
     std::string owner = user_name(info->st_uid);
     throw Error("store directory " + quoted(dir) + " belongs to " + owner + ": run as " + owner);
 }
 
-void require_store_owner(const Config& config) {
-    if (::geteuid() == 0) store_owner(config);
+void require_store_owner(const std::string& worker_files, const std::vector<Writer>& writers) {
+    if (::geteuid() == 0) store_owner(worker_files, writers);
 }
 
 }  // namespace bx
