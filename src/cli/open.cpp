@@ -29,7 +29,7 @@ ConfigPtr config_of(const Arguments& args, ConfigPart part) {
 }
 
 std::unique_ptr<Store> store_of(const Config& config, Missing missing) {
-    const StoreOwner owner = become_store_owner(config.worker_files, config.writers, missing);
+    const StoreOwner owner = become_store_owner(config.store.worker_files, config.writers, missing);
     return open_store(config.store, {.role = Role::person, .wait = patience}, owner);
 }
 

@@ -202,7 +202,7 @@ void Reader::check_hook(const HookBlock& hook, const std::string& place) {
 // only one who can.  (Whether there can be such a user is seen when the store is opened.)
 void Reader::require_trust() const {
     if (::geteuid() != 0) return;
-    const std::string dir = directory_of(config_.worker_files);
+    const std::string dir = directory_of(config_.store.worker_files);
     std::optional<Target> target = follow(dir);
     if (!target) target = follow(directory_of(dir));
     if (target && target->info.st_uid != 0) require_only(target->info.st_uid, config_.writers);
@@ -252,7 +252,7 @@ void Reader::read_defaults(const Setting& setting) {
 
 Config Reader::read(const std::vector<Setting>& settings) {
     config_.path = path_;
-    config_.store = absolute_path(dir_, config_.store);
+    config_.store = StorePlace::of(absolute_path(dir_, config_.store.address));
     config_.hooks_dir = absolute_path(dir_, config_.hooks_dir);
     const bool all = part_ == ConfigPart::all;
     Later later;
@@ -265,8 +265,7 @@ Config Reader::read(const std::vector<Setting>& settings) {
     if (all) {
         for (const Setting* hook : later.hooks) read_hook(*hook);
     }
-    config_.worker_files =
-        is_store_url(config_.store) ? host_directory(dir_) + "/worker" : config_.store;
+    if (!config_.store.is_file()) config_.store.worker_files = host_directory(dir_) + "/worker";
     require_trust();
     if (!config_.portals_file.empty()) {
         read_portals_file(config_.portals_file, config_.portals, problems_, config_.writers);

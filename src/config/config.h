@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "config/problems.h"
+#include "config/store_place.h"
 #include "host/trust.h"
 
 namespace bx {
@@ -84,13 +85,8 @@ struct Config {
     };
 
     std::string path;  // of the file, absolute
-    // Absolute path of the SQLite file, or "postgresql://...".  As a default, and for hooks_dir,
-    // relative to the file.
-    std::string store = "state/queue.db";
-    // What this host's files of the store are named after (WORKER_FILES.lock, WORKER_FILES.wake,
-    // and bxhook.log beside them): the SQLite file itself; with PostgreSQL "worker" in
-    // $STATE_DIRECTORY, which the units of systemd have, else in state/ beside the config.
-    std::string worker_files;
+    // Absolute, as hooks_dir is.  Their defaults are relative to the file.
+    StorePlace store = StorePlace::of("state/queue.db");
     std::string hooks_dir = "hooks";
     std::string portals_file;  // absolute; empty: none
     std::vector<Portal> portals;

@@ -25,7 +25,7 @@ std::string line(int depth, std::string_view key, std::string_view value) {
 // What may be shown of a value.
 std::string shown(const KeySpec& spec, const KeyValue& value) {
     if (spec.kind == Kind::token) return std::string(hidden);
-    if (spec.kind == Kind::store) return store_without_password(value.text);
+    if (spec.kind == Kind::store) return StorePlace::of(value.text).for_people();
     return format_value(spec, value);
 }
 

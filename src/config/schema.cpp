@@ -32,6 +32,13 @@ constexpr auto key(KeySpec spec) {
                 for (const std::string& text : block.*Member) values.push_back({0, text});
                 return values;
             }};
+    } else if constexpr (std::is_same_v<Type, StorePlace>) {
+        return Key<Block>{
+            spec,
+            [](Block& block, const KeyValue& value) {
+                block.*Member = StorePlace::of(value.text);
+            },
+            [](const Block& block) { return std::vector{KeyValue{0, (block.*Member).address}}; }};
     } else if constexpr (std::is_same_v<Type, std::string>) {
         return Key<Block>{
             spec, [](Block& block, const KeyValue& value) { block.*Member = value.text; },

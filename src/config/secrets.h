@@ -1,7 +1,6 @@
 // What of the configuration must not be shown.
 #pragma once
 
-#include <string>
 #include <string_view>
 
 namespace bx {
@@ -12,8 +11,5 @@ bool looks_secret(std::string_view variable);
 
 // True for the path of what an event keeps secret: auth.application_token, data.X.client_secret.
 bool names_secret(std::string_view path);
-
-// The URL of a store without its password ("postgresql://user:***@host/db"); a path as it is.
-std::string store_without_password(const std::string& store);
 
 }  // namespace bx

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "config/portal_name.h"
 #include "config/problems.h"
+#include "config/store_place.h"
 
 namespace bx {
 
@@ -141,10 +142,6 @@ std::string size_text(std::int64_t bytes) {
 }
 
 }  // namespace
-
-bool is_store_url(std::string_view store) {
-    return store.starts_with("postgresql://") || store.starts_with("postgres://");
-}
 
 std::optional<KeyValue> parse_value(const KeySpec& spec, const std::string& text,
                                     const std::string& dir, std::string& problem) {

@@ -36,9 +36,6 @@ struct KeyValue {
     std::string text = {};
 };
 
-// True for "postgresql://..." (or "postgres://..."), false for the path of a SQLite file.
-bool is_store_url(std::string_view store);
-
 // TEXT as SPEC wants it; paths are relative to DIR.  Empty, and PROBLEM says why, when it is not.
 std::optional<KeyValue> parse_value(const KeySpec& spec, const std::string& text,
                                     const std::string& dir, std::string& problem);

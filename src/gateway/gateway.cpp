@@ -31,7 +31,7 @@ Gateway::Gateway(std::string config_path, Options options, Log& log)
       config_(std::move(config_path), log),
       trouble_(log),
       store_(
-          [this](const std::string& place, const StoreOptions& wanted) {
+          [this](const StorePlace& place, const StoreOptions& wanted) {
               return options_.open(place, wanted, become_owner());
           },
           StoreOptions{.role = options_.one_shot ? Role::cgi : Role::gateway,

@@ -32,10 +32,10 @@ public:
         // Asked while waiting for the store's lock.
         std::function<bool()> give_up = stop_requested;
         // What tests replace.
-        std::function<std::unique_ptr<Store>(const std::string& place, const StoreOptions&,
+        std::function<std::unique_ptr<Store>(const StorePlace&, const StoreOptions&,
                                              const StoreOwner&)> open = open_store;
         std::function<StoreOwner(const Config&)> become_owner = [](const Config& config) {
-            return become_store_owner(config.worker_files, config.writers);
+            return become_store_owner(config.store.worker_files, config.writers);
         };
         WorkerSummoner::Start start = start_worker;
     };

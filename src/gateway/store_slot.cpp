@@ -9,7 +9,7 @@ namespace bx {
 StoreSlot::StoreSlot(StoreOpener open, StoreOptions options)
     : open_(std::move(open)), options_(std::move(options)) {}
 
-void StoreSlot::move_to(const std::string& place) {
+void StoreSlot::move_to(const StorePlace& place) {
     if (place == place_) return;
     store_.reset();
     place_ = place;
@@ -18,7 +18,7 @@ void StoreSlot::move_to(const std::string& place) {
 
 StoreSlot::FileId StoreSlot::file_id() const {
     struct stat info {};
-    if (::stat(place_.c_str(), &info) != 0) return {};
+    if (!place_.is_file() || ::stat(place_.address.c_str(), &info) != 0) return {};
     return {info.st_dev, info.st_ino};
 }
 

@@ -8,19 +8,20 @@
 #include <string>
 
 #include "base/clock.h"
+#include "config/store_place.h"
 #include "store/store.h"
 
 namespace bx {
 
 using StoreOpener =
-    std::function<std::unique_ptr<Store>(const std::string& place, const StoreOptions& options)>;
+    std::function<std::unique_ptr<Store>(const StorePlace& place, const StoreOptions& options)>;
 
 class StoreSlot {
 public:
     StoreSlot(StoreOpener open, StoreOptions options);
 
     // The store is at PLACE from now on; the one of another place is closed.
-    void move_to(const std::string& place);
+    void move_to(const StorePlace& place);
     // Closes a store whose file is no longer the one at its place (replaced, restored, removed):
     // what is written to it would be lost.
     void check_place();
@@ -42,7 +43,7 @@ private:
 
     StoreOpener open_;
     StoreOptions options_;
-    std::string place_;
+    StorePlace place_;
     std::unique_ptr<Store> store_;
     FileId opened_;
     Millis next_try_ = 0;

@@ -11,7 +11,7 @@ void WorkerSummoner::summon(const Config& config) {
     due_ = false;
     const Millis now = steady_now();
     try {
-        if (wake_worker(config.worker_files) == WakeResult::woken) return;
+        if (wake_worker(config.store.worker_files) == WakeResult::woken) return;
         if (!config.worker.auto_start) return;
         // The one just started looks into the store when it is up; but it may have died.
         due_ = now < next_start_;

@@ -11,8 +11,7 @@
 #include <utility>
 
 #include "base/text.h"
-#include "config/config.h"
-#include "config/secrets.h"
+#include "config/store_place.h"
 
 namespace bx::postgres {
 
@@ -220,7 +219,7 @@ std::string Result::word(int row, int column) const {
 void Link::Close::operator()(pg_conn* handle) const { PQfinish(handle); }
 
 Link::Link(const std::string& url, Patience patience, Millis until)
-    : patience_(std::move(patience)), place_(without_options(store_without_password(url))) {
+    : patience_(std::move(patience)), place_(without_options(bx::without_password(url))) {
     Parameters parameters = parameters_of(url);
     const std::size_t hosts = host_count(parameters);
     const std::size_t first = last_host;

@@ -8,10 +8,6 @@ bool StatusReport::is_ok() const {
     return std::ranges::find(problems, Level::error, &Problem::level) == problems.end();
 }
 
-std::string_view kind_of_store(const Config& config) {
-    return config.store.starts_with('/') ? "sqlite" : "postgresql";
-}
-
 std::vector<Count> event_counts(const StoreStatus& store) {
     return {{name_of(EventState::fresh), store.events_new},
             {name_of(EventState::matched), store.events_matched},

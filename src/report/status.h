@@ -22,9 +22,6 @@ struct StatusReport {
     bool is_ok() const;  // no error is among them
 };
 
-// "sqlite" or "postgresql"
-std::string_view kind_of_store(const Config& config);
-
 struct Count {
     std::string_view name;  // a state
     std::int64_t value;

@@ -59,8 +59,8 @@ void write_hooks(JsonWriter& json, const StoreStatus& store) {
 void write_places(JsonWriter& json, const StatusReport& report) {
     const Config* config = report.config.get();
     json.key("store").begin_object();
-    json.key("kind").value_or_null(config ? kind_of_store(*config) : "");
-    json.key("place").value_or_null(config ? store_without_password(config->store) : "");
+    json.key("kind").value_or_null(config ? config->store.kind_name() : "");
+    json.key("place").value_or_null(config ? config->store.for_people() : "");
     json.end_object().key("config").begin_object().field("path", report.config_path);
     json.key("error").value_or_null(report.config_error).end_object();
 }

@@ -1,18 +1,17 @@
 #include "stores/open.h"
 
 #include "base/fd.h"
-#include "config/config.h"
-#include "config/value.h"
 #include "sqlite/sqlite_store.h"
 #include "stores/module.h"
 
 namespace bx {
 
-std::unique_ptr<Store> open_store(const std::string& place, const StoreOptions& options,
+std::unique_ptr<Store> open_store(const StorePlace& place, const StoreOptions& options,
                                   const StoreOwner& owner) {
-    if (is_store_url(place)) return postgresql_module(owner).open(place, options);
-    return std::make_unique<sqlite::SqliteStore>(place, options,
-                                                 sqlite::journal_for(directory_of(place)));
+    const std::string& address = place.address;
+    if (!place.is_file()) return postgresql_module(owner).open(address, options);
+    return std::make_unique<sqlite::SqliteStore>(address, options,
+                                                 sqlite::journal_for(directory_of(address)));
 }
 
 std::vector<std::string> store_kinds() {

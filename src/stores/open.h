@@ -5,13 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "config/store_place.h"
 #include "host/owner.h"
 #include "store/store.h"
 
 namespace bx {
 
-// Opens the store of PLACE (Config::store).  Throws StoreError, which names the place.
-std::unique_ptr<Store> open_store(const std::string& place, const StoreOptions& options,
+// Opens the store of PLACE.  Throws StoreError, which names the place.
+std::unique_ptr<Store> open_store(const StorePlace& place, const StoreOptions& options,
                                   const StoreOwner& owner);
 
 // The kinds of store that can be opened: {"sqlite"}, and "postgresql" when its module is there.

@@ -9,13 +9,13 @@ namespace bx {
 LogSettings log_settings(const Config& config, const WorkerOptions& options) {
     LogSettings settings = config.log;
     if (options.detached && settings.file.empty()) {
-        settings.file = directory_of(config.worker_files) + "/bxhook.log";
+        settings.file = directory_of(config.store.worker_files) + "/bxhook.log";
         settings.rotate_at = default_rotate_at;
     }
     return settings;
 }
 
-LiveConfig::LiveConfig(ConfigFile& file, const std::string& store_place,
+LiveConfig::LiveConfig(ConfigFile& file, const StorePlace& store_place,
                        const WorkerOptions& options, Log& log)
     : file_(file), log_(log), options_(options), store_place_(store_place), hooks_(log) {}
 

@@ -19,7 +19,7 @@ LogSettings log_settings(const Config& config, const WorkerOptions& options);
 class LiveConfig {
 public:
     // STORE_PLACE is Config::store as the store was opened.
-    LiveConfig(ConfigFile& file, const std::string& store_place, const WorkerOptions& options,
+    LiveConfig(ConfigFile& file, const StorePlace& store_place, const WorkerOptions& options,
                Log& log);
 
     // Looks at both when the last look is a second old.  NOW is steady time.
@@ -48,7 +48,7 @@ private:
     ConfigFile& file_;
     Log& log_;
     const WorkerOptions options_;
-    const std::string store_place_;
+    const StorePlace store_place_;
     LiveHooks hooks_;
     Timer look_;
     Millis looked_at_ = 0;

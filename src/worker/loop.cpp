@@ -16,7 +16,7 @@ constexpr Millis backstop = second;  // between looks into the store when nothin
 
 }  // namespace
 
-Loop::Loop(ConfigFile& config_file, Store& store, const std::string& store_place,
+Loop::Loop(ConfigFile& config_file, Store& store, const StorePlace& store_place,
            WorkerLock& worker_lock, WorkerSignals& signals, const WorkerOptions& options, Log& log)
     : store_(store),
       worker_lock_(worker_lock),

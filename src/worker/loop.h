@@ -26,8 +26,8 @@ namespace bx {
 
 class Loop {
 public:
-    // STORE_PLACE is Config::store as the store was opened.
-    Loop(ConfigFile& config_file, Store& store, const std::string& store_place,
+    // STORE_PLACE is Config::store.address as the store was opened.
+    Loop(ConfigFile& config_file, Store& store, const StorePlace& store_place,
          WorkerLock& worker_lock, WorkerSignals& signals, const WorkerOptions& options, Log& log);
 
     // Gives the exit status.  Throws Error when it leaves (OPTIONS.once) for the store's trouble.

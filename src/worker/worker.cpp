@@ -30,7 +30,7 @@ ConfigFile open_config(const std::string& path, const WorkerOptions& options) {
 }
 
 // Null: told to stop before the store could be opened.  With ONCE it throws when that lasts.
-std::unique_ptr<Store> open_patiently(const std::string& place, const StoreOwner& owner, bool once,
+std::unique_ptr<Store> open_patiently(const StorePlace& place, const StoreOwner& owner, bool once,
                                       WorkerSignals& signals, Log& log) {
     StoreOptions options{.role = Role::worker};
     options.wait = second / 4;  // the hooks' pipes wait as long
@@ -76,7 +76,7 @@ int work(ConfigFile& file, const Config& config, const StoreOwner& owner,
     std::unique_ptr<Store> store = open_patiently(config.store, owner, options.once, signals, log);
     if (!store) return 0;
     const Millis patience = options.once ? 0 : lock_wait;
-    std::optional<WorkerLock> lock = take_worker_lock(config.worker_files, patience);
+    std::optional<WorkerLock> lock = take_worker_lock(config.store.worker_files, patience);
     if (!lock) {
         if (!options.once) log.info("another worker runs");
         return 0;
@@ -93,7 +93,7 @@ int run_worker(const std::string& config_path, const WorkerOptions& options, Log
     // Of a config that is wrong only where the gateway does not look, that part is used.
     ConfigPtr config =
         file.current() ? file.current() : load_config(config_path, ConfigPart::gateway);
-    const StoreOwner owner = become_store_owner(config->worker_files, config->writers);
+    const StoreOwner owner = become_store_owner(config->store.worker_files, config->writers);
     log.configure(log_settings(*config, options));
     if (!options.detached) return work(file, *config, owner, options, log);
     try {

@@ -69,7 +69,8 @@ std::size_t drain(bx::Store& store, std::size_t slots) {
 
 int run(const std::string& place, std::size_t jobs, std::size_t slots) {
     const auto store = bx::open_store(
-        place, {.role = bx::Role::worker, .wait = bx::minute}, bx::StoreOwner::assumed());
+        bx::StorePlace::of(place), {.role = bx::Role::worker, .wait = bx::minute},
+        bx::StoreOwner::assumed());
     for (std::size_t made = 0; made < jobs; made += batch) add(*store, batch);
     const auto began = std::chrono::steady_clock::now();
     const auto done = static_cast<double>(drain(*store, slots));

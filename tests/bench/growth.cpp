@@ -88,7 +88,8 @@ bx::NewEvent event(std::int64_t number) {
 
 std::unique_ptr<bx::Store> open(const std::string& place, bx::Role role,
                                 bx::Millis wait = bx::minute) {
-    return bx::open_store(place, {.role = role, .wait = wait}, bx::StoreOwner::assumed());
+    return bx::open_store(bx::StorePlace::of(place), {.role = role, .wait = wait},
+                          bx::StoreOwner::assumed());
 }
 
 // A store as its two users have it open.
@@ -102,7 +103,9 @@ struct Users {
         std::vector<bx::NewEvent> events;
         for (std::size_t i = 0; i < count; ++i) events.push_back(event(next_++));
         std::vector<bx::EventNumber> numbers;
-        for (const auto& number : gateway->sink().add(events, no_limit)) numbers.push_back(number.value());
+        for (const auto& number : gateway->sink().add(events, no_limit)) {
+            numbers.push_back(number.value());
+        }
         return numbers;
     }
     std::size_t match(const std::string& hook, std::size_t at_most = batch) {

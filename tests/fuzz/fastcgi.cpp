@@ -34,7 +34,7 @@ std::string config_file() {
 
 bx::Gateway::Options without_store() {
     bx::Gateway::Options options;
-    options.open = [](const std::string&, const bx::StoreOptions&,
+    options.open = [](const bx::StorePlace&, const bx::StoreOptions&,
                       const bx::StoreOwner&) -> std::unique_ptr<bx::Store> {
         throw bx::StoreError("no store here");
     };

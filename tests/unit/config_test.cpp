@@ -80,15 +80,15 @@ BOOST_AUTO_TEST_SUITE(config)
 
 BOOST_AUTO_TEST_CASE(a_host_s_files_of_a_postgresql_store_lie_where_systemd_lets_it_write) {
     const std::string url = "store postgresql://u@h/b\n";
-    BOOST_TEST(load(url)->worker_files.ends_with("/state/worker"));
+    BOOST_TEST(load(url)->store.worker_files.ends_with("/state/worker"));
     for (const char* given : {"/var/lib/bxhook", "/var/lib/bxhook:/var/lib/other"}) {
         ::setenv("STATE_DIRECTORY", given, 1);
-        BOOST_TEST(load(url)->worker_files == "/var/lib/bxhook/worker");
-        BOOST_TEST(load("store x.db\n")->worker_files.ends_with("/x.db"));
+        BOOST_TEST(load(url)->store.worker_files == "/var/lib/bxhook/worker");
+        BOOST_TEST(load("store x.db\n")->store.worker_files.ends_with("/x.db"));
     }
     for (const char* given : {"", "relative"}) {
         ::setenv("STATE_DIRECTORY", given, 1);
-        BOOST_TEST(load(url)->worker_files.ends_with("/state/worker"));
+        BOOST_TEST(load(url)->store.worker_files.ends_with("/state/worker"));
     }
     ::unsetenv("STATE_DIRECTORY");
 }
@@ -97,7 +97,7 @@ BOOST_AUTO_TEST_CASE(an_empty_file_has_every_default) {
     Scratch scratch;
     bx::ConfigPtr config = bx::load_config(scratch.write(""), bx::ConfigPart::all);
     BOOST_TEST(config->path == scratch.path());
-    BOOST_TEST(config->store == scratch.path("state/queue.db"));
+    BOOST_TEST(config->store.address == scratch.path("state/queue.db"));
     BOOST_TEST(config->hooks_dir == scratch.path("hooks"));
     BOOST_TEST(config->portals.empty());
     BOOST_TEST(config->worker.auto_start);
@@ -162,7 +162,7 @@ limits { body 64K  fields 10  depth 3  queue 5  output 2K }
 retention { done 1d  dead 2d }
 log { level debug  format json  file log/x.log }
 )");
-    BOOST_TEST(config->store == "/srv/bx/queue.db");
+    BOOST_TEST(config->store.address == "/srv/bx/queue.db");
     BOOST_TEST(config->portals.at(0).domain == "some-domain.bitrix24.com");
     BOOST_TEST(config->portals.at(0).tokens.size() == 2U);
     const bx::HookBlock& hook = config->hooks.at(0);
@@ -408,7 +408,7 @@ BOOST_AUTO_TEST_CASE(the_gateway_refuses_only_what_it_uses) {
 
 BOOST_AUTO_TEST_CASE(a_postgresql_store_is_read) {
     std::string url = "postgresql://user@host1,host2/bxhook?target_session_attrs=read-write";
-    BOOST_TEST(load("store \"" + url + "\"")->store == url);
+    BOOST_TEST(load("store \"" + url + "\"")->store.address == url);
 }
 
 BOOST_AUTO_TEST_CASE(a_missing_file_is_an_error_that_names_it) {
@@ -451,11 +451,11 @@ BOOST_AUTO_TEST_CASE(what_others_expand_or_match_is_told) {
 }
 
 BOOST_AUTO_TEST_CASE(a_store_url_loses_its_password) {
-    BOOST_TEST(bx::store_without_password("/a:b@c/q.db") == "/a:b@c/q.db");
-    BOOST_TEST(bx::store_without_password("postgresql://u@h/b") == "postgresql://u@h/b");
-    BOOST_TEST(bx::store_without_password("postgresql://u:p@h:5432/b") ==
+    BOOST_TEST(bx::StorePlace::of("/a:b@c/q.db").for_people() == "/a:b@c/q.db");
+    BOOST_TEST(bx::without_password("postgresql://u@h/b") == "postgresql://u@h/b");
+    BOOST_TEST(bx::without_password("postgresql://u:p@h:5432/b") ==
                "postgresql://u:***@h:5432/b");
-    BOOST_TEST(bx::store_without_password("postgresql://u:p/@x@h/b?a=1&password=p&c=2") ==
+    BOOST_TEST(bx::without_password("postgresql://u:p/@x@h/b?a=1&password=p&c=2") ==
                "postgresql://u:***@h/b?a=1&password=***&c=2");
 }
 

@@ -100,11 +100,11 @@ struct Fixture {
         bx::Gateway::Options options;
         options.become_owner = [](const bx::Config&) { return bx::StoreOwner::assumed(); };
         options.start = [this](const std::string& config) { started.push_back(config); };
-        options.open = [this](const std::string& place, const bx::StoreOptions&,
+        options.open = [this](const bx::StorePlace& place, const bx::StoreOptions&,
                               const bx::StoreOwner&) {
             ++state.opened;
             if (state.cannot_open) throw bx::StoreError("cannot open the store");
-            state.place = place;
+            state.place = place.address;
             return std::make_unique<FakeStore>(state);
         };
         gateway = std::make_unique<bx::Gateway>(dir + "/bxhook.conf", options, log);
@@ -506,7 +506,7 @@ BOOST_AUTO_TEST_CASE(a_worker_that_cannot_be_started_is_a_log_line) {
     bx::Gateway::Options options;
     options.become_owner = [](const bx::Config&) { return bx::StoreOwner::assumed(); };
     options.start = [](const std::string&) { throw bx::Error("no more processes"); };
-    options.open = [this](const std::string&, const bx::StoreOptions&, const bx::StoreOwner&) {
+    options.open = [this](const bx::StorePlace&, const bx::StoreOptions&, const bx::StoreOwner&) {
         return std::make_unique<FakeStore>(state);
     };
     gateway = std::make_unique<bx::Gateway>(dir + "/bxhook.conf", options, log);

@@ -29,7 +29,7 @@ constexpr bx::Millis patience = 20 * bx::second;
 // A store that never opens: a right event ends as 503, everything before it is the real thing.
 bx::Gateway::Options without_store() {
     bx::Gateway::Options options;
-    options.open = [](const std::string&, const bx::StoreOptions&,
+    options.open = [](const bx::StorePlace&, const bx::StoreOptions&,
                       const bx::StoreOwner&) -> std::unique_ptr<bx::Store> {
         throw bx::StoreError("no store here");
     };

@@ -49,7 +49,7 @@ private:
 
 inline std::unique_ptr<bx::Store> open_store(const std::string& place,
                                              const bx::StoreOptions& options = {}) {
-    return bx::open_store(place, options, bx::StoreOwner::assumed());
+    return bx::open_store(bx::StorePlace::of(place), options, bx::StoreOwner::assumed());
 }
 
 inline const std::string key_of(bx::EventNumber event, const std::string& hook) {
@@ -129,7 +129,8 @@ public:
         store().matching().dispatch(std::vector{bx::Dispatch{event, deliveries, {}, {}}}, now);
     }
     void skip(bx::EventNumber event, const std::string& reason) {
-        store().matching().dispatch(std::vector{bx::Dispatch{event, {}, {{"crm", "disabled"}}, reason}}, now);
+        store().matching().dispatch(
+            std::vector{bx::Dispatch{event, {}, {{"crm", "disabled"}}, reason}}, now);
     }
     // An event of that entity, matched to one hook.
     bx::EventNumber put(const std::string& id, const std::string& hook = "crm",

@@ -104,7 +104,8 @@ struct Fixture {
     std::unique_ptr<bx::Store> store() const {
         bx::StoreOptions options;
         options.wait = patience;  // a disk that is busy with others fails no test
-        return bx::open_store(store_path, options, bx::StoreOwner::assumed());
+        return bx::open_store(bx::StorePlace::of(store_path), options,
+                              bx::StoreOwner::assumed());
     }
 
     bx::EventNumber add(const std::string& body) {

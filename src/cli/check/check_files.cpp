@@ -174,7 +174,7 @@ void check_files(const Config& config, Findings& findings) {
         check_permissions(config.portals_file, findings);
         check_place(config.portals_file, findings);
     }
-    if (config.store.starts_with('/')) check_place(config.store, findings);
+    if (config.store.is_file()) check_place(config.store.address, findings);
     check_place(config.hooks_dir, findings);
     if (!config.log.file.empty()) check_log(config, findings);
 }

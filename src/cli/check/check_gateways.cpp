@@ -33,9 +33,9 @@ bool serves_config(const std::string& dir, const std::string& path) {
 }  // namespace
 
 void check_gateways(const Config& config, Findings& findings) {
-    std::string store_dir = directory_of(config.store);
+    std::string store_dir = directory_of(config.store.address);
     struct stat store {};
-    if (!config.store.starts_with('/') || ::stat(store_dir.c_str(), &store) != 0) return;
+    if (!config.store.is_file() || ::stat(store_dir.c_str(), &store) != 0) return;
     std::error_code error;
     for (std::filesystem::directory_iterator entry("/proc", error); !error && entry != end(entry);
          entry.increment(error)) {

@@ -43,7 +43,7 @@ void check_file_system(const std::string& dir, const std::string& config_path,
 // away what those need.
 void advise_own_directory(const Config& config, const std::string& what, bool error,
                           Findings& findings) {
-    std::string dir = directory_of(config.store);
+    std::string dir = directory_of(config.store.address);
     std::string message = what + "; other things lie there too: give the store a directory of its "
                                  "own, while no bxhook runs, and set `store` to it";
     std::string fix = make_directory_command(absolute_path(dir, "bxhook-store"), "700");
@@ -51,7 +51,7 @@ void advise_own_directory(const Config& config, const std::string& what, bool er
 }
 
 void check_directory(const Config& config, Findings& findings) {
-    std::string dir = directory_of(config.store);
+    std::string dir = directory_of(config.store.address);
     struct stat info {};
     if (::stat(dir.c_str(), &info) != 0) {
         if (errno != ENOENT) {
@@ -65,7 +65,7 @@ void check_directory(const Config& config, Findings& findings) {
         return findings.error(dir, "the store's directory is missing and cannot be made",
                               make_directory_command(dir, "700"));
     }
-    bool own = has_own_directory(config.store);
+    bool own = has_own_directory(config.store.address);
     if (::access(dir.c_str(), R_OK | W_OK | X_OK) != 0) {
         std::string what = user_name(::geteuid()) + " cannot write there: " + std::strerror(errno);
         if (info.st_uid == ::geteuid()) {
@@ -73,7 +73,8 @@ void check_directory(const Config& config, Findings& findings) {
         }
         if (!own) return advise_own_directory(config, what, true, findings);
         return findings.error(dir, what,
-                              give_directory_command(config.store, user_argument(::geteuid())));
+                              give_directory_command(config.store.address,
+                                                     user_argument(::geteuid())));
     }
     if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
         const std::string what = "others can enter the store's directory";
@@ -100,14 +101,12 @@ void check_file(const std::string& path, Findings& findings) {
 }  // namespace
 
 void check_store(const Config& config, Findings& findings) {
-    std::string place = store_without_password(config.store);
-    bool local = config.store.starts_with('/');
-    if (local) {
+    if (config.store.is_file()) {
         check_directory(config, findings);
         // Not made here: a check changes nothing.
-        if (::access(config.store.c_str(), F_OK) != 0) return;
+        if (::access(config.store.address.c_str(), F_OK) != 0) return;
         for (const char* end : {"", "-wal", "-shm", "-journal"}) {
-            check_file(config.store + end, findings);
+            check_file(config.store.address + end, findings);
         }
     }
     try {
@@ -125,7 +124,7 @@ void check_store(const Config& config, Findings& findings) {
         }
         findings.add(judge_deliveries(status, findings.commands()));
     } catch (const Error& error) {
-        findings.error(place, error.what(), "");
+        findings.error(config.store.for_people(), error.what(), "");
     }
 }
 

@@ -198,7 +198,7 @@ void check_hidden(const std::string& url, Trust trust, const Config& config, Fin
     std::string bare = url.substr(0, url.find('?'));
     std::string base = bare.substr(0, bare.rfind('/') + 1);
     std::vector<std::string> paths = some_hooks(config.hooks_dir);
-    if (!is_store_url(config.store)) paths.insert(paths.begin(), config.store);
+    if (config.store.is_file()) paths.insert(paths.begin(), config.store.address);
     paths.insert(paths.begin(), config.path);
     for (const std::string& path : paths) {
         std::optional<std::string> dir = web_directory(path);

@@ -26,7 +26,7 @@ int run(const Arguments& args) {
     bool all = perform(args, names, action);
     // It frees the next of a lane, and only the worker can end what runs.
     if (!names.empty()) {
-        summon_worker(config->worker_files, config->path, config->worker.auto_start);
+        summon_worker(config->store.worker_files, config->path, config->worker.auto_start);
     }
     return all ? 0 : 1;
 }

@@ -84,26 +84,26 @@ std::string let_read_command(const std::string& path) {
 
 // Why this process cannot be the store's owner, and what to do.
 void report_owner_problem(const Config& config, const std::string& problem, Findings& findings) {
-    std::string dir = directory_of(config.worker_files);
+    std::string dir = directory_of(config.store.worker_files);
     struct stat info {};
     std::string fix;
     if (::stat(dir.c_str(), &info) != 0) {
         fix = make_store_directory_command(dir);
     } else if (info.st_uid == 0) {
-        fix = give_directory_command(config.worker_files);
+        fix = give_directory_command(config.store.worker_files);
     } else if (::geteuid() == 0) {
         fix = "chgrp GROUP " + shell_word(dir);
     } else {
         fix = "sudo -u " + sudo_user(info.st_uid) + " " + findings.commands().line("check");
     }
-    findings.error(store_without_password(config.store), problem, fix);
+    findings.error(config.store.for_people(), problem, fix);
 }
 
 // What follows is looked at with the eyes of the user that gateway and worker run as.  False when
 // they cannot be had: what another user may or may not do tells nothing.
 bool become_owner(const Config& config, Findings& findings) {
     try {
-        become_store_owner(config.worker_files, config.writers, Missing::leave);
+        become_store_owner(config.store.worker_files, config.writers, Missing::leave);
     } catch (const UnsafeFile& error) {
         findings.error(error.path(), error.problem(), error.fix());
         return false;

@@ -76,7 +76,7 @@ int run(const Arguments& args) {
     std::vector<DeliveryName> names = choose(args, *store, action);
     bool all = perform(args, names, action);
     if (!names.empty()) {
-        summon_worker(config->worker_files, config->path, config->worker.auto_start);
+        summon_worker(config->store.worker_files, config->path, config->worker.auto_start);
     }
     return all ? 0 : 1;
 }

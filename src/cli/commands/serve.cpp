@@ -46,7 +46,7 @@ int serve(const Arguments& args) {
     std::string config = find_config(args.value("--config"));
     if (::geteuid() == 0) {
         const ConfigPtr loaded = config_of(args, ConfigPart::gateway);
-        require_store_owner(loaded->worker_files, loaded->writers);
+        require_store_owner(loaded->store.worker_files, loaded->writers);
     }
     Fd listener = take_listener(args);
     Gateway gateway(config, {}, log);

@@ -60,8 +60,9 @@ public:
         problems(report);
         line("config", printable(report.config_path, 500));
         if (report.config) {
-            line("store", std::string(kind_of_store(*report.config)) + " " +
-                              printable(store_without_password(report.config->store), 500));
+            const StorePlace& place = report.config->store;
+            line("store", std::string(place.kind_name()) + " " +
+                              printable(place.for_people(), 500));
         }
         if (report.store) store(*report.store, *report.config);
         return std::move(text_);

@@ -18,7 +18,7 @@ int copy(const Arguments& args, const Config& config, const StoreModule& module)
     const std::string from = args.value("--from");
     if (from.empty()) throw UsageError("store: copy needs --from FILE, the SQLite store");
     const std::string path = absolute_path(std::filesystem::current_path().string(), from);
-    const std::unique_ptr<StoreImport> into = module.import(config.store);
+    const std::unique_ptr<StoreImport> into = module.import(config.store.address);
     CopyCount count;
     {
         Progress progress("copying events");
@@ -39,16 +39,16 @@ int run(const Arguments& args) {
     }
     if (action != "copy" && args.has("--from")) throw UsageError("store: --from goes with copy");
     ConfigPtr config = config_of(args, ConfigPart::gateway);
-    if (!is_store_url(config->store)) {
-        throw Error("store " + action + ": the store is the file '" + config->store +
+    if (config->store.is_file()) {
+        throw Error("store " + action + ": the store is the file '" + config->store.address +
                     "', which needs none of it; set `store` to \"postgresql://...\"");
     }
-    const StoreOwner owner = become_store_owner(config->worker_files, config->writers);
+    const StoreOwner owner = become_store_owner(config->store.worker_files, config->writers);
     const StoreModule& module = postgresql_module(owner);
     if (action == "copy") return copy(args, *config, module);
-    if (action == "init") print(module.init(config->store) + "\n");
-    if (action == "upgrade") print(module.upgrade(config->store) + "\n");
-    if (action == "status") print(module.status(config->store));
+    if (action == "init") print(module.init(config->store.address) + "\n");
+    if (action == "upgrade") print(module.upgrade(config->store.address) + "\n");
+    if (action == "status") print(module.status(config->store.address));
     return 0;
 }
 

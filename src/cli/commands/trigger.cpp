@@ -245,7 +245,7 @@ int put_into_store(const Arrival& arrival, const Config& config) {
     }
     std::string name = std::to_string(*number);
     print("event " + name + " is in the store, as a test; 'bxhook show " + name + "' tells more\n");
-    summon_worker(config.worker_files, config.path, config.worker.auto_start);
+    summon_worker(config.store.worker_files, config.path, config.worker.auto_start);
     if (!config.worker.auto_start && !store->view().status(wall_now()).worker_runs) {
         remark("no worker runs and worker.start is manual: 'bxhook work --once' runs what is due");
     }
@@ -280,7 +280,7 @@ int run(const Arguments& args) {
     if (args.has("--dry-run")) {
         // Hooks are looked at, and HOME told, as the user they would run as.
         if (::geteuid() == 0) {
-            become_store_owner(config->worker_files, config->writers, Missing::leave);
+            become_store_owner(config->store.worker_files, config->writers, Missing::leave);
         }
         print(dry_run_text(arrival, *config));
         return 0;
