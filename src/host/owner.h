@@ -12,8 +12,8 @@ namespace bx {
 // What becomes of a directory that is missing.
 enum class Missing { make, leave };
 
-// Says that this process is that user, so that what it makes belongs to who uses the store.  Nobody
-// opens a store without.
+// Proof that this process is that user.  Opening a store needs it, so that no other user makes files
+// there.
 class StoreOwner {
 public:
     // For tests, whose directories are their own.

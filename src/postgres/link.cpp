@@ -112,7 +112,7 @@ Parameters parameters_of_host(const std::string& url, std::size_t host) {
     for (const char* name : {"host", "hostaddr", "port"}) {
         if (std::string* list = parameters.find(name)) *list = list_item(*list, host);
     }
-    // A store that takes no writes is none.
+    // A server that takes no writes cannot be a store.
     parameters.put_default("target_session_attrs", "read-write");
     parameters.put_default("application_name", "bxhook");
     parameters.put("client_encoding", "UTF8");

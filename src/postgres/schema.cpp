@@ -22,7 +22,7 @@ const std::vector<Migration>& migrations() {
 const std::vector<const char*>& functions() {
     static const std::vector<const char*> list{schema_functions_shared, schema_functions_gateway,
                                                schema_functions_worker, schema_functions_merge,
-                                               schema_functions_people, schema_functions_1_1};
+                                               schema_functions_operate, schema_functions_1_1};
     return list;
 }
 

@@ -27,7 +27,7 @@ extern const SchemaVersion newest_schema;
 
 // Of the database; none: it has no such schema.
 std::optional<SchemaVersion> schema_version(Link& link, Millis until);
-// Throws StoreError (with the command that mends it) for a schema that is missing or older than
+// Throws StoreError (with the command that fixes it) for a schema that is missing or older than
 // this program's, StoreVersionError for one of a newer major version.
 void check_schema(const std::optional<SchemaVersion>& version);
 // Brings it up to date in one transaction, with MAKE also from nothing; gives what it did, for
@@ -40,7 +40,7 @@ extern const char* const schema_functions_shared;
 extern const char* const schema_functions_gateway;
 extern const char* const schema_functions_worker;
 extern const char* const schema_functions_merge;
-extern const char* const schema_functions_people;
+extern const char* const schema_functions_operate;
 extern const char* const schema_functions_1_1;
 
 }  // namespace bx::postgres

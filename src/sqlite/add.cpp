@@ -37,10 +37,10 @@ std::vector<std::optional<EventNumber>> Sink::add(std::span<const NewEvent> even
     std::vector<std::optional<EventNumber>> numbers;
     numbers.reserve(events.size());
     Change change(db_);
-    std::int64_t left = queue_limit - tally(db_, "unfinished");
+    std::int64_t free = queue_limit - tally(db_, "unfinished");
     std::int64_t added = 0;
     for (const NewEvent& event : events) {
-        if (added >= left) {
+        if (added >= free) {
             numbers.push_back(std::nullopt);
             continue;
         }

@@ -47,7 +47,7 @@ std::optional<std::int64_t> turn_of(const LaneKey& key, Millis due_at, Millis no
 }
 
 std::int64_t make_claimable(Database& database, Millis now, std::size_t at_most) {
-    // Mostly nobody's has; to ask costs a tenth.
+    // Mostly none is due, and asking first costs a tenth.
     const bool any = database.number("SELECT EXISTS (SELECT 1 FROM delivery "
                                      "INDEXED BY delivery_due WHERE turn = 1 AND due_at <= ?)",
                                      {now}) != 0;

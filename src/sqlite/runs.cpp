@@ -278,7 +278,7 @@ void Runs::save_output(EventNumber event, const std::string& hook, int attempt,
 
 std::vector<Orphan> Runs::orphans(std::span<const DeliveryName>) {
     std::vector<Orphan> found;
-    // Of one whose attempt is missing no process can be told: it has a name that nobody has.
+    // A delivery whose attempt is missing gets a run name that no process has.
     Rows rows = db_.rows(
         "SELECT d.event, d.hook, d.attempt, d.max_attempts, "
         "coalesce(a.run, d.event || '-' || d.hook || '-missing'), coalesce(a.started_at, 0), a.out, "

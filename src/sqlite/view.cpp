@@ -230,7 +230,7 @@ StoreStatus Looks::status(Millis now) {
         read_blocked(db_, status);
     }
     status.worker_runs = worker_runs(db_.path());
-    // What a worker that was killed left behind is no worker.
+    // A row that a killed worker left behind is not a worker.
     if (!status.worker_runs) status.workers.clear();
     status.drop_idle_hooks();
     return status;

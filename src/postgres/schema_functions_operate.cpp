@@ -1,10 +1,9 @@
-// The functions of the schema that serve people: retry, cancel, prune, and taking over
-// another store.  schema_functions.cpp says how they are made.
+// The functions of the schema that retry, cancel, prune, and take over another store.  schema_functions.cpp says how they are made.
 #include "postgres/schema.h"
 
 namespace bx::postgres {
 
-const char* const schema_functions_people = R"(
+const char* const schema_functions_operate = R"(
 -- Dead and cancelled deliveries of an event, with a_done also done ones, wait again; a_extra more
 -- attempts are given to each.
 CREATE OR REPLACE FUNCTION bxhook.retry(a_shard integer, a_event bigint, a_hook text[],

@@ -24,7 +24,7 @@ bx::ListFilter by_state(const std::string& state) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(store_people)
+BOOST_AUTO_TEST_SUITE(store_operate)
 
 // -- Retry and cancel
 
