@@ -74,7 +74,14 @@ Database::Database(const std::string& path, Wait wait)
     handle_.reset(handle);
     if (code != SQLITE_OK) fail(code);
     // Before anything else: even a pragma can meet a lock.
-    sqlite3_busy_handler(handle, &Database::on_busy, this);
+    const auto on_busy = [](void* self, int tries) {
+        try {
+            return static_cast<Database*>(self)->wait_longer(tries) ? 1 : 0;
+        } catch (...) {  // SQLite is C: nothing may pass through it
+            return 0;
+        }
+    };
+    sqlite3_busy_handler(handle, on_busy, this);
     // SQLite falls back to reading alone when it may not write.
     if (sqlite3_db_readonly(handle, "main") == 1) {
         throw StoreError("cannot open store '" + path + "': it is not writable");
@@ -82,14 +89,6 @@ Database::Database(const std::string& path, Wait wait)
 }
 
 Database::~Database() = default;
-
-int Database::on_busy(void* self, int tries) {
-    try {
-        return static_cast<Database*>(self)->wait_longer(tries) ? 1 : 0;
-    } catch (...) {  // SQLite is C: nothing may pass through it
-        return 0;
-    }
-}
 
 bool Database::wait_longer(int tries) {
     if (tries == 0) wait_began_ = steady_now();

@@ -125,7 +125,6 @@ private:
         }
     };
 
-    static int on_busy(void* self, int tries);
     bool wait_longer(int tries);
     sqlite3_stmt* prepare(std::string_view sql);
     void bind(sqlite3_stmt* statement, BoundList values, bool copy);
