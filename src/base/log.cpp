@@ -166,7 +166,7 @@ void Log::put(std::string_view lines) {
     if (lines.empty()) return;
     follow();
     std::string_view left = lines;
-    if (pay()) left.remove_prefix(send(lines));
+    if (send_rest()) left.remove_prefix(send(lines));
     if (left.empty()) return;
     if (left.size() < lines.size() && lines[lines.size() - left.size() - 1] != '\n') {
         rest_ = left.substr(0, left.find('\n') + 1);
@@ -176,7 +176,7 @@ void Log::put(std::string_view lines) {
 }
 
 // Writes what earlier lines left to be written; false: that was not taken either.
-bool Log::pay() {
+bool Log::send_rest() {
     rest_.erase(0, send(rest_));
     if (!rest_.empty() || dropped_ == 0) return rest_.empty();
     const std::string line =
@@ -190,10 +190,10 @@ bool Log::pay() {
     return rest_.empty();
 }
 
-void Log::tend() {
-    if (!owes()) return;
+void Log::send_unsent() {
+    if (!has_unsent()) return;
     follow();
-    (void)pay();
+    (void)send_rest();
 }
 
 // Gives the bytes that were taken.

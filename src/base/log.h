@@ -65,9 +65,9 @@ public:
     void configure(const LogSettings& settings);
     void reopen();  // now, not within the second (SIGUSR1)
 
-    // Lines were dropped and that is still to be told: call tend() in a second.
-    bool owes() const { return dropped_ > 0 || !rest_.empty(); }
-    void tend();
+    // Lines were dropped and that is still to be told: call send_unsent() in a second.
+    bool has_unsent() const { return dropped_ > 0 || !rest_.empty(); }
+    void send_unsent();
 
     // While one lives, lines are collected: a write for many, at the latest at its end.  One at a
     // time.
@@ -99,7 +99,7 @@ private:
     void write(LogLevel level, std::string_view message, LogFields fields);
     std::string line_of(LogLevel level, std::string_view message, LogFields fields) const;
     void put(std::string_view lines);
-    bool pay();
+    bool send_rest();
     std::size_t send(std::string_view data);
     LogOutput& output();
 

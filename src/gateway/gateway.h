@@ -61,9 +61,9 @@ public:
     void refresh_config(bool force = false);
     // At the start of a gateway: summons the worker when events are unfinished.
     void wake_at_start();
-    // As WorkerSummoner::summon, if there is a config; due again while owes_worker().
+    // As WorkerSummoner::summon, if there is a config; due again while worker_is_due().
     void summon_worker();
-    bool owes_worker() const { return summoner_.is_due(); }
+    bool worker_is_due() const { return summoner_.is_due(); }
 
 private:
     // Whose request an event came in.

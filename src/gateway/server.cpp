@@ -110,7 +110,7 @@ int Server::timeout() const {
     if (stop_.until != 0) return stop_timeout;
     // What do_upkeep() looks at: connections, the worker, the log, and under mod_fcgid the binary.
     const bool no_upkeep = connections_.size() == 0 && acceptor_.fd() != STDIN_FILENO &&
-                           !gateway_.owes_worker() && !log_.owes();
+                           !gateway_.worker_is_due() && !log_.has_unsent();
     return no_upkeep ? -1 : static_cast<int>(upkeep_every);
 }
 
@@ -163,8 +163,8 @@ void Server::commit_batch() {
 void Server::do_upkeep() {
     const Millis now = connections_.now();
     if (!next_upkeep_.every(upkeep_every, now)) return;
-    log_.tend();
-    if (gateway_.owes_worker()) gateway_.summon_worker();
+    log_.send_unsent();
+    if (gateway_.worker_is_due()) gateway_.summon_worker();
     connections_.sweep();
     // Who started us with a socket on fd 0 starts the new binary; a process that nobody minds
     // (spawn-fcgi leaves it to init) goes on with the old one.

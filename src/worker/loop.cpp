@@ -54,7 +54,7 @@ int Loop::run() {
 void Loop::iterate() {
     context_.progress = false;
     context_.now = steady_now();
-    context_.log.tend();
+    context_.log.send_unsent();
     follow_clock();
     try {
         work();

@@ -462,9 +462,9 @@ BOOST_AUTO_TEST_CASE(starts_a_worker_when_none_runs_at_most_once_a_second) {
     for (int i = 0; i < 3; ++i) ask(event());
     BOOST_REQUIRE(started.size() == 1u);
     BOOST_TEST(started[0] == dir + "/bxhook.conf");
-    BOOST_TEST(gateway->owes_worker());  // none runs: the loop will ask again
+    BOOST_TEST(gateway->worker_is_due());  // none runs: the loop will ask again
     bx::Millis end = bx::steady_now() + 10 * bx::second;
-    while (gateway->owes_worker() && bx::steady_now() < end) gateway->summon_worker();
+    while (gateway->worker_is_due() && bx::steady_now() < end) gateway->summon_worker();
     BOOST_TEST(started.size() == 2u);
 }
 
@@ -475,7 +475,7 @@ BOOST_AUTO_TEST_CASE(events_whose_answers_failed_get_their_worker) {
     BOOST_CHECK_THROW(the_gateway().handle(requests, out_of_memory), std::bad_alloc);
     BOOST_TEST(state.added.size() == 2u);
     BOOST_TEST(started.empty());
-    BOOST_REQUIRE(gateway->owes_worker());
+    BOOST_REQUIRE(gateway->worker_is_due());
     gateway->summon_worker();  // the loop does it
     BOOST_TEST(started.size() == 1u);
 }

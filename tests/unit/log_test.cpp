@@ -88,11 +88,11 @@ BOOST_FIXTURE_TEST_CASE(lines_that_nobody_reads_are_dropped_and_counted, Fifo) {
     bx::LogOutput another = bx::LogOutput::open(fifo);
     BOOST_TEST(another.write(std::string(1 << 20, 'x')) > 0u);
     for (int i = 0; i < 11; ++i) log.info("dropped");
-    log.tend();
-    BOOST_TEST(log.owes());
+    log.send_unsent();
+    BOOST_TEST(log.has_unsent());
     BOOST_TEST(read().find("dropped") == std::string::npos);
-    log.tend();
-    BOOST_TEST(!log.owes());
+    log.send_unsent();
+    BOOST_TEST(!log.has_unsent());
     BOOST_TEST(read().ends_with("Z warning test: lines were lost: the log did not take them lines=11 "
                                 "cause=\"nobody reads it\"\n"));
     log.info("next");
@@ -102,11 +102,11 @@ BOOST_FIXTURE_TEST_CASE(lines_that_nobody_reads_are_dropped_and_counted, Fifo) {
 BOOST_FIXTURE_TEST_CASE(a_line_longer_than_the_pipe_is_finished_before_the_next, Fifo) {
     log.configure({.json = true, .file = fifo});  // text is cut
     log.info("long", {{"value", std::string(100'000, 'y')}});
-    BOOST_TEST(log.owes());
+    BOOST_TEST(log.has_unsent());
     log.info("dropped");
     std::string text = read();
-    while (log.owes()) {
-        log.tend();
+    while (log.has_unsent()) {
+        log.send_unsent();
         text += read();
     }
     const std::size_t end = text.find('\n');

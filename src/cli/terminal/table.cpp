@@ -99,13 +99,13 @@ std::string Table::line(const std::vector<Cell>& row,
     for (std::size_t i = 0; i < row.size(); ++i) {
         if (left_out_[i]) continue;
         if (!std::exchange(first, false)) pending += gap;
-        std::size_t room = widths[i];
+        std::size_t width = widths[i];
         if (screen_.width > 0) {
             std::size_t left = screen_.width - std::min(screen_.width, used + pending);
-            room = std::min(room, left);
+            width = std::min(width, left);
         }
-        std::string content = cut_to(row[i].text, room);
-        std::size_t blanks = room - columns_of(content);
+        std::string content = cut_to(row[i].text, width);
+        std::size_t blanks = width - columns_of(content);
         if (columns_[i].right) pending += blanks;
         if (!content.empty()) {
             text += std::string(pending, ' ') + screen_.paint(content, row[i].colour);
