@@ -68,8 +68,7 @@ std::optional<gid_t> find_group(std::string_view name) {
 }
 
 User user_to_act_as(uid_t uid) {
-    constexpr gid_t nogroup = 65534;
-    return find_user(uid).value_or(User{"", uid, nogroup, ""});
+    return find_user(uid).value_or(User{"", uid, no_group, ""});
 }
 
 std::vector<gid_t> groups_of(const User& user) {

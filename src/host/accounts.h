@@ -26,7 +26,10 @@ std::optional<User> find_user(uid_t uid);
 std::optional<User> find_user(std::string_view name);
 std::optional<gid_t> find_group(std::string_view name);
 
-// The user with UID; without an entry one of no group that means anything (nogroup, 65534).
+// The group of a user without an entry: Debian's nogroup, which owns nothing.
+constexpr gid_t no_group = 65534;
+
+// The user with UID; without an entry one of no_group.
 User user_to_act_as(uid_t uid);
 
 // The groups of USER: its own and those that list its name.

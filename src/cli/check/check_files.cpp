@@ -34,7 +34,7 @@ void check_permissions(const std::string& path, Findings& findings) {
     }
     if ((info->st_mode & S_IROTH) != 0) {
         // Of root's file the user keeps what the group may.
-        bool own = info->st_uid == ::geteuid();
+        bool own = info->st_uid == ::geteuid() || ::getegid() == no_group;
         std::string group = "chgrp " + std::to_string(::getegid()) + " " + shell_word(path) + " && ";
         findings.warning(path, "everyone on this machine can read it, tokens too",
                          own ? "chmod 600 " + shell_word(path)

@@ -18,7 +18,7 @@
 #include "host/accounts.h"
 #include "host/advice.h"
 #include "host/own_commands.h"
-#include "host/owner.h"
+#include "host/store_owner.h"
 #include "report/json.h"
 
 namespace bx {
@@ -79,6 +79,10 @@ std::string let_read_command(const std::string& path) {
     for (std::string dir = directory_of(path); dir != "/"; dir = directory_of(dir)) {
         if (::access(dir.c_str(), X_OK) != 0) return "ls -ld " + shell_word(dir);
     }
+    // Others may have that group as well.
+    if (::getegid() == no_group) {
+        return "chown " + user_argument(::geteuid()) + " " + shell_word(path);
+    }
     return "chgrp " + std::to_string(::getegid()) + " " + shell_word(path) + " && chmod g+r " +
            shell_word(path);
 }
@@ -93,7 +97,7 @@ void report_owner_problem(const Config& config, const std::string& problem, Find
     } else if (info.st_uid == 0) {
         fix = give_directory_command(config.store.worker_files);
     } else if (::geteuid() == 0) {
-        fix = "chgrp GROUP " + shell_word(dir);
+        fix = "ls -ld " + shell_word(dir);
     } else {
         fix = "sudo -u " + sudo_user(info.st_uid) + " " + findings.commands().line("check");
     }

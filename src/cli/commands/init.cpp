@@ -92,11 +92,7 @@ User owner_of_public(const std::string& public_dir) {
     if (!target) return {};
     const struct stat& info = target->info;
     require_only(info.st_uid, target->writers);
-    User owner = find_user(info.st_uid).value_or(User{"", info.st_uid, info.st_gid, ""});
-    if (owner.uid == 0 || owner.gid != 0 || !owner.name.empty()) return owner;
-    throw Error("'" + public_dir + "' belongs to " + user_name(owner.uid) +
-                ", who is not in /etc/passwd, and to root's group: give it that user's: chgrp GROUP " +
-                shell_word(public_dir));
+    return user_to_act_as(info.st_uid);
 }
 
 User owner_for_root(const Arguments& args, const std::string& public_dir) {
