@@ -3,7 +3,7 @@
 //   text:  2026-11-21T01:36:28.123Z info gateway: accepted event=1042 code=ONCRMDEALADD
 //   json:  {"time":"...","level":"info","part":"gateway","message":"accepted","event":1042}
 //
-// Field values are escaped here (base/text.h, printable), so bytes from outside may be passed as
+// Field values are escaped here (base/escape.h, printable), so bytes from outside may be passed as
 // they are.  Secrets may not: nothing here can know them.
 //
 // Logging waits for nobody: a line that is not taken at once is dropped and counted, and the count

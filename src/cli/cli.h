@@ -1,4 +1,4 @@
-// The commands a person types.  One file a command; this header is what they share.
+// Runs a command by its name; command.h has the table.
 #pragma once
 
 #include <span>

@@ -12,8 +12,8 @@
 #include "base/escape.h"
 #include "base/fd.h"
 #include "base/text.h"
-#include "host/child.h"
 #include "host/signals.h"
+#include "host/start_program.h"
 
 namespace bx {
 

@@ -5,7 +5,7 @@
 
 #include "cli/arguments.h"
 #include "config/config.h"
-#include "host/owner.h"
+#include "host/store_owner.h"
 #include "store/store.h"
 
 namespace bx {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "config/info.h"
+#include "config/keys.h"
 #include "config/problems.h"
-#include "config/schema.h"
 
 namespace bx {
 

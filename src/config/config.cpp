@@ -13,9 +13,9 @@
 #include "config/block.h"
 #include "config/hook_name.h"
 #include "config/info.h"
+#include "config/keys.h"
 #include "config/portals.h"
 #include "config/problems.h"
-#include "config/schema.h"
 
 namespace bx {
 

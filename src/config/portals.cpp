@@ -5,7 +5,7 @@
 #include <unordered_map>
 
 #include "base/text.h"
-#include "config/schema.h"
+#include "config/keys.h"
 
 namespace bx {
 

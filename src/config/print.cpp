@@ -9,7 +9,7 @@
 #include "base/escape.h"
 #include "base/text.h"
 #include "config/info.h"
-#include "config/schema.h"
+#include "config/keys.h"
 #include "config/secrets.h"
 
 namespace bx {

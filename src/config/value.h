@@ -36,7 +36,8 @@ struct KeyValue {
     std::string text = {};
 };
 
-// TEXT as SPEC wants it; paths are relative to DIR.  Empty, and PROBLEM says why, when it is not.
+// Parses TEXT as SPEC requires; paths are relative to DIR.  None when it is not valid: PROBLEM then
+// says why.
 std::optional<KeyValue> parse_value(const KeySpec& spec, const std::string& text,
                                     const std::string& dir, std::string& problem);
 

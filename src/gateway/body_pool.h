@@ -22,7 +22,7 @@ public:
         };
         State state = State::none;
         std::size_t bytes = 0;  // taken
-        Millis since = 0;       // when it began to take, moved on by the time of waiting
+        Millis since = 0;       // when it began to take, plus the time it waited
         Millis waiting_since = 0;
     };
 
@@ -31,8 +31,8 @@ public:
 
     // Counts what CONNECTION's request holds now.
     void count(Connection& connection, Millis now);
-    // False: CONNECTION is to wait.  Whoever took from the pool first may go beyond it: else all
-    // could wait for each other.
+    // False: CONNECTION must wait.  The one that has taken from the pool for longest may exceed it;
+    // otherwise all could wait for each other.
     bool may_grow(Connection& connection, Millis now);
     // CONNECTION's request is decided or gone.  Gives those that wait, which may go on.
     std::vector<Connection*> release(Connection& connection, Millis now);

@@ -18,8 +18,9 @@
 #include "gateway/store_slot.h"
 #include "gateway/trouble_log.h"
 #include "gateway/worker_summoner.h"
-#include "host/owner.h"
+#include "host/store_owner.h"
 #include "host/worker_lock.h"
+#include "host/worker_start.h"
 #include "stores/open.h"
 
 namespace bx {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/server_limits.h"
+
 namespace bx {
 
 namespace {

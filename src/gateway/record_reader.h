@@ -26,10 +26,6 @@ struct RawRequest {
 
 class RecordReader {
 public:
-    // The most bytes of PARAMS taken: nginx and Apache limit all headers of a request to 32 KB and
-    // less unless told otherwise.
-    static constexpr std::size_t params_limit = 60 * 1024;
-
     enum class State {
         idle,      // between two requests
         partial,   // a request has begun

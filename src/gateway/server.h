@@ -23,9 +23,10 @@
 
 namespace bx {
 
-// Serves until SIGTERM, SIGINT or (an inherited fd 0, whose owner starts processes anew) the binary
-// was replaced: then what is there is answered, within a second.  SIGHUP reloads the config,
-// SIGUSR1 reopens the log.  Exit status.  Throws Error when LISTENER is not a listening socket.
+// Serves until SIGTERM or SIGINT, or until the binary is replaced where fd 0 was inherited: its owner
+// starts another process.  Requests received by then are answered within a second.  SIGHUP reloads
+// the config, SIGUSR1 reopens the log.  Returns the exit status.  Throws Error when LISTENER is not
+// a listening socket.
 int serve_fastcgi(Fd listener, Gateway& gateway, Log& log);
 
 class Server {

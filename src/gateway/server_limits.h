@@ -7,6 +7,10 @@
 
 namespace bx {
 
+// Bytes of a request's PARAMS: nginx and Apache limit all its headers to 32 KB and less unless told
+// otherwise.
+constexpr std::size_t params_limit = 60 * 1024;
+
 struct ServerLimits {
     Millis request = 30 * second;   // from accept, or its first byte, until a request is complete
     Millis idle = 120 * second;     // kept open between requests; nginx closes after 60 s itself

@@ -15,7 +15,7 @@ std::string make_directory_command(const std::string& dir, std::string_view mode
 // there is one, else the word USER, for the person to replace.
 std::string make_store_directory_command(const std::string& dir);
 
-// What to do with the directory of WORKER_FILES (Config::worker_files), so that it belongs to USER
+// What to do with the directory of WORKER_FILES (StorePlace::worker_files), so that it belongs to USER
 // (as `chown` takes it; empty: the user gateway and worker are to run as).  When other things than
 // the store's lie there too, a directory of its own beside them.
 std::string give_directory_command(const std::string& worker_files, const std::string& user = "");

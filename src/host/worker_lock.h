@@ -1,5 +1,6 @@
-// Between the processes that share one SQLite store: who is the worker, how it is woken, and how it
-// is started.  Files beside the store: STORE.lock (flock'ed by the worker), STORE.wake (FIFO).
+// Between the processes of this host that share a store: who is the worker, and how it is woken.
+// Files: WORKER_FILES.lock (flock'ed by the worker), WORKER_FILES.wake (a FIFO); for WORKER_FILES see
+// StorePlace::worker_files.
 #pragma once
 
 #include <string>
@@ -14,7 +15,7 @@ class WorkerLock {
 public:
     // Takes the lock, waiting up to WAIT for a worker that is leaving.  Throws Error when the files
     // cannot be made; held() is false when another worker has it.
-    WorkerLock(const std::string& store_path, Millis wait);
+    WorkerLock(const std::string& worker_files, Millis wait);
 
     bool held() const { return static_cast<bool>(lock_); }
     // Opens the FIFO for reading (making it, 0600) and clears it.  From here on wakers succeed.
@@ -27,7 +28,7 @@ public:
     bool drain();                                // takes what was written; false: nothing was
 
 private:
-    std::string store_path_;
+    std::string worker_files_;
     Fd lock_;
     Fd wake_;
 };
@@ -35,18 +36,9 @@ private:
 enum class WakeResult { woken, no_worker };
 
 // Wakes the store's worker: one byte into the FIFO, never blocking.  A full FIFO is `woken`.
-WakeResult wake_worker(const std::string& store_path);
+WakeResult wake_worker(const std::string& worker_files);
 
 // True while some process holds the worker's lock.
-bool worker_runs(const std::string& store_path);
-
-// Starts a detached worker for the config: double-forked into a session of its own by `work
-// --detach`, with a clean environment and fds, its log in the store's directory.  Returns when the
-// intermediate process has ended (milliseconds), not when the worker is ready.  Throws Error when
-// it cannot be started.  Safe in a process with threads.
-void start_worker(const std::string& config_path);
-
-// Wakes the worker, and starts one when there is none and AUTO_START.  Throws as start_worker.
-void summon_worker(const std::string& store_path, const std::string& config_path, bool auto_start);
+bool worker_runs(const std::string& worker_files);
 
 }  // namespace bx

@@ -7,7 +7,7 @@
 
 #include "base/random.h"
 #include "postgres/events.h"
-#include "postgres/roles.h"
+#include "postgres/parts.h"
 
 namespace bx::postgres {
 

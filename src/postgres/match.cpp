@@ -1,6 +1,6 @@
 // The matcher's part of the PostgreSQL store.
 #include "postgres/events.h"
-#include "postgres/roles.h"
+#include "postgres/parts.h"
 
 namespace bx::postgres {
 

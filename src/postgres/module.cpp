@@ -2,7 +2,7 @@
 #include "stores/module.h"
 
 #include "config/store_place.h"
-#include "postgres/moved.h"
+#include "postgres/import.h"
 #include "postgres/postgres_store.h"
 #include "postgres/schema.h"
 

@@ -1,5 +1,5 @@
 // What a person changes in the PostgreSQL store.
-#include "postgres/roles.h"
+#include "postgres/parts.h"
 
 namespace bx::postgres {
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "postgres/roles.h"
+#include "postgres/parts.h"
 
 namespace bx::postgres {
 

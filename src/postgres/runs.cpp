@@ -4,7 +4,7 @@
 #include <set>
 
 #include "postgres/events.h"
-#include "postgres/roles.h"
+#include "postgres/parts.h"
 
 namespace bx::postgres {
 

@@ -1,4 +1,4 @@
-// What schema version 1.1 adds.  schema_tables.cpp and schema_functions.cpp say how all is made.
+// What schema version 1.1 adds.  tables_sql.cpp and shared_sql.cpp say how all is made.
 #include "postgres/schema.h"
 
 namespace bx::postgres {

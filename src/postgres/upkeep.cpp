@@ -2,7 +2,7 @@
 #include <endian.h>
 
 #include "postgres/events.h"
-#include "postgres/roles.h"
+#include "postgres/parts.h"
 
 namespace bx::postgres {
 

@@ -3,7 +3,7 @@
 
 #include "base/text.h"
 #include "postgres/events.h"
-#include "postgres/roles.h"
+#include "postgres/parts.h"
 
 namespace bx::postgres {
 

@@ -1,5 +1,5 @@
 // The registry of the PostgreSQL store's workers.
-#include "postgres/roles.h"
+#include "postgres/parts.h"
 
 namespace bx::postgres {
 

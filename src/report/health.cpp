@@ -75,7 +75,7 @@ Problem overdue(const StoreStatus& status, const Config& config, Millis since,
 
 void judge_clocks(const StoreStatus& status, Millis now, std::vector<Problem>& problems) {
     for (const ClockRecord& clock : status.clocks) {
-        if (!clock.is_great_step() || now >= clock.wall + clock_trial) continue;
+        if (!clock.is_large_step() || now >= clock.wall + clock_trial) continue;
         problems.push_back({Level::warning, "clock",
                             "was set by " + clock.step_text() + ", to " + iso_time(clock.wall) +
                                 ": nothing is deleted until it has gone right for an hour",

@@ -1,6 +1,6 @@
 // The gateway's part of the SQLite store.
 #include "sqlite/change.h"
-#include "sqlite/roles.h"
+#include "sqlite/parts.h"
 #include "sqlite/secrets.h"
 
 namespace bx::sqlite {

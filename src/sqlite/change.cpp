@@ -48,8 +48,8 @@ void Change::delivery_ended(EventNumber event, DeliveryState state, Millis at) {
     if (now.open == 0) {
         now.ended_at = at;
         counters_.add("", "unfinished", -1);
-        if (now.dead == 0) erase_secrets(now);
     }
+    if (are_due_for_erasure(now.open, now.dead)) erase_secrets(now);
     save(event, now);
 }
 
@@ -78,11 +78,8 @@ void Change::skip(EventNumber event, const std::string& reason, bool retryable, 
     if (!found) return;
     found->state = EventState::skipped;
     found->ended_at = at;
-    if (retryable) {
-        found->dead = 1;
-    } else {
-        erase_secrets(*found);
-    }
+    if (retryable) found->dead = 1;
+    if (are_due_for_erasure(found->open, found->dead)) erase_secrets(*found);
     save(event, *found);
     database_.run("UPDATE event SET reason = ?2 WHERE n = ?1", {event, reason});
     counters_.add("", "new", -1);

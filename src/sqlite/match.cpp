@@ -4,7 +4,7 @@
 #include "sqlite/change.h"
 #include "sqlite/events.h"
 #include "sqlite/merge.h"
-#include "sqlite/roles.h"
+#include "sqlite/parts.h"
 
 namespace bx::sqlite {
 

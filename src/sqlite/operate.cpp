@@ -1,7 +1,7 @@
 // What a person changes in the SQLite store.
 #include "sqlite/change.h"
 #include "sqlite/events.h"
-#include "sqlite/roles.h"
+#include "sqlite/parts.h"
 
 namespace bx::sqlite {
 

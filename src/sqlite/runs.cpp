@@ -8,7 +8,7 @@
 #include "base/random.h"
 #include "sqlite/change.h"
 #include "sqlite/events.h"
-#include "sqlite/roles.h"
+#include "sqlite/parts.h"
 
 namespace bx::sqlite {
 

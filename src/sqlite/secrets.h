@@ -18,6 +18,13 @@
 
 namespace bx::sqlite {
 
+// An event's secrets are erased by the transaction that ends its last open delivery, or skips it,
+// unless it may be tried again: a delivery is dead, or the skip is retryable.  In PostgreSQL
+// bxhook.deliveries_ended and bxhook.skip do it (postgres/shared_sql.cpp).
+inline bool are_due_for_erasure(std::int64_t open, std::int64_t dead) {
+    return open == 0 && dead == 0;
+}
+
 // Inside a write transaction.  Gives their slot; none: there are none.
 std::optional<std::int64_t> keep_secrets(Database& database, std::string_view secrets);
 void erase_slot(Database& database, std::int64_t slot);

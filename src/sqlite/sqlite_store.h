@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "sqlite/roles.h"
+#include "sqlite/parts.h"
 
 namespace bx::sqlite {
 

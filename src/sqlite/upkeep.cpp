@@ -1,6 +1,6 @@
 // The upkeep of the SQLite store.
 #include "sqlite/change.h"
-#include "sqlite/roles.h"
+#include "sqlite/parts.h"
 
 namespace bx::sqlite {
 

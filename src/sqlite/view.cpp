@@ -5,7 +5,7 @@
 #include "host/worker_lock.h"
 #include "sqlite/events.h"
 #include "sqlite/lanes.h"
-#include "sqlite/roles.h"
+#include "sqlite/parts.h"
 
 namespace bx::sqlite {
 

@@ -1,6 +1,6 @@
 // The registry of the SQLite store's one worker.
 #include "sqlite/change.h"
-#include "sqlite/roles.h"
+#include "sqlite/parts.h"
 
 namespace bx::sqlite {
 

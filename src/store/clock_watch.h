@@ -15,17 +15,17 @@ namespace bx {
 
 constexpr Millis clock_trial = hour;
 constexpr Millis clock_tolerance = minute;  // a step of less is of no account
-constexpr Millis great_step = day;          // is told to people
+constexpr Millis large_step = day;          // is told to people
 
 // Both clocks of this machine, read together.
 struct ClockReading {
     std::string boot;  // names this boot of this machine
-    Millis up = 0;     // since then
-    Millis wall = 0;
+    Millis up = 0;     // ms since then
+    Millis wall = 0;   // ms since 1970
 };
 ClockReading read_clock();
 
-// Since when they agree.
+// The moment since which both clocks have agreed.
 struct ClockRecord {
     std::string boot;
     Millis up = 0;
@@ -34,7 +34,7 @@ struct ClockRecord {
 
     bool agrees(const ClockReading& now) const;
     bool is_trusted(const ClockReading& now) const { return now.up - up >= clock_trial; }
-    bool is_great_step() const { return step >= great_step || step <= -great_step; }
+    bool is_large_step() const { return step >= large_step || step <= -large_step; }
     std::string step_text() const;  // "+91d", in whole days
 };
 

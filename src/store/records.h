@@ -166,7 +166,7 @@ struct AttemptRecord {
 
 struct DeliveryRecord {
     EventNumber event = 0;
-    std::string hook;  // empty: a new or skipped event in a list
+    std::string hook;
     DeliveryState state = DeliveryState::waiting;
     std::string reason;
     int attempt = 0;  // attempts begun

@@ -13,11 +13,11 @@
 #pragma once
 
 #include "store/errors.h"
+#include "store/event_sink.h"
 #include "store/match_queue.h"
 #include "store/operator.h"
 #include "store/options.h"
 #include "store/run_queue.h"
-#include "store/sink.h"
 #include "store/upkeep.h"
 #include "store/view.h"
 #include "store/worker_registry.h"

@@ -13,11 +13,11 @@ public:
 
     // Shows this worker in `status`, and renews its lease.
     virtual void register_worker(const WorkerRecord& worker) = 0;
-    // Takes it back.  Of one that leaves by itself (`once`) it is kept that it was there, until
-    // another one comes.
+    // Removes it.  Of a worker that leaves by itself (`once`) the store remembers that it was there,
+    // until another one registers.
     virtual void unregister_worker(const WorkerRecord& worker) = 0;
-    // For so long after the beginning of its last register_worker a worker's deliveries are its
-    // own, then they are orphans to the others.  None: for ever, there is one worker.
+    // How long (ms) after its last register_worker began a worker keeps its deliveries; then others
+    // may take them as orphans.  None: for ever, there is only one worker.
     virtual std::optional<Millis> lease() const = 0;
     // Readable when there may be something new in the store; take_wakes then tells whether there
     // is, and makes it unreadable again.  -1: it has none now.

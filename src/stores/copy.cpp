@@ -2,7 +2,7 @@
 
 #include "base/fd.h"
 #include "host/worker_lock.h"
-#include "sqlite/moved.h"
+#include "sqlite/export.h"
 #include "sqlite/schema.h"
 #include "store/errors.h"
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "host/owner.h"
+#include "host/store_owner.h"
 #include "store/import.h"
 #include "store/store.h"
 

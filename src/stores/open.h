@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "config/store_place.h"
-#include "host/owner.h"
+#include "host/store_owner.h"
 #include "store/store.h"
 
 namespace bx {

@@ -24,8 +24,9 @@ public:
     const HookSet& set() const { return set_; }
     // Why events cannot be matched; empty: they can.
     const std::string& problem() const { return problem_; }
-    // True when events may be matched at NOW: no problem, and no script disappeared a moment ago.  Editors and FTP replace a file by deleting it and writing it again; an event that came
-    // in between would be skipped for good.
+    // True when events may be matched at NOW: no problem, and no script disappeared a moment ago.
+    // Editors and FTP clients replace a file by deleting it and writing it again; an event that
+    // arrived in between would be skipped for good.
     bool ready(Millis now) const { return config_ && problem_.empty() && now >= stable_at_; }
     Millis stable_at() const { return stable_at_; }
 

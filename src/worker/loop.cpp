@@ -31,7 +31,7 @@ Loop::Loop(ConfigFile& config_file, Store& store, const StorePlace& store_place,
       runner_(context_, store.runs(), membership_),
       matcher_(context_, store.matching()),
       upkeep_(context_, store.upkeep()),
-      shutdown_(context_, worker_lock) {}
+      leaving_(context_, worker_lock) {}
 
 int Loop::run() {
     worker_lock_.open_wake();
@@ -42,11 +42,11 @@ int Loop::run() {
         wait();
     }
     tidy();
-    shutdown_.hand_over();
+    leaving_.hand_over();
     context_.log.info("stopped");
     const std::string& given_up = trouble_.given_up();
     if (!given_up.empty()) throw Error("work: in trouble for too long: " + given_up);
-    return shutdown_.exit_status();
+    return leaving_.exit_status();
 }
 
 // -- An iteration
@@ -67,12 +67,12 @@ void Loop::iterate() {
     }
     if (context_.progress) context_.progress_at = context_.now;
     if (context_.progress || context_.runs.size() > 0 || runner_.unrecorded() > 0) {
-        shutdown_.note_work();
+        leaving_.note_work();
     }
 }
 
 void Loop::work() {
-    if (shutdown_.grace_over()) {
+    if (leaving_.grace_over()) {
         context_.runs.end_all(AttemptResult::interrupted, context_.now);
     }
     membership_.end_runs_in_time();
@@ -106,7 +106,7 @@ void Loop::use_store() {
     if (second_.every(second, context_.now)) runner_.save_outputs();
     upkeep_.work();
     if (context_.options.detached && !context_.progress && store_.upkeep().unfinished() > 0) {
-        shutdown_.note_work();
+        leaving_.note_work();
     }
     trouble_.end();
 }
@@ -131,8 +131,8 @@ void Loop::follow_config() {
     runner_.look_for_orphans_next_time();
     if (!context_.live.names_other_store() || context_.stopping) return;
     context_.log.error("the config names another store: leaving this one");
-    if (!context_.options.detached) shutdown_.fail();  // so that a supervisor starts it anew
-    shutdown_.start();
+    if (!context_.options.detached) leaving_.fail();  // so that a supervisor starts it anew
+    leaving_.start();
 }
 
 void Loop::note_trouble(const std::string& what, Millis retry_after) {
@@ -155,7 +155,7 @@ void Loop::wait() {
         if (set[1].revents != 0) {
             worker_lock_.drain();
             woken_ = true;
-            shutdown_.note_wake();
+            leaving_.note_wake();
         }
         if (set[2].revents != 0 && store_.workers().take_wakes()) woken_ = true;
         context_.runs.handle(set.data() + first_of_runs);
@@ -169,7 +169,7 @@ Millis Loop::wait_time() const {
     if (context_.more && trouble_.may_try(context_.now)) return 0;
     const Millis now = steady_now();
     Millis until = std::min({now + backstop, context_.runs.next_tick(), matcher_.next(now),
-                             membership_.next(now), shutdown_.next(now)});
+                             membership_.next(now), leaving_.next(now)});
     if (trouble_.may_try(now)) {
         until = std::min({until, runner_.next(now), upkeep_.next()});
     } else {
@@ -182,7 +182,7 @@ void Loop::take_signals() {
     while (int signal = signals_.next()) {
         switch (signal) {
             case SIGTERM:
-            case SIGINT: shutdown_.start(); break;
+            case SIGINT: leaving_.start(); break;
             case SIGHUP: context_.live.load_next_time(); break;
             case SIGUSR1: context_.log.reopen(); break;
             default: break;  // SIGCHLD: each iteration reaps
@@ -196,12 +196,12 @@ bool Loop::may_leave() {
     // For cron, which calls again, and whose mail tells that nothing gets done.
     if (context_.options.once && trouble_.lasts(context_.now) && !context_.stopping) {
         trouble_.give_up();
-        shutdown_.start();
-        if (context_.runs.size() == 0) shutdown_.end_grace();
+        leaving_.start();
+        if (context_.runs.size() == 0) leaving_.end_grace();
     }
     const bool recorded = runner_.unrecorded() == 0;
     const bool quiet = recorded && !context_.more && !upkeep_.busy() && trouble_.none();
-    return shutdown_.may_leave(recorded, quiet);
+    return leaving_.may_leave(recorded, quiet);
 }
 
 // After the close wakers start another worker, which waits for the lock; what they woke us for
@@ -221,7 +221,7 @@ void Loop::tidy() {
     if (runner_.unrecorded() > 0) {
         context_.log.error("ended runs could not be recorded and will be repeated",
                            {{"runs", runner_.unrecorded()}});
-        shutdown_.fail();
+        leaving_.fail();
     }
     try {
         membership_.leave();
@@ -229,7 +229,7 @@ void Loop::tidy() {
     } catch (const StoreError& error) {
         context_.log.warning("cannot tidy the store before leaving", {{"cause", error.what()}});
     }
-    if (context_.options.once && !context_.live.hooks().problem().empty()) shutdown_.fail();
+    if (context_.options.once && !context_.live.hooks().problem().empty()) leaving_.fail();
 }
 
 }  // namespace bx

@@ -13,10 +13,10 @@
 #include "host/worker_lock.h"
 #include "store/store.h"
 #include "worker/context.h"
+#include "worker/leaving.h"
 #include "worker/matcher.h"
 #include "worker/membership.h"
 #include "worker/runner.h"
-#include "worker/shutdown.h"
 #include "worker/signals.h"
 #include "worker/store_trouble.h"
 #include "worker/upkeep.h"
@@ -26,7 +26,7 @@ namespace bx {
 
 class Loop {
 public:
-    // STORE_PLACE is Config::store.address as the store was opened.
+    // STORE_PLACE is the Config::store that STORE was opened with.
     Loop(ConfigFile& config_file, Store& store, const StorePlace& store_place,
          WorkerLock& worker_lock, WorkerSignals& signals, const WorkerOptions& options, Log& log);
 
@@ -59,7 +59,7 @@ private:
     Runner runner_;
     Matcher matcher_;
     WorkerUpkeep upkeep_;
-    Shutdown shutdown_;
+    Leaving leaving_;
     Timer second_;         // what is done once a second
     bool woken_ = true;    // through the FIFO or the store, since the store was last looked at
 };

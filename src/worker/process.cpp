@@ -9,7 +9,7 @@
 #include <cerrno>
 
 #include "base/error.h"
-#include "host/child.h"
+#include "host/start_program.h"
 
 namespace bx {
 

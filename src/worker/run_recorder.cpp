@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
-#include "worker/schedule.h"
+#include "worker/retry_schedule.h"
 
 namespace bx {
 

@@ -53,7 +53,7 @@ std::optional<Millis> WorkerUpkeep::trusted_time() {
     const ClockReading now = read_clock();
     const ClockRecord known = store_.watch_clock(now);
     if (known.is_trusted(now)) return now.wall;
-    if (known.up == now.up && known.is_great_step()) {
+    if (known.up == now.up && known.is_large_step()) {
         context_.log.error(
             "the clock was set: nothing is deleted until it has gone right for an hour",
             {{"by", known.step_text()}});

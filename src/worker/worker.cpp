@@ -1,5 +1,5 @@
-#include "worker/worker.h"
 #include "config/config_file.h"
+#include "worker/worker.h"
 
 #include <sys/prctl.h>
 
@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "host/detach.h"
-#include "host/owner.h"
+#include "host/store_owner.h"
 #include "host/worker_lock.h"
 #include "stores/open.h"
 #include "worker/live_config.h"

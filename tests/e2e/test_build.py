@@ -61,7 +61,7 @@ def users_of(header):
     return {name for name in found if name.endswith(".cpp")}
 
 
-@pytest.mark.parametrize("header", ["host/worker_lock.h", "base/clock.h", "worker/schedule.h"])
+@pytest.mark.parametrize("header", ["host/worker_lock.h", "base/clock.h", "worker/retry_schedule.h"])
 def test_a_touched_header_rebuilds_its_users_only(built, header):
     plan = make("-n", "all", "-W", f"src/{header}").stdout
     compiled = set(re.findall(r" -c -o \S+ src/(\S+\.cpp)", plan))
@@ -276,9 +276,9 @@ def test_a_call_without_a_reason_is_found(tmp_path, name, text, call):
 
 def test_a_reason_without_its_call_is_found(tmp_path):
     shutil.copytree(ROOT / "src", tmp_path / "src")
-    (tmp_path / "src" / "worker" / "signals.cpp").write_text("")
+    (tmp_path / "src" / "host" / "signals.cpp").write_text("")
     done = waits(tmp_path / "src")
-    assert done.returncode == 1 and "no such call: worker/signals.cpp | ::read(" in done.stdout
+    assert done.returncode == 1 and "no such call: host/signals.cpp | ::read(" in done.stdout
 
 
 def test_the_runner_counts_failures_and_says_so():

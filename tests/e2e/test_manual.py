@@ -101,15 +101,25 @@ def test_no_option_that_is_not_there(helps):
         assert f"--{name}" in known, name
 
 
-def test_keys_and_defaults():
-    text = page("bxhook.conf.5")
-    schema = (ROOT / "src" / "config" / "schema.cpp").read_text()
-    specs = re.findall(r'\{"([a-z_]+)", Kind::(\w+), "([^"]*)"', schema)
-    assert len(specs) > 20
-    for key, kind, default in specs:
-        told = re.findall(rf"^\.It Cm {key} .*\(default: ([^)]*)\)", text, re.MULTILINE)
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def plain(value):
+    """VALUE of a key, a duration in seconds: 60s is 1m."""
+    return int(value[:-1]) * UNITS[value[-1]] if re.fullmatch(r"\d+[smhd]", value) else value
+
+
+def test_keys_and_defaults(site):
+    site.configure(backoff="15s")
+    printed = site.run("check", "--print", check=False).stdout.decode()
+    defaults = dict(re.findall(r"^    ([a-z_]+) (\S+)$", printed[printed.index("defaults {"):], re.MULTILINE))
+    keys = set(re.findall(r'\(\{"([a-z_]+)", Kind::', (ROOT / "src" / "config" / "keys.cpp").read_text()))
+    assert len(keys) > 20 and defaults.keys() <= keys
+    for key in keys:
+        told = re.findall(rf"^\.It Cm {key}\b(?:.*\(default: ([^)]*)\))?", page("bxhook.conf.5"), re.MULTILINE)
         assert told, key
-        assert not default or default in told, f"{key}: {told} is not {default}"
+        default = defaults.get(key, '""')
+        assert default == '""' or plain(default) in map(plain, told), f"{key}: {told} is not {default}"
 
 
 def test_the_examples_have_every_key_and_are_valid(site):
@@ -117,7 +127,7 @@ def test_the_examples_have_every_key_and_are_valid(site):
     blocks = re.findall(r"^\.Bd -literal -offset indent\n(.*?)^\.Ed$", text[text.index(".Sh EXAMPLES"):],
                         re.MULTILINE | re.DOTALL)
     example = "".join(blocks)
-    schema = (ROOT / "src" / "config" / "schema.cpp").read_text()
+    schema = (ROOT / "src" / "config" / "keys.cpp").read_text()
     others = {"event", "when", "unless", "run", "arg", "member_id", "domain", "token"}
     for key in set(re.findall(r'\{"([a-z_]+)", Kind::', schema)) | others:
         assert re.search(rf"(?:^|[ {{]){key} ", example, re.MULTILINE), key
@@ -130,7 +140,7 @@ def test_the_examples_have_every_key_and_are_valid(site):
 
 def test_no_key_that_is_not_there():
     text = page("bxhook.conf.5")
-    schema = (ROOT / "src" / "config" / "schema.cpp").read_text()
+    schema = (ROOT / "src" / "config" / "keys.cpp").read_text()
     config = (ROOT / "src" / "config" / "config.cpp").read_text()
     known = set(re.findall(r'"([a-z_]+)"', schema + config))
     for key in re.findall(r"^\.It Cm ([a-z_]+)(?: |$)", text, re.MULTILINE):
@@ -148,7 +158,7 @@ def test_variables_of_a_hook():
 
 
 def test_permanent_exit_statuses():
-    schedule = (ROOT / "src" / "worker" / "schedule.cpp").read_text()
+    schedule = (ROOT / "src" / "worker" / "retry_schedule.cpp").read_text()
     body = schedule[schedule.index("bool is_permanent"):]
     statuses = re.findall(r"\b(\d+)\b", body[:body.index("\n}")])
     (told,) = re.findall(r"^\.It (\d+(?: , \d+)+)$", page("bxhook-hooks.7"), re.MULTILINE)

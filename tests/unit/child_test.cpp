@@ -1,4 +1,4 @@
-#include "host/child.h"
+#include "host/start_program.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "config/schema.h"
+#include "config/keys.h"
 #include "config/value.h"
 
 namespace bx {

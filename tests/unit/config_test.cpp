@@ -10,8 +10,8 @@
 
 #include "config/config_file.h"
 #include "config/info.h"
+#include "config/keys.h"
 #include "config/print.h"
-#include "config/schema.h"
 #include "config/secrets.h"
 #include "config/value.h"
 #include "config_keys.h"

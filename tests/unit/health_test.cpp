@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(trouble_is_an_error_whatever_is_due) {
                              ": locked\n");
 }
 
-BOOST_AUTO_TEST_CASE(a_great_step_of_the_clock_is_told_for_an_hour) {
+BOOST_AUTO_TEST_CASE(a_large_step_of_the_clock_is_told_for_an_hour) {
     status.clocks = {{"a", 0, now - bx::hour + 1, -91 * bx::day}};
     BOOST_TEST(said().starts_with("warning clock: was set by -91d"));
     status.clocks[0].wall = now - bx::hour;

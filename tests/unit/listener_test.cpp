@@ -16,6 +16,7 @@
 #include "begin_request.h"
 #include "gateway/fastcgi.h"
 #include "gateway/record_reader.h"
+#include "gateway/server_limits.h"
 #include "gateway/socket.h"
 
 using bx::RawRequest;
@@ -331,7 +332,7 @@ BOOST_AUTO_TEST_CASE(a_large_set_of_parameters_is_decoded) {
     RawRequest raw;
     for (int i = 0; i < 5000; ++i) raw.params += pair("P" + std::to_string(i), "v");
     raw.params += pair("REQUEST_METHOD", "GET");
-    BOOST_REQUIRE(raw.params.size() < RecordReader::params_limit);
+    BOOST_REQUIRE(raw.params.size() < bx::params_limit);
     BOOST_TEST(bx::FastcgiDecoder().decode(std::move(raw)).method == "GET");
 }
 

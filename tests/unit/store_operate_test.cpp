@@ -490,13 +490,13 @@ BOOST_AUTO_TEST_CASE(since_when_the_clocks_agree_is_kept_for_each_boot) {
     BOOST_TEST(known.up == 100'000);
     BOOST_TEST(known.is_trusted({"a", 100'000 + bx::hour, wall}));
     BOOST_TEST(!known.is_trusted({"a", 100'000 + bx::hour - 1, wall}));
-    BOOST_TEST(!s.store().view().status(s.now).clocks.at(0).is_great_step());
+    BOOST_TEST(!s.store().view().status(s.now).clocks.at(0).is_large_step());
 
     known = watch("a", 100'000 + bx::hour, wall + bx::hour + 91 * bx::day);
     BOOST_TEST(known.up == 100'000 + bx::hour);
     BOOST_TEST(known.step == 91 * bx::day);
     BOOST_TEST(known.step_text() == "+91d");
-    BOOST_TEST(s.store().view().status(s.now).clocks.at(0).is_great_step());
+    BOOST_TEST(s.store().view().status(s.now).clocks.at(0).is_large_step());
     known = watch("a", 200'000 + bx::hour, wall + bx::hour + 91 * bx::day + 100'000);
     BOOST_TEST(known.up == 100'000 + bx::hour);
     known = watch("a", 200'000 + bx::hour, wall + bx::hour + 100'000);

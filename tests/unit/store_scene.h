@@ -240,7 +240,7 @@ private:
 };
 
 // One line a rule of the store's schema (src/sqlite/schema.cpp,
-// src/postgres/schema_tables.cpp), as the rows that break it.
+// src/postgres/tables_sql.cpp), as the rows that break it.
 using Rules = std::vector<std::pair<std::string, std::string>>;
 
 inline Rules rules_of_all() {

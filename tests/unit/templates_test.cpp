@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "config/info.h"
-#include "config/schema.h"
+#include "config/keys.h"
 #include "config/value.h"
 #include "config_keys.h"
 #include "event/catalog.h"

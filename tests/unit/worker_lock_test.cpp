@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "host/worker_lock.h"
+#include "host/worker_start.h"
 #include "store_scene.h"
 
 using bx::WakeResult;

@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/open.h"
 #include "host/worker_lock.h"
+#include "host/worker_start.h"
 
 namespace bx {
 

@@ -15,7 +15,7 @@ Millis believed_time(Store& store, bool trusted) {
     const ClockReading now = read_clock();
     const ClockRecord known = store.upkeep().watch_clock(now);
     if (trusted || known.is_trusted(now)) return now.wall;
-    const std::string why = known.is_great_step()
+    const std::string why = known.is_large_step()
                                 ? "the clock was set by " + known.step_text() + " lately"
                                 : "the clock has not been watched for an hour yet";
     throw Error("prune: " + why + ": it says " + iso_time(now.wall) +

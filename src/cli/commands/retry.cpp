@@ -8,6 +8,7 @@
 #include "cli/open.h"
 #include "hooks/hooks.h"
 #include "host/worker_lock.h"
+#include "host/worker_start.h"
 
 namespace bx {
 

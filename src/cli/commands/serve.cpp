@@ -11,7 +11,7 @@
 #include "gateway/server.h"
 #include "gateway/signals.h"
 #include "gateway/socket.h"
-#include "host/owner.h"
+#include "host/store_owner.h"
 
 namespace bx {
 

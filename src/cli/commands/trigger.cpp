@@ -21,8 +21,9 @@
 #include "gateway/intake.h"
 #include "hooks/hooks.h"
 #include "hooks/invocation.h"
+#include "host/store_owner.h"
 #include "host/worker_lock.h"
-#include "host/owner.h"
+#include "host/worker_start.h"
 
 namespace bx {
 

@@ -1,4 +1,4 @@
-#include "sqlite/moved.h"
+#include "sqlite/export.h"
 
 #include "sqlite/events.h"
 

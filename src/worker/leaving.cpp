@@ -1,4 +1,6 @@
-#include "worker/shutdown.h"
+#include "worker/leaving.h"
+
+#include "host/worker_start.h"
 
 #include <exception>
 
@@ -10,12 +12,12 @@ constexpr Millis last_tries = 10 * second;  // to record the last runs after the
 
 }  // namespace
 
-Shutdown::Shutdown(WorkerContext& context, WorkerLock& worker_lock)
+Leaving::Leaving(WorkerContext& context, WorkerLock& worker_lock)
     : context_(context), worker_lock_(worker_lock) {
     note_work();
 }
 
-void Shutdown::start() {
+void Leaving::start() {
     const ConfigPtr& config = context_.live.config();
     const bool again = context_.stopping;
     if (!again) context_.log.info("stopping", {{"running", context_.runs.size()}});
@@ -23,7 +25,7 @@ void Shutdown::start() {
     grace_.set(steady_now() + (config && !again ? config->worker.shutdown_grace : 0));
 }
 
-bool Shutdown::may_leave(bool recorded, bool quiet) const {
+bool Leaving::may_leave(bool recorded, bool quiet) const {
     if (context_.runs.size() > 0) return false;
     if (context_.stopping) return recorded || context_.now >= grace_.next() + last_tries;
     if (!quiet) return false;
@@ -31,11 +33,11 @@ bool Shutdown::may_leave(bool recorded, bool quiet) const {
     return context_.options.detached && idle_.due(context_.now);
 }
 
-Millis Shutdown::next(Millis now) const {
+Millis Leaving::next(Millis now) const {
     return context_.stopping && !grace_.due(now) ? grace_.next() : Timer::never;
 }
 
-void Shutdown::hand_over() {
+void Leaving::hand_over() {
     if (!context_.options.detached || !context_.stopping) return;
     if (worker_lock_.drain()) note_wake();
     worker_lock_.close_wake();

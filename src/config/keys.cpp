@@ -1,4 +1,4 @@
-#include "config/schema.h"
+#include "config/keys.h"
 
 #include <array>
 #include <string_view>

@@ -7,9 +7,9 @@
 
 namespace bx {
 
-class Shutdown {
+class Leaving {
 public:
-    Shutdown(WorkerContext& context, WorkerLock& worker_lock);
+    Leaving(WorkerContext& context, WorkerLock& worker_lock);
 
     // Starts no run any more; those under way get the grace of the config.  The second time they
     // get none.

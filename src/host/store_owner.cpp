@@ -1,4 +1,4 @@
-#include "host/owner.h"
+#include "host/store_owner.h"
 
 #include <sys/stat.h>
 #include <unistd.h>

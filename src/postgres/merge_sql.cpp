@@ -1,4 +1,4 @@
-// The functions of the schema that coalesce.  schema_functions.cpp says how they are made.
+// The functions of the schema that coalesce.  shared_sql.cpp says how they are made.
 #include "postgres/schema.h"
 
 namespace bx::postgres {

@@ -1,7 +1,7 @@
 // The parts of the PostgreSQL store, each for one who uses it (store/store.h).  They share a session,
 // which must outlive them; of one process they are used by one thread.
 //
-// What changes the store is done by functions in the database (schema_functions.cpp), one statement
+// What changes the store is done by functions in the database (shared_sql.cpp), one statement
 // and one transaction each.
 #pragma once
 

@@ -1,4 +1,4 @@
-#include "worker/schedule.h"
+#include "worker/retry_schedule.h"
 
 #include <algorithm>
 

@@ -1,4 +1,5 @@
-// The functions of the schema that retry, cancel, prune, and take over another store.  schema_functions.cpp says how they are made.
+// The functions of the schema that retry, cancel, prune, and take over another store.
+// shared_sql.cpp says how they are made.
 #include "postgres/schema.h"
 
 namespace bx::postgres {

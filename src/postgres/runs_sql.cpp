@@ -1,4 +1,4 @@
-// The functions of the schema that serve workers.  schema_functions.cpp says how they are
+// The functions of the schema that serve workers.  shared_sql.cpp says how they are
 // made.
 #include "postgres/schema.h"
 

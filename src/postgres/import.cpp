@@ -1,4 +1,4 @@
-#include "postgres/moved.h"
+#include "postgres/import.h"
 
 #include "postgres/schema.h"
 
