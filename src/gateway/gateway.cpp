@@ -81,15 +81,18 @@ void Gateway::handle(std::span<Request> requests, const Answerer& answer) {
 
 // Ready: a POST with a right token would be accepted now.
 Answer Gateway::readiness(const Request& request) {
-    const ConfigPtr& config = config_.current();
-    bool ready = config && !config->portals.empty();
-    if (ready) {
-        ready = queue_.accepts_events(config->limits);
-    } else {
-        trouble_.report("not ready", config ? "no portal is configured" : config_.error());
+    try {
+        const ConfigPtr& config = config_.current();
+        const bool has_portals = config && !config->portals.empty();
+        if (!has_portals) {
+            trouble_.report("not ready", config ? "no portal is configured" : config_.error());
+        }
+        const bool ready = has_portals && queue_.accepts_events(config->limits);
+        return line_answer(ready ? "bxhook: ready" : "bxhook: not ready, see its log",
+                           request.method == "HEAD");
+    } catch (const std::exception& error) {  // out of memory
+        return refuse(unavailable(error.what()), request, 0);
     }
-    return line_answer(ready ? "bxhook: ready" : "bxhook: not ready, see its log",
-                       request.method == "HEAD");
 }
 
 Intake::Decision Gateway::decide(Request& request) {
