@@ -5,6 +5,7 @@ BXHOOK names the binary (default: ./bxhook of the project).  Run as root, all of
 
 import contextlib
 import os
+import resource
 import shutil
 from pathlib import Path
 
@@ -21,6 +22,12 @@ from lost import Lost
 from scratch import ROOT, Scratch, Site
 
 LOG_LINES = 60  # of each log, shown with a failure
+
+# Some tests hold thousands of connections; a login's usual limit is 1,024.
+DESCRIPTORS = 20_000
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE,
+                   (DESCRIPTORS if most == resource.RLIM_INFINITY else min(DESCRIPTORS, most), most))
 
 
 @pytest.fixture(scope="session")
