@@ -22,7 +22,7 @@ namespace {
 // How often to look for environments; and how often a command line must have been there without one
 // to believe that a process has none.
 constexpr int most_looks = 20;
-constexpr int sure = 3;
+constexpr int sure = 6;
 constexpr useconds_t between_looks = 500;
 constexpr std::int64_t kernel_thread = 0x00200000;  // PF_KTHREAD, linux/sched.h
 

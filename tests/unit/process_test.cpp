@@ -231,7 +231,7 @@ BOOST_AUTO_TEST_CASE(a_process_that_becomes_another_program_is_found) {
     BOOST_TEST(found == 300U);
 }
 
-// Each of them may yet become one of the run's, and is looked at three times: one wait for all.
+// Each of them may yet become one of the run's, and is looked at again: one wait for all.
 BOOST_AUTO_TEST_CASE(hundreds_of_processes_without_environment_hold_up_no_worker) {
     std::vector<pid_t> bare;
     for (int i = 0; i < 400; ++i) {
