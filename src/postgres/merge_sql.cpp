@@ -9,13 +9,14 @@ const char* const schema_functions_merge = R"(
 CREATE OR REPLACE FUNCTION bxhook.mergeable(a_hook text, a_portal bytea, a_lane bytea, a_code text,
     a_before bigint) RETURNS bigint[] LANGUAGE plpgsql STABLE AS $$
 BEGIN
+    -- Not as a join: from version 16 on the server may read all events in the order of the array.
     RETURN (
-        SELECT coalesce(array_agg(e.n ORDER BY e.n), '{}') FROM (
+        SELECT coalesce(array_agg(w.event ORDER BY w.event), '{}') FROM (
             SELECT d.event FROM bxhook.delivery AS d
             WHERE d.hook = a_hook AND d.portal = a_portal AND d.lane = a_lane AND d.state < 2
                 AND d.state = 0 AND d.event < a_before
             ORDER BY d.event DESC LIMIT 1000) AS w
-        JOIN bxhook.event AS e ON e.n = w.event WHERE e.code = a_code);
+        WHERE (SELECT e.code FROM bxhook.event AS e WHERE e.n = w.event) = a_code);
 END $$;
 
 -- A step ahead of a dispatch of these deliveries: of a lane that has more to merge than a dispatch

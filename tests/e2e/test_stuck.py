@@ -193,7 +193,7 @@ def test_a_backlog_is_merged_while_events_are_accepted_and_others_run(site, stor
     presser.start()
     try:
         site.work()
-        wait_for(lambda: site.status()["deliveries"]["merged"] > BACKLOG, "the merge", 120)
+        wait_for(lambda: site.status()["deliveries"]["merged"] > BACKLOG, "the merge", 60)
         wait_for(lambda: last in order(site, "now"), "the event itself", 60)
     finally:
         over.set()
