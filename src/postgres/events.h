@@ -1,4 +1,6 @@
 // Reading events of the PostgreSQL store.
+//
+// Every function that reads or writes the database throws StoreError.
 #pragma once
 
 #include <string_view>

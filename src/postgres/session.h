@@ -1,7 +1,10 @@
-// What the parts of the PostgreSQL store share: the connection, which the next call makes again after
-// the server was lost, and the two clocks.
+// What the parts of the PostgreSQL store share: the connection, which the next call makes again
+// after the server was lost, and the two clocks.
 //
 // Moments are given in this host's time and kept in the database's.
+//
+// What asks the server throws StoreError: StoreAway, StoreSlow or StoreDataError where that can be
+// told.
 #pragma once
 
 #include <memory>

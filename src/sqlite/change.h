@@ -1,5 +1,7 @@
 // One write transaction on the SQLite store, and the few steps everything that changes an event is
 // made of.  They keep the rules at the top of schema.cpp.
+//
+// Every function that reads or writes the database throws StoreError.
 #pragma once
 
 #include <optional>

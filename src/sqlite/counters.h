@@ -1,4 +1,6 @@
 // The counters that are kept with what they count, so that nothing is ever counted over.
+//
+// Every function that reads or writes the database throws StoreError.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,6 @@
 // Reading events of the SQLite store, and what is theirs.
+//
+// Every function that reads or writes the database throws StoreError.
 #pragma once
 
 #include <optional>

@@ -1,4 +1,6 @@
 // What another store takes over of a SQLite store: everything, event by event.
+//
+// Every function that reads or writes the database throws StoreError.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,6 @@
 // What a gateway needs of a store: to put events into it.
+//
+// Every function may throw StoreError (store/errors.h); store.h says what holds of all of them.
 #pragma once
 
 #include <optional>

@@ -1,4 +1,6 @@
 // What a worker's matcher needs of a store: new events, and a place for its verdicts.
+//
+// Every function may throw StoreError (store/errors.h); store.h says what holds of all of them.
 #pragma once
 
 #include <span>

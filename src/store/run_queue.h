@@ -2,6 +2,8 @@
 //
 // Lanes: a delivery whose lane (hook, portal, kind, id) has an unfinished delivery of a smaller N,
 // or one running, cannot be claimed.
+//
+// Every function may throw StoreError (store/errors.h); store.h says what holds of all of them.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,6 @@
 // What keeps a store small, clean and honest about time: a worker does it beside its work.
+//
+// Every function may throw StoreError (store/errors.h); store.h says what holds of all of them.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,6 @@
 // Where a worker says that it lives, and is woken.
+//
+// Every function may throw StoreError (store/errors.h); store.h says what holds of all of them.
 #pragma once
 
 #include <optional>
