@@ -105,7 +105,7 @@ Millis duration_option(const Arguments& args, std::string_view option, Millis fa
     if (!args.has(option)) return fallback;
     if (std::optional<Millis> duration = parse_duration(args.value(option))) return *duration;
     throw UsageError(std::string(option) + ": '" + printable(args.value(option)) +
-                     "' is no duration (" + std::string(duration_examples) + ")");
+                     "' is not a duration (" + std::string(duration_examples) + ")");
 }
 
 std::size_t count_option(const Arguments& args, std::string_view option, std::size_t fallback) {
@@ -113,12 +113,13 @@ std::size_t count_option(const Arguments& args, std::string_view option, std::si
     std::optional<std::int64_t> count = parse_number(args.value(option));
     if (count && *count > 0) return static_cast<std::size_t>(*count);
     throw UsageError(std::string(option) + ": '" + printable(args.value(option)) +
-                     "' is no number above 0");
+                     "' is not a positive number");
 }
 
 DeliveryName parse_delivery_name(std::string_view text) {
     if (std::optional<DeliveryName> name = delivery_name(text)) return *std::move(name);
-    throw UsageError("'" + printable(text) + "' is no event (1042) and no delivery (1042/HOOK)");
+    throw UsageError("'" + printable(text) +
+                     "' is not an event number (1042) or a delivery (1042/HOOK)");
 }
 
 }  // namespace bx

@@ -181,7 +181,7 @@ void check_url(const std::string& url) {
     bool plain = std::ranges::all_of(
         url, [](char c) { return static_cast<unsigned char>(c) > ' ' && c != '\x7F'; });
     if (!known || !plain || url.size() > max_url) {
-        throw UsageError("'" + printable(url) + "' is no URL (https://host/path)");
+        throw UsageError("'" + printable(url) + "' is not a URL (https://host/path)");
     }
 }
 

@@ -15,7 +15,7 @@ RowState checked_state(const std::string& text) {
     for (const RowState state : row_states()) {
         known += (known.empty() ? "" : " ") + std::string(name_of(state));
     }
-    throw UsageError("--state: '" + printable(text) + "' is no state (" + known + ")");
+    throw UsageError("--state: '" + printable(text) + "' is not a state (" + known + ")");
 }
 
 Millis moment_option(const Arguments& args, std::string_view option) {

@@ -103,7 +103,7 @@ void Reader::read_env(const Setting& setting, const std::string& place, HookSett
         std::string where = join_place(place, printable(item.key, 60));
         if (!blocks_.is_value(item, where)) continue;
         if (!is_env_name(item.key)) {
-            problems_.add(where, "is no name of a variable: letters, digits and _");
+            problems_.add(where, "is not a variable name: letters, digits and _");
         } else if (upper(item.key).starts_with("BX_")) {
             problems_.add(where, "names that begin with BX_ are bxhook's own");
         } else if (!seen.insert(item.key).second) {
@@ -148,7 +148,7 @@ void Reader::read_hook(const Setting& setting) {
     hook.name = setting.value;
     if (!is_hook_name(hook.name) || hook.name.size() > max_name) {
         return problems_.add("hook", quoted(hook.name) +
-                                         " is no name of a hook: letters, digits, . _ - and first "
+                                         " is not a hook name: letters, digits, . _ - and first "
                                          "a letter or digit");
     }
     std::string place = "hook " + hook.name;

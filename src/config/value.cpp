@@ -28,9 +28,9 @@ std::optional<KeyValue> parse_choice(const KeySpec& spec, const std::string& tex
 
 // What a number of SPEC looks like, for messages.
 std::string example(const KeySpec& spec) {
-    if (spec.kind == Kind::duration) return "duration (" + std::string(duration_examples) + ")";
-    if (spec.kind == Kind::size) return "size (64K 1M)";
-    return "whole number";
+    if (spec.kind == Kind::duration) return "a duration (" + std::string(duration_examples) + ")";
+    if (spec.kind == Kind::size) return "a size (64K 1M)";
+    return "a whole number";
 }
 
 std::optional<KeyValue> parse_quantity(const KeySpec& spec, const std::string& text,
@@ -42,7 +42,7 @@ std::optional<KeyValue> parse_quantity(const KeySpec& spec, const std::string& t
         number = spec.kind == Kind::size ? parse_size(text) : parse_number(text);
     }
     if (!number) {
-        problem = quoted(text) + " is no " + example(spec);
+        problem = quoted(text) + " is not " + example(spec);
     } else if (*number == 0 && spec.min > 0) {
         problem = quoted(text) + " is not allowed: it must be more than 0";
     } else if (*number < spec.min) {
@@ -60,11 +60,11 @@ std::optional<KeyValue> parse_store(const std::string& text, const std::string& 
     if (is_store_url(text)) return KeyValue{0, text};
     // Not shown: such a URL may carry a password.
     if (text.find("://") != std::string::npos) {
-        problem = "is no kind of store: a path, or postgresql://...";
+        problem = "is not a store: a path, or postgresql://...";
         return std::nullopt;
     }
     if (trim(text).empty() || text.ends_with('/')) {
-        problem = quoted(text) + " is no path of a file";
+        problem = quoted(text) + " is not a file path";
         return std::nullopt;
     }
     return KeyValue{0, absolute_path(dir, text)};

@@ -25,7 +25,7 @@ Tree decode_body(std::string body, std::string_view content_type, const FormLimi
         case MediaType::other:
             break;
     }
-    throw FormError::malformed("content type is none that can be decoded");
+    throw FormError::malformed("this content type cannot be decoded");
 }
 
 }  // namespace bx

@@ -58,7 +58,7 @@ void remove_dead_socket(const std::string& path, const sockaddr_un& address) {
         throw_errno("cannot look at '" + path + "'");
     }
     if (!S_ISSOCK(info.st_mode)) {
-        throw Error("cannot listen on '" + path + "': it exists and is no socket");
+        throw Error("cannot listen on '" + path + "': it exists and is not a socket");
     }
     Fd probe = unix_socket();
     const auto* target = reinterpret_cast<const sockaddr*>(&address);

@@ -101,8 +101,8 @@ std::string in_the_way(const Config& config, const ScriptList& list, const std::
 // HOOK's file begins with an unknown code: NAME.sh, NAME.d/... .  NEAR is the code that was meant.
 Problem misspelled(const Hook& hook, const std::string& near, const Config& config,
                    const ScriptList& list) {
-    std::string what = "'" + printable(hook.code) + "' is no known event, did you mean '" + near +
-                       "'?";
+    std::string what = "'" + printable(hook.code) + "' is not a known event, did you mean '" +
+                       near + "'?";
     std::string name = hook.program.substr(config.hooks_dir.size() + 1);
     std::string top = name.substr(0, name.find('/'));
     std::string to = near + top.substr(hook.code.size());
@@ -126,7 +126,7 @@ Problem misspelled(const Hook& hook, const std::string& near, const Config& conf
 Problem unknown_code(const Hook& hook, const Config& config, const ScriptList& list) {
     const std::string near(nearest_event(hook.code));
     if (!near.empty()) return misspelled(hook, near, config, list);
-    return {Level::warning, hook.program, "'" + printable(hook.code) + "' is no known event",
+    return {Level::warning, hook.program, "'" + printable(hook.code) + "' is not a known event",
             "bxhook events"};
 }
 

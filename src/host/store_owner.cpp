@@ -29,7 +29,9 @@ std::optional<struct stat> look_at_directory(const std::string& dir) {
         if (errno == ENOENT) return std::nullopt;
         throw_errno("cannot look at store directory " + quoted(dir));
     }
-    if (!S_ISDIR(info.st_mode)) throw Error("store directory " + quoted(dir) + " is no directory");
+    if (!S_ISDIR(info.st_mode)) {
+        throw Error("store directory " + quoted(dir) + " is not a directory");
+    }
     return info;
 }
 
@@ -60,7 +62,9 @@ User store_owner(const std::string& worker_files, const std::vector<Writer>& wri
         dir = parent;
     }
     const struct stat& info = target->info;
-    if (!S_ISDIR(info.st_mode)) throw Error("store directory " + quoted(dir) + " is no directory");
+    if (!S_ISDIR(info.st_mode)) {
+        throw Error("store directory " + quoted(dir) + " is not a directory");
+    }
     if (info.st_uid == 0) {
         throw Error("store directory " + quoted(dir) +
                     " belongs to root: give the user the gateway runs as what is its own: " +

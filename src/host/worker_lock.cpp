@@ -55,7 +55,7 @@ void WorkerLock::open_wake() {
     // Writing too: without a writer of its own, a FIFO that was written to once reads as ended.
     Fd wake(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
     if (!wake) throw_errno("cannot open '" + path + "'");
-    if (!is_fifo(wake.get())) throw Error("cannot use '" + path + "': it is no FIFO; remove it");
+    if (!is_fifo(wake.get())) throw Error("cannot use '" + path + "': it is not a FIFO; remove it");
     wake_ = std::move(wake);
     drain();
 }

@@ -149,7 +149,7 @@ void Database::fail(int code) {
             }
             throw StoreBusy(what + "another process has held it for over " + duration_text(limit_));
         case SQLITE_NOTADB:
-            throw StoreVersionError(what + "it is no SQLite database");
+            throw StoreVersionError(what + "it is not a SQLite database");
         case SQLITE_CONSTRAINT:
         case SQLITE_TOOBIG:
         case SQLITE_MISMATCH:

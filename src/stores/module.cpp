@@ -36,7 +36,7 @@ const StoreModule& load() {
     if (library == nullptr) fail(::dlerror());
     const auto* const module =
         static_cast<const StoreModule*>(::dlsym(library, store_module_symbol));
-    if (module == nullptr) fail("'" + path + "' is no module of bxhook");
+    if (module == nullptr) fail("'" + path + "' is not a bxhook module");
     if (std::string_view(module->version) != BXHOOK_VERSION) {
         fail("'" + path + "' is of version " + module->version + ", this is " BXHOOK_VERSION
              ": install both of one version");

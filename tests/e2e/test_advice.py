@@ -155,7 +155,7 @@ def test_a_rename_never_meets_another_hook(site, other, mode):
     site.hook("ONCRMDAELUPDATE.sh", "echo old\n")
     site.hook(other, "echo live\n", mode)
     before = hook_files(site)
-    (_, _, message, fix), = fitting(problems(site), "warning", ["ONCRMDAELUPDATE.sh", "is no known event"])
+    (_, _, message, fix), = fitting(problems(site), "warning", ["ONCRMDAELUPDATE.sh", "is not a known event"])
     assert f"/{other}' (of 20" in message and "ONCRMDAELUPDATE.sh' (of 20" in message and "choose one" in message
     type_in(site, fix)
     assert hook_files(site) == before and fix.startswith("ls -ld ")
@@ -310,13 +310,13 @@ def test_of_a_working_directory(site):
     assert not fitting(problems(site), "error", ["hook d"])
     there.rmdir()
     write(there, "a file\n", 0o644, site.user)
-    type_in(site, finds(site, "error", ["hook d", "is no directory"], fix="ls -ld"))
+    type_in(site, finds(site, "error", ["hook d", "is not a directory"], fix="ls -ld"))
     assert there.read_text() == "a file\n"
 
 
 def test_a_code_that_is_like_no_other(site):
     site.hook("ZZZZZZZZZZZZZZZZZZZZ", "exit 0\n")
-    fix = finds(site, "warning", ["is no known event"], fix=f"{site.binary} events")
+    fix = finds(site, "warning", ["is not a known event"], fix=f"{site.binary} events")
     type_in(site, fix)
 
 
@@ -502,7 +502,7 @@ def test_of_a_disk_that_is_nearly_full(site):
     check = (f"mount -t tmpfs -o size=20m,uid={site.user.pw_uid},mode=700 none {site.home}/state && "
              f"{site.binary} check --config {site.config}")
     done = subprocess.run(["unshare", "-m", "sh", "-c", check], capture_output=True, text=True, timeout=30)
-    assert "less than 100 MB are free" in done.stdout and f"mend it: df -h {site.home}/state\n" in done.stdout
+    assert "less than 100 MB are free" in done.stdout and f"fix: df -h {site.home}/state\n" in done.stdout
     type_in(site, f"df -h {site.home}/state")
 
 

@@ -112,7 +112,7 @@ FAULTS = {
                     ["hook a: timout: unknown key, did you mean 'timeout'?"], "s/timout/timeout/"),
     "unknown section": (block("limit { body 1M }"), "error", ["limit: unknown key, did you mean 'limits'?"],
                         "s/limit{/limits{/;s/limit./limits./"),
-    "bad value": (block("limits { body x }"), "error", ["limits: body: 'x' is no size"], "s/body.x/body+1M/;s/+/\\t/"),
+    "bad value": (block("limits { body x }"), "error", ["limits: body: 'x' is not a size"], "s/body.x/body+1M/;s/+/\\t/"),
     "missing brace": (block("hook a {"), "error", ["bxhook.conf:", "'}' is missing", "'hook a' in line"], "/hook.a/d"),
     "comment of a shell": (block("# x"), "error", ["bxhook.conf:", "comments begin with ';'"], "s/^#/;/"),
     "blank token": (portals('portal { token "" }\n'), "error", ["portal 1", "token", "blank"],
@@ -152,9 +152,9 @@ FAULTS = {
                              "error", ["hook d", "working directory"], None),
     "script of no event": (script("exit 0\n", "ONCRMDAELUPDATE.sh"), "warning",
                            ["ONCRMDAELUPDATE.sh",
-                            "'ONCRMDAELUPDATE' is no known event, did you mean 'ONCRMDEALUPDATE'?"], None),
+                            "'ONCRMDAELUPDATE' is not a known event, did you mean 'ONCRMDEALUPDATE'?"], None),
     "directory of no event": (script("exit 0\n", "ONCRMDAELUPDATE.d/one"), "warning",
-                              ["ONCRMDAELUPDATE.d/one", "'ONCRMDAELUPDATE' is no known event"], None),
+                              ["ONCRMDAELUPDATE.d/one", "'ONCRMDAELUPDATE' is not a known event"], None),
     "not executable": (script("exit 0\n", "ONCRMLEADADD", 0o644), "warning", ["hook ONCRMLEADADD", "not executable"],
                        None),
     "unsafe permissions": (script("exit 0\n", mode=0o775), "error", ["hook ONAPPTEST", "unsafe permissions"], None),
@@ -166,7 +166,7 @@ FAULTS = {
                             ["hook ONAPPTEST", "bad interpreter", "/no/such/shell"], "1s,/no/such/shell,/bin/sh,"),
     "interpreter not installed": (script("#!/usr/bin/env nosuchthing\n"), "error",
                                   ["hook ONAPPTEST", "'nosuchthing' is not installed"], "s/nosuchthing/python3/"),
-    "no first line": (script(b"echo hello\n"), "error", ["hook ONAPPTEST", "no first line"], "1i#!/bin/sh"),
+    "no first line": (script(b"echo hello\n"), "error", ["hook ONAPPTEST", "names no interpreter"], "1i#!/bin/sh"),
     "byte order mark": (script(b"\xef\xbb\xbf#!/bin/sh\n"), "error", ["hook ONAPPTEST", "byte order mark"], None),
     "config for all to read": (mode_of("bxhook.conf", 0o604), "warning", ["bxhook.conf", "read it"], None),
     "config for all to change": (mode_of("bxhook.conf", 0o602), "error", ["bxhook.conf", "change it"], None),
@@ -239,7 +239,7 @@ def test_another_user_is_told_whom_to_be_and_no_more(site):
     assert done.returncode == 1 and text_of(done).splitlines() == [
         f"error: {site.home}/state/queue.db: store directory '{site.home}/state' belongs to {site.user.pw_name}: "
         f"run as {site.user.pw_name}",
-        f"    mend it: sudo -u {site.user.pw_name} {site.binary} check --config {site.config}",
+        f"    fix: sudo -u {site.user.pw_name} {site.binary} check --config {site.config}",
         f"{site.config}: not usable: 1 error"]
 
 
@@ -255,7 +255,7 @@ def test_tells_all_problems_not_only_the_first(site):
     site.hook("any", "exit 0\n")
     found = problems(site, status=1)
     assert {("error", message.split(":")[0]) for _, _, message, _ in found
-            if "unknown key" in message or "is no" in message} == {
+            if "unknown key" in message or "is not a" in message} == {
         ("error", "limits"), ("error", "hook a")}
     site.configure(more="hook a { event ONNOSUCHEVENT run /no/such/program }\n", portals="portal { token short }\n")
     site.config.chmod(0o604)
@@ -270,7 +270,7 @@ def test_text_has_place_problem_and_command(site):
     done = site.run("check", check=False)
     lines = text_of(done).splitlines()
     at = lines.index(f"error: hook ONAPPTEST: unsafe permissions: '{site.hooks}/ONAPPTEST'")
-    assert lines[at + 1] == f"    mend it: chmod go-w {site.hooks}/ONAPPTEST"
+    assert lines[at + 1] == f"    fix: chmod go-w {site.hooks}/ONAPPTEST"
     assert lines[-1].startswith(f"{site.config}: not usable: 1 error") and done.returncode == 1
 
 

@@ -311,7 +311,7 @@ def test_a_gateway_that_stays_root_ends(site, house, how):
     broken = "limits { body x }\n" if how == "config refused" else ""
     write(site.config, f"{text}\nlog {{ file {log} }}\n{broken}", 0o600, site.user)
     reason = refused(root(site, "serve", "--listen", f"unix:{site.run_dir}/s", under=["timeout", "10"]))
-    assert ("is no size" if broken else "belongs to root") in reason
+    assert ("is not a size" if broken else "belongs to root") in reason
     assert not log.exists() and not (site.run_dir / "s").exists()
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(house / "t"))

@@ -196,7 +196,7 @@ def test_check_starts_the_worker(installed):
     """The command that it names where the worker was stopped."""
     installed.machine.sh("systemctl disable --now bxhook-worker")
     said = installed.machine.sh("bxhook check", check=False)
-    assert "mend it: systemctl enable --now bxhook-worker" in said, said
+    assert "fix: systemctl enable --now bxhook-worker" in said, said
     installed.machine.sh("systemctl enable --now bxhook-worker")
     wait_for(lambda: "enable --now" not in installed.machine.sh("bxhook check", check=False), installed.why)
     # A worker of another config is none of this one's.
@@ -210,7 +210,7 @@ def test_check_starts_the_worker(installed):
 def test_check_starts_the_gateway(installed):
     installed.machine.sh("systemctl stop bxhook.socket bxhook")
     said = installed.machine.sh(f"bxhook check --url {URL}", check=False)
-    assert "answers 502" in said and "mend it: systemctl start bxhook.socket" in said, said
+    assert "answers 502" in said and "fix: systemctl start bxhook.socket" in said, said
     installed.machine.sh("systemctl start bxhook.socket")
     assert installed.machine.sh(f"curl -sS {URL}") == "bxhook: ready"
 

@@ -201,14 +201,14 @@ BOOST_AUTO_TEST_CASE(a_hook_inherits_the_defaults_wherever_they_stand) {
 
 BOOST_AUTO_TEST_CASE(a_problem_names_the_path_of_its_key) {
     const std::vector<std::pair<std::string, std::string>> table{
-        {"hook crm { timeout 5x }", "hook crm: timeout: '5x' is no duration (500ms 30s 5m 6h 30d)"},
+        {"hook crm { timeout 5x }", "hook crm: timeout: '5x' is not a duration (500ms 30s 5m 6h 30d)"},
         {"hook crm { timout 5s }", "hook crm: timout: unknown key, did you mean 'timeout'?"},
         {"hok crm { }", "hok: unknown key, did you mean 'hook'?"},
         {"limits { body 0 }", "limits: body: '0' is not allowed: it must be more than 0"},
-        {"limits { body 1G }", "limits: body: '1G' is no size (64K 1M)"},
+        {"limits { body 1G }", "limits: body: '1G' is not a size (64K 1M)"},
         {"limits { body 129M }", "limits: body: '129M' is too large: at most 128M"},
         {"limits { output 1 }", "limits: output: '1' is too small: at least 1K"},
-        {"limits { depth 6.5 }", "limits: depth: '6.5' is no whole number"},
+        {"limits { depth 6.5 }", "limits: depth: '6.5' is not a whole number"},
         {"hook a { timeout 0s }", "hook a: timeout: '0s' is not allowed"},
         {"hook a { attempts 0 }", "hook a: attempts: '0' is not allowed"},
         {"hook a { backoff 0s }", "hook a: backoff:"},
@@ -220,8 +220,8 @@ BOOST_AUTO_TEST_CASE(a_problem_names_the_path_of_its_key) {
         {"hook a { timeout 5s timeout 6s }", "hook a: timeout: is given twice"},
         {"worker { }\nworker { }", "worker: is given twice"},
         {"hook a { }\nhook a { }", "hook a: is given twice"},
-        {"hook \"a b\" { }", "'a b' is no name of a hook"},
-        {"hook .a { }", "'.a' is no name of a hook"},
+        {"hook \"a b\" { }", "'a b' is not a hook name"},
+        {"hook .a { }", "'.a' is not a hook name"},
         {"hook a { run /bin/true }", "hook a: has 'run' but no 'event'"},
         {"hook a { event X }", "hook a: event: goes with 'run'"},
         {"hook a { event \"\" run /x }", "hook a: event: '' can match no event code"},
@@ -229,7 +229,7 @@ BOOST_AUTO_TEST_CASE(a_problem_names_the_path_of_its_key) {
         {"hook a { run \" \" event X }", "hook a: run: is blank"},
         {"hook a { env { BX_EVENT 1 } }", "hook a: env: BX_EVENT: names that begin with BX_"},
         {"hook a { env { bx_x 1 } }", "hook a: env: bx_x: names that begin with BX_"},
-        {"hook a { env { 1A x } }", "hook a: env: 1A: is no name of a variable"},
+        {"hook a { env { 1A x } }", "hook a: env: 1A: is not a variable name"},
         {"hook a { env { A 1 A 2 } }", "hook a: env: A: is given twice"},
         {"hook a { env { A \"x\\0y\" } }", "hook a: env: A: contains a NUL byte"},
         {"hook a { timeout { } }", ""},
@@ -237,8 +237,8 @@ BOOST_AUTO_TEST_CASE(a_problem_names_the_path_of_its_key) {
         {"limits 5", "limits: takes a block { } and no value before it"},
         {"defaults { event X }", "defaults: event: unknown key"},
         {"defaults { run /x }", "defaults: run: unknown key"},
-        {"store \"\"", "store: '' is no path of a file"},
-        {"store mysql://x", "store: is no kind of store"},
+        {"store \"\"", "store: '' is not a file path"},
+        {"store mysql://x", "store: is not a store"},
         {"hooks_dir \" \"", "hooks_dir: is blank"},
         {"portal { token x\nhook a { } }", "portal 1: hook: is not allowed here: is a '}' missing"},
     };
@@ -472,7 +472,7 @@ BOOST_AUTO_TEST_CASE(a_changed_file_is_loaded_and_a_bad_one_leaves_the_old) {
     scratch.replace("limits { fields x }");
     BOOST_TEST((file.refresh() == Change::refused));
     BOOST_TEST((file.refresh() == Change::none));  // told once
-    BOOST_TEST(file.error() == "limits: fields: 'x' is no whole number");
+    BOOST_TEST(file.error() == "limits: fields: 'x' is not a whole number");
     BOOST_TEST(file.current()->limits.fields == 2U);
     BOOST_TEST((file.refresh(true) == Change::refused));
     scratch.replace("limits { fields 3 }");

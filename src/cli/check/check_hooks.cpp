@@ -131,7 +131,7 @@ void check_working_directory(const std::string& dir, const std::string& place,
                               "ls -ld " + shell_word(directory_of(dir)));
     }
     if (!S_ISDIR(info.st_mode)) {
-        return findings.error(place, what + " is no directory", "ls -ld " + shell_word(dir));
+        return findings.error(place, what + " is not a directory", "ls -ld " + shell_word(dir));
     }
     if (::access(dir.c_str(), X_OK) == 0) return;
     bool own = info.st_uid == ::geteuid();

@@ -84,8 +84,8 @@ void check_first_line(const Hook& hook, const std::string& place, Findings& find
     }
     if (!begin.starts_with("#!")) {
         return findings.error(place,
-                              "is no program and has no first line that names its language, as '" +
-                                  likely_first_line(hook.program, begin) + "' does",
+                              "its first line names no interpreter; such as: " +
+                                  likely_first_line(hook.program, begin),
                               edit_command(hook.program));
     }
     std::string line = begin.substr(0, begin.find('\n'));
@@ -129,7 +129,7 @@ void check_program(const Hook& hook, const Config& config, const std::string& pl
     if (windows) return check_first_line(hook, place, findings);
     if (has_arguments(hook.program)) {
         return findings.error(place,
-                              "there is no program '" + hook.program +
+                              "no such program: '" + hook.program +
                                   "': `run` takes the program alone, each argument stands in a "
                                   "line `arg`",
                               edit_command(config.path));

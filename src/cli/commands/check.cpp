@@ -168,7 +168,7 @@ std::string as_text(const std::string& path, const Examined& examined) {
                               printable(problem.place, 1000) + ": " +
                                   printable(problem.message, 4000));
         // To be copied: never broken by us.
-        if (!problem.fix.empty()) text += "    mend it: " + visible(problem.fix) + "\n";
+        if (!problem.fix.empty()) text += "    fix: " + visible(problem.fix) + "\n";
     }
     std::size_t errors = findings.errors();
     std::size_t warnings = findings.list().size() - errors;

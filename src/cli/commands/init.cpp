@@ -79,7 +79,7 @@ bool make_directory(const std::string& path, mode_t mode, Report& report) {
     }
     if (errno != EEXIST) throw_errno("cannot make directory '" + path + "'");
     std::optional<struct stat> info = look_at(path);
-    if (!info || !S_ISDIR(info->st_mode)) throw Error("'" + path + "' is no directory");
+    if (!info || !S_ISDIR(info->st_mode)) throw Error("'" + path + "' is not a directory");
     report.kept(path + "/");
     return false;
 }
@@ -126,7 +126,7 @@ Plan make_plan(const Arguments& args) {
         plan.public_dir = plain_path(args.value("--public"));
         std::optional<struct stat> info = look_at(plan.public_dir);
         if (!info || !S_ISDIR(info->st_mode)) {
-            throw Error("--public: '" + plan.public_dir + "' is no directory");
+            throw Error("--public: '" + plan.public_dir + "' is not a directory");
         }
         bool below = plan.dir == plan.public_dir || plan.dir.starts_with(plan.public_dir + "/");
         if (below && !plan.dir.ends_with("/.htbxhook")) {

@@ -65,7 +65,7 @@ Portal sender(const Config& config, const std::string& name) {
 std::string_view sample_data(const std::string& code) {
     if (const CatalogEvent* event = find_event(code)) return event->sample;
     const std::string_view near = nearest_event(code);
-    remark("'" + printable(code) + "' is no known event: its sample is data[FIELDS][ID]=1" +
+    remark("'" + printable(code) + "' is not a known event: its sample is data[FIELDS][ID]=1" +
            (near.empty() ? "" : "; did you mean '" + std::string(near) + "'?"));
     return R"({"FIELDS":{"ID":"1"}})";
 }
