@@ -51,7 +51,7 @@ struct Migration {
 constexpr const char* version_1_0 = R"(
 CREATE TABLE event (
     n INTEGER PRIMARY KEY AUTOINCREMENT,
-    state INTEGER NOT NULL DEFAULT 0,
+    state INTEGER NOT NULL DEFAULT 0 CHECK (state IN (0, 1, 2)),
     open INTEGER NOT NULL DEFAULT 0,
     dead INTEGER NOT NULL DEFAULT 0,
     ended_at INTEGER,

@@ -1,4 +1,6 @@
 // The upkeep of the SQLite store.
+#include <algorithm>
+
 #include "sqlite/change.h"
 #include "sqlite/parts.h"
 
@@ -15,6 +17,8 @@ public:
     Maintenance(Database& database, Journal journal) : db_(database), journal_(journal) {}
 
     std::size_t prune(const PruneOrder& order) override;
+    std::vector<EventNumber> prunable(const PruneOrder& order) override;
+    void recount_running() override;
     bool cap_due(Millis latest) override;
     bool scrub() override;
     ClockRecord watch_clock(const ClockReading& now) override;
@@ -54,26 +58,39 @@ void remove_event(Change& change, EventNumber number) {
     database.run("DELETE FROM event WHERE n = ?", {number});
 }
 
+// Takes the numbers in ROWS, but those that ORDER passes over, until NUMBERS are as many as it wants.
+void take_prunable(Rows rows, const PruneOrder& order, std::vector<EventNumber>& numbers) {
+    while (numbers.size() < order.at_most && rows.next()) {
+        const EventNumber number = rows.number(0);
+        if (std::ranges::find(order.passed_over, number) == order.passed_over.end()) {
+            numbers.push_back(number);
+        }
+    }
+}
+
+std::vector<EventNumber> Maintenance::prunable(const PruneOrder& order) {
+    std::vector<EventNumber> numbers;
+    const std::size_t looked_at = order.at_most + order.passed_over.size();
+    take_prunable(db_.rows("SELECT n FROM event INDEXED BY event_done "
+                           "WHERE ended_at IS NOT NULL AND dead = 0 AND ended_at < ? "
+                           "ORDER BY ended_at LIMIT ?",
+                           {order.done_before, looked_at}),
+                  order, numbers);
+    if (order.dead_before == 0) return numbers;
+    // What else became of such an event keeps it for as long as that is kept.
+    take_prunable(
+        db_.rows("SELECT n FROM event INDEXED BY event_dead "
+                 "WHERE ended_at IS NOT NULL AND dead > 0 AND ended_at < ?1 AND NOT EXISTS "
+                 "(SELECT 1 FROM delivery WHERE event = n AND state <> 3 AND ended_at >= ?2) "
+                 "ORDER BY ended_at LIMIT ?3",
+                 {order.dead_before, order.done_before, looked_at}),
+        order, numbers);
+    return numbers;
+}
+
 std::size_t Maintenance::prune(const PruneOrder& order) {
     Change change(db_);
-    std::vector<EventNumber> numbers;
-    {
-        Rows rows = db_.rows("SELECT n FROM event INDEXED BY event_done "
-                             "WHERE ended_at IS NOT NULL AND dead = 0 AND ended_at < ? "
-                             "ORDER BY ended_at LIMIT ?",
-                             {order.done_before, order.at_most});
-        while (rows.next()) numbers.push_back(rows.number(0));
-    }
-    if (order.dead_before > 0) {
-        // What else became of such an event keeps it for as long as that is kept.
-        Rows rows = db_.rows(
-            "SELECT n FROM event INDEXED BY event_dead "
-            "WHERE ended_at IS NOT NULL AND dead > 0 AND ended_at < ?1 AND NOT EXISTS "
-            "(SELECT 1 FROM delivery WHERE event = n AND state <> 3 AND ended_at >= ?2) "
-            "ORDER BY ended_at LIMIT ?3",
-            {order.dead_before, order.done_before, order.at_most - numbers.size()});
-        while (rows.next()) numbers.push_back(rows.number(0));
-    }
+    const std::vector<EventNumber> numbers = prunable(order);
     if (numbers.empty()) return 0;
     std::size_t removed = 0;
     const auto most_rows = static_cast<std::int64_t>(10 * order.at_most);
@@ -83,6 +100,14 @@ std::size_t Maintenance::prune(const PruneOrder& order) {
     }
     change.commit();
     return removed;
+}
+
+void Maintenance::recount_running() {
+    Change change(db_);
+    db_.run("UPDATE tally SET n = (SELECT count(*) FROM delivery INDEXED BY delivery_state "
+            "WHERE delivery.state <> 2 AND delivery.state = 1 AND delivery.hook = tally.hook) "
+            "WHERE hook <> '' AND what = 'running'");
+    change.commit();
 }
 
 // Those behind another of their lane have their turn, and are capped, later.

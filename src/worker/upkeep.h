@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "store/upkeep.h"
-#include "worker/batch.h"
 #include "worker/context.h"
+#include "worker/pruner.h"
 
 namespace bx {
 
@@ -33,7 +33,7 @@ private:
 
     WorkerContext& context_;
     Upkeep& store_;
-    Batch prune_batch_{100};
+    Pruner pruner_;
     Timer minute_;
     Timer step_;       // while pruning or capping
     Timer scrub_;      // at the latest, also while hooks run
