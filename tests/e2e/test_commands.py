@@ -163,7 +163,7 @@ def test_show_tells_the_story(quiet):
         assert (attempt["stdout"], attempt["stderr"]) == ("out-line\n", "err-line\n")
         assert (attempt["stdout_bytes"], attempt["stderr_bytes"]) == (9, 9)
     text = text_of(quiet.run("show", f"{number}/any"))
-    for part in ("ONCRMDEALUPDATE", "data.FIELDS.ID", "any took it", "unless data.FIELDS.ID 6675", "| out-line",
+    for part in ("ONCRMDEALUPDATE", "data.FIELDS.ID", "any: matched", "other: unless data.FIELDS.ID 6675", "| out-line",
                  "| err-line", "exit 1", "attempt 2"):
         assert part in text, part
 

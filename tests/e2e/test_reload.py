@@ -57,7 +57,7 @@ def test_a_script_is_taken_up_replaced_and_dropped_without_a_restart(serving):
     (serving.hooks / "ONCRMDEALUPDATE").rename(serving.hooks / "ONCRMDEALUPDATE.disabled")
     (serving.hooks / "ONCRMDEALUPDATE.d" / "more").unlink()
     event = settled(serving, post(serving))  # some seconds later: they might have come back
-    assert (event["state"], event["reason"]) == ("skipped", "no hook takes it")
+    assert (event["state"], event["reason"]) == ("skipped", "no matching hook")
     assert serving.worker_pid() == worker
 
 

@@ -183,11 +183,13 @@ BOOST_AUTO_TEST_CASE(tells_what_was_decided) {
     story.deliveries.push_back({});
     story.deliveries.back().record.hook = "crm-sync";
     story.event.refused.push_back({"crm-log", "unless auth.user_id 17\n"});
+    story.event.refused.push_back({"other", "event ONCRMDEALADD"});
     story.event.refused_more = 3;
     BOOST_TEST(lines_of(decision_of(story)) ==
-               "crm-sync took it\n"
-               "crm-log did not: unless auth.user_id 17\\n\n"
-               "3 more did not\n");
+               "crm-sync: matched\n"
+               "crm-log: unless auth.user_id 17\\n\n"
+               "other: other event (wants ONCRMDEALADD)\n"
+               "3 more hooks did not match\n");
     story = {sample_event(), Tree(), {}};
     story.event.state = EventState::skipped;
     story.event.reason = "no hook";
@@ -196,7 +198,26 @@ BOOST_AUTO_TEST_CASE(tells_what_was_decided) {
                "reason: no hook\n'bxhook retry 1042' matches it again\n");
     story.event = sample_event();
     story.event.state = EventState::fresh;
-    BOOST_TEST(lines_of(decision_of(story)).starts_with("no worker has looked at it yet"));
+    BOOST_TEST(lines_of(decision_of(story)).starts_with("no worker has matched it yet"));
+}
+
+BOOST_AUTO_TEST_CASE(tells_why_a_delivery_died_with_attempts_left) {
+    DeliveryRecord record;
+    record.state = DeliveryState::dead;
+    record.attempt = 1;
+    record.max_attempts = 12;
+    for (const char* reason : {"exit 65", "exit 77", "exit 78", "exit 100"}) {
+        record.reason = reason;
+        BOOST_TEST(why_given_up(record) == " (which means: do not try again)");
+    }
+    record.reason = "argument {data.X} is missing";
+    BOOST_TEST(why_given_up(record) == "");
+    record.reason = "exit 65";
+    record.attempt = 12;
+    BOOST_TEST(why_given_up(record) == "");
+    record.attempt = 1;
+    record.state = DeliveryState::waiting;  // retried
+    BOOST_TEST(why_given_up(record) == "");
 }
 
 BOOST_AUTO_TEST_CASE(lists_every_value_of_a_body_with_its_path) {

@@ -86,7 +86,7 @@ BOOST_AUTO_TEST_CASE(a_done_delivery_is_retried_only_by_its_name) {
 
 BOOST_AUTO_TEST_CASE(a_skipped_event_is_matched_anew) {
     Scene s;
-    s.skip(s.add("1"), "no hook takes it");
+    s.skip(s.add("1"), "no matching hook");
     BOOST_TEST(s.retry(1).done());
     BOOST_TEST(s.store().matching().undispatched(9).size() == 1U);
     BOOST_TEST(s.store().view().event(1)->refused.empty());
@@ -152,7 +152,7 @@ BOOST_AUTO_TEST_CASE(a_hook_that_did_not_take_an_event_gets_it_after_all) {
 BOOST_AUTO_TEST_CASE(a_skipped_event_is_matched_by_the_hook_it_is_given_to) {
     Scene s;
     s.store().matching().dispatch(std::vector{bx::Dispatch{s.add("1"), {}, {{"crm", "disabled"}, {"log", "no"}},
-                                                "no hook takes it"}}, s.now);
+                                                "no matching hook"}}, s.now);
     BOOST_TEST(s.store().operate().deliver(1, s.delivery("crm"), s.now).done());
     const bx::StoredEvent event = s.store().view().event(1).value();
     BOOST_TEST((event.state == bx::EventState::matched));
@@ -262,7 +262,7 @@ BOOST_AUTO_TEST_CASE(of_two_retries_at_once_the_later_is_told_what_the_other_has
     const std::unique_ptr<bx::Store> two = s.another();
     for (int round = 0; round < 20; ++round) {
         const bx::EventNumber event = s.add(std::to_string(round));
-        s.skip(event, "no hook takes it");
+        s.skip(event, "no matching hook");
         const auto retry = [&](bx::Store& store) {
             return store.operate().retry({event, ""}, [](const std::string&) { return 2; }, s.now);
         };
