@@ -445,4 +445,16 @@ BOOST_AUTO_TEST_CASE(a_limit_of_nothing_keeps_nothing) {
     BOOST_TEST(keeper.take().bytes == 3);
 }
 
+BOOST_AUTO_TEST_CASE(a_listener_gets_all_of_it_masked_whatever_is_kept) {
+    std::string heard;
+    bx::OutputKeeper keeper(10, {"hush-hush"}, [&](std::string_view piece) { heard += piece; });
+    keeper.add("begin hush-");
+    BOOST_TEST(heard == "begin ");
+    keeper.add("hush " + std::string(500, 'x'));
+    keeper.add(" hush-hus");
+    keeper.end();
+    BOOST_TEST(heard == "begin *** " + std::string(500, 'x') + " ***");
+    BOOST_TEST(keeper.take().kept.size() == 10U);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
