@@ -222,6 +222,35 @@ def test_logs_of_what_has_not_run(quiet):
 
 
 @BOTH_STORES
+def test_logs_say_why_a_delivery_has_not_run(quiet):
+    quiet.hook("any", "exit 0")
+    quiet.configure(worker="start manual", more="hook any { coalesce yes delay 1h }\nhook ONCRMLEADADD { delay 1h }\n")
+    quiet.hook("ONCRMLEADADD", "exit 0")
+    merged, newer = post(quiet), post(quiet)
+    waiting = post(quiet, "ONCRMLEADADD")
+    work(quiet)
+    assert quiet.show(merged)["deliveries"][0]["state"] == "merged"
+    assert reason_of(quiet.run("logs", merged, check=False), 1) == (
+        f"{merged}/any never ran: it was merged into a newer event (see 'bxhook logs {newer}/any')")
+    assert reason_of(quiet.run("logs", merged, "--follow", check=False), 1).startswith(f"{merged}/any never ran: it was merged")
+    assert f"{newer}/any has not run yet: it is waiting, in " in reason_of(quiet.run("logs", newer, check=False), 1)
+    quiet.run("cancel", f"{waiting}/ONCRMLEADADD")
+    assert reason_of(quiet.run("logs", f"{waiting}/ONCRMLEADADD", check=False), 1) == (
+        f"{waiting}/ONCRMLEADADD never ran: it is cancelled")
+
+
+@BOTH_STORES
+def test_show_says_what_a_permanent_exit_status_means(quiet):
+    quiet.hook("any", "exit 65")
+    quiet.hook("ONCRMDEALADD", "exit 1")
+    quiet.configure(worker="start manual", more="hook ONCRMDEALADD { attempts 1 }\n")
+    number, other = post(quiet), post(quiet, "ONCRMDEALADD")
+    work(quiet)
+    assert f"{number}/any: dead, attempt 1 of 12, exit 65 (which means: do not try again)" in text_of(quiet.run("show", number))
+    assert f"{other}/ONCRMDEALADD: dead, attempt 1 of 1, exit 1\n" in text_of(quiet.run("show", f"{other}/ONCRMDEALADD"))
+
+
+@BOTH_STORES
 def test_logs_follow_a_running_hook_to_its_end(quiet):
     gate = quiet.gate()
     quiet.hook("any", f"echo before; {gate.wait}; echo after")
