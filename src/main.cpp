@@ -1,5 +1,6 @@
 // Which role this process has: CGI gateway, FastCGI gateway, or a command.
-// The only place that catches everything, and the only exit statuses: 0 done, 1 failed, 2 usage.
+// The only place that catches everything, and the only exit statuses: 0 done, 1 failed, 2 usage;
+// those of `run` are its hook's.
 
 #include <unistd.h>
 
