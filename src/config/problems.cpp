@@ -29,7 +29,11 @@ std::string quoted(std::string_view value) {
 std::string advice_on_surplus(std::string_view key) {
     // A command line in quotes would be the name of a program that is not there.
     if (key == "run") return "an argument of the program stands in a line 'arg'";
-    return "put a value with blanks in quotes";
+    if (key == "when" || key == "unless") {
+        return "it needs braces: " + std::string(key) + " { PATH VALUE }";
+    }
+    if (key == "env") return "it needs braces: env { NAME VALUE }";
+    return "put a value with spaces in quotes";
 }
 
 }  // namespace bx

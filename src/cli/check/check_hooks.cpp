@@ -14,6 +14,7 @@
 #include "cli/check/findings.h"
 #include "event/catalog.h"
 #include "hooks/hooks.h"
+#include "hooks/invocation.h"
 #include "host/accounts.h"
 #include "host/advice.h"
 
@@ -53,9 +54,16 @@ bool looks_like_regex(std::string_view glob) {
            });
 }
 
-// A value of the event that begins with '-' would be an option of the program.
+// What no event can give; and that a value that begins with '-' would be an option of the program.
 void check_arguments(const Hook& hook, const std::string& place, const std::string& file,
                      Findings& findings) {
+    for (const std::string& arg : hook.args) {
+        for (Problem& problem : argument_problems(arg)) {
+            problem.place = place;
+            problem.fix = edit_command(file);
+            findings.add(std::move(problem));
+        }
+    }
     for (const std::string& arg : hook.args) {
         if (arg == "--") return;
         if (!arg.starts_with('{') || arg.starts_with("{{")) continue;
