@@ -410,7 +410,7 @@ def test_the_next_steps_meet_a_live_hook(site):
     (site.hooks / "ONCRMDEALUPDATE.sh").rename(site.hooks / "ONCRMDEALUPDATE.py")
     assert b"cp " not in site.run("init", site.home).stdout
     (site.hooks / "ONCRMDEALUPDATE.py").unlink()
-    command = re.search(r"cd .* && cp .*", site.run("init", site.home).stdout.decode())[0]
+    command = re.search(r"cd .* &&(?: \\\n)?.* cp .*", site.run("init", site.home).stdout.decode())[0]
     site.hook("ONCRMDEALUPDATE.sh", "echo live\n")  # meanwhile
     type_in(site, command)
     assert "echo live" in (site.hooks / "ONCRMDEALUPDATE.sh").read_text()

@@ -44,7 +44,8 @@ def test_init_makes_a_directory_for_one_user_s_eyes(site):
         "hooks/ONCRMDEALUPDATE.sh.sample": 0o755, "hooks/ONCRMDEALADD.php.sample": 0o755}
     assert (made / "bxhook.conf").read_bytes() == (ROOT / "conf" / "bxhook.conf").read_bytes()
     assert all(f"  {step}. " in text_of(done) for step in (1, 2, 3))
-    assert f"{site.binary} check --config" in text_of(done), "as it can be typed: PATH does not lead to it"
+    commands = re.sub(r" \\\n +", " ", text_of(done))
+    assert f"{site.binary} check --config {made}/bxhook.conf\n" in commands, "as it can be typed: PATH does not lead to it"
 
 
 def test_init_leads_to_a_hook_that_ran(site):
@@ -65,6 +66,23 @@ def test_init_leads_to_a_hook_that_ran(site):
     delivery = site.delivery(1, "ONCRMDEALUPDATE")
     assert delivery["test"] is True
     assert delivery["attempts"][0]["stdout"] == "deal 6675 of some-domain.bitrix24.com was changed\n"
+
+
+@pytest.mark.parametrize("name", ["bx", "a-directory-with-a-name-that-is-much-longer-than-most-of-them"])
+@pytest.mark.parametrize("public", [False, True])
+def test_the_next_steps_fit_a_terminal(site, name, public):
+    """And what is to be typed can be copied as it stands, over several lines."""
+    made = site.run_dir / name
+    done = init(site, made, *(["--public", site.docroot] if public else []))
+    steps = text_of(done)[text_of(done).index("\nNext:"):]
+    wide = [line for line in steps.splitlines() if len(line) > 79]
+    assert not wide or name != "bx", wide
+    assert all(len(line.split()) <= 4 and str(made) in line for line in wide), "a path is never broken"
+    commands = re.sub(r" \\\n +", " ", steps)
+    if not public:
+        assert re.search(rf"^ +{site.binary} serve --listen unix:/run/bxhook.sock --group www-data "
+                         rf"--config {made}/bxhook.conf$", commands, re.M)
+    assert f" trigger ONCRMDEALUPDATE --follow --config {made}/bxhook.conf\n" in commands
 
 
 def test_each_sample_hook_runs(site):
