@@ -9,7 +9,7 @@ import pytest
 import bitrix
 import client
 from hosts import BOTH_STORES
-from scratch import as_user, wait_for
+from scratch import AS_ROOT, as_user, wait_for
 
 DELIVERY = ["delivery", "event", "hook", "code", "portal", "member_id", "kind", "id", "test", "received_at", "state",
             "reason", "attempt", "max_attempts", "due_at", "blocked_by", "merged_into", "ended_at"]
@@ -531,10 +531,36 @@ def test_options_stand_before_the_command_too(site):
     assert text_of(site.run("--config", "/no/such", "--help")) == text_of(site.run("help"))
 
 
-WRONG = [(), ("--config", "x"), ("--json",), ("--config", "x", "lst"), ("--nonsense", "list"), ("tail",), ("ls",), ("lst",), ("list", "--stat", "dead"), ("list", "--state", "fresh"), ("list", "--limit", "0"),
+WRONG = [("--config", "x"), ("--json",), ("--config", "x", "lst"), ("--nonsense", "list"), ("tail",), ("ls",), ("lst",), ("list", "--stat", "dead"), ("list", "--state", "fresh"), ("list", "--limit", "0"),
          ("list", "--since", "soon"), ("list", "extra"), ("show",), ("show", "1/"), ("show", "../1"), ("logs",),
-         ("logs", "1/a", "--follow", "--json"), ("prune", "--older-than", "5"), ("store",), ("store", "drop"),
+         ("logs", "1/a", "--follow", "--json"), ("run",), ("run", "x"),
+         ("run", "1/a", "--file"), ("trigger", "A", "--follow", "--dry-run"), ("prune", "--older-than", "5"), ("store",), ("store", "drop"),
          ("help", "nothing"), ("serve", "--listen", "127.0.0.1:9000"), ("retry", "x"), ("cancel", "1", "2/")]
+
+
+def test_no_command_at_all_shows_all_of_them(site):
+    done = subprocess.run([site.binary], stdin=subprocess.DEVNULL, capture_output=True, timeout=10)
+    assert done.returncode == 2 and done.stdout == b""
+    assert done.stderr == site.run("help").stdout and b"\n  trigger " in done.stderr
+
+
+@pytest.mark.parametrize("command", ["list", "status", "trigger ONAPPTEST", "run 1/any"])
+def test_without_a_configuration_the_way_to_one_is_shown(site, command):
+    site.config.unlink()
+    done = site.run(*command.split(), check=False)
+    if command != "status":  # which says it in its own form
+        reason = reason_of(done, 1)
+        assert f"there is no configuration file '{site.config}'" in reason
+        assert "--config FILE" in reason and "bxhook init DIR" in reason
+    assert not (site.home / "state").exists()
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs root")
+def test_another_user_is_sent_to_sudo(site):
+    """As a person who is logged in beside the user that bxhook runs as."""
+    done = subprocess.run([site.binary, "list", "--config", site.config], capture_output=True, timeout=30, cwd="/",
+                          user="nobody", group="nogroup", extra_groups=[])
+    assert "run the command with sudo" in reason_of(done, 1) and "Permission denied" in done.stderr.decode()
 
 
 @pytest.mark.parametrize("words", WRONG, ids=" ".join)
