@@ -58,11 +58,13 @@ void report(const Finish& finish, int max_attempts, Millis duration, Log& log) {
 }  // namespace
 
 void RunRecorder::add(const Run& run) {
-    add(run.outcome(), run.max_attempts(), run.settings());
-    report(unrecorded_.back(), run.max_attempts(), run.duration(context_.now), context_.log);
+    Finish finish = run.outcome();
+    decide(finish, run.allowance(), run.settings());
+    keep(std::move(finish), run.allowance().most, run.started_at());
 }
 
-void RunRecorder::add(const Claim& claim, const StartProblem& problem) {
+void RunRecorder::add(const Claim& claim, const Allowance& allowance,
+                      const StartProblem& problem) {
     if (!problem.fix.empty()) {
         context_.log.warning("cannot start", {{"hook", claim.hook},
                                               {"reason", problem.reason},
@@ -74,15 +76,21 @@ void RunRecorder::add(const Claim& claim, const StartProblem& problem) {
     finish.attempt = claim.attempt;
     finish.result = AttemptResult::failed;
     finish.reason = problem.reason;
-    const int last_attempt = is_permanent(problem.fault) ? claim.attempt : claim.max_attempts;
-    add(std::move(finish), last_attempt, context_.live.settings_of(claim.hook));
-    report(unrecorded_.back(), claim.max_attempts, 0, context_.log);
+    const Allowance last{allowance.failures, claim.attempt, false};
+    decide(finish, is_permanent(problem.fault) ? last : allowance,
+           context_.live.settings_of(claim.hook));
+    keep(std::move(finish), allowance.most, claim.started_at);
 }
 
-void RunRecorder::add(Finish finish, int max_attempts, const HookSettings& settings) {
+void RunRecorder::decide(Finish& finish, const Allowance& allowance,
+                         const HookSettings& settings) {
     finish.ended_at = wall_now();
     const double random = std::uniform_real_distribution<double>(0, 1)(random_);
-    decide_next(finish, max_attempts, settings, finish.ended_at, random);
+    decide_next(finish, allowance, settings, finish.ended_at, random);
+}
+
+void RunRecorder::keep(Finish finish, int most, Millis started_at) {
+    report(finish, most, finish.ended_at - started_at, context_.log);
     unrecorded_.push_back(std::move(finish));
     context_.progress = true;
 }

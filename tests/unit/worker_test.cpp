@@ -78,6 +78,36 @@ BOOST_AUTO_TEST_CASE(a_failed_delivery_is_tried_again_until_it_is_done) {
     BOOST_TEST(all[2].started_at - all[1].ended_at.value() >= 180);
 }
 
+BOOST_AUTO_TEST_CASE(the_log_and_the_store_have_one_duration) {
+    hook("any", "sleep 0.05");
+    bx::EventNumber number = deal("7");
+    BOOST_TEST(once() == 0);
+    const std::vector<bx::AttemptRecord> all = attempts(number, "any");
+    BOOST_REQUIRE(all.size() == 1U);
+    const bx::Millis took = all[0].ended_at.value() - all[0].started_at;
+    BOOST_TEST(took >= 50);
+    BOOST_TEST(log().find("attempt=\"1 of 5\" ms=" + std::to_string(took) + "\n") !=
+               std::string::npos, log());
+}
+
+// An outage, and the person gives the hook fewer attempts: what waits keeps its pauses.
+BOOST_AUTO_TEST_CASE(attempts_configured_during_a_failure_hold_and_change_no_pause) {
+    configure("", "backoff 500ms attempts 12");
+    hook("any", "echo $BX_MAX_ATTEMPTS >>../most; exit 1");
+    start_and_wait();
+    bx::EventNumber number = deal("7");
+    wait_state(number, "waiting 2/12");
+    configure("", "backoff 500ms attempts 4");
+    wait_state(number, "dead 4/4 exit 1");
+    const std::vector<bx::AttemptRecord> all = attempts(number, "any");
+    BOOST_REQUIRE(all.size() == 4U);
+    for (std::size_t i = 1; i < all.size(); ++i) {  // 0.5, 1, 2 s less the jitter
+        BOOST_TEST(all[i].started_at - all[i - 1].ended_at.value() >= (225 << i), i);
+    }
+    BOOST_TEST(read(dir + "/most").starts_with("12\n"));
+    BOOST_TEST(read(dir + "/most").ends_with("\n4\n"), read(dir + "/most"));
+}
+
 BOOST_AUTO_TEST_CASE(dead_after_the_last_attempt_and_at_once_for_a_permanent_exit) {
     hook("ONCRMDEALUPDATE", "echo 'no such deal' >&2; exit 1");
     hook("ONTASKADD", "exit 65");
