@@ -134,13 +134,13 @@ Problem dangling_link(const std::string& path) {
     std::error_code error;
     std::string target = std::filesystem::read_symlink(path, error).string();
     return {Level::warning, path,
-            "is a link to '" + printable(target) + "', which is not there or cannot be looked at: "
-            "no hook",
+            "is a link to '" + printable(target) + "', which does not exist or cannot be read: "
+            "it is not a hook",
             "ls -l " + shell_word(path)};
 }
 
 Problem invalid_name(const std::string& path) {
-    return {Level::warning, path, "its name cannot be a hook's ([A-Za-z0-9][A-Za-z0-9._-]*)",
+    return {Level::warning, path, "its name is not a valid hook name ([A-Za-z0-9][A-Za-z0-9._-]*)",
             "rename it"};
 }
 
@@ -185,15 +185,19 @@ bool matches(const EventFacts& facts, const Tree& body, std::string_view path,
     return value.is_text() && glob_match(glob, value.text(), false);
 }
 
+HookRefusal other_event(const Hook& hook, const std::string& wanted) {
+    return {hook.name, HookRule::event, "other event (wants" + wanted + ")"};
+}
+
 // Why HOOK's event is another one; none: it is this one.
 std::optional<HookRefusal> event_refusal(const Hook& hook, std::string_view code) {
-    auto takes = [&](const std::string& glob) { return glob_match(glob, code, true); };
+    auto fits = [&](const std::string& glob) { return glob_match(glob, code, true); };
     bool named = hook.code.empty() || hook.code == any_code || hook.code == code;
-    if (!named) return HookRefusal{hook.name, HookRule::event, "event " + hook.code};
-    if (hook.globs.empty() || std::ranges::any_of(hook.globs, takes)) return std::nullopt;
-    std::string reason = "event";
-    for (const std::string& glob : hook.globs) reason.append(" ").append(glob);
-    return HookRefusal{hook.name, HookRule::event, std::move(reason)};
+    if (!named) return other_event(hook, " " + hook.code);
+    if (hook.globs.empty() || std::ranges::any_of(hook.globs, fits)) return std::nullopt;
+    std::string globs;
+    for (const std::string& glob : hook.globs) globs.append(" ").append(glob);
+    return other_event(hook, globs);
 }
 
 // Why HOOK does not take this event of its own; none: it does.

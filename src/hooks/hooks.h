@@ -48,7 +48,8 @@ enum class HookRule {
 struct HookRefusal {
     std::string hook;
     HookRule rule;
-    std::string reason;  // "event ONCRMDEALADD", "unless auth.user_id 17", "not executable"
+    // "other event (wants ONCRMDEALADD)", "unless auth.user_id 17", "not executable"
+    std::string reason;
 };
 
 struct ScriptList;

@@ -44,7 +44,7 @@ std::string log_reason_of(const Dispatch& dispatch, std::span<const HookRefusal>
         if (!is_of_other_event(refusal)) reason += "; " + refusal.hook + ": " + refusal.reason;
     }
     if (dispatch.refused_more > 0) {
-        reason += "; " + std::to_string(dispatch.refused_more) + " more hooks did not take it";
+        reason += "; " + std::to_string(dispatch.refused_more) + " more hooks did not match";
     }
     return reason;
 }
@@ -80,7 +80,7 @@ Decision match(const StoredEvent& event, const HookSet& hooks, Millis now) {
     dispatch.refused_more =
         keep_first(match.refused, taken ? refusals_of_taken : refusals_of_skipped);
     if (!taken) {
-        dispatch.skip_reason = "no hook takes it";
+        dispatch.skip_reason = "no matching hook";
         dispatch.retryable = match.broken;
         decision.log_reason = log_reason_of(dispatch, match.refused);
     }

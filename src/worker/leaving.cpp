@@ -45,9 +45,9 @@ void Leaving::hand_over() {
     if (!called_ || !config || !config->worker.auto_start) return;
     try {
         start_worker(context_.live.path());  // it waits for our lock
-        context_.log.info("events came meanwhile: another worker follows");
+        context_.log.info("more events came while stopping: starting another worker");
     } catch (const std::exception& error) {
-        context_.log.error("cannot start the next worker", {{"cause", error.what()}});
+        context_.log.error("cannot start another worker", {{"cause", error.what()}});
     }
 }
 

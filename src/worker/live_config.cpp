@@ -29,7 +29,7 @@ void LiveConfig::refresh(Millis now) {
             loaded_ = true;
             break;
         case ConfigFile::Change::refused:
-            log_.error("config refused, the old one stays", {{"problem", file_.error()}});
+            log_.error("config refused, still using the old one", {{"problem", file_.error()}});
             break;
         case ConfigFile::Change::none: break;
     }

@@ -101,7 +101,7 @@ std::optional<StartProblem> Runner::launch(const Claim& claim, const Allowance& 
     context_.runs.add(std::make_unique<Run>(claim, allowance, context_.live.settings_of(claim.hook),
                                             std::move(process), steady_now()));
     const DeliveryName name{claim.event.number, claim.hook};
-    context_.log.debug("begun", {{"delivery", to_string(name)}, {"attempt", claim.attempt}});
+    context_.log.debug("run started", {{"delivery", to_string(name)}, {"attempt", claim.attempt}});
     return std::nullopt;
 }
 

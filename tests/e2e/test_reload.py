@@ -57,7 +57,7 @@ def test_a_script_is_taken_up_replaced_and_dropped_without_a_restart(serving):
     (serving.hooks / "ONCRMDEALUPDATE").rename(serving.hooks / "ONCRMDEALUPDATE.disabled")
     (serving.hooks / "ONCRMDEALUPDATE.d" / "more").unlink()
     event = settled(serving, post(serving))  # some seconds later: they might have come back
-    assert (event["state"], event["reason"]) == ("skipped", "no hook takes it")
+    assert (event["state"], event["reason"]) == ("skipped", "no matching hook")
     assert serving.worker_pid() == worker
 
 
@@ -167,7 +167,7 @@ def test_an_invalid_config_keeps_the_old_one_and_says_so(serving, more, words):
     serving.hook("any", f'echo "$BX_EVENT_NUMBER" >> {serving.out}/ran')
     serving.delivery(post(serving))
     serving.configure(more=more)
-    wait_for(lambda: "config refused, the old one stays" in serving.log(), "the worker to refuse it")
+    wait_for(lambda: "config refused, still using the old one" in serving.log(), "the worker to refuse it")
     wait_for(lambda: all(words in said for said in told(serving)), lambda: told(serving))
     assert not serving.status()["ok"]
     number = post(serving)  # runs by the old one

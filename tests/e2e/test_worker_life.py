@@ -217,7 +217,7 @@ def test_a_worker_that_was_told_to_stop_stays_away_until_an_event_comes(serving)
     stopped = serving.worker_pid()
     kill(stopped, signal.SIGTERM)
     wait_for(lambda: not alive(stopped), "its end")
-    assert "another worker follows" not in serving.log()
+    assert "starting another worker" not in serving.log()
     wait_for(lambda: serving.worker_pid() is None, "no worker")
     serving.delivery(post(serving, id="last"))
 
@@ -307,7 +307,7 @@ def test_a_worker_that_does_not_come_up_is_not_waited_for(site):
     hangs = write(site.path / "hangs", "#!/bin/sh\nwhile :; do sleep 1; done\n", 0o755, site.user)
     hangs.rename(site.binary)
     first = post(site)
-    wait_for(lambda: "nothing came of it in 5s" in site.gateway.text(), "the gateway to go on")
+    wait_for(lambda: "it did not start within 5s" in site.gateway.text(), "the gateway to go on")
     assert post(site) == first + 1
     site.gateway.stop(limit=7)
     program.rename(site.binary)

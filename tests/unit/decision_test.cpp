@@ -66,12 +66,12 @@ BOOST_AUTO_TEST_CASE(an_event_of_no_hook_says_the_rules_of_its_own_hooks_first) 
     block("own", {"*"}).disabled = true;
     const bx::Decision skipped = decide(event("event=ONCRMDEALADD"));
     BOOST_TEST(skipped.dispatch.deliveries.empty());
-    BOOST_TEST(skipped.dispatch.skip_reason == "no hook takes it");
+    BOOST_TEST(skipped.dispatch.skip_reason == "no matching hook");
     BOOST_TEST(!skipped.dispatch.retryable);
-    BOOST_TEST(skipped.log_reason == "no hook takes it; own: disabled");
+    BOOST_TEST(skipped.log_reason == "no matching hook; own: disabled");
     BOOST_REQUIRE(skipped.dispatch.refused.size() == 2U);
     BOOST_TEST(skipped.dispatch.refused[0].reason == "disabled");
-    BOOST_TEST(skipped.dispatch.refused[1].reason == "event ONCRMLEADADD");
+    BOOST_TEST(skipped.dispatch.refused[1].reason == "other event (wants ONCRMLEADADD)");
 }
 
 BOOST_AUTO_TEST_CASE(of_many_refusals_the_number_is_kept) {
@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(of_many_refusals_the_number_is_kept) {
     const bx::Decision skipped = decide(event("event=ONCRMDEALADD"));
     BOOST_TEST(skipped.dispatch.refused.size() == 100U);
     BOOST_TEST(skipped.dispatch.refused_more == 30);
-    BOOST_TEST(skipped.log_reason == "no hook takes it; 30 more hooks did not take it");
+    BOOST_TEST(skipped.log_reason == "no matching hook; 30 more hooks did not match");
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_skipped_and_may_be_retried) {

@@ -186,8 +186,8 @@ BOOST_AUTO_TEST_CASE(scripts_take_their_code_in_any_case_and_no_other) {
     BOOST_TEST(match("event=oncrmdealupdate") == "onCrmDealUpdate");
     BOOST_TEST(match("event=ONCRMDYNAMICITEMUPDATE") == "ONCRMDYNAMICITEMUPDATE");
     BOOST_TEST(match("event=ONCRMDYNAMICITEMUPDATE_1220") ==
-               "| ONCRMDYNAMICITEMUPDATE: event ONCRMDYNAMICITEMUPDATE | onCrmDealUpdate: event "
-               "ONCRMDEALUPDATE");
+               "| ONCRMDYNAMICITEMUPDATE: other event (wants ONCRMDYNAMICITEMUPDATE) "
+               "| onCrmDealUpdate: other event (wants ONCRMDEALUPDATE)");
 }
 
 BOOST_AUTO_TEST_CASE(several_hooks_take_one_event) {
@@ -205,7 +205,8 @@ BOOST_AUTO_TEST_CASE(every_hook_tells_why_when_none_takes_it) {
     block("off", {"*"}, "/bin/true").settings.disabled = true;
     BOOST_TEST(
         match("event=ONTASKADD") ==
-        "| ONCRMLEADADD: event ONCRMLEADADD | deals: event ONCRMDEAL* ONCRMQUOTE* | off: disabled");
+        "| ONCRMLEADADD: other event (wants ONCRMLEADADD) "
+        "| deals: other event (wants ONCRMDEAL* ONCRMQUOTE*) | off: disabled");
 }
 
 BOOST_AUTO_TEST_CASE(with_one_taken_only_rules_and_disabled_ones_are_told) {
@@ -374,7 +375,9 @@ BOOST_AUTO_TEST_CASE(what_cannot_start_is_told_before) {
     block("good", {"*"}, file("../good", 0755, "#! /usr/bin/env sh\n"));
     BOOST_TEST(problem("gone") == "missing");
     BOOST_TEST(problem("dir") == "not executable");
-    BOOST_TEST(problem("crlf") == "bad interpreter '/bin/sh\\x0d'");
+    BOOST_TEST(problem("crlf") ==
+               "bad interpreter: the script has Windows line ends (CRLF), save it with Unix line "
+               "ends (LF)");
     BOOST_TEST(problem("lost") == "bad interpreter '/no/such/interpreter'");
     BOOST_TEST(problem("plain") == "not executable");
     BOOST_TEST(problem("good") == "");

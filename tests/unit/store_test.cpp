@@ -108,10 +108,10 @@ BOOST_AUTO_TEST_CASE(new_events_come_in_order_with_body_and_secrets) {
 
 BOOST_AUTO_TEST_CASE(a_skipped_event_says_why_and_loses_its_secrets) {
     Scene s;
-    s.skip(s.add("1"), "no hook takes it");
+    s.skip(s.add("1"), "no matching hook");
     const bx::StoredEvent event = s.store().view().event(1).value();
     BOOST_TEST((event.state == bx::EventState::skipped));
-    BOOST_TEST(event.reason == "no hook takes it");
+    BOOST_TEST(event.reason == "no matching hook");
     BOOST_TEST(event.refused.size() == 1U);
     BOOST_TEST(event.refused[0].hook == "crm");
     BOOST_TEST(event.refused[0].reason == "disabled");

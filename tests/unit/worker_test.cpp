@@ -11,7 +11,7 @@ BOOST_AUTO_TEST_CASE(once_runs_what_is_due_and_leaves) {
     bx::EventNumber other = post("event=ONTASKADD&auth[access_token]=abcdef123");
     BOOST_TEST(once() == 0);
     BOOST_TEST(state(first) == "done");
-    BOOST_TEST(state(other) == "skipped no hook takes it");
+    BOOST_TEST(state(other) == "skipped no matching hook");
     std::vector<bx::AttemptRecord> all = attempts(first, "ONCRMDEALUPDATE");
     BOOST_REQUIRE(all.size() == 1U);
     BOOST_TEST(all[0].out.kept == "7\n");
@@ -39,7 +39,7 @@ BOOST_AUTO_TEST_CASE(it_prunes_what_has_been_kept_for_long_enough) {
     for (int i = 0; i < old; ++i) add("event=ONTASKADD");
     {
         std::vector<bx::Dispatch> verdicts;
-        for (int i = 1; i <= old; ++i) verdicts.push_back({i, {}, {}, "no hook takes it"});
+        for (int i = 1; i <= old; ++i) verdicts.push_back({i, {}, {}, "no matching hook"});
         store()->matching().dispatch(verdicts, bx::wall_now() - 8 * bx::day);
     }
     bx::EventNumber young = add("event=ONTASKADD");
@@ -54,7 +54,7 @@ BOOST_AUTO_TEST_CASE(it_prunes_what_has_been_kept_for_long_enough) {
     store()->upkeep().watch_clock({bx::boot_name(), bx::boot_now() - before, bx::wall_now() - before});
     BOOST_TEST(once() == 0);
     BOOST_TEST(count() == 1U);
-    BOOST_TEST(state(young) == "skipped no hook takes it");
+    BOOST_TEST(state(young) == "skipped no matching hook");
 }
 
 BOOST_AUTO_TEST_CASE(once_leaves_what_is_not_due) {
