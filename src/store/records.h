@@ -94,6 +94,7 @@ struct NewDelivery {
     bool coalesce = false; // merge waiting ones of the same hook, lane and code into it
     int max_attempts = 1;
     Millis due_at = 0;
+    std::string reason{};  // of a dispatch: why it waits beyond that; empty: for nothing else
 };
 
 // The worker's verdict on one event: its deliveries, or none and why (`skip_reason`).

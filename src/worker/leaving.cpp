@@ -29,7 +29,7 @@ bool Leaving::may_leave(bool recorded, bool quiet) const {
     if (context_.runs.size() > 0) return false;
     if (context_.stopping) return recorded || context_.now >= grace_.next() + last_tries;
     if (!quiet) return false;
-    if (context_.options.once) return context_.now >= context_.live.hooks().stable_at();
+    if (context_.options.once) return context_.now >= context_.live.hooks().gone_until();
     return context_.options.detached && idle_.due(context_.now);
 }
 

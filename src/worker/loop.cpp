@@ -35,7 +35,7 @@ Loop::Loop(ConfigFile& config_file, Store& store, const StorePlace& store_place,
 
 int Loop::run() {
     worker_lock_.open_wake();
-    context_.log.info("started", {{"pid", ::getpid()}, {"config", context_.live.path()}});
+    say("started", {{"pid", ::getpid()}, {"config", context_.live.path()}});
     for (;;) {
         iterate();
         if (may_leave() && leave()) break;
@@ -43,10 +43,20 @@ int Loop::run() {
     }
     tidy();
     leaving_.hand_over();
-    context_.log.info("stopped");
+    say("stopped");
     const std::string& given_up = trouble_.given_up();
     if (!given_up.empty()) throw Error("work: in trouble for too long: " + given_up);
     return leaving_.exit_status();
+}
+
+// That it came and went is no news of a worker that cron calls each minute, and would be mailed.
+void Loop::say(std::string_view what, LogFields fields) {
+    const bool unattended = context_.options.once && ::isatty(STDERR_FILENO) == 0;
+    if (unattended) {
+        context_.log.debug(what, fields);
+    } else {
+        context_.log.info(what, fields);
+    }
 }
 
 // -- An iteration
@@ -229,7 +239,8 @@ void Loop::tidy() {
     } catch (const StoreError& error) {
         context_.log.warning("cannot clean up the store before exiting", {{"cause", error.what()}});
     }
-    if (context_.options.once && !context_.live.hooks().problem().empty()) leaving_.fail();
+    const bool hooks_stopped = !context_.live.hooks().problem().empty();
+    if (context_.options.once && hooks_stopped) leaving_.fail();
 }
 
 }  // namespace bx

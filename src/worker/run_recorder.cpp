@@ -74,7 +74,9 @@ void RunRecorder::add(const Claim& claim, const Allowance& allowance,
     finish.event = claim.event.number;
     finish.hook = claim.hook;
     finish.attempt = claim.attempt;
-    finish.result = AttemptResult::failed;
+    // A hook that came to share its name with another one since the claim waits for the person.
+    finish.result = problem.fault == StartFault::ambiguous ? AttemptResult::interrupted
+                                                           : AttemptResult::failed;
     finish.reason = problem.reason;
     const Allowance last{allowance.failures, claim.attempt, false};
     decide(finish, is_permanent(problem.fault) ? last : allowance,
@@ -101,7 +103,7 @@ std::vector<Claim> RunRecorder::record_and_claim(std::size_t slots, Millis wall)
     try {
         std::vector<Claim> claims = queue_.finish_and_claim(
             {unrecorded_.data(), count}, slots,
-            [this](const std::string& hook) { return concurrency_of(hook); }, wall);
+            [this](const std::string& hook) { return context_.live.concurrency_of(hook); }, wall);
         unrecorded_.erase(unrecorded_.begin(),
                           unrecorded_.begin() + static_cast<std::ptrdiff_t>(count));
         failures_ = 0;
@@ -136,12 +138,6 @@ void RunRecorder::record_alone() {
         if (!silent) return;
     }
     unrecorded_.erase(unrecorded_.begin());
-}
-
-// How many of HOOK may run at a time; 0: it is disabled.
-std::size_t RunRecorder::concurrency_of(const std::string& hook) const {
-    const HookSettings& settings = context_.live.settings_of(hook);
-    return settings.disabled ? 0 : static_cast<std::size_t>(settings.concurrency);
 }
 
 }  // namespace bx

@@ -38,7 +38,6 @@ private:
     void decide(Finish& finish, const Allowance& allowance, const HookSettings& settings);
     void keep(Finish finish, int most, Millis started_at);
     void record_alone();
-    std::size_t concurrency_of(const std::string& hook) const;
 
     WorkerContext& context_;
     RunQueue& queue_;

@@ -89,6 +89,7 @@ std::optional<StartProblem> Runner::launch(const Claim& claim, const Allowance& 
                             "missing: no file named " + claim.hook + ", and no block with run",
                             ""};
     }
+    if (!hook->conflict.empty()) return StartProblem{StartFault::ambiguous, hook->conflict, ""};
     if (hook->problem) return hook->problem;
     if (auto problem = start_problem(*hook, config.hooks_dir)) return problem;
     const Invocation what = prepare_invocation(claim, *hook, home_);

@@ -22,6 +22,31 @@ BOOST_AUTO_TEST_CASE(once_runs_what_is_due_and_leaves) {
     BOOST_TEST(!bx::worker_runs(store_path));
 }
 
+// Cron mails what it writes.
+BOOST_AUTO_TEST_CASE(once_is_silent_when_there_is_nothing_to_do) {
+    const auto level_info = [&](const std::string& more) {
+        configure(more);
+        std::string text = read(dir + "/bxhook.conf");
+        text.replace(text.find("debug"), 5, "info");
+        std::ofstream(dir + "/bxhook.conf") << text;
+    };
+    unattended = true;
+    level_info("hook settings-of-no-script { timeout 1s }");
+    hook("ONCRMDEALUPDAT", "exit 0");  // a warning
+    BOOST_TEST(once() == 0);
+    BOOST_TEST(log() == "");
+    bx::EventNumber number = post("event=ONCRMDEALUPDAT");
+    BOOST_TEST(once() == 0);
+    BOOST_TEST(state(number) == "done");
+    BOOST_TEST(log().find("info worker: done delivery=") != std::string::npos);
+    BOOST_TEST(log().find("did you mean 'ONCRMDEALUPDATE'") != std::string::npos);
+    BOOST_TEST(log().find("started") == std::string::npos);
+    hook("any.sh", "exit 0");
+    hook("any.py", "exit 0");
+    BOOST_TEST(once() == 1);
+    BOOST_TEST(log().find("error worker: hook any does not run problem=") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(once_follows_a_lane_to_its_end_in_order) {
     configure("worker { concurrency 8 }");
     hook("any", "echo begin $BX_EVENT_NUMBER >>../order; echo end $BX_EVENT_NUMBER >>../order");
@@ -159,10 +184,30 @@ BOOST_AUTO_TEST_CASE(a_script_replaced_by_delete_and_create_loses_nothing) {
     fs::remove(dir + "/hooks/any");
     bx::EventNumber between = deal("2");
     BOOST_REQUIRE(
-        wait_for([&] { return log().find("a hook's file is gone") != std::string::npos; }));
+        wait_for([&] { return log().find("a hook cannot run any more") != std::string::npos; }));
     BOOST_TEST(state(between) == "new");
     hook("any", "exit 0");
     wait_state(between, "done");
+}
+
+// Only what the removed one would have taken waits for it, and what must come after that.
+BOOST_AUTO_TEST_CASE(a_script_that_is_removed_holds_up_no_other_hooks_events) {
+    hook("ONCRMDEALUPDATE", "exit 0");
+    hook("any", "echo $BX_EVENT_NUMBER >>../order");
+    start_and_wait();
+    wait_state(deal("1"), "done");
+    fs::remove(dir + "/hooks/ONCRMDEALUPDATE");
+    bx::EventNumber held = deal("2");
+    bx::EventNumber behind = post("event=ONCRMDEALDELETE&data[FIELDS][ID]=2");
+    bx::EventNumber free = post("event=ONCRMDEALDELETE&data[FIELDS][ID]=3");
+    wait_state(free, "done");
+    BOOST_TEST(state(held) == "new");
+    BOOST_TEST(state(behind) == "new");
+    wait_state(behind, "done");
+    BOOST_TEST(state(held) == "done");
+    std::ostringstream order;
+    order << "1\n" << free << "\n" << held << "\n" << behind << "\n";
+    BOOST_TEST(read(dir + "/order") == order.str());
 }
 
 BOOST_AUTO_TEST_CASE(a_script_that_is_there_before_its_event_takes_it) {
@@ -175,17 +220,41 @@ BOOST_AUTO_TEST_CASE(a_script_that_is_there_before_its_event_takes_it) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(two_hooks_of_one_name_stop_the_matching_until_mended) {
-    hook("any.sh", "exit 0");
+BOOST_AUTO_TEST_CASE(two_hooks_of_one_name_wait_and_stop_nobody_else) {
+    hook("any.sh", "echo $BX_EVENT_NUMBER >>../ran");
     hook("any.py", "exit 0");
+    hook("ONCRMDEALUPDATE", "exit 0");
     start_and_wait();
     bx::EventNumber number = deal("7");
+    BOOST_REQUIRE(wait_for([&] { return state(number, "ONCRMDEALUPDATE") == "done"; }));
+    BOOST_TEST(state(number, "any") == "waiting 0/5 two hooks have this name: any.py, any.sh");
     BOOST_REQUIRE(wait_for([&] {
         std::vector<bx::WorkerRecord> shown = store()->view().status(bx::wall_now()).workers;
         return !shown.empty() && shown[0].config_error.find("two hooks are named 'any'") == 0;
     }));
-    BOOST_TEST(state(number) == "new");
+    BOOST_TEST(log().find("error worker: hook any does not run problem=") != std::string::npos);
+    BOOST_TEST(state(number, "any").starts_with("waiting 0/5"));
     fs::remove(dir + "/hooks/any.py");
+    BOOST_REQUIRE(wait_for([&] { return state(number, "any") == "done"; }));
+    BOOST_TEST(read(dir + "/ran") == std::to_string(number) + "\n");
+    BOOST_TEST(log().find("info worker: hook any runs again") != std::string::npos);
+    BOOST_REQUIRE(wait_for(
+        [&] { return store()->view().status(bx::wall_now()).workers.at(0).config_error.empty(); }));
+}
+
+// What waited already when the second one came.
+BOOST_AUTO_TEST_CASE(a_second_hook_of_a_name_stops_what_waits_for_the_first) {
+    configure("", "backoff 1s attempts 5");
+    hook("any.sh", "echo x >>../tries; exit 1");
+    start_and_wait();
+    bx::EventNumber number = deal("7");
+    wait_state(number, "waiting 1/5 exit 1");
+    hook("any.py", "exit 0");
+    wait_file("worker.log", "hook any does not run");
+    const bx::Millis due = store()->view().deliveries(number).at(0).due_at.value();
+    BOOST_REQUIRE(wait_for([&] { return bx::wall_now() > due + 1500; }));
+    BOOST_TEST(state(number) == "waiting 1/5 exit 1");
+    fs::remove(dir + "/hooks/any.sh");
     wait_state(number, "done");
 }
 

@@ -208,7 +208,8 @@ std::string dry_run_text(const Arrival& arrival, const Config& config) {
     HookSet hooks = HookSet::load(config);
     HookSet::Match match = hooks.match(facts, arrival.tree);
     for (const Hook* hook : match.taken) {
-        text += "  " + hook->name + " takes it: " + rule_of(*hook, facts.code) + "\n";
+        text += "  " + hook->name + " takes it: " + rule_of(*hook, facts.code) +
+                (hook->conflict.empty() ? "" : "; it waits: " + printable(hook->conflict)) + "\n";
     }
     for (const HookRefusal& refusal : match.refused) {
         text += "  " + refusal.hook + " does not: " + printable(refusal.reason, 1000) + "\n";
