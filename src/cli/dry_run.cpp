@@ -77,10 +77,11 @@ std::string dry_run_text(const Tree& body, const NewEvent& event, const Config& 
     const HookSet hooks = HookSet::load(config);
     const HookSet::Match match = hooks.match(facts, body);
     for (const Hook* hook : match.taken) {
-        text += "  " + hook->name + " matches: " + rule_of(*hook, facts.code) + "\n";
+        text += "  " + hook->name + " matches: " + rule_of(*hook, facts.code) +
+                (hook->conflict.empty() ? "" : "; it waits: " + printable(hook->conflict)) + "\n";
     }
     for (const HookRefusal& refusal : match.refused) {
-        text += "  " + refusal.hook + ": " + rule_text(refusal.reason) + "\n";
+        text += "  " + refusal.hook + ": " + printable(refusal.reason, 1000) + "\n";
     }
     if (match.taken.empty()) text += "  no matching hook: the event would be skipped\n";
     if (looks_at_user(hooks) && body.at("auth.user_id")) {

@@ -70,12 +70,6 @@ std::string_view why_given_up(const DeliveryRecord& delivery) {
     return said ? " (which means: do not try again)" : "";
 }
 
-std::string rule_text(std::string_view reason) {
-    constexpr std::string_view other = "event ";
-    if (!reason.starts_with(other)) return printable(reason, 1000);
-    return "other event (wants " + printable(reason.substr(other.size()), 1000) + ")";
-}
-
 std::vector<Fact> decision_of(const Story& story) {
     const StoredEvent& event = story.event;
     std::vector<Fact> list;
@@ -88,7 +82,7 @@ std::vector<Fact> decision_of(const Story& story) {
         sentence(delivery.record.hook + ": matched");
     }
     for (const Refusal& refusal : event.refused) {
-        sentence(printable(refusal.hook) + ": " + rule_text(refusal.reason));
+        sentence(printable(refusal.hook) + ": " + printable(refusal.reason, 1000));
     }
     if (event.refused_more > 0) {
         sentence(std::to_string(event.refused_more) + " more hooks did not match");

@@ -44,8 +44,6 @@ std::vector<Fact> decision_of(const Story& story);
 // What to add to the reason of a delivery that died with attempts left, because its hook said so
 // by the exit status; empty for others.
 std::string_view why_given_up(const DeliveryRecord& delivery);
-// REASON, the rule by which a hook did not match, for people: "other event (wants ONCRMDEALADD)".
-std::string rule_text(std::string_view reason);
 
 // A scalar of a body.
 struct BodyValue {

@@ -52,6 +52,7 @@ void insert_delivery(Change& change, EventNumber event, const EventFacts& facts,
         carried_over = merge(change, key, mergeable(database, key, event, facts.code), event, now);
     }
     const Millis due_at = carried_over.due_at.value_or(delivery.due_at);
+    if (carried_over.reason.empty()) carried_over.reason = delivery.reason;
 
     std::optional<std::int64_t> turn;
     if (alone) turn = turn_at(due_at, now);

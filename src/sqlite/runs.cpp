@@ -87,6 +87,19 @@ EventNumber Rotation::take(const std::string& hook) {
     return rows.number(0);
 }
 
+// Of delivery d, whose last attempt that ended is ENDED: Claim::failures.
+std::string failures_sql(const std::string& ended) {
+    const std::string attempts = "(SELECT count(*) FROM attempt AS a WHERE a.event = d.event "
+                                 "AND a.hook = d.hook AND a.attempt <= " + ended;
+    return "CASE WHEN " + ended + " = 0 THEN 0 WHEN " + attempts + ") = " + ended + " THEN " +
+           attempts + " AND a.result IN (2, 3, 4) AND a.ended_at >= d.failed_at) END";
+}
+
+std::optional<int> failures_of(std::optional<std::int64_t> number) {
+    if (!number) return std::nullopt;
+    return static_cast<int>(*number);
+}
+
 // -- Finish
 
 void record_attempt(Database& database, const Finish& run) {
@@ -130,10 +143,11 @@ void finish_one(Change& change, const Finish& run, bool kill_requested) {
         ended_at = run.ended_at;
     }
     database.run("UPDATE delivery SET state = ?3, turn = ?4, due_at = ?5, ended_at = ?6, "
-                 "reason = ?7, failed_at = coalesce(?8, failed_at), "
-                 "max_attempts = max_attempts + ?9 WHERE event = ?1 AND hook = ?2",
+                 "reason = ?7, failed_at = coalesce(failed_at, ?8), "
+                 "max_attempts = coalesce(?10, max_attempts) + ?9 WHERE event = ?1 AND hook = ?2",
                  {run.event, run.hook, static_cast<int>(next), turn, due_at, ended_at,
-                  run.delivery_reason, failed_at, !run.counts});
+                  run.delivery_reason, failed_at, !run.counts,
+                  std::optional<std::int64_t>(run.max_attempts)});
     change.counters().move(run.hook, running, next);
     change.counters().add_run(run.hook, run.result, next, run.ended_at);
     give_turn(database, key, run.ended_at);
@@ -187,15 +201,18 @@ std::size_t capacity_left(Change& change, const std::string& hook, const HookCap
 }
 
 Claim Runs::start(Change& change, EventNumber event, const std::string& hook, Millis now) {
+    static const std::string attempts_so_far = "SELECT attempt, max_attempts, " +
+                                               failures_sql("d.attempt") +
+                                               " FROM delivery AS d WHERE event = ? AND hook = ?";
     Claim claim;
     claim.hook = hook;
+    claim.started_at = now;
     {
-        Rows rows = db_.rows("SELECT attempt, max_attempts FROM delivery "
-                             "WHERE event = ? AND hook = ?",
-                             {event, hook});
+        Rows rows = db_.rows(attempts_so_far, {event, hook});
         rows.next();
         claim.attempt = static_cast<int>(rows.number(0)) + 1;
         claim.max_attempts = static_cast<int>(rows.number(1));
+        claim.failures = failures_of(rows.maybe_number(2));
     }
     if (auto loaded = load_event(db_, event)) {
         claim.event = std::move(*loaded);
@@ -277,19 +294,21 @@ void Runs::save_output(EventNumber event, const std::string& hook, int attempt,
 }
 
 std::vector<Orphan> Runs::orphans(std::span<const DeliveryName>) {
-    std::vector<Orphan> found;
     // A delivery whose attempt is missing gets a run name that no process has.
-    Rows rows = db_.rows(
+    static const std::string statement =
         "SELECT d.event, d.hook, d.attempt, d.max_attempts, "
         "coalesce(a.run, d.event || '-' || d.hook || '-missing'), coalesce(a.started_at, 0), a.out, "
-        "a.out_bytes, a.err, a.err_bytes "
-        "FROM delivery AS d INDEXED BY delivery_state LEFT JOIN attempt AS a "
+        "a.out_bytes, a.err, a.err_bytes, " + failures_sql("(d.attempt - 1)") +
+        " FROM delivery AS d INDEXED BY delivery_state LEFT JOIN attempt AS a "
         "ON a.event = d.event AND a.hook = d.hook AND a.attempt = d.attempt "
-        "WHERE d.state <> 2 AND d.state = 1 ORDER BY d.event");
+        "WHERE d.state <> 2 AND d.state = 1 ORDER BY d.event";
+    std::vector<Orphan> found;
+    Rows rows = db_.rows(statement);
     while (rows.next()) {
         found.push_back({rows.number(0), rows.text(1), static_cast<int>(rows.number(2)),
                          static_cast<int>(rows.number(3)), rows.text(4), rows.number(5),
-                         {rows.text(6), rows.number(7)}, {rows.text(8), rows.number(9)}});
+                         {rows.text(6), rows.number(7)}, {rows.text(8), rows.number(9)},
+                         failures_of(rows.maybe_number(10))});
     }
     return found;
 }

@@ -23,7 +23,7 @@ public:
     // RUN is over.
     void add(const Run& run);
     // CLAIM's run could not be started.
-    void add(const Claim& claim, const StartProblem& problem);
+    void add(const Claim& claim, const Allowance& allowance, const StartProblem& problem);
 
     // In the order in which they were added.
     const std::vector<Finish>& unrecorded() const { return unrecorded_; }
@@ -35,9 +35,9 @@ public:
     std::vector<Claim> record_and_claim(std::size_t slots, Millis wall);
 
 private:
-    void add(Finish finish, int max_attempts, const HookSettings& settings);
+    void decide(Finish& finish, const Allowance& allowance, const HookSettings& settings);
+    void keep(Finish finish, int most, Millis started_at);
     void record_alone();
-    std::size_t concurrency_of(const std::string& hook) const;
 
     WorkerContext& context_;
     RunQueue& queue_;

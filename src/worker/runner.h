@@ -41,8 +41,8 @@ public:
 private:
     std::size_t free_slots() const;
     void note_next_due(Millis wall);
-    void start(const Claim& claim);
-    std::optional<StartProblem> launch(const Claim& claim);
+    void start(Claim& claim);
+    std::optional<StartProblem> launch(const Claim& claim, const Allowance& allowance);
     std::vector<DeliveryName> deliveries() const;
 
     WorkerContext& context_;

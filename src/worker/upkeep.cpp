@@ -57,7 +57,7 @@ std::optional<Millis> WorkerUpkeep::trusted_time() {
     if (known.is_trusted(now)) return now.wall;
     if (known.up == now.up && known.is_large_step()) {
         context_.log.error(
-            "the clock was set: nothing is deleted until it has gone right for an hour",
+            "the clock was set: nothing is deleted until it has been right for an hour",
             {{"by", known.step_text()}});
     }
     return std::nullopt;

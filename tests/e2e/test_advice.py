@@ -230,7 +230,7 @@ def test_a_link_stays_one(site, begin, end, words, locale):
 def test_a_link_that_leads_nowhere(site):
     for name in ("ONTASKADD", "ONTASKUPDATE.d"):
         (site.hooks / name).symlink_to(site.home / "gone")
-        fix = finds(site, "warning", [f"hooks/{name}", f"is a link to '{site.home}/gone', which is not there"])
+        fix = finds(site, "warning", [f"hooks/{name}", f"is a link to '{site.home}/gone', which does not exist"])
         assert fix == f"ls -l {site.hooks}/{name}"
         type_in(site, fix)
     (site.hooks / "notes.disabled").symlink_to(site.home / "gone")

@@ -237,7 +237,7 @@ hook fine  {{ event * run {program} when {{ portal A.* member_id m? }} }}
 
 def test_a_renamed_portal_keeps_its_configured_name(several):
     answer = post(several, as_form, event("victim", VICTIM | {"domain": "renamed.example"}))
-    line = wait_for(lambda: next((line for line in several.log().splitlines() if "another domain" in line), None),
+    line = wait_for(lambda: next((line for line in several.log().splitlines() if "domain differs from its block's" in line), None),
                     "the log line")
     assert "domain=renamed.example configured=victim.example" in line
     several.run("work", "--once")

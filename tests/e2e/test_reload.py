@@ -167,7 +167,7 @@ def test_an_invalid_config_keeps_the_old_one_and_says_so(serving, more, words):
     serving.hook("any", f'echo "$BX_EVENT_NUMBER" >> {serving.out}/ran')
     serving.delivery(post(serving))
     serving.configure(more=more)
-    wait_for(lambda: "config refused, the old one stays" in serving.log(), "the worker to refuse it")
+    wait_for(lambda: "config refused, still using the old one" in serving.log(), "the worker to refuse it")
     wait_for(lambda: all(words in said for said in told(serving)), lambda: told(serving))
     assert not serving.status()["ok"]
     number = post(serving)  # runs by the old one

@@ -76,7 +76,8 @@ struct Fixture {
         claim.hook = "h";
         claim.run = run_name;
         auto process = std::make_unique<bx::Process>(what, output_limit);
-        table.add(std::make_unique<bx::Run>(claim, settings, std::move(process), bx::steady_now()));
+        table.add(std::make_unique<bx::Run>(claim, bx::Allowance(), settings, std::move(process),
+                                            bx::steady_now()));
         return *table.all().back();
     }
 

@@ -416,6 +416,78 @@ BOOST_AUTO_TEST_CASE(rates_are_of_the_last_hour) {
     BOOST_TEST(s.store().view().status(s.now).hooks.at(0).done_1h == 1);
 }
 
+// -- Failures, by which the worker counts its pauses
+
+BOOST_AUTO_TEST_CASE(a_claim_says_how_often_it_has_failed_since_attempts_were_given) {
+    Scene s;
+    s.put("7");
+    const auto failures = [&] {
+        s.now += 60'000;
+        s.claim(1);
+        return s.claims.at("1/crm").failures.value_or(-1);
+    };
+    BOOST_TEST(failures() == 0);
+    s.fails("1/crm", 1);
+    BOOST_TEST(failures() == 1);
+    BOOST_TEST(s.claims.at("1/crm").started_at == s.now);
+    bx::Finish interrupted =
+        s.ending("1/crm", bx::AttemptResult::interrupted, bx::DeliveryState::waiting);
+    interrupted.counts = false;
+    interrupted.due_at = s.now;
+    s.finish(interrupted);
+    BOOST_TEST(failures() == 1);
+    s.fails("1/crm", 1);
+    BOOST_TEST(failures() == 2);
+    s.dead("1/crm");
+    s.retry(1);
+    BOOST_TEST(failures() == 0);
+    s.fails("1/crm", 1);
+    BOOST_TEST(failures() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(an_orphan_says_how_often_it_has_failed) {
+    Scene s;
+    s.put("7");
+    s.claim(1);
+    s.fails("1/crm", 1);
+    s.now += 60'000;
+    s.claim(1);
+    const std::vector<bx::Orphan> orphans = s.store().runs().orphans({});
+    BOOST_REQUIRE(orphans.size() == 1U);
+    BOOST_TEST(orphans[0].failures.value_or(-1) == 1);
+}
+
+BOOST_AUTO_TEST_CASE(of_attempts_taken_over_in_a_merge_the_failures_are_not_known) {
+    Scene s;
+    s.put("7");
+    s.claim(1);
+    s.fails("1/crm", 60'000);
+    bx::NewDelivery merging = s.delivery("crm");
+    merging.coalesce = true;
+    s.put("7", merging);
+    BOOST_TEST(s.state(1) == "merged");
+    s.now += 60'000;
+    BOOST_TEST(s.claim(1) == "2/crm#2");
+    BOOST_TEST(!s.claims.at("2/crm").failures.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(an_end_may_give_other_attempts) {
+    Scene s;
+    s.put("7");
+    s.put("8");
+    s.claim(2);
+    bx::Finish fewer = s.ending("1/crm", bx::AttemptResult::failed, bx::DeliveryState::waiting);
+    fewer.max_attempts = 2;
+    s.finish(fewer);
+    BOOST_TEST(s.record(1).max_attempts == 2);
+    bx::Finish interrupted =
+        s.ending("2/crm", bx::AttemptResult::interrupted, bx::DeliveryState::waiting);
+    interrupted.counts = false;
+    interrupted.max_attempts = 7;
+    BOOST_TEST(s.claim(1, nullptr, {interrupted}) != "");  // in its own way
+    BOOST_TEST(s.record(2).max_attempts == 8);
+}
+
 BOOST_AUTO_TEST_CASE(a_blocked_lane_is_shown_with_its_reason_and_those_behind) {
     Scene s;
     s.put("7");
@@ -437,9 +509,14 @@ BOOST_AUTO_TEST_CASE(a_blocked_lane_is_shown_with_its_reason_and_those_behind) {
     BOOST_TEST(status.blocked[0].since == s.now);
     BOOST_TEST(status.blocked[0].behind == 2);
     BOOST_TEST(status.blocked[1].behind == 0);
+    const bx::Millis begun = s.now;
     s.now += 60'000;
     s.claim(1);
     BOOST_TEST(s.store().view().status(s.now).blocked.size() == 2U);  // it runs again, and may fail again
+    s.fails("1/crm", 60'000);
+    BOOST_TEST(s.store().view().status(s.now).blocked[0].since == begun);
+    s.now += 60'000;
+    s.claim(1);
     s.done("1/crm");
     BOOST_TEST(s.store().view().status(s.now).blocked.size() == 1U);
 }

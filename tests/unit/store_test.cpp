@@ -120,6 +120,18 @@ BOOST_AUTO_TEST_CASE(a_skipped_event_says_why_and_loses_its_secrets) {
     BOOST_TEST(!s.store().upkeep().unfinished() > 0);
 }
 
+BOOST_AUTO_TEST_CASE(a_delivery_may_wait_for_a_reason_until_it_has_run) {
+    Scene s;
+    bx::NewDelivery twin = s.delivery("twin");
+    twin.reason = "two hooks have this name";
+    s.match(s.add("1"), std::vector{s.delivery("crm"), twin});
+    BOOST_TEST(s.record(1, "crm").reason == "");
+    BOOST_TEST(s.record(1, "twin").reason == "two hooks have this name");
+    s.claim(2);
+    s.done("1/twin");
+    BOOST_TEST(s.record(1, "twin").reason == "");
+}
+
 BOOST_AUTO_TEST_CASE(an_event_cancelled_before_its_match_is_passed_over) {
     Scene s;
     s.add("1");

@@ -177,7 +177,7 @@ void check_hook(const Hook& hook, const Config& config, Findings& findings) {
 void check_hooks(const Config& config, Findings& findings) {
     HookSet hooks;
     try {
-        hooks = HookSet::survey(config);
+        hooks = HookSet::load(config);
     } catch (const Error& error) {
         return findings.error(config.hooks_dir, error.what(),
                               "ls -ld " + shell_word(config.hooks_dir));

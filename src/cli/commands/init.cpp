@@ -231,7 +231,7 @@ std::string try_a_hook(const Plan& plan, const std::string& bxhook, const std::s
     const std::string hook = "ONCRMDEALUPDATE";
     Config hooks;
     hooks.hooks_dir = plan.dir + "/hooks";
-    bool there = std::ranges::any_of(HookSet::survey(hooks).hooks(), [&](const Hook& other) {
+    bool there = std::ranges::any_of(HookSet::load(hooks).hooks(), [&](const Hook& other) {
         return other.name == hook || other.code == hook;
     });
     std::string text = step(3, there ? "Try the hook that is there:" : "Enable a hook and try it:");

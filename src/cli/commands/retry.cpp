@@ -44,7 +44,7 @@ std::string no_hook(const std::string& name, const HookSet& hooks) {
 
 // The hook did not take the event: it was disabled, could not run, or is new since.
 Reply deliver(const Config& config, Store& store, const DeliveryName& name) {
-    const HookSet hooks = HookSet::survey(config);
+    const HookSet hooks = HookSet::load(config);
     const Hook* hook = hooks.find(name.hook);
     if (!hook) return {false, 0, no_hook(name.hook, hooks)};
     NewDelivery delivery;
@@ -55,6 +55,7 @@ Reply deliver(const Config& config, Store& store, const DeliveryName& name) {
     if (!reply.done) return reply;
     std::string text = "a new delivery";
     if (hook->settings.disabled) text += "; it waits while its hook is disabled";
+    if (!hook->conflict.empty()) text += "; it waits: " + hook->conflict;
     if (hook->problem) text += "; its hook cannot run: " + hook->problem->reason;
     if (!reply.text.empty()) text += "; " + reply.text;
     reply.text = text;

@@ -69,6 +69,7 @@ Hook hook_to_run(const Config& config, const HookSet& hooks, const DeliveryName&
     hook.program = script;
     hook.from_dir = false;
     hook.problem.reset();
+    hook.conflict.clear();
     return hook;
 }
 
@@ -89,6 +90,7 @@ Plan make_plan(const Config& config, const HookSet& hooks, View& view, const Del
 }
 
 void require_runnable(const DeliveryName& name, const Hook& hook, const Config& config) {
+    if (!hook.conflict.empty()) throw cannot_run(name, printable(hook.conflict));
     std::optional<StartProblem> problem = start_problem(hook, config.hooks_dir);
     if (!problem) problem = hook.problem;
     if (!problem) return;
@@ -107,7 +109,7 @@ std::string refusal_of(const HookSet& hooks, const Hook& hook, const StoredEvent
     if (std::ranges::find(match.taken, hook.name, &Hook::name) != match.taken.end()) return "";
     const auto refused = std::ranges::find(match.refused, hook.name, &HookRefusal::hook);
     if (refused == match.refused.end()) return "it is for other events";
-    return refused->rule == HookRule::unable ? "" : rule_text(refused->reason);
+    return refused->rule == HookRule::unable ? "" : printable(refused->reason, 1000);
 }
 
 // What a person should know before it runs.
