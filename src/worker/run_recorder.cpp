@@ -59,7 +59,7 @@ void report(const Finish& finish, int max_attempts, Millis duration, Log& log) {
 
 void RunRecorder::add(const Run& run) {
     add(run.outcome(), run.max_attempts(), run.settings());
-    report(unrecorded_.back(), run.max_attempts(), run.duration(context_.now), context_.log);
+    tell(run.max_attempts(), run.duration(context_.now));
 }
 
 void RunRecorder::add(const Claim& claim, const StartProblem& problem) {
@@ -76,7 +76,7 @@ void RunRecorder::add(const Claim& claim, const StartProblem& problem) {
     finish.reason = problem.reason;
     const int last_attempt = is_permanent(problem.fault) ? claim.attempt : claim.max_attempts;
     add(std::move(finish), last_attempt, context_.live.settings_of(claim.hook));
-    report(unrecorded_.back(), claim.max_attempts, 0, context_.log);
+    tell(claim.max_attempts, 0);
 }
 
 void RunRecorder::add(Finish finish, int max_attempts, const HookSettings& settings) {
@@ -85,6 +85,12 @@ void RunRecorder::add(Finish finish, int max_attempts, const HookSettings& setti
     decide_next(finish, max_attempts, settings, finish.ended_at, random);
     unrecorded_.push_back(std::move(finish));
     context_.progress = true;
+}
+
+// Of the run added last, to people.
+void RunRecorder::tell(int max_attempts, Millis duration) {
+    report(unrecorded_.back(), max_attempts, duration, context_.log);
+    output_files_.write(unrecorded_.back(), max_attempts);
 }
 
 std::vector<Claim> RunRecorder::record_and_claim(std::size_t slots, Millis wall) {

@@ -13,12 +13,14 @@
 #include "store/run_queue.h"
 #include "worker/batch.h"
 #include "worker/context.h"
+#include "worker/output_files.h"
 
 namespace bx {
 
 class RunRecorder {
 public:
-    RunRecorder(WorkerContext& context, RunQueue& queue) : context_(context), queue_(queue) {}
+    RunRecorder(WorkerContext& context, RunQueue& queue)
+        : context_(context), queue_(queue), output_files_(context) {}
 
     // RUN is over.
     void add(const Run& run);
@@ -36,11 +38,13 @@ public:
 
 private:
     void add(Finish finish, int max_attempts, const HookSettings& settings);
+    void tell(int max_attempts, Millis duration);
     void record_alone();
     std::size_t concurrency_of(const std::string& hook) const;
 
     WorkerContext& context_;
     RunQueue& queue_;
+    OutputFiles output_files_;
     std::vector<Finish> unrecorded_;
     std::mt19937_64 random_{std::random_device{}()};
     // A run may hold limits.output, a claim limits.body.
