@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what is missing to build, show or test bxhook, on Debian and its kin.  Asks dpkg first, so
-# that nothing is touched when all is there; starts no service.
+# Installs what is missing to build, show or test bxhook, on Debian and its derivatives.  Asks dpkg
+# first, so that nothing is touched when all is there; starts no service.  apt's output is shown only
+# when it fails.
 #
 #     deps.sh build|demo|all|bench|packages      as root, or as someone who may use sudo
 #
@@ -10,8 +11,8 @@ set -eu
 build='g++ make pkg-config libfcgi-dev libcgicc-dev libsqlite3-dev libpq-dev libboost-dev nlohmann-json3-dev'
 demo='nginx-light curl'
 tests='libboost-test-dev clang libclang-rt-dev apache2 libapache2-mod-fcgid apache2-suexec-custom
-lighttpd spawn-fcgi libfcgi-bin systemd jq python3 python3-pytest python3-pytest-xdist php-cli php-cgi mandoc shellcheck
-autoconf procps sqlite3 postgresql python3-psycopg2 wrk openssl strace'
+lighttpd spawn-fcgi libfcgi-bin systemd jq python3 python3-pytest python3-pytest-xdist php-cli php-cgi php-sqlite3 mandoc
+shellcheck autoconf procps sqlite3 postgresql python3-psycopg2 wrk openssl strace'
 bench='wrk php-fpm php-cli php-cgi php-sqlite3 webhook fcgiwrap spawn-fcgi apache2 libapache2-mod-fcgid
 python3 python3-psycopg2 postgresql procps'
 # To make packages, and machines without anything on which to try them.
@@ -65,16 +66,24 @@ allow_cluster() {
     fi
 }
 
+quietly() {
+    status=0
+    "$@" >>"$output" 2>&1 || status=$?
+    [ "$status" = 0 ] || tail -n 30 "$output" >&2
+    return "$status"
+}
+
 get() {
-    apt-get install -y --no-install-recommends "$@"
+    quietly apt-get install -y --no-install-recommends "$@"
 }
 
 install_packages() {
-    trap 'allow_services; allow_cluster' EXIT
+    output=$(mktemp)
+    trap 'allow_services; allow_cluster; rm -f "$output"' EXIT
     trap 'exit 130' HUP INT TERM
     forbid_services
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update
+    quietly apt-get update
     case " $* " in
     *' postgresql '*) forbid_cluster ;;
     esac
@@ -105,11 +114,13 @@ fi
 
 absent=$(missing $wanted)
 if [ -z "$absent" ]; then
-    echo 'deps: nothing is missing'
+    [ "$1" = demo ] || echo 'deps: nothing is missing'
     exit
 fi
 
-echo "deps: installing$absent"
+# shellcheck disable=SC2086
+set -- $absent
+echo "deps: installing $# packages"
 if [ "$(id -u)" = 0 ]; then
     install_packages $absent
 elif command -v sudo >/dev/null; then
