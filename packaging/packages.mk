@@ -4,7 +4,7 @@
 #   deb     Debian packages, built from that tarball and looked at by lintian
 #   zip     bxhook-VERSION-x86_64.zip: the upload for shared hosting, with the static program
 #
-#   check-units             the units with what the pages tell, in a booted machine (root; minutes)
+#   check-units             the units as the pages describe them, in a booted machine (root; minutes)
 #   check-packages K=zip    builds them all from a clean clone and tests each by itself (root; minutes)
 
 PACKAGES = $(BUILD)/packages
