@@ -395,17 +395,22 @@ def demo(program, place, **environment):
 def test_the_demo_passes_and_leaves_nothing_behind(program, place):
     done = demo(program, place)
     assert done.returncode == 0, done.stdout
-    assert done.stdout.count("  right  ") == 12, done.stdout
-    assert done.stdout.endswith("demo: all was as it must be\n")
+    assert "FAIL" not in done.stdout and done.stdout.endswith("demo: all 17 checks passed\n"), done.stdout
+    for told in ("new deal 7 on some-domain.bitrix24.com", "the ERP does not answer", "attempt 3: done",
+                 "task 9 was taken over", 'reason="wrong token'):
+        assert told in done.stdout, told
+    assert max(map(len, done.stdout.splitlines())) <= 100
 
 
 def test_the_demo_fails_when_the_config_has_another_token(program, place):
     done = demo(program, place, DEMO_TOKEN="wrong")
     assert done.returncode == 1, done.stdout
-    assert "WRONG" in done.stdout and done.stdout.endswith("demo: something was wrong\n")
+    assert "FAIL  POST ONCRMDEALADD: 403" in done.stdout
+    assert re.fullmatch(r"demo: \d+ checks failed", done.stdout.splitlines()[-1]), done.stdout
 
 
-def test_the_demo_stays_up_on_a_terminal_until_ctrl_c(program, place):
+@pytest.mark.parametrize("key, status, last", [(b"\r", 0, b"checks passed"), (b"\x03", 130, b"")])
+def test_the_demo_stays_up_on_a_terminal_until_enter_or_ctrl_c(program, place, key, status, last):
     pid, terminal = pty.fork()
     if pid == 0:
         os.environ["TMPDIR"] = str(place)
@@ -419,12 +424,14 @@ def test_the_demo_stays_up_on_a_terminal_until_ctrl_c(program, place):
                 shown += os.read(terminal, 65536)
         return text in shown
 
-    wait_for(lambda: told(b"Ctrl-C ends it."), lambda: shown, 30)
-    curl = re.search(rb"^  (curl .*?)\r?$", shown, re.MULTILINE).group(1).decode()
-    assert subprocess.check_output(curl, shell=True, stderr=subprocess.DEVNULL) == b'{"status":"ok","event":6}\n'
-    os.write(terminal, b"\x03")
-    wait_for(lambda: told(b"demo: all was as it must be"), lambda: shown, 30)
-    _, status = os.waitpid(pid, 0)
+    wait_for(lambda: told(b"Press Enter here to stop it."), lambda: shown, 30)
+    commands = re.findall(rb"^  ((?:cd|\./bxhook) .*?)\r?$", shown, re.MULTILINE)
+    assert len(commands) == 3
+    tried = subprocess.run(b" && ".join(commands), shell=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert tried.returncode == 0 and b"6/ONCRMDEALADD" in tried.stdout, tried
+    os.write(terminal, key)
+    wait_for(lambda: told(last), lambda: shown, 30)
+    _, ended = os.waitpid(pid, 0)
     os.close(terminal)
-    assert os.waitstatus_to_exitcode(status) == 0
+    assert os.waitstatus_to_exitcode(ended) == status
     assert list(place.iterdir()) == [] and processes_below(place) == []
