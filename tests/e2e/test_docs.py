@@ -88,6 +88,8 @@ def test_refused_tokens(trouble):
                 client.fastcgi(trouble.site.socket, f"event=E&auth[domain]={bitrix.DOMAIN}"
                                                     f"&auth[member_id]={bitrix.MEMBER_ID}".encode()).status]
     assert statuses == [403, 403, 403]
+    gateway = trouble.site.gateway  # which answers before it logs
+    wait_for(lambda: gateway.text().count("refused") == 3, gateway.text)
     trouble.see("403")
 
 
@@ -245,7 +247,7 @@ def test_a_blocked_lane(trouble):
         trouble.post()
     worker = site.work()
     wait_for(lambda: [lane for lane in site.status()["blocked"] if lane["behind"] == 2], "the lane")
-    trouble.see("A lane is blocked")
+    trouble.see("Events of one deal wait")
     site.hook("ONCRMDEALUPDATE.sh", "exit 0")
     site.run("cancel", "1/ONCRMDEALUPDATE")
     assert site.delivery(3, "ONCRMDEALUPDATE")["state"] == "done"
