@@ -109,7 +109,7 @@ def test_readme_on_shared_hosting(account):
     account.terminal.names |= {"cd /etc/bxhook/hooks ": "cd bxhook/hooks ", "\nbxhook ": "\n../bxhook "}
     assert "new deal 7 on some-domain.bitrix24.com" in account.terminal.type(first)
     again = account.terminal.type("cd bxhook/hooks\n" + again.replace("bxhook run", "../bxhook run"))
-    assert again == "new deal 7 on some-domain.bitrix24.com\n"
+    assert again.endswith("new deal 7 on some-domain.bitrix24.com\n")  # after a word on its erased tokens
 
 
 # -- A server of one's own
@@ -198,7 +198,7 @@ def test_readme_on_a_server(server):
     server.follow("README.md", "On a server of your own: from source")
     first, again = blocks("README.md", "sh", "The first hook")
     assert "new deal 7 on some-domain.bitrix24.com" in server.terminal.type(first)
-    assert server.terminal.type(again) == "new deal 7 on some-domain.bitrix24.com\n"
+    assert server.terminal.type(again).endswith("new deal 7 on some-domain.bitrix24.com\n")
     for commands in blocks("README.md", "sh", "Finding and repeating"):
         server.terminal.type(commands)
 
@@ -347,6 +347,7 @@ def test_what_the_page_loses_the_hook_tries_again(move):
 def test_php_commands(move):
     move.site.hook("ONCRMDEALADD.php", move.hook)
     trigger, again = blocks("docs/from-php.md", "sh")
+    move.site.work()
     assert "done" in move.terminal.type(trigger)
     move.terminal.type(again)
     assert move.written() == ["7 Two chairs"] * 2
