@@ -3,7 +3,7 @@
 # first, so that nothing is touched when all is there; starts no service.  apt's output is shown only
 # when it fails.
 #
-#     deps.sh build|demo|all|bench|packages      as root, or as someone who may use sudo
+#     deps.sh build|demo|deb|zip|all|bench|packages      as root, or as someone who may use sudo
 #
 # shellcheck disable=SC2086 # lists of packages are meant to be split
 set -eu
@@ -15,8 +15,12 @@ lighttpd spawn-fcgi libfcgi-bin systemd jq python3 python3-pytest python3-pytest
 shellcheck autoconf procps sqlite3 postgresql python3-psycopg2 wrk openssl strace'
 bench='wrk php-fpm php-cli php-cgi php-sqlite3 webhook fcgiwrap spawn-fcgi apache2 libapache2-mod-fcgid
 python3 python3-psycopg2 postgresql procps'
+# To make a package, or the upload for shared hosting, and nothing else.
+# dpkg wants build-essential, whatever the package says.
+deb='git autoconf build-essential debhelper dpkg-dev fakeroot lintian libboost-test-dev python3'
+zip='zip'
 # To make packages, and machines without anything on which to try them.
-packages='git debhelper dpkg-dev fakeroot lintian zip unzip binutils debootstrap systemd-container'
+packages='git build-essential debhelper dpkg-dev fakeroot lintian zip unzip binutils debootstrap systemd-container'
 
 policy=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
 kept=$policy.before-bxhook
@@ -93,6 +97,8 @@ install_packages() {
 case ${1-} in
 build) wanted=$build ;;
 demo) wanted="$build $demo" ;;
+deb) wanted="$build $deb" ;;
+zip) wanted="$build $zip" ;;
 all) wanted="$build $demo $tests" ;;
 bench) wanted="$build $demo $bench" ;;
 packages) wanted="$build $demo $tests $packages" ;;
@@ -102,7 +108,7 @@ packages) wanted="$build $demo $tests $packages" ;;
     exit
     ;;
 *)
-    echo 'usage: deps.sh build|demo|all|bench|packages' >&2
+    echo 'usage: deps.sh build|demo|deb|zip|all|bench|packages' >&2
     exit 2
     ;;
 esac

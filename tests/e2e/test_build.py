@@ -363,6 +363,29 @@ def test_deps_uses_sudo_when_it_is_not_root(machine):
     assert machine.log.read_text().splitlines() == ["sudo", *INSTALLED]
 
 
+@pytest.mark.parametrize("what, more, not_wanted", [
+    ("deb", {"debhelper", "lintian", "autoconf", "libboost-test-dev"}, "apache2"), ("zip", {"zip"}, "debhelper")])
+def test_deps_of_one_package_are_those_of_the_build_and_its_own(machine, what, more, not_wanted):
+    machine.program("dpkg-query", "exit 1")
+    assert machine.deps(what).returncode == 0
+    installed = set(machine.log.read_text().splitlines()[2].split()[4:])
+    assert more | {"g++", "libfcgi-dev"} <= installed and not_wanted not in installed
+    if what == "deb":
+        control = (ROOT / "debian" / "control").read_text().split("Build-Depends:\n")[1].split("\nS")[0]
+        wanted = {re.match(r" ([\w+-]+)", line)[1] for line in control.splitlines()} - {"debhelper-compat"}
+        assert wanted | {"build-essential"} <= installed  # which dpkg wants of every package
+
+
+def test_deps_shows_apt_only_when_it_fails(machine):
+    machine.program("apt-get", 'echo "Reading lists of apt"; [ "$1" = update ] || exit "$(cat "${0%/*}/../status")"')
+    (machine.path / "status").write_text("0")
+    done = machine.deps()
+    assert (done.returncode, done.stdout) == (0, "deps: installing 2 packages\n")
+    (machine.path / "status").write_text("100")
+    done = machine.deps()
+    assert done.returncode == 100 and "Reading lists of apt" in done.stdout
+
+
 def test_deps_names_the_packages_elsewhere(machine):
     for name in ("dpkg-query", "apt-get"):
         (machine.bin / name).unlink()
