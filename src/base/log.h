@@ -46,6 +46,7 @@ using LogFields = std::initializer_list<LogField>;
 struct LogSettings {
     LogLevel level = LogLevel::info;
     bool json = false;
+    bool outputs = false;       // what hooks print is kept in files too (worker/output_files.h)
     std::string file;           // absolute; empty: stderr
     std::int64_t rotate_at = 0; // bytes; the file is renamed to FILE.1 beyond them; 0: never
 };

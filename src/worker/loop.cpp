@@ -30,7 +30,7 @@ Loop::Loop(ConfigFile& config_file, Store& store, const StorePlace& store_place,
       membership_(context_, store.workers(), trouble_),
       runner_(context_, store.runs(), membership_),
       matcher_(context_, store.matching()),
-      upkeep_(context_, store.upkeep()),
+      upkeep_(context_, store.upkeep(), store.view()),
       leaving_(context_, worker_lock) {}
 
 int Loop::run() {

@@ -93,6 +93,7 @@ void RunRecorder::decide(Finish& finish, const Allowance& allowance,
 
 void RunRecorder::keep(Finish finish, int most, Millis started_at) {
     report(finish, most, finish.ended_at - started_at, context_.log);
+    output_files_.write(finish, most);
     unrecorded_.push_back(std::move(finish));
     context_.progress = true;
 }

@@ -13,12 +13,14 @@
 #include "store/run_queue.h"
 #include "worker/batch.h"
 #include "worker/context.h"
+#include "worker/output_files.h"
 
 namespace bx {
 
 class RunRecorder {
 public:
-    RunRecorder(WorkerContext& context, RunQueue& queue) : context_(context), queue_(queue) {}
+    RunRecorder(WorkerContext& context, RunQueue& queue)
+        : context_(context), queue_(queue), output_files_(context) {}
 
     // RUN is over.
     void add(const Run& run);
@@ -41,6 +43,7 @@ private:
 
     WorkerContext& context_;
     RunQueue& queue_;
+    OutputFiles output_files_;
     std::vector<Finish> unrecorded_;
     std::mt19937_64 random_{std::random_device{}()};
     // A run may hold limits.output, a claim limits.body.

@@ -11,10 +11,11 @@ constexpr Millis scrub_limit = 50 * second;  // the contract's minute, without t
 
 }  // namespace
 
-WorkerUpkeep::WorkerUpkeep(WorkerContext& context, Upkeep& store)
+WorkerUpkeep::WorkerUpkeep(WorkerContext& context, Upkeep& store, View& view)
     : context_(context),
       store_(store),
       pruner_(store),
+      output_sweep_(context, view),
       scrub_(context.now + scrub_limit),
       wall_ahead_(wall_now() - context.now) {}
 
@@ -25,7 +26,11 @@ void WorkerUpkeep::work() {
     }
     if (next() <= context_.now) {
         if (capping_) cap_waits();
-        if (pruning_) prune();
+        if (pruning_) {
+            prune();
+            if (!pruning_) output_sweep_.begin(std::exchange(pruned_, false));
+        }
+        if (output_sweep_.busy()) output_sweep_.step();
         step_.set(steady_now() + step_pause);
     }
     scrub();
@@ -74,6 +79,7 @@ void WorkerUpkeep::prune() {
     const PruneStep step = pruner_.step({.done_before = *wall - config->retention.done,
                                          .dead_before = *wall - config->retention.dead});
     pruning_ = step.more;
+    pruned_ = pruned_ || step.deleted > 0;
     if (step.passed_over == 0) return;
     context_.log.error("cannot delete an old event",
                        {{"event", std::to_string(step.passed_over)}, {"cause", step.cause}});

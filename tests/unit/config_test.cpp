@@ -161,7 +161,7 @@ hook crm-sync {
 worker { start manual  concurrency 8  shutdown_grace 5s }
 limits { body 64K  fields 10  depth 3  queue 5  output 2K }
 retention { done 1d  dead 2d }
-log { level debug  format json  file log/x.log }
+log { level debug  format json  file log/x.log  outputs yes }
 )");
     BOOST_TEST(config->store.address == "/srv/bx/queue.db");
     BOOST_TEST(config->portals.at(0).domain == "some-domain.bitrix24.com");
@@ -186,6 +186,7 @@ log { level debug  format json  file log/x.log }
     BOOST_TEST((config->log.level == bx::LogLevel::debug));
     BOOST_TEST(config->log.json);
     BOOST_TEST(config->log.file.ends_with("/log/x.log"));
+    BOOST_TEST(config->log.outputs);
 }
 
 BOOST_AUTO_TEST_CASE(a_hook_inherits_the_defaults_wherever_they_stand) {

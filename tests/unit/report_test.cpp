@@ -183,7 +183,7 @@ BOOST_AUTO_TEST_CASE(tells_what_was_decided) {
     story.deliveries.push_back({});
     story.deliveries.back().record.hook = "crm-sync";
     story.event.refused.push_back({"crm-log", "unless auth.user_id 17\n"});
-    story.event.refused.push_back({"other", "event ONCRMDEALADD"});
+    story.event.refused.push_back({"other", "other event (wants ONCRMDEALADD)"});
     story.event.refused_more = 3;
     BOOST_TEST(lines_of(decision_of(story)) ==
                "crm-sync: matched\n"
