@@ -118,7 +118,7 @@ FAULTS = {
     "blank token": (portals('portal { token "" }\n'), "error", ["portal 1", "token", "is empty"],
                     f's/"".}}/{TOKEN}\\n}}/'),
     "short token": (portals("portal { token short }\n"), "warning", ["portal 1", "5 characters, fewer than Bitrix24's 32"], f"s/short/{TOKEN}/"),
-    "token of the example": (portals("portal { token APPLICATION_TOKEN }\n"), "error", ["portal 1", "the example's"],
+    "token of the example": (portals("portal { token APPLICATION_TOKEN }\n"), "error", ["portal 1", "the one of the example"],
                              f"s/APPLICATION_TOKEN/{TOKEN}/"),
     "no portal": (portals(""), "error", ["no portal is configured"], f"$aportal{{token\\t{TOKEN}\\n}}"),
     "one token twice": (portals(f"portal {{ domain a.example token {TOKEN} }}\nportal {{ domain b.example token {TOKEN} }}\n"),
