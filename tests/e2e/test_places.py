@@ -128,7 +128,7 @@ def warned(site):
     """{path: message} of what check says without asking the web server."""
     found = json.loads(site.run("check", "--json", check=False).stdout)["problems"]
     return {p["place"].removeprefix(f"{site.path}/"): p for p in found
-            if "document root" in p["message"] or "handing it out" in p["message"]}
+            if "document root" in p["message"] or "serving it" in p["message"]}
 
 
 def test_check_warns_of_what_lies_below_a_document_root(scratch):
