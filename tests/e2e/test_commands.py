@@ -18,7 +18,7 @@ ATTEMPT = ["attempt", "run", "result", "exit", "signal", "reason", "started_at",
 EVENT = ["event", "code", "state", "reason", "portal", "member_id", "user_id", "handler_id", "ts", "kind", "id", "test",
          "received_at", "body", "secrets", "refused", "deliveries"]
 STATUS = {
-    "ok": bool, "problems": list, "store": ["kind", "place"], "config": ["path", "error"], "workers": list,
+    "ok": bool, "level": str, "problems": list, "store": ["kind", "place"], "config": ["path", "error"], "workers": list,
     "events": ["new", "matched", "skipped"],
     "deliveries": ["waiting", "running", "done", "dead", "merged", "cancelled"],
     "due": int, "oldest_due_at": None, "unfinished": int, "limit": int, "blocked": list, "hooks": list}
@@ -389,7 +389,9 @@ def test_status_has_every_key_and_counts(quiet):
             has_keys(status[key], kind)
         elif kind is not None:
             assert isinstance(status[key], kind), key
-    assert status["ok"] and status["problems"] == []
+    assert status["ok"] and status["level"] == "attention"
+    (problem,) = status["problems"]
+    assert problem.startswith(f"{first}/any: has failed since ") and problem.endswith(f" retry {first}/any --config {quiet.config})")
     assert status["store"] == {"kind": "sqlite", "place": str(quiet.home / "state" / "queue.db")}
     assert status["config"] == {"path": str(quiet.config), "error": None}
     assert status["events"] == {"new": 1, "matched": 2, "skipped": 0}
@@ -402,12 +404,14 @@ def test_status_has_every_key_and_counts(quiet):
     has_keys(status["hooks"][0], ["waiting", "running", "done_1h", "failed_1h", "dead_1h"])
     assert status["hooks"][0]["waiting"] == 2 and status["hooks"][0]["failed_1h"] == 1
     text = text_of(quiet.run("status"))
-    assert text.startswith("ok\n") and f"{first}/any" in text and second > first
+    assert text.startswith("attention\n") and f"{first}/any" in text and second > first
+    assert quiet.run("status", "--strict", check=False).returncode == 1
 
 
 def test_status_of_a_fresh_installation_is_fine(site):
     status = site.status()
-    assert status["ok"] and status["events"] == {"new": 0, "matched": 0, "skipped": 0} and status["workers"] == []
+    assert status["ok"] and status["level"] == "attention" and "no hook is enabled" in status["problems"][0]
+    assert status["events"] == {"new": 0, "matched": 0, "skipped": 0} and status["workers"] == []
 
 
 @BOTH_STORES
@@ -423,10 +427,13 @@ def test_status_fails_when_work_waits_and_no_worker_runs(quiet):
     assert quiet.run("status").returncode == 0
     done = wait_for(lambda: (lambda d: d if d.returncode else None)(quiet.run("status", "--json", check=False)),
                     "exit status 1 after 10 s", 20)
-    assert "worker: none runs" in reason_of(done, 1)
+    assert "worker: none is running" in reason_of(done, 1)
     status = json.loads(done.stdout)
-    assert not status["ok"] and any("none runs" in problem for problem in status["problems"])
-    assert "problem:" in text_of(quiet.run("status", check=False))
+    assert not status["ok"] and status["level"] == "failing"
+    assert [problem for problem in status["problems"] if "none is running" in problem] == [reason_of(done, 1)]
+    first, error, fix, *_ = text_of(quiet.run("status", check=False)).splitlines()
+    assert (first, fix) == ("failing", f"    fix: {quiet.binary} work --once --config {quiet.config}")
+    assert error.startswith("error: worker: none is running, and work has been due since 20")
     work(quiet)
     assert quiet.status()["ok"]
 

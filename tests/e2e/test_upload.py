@@ -118,7 +118,7 @@ def test_two_lines_and_a_browser_are_enough(upload, modules, name, outside):
     site.mark_executable(name)
     server = apache(site, modules, f"/{name}")
     assert server.get().body == b"bxhook: not ready, see its log\n"
-    assert any("portal 1: token: is blank" in line for line in site.log_lines())
+    assert any("portal 1: token: is empty" in line for line in site.log_lines())
     assert server.post(bitrix.body()).status == 503
     site.give_token()
     wait_for(lambda: server.get().body == b"bxhook: ready\n", site.log)

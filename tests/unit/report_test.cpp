@@ -232,14 +232,41 @@ BOOST_AUTO_TEST_CASE(lists_every_value_of_a_body_with_its_path) {
 
 // -- Status
 
-BOOST_AUTO_TEST_CASE(a_warning_alone_leaves_an_installation_ok) {
+BOOST_AUTO_TEST_CASE(a_warning_wants_attention_and_fails_only_the_strict) {
     StatusReport report;
-    report.problems.push_back({Level::warning, "clock", "was set", "look"});
+    BOOST_TEST(name_of(report.verdict()) == "ok");
+    report.strict = true;
     BOOST_TEST(report.is_ok());
-    BOOST_TEST(problem_text(report.problems[0]) == "clock: was set");
-    report.problems.push_back({Level::error, "worker", "none runs", "bxhook work"});
+    report.problems.push_back({Level::warning, "clock", "was set", ""});
+    BOOST_TEST(name_of(report.verdict()) == "attention");
     BOOST_TEST(!report.is_ok());
-    BOOST_TEST(problem_text(report.problems[1]) == "worker: none runs (bxhook work)");
+    report.strict = false;
+    BOOST_TEST(report.is_ok());
+    report.problems.push_back({Level::error, "worker", "none is running", "bxhook work"});
+    BOOST_TEST(name_of(report.verdict()) == "failing");
+    BOOST_TEST(!report.is_ok());
+}
+
+BOOST_AUTO_TEST_CASE(a_problem_is_one_line_with_its_fix) {
+    BOOST_TEST(problem_text({Level::warning, "clock", "was set", ""}) == "clock: was set");
+    BOOST_TEST(problem_text({Level::error, "worker", "none is running", "bxhook work"}) ==
+               "worker: none is running (fix: bxhook work)");
+}
+
+BOOST_AUTO_TEST_CASE(counts_are_worded) {
+    BOOST_TEST(counted(1, "delivery", "deliveries") == "1 delivery");
+    BOOST_TEST(counted(0, "delivery", "deliveries") == "0 deliveries");
+}
+
+BOOST_AUTO_TEST_CASE(the_level_stands_in_the_document) {
+    StatusReport report;
+    report.problems.push_back({Level::warning, "clock", "was set", "date"});
+    const std::string_view lenient =
+        R"x({"ok":true,"level":"attention","problems":["clock: was set (fix: date)"],)x";
+    BOOST_TEST(status_json(report).starts_with(lenient));
+    report.strict = true;
+    const std::string_view strict = R"({"ok":false,"level":"attention",)";
+    BOOST_TEST(status_json(report).starts_with(strict));
 }
 
 BOOST_AUTO_TEST_CASE(an_unknown_store_has_every_key_as_null) {
