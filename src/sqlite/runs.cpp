@@ -130,7 +130,7 @@ void finish_one(Change& change, const Finish& run, bool kill_requested) {
         ended_at = run.ended_at;
     }
     database.run("UPDATE delivery SET state = ?3, turn = ?4, due_at = ?5, ended_at = ?6, "
-                 "reason = ?7, failed_at = coalesce(?8, failed_at), "
+                 "reason = ?7, failed_at = coalesce(failed_at, ?8), "
                  "max_attempts = max_attempts + ?9 WHERE event = ?1 AND hook = ?2",
                  {run.event, run.hook, static_cast<int>(next), turn, due_at, ended_at,
                   run.delivery_reason, failed_at, !run.counts});

@@ -221,7 +221,7 @@ struct BlockedLane {
     std::string hook;
     EventFacts facts;
     std::string reason;
-    Millis since = 0;       // end of the last failed attempt
+    Millis since = 0;       // end of its first failed attempt
     std::int64_t behind = 0; // deliveries waiting behind it
 };
 

@@ -440,6 +440,10 @@ BOOST_AUTO_TEST_CASE(a_blocked_lane_is_shown_with_its_reason_and_those_behind) {
     s.now += 60'000;
     s.claim(1);
     BOOST_TEST(s.store().view().status(s.now).blocked.size() == 2U);  // it runs again, and may fail again
+    s.fails("1/crm", 60'000);
+    BOOST_TEST(s.store().view().status(s.now).blocked[0].since == s.now - 60'000);  // as it began
+    s.now += 60'000;
+    s.claim(1);
     s.done("1/crm");
     BOOST_TEST(s.store().view().status(s.now).blocked.size() == 1U);
 }
