@@ -77,7 +77,8 @@ struct StoredEvent {
     Millis received_at = 0;
     EventState state = EventState::fresh;
     std::string reason;             // of a skip
-    bool retryable = false;         // skipped through no fault of its own: its secrets are kept
+    bool retryable = false;         // skipped for a mistake of ours: its secrets are kept, and it
+                                    // is matched again (store/match_queue.h)
     bool secrets_erased = false;
     // Only where the function says so:
     std::vector<Refusal> refused;

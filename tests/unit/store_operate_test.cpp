@@ -277,6 +277,56 @@ BOOST_AUTO_TEST_CASE(of_two_retries_at_once_the_later_is_told_what_the_other_has
     BOOST_TEST(s.recount() == "");
 }
 
+// -- A second chance for what was skipped for a mistake
+
+BOOST_AUTO_TEST_CASE(what_was_skipped_for_a_mistake_is_made_new_oldest_first) {
+    Scene s;
+    const auto skip = [&](bool retryable) {
+        bx::Dispatch verdict;
+        verdict.event = s.add("1");
+        verdict.skip_reason = "no hook takes it";
+        verdict.refused = {{"crm", "not executable"}};
+        verdict.retryable = retryable;
+        s.store().matching().dispatch(std::vector{verdict}, s.now);
+        s.now += 10;
+    };
+    skip(true);   // 1: too old
+    s.now += bx::day;
+    const bx::Millis from = s.now;
+    skip(true);   // 2
+    skip(false);  // 3: for good
+    skip(true);   // 4
+    const bx::Millis before = s.now;
+    skip(true);   // 5: after the hooks were looked at
+    s.put("6");
+    s.claim(1);
+    s.dead("6/crm");
+    bx::MatchQueue& queue = s.store().matching();
+    BOOST_TEST(queue.renew_skipped(from, before, 1) == 1U);
+    BOOST_TEST(s.list(by_state("new")) == "2/-");
+    BOOST_TEST(queue.renew_skipped(from, before, 9) == 1U);
+    BOOST_TEST(s.list(by_state("new")) == "4/- 2/-");
+    BOOST_TEST(queue.renew_skipped(from, before, 9) == 0U);
+    BOOST_TEST(s.store().view().event(4)->refused.empty());
+    BOOST_TEST(s.secrets(4) == "secret of 1");
+    BOOST_TEST(s.recount() == "");
+    s.match(2, Hooks{"crm"});
+    BOOST_TEST(s.claim(1) == "2/crm#1");
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(each_host_keeps_what_its_hooks_were_like) {
+    Scene s;
+    bx::MatchQueue& queue = s.store().matching();
+    BOOST_TEST(queue.fingerprint("web1") == "");
+    queue.keep_fingerprint("web1", "a");
+    queue.keep_fingerprint("web2", "b");
+    queue.keep_fingerprint("web1", "c");
+    s.open();
+    BOOST_TEST(s.store().matching().fingerprint("web1") == "c");
+    BOOST_TEST(s.store().matching().fingerprint("web2") == "b");
+}
+
 // -- Looking
 
 BOOST_AUTO_TEST_CASE(a_list_is_newest_first_with_new_and_skipped_events) {
