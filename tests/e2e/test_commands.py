@@ -432,9 +432,9 @@ def test_prune_deletes_finished_events_and_dead_ones_only_when_asked(quiet):
     waiting = post(quiet)
     assert text_of(quiet.run("prune", "--trust-clock")) == "deleted 0 events\n"
     assert text_of(quiet.run("prune", "--trust-clock", "--older-than", "1h")) == "deleted 0 events\n"
-    assert text_of(quiet.run("prune", "--trust-clock", "--older-than", "0s")) == "deleted 1 event\n"
+    assert text_of(quiet.run("prune", "--yes", "--trust-clock", "--older-than", "0s")) == "deleted 1 event\n"
     assert {line["event"] for line in quiet.list()} == {dead, waiting}
-    quiet.run("prune", "--trust-clock", "--older-than", "0s", "--dead")
+    quiet.run("prune", "--yes", "--trust-clock", "--older-than", "0s", "--dead")
     assert {line["event"] for line in quiet.list()} == {waiting}
     assert done < dead
 

@@ -579,6 +579,28 @@ BOOST_AUTO_TEST_CASE(finished_events_are_pruned_oldest_first_in_steps) {
     BOOST_TEST(s.store().view().status(s.now).events_skipped == 1);
 }
 
+BOOST_AUTO_TEST_CASE(what_a_prune_deletes_is_counted_before) {
+    Scene s;
+    for (int i = 1; i <= 3; ++i) s.skip(s.add(std::to_string(i)), "none");
+    s.match(s.add("4"), Hooks{"a", "b"});
+    s.put("5", "a");
+    s.claim(9);
+    s.dead("4/a");
+    s.done("4/b");
+    s.dead("5/a");
+    s.put("6");
+    s.now += 1000;
+    bx::Upkeep& upkeep = s.store().upkeep();
+    BOOST_TEST(upkeep.count_prunable({.done_before = s.now - 1000}) == 0);
+    BOOST_TEST(upkeep.count_prunable({.done_before = s.now}) == 3);
+    BOOST_TEST(upkeep.count_prunable({.done_before = s.now, .dead_before = s.now}) == 5);
+    // A done delivery keeps its event.
+    const bx::PruneOrder order{.done_before = s.now - 1000, .dead_before = s.now};
+    BOOST_TEST(upkeep.count_prunable(order) == 1);
+    BOOST_TEST(upkeep.prune(order) == 1U);
+    BOOST_TEST(upkeep.count_prunable(order) == 0);
+}
+
 BOOST_AUTO_TEST_CASE(unfinished_events_are_never_pruned) {
     Scene s;
     s.add("1");
