@@ -112,8 +112,9 @@ def test_nothing_is_cut_in_a_pipe(full):
 
 def test_where_nothing_is_the_next_step_is_told(site):
     assert "bxhook trigger" in on_terminal(site, "list")[1]
-    assert "'bxhook list' shows all" in " ".join(on_terminal(site, "list", "--state", "dead")[1].split())
+    assert "no event has come yet" in " ".join(on_terminal(site, "list", "--state", "dead")[1].split())
     assert site.run("list").stdout == b"", "a program sees that there is none"
+    assert site.run("list", "--json").stderr == b""
 
 
 def slowed(site, seconds, *arguments):
