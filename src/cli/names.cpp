@@ -1,19 +1,12 @@
 #include "cli/names.h"
 
-#include <string_view>
 #include <vector>
 
-#include "base/text.h"
+#include "cli/no_match.h"
 #include "report/story.h"
 #include "store/outcomes.h"
 
 namespace bx {
-
-namespace {
-
-constexpr std::size_t names_shown = 5;  // of hooks, where none is like the one meant
-
-}  // namespace
 
 DeliveryName complete(View& view, const DeliveryName& name) {
     const StoredEvent event = stored_event(view, name.event);
@@ -33,16 +26,9 @@ DeliveryName complete(View& view, const DeliveryName& name) {
 }
 
 std::string no_hook(const std::string& name, const HookSet& hooks) {
-    std::vector<std::string_view> names;
-    for (const Hook& hook : hooks.hooks()) names.emplace_back(hook.name);
-    std::string text = "there is no hook '" + name + "'";
-    const std::string_view near = nearest(name, names);
-    if (!near.empty()) return text + ", did you mean '" + std::string(near) + "'?";
-    for (std::size_t i = 0; i < names.size(); ++i) {
-        if (i == names_shown) return text + ", ...";
-        text += (i == 0 ? "; there are " : ", ") + std::string(names[i]);
-    }
-    return text;
+    std::vector<std::string> names;
+    for (const Hook& hook : hooks.hooks()) names.push_back(hook.name);
+    return no_hook(name, names);
 }
 
 }  // namespace bx

@@ -19,6 +19,9 @@ public:
     bool merge_ahead(std::span<const Dispatch> verdicts, Millis now) override {
         return merge_step(db_, verdicts, now);
     }
+    std::string fingerprint(const std::string& host) override;
+    void keep_fingerprint(const std::string& host, const std::string& fingerprint) override;
+    std::size_t renew_skipped(Millis from, Millis before, std::size_t at_most) override;
 
 private:
     Database& db_;
@@ -98,6 +101,35 @@ void Matching::dispatch(std::span<const Dispatch> verdicts, Millis now) {
     Change change(db_);
     for (const Dispatch& verdict : verdicts) dispatch_one(change, verdict, now);
     change.commit();
+}
+
+std::string Matching::fingerprint(const std::string& host) {
+    Rows rows = db_.rows("SELECT fingerprint FROM hooks_seen WHERE host = ?", {host});
+    return rows.next() ? rows.text(0) : std::string();
+}
+
+void Matching::keep_fingerprint(const std::string& host, const std::string& fingerprint) {
+    Change change(db_);
+    db_.run("INSERT OR REPLACE INTO hooks_seen (host, fingerprint) VALUES (?, ?)",
+            {host, fingerprint});
+    change.commit();
+}
+
+std::size_t Matching::renew_skipped(Millis from, Millis before, std::size_t at_most) {
+    Change change(db_);
+    std::vector<EventNumber> numbers;
+    {
+        Rows rows = db_.rows("SELECT n FROM event INDEXED BY event_dead "
+                             "WHERE ended_at IS NOT NULL AND dead > 0 AND ended_at >= ?1 "
+                             "AND ended_at < ?2 AND state = 2 AND received_at >= ?1 "
+                             "ORDER BY ended_at LIMIT ?3",
+                             {from, before, at_most});
+        while (rows.next()) numbers.push_back(rows.number(0));
+    }
+    if (numbers.empty()) return 0;
+    for (const EventNumber number : numbers) change.renew(number);
+    change.commit();
+    return numbers.size();
 }
 
 }  // namespace

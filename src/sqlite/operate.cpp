@@ -14,6 +14,7 @@ struct Stored {
     DeliveryState state;
     std::optional<EventNumber> merged_into;
     LaneKey key;
+    bool behind = false;  // it waits, and another of its lane has the turn
 };
 
 struct Requested {
@@ -24,12 +25,13 @@ struct Requested {
 
 std::vector<Stored> stored_deliveries(Database& database, const DeliveryName& name) {
     std::vector<Stored> found;
-    Rows rows = database.rows("SELECT hook, state, merged_into, portal, lane FROM delivery "
+    Rows rows = database.rows("SELECT hook, state, merged_into, portal, lane, turn FROM delivery "
                               "WHERE event = ?1 AND (?2 = '' OR hook = ?2) ORDER BY hook",
                               {name.event, name.hook});
     while (rows.next()) {
-        found.push_back({static_cast<DeliveryState>(rows.number(1)), rows.maybe_number(2),
-                         {rows.text(0), rows.text(3), rows.text(4)}});
+        const auto state = static_cast<DeliveryState>(rows.number(1));
+        found.push_back({state, rows.maybe_number(2), {rows.text(0), rows.text(3), rows.text(4)},
+                         state == waiting && !rows.maybe_number(5)});
     }
     return found;
 }
@@ -44,9 +46,17 @@ Requested requested(Database& database, const DeliveryName& name) {
     if (event->state == EventState::matched) found.deliveries = stored_deliveries(database, name);
     for (const Stored& delivery : found.deliveries) {
         found.facts.deliveries.push_back(
-            {delivery.key.hook, delivery.state, delivery.merged_into});
+            {delivery.key.hook, delivery.state, delivery.merged_into,
+             delivery.behind ? blocker(database, name.event, delivery.key) : std::nullopt});
     }
     return found;
+}
+
+// One that waits.  Who has the turn in its lane keeps it.
+void make_due(Database& database, EventNumber event, const std::string& hook, Millis now) {
+    database.run("UPDATE delivery SET due_at = min(due_at, ?3), "
+                 "turn = CASE WHEN turn IS NOT NULL THEN 2 END WHERE event = ?1 AND hook = ?2",
+                 {event, hook, now});
 }
 
 void retry_delivery(Change& change, EventNumber event, const Stored& delivery, int extra,
@@ -84,7 +94,9 @@ Outcome Operations::retry(const DeliveryName& name,
     if (found.facts.event == EventState::skipped) change.renew(name.event);
     for (const Stored& delivery : found.deliveries) {
         if (!is_retried(delivery.state, name)) continue;
-        retry_delivery(change, name.event, delivery, extra_attempts(delivery.key.hook), now);
+        const std::string& hook = delivery.key.hook;
+        if (delivery.state == waiting) make_due(db_, name.event, hook, now);
+        else retry_delivery(change, name.event, delivery, extra_attempts(hook), now);
     }
     change.commit();
     return outcome;

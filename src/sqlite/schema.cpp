@@ -135,7 +135,8 @@ CREATE TABLE worker (host TEXT NOT NULL, pid INTEGER NOT NULL, version TEXT NOT 
     PRIMARY KEY (host, pid)) WITHOUT ROWID;
 )";
 
-// `once`: one row at most, see OnceRecord.  `clock`: see store/clock_watch.h.
+// `once`: one row at most, see OnceRecord.  `clock`: see store/clock_watch.h.  `hooks_seen`: see
+// MatchQueue::fingerprint.
 constexpr const char* version_1_1 = R"(
 ALTER TABLE event ADD COLUMN refused_more INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE worker ADD COLUMN trouble TEXT NOT NULL DEFAULT '';
@@ -143,6 +144,7 @@ ALTER TABLE worker ADD COLUMN once INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE once (left_at INTEGER NOT NULL, host TEXT NOT NULL, trouble TEXT NOT NULL);
 CREATE TABLE clock (boot TEXT PRIMARY KEY, up INTEGER NOT NULL, wall INTEGER NOT NULL,
     step INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE hooks_seen (host TEXT PRIMARY KEY, fingerprint TEXT NOT NULL) WITHOUT ROWID;
 )";
 
 constexpr std::array migrations = {Migration{1000, version_1_0}, Migration{1001, version_1_1}};

@@ -19,6 +19,7 @@ public:
     std::size_t prune(const PruneOrder& order) override;
     std::vector<EventNumber> prunable(const PruneOrder& order) override;
     void recount_running() override;
+    std::int64_t count_prunable(const PruneOrder& order) override;
     bool cap_due(Millis latest) override;
     bool scrub() override;
     ClockRecord watch_clock(const ClockReading& now) override;
@@ -108,6 +109,20 @@ void Maintenance::recount_running() {
             "WHERE delivery.state <> 2 AND delivery.state = 1 AND delivery.hook = tally.hook) "
             "WHERE hook <> '' AND what = 'running'");
     change.commit();
+}
+
+std::int64_t Maintenance::count_prunable(const PruneOrder& order) {
+    const Transaction moment(db_, Transaction::Kind::read);
+    const std::int64_t done =
+        db_.number("SELECT count(*) FROM event INDEXED BY event_done "
+                   "WHERE ended_at IS NOT NULL AND dead = 0 AND ended_at < ?",
+                   {order.done_before});
+    if (order.dead_before == 0) return done;
+    return done +
+           db_.number("SELECT count(*) FROM event INDEXED BY event_dead "
+                      "WHERE ended_at IS NOT NULL AND dead > 0 AND ended_at < ?1 AND NOT EXISTS "
+                      "(SELECT 1 FROM delivery WHERE event = n AND state <> 3 AND ended_at >= ?2)",
+                      {order.dead_before, order.done_before});
 }
 
 // Those behind another of their lane have their turn, and are capped, later.

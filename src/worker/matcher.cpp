@@ -1,6 +1,5 @@
 #include "worker/matcher.h"
 
-#include <algorithm>
 #include <chrono>
 #include <set>
 #include <thread>
@@ -27,6 +26,7 @@ std::pair<std::string, std::string> place_of(const StoredEvent& event) {
 
 bool Matcher::match() {
     if (!context_.live.hooks().ready()) return false;
+    rematch_.work();
     const std::size_t size = batch_.size();
     first_ = 0;
     const Millis begun = steady_now();
@@ -52,7 +52,7 @@ bool Matcher::match_oldest(std::size_t at_most) {
     const std::size_t held_before = held_;
     const std::vector<StoredEvent> events = queue_.undispatched(at_most + held_before);
     if (events.empty()) return false;
-    refresh_for(events);
+    refresh();
     context_.live.log_hook_warnings();
     if (!context_.live.hooks().ready()) return false;
     const std::vector<const StoredEvent*> free = take_free(events, at_most);
@@ -97,11 +97,9 @@ std::vector<const StoredEvent*> Matcher::take_free(std::span<const StoredEvent> 
     return free;
 }
 
-// A hook that was there before its event must take it, so the last look has to be younger.
-void Matcher::refresh_for(std::span<const StoredEvent> events) {
-    const Millis looked_at = context_.live.looked_at();
-    const auto is_newer = [=](const StoredEvent& event) { return event.received_at >= looked_at; };
-    if (!std::ranges::any_of(events, is_newer)) return;
+// A hook that was there before its event, or was corrected before the event's retry, must take it:
+// the last look has to be younger than what these events were read from.
+void Matcher::refresh() {
     context_.live.look_next_time();
     context_.live.refresh(context_.now);
 }
@@ -154,6 +152,8 @@ void Matcher::report(const Dispatch& dispatch, const std::string& log_reason) co
                            {{"event", dispatch.event},
                             {"reason", dispatch.skip_reason},
                             {"fix", "bxhook retry " + std::to_string(dispatch.event)}});
+    } else if (dispatch.retryable) {
+        context_.log.warning("skipped", {{"event", dispatch.event}, {"reason", log_reason}});
     } else {
         context_.log.info("skipped", {{"event", dispatch.event}, {"reason", log_reason}});
     }

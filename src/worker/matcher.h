@@ -13,12 +13,14 @@
 #include "store/match_queue.h"
 #include "worker/batch.h"
 #include "worker/context.h"
+#include "worker/rematch.h"
 
 namespace bx {
 
 class Matcher {
 public:
-    Matcher(WorkerContext& context, MatchQueue& queue) : context_(context), queue_(queue) {}
+    Matcher(WorkerContext& context, MatchQueue& queue)
+        : context_(context), queue_(queue), rematch_(context, queue) {}
 
     // Matches a batch of the oldest new events, in bounded time.  True when it made deliveries, or
     // skipped events.  Throws what the store throws.
@@ -30,7 +32,7 @@ private:
     bool match_oldest(std::size_t at_most);
     std::vector<const StoredEvent*> take_free(std::span<const StoredEvent> events,
                                               std::size_t at_most);
-    void refresh_for(std::span<const StoredEvent> events);
+    void refresh();
     bool merge_ahead(std::span<const Dispatch> dispatches);
     void dispatch(std::span<const Dispatch> dispatches, std::span<const std::string> log_reasons);
     bool has_failed_often(EventNumber event);
@@ -39,6 +41,7 @@ private:
 
     WorkerContext& context_;
     MatchQueue& queue_;
+    Rematch rematch_;
     Batch batch_{32};           // an event may hold limits.body
     EventNumber first_ = 0;     // of the batch under way
     std::size_t held_ = 0;      // events that wait for a hook's file, as far as was looked
