@@ -29,14 +29,21 @@ USER = pwd.getpwnam("www-data") if AS_ROOT else pwd.getpwuid(os.geteuid())
 
 
 def wait_for(condition, what, limit=LIMIT):
-    """The first true value of CONDITION(); fails with WHAT (text, or a function) after LIMIT seconds."""
+    """The first true value of CONDITION(); fails with WHAT (text, or a function) after LIMIT seconds.
+
+    A file that is missing makes the condition false: for a moment it is so while a log is rotated.
+    """
     end = time.monotonic() + limit
     while True:
-        value = condition()
+        missing = None
+        try:
+            value = condition()
+        except FileNotFoundError as error:
+            value, missing = None, error
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"waited {limit} s for: {what() if callable(what) else what}")
+            raise AssertionError(f"waited {limit} s for: {what() if callable(what) else what}") from missing
         time.sleep(POLL)
 
 
