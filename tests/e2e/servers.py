@@ -214,6 +214,10 @@ DocumentRoot {self.docroot}
 {text}
 """)
         self.launch("apache2", "-f", config, "-DFOREGROUND")
+        if cgid:  # the daemon makes its socket while the port is open, and then gives it to the server's user
+            def given():  # its name ends in a process id
+                return any(path.stat().st_uid == USER.pw_uid for path in self.dir.glob("cgid.sock*"))
+            wait_for(given, "the socket of the CGI daemon")
 
 
 # What a shared host's own configuration allows: everything else has to come from .htaccess.

@@ -2,6 +2,7 @@
 hang, a loss or a double; back to work without help once it is mended."""
 
 import contextlib
+import os
 import subprocess
 import time
 
@@ -319,11 +320,13 @@ def test_a_full_disk_is_503_and_loses_nothing(scratch, server, small_disk):
     database = postgres.Database(server, options="TABLESPACE small")
     make_store(scratch, database)
     cluster = Cluster(scratch, database, ["one"])
+    filler = small_disk.parent / "filler"
     try:
         start(cluster)
-        filler = small_disk.parent / "filler"
         fill(filler)
-        large = [Sender(cluster.first, i, bitrix.body(id=i, fields={"COMMENTS": "x" * 900_000})) for i in range(3)]
+        # Of bytes that cannot be compressed: what can might fit into pages that the tables have.
+        large = [Sender(cluster.first, i, bitrix.body(id=i, fields={"COMMENTS": os.urandom(450_000).hex()}))
+                 for i in range(3)]
         wait_for(lambda: all(sender.ended() for sender in large), "answers")
         assert {sender.answer.status for sender in large} == {503}
         assert "No space left on device" in cluster.first.gateway.text()
@@ -331,6 +334,7 @@ def test_a_full_disk_is_503_and_loses_nothing(scratch, server, small_disk):
         cluster.recovers()
         lives(cluster)
     finally:
+        filler.unlink(missing_ok=True)  # else no session can begin
         cluster.first.stop()
         database.drop()
         server.sql("DROP TABLESPACE small")
