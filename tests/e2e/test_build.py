@@ -458,8 +458,14 @@ def test_the_demo_stays_up_on_a_terminal_until_enter_or_ctrl_c(program, place, k
     wait_for(lambda: told(b"Press Enter here to stop it."), lambda: shown, 90)
     commands = re.findall(rb"^  ((?:cd|\./bxhook) .*?)\r?$", shown, re.MULTILINE)
     assert len(commands) == 3
-    tried = subprocess.run(b" && ".join(commands), shell=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert tried.returncode == 0 and b"6/ONCRMDEALADD" in tried.stdout, tried
+    enter, trigger, listing = commands
+
+    def type_in(command):
+        done = subprocess.run(enter + b" && " + command, shell=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert done.returncode == 0, done
+        return done.stdout
+    assert b'"event":6' in type_in(trigger)
+    wait_for(lambda: b"6/ONCRMDEALADD" in type_in(listing), "the event's hook in the list")
     os.write(terminal, key)
     wait_for(lambda: told(last), lambda: shown, 90)
     wait_for(lambda: told(b"") and reaped(), lambda: shown, 90)
