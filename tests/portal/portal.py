@@ -5,7 +5,7 @@ import secrets
 import urllib.parse
 from dataclasses import dataclass, field
 
-from . import posts
+from . import kinds, posts
 from .accounts import SCOPE, Installation, User, Webhook
 from .outbox import make_post
 
@@ -60,6 +60,7 @@ class Portal(Account):
 
     rows: dict = field(default_factory=dict)      # "crm.deal": {id: row}
     quirks: dict = field(default_factory=dict)    # method: {"ignores_filter", ...}, see methods/lists.py
+    bots: dict = field(default_factory=dict)      # id: what registered it
     event_tokens: set = field(default_factory=set)  # of robots that were started
     returned: dict = field(default_factory=dict)  # event_token: [{"values", "log"}]
     messages: dict = field(default_factory=dict)  # (code, message_id): status
@@ -148,6 +149,17 @@ class Portal(Account):
         tree = posts.sms(self.cloud, self.installations[app.client_id], user, code, to, text, document_id)
         self.messages[code, tree["message_id"]] = None
         return self.post("SMS", url or app.url, tree)
+
+    def say(self, bot, text, user=None):
+        """USER says TEXT to the BOT (an id): its handler hears it."""
+        known, user = self.bots[bot], user or self.admin()
+        tree = kinds.said_to_bot(self, bot, known["code"], text, user, known["installation"], known["token"])
+        return self.post("ONIMBOTV2MESSAGEADD", known["handler"], tree)
+
+    def other(self, app, kind, url=None, user=None):
+        """A post of KIND (see kinds.KINDS) to APP's URL; of one whose sender reads the answer, with that."""
+        made, read = kinds.post(self.installations[app.client_id], kind, user or self.admin(), url or app.url)
+        return self.cloud.outbox.send(made) if read else self.cloud.outbox.put(made)
 
     def post(self, what, url, tree, delay=0, **more):
         """TREE by the queue, as it is."""
