@@ -17,6 +17,7 @@ from .outbox import Outbox
 from .portal import Portal
 from .records import Records
 from .rest import Rest
+from .rest3 import Rest3
 from .subscriptions import Subscriptions
 from .tokens import Tokens
 
@@ -41,7 +42,7 @@ class Cloud:
         self.apps, self.portals = {}, {}  # by client_id, by name
         self.names_of = {}                # name or domain, of today or former: portal
         self.tokens, self.offline, self.outbox = Tokens(self.clock), Offline(self.clock), Outbox(self.clock, senders)
-        self.oauth, self.rest = Authorization(self), Rest(self)
+        self.oauth, self.rest, self.rest3 = Authorization(self), Rest(self), Rest3(self)
         self.subscriptions = Subscriptions(self)
         self.killed_token = "expired_token"  # what one that a renewal killed gets; None: it works on, as a cached one
         self.own_changes = "skipped"         # or "kept": the sources conflict on the offline queue of who made them

@@ -70,6 +70,9 @@ def of_portal(cloud, portal, request, path):
     if not path.startswith("/rest/"):
         return nowhere
     parts = SUFFIX.sub("", path[len("/rest/"):]).rstrip("/").split("/")
+    version = cloud.rest
+    if parts[0] == "api":
+        version, parts = cloud.rest3, parts[1:]
     request.method = parts[-1] if len(parts) in (1, 3) else ""
     webhook = tuple(parts[:2]) if len(parts) > 1 else None
-    return lambda: cloud.rest.answer(request, portal, request.method, webhook)
+    return lambda: version.answer(request, portal, request.method, webhook)
