@@ -17,7 +17,7 @@ class Maintenance final : public Upkeep {
 public:
     explicit Maintenance(Session& session) : session_(session) {}
 
-    std::size_t prune(const PruneOrder& order) override;
+    Pruned prune(const PruneOrder& order) override;
     bool cap_due(Millis latest) override;
     bool scrub() override { return true; }  // what is erased is deleted
     ClockRecord watch_clock(const ClockReading& now) override;
@@ -27,7 +27,7 @@ private:
     Session& session_;
 };
 
-std::size_t Maintenance::prune(const PruneOrder& order) {
+Pruned Maintenance::prune(const PruneOrder& order) {
     const std::uint64_t old = htobe64(static_cast<std::uint64_t>(wall_now() - batch_kept));
     const std::string key(reinterpret_cast<const char*>(&old), sizeof old);
     const Millis dead_before = order.dead_before > 0 ? session_.theirs(order.dead_before) : 0;
@@ -35,7 +35,8 @@ std::size_t Maintenance::prune(const PruneOrder& order) {
         session_.call("SELECT bxhook.prune($1::integer, $2, $3, $4, $5)",
                       {session_.shard(), session_.at(order.done_before), Param::number(dead_before),
                        Param::number(static_cast<std::int64_t>(order.at_most)), Param::bytes(key)});
-    return static_cast<std::size_t>(answer.number(0, 0));
+    const auto deleted = static_cast<std::size_t>(answer.number(0, 0));
+    return {deleted, deleted > 0};
 }
 
 // Those behind another of their lane have their turn, and are capped, later.

@@ -13,6 +13,13 @@ struct PruneOrder {
     Millis done_before = 0;     // events that ended before it: done, merged, cancelled, skipped
     Millis dead_before = 0;     // and those with a dead delivery; 0: none
     std::size_t at_most = 100;  // events in one transaction; fewer when many rows are theirs
+    bool all = true;            // also those that were looked at before, and left; else it may be
+                                // that only what has become old since is found
+};
+
+struct Pruned {
+    std::size_t deleted = 0;  // events
+    bool more = false;        // there may be more: call it again
 };
 
 // Between two steps of prune, merge_ahead or cap_due: the others are to get the store's lock.
@@ -22,9 +29,9 @@ class Upkeep {
 public:
     virtual ~Upkeep() = default;
 
-    // Deletes finished events, oldest first, in one bounded transaction; gives how many.  Call it
-    // again until it gives 0.
-    virtual std::size_t prune(const PruneOrder& order) = 0;
+    // Deletes finished events, oldest first: a step of it, in one bounded transaction.  When it
+    // throws for one event that cannot be deleted, asked for that alone, it goes on behind it.
+    virtual Pruned prune(const PruneOrder& order) = 0;
     // Due times after LATEST become LATEST: a clock that was set back since had given them.  A step
     // of it; true: there may be more, call it again.
     virtual bool cap_due(Millis latest) = 0;

@@ -20,6 +20,7 @@ WorkerUpkeep::WorkerUpkeep(WorkerContext& context, Upkeep& store)
 void WorkerUpkeep::work() {
     if (minute_.every(minute, context_.now)) {
         pruning_ = capping_ = context_.unscrubbed = true;
+        if (hour_.every(hour, context_.now)) prune_all_ = true;
     }
     if (next() <= context_.now) {
         if (capping_) cap_waits();
@@ -72,10 +73,12 @@ void WorkerUpkeep::prune() {
     }
     const PruneOrder order{.done_before = *wall - config->retention.done,
                            .dead_before = *wall - config->retention.dead,
-                           .at_most = prune_batch_.size()};
+                           .at_most = prune_batch_.size(),
+                           .all = prune_all_};
     const Millis begun = steady_now();
     try {
-        pruning_ = store_.prune(order) > 0;
+        pruning_ = store_.prune(order).more;
+        if (!pruning_) prune_all_ = false;
         prune_batch_.went(steady_now() - begun);
     } catch (const StoreError& error) {
         const bool damaged = dynamic_cast<const StoreDamaged*>(&error) != nullptr;

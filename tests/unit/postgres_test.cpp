@@ -328,7 +328,7 @@ BOOST_AUTO_TEST_CASE(the_least_rights_are_enough) {
     s.store().runs().kill_requests();
     BOOST_TEST(s.list({}) == "3/- 2/crm 1/crm");
     s.now += bx::day;
-    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now}) == 1U);
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now}).deleted == 1U);
     s.store().workers().unregister_worker(worker(1));
     BOOST_TEST(s.recount() == "");
     BOOST_TEST(says(failure<bx::StoreError>([&] { bx::postgresql_module(bx::StoreOwner::assumed()).upgrade(url); }),

@@ -34,10 +34,11 @@ int run(const Arguments& args) {
     if (args.has("--dead")) order.dead_before = now - dead_age;
     std::size_t total = 0;
     Progress progress("deleting events");
-    while (std::size_t deleted = store->upkeep().prune(order)) {
-        total += deleted;
+    for (Pruned step{.more = true}; step.more;) {
+        step = store->upkeep().prune(order);
+        total += step.deleted;
         progress.at(total);
-        std::this_thread::sleep_for(std::chrono::milliseconds(step_pause));
+        if (step.more) std::this_thread::sleep_for(std::chrono::milliseconds(step_pause));
     }
     progress.clear();
     print("deleted " + std::to_string(total) + (total == 1 ? " event\n" : " events\n"));
