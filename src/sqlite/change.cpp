@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "sqlite/events.h"
 #include "sqlite/secrets.h"
 #include "sqlite/statements.h"
 
@@ -82,9 +83,28 @@ void Change::match(EventNumber event) {
     pass(event);
 }
 
-void Change::pass(EventNumber event) {
+EventNumber Change::matched() {
     if (!matched_) matched_ = read_world(database()).matched;
-    if (event <= *matched_) return;
+    return *matched_;
+}
+
+EventNumber Change::cancelled_last() {
+    if (!cancelled_last_) cancelled_last_ = database().number(sql::skipped_last);
+    return *cancelled_last_;
+}
+
+bool Change::is_new(EventNumber event) {
+    if (event > matched() && event > cancelled_last()) return true;
+    return event_state(database(), event) == EventState::fresh;
+}
+
+void Change::take_new(EventNumber event) {
+    if (event > matched()) return pass(event);
+    database().run(sql::unmatched_remove, event);
+}
+
+void Change::pass(EventNumber event) {
+    if (event <= matched()) return;
     if (event > *matched_ + 1) {
         std::vector<EventNumber> still_new;
         {
@@ -101,9 +121,8 @@ void Change::pass(EventNumber event) {
 }
 
 void Change::pass_skipped() {
-    if (!matched_) matched_ = read_world(database()).matched;
-    if (database().number(sql::skipped_last) <= *matched_) return;
-    const std::optional<EventNumber> next = database().maybe_number(sql::next_new, *matched_);
+    if (cancelled_last() <= matched()) return;
+    const std::optional<EventNumber> next = database().maybe_number(sql::next_new, matched());
     pass(next ? *next - 1 : last_event(database()).number);
 }
 

@@ -56,6 +56,10 @@ public:
     void skip(EventNumber event, const std::string& reason, bool retryable, Millis at);
     void renew(EventNumber event);
     void match(EventNumber event);
+    // Of an event that is there.
+    bool is_new(EventNumber event);
+    // A new event becomes a matched one.
+    void take_new(EventNumber event);
     // Everything up to EVENT is matched now, but for what is still new there.
     void pass(EventNumber event);
     // What was cancelled before its turn to be matched came, and comes next, is passed.
@@ -66,7 +70,12 @@ private:
     Names& names_;
     Transaction transaction_;
     Counters counters_;
-    std::optional<EventNumber> matched_;  // world.matched as it will be; none: not read yet
+    EventNumber matched();
+    EventNumber cancelled_last();
+
+    // As they will be; none: not read yet.
+    std::optional<EventNumber> matched_;         // world.matched
+    std::optional<EventNumber> cancelled_last_;  // at least the greatest skipped before its match
 };
 
 }  // namespace bx::sqlite

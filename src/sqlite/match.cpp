@@ -81,17 +81,10 @@ void insert_delivery(Change& change, const Dispatch& verdict, const Identity& of
     }
 }
 
-// False: it is not new (any more).
-bool becomes_matched(Change& change, EventNumber event) {
-    Database& database = change.database();
-    if (event_state(database, event) != EventState::fresh) return false;
-    database.run(sql::unmatched_remove, event);
-    change.pass(event);
-    return true;
-}
-
 void dispatch_one(Change& change, const Dispatch& verdict, Millis now) {
-    if (!becomes_matched(change, verdict.event)) return;  // cancelled meanwhile
+    const std::optional<Identity> of = identity(change.names(), verdict.event);
+    if (!of || !change.is_new(verdict.event)) return;  // cancelled meanwhile
+    change.take_new(verdict.event);
     if (!verdict.refused.empty() || verdict.refused_more > 0) {
         const std::string list = pack_refusals(verdict.refused);
         change.database().run(sql::refusals_add, verdict.event, verdict.refused_more, Blob{list});
@@ -100,9 +93,8 @@ void dispatch_one(Change& change, const Dispatch& verdict, Millis now) {
         change.skip(verdict.event, verdict.skip_reason, verdict.retryable, now);
         return;
     }
-    const std::optional<Identity> of = identity(change.names(), verdict.event);
     for (const NewDelivery& delivery : verdict.deliveries) {
-        insert_delivery(change, verdict, of.value(), delivery, now);
+        insert_delivery(change, verdict, *of, delivery, now);
     }
 }
 

@@ -14,6 +14,8 @@ constexpr std::size_t slot_unit = 64;
 constexpr std::size_t owner_size = 8;   // first, little-endian: whose they are; 0: free
 constexpr std::size_t length_size = 4;  // then, the same: how long they are
 constexpr std::int64_t looked_at = 4;
+constexpr int misses_in_vain = 64;
+constexpr int then_every = 8;
 
 std::string encoded(std::uint64_t number, std::size_t size) {
     std::string bytes(size, '\0');
@@ -35,6 +37,7 @@ std::string owner(EventNumber event) {
 
 // One that is free among the next few; none: none of these is.
 std::optional<std::int64_t> find_free(Database& database, SlotHand& hand, std::size_t size) {
+    if (hand.misses >= misses_in_vain && ++hand.misses % then_every != 0) return std::nullopt;
     if (!hand.at || *hand.at >= hand.last) {
         hand.last = database.number(sql::slot_last);
         const auto any = static_cast<std::int64_t>(random_bits() >> 1);
@@ -44,6 +47,7 @@ std::optional<std::int64_t> find_free(Database& database, SlotHand& hand, std::s
     const std::optional<std::int64_t> found =
         database.maybe_number(sql::slot_free, *hand.at, end, size);
     hand.at = found.value_or(end);
+    hand.misses = found ? 0 : std::min(hand.misses + 1, misses_in_vain);
     return found;
 }
 

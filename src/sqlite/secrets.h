@@ -24,10 +24,12 @@ namespace bx::sqlite {
 
 // Where to look for a slot that is free: some are looked at for each that is needed, going round
 // them, and without one among these there will be one more.  So their number grows to a small
-// multiple of those in use at the busiest time.
+// multiple of those in use at the busiest time.  While many in a row were in vain, which is when a
+// queue grows, only now and then some are looked at.
 struct SlotHand {
     std::optional<std::int64_t> at;  // begins anywhere
     std::int64_t last = 0;
+    int misses = 0;  // in a row
 };
 
 // Inside a write transaction.  Gives their slot; none: there are none.
