@@ -156,11 +156,34 @@ BEGIN
         WHERE n = ANY (a_new) AND d.state < 2) AS lanes;
 END $$;
 
-CREATE OR REPLACE FUNCTION bxhook.prune(a_shard integer, a_done_before bigint, a_dead_before bigint,
-    a_most bigint, a_batch_before bytea) RETURNS bigint LANGUAGE plpgsql AS $$
+-- What prune may delete, locked; a_passed_over stays.
+CREATE OR REPLACE FUNCTION bxhook.prunable(a_done_before bigint, a_dead_before bigint, a_most bigint,
+    a_passed_over bigint[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     v_done bigint[];
     v_dead bigint[] := '{}';
+BEGIN
+    SELECT coalesce(array_agg(n), '{}') INTO v_done FROM (
+        SELECT n FROM bxhook.event WHERE ended_at IS NOT NULL AND dead = 0
+            AND ended_at < a_done_before AND n <> ALL (a_passed_over)
+        ORDER BY ended_at LIMIT a_most FOR UPDATE SKIP LOCKED
+    ) AS old;
+    IF a_dead_before > 0 THEN
+        -- What else became of such an event keeps it for as long as that is kept.
+        SELECT coalesce(array_agg(n), '{}') INTO v_dead FROM (
+            SELECT n FROM bxhook.event AS e WHERE ended_at IS NOT NULL AND dead > 0
+                AND ended_at < a_dead_before AND n <> ALL (a_passed_over)
+                AND NOT EXISTS (SELECT 1 FROM bxhook.delivery AS d
+                    WHERE d.event = e.n AND d.state <> 3 AND d.ended_at >= a_done_before)
+            ORDER BY ended_at LIMIT a_most - cardinality(v_done) FOR UPDATE OF e SKIP LOCKED
+        ) AS old;
+    END IF;
+    RETURN v_done || v_dead;
+END $$;
+
+CREATE OR REPLACE FUNCTION bxhook.prune(a_shard integer, a_done_before bigint, a_dead_before bigint,
+    a_most bigint, a_passed_over bigint[], a_batch_before bytea) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
     v_all bigint[];
     v_hooks text[];
     v_whats text[];
@@ -168,20 +191,7 @@ BEGIN
     DELETE FROM bxhook.batch WHERE key IN (
         SELECT key FROM bxhook.batch WHERE key < a_batch_before ORDER BY key LIMIT 10000
         FOR UPDATE SKIP LOCKED);
-    SELECT coalesce(array_agg(n), '{}') INTO v_done FROM (
-        SELECT n FROM bxhook.event WHERE ended_at IS NOT NULL AND dead = 0
-            AND ended_at < a_done_before ORDER BY ended_at LIMIT a_most FOR UPDATE SKIP LOCKED
-    ) AS old;
-    IF a_dead_before > 0 THEN
-        -- What else became of such an event keeps it for as long as that is kept.
-        SELECT coalesce(array_agg(n), '{}') INTO v_dead FROM (
-            SELECT n FROM bxhook.event AS e WHERE ended_at IS NOT NULL AND dead > 0
-                AND ended_at < a_dead_before AND NOT EXISTS (SELECT 1 FROM bxhook.delivery AS d
-                    WHERE d.event = e.n AND d.state <> 3 AND d.ended_at >= a_done_before)
-            ORDER BY ended_at LIMIT a_most - cardinality(v_done) FOR UPDATE OF e SKIP LOCKED
-        ) AS old;
-    END IF;
-    v_all := v_done || v_dead;
+    v_all := bxhook.prunable(a_done_before, a_dead_before, a_most, a_passed_over);
     IF cardinality(v_all) = 0 THEN
         RETURN 0;
     END IF;

@@ -35,7 +35,7 @@ namespace bx::postgres {
 const char* const schema_tables = R"(
 CREATE TABLE bxhook.event (
     n bigint PRIMARY KEY,
-    state smallint NOT NULL DEFAULT 0,
+    state smallint NOT NULL DEFAULT 0 CHECK (state IN (0, 1, 2)),
     open integer NOT NULL DEFAULT 0,
     dead integer NOT NULL DEFAULT 0,
     ended_at bigint,

@@ -18,6 +18,8 @@ public:
     explicit Maintenance(Session& session) : session_(session) {}
 
     Pruned prune(const PruneOrder& order) override;
+    std::vector<EventNumber> prunable(const PruneOrder& order) override;
+    void recount_running() override;
     bool cap_due(Millis latest) override;
     bool scrub() override { return true; }  // what is erased is deleted
     ClockRecord watch_clock(const ClockReading& now) override;
@@ -27,16 +29,44 @@ private:
     Session& session_;
 };
 
+// a_done_before, a_dead_before, a_most, a_passed_over
+Params prunable_params(const Session& session, const PruneOrder& order) {
+    const Millis dead_before = order.dead_before > 0 ? session.theirs(order.dead_before) : 0;
+    return {session.at(order.done_before), Param::number(dead_before),
+            Param::number(static_cast<std::int64_t>(order.at_most)),
+            Param::numbers(order.passed_over)};
+}
+
+std::vector<EventNumber> Maintenance::prunable(const PruneOrder& order) {
+    const Result found = session_.call("SELECT unnest(bxhook.prunable($1, $2, $3, $4))",
+                                       prunable_params(session_, order));
+    std::vector<EventNumber> numbers;
+    for (int row = 0; row < found.rows(); ++row) numbers.push_back(found.number(row, 0));
+    return numbers;
+}
+
 Pruned Maintenance::prune(const PruneOrder& order) {
     const std::uint64_t old = htobe64(static_cast<std::uint64_t>(wall_now() - batch_kept));
     const std::string key(reinterpret_cast<const char*>(&old), sizeof old);
-    const Millis dead_before = order.dead_before > 0 ? session_.theirs(order.dead_before) : 0;
-    const Result answer =
-        session_.call("SELECT bxhook.prune($1::integer, $2, $3, $4, $5)",
-                      {session_.shard(), session_.at(order.done_before), Param::number(dead_before),
-                       Param::number(static_cast<std::int64_t>(order.at_most)), Param::bytes(key)});
+    Params params = prunable_params(session_, order);
+    params.push_back(session_.shard());
+    params.push_back(Param::bytes(key));
+    const Result answer = session_.call(
+        "SELECT bxhook.prune($5::integer, $1, $2, $3, $4, $6)", params);
     const auto deleted = static_cast<std::size_t>(answer.number(0, 0));
     return {deleted, deleted > 0};
+}
+
+// One statement, so that both counts are of the same moment.
+void Maintenance::recount_running() {
+    session_.call(
+        "INSERT INTO bxhook.tally AS t (hook, what, shard, n) "
+        "SELECT hook, 'running', $1::integer, sum(n) FROM ("
+        "SELECT hook, count(*) AS n FROM bxhook.delivery WHERE state = 1 GROUP BY hook "
+        "UNION ALL SELECT hook, -n FROM bxhook.tally WHERE hook <> '' AND what = 'running'"
+        ") AS difference GROUP BY hook HAVING sum(n) <> 0 "
+        "ON CONFLICT (hook, what, shard) DO UPDATE SET n = t.n + excluded.n",
+        {session_.shard()});
 }
 
 // Those behind another of their lane have their turn, and are capped, later.

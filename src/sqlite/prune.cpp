@@ -13,7 +13,7 @@ constexpr std::size_t looked_at_most = 500;  // events in one step
 
 }  // namespace
 
-bool Pruner::deliveries_may_go(EventNumber event, const PruneOrder& order) {
+bool Pruning::deliveries_may_go(EventNumber event, const PruneOrder& order) {
     Millis ended_at = 0;
     Millis others_ended_at = 0;
     bool dead = false;
@@ -32,7 +32,8 @@ bool Pruner::deliveries_may_go(EventNumber event, const PruneOrder& order) {
     return ended_at < order.dead_before && others_ended_at < order.done_before;
 }
 
-bool Pruner::may_go(EventNumber event, const PruneOrder& order) {
+bool Pruning::may_go(EventNumber event, const PruneOrder& order) {
+    if (std::ranges::find(order.passed_over, event) != order.passed_over.end()) return false;
     {
         Rows rows = db_.rows(sql::skip, event);
         using row = sql::skip_row;
@@ -46,7 +47,7 @@ bool Pruner::may_go(EventNumber event, const PruneOrder& order) {
     return deliveries_may_go(event, order);
 }
 
-std::vector<EventNumber> Pruner::look(const PruneOrder& order) {
+std::vector<EventNumber> Pruning::look(const PruneOrder& order) {
     const Transaction moment(db_, Transaction::Kind::read);
     const EventNumber matched = read_world(db_).matched;
     const Millis too_young = std::max(order.done_before, order.dead_before);
@@ -78,14 +79,14 @@ std::vector<EventNumber> Pruner::look(const PruneOrder& order) {
     return found;
 }
 
-std::int64_t Pruner::rows_of(EventNumber event) {
+std::int64_t Pruning::rows_of(EventNumber event) {
     const DeliveryId first = first_of(event);
     const DeliveryId last = last_of(event);
     return db_.number(sql::ended_of_event, first, last) +
            db_.number(sql::attempts_of_event, first, last);
 }
 
-void Pruner::remove_event(Change& change, EventNumber event) {
+void Pruning::remove_event(Change& change, EventNumber event) {
     const DeliveryId first = first_of(event);
     const DeliveryId last = last_of(event);
     {
@@ -106,7 +107,7 @@ void Pruner::remove_event(Change& change, EventNumber event) {
     change.counters().pruned(event);
 }
 
-std::size_t Pruner::remove(const std::vector<EventNumber>& events, const PruneOrder& order) {
+std::size_t Pruning::remove(const std::vector<EventNumber>& events, const PruneOrder& order) {
     Change change(names_);
     const auto most_rows = static_cast<std::int64_t>(10 * order.at_most);
     std::int64_t rows = 0;
@@ -126,32 +127,31 @@ std::size_t Pruner::remove(const std::vector<EventNumber>& events, const PruneOr
     return removed;
 }
 
-Pruned Pruner::step(const PruneOrder& order) {
+void Pruning::begin(const PruneOrder& order) {
     if (!under_way_ && order.all) cursor_ = 0;
     under_way_ = true;
+}
+
+std::vector<EventNumber> Pruning::next(const PruneOrder& order) {
+    Pruning copy = *this;
+    std::vector<EventNumber> found;
+    for (copy.begin(order); copy.under_way_ && found.empty();) found = copy.look(order);
+    return found;
+}
+
+Pruned Pruning::step(const PruneOrder& order) {
+    begin(order);
     const EventNumber begun = cursor_;
     const std::vector<EventNumber> events = look(order);
     if (events.empty()) return {0, under_way_};
     try {
         const std::size_t deleted = remove(events, order);
         return {deleted, under_way_};
-    } catch (const StoreDataError&) {
-        pass_over(events, begun);
-        throw;
-    } catch (const StoreDamaged&) {
-        pass_over(events, begun);
-        throw;
-    } catch (const StoreError&) {
+    } catch (...) {  // these are still to be deleted
         cursor_ = begun;
         under_way_ = true;
         throw;
     }
-}
-
-// Of EVENTS one cannot be deleted.  BEGUN: where the step began.
-void Pruner::pass_over(const std::vector<EventNumber>& events, EventNumber begun) {
-    cursor_ = events.size() > 1 ? begun : events.front();
-    under_way_ = true;
 }
 
 }  // namespace bx::sqlite

@@ -7,12 +7,13 @@
 
 namespace bx::sqlite {
 
-class Pruner {
+class Pruning {
 public:
-    explicit Pruner(Names& names) : names_(names), db_(names.database()) {}
+    explicit Pruning(Names& names) : names_(names), db_(names.database()) {}
 
-    // Upkeep::prune.  Throws StoreError: what it failed for is passed over when it was alone.
+    // Upkeep::prune and Upkeep::prunable.
     Pruned step(const PruneOrder& order);
+    std::vector<EventNumber> next(const PruneOrder& order);
 
 private:
     // Looks at some more; gives those that may go.
@@ -20,7 +21,7 @@ private:
     bool may_go(EventNumber event, const PruneOrder& order);
     bool deliveries_may_go(EventNumber event, const PruneOrder& order);
     std::size_t remove(const std::vector<EventNumber>& events, const PruneOrder& order);
-    void pass_over(const std::vector<EventNumber>& events, EventNumber begun);
+    void begin(const PruneOrder& order);
     void remove_event(Change& change, EventNumber event);
     std::int64_t rows_of(EventNumber event);
 

@@ -17,9 +17,13 @@ constexpr std::size_t capped_at_most = 1000;  // deliveries in one transaction
 class Maintenance final : public Upkeep {
 public:
     Maintenance(Names& names, Journal journal)
-        : db_(names.database()), pruner_(names), journal_(journal) {}
+        : db_(names.database()), pruning_(names), journal_(journal) {}
 
-    Pruned prune(const PruneOrder& order) override { return pruner_.step(order); }
+    Pruned prune(const PruneOrder& order) override { return pruning_.step(order); }
+    std::vector<EventNumber> prunable(const PruneOrder& order) override {
+        return pruning_.next(order);
+    }
+    void recount_running() override {}  // each claim counts them
     bool cap_due(Millis latest) override;
     bool scrub() override;
     ClockRecord watch_clock(const ClockReading& now) override;
@@ -27,7 +31,7 @@ public:
 
 private:
     Database& db_;
-    Pruner pruner_;
+    Pruning pruning_;
     const Journal journal_;
 };
 

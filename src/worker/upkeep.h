@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "store/upkeep.h"
-#include "worker/batch.h"
 #include "worker/context.h"
+#include "worker/pruner.h"
 
 namespace bx {
 
@@ -37,7 +37,7 @@ private:
 
     WorkerContext& context_;
     Upkeep& store_;
-    Batch prune_batch_{100};
+    Pruner pruner_;
     Timer minute_;
     Timer hour_;
     Timer step_;       // while pruning or capping

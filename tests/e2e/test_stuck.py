@@ -222,3 +222,38 @@ def test_a_thousand_hooks_of_other_portals_make_no_rows(quiet):
     event = quiet.show(skipped)
     assert (len(event["refused"]), event["refused_more"]) == (100, 901)
     assert "901 more did not" in quiet.run("show", skipped).stdout.decode()
+
+
+# A table that does not let go of event 2.
+KEEPING = {
+    "sqlite": "CREATE TRIGGER keeping BEFORE DELETE ON event WHEN OLD.n = 2 BEGIN SELECT RAISE(ABORT, 'it stays'); END",
+    "postgresql": "CREATE FUNCTION bxhook.keep() RETURNS trigger LANGUAGE plpgsql AS "
+                  "$$BEGIN RAISE EXCEPTION 'it stays' USING ERRCODE = 'check_violation'; END$$; "
+                  "CREATE TRIGGER keeping BEFORE DELETE ON bxhook.event FOR EACH ROW WHEN (OLD.n = 2) "
+                  "EXECUTE FUNCTION bxhook.keep()"}
+
+
+@BOTH_STORES
+def test_an_event_that_cannot_be_deleted_keeps_no_other(quiet, store):
+    for i in range(5):
+        post(quiet, id=i)
+    quiet.run("work", "--once")
+    change(quiet, KEEPING[store])
+    pruned = quiet.run("prune", "--older-than", "0s", "--trust-clock", check=False)
+    assert pruned.returncode == 1 and pruned.stdout == b"deleted 4 events\n"
+    told, = pruned.stderr.decode().splitlines()
+    assert told.startswith("bxhook: cannot delete event 2: ") and "it stays" in told
+    assert [line["event"] for line in quiet.list()] == [2]
+
+
+WRONG_COUNT = {"sqlite": "INSERT INTO hook (name, open) VALUES ('any', 1000)",
+               "postgresql": "INSERT INTO bxhook.tally (hook, what, shard, n) VALUES ('any', 'running', 0, 1000)"}
+
+
+@BOTH_STORES
+def test_a_wrong_count_of_running_hooks_holds_up_none(quiet, store):
+    quiet.hook("any", notes(quiet))
+    change(quiet, WRONG_COUNT[store])
+    post(quiet, id=1)
+    quiet.run("work", "--once")
+    assert order(quiet) == [1]

@@ -177,6 +177,26 @@ BOOST_AUTO_TEST_CASE(numbers_that_mean_nothing_are_shown_as_damage) {
     BOOST_TEST(s.store().view().status(s.now).events_matched == 2);
 }
 
+BOOST_AUTO_TEST_CASE(events_that_are_passed_over_are_not_pruned) {
+    Scene s;
+    for (const char* id : {"1", "2", "3"}) s.skip(s.add(id), "no hook takes it");
+    ++s.now;
+    bx::PruneOrder order{.done_before = s.now, .at_most = 2};
+    BOOST_TEST(s.store().upkeep().prunable(order) == (std::vector<bx::EventNumber>{1, 2}));
+    order.passed_over = {1};
+    BOOST_TEST(s.store().upkeep().prunable(order) == (std::vector<bx::EventNumber>{2, 3}));
+    BOOST_TEST(s.store().upkeep().prune(order).deleted == 2U);
+    BOOST_TEST(s.store().upkeep().prune(order).deleted == 0U);
+    BOOST_TEST(s.list({}) == "1/-");
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(an_event_has_no_state_without_meaning) {
+    Scene s;
+    s.add("1");
+    BOOST_CHECK_THROW(harm(s, "UPDATE event SET origin = 7", "UPDATE event SET state = 7"), std::exception);
+}
+
 // -- Steps
 
 BOOST_AUTO_TEST_CASE(a_long_backlog_is_merged_in_steps) {
