@@ -3,16 +3,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <iostream>
 #include <limits>
+#include <map>
 
 #include "base/escape.h"
 #include "base/fd.h"
-#include "base/text.h"
+#include "cli/confirm.h"
 #include "cli/filter.h"
+#include "cli/no_match.h"
 #include "cli/output.h"
 #include "cli/terminal/progress.h"
-#include "report/wording.h"
 
 namespace bx {
 
@@ -29,70 +29,95 @@ std::string counted(std::size_t count, RowState state) {
     return std::to_string(count) + " " + std::string(name_of(state)) + " " + noun;
 }
 
-// The state that is asked for in bulk.
-RowState chosen_state(const Arguments& args, const BulkAction& action) {
-    const std::optional<RowState> state = filter_of(args).state;
-    if (!state) return action.states.front();
-    if (std::ranges::find(action.states, *state) != action.states.end()) return *state;
-    std::string known;
-    for (const RowState one : action.states) {
-        known += (known.empty() ? "" : ", ") + std::string(name_of(one));
+// The states that are asked for in bulk.
+std::vector<RowState> chosen_states(const ListFilter& filter, const BulkAction& action) {
+    if (filter.states.empty()) return {action.states.front()};
+    for (const RowState state : filter.states) {
+        if (std::ranges::find(action.states, state) != action.states.end()) continue;
+        std::string known;
+        for (const RowState one : action.states) {
+            known += (known.empty() ? "" : ", ") + std::string(name_of(one));
+        }
+        throw UsageError(std::string(action.verb) + ": --state " + std::string(name_of(state)) +
+                         " cannot be chosen in bulk (" + known + " can)");
     }
-    throw UsageError(std::string(action.verb) + ": --state " + std::string(name_of(*state)) +
-                     " cannot be chosen in bulk (" + known + " can)");
+    return filter.states;
 }
 
-bool can_ask() {
-    return ::isatty(STDIN_FILENO) == 1 && stdout_is_terminal();
-}
+// What filters have chosen.
+struct Choice {
+    std::vector<DeliveryName> names;  // in the order of their lanes
+    std::map<RowState, std::size_t> counts;
 
-bool confirmed(const Arguments& args, const std::string& question) {
-    if (args.has("--yes")) return true;
-    if (!can_ask()) throw UsageError(question + " nobody can be asked here: --yes does it");
-    print(question + " [y/N] ");
-    std::string reply;
-    std::getline(std::cin, reply);
-    return equal_ignoring_case(trim(reply), "y") || equal_ignoring_case(trim(reply), "yes");
+    // "3 dead deliveries, 2 skipped events"; of STATES the first where there is nothing.
+    std::string text(std::span<const RowState> states) const {
+        std::string text;
+        for (const auto& [state, count] : counts) {
+            text += (text.empty() ? "" : ", ") + counted(count, state);
+        }
+        return text.empty() ? counted(0, states.front()) : text;
+    }
+};
+
+Choice chosen_rows(View& view, const ListFilter& filter) {
+    Choice choice;
+    for_rows(view, filter, [&choice](std::span<ListRow> rows) {
+        for (const ListRow& row : rows) {
+            choice.names.push_back(place_of(row));
+            ++choice.counts[state_of(row)];
+        }
+    });
+    std::ranges::reverse(choice.names);
+    return choice;
 }
 
 std::vector<DeliveryName> choose_in_bulk(const Arguments& args, Store& store,
                                          const BulkAction& action) {
+    const std::string verb(action.verb);
     ListFilter filter = filter_of(args);
-    filter.state = chosen_state(args, action);
-    filter.limit = std::numeric_limits<std::int32_t>::max();
-    std::vector<DeliveryName> names;
-    for (const ListRow& row : store.view().list(filter)) {
-        names.push_back({row.event.number, row.delivery ? row.delivery->hook : ""});
+    filter.states = chosen_states(filter, action);
+    filter.limit = std::numeric_limits<std::size_t>::max();
+    Choice choice = chosen_rows(store.view(), filter);
+    const std::string count = choice.text(filter.states);
+    if (choice.names.empty()) {
+        print(count + ", nothing to " + verb + "\n");
+        tell_no_match(args, store.view(), filter);
+        return {};
     }
-    // In the order of their lanes.
-    std::ranges::reverse(names);
-    std::string count = counted(names.size(), *filter.state);
-    if (names.empty()) {
-        print(count + ", nothing to " + std::string(action.verb) + "\n");
-    } else if (!confirmed(args, std::string(action.verb) + " " + count + "?")) {
-        names.clear();
-    }
-    return names;
+    if (!is_confirmed(args, verb + " " + count + "?")) return {};
+    return std::move(choice.names);
 }
 
-// "retried 1042: 3 deliveries: its secrets were erased ..."
+// "retried 1042: 3 deliveries, without tokens (already erased)"
 std::string told(const DeliveryName& name, const BulkAction& action, const Reply& reply) {
     std::string text = std::string(action.past) + " " + to_string(name);
     if (reply.count > 1) text += ": " + std::to_string(reply.count) + " deliveries";
-    if (reply.done && !reply.text.empty()) text += ": " + printable(reply.text);
+    if (reply.done && !reply.text.empty()) text += ", " + printable(reply.text);
+    return text + "\n";
+}
+
+// "retried 5 of 6, 2 without tokens (already erased)"
+std::string told(const BulkAction& action, std::size_t done, std::size_t count,
+                 std::size_t without_tokens) {
+    std::string text = std::string(action.past) + " " + std::to_string(done) + " of " +
+                       std::to_string(count);
+    if (without_tokens > 0) {
+        text += ", " + std::to_string(without_tokens) + " without tokens (already erased)";
+    }
     return text + "\n";
 }
 
 }  // namespace
 
 Reply reply_of(const Outcome& outcome) {
-    return {outcome.done(), outcome.count, text_of(outcome)};
+    const bool without_tokens = outcome.done() && outcome.secrets_erased;
+    return {outcome.done(), outcome.count, text_of(outcome), without_tokens};
 }
 
 std::vector<Option> bulk_options() {
     std::vector<Option> options = filter_options();
     options.push_back({"--all", "", "in bulk, without a filter"});
-    options.push_back({"--yes", "", "do not ask"});
+    options.push_back(yes_option());
     return options;
 }
 
@@ -105,8 +130,7 @@ void check_choice(const Arguments& args, const BulkAction& action) {
         return;
     }
     if (!filtered) throw UsageError(verb + ": name deliveries, or give a filter or --all");
-    filter_of(args);
-    chosen_state(args, action);
+    chosen_states(filter_of(args), action);
 }
 
 std::vector<DeliveryName> choose(const Arguments& args, Store& store, const BulkAction& action) {
@@ -120,10 +144,12 @@ bool perform(const Arguments& args, std::span<const DeliveryName> names, const B
     bool bulk = is_bulk(args);
     Progress progress{std::string(action.past)};
     std::size_t done = 0;
+    std::size_t without_tokens = 0;
     bool all = true;
     for (const DeliveryName& name : names) {
         const Reply reply = action.perform(name);
         done += reply.done ? 1 : 0;
+        without_tokens += reply.without_tokens ? 1 : 0;
         if (bulk) progress.at(done, names.size());
         else if (reply.count > 0) print(told(name, action, reply));
         if (reply.done) continue;
@@ -133,10 +159,7 @@ bool perform(const Arguments& args, std::span<const DeliveryName> names, const B
         if (!write_all(STDERR_FILENO, reason)) return false;
     }
     progress.clear();
-    if (bulk && !names.empty()) {
-        print(std::string(action.past) + " " + std::to_string(done) + " of " +
-              std::to_string(names.size()) + "\n");
-    }
+    if (bulk && !names.empty()) print(told(action, done, names.size(), without_tokens));
     return all;
 }
 

@@ -11,11 +11,12 @@
 
 namespace bx {
 
-// What is told about one name.
+// What is said about one name.
 struct Reply {
     bool done = false;
     std::int64_t count = 0;  // deliveries (or events) changed
-    std::string text;        // why not, or a remark
+    std::string text;        // why not, or remarks with commas in between
+    bool without_tokens = false;
 };
 Reply reply_of(const Outcome& outcome);
 
@@ -23,23 +24,23 @@ struct BulkAction {
     std::string_view verb;             // "retry"
     std::string_view past;             // "retried"
     std::span<const RowState> states;  // that can be chosen in bulk; the first unless --state says
-                                       // another
+                                       // others
     std::function<Reply(const DeliveryName&)> perform;
 };
 
 // The options of the bulk form: the filters, --all, --yes.
 std::vector<Option> bulk_options();
 
-// What ARGS choose: the names given, or in bulk those the filters choose.  In bulk it needs a filter
-// or --all, shows the count and asks; where nobody can be asked it needs --yes.  Throws UsageError.
-// Empty: nothing was chosen, or the person said no.
+// What ARGS choose: the names given, or in bulk those the filters choose.  In bulk it needs a
+// filter or --all, shows the count and asks (cli/confirm.h), and says so where there is none.
+// Throws UsageError.  Empty: nothing was chosen, or the person said no.
 std::vector<DeliveryName> choose(const Arguments& args, Store& store, const BulkAction& action);
 
 // Checks ARGS as `choose` will, before a store is opened.
 void check_choice(const Arguments& args, const BulkAction& action);
 
-// Performs ACTION on NAMES one by one and tells of each, in bulk how many.  False when one could not
-// be done; the others are.
+// Performs ACTION on NAMES one by one and says what came of each, in bulk how many were done.
+// False when one could not be done; the others are.
 bool perform(const Arguments& args, std::span<const DeliveryName> names, const BulkAction& action);
 
 }  // namespace bx

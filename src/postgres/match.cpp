@@ -48,6 +48,9 @@ public:
     std::vector<StoredEvent> undispatched(std::size_t at_most) override;
     void dispatch(std::span<const Dispatch> verdicts, Millis now) override;
     bool merge_ahead(std::span<const Dispatch> verdicts, Millis now) override;
+    std::string fingerprint(const std::string& host) override;
+    void keep_fingerprint(const std::string& host, const std::string& fingerprint) override;
+    std::size_t renew_skipped(Millis from, Millis before, std::size_t at_most) override;
 
 private:
     Session& session_;
@@ -100,6 +103,28 @@ bool Matching::merge_ahead(std::span<const Dispatch> verdicts, Millis now) {
                          {session_.shard(), session_.at(now), Param::numbers(events),
                           Param::texts(hooks)})
                .number(0, 0) != 0;
+}
+
+std::string Matching::fingerprint(const std::string& host) {
+    const Result answer = session_.call("SELECT fingerprint FROM bxhook.hooks_seen WHERE host = $1",
+                                        {Param::text(host)});
+    return answer.rows() > 0 ? answer.text(0, 0) : std::string();
+}
+
+void Matching::keep_fingerprint(const std::string& host, const std::string& fingerprint) {
+    session_.call("INSERT INTO bxhook.hooks_seen (host, fingerprint) VALUES ($1, $2) "
+                  "ON CONFLICT (host) DO UPDATE SET fingerprint = excluded.fingerprint",
+                  {Param::text(host), Param::text(fingerprint)});
+}
+
+std::size_t Matching::renew_skipped(Millis from, Millis before, std::size_t at_most) {
+    const Result renewed = session_.call(
+        "SELECT count(*) FILTER (WHERE bxhook.renew($1::integer, n)) FROM ("
+        "SELECT n FROM bxhook.event WHERE ended_at IS NOT NULL AND dead > 0 AND ended_at >= $2 "
+        "AND ended_at < $3 AND state = 2 AND received_at >= $2 ORDER BY ended_at LIMIT $4) AS old",
+        {session_.shard(), session_.at(from), session_.at(before),
+         Param::number(static_cast<std::int64_t>(at_most))});
+    return static_cast<std::size_t>(renewed.number(0, 0));
 }
 
 }  // namespace

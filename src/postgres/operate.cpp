@@ -25,7 +25,8 @@ RequestFacts read_facts(View& view, const DeliveryName& name) {
     if (event->state != EventState::matched) return facts;
     for (const DeliveryRecord& record : view.deliveries(name.event)) {
         if (!name.hook.empty() && record.hook != name.hook) continue;
-        facts.deliveries.push_back({record.hook, record.state, record.merged_into});
+        facts.deliveries.push_back(
+            {record.hook, record.state, record.merged_into, record.blocked_by});
     }
     return facts;
 }

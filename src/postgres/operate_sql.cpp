@@ -6,7 +6,7 @@ namespace bx::postgres {
 
 const char* const schema_functions_operate = R"(
 -- Dead and cancelled deliveries of an event, with a_done also done ones, wait again; a_extra more
--- attempts are given to each.
+-- attempts are given to each.  Those that wait become due; a claim that has not begun is as good.
 CREATE OR REPLACE FUNCTION bxhook.retry(a_shard integer, a_event bigint, a_hook text[],
     a_extra bigint[],
     a_done boolean, a_now bigint) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -20,9 +20,17 @@ BEGIN
     FOR v_old IN
         SELECT d.hook, d.state, d.portal, d.lane, u.x AS extra FROM bxhook.delivery AS d
         JOIN unnest(a_hook, a_extra) AS u (h, x) ON d.hook = u.h
-        WHERE d.event = a_event AND (d.state IN (3, 5) OR a_done AND d.state = 2)
+        WHERE d.event = a_event AND (d.state IN (0, 3, 5) OR a_done AND d.state = 2
+            OR d.state = 1 AND NOT bxhook.is_started(d.event, d.hook, d.attempt))
         ORDER BY d.hook FOR UPDATE OF d
     LOOP
+        IF v_old.state < 2 THEN
+            UPDATE bxhook.delivery SET due_at = least(due_at, a_now),
+                turn = CASE WHEN turn IS NOT NULL THEN 2 END
+            WHERE event = a_event AND hook = v_old.hook AND state = 0;
+            v_count := v_count + 1;
+            CONTINUE;
+        END IF;
         UPDATE bxhook.delivery SET state = 0, due_at = a_now, ended_at = NULL, failed_at = NULL,
             reason = '', max_attempts = attempt + v_old.extra,
             turn = CASE WHEN lane IS NULL THEN 2 END

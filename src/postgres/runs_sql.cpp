@@ -307,8 +307,8 @@ BEGIN
                 THEN CASE WHEN v.due <= v.ended THEN 2 ELSE 1 END END,
             due_at = CASE WHEN v.becomes = 0 THEN v.due END,
             ended_at = CASE WHEN v.becomes <> 0 THEN v.ended END,
-            failed_at = CASE WHEN v.becomes = 0 AND v.counts <> 0 THEN v.ended
-                ELSE d.failed_at END,
+            failed_at = CASE WHEN v.becomes = 0 AND v.counts <> 0
+                THEN coalesce(d.failed_at, v.ended) ELSE d.failed_at END,
             max_attempts = d.max_attempts + CASE WHEN v.counts = 0 THEN 1 ELSE 0 END,
             reason = v.why
         FROM verdict AS v

@@ -4,7 +4,7 @@
 namespace bx::postgres {
 
 // `once` has one row at most, see OnceRecord (store/records.h).  `clock`: see store/clock_watch.h;
-// its `wall` is the database's clock.
+// its `wall` is the database's clock.  `hooks_seen`: see MatchQueue::fingerprint.
 const char* const schema_tables_1_1 = R"(
 ALTER TABLE bxhook.event ADD COLUMN refused_more bigint NOT NULL DEFAULT 0;
 ALTER TABLE bxhook.worker ADD COLUMN trouble bytea NOT NULL DEFAULT '',
@@ -21,6 +21,7 @@ CREATE TABLE bxhook.clock (
     wall bigint NOT NULL,
     step bigint NOT NULL
 );
+CREATE TABLE bxhook.hooks_seen (host text PRIMARY KEY, fingerprint text NOT NULL);
 )";
 
 const char* const schema_functions_1_1 = R"(

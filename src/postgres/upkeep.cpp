@@ -20,6 +20,7 @@ public:
     Pruned prune(const PruneOrder& order) override;
     std::vector<EventNumber> prunable(const PruneOrder& order) override;
     void recount_running() override;
+    std::int64_t count_prunable(const PruneOrder& order) override;
     bool cap_due(Millis latest) override;
     bool scrub() override { return true; }  // what is erased is deleted
     ClockRecord watch_clock(const ClockReading& now) override;
@@ -67,6 +68,23 @@ void Maintenance::recount_running() {
         ") AS difference GROUP BY hook HAVING sum(n) <> 0 "
         "ON CONFLICT (hook, what, shard) DO UPDATE SET n = t.n + excluded.n",
         {session_.shard()});
+}
+
+std::int64_t Maintenance::count_prunable(const PruneOrder& order) {
+    const Params before{session_.at(order.done_before)};
+    const std::int64_t done =
+        session_.call("SELECT count(*) FROM bxhook.event WHERE ended_at IS NOT NULL AND dead = 0 "
+                      "AND ended_at < $1",
+                      before)
+            .number(0, 0);
+    if (order.dead_before == 0) return done;
+    return done +
+           session_.call("SELECT count(*) FROM bxhook.event AS e WHERE ended_at IS NOT NULL "
+                         "AND dead > 0 AND ended_at < $1 AND NOT EXISTS (SELECT 1 FROM "
+                         "bxhook.delivery AS d WHERE d.event = e.n AND d.state <> 3 "
+                         "AND d.ended_at >= $2)",
+                         {session_.at(order.dead_before), session_.at(order.done_before)})
+               .number(0, 0);
 }
 
 // Those behind another of their lane have their turn, and are capped, later.

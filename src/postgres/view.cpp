@@ -1,8 +1,6 @@
 // What the PostgreSQL store shows.
-#include <algorithm>
-
-#include "base/text.h"
 #include "postgres/events.h"
+#include "postgres/list.h"
 #include "postgres/parts.h"
 
 namespace bx::postgres {
@@ -10,91 +8,6 @@ namespace bx::postgres {
 namespace {
 
 constexpr int blocked_at_most = 100;
-constexpr std::int64_t list_page = 500;  // rows asked for at a time
-
-// The order of the columns is that of read_delivery.  To people a claim waits until it is started.
-constexpr std::string_view delivery_columns =
-    "d.event, d.hook, CASE WHEN d.state = 1 "
-    "AND NOT bxhook.is_started(d.event, d.hook, d.attempt) THEN 0 ELSE d.state END, d.reason, "
-    "CASE WHEN d.state = 1 "
-    "AND NOT bxhook.is_started(d.event, d.hook, d.attempt) THEN d.attempt - 1 ELSE d.attempt END, "
-    "d.max_attempts, d.due_at, d.merged_into, d.ended_at, d.turn, d.portal, d.lane, d.state";
-constexpr int delivery_width = 13;
-
-// The rows of `list`, newest first: those the state allows.  $1 is the smallest event, $2 the hook
-// or empty; $3 and $4 the last row of the page before.
-std::string list_statement(const ListFilter& filter) {
-    const std::string columns =
-        "SELECT " + std::string(delivery_columns) + ", " + std::string(event_columns) +
-        " FROM bxhook.event AS e ";
-    const std::string page =
-        " AND e.n >= $1 AND e.n <= $3 AND (e.n < $3 OR d.hook > $4) "
-        "AND ($2 = '' OR d.hook = $2) ORDER BY e.n DESC, d.hook LIMIT $5";
-    if (!filter.state) {
-        return columns + "LEFT JOIN bxhook.delivery AS d ON d.event = e.n WHERE true" + page;
-    }
-    if (is_of_event(*filter.state)) {
-        return columns + "LEFT JOIN bxhook.delivery AS d ON false " +
-               "WHERE e.state <> 1 AND e.state = " +
-               std::to_string(static_cast<int>(event_state(*filter.state))) + page;
-    }
-    std::string join = "JOIN bxhook.delivery AS d ON d.event = e.n WHERE d.state = " +
-                       std::to_string(static_cast<int>(delivery_state(*filter.state)));
-    if (filter.state == RowState::running) {
-        join += " AND bxhook.is_started(d.event, d.hook, d.attempt)";
-    }
-    return columns + join + page;
-}
-
-bool matches(const ListFilter& filter, const StoredEvent& event) {
-    if (event.received_at < filter.since) return false;
-    if (!filter.portal.empty() && !equal_ignoring_case(filter.portal, event.facts.domain) &&
-        !equal_ignoring_case(filter.portal, event.facts.member_id)) {
-        return false;
-    }
-    return filter.code_glob.empty() || glob_match(filter.code_glob, event.facts.code, true);
-}
-
-struct DeliveryRow {
-    DeliveryRecord record;
-    std::string portal;
-    std::string lane;
-    bool behind = false;  // another of its lane
-};
-
-DeliveryRow read_delivery(const Session& session, const Result& answer, int row) {
-    DeliveryRow delivery;
-    DeliveryRecord& record = delivery.record;
-    record.event = answer.number(row, 0);
-    record.hook = answer.text(row, 1);
-    record.state = static_cast<DeliveryState>(answer.number(row, 2));
-    record.reason = answer.text(row, 3);
-    record.attempt = static_cast<int>(answer.number(row, 4));
-    record.max_attempts = static_cast<int>(answer.number(row, 5));
-    record.due_at = session.ours(answer.maybe_number(row, 6));
-    record.merged_into = answer.maybe_number(row, 7);
-    record.ended_at = session.ours(answer.maybe_number(row, 8));
-    delivery.portal = answer.text(row, 10);
-    delivery.lane = answer.text(row, 11);
-    delivery.behind = answer.number(row, 12) == 0 && answer.is_null(row, 9);
-    return delivery;
-}
-
-// The unfinished delivery right before it in its lane; for one that was put back before a running
-// one, that one.
-std::optional<EventNumber> blocker(Session& session, const DeliveryRow& delivery) {
-    const Result answer = session.call(
-        "SELECT max(event) FILTER (WHERE state = 0 AND event < $4), "
-        "max(event) FILTER (WHERE state = 1) FROM bxhook.delivery "
-        "WHERE hook = $1 AND portal = $2 AND lane = $3 AND state < 2",
-        {Param::text(delivery.record.hook), Param::bytes(delivery.portal),
-         Param::bytes(delivery.lane), Param::number(delivery.record.event)});
-    const std::optional<EventNumber> before = answer.maybe_number(0, 0);
-    const std::optional<EventNumber> running = answer.maybe_number(0, 1);
-    if (!running) return before;
-    if (!before || (*running < delivery.record.event && *running > *before)) return running;
-    return before;
-}
 
 // -- Status
 
@@ -190,67 +103,20 @@ class Looks final : public View {
 public:
     explicit Looks(Session& session) : session_(session) {}
 
-    std::vector<ListRow> list(const ListFilter& filter) override;
+    std::vector<ListRow> list(const ListFilter& filter) override {
+        return postgres::list(session_, filter);
+    }
+    void add_causes(std::span<ListRow> rows) override { postgres::add_causes(session_, rows); }
     std::optional<StoredEvent> event(EventNumber number) override;
-    std::vector<DeliveryRecord> deliveries(EventNumber number) override;
+    std::vector<DeliveryRecord> deliveries(EventNumber number) override {
+        return postgres::deliveries(session_, number);
+    }
     std::vector<AttemptRecord> attempts(EventNumber number, const std::string& hook) override;
     StoreStatus status(Millis now) override;
 
 private:
     Session& session_;
 };
-
-std::vector<ListRow> Looks::list(const ListFilter& filter) {
-    std::vector<ListRow> list;
-    EventNumber smallest = filter.after + 1;
-    if (filter.since > 0) {
-        // The clock may have stepped: an older event can have a later time, never the reverse here.
-        const Result first =
-            session_.call("SELECT min(n) FROM bxhook.event WHERE received_at >= $1",
-                          {session_.at(filter.since)});
-        if (first.is_null(0, 0)) return list;
-        smallest = std::max(smallest, first.number(0, 0));
-    }
-    const std::string statement = list_statement(filter);
-    // Who asks for those after the last one that was seen misses none.
-    EventNumber last_event = seen_up_to(session_) + 1;
-    std::string last_hook;
-    while (list.size() < filter.limit) {
-        const Result page =
-            session_.call(statement, {Param::number(smallest), Param::text(filter.hook),
-                                      Param::number(last_event), Param::text(last_hook),
-                                      Param::number(list_page)});
-        for (int row = 0; row < page.rows() && list.size() < filter.limit; ++row) {
-            ListRow line;
-            line.event = read_event(session_, page, row, delivery_width);
-            last_event = line.event.number;
-            last_hook = page.text(row, 1);
-            if (!matches(filter, line.event)) continue;
-            if (!page.is_null(row, 0)) {
-                const DeliveryRow delivery = read_delivery(session_, page, row);
-                line.delivery = delivery.record;
-                if (delivery.behind) line.delivery->blocked_by = blocker(session_, delivery);
-            }
-            list.push_back(std::move(line));
-        }
-        if (page.rows() < list_page) break;
-    }
-    return list;
-}
-
-std::vector<DeliveryRecord> Looks::deliveries(EventNumber number) {
-    static const std::string statement =
-        "SELECT " + std::string(delivery_columns) +
-        " FROM bxhook.delivery AS d WHERE d.event = $1 ORDER BY d.hook";
-    const Result answer = session_.call(statement, {Param::number(number)});
-    std::vector<DeliveryRecord> found;
-    for (int row = 0; row < answer.rows(); ++row) {
-        const DeliveryRow delivery = read_delivery(session_, answer, row);
-        found.push_back(delivery.record);
-        if (delivery.behind) found.back().blocked_by = blocker(session_, delivery);
-    }
-    return found;
-}
 
 std::optional<StoredEvent> Looks::event(EventNumber number) {
     static const std::string statement =

@@ -1,10 +1,15 @@
 #include "report/wording.h"
 
+#include <ctime>
+
 #include "base/escape.h"
+#include "base/text.h"
 
 namespace bx {
 
 namespace {
+
+constexpr std::size_t rules_named = 3;  // in a note
 
 void append(std::string& text, std::string_view separator, std::string_view more) {
     if (more.empty()) return;
@@ -18,6 +23,24 @@ std::string waits_for(const DeliveryRecord& delivery, Millis now) {
     return *delivery.due_at > now ? relative_time(*delivery.due_at, now) : "due";
 }
 
+// The last line of TEXT that has something in it.
+std::string_view last_line(std::string_view text) {
+    text = trim(text);
+    return trim(text.substr(text.find_last_of("\r\n") + 1));
+}
+
+// "crm-log: unless auth.user_id 17; ...", of the hooks that did not take it for a rule of theirs.
+std::string rules_of(const StoredEvent& event) {
+    std::string text;
+    std::size_t named = 0;
+    for (const Refusal& refusal : event.refused) {
+        if (is_of_other_event(refusal)) continue;
+        if (named++ == rules_named) return text + "; ...";
+        append(text, "; ", printable(refusal.hook) + ": " + printable(refusal.reason));
+    }
+    return text;
+}
+
 }  // namespace
 
 std::string row_state(const ListRow& row) {
@@ -25,7 +48,10 @@ std::string row_state(const ListRow& row) {
 }
 
 std::string row_note(const ListRow& row, Millis now) {
-    return row.delivery ? note_of(*row.delivery, now) : printable(row.event.reason);
+    std::string text = row.delivery ? note_of(*row.delivery, now) : printable(row.event.reason);
+    append(text, ": ", printable(last_line(row.stderr_end)));
+    append(text, ": ", rules_of(row.event));
+    return text;
 }
 
 std::string tries(const DeliveryRecord& delivery) {
@@ -86,6 +112,21 @@ std::string summary_of(const WorkerRecord& worker, Millis now) {
 
 std::string moment_text(Millis moment, Millis now) {
     return iso_time(moment) + " (" + relative_time(moment, now) + ")";
+}
+
+std::string local_time(Millis moment) {
+    const std::time_t seconds = moment / second;
+    std::tm time{};
+    std::string text(sizeof "2026-11-21 03:36", '\0');
+    if (::localtime_r(&seconds, &time) == nullptr) return iso_time(moment);
+    text.resize(std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M", &time));
+    return text;
+}
+
+std::string received_text(Millis moment, Millis now) {
+    if (now - moment < hour) return relative_time(moment, now);
+    const std::string text = local_time(moment);
+    return now - moment < day ? text.substr(text.find(' ') + 1) : text;
 }
 
 }  // namespace bx

@@ -10,7 +10,8 @@ namespace bx {
 
 // Of a row of `list`.
 std::string row_state(const ListRow& row);
-// Why it is in this state, or what it waits for; empty when there is nothing to say.
+// Why it is in this state, or what it waits for, with what View::add_causes has found; empty when
+// there is nothing to say.
 std::string row_note(const ListRow& row, Millis now);
 
 // "2/12"
@@ -32,5 +33,9 @@ std::string summary_of(const WorkerRecord& worker, Millis now);
 
 // "2026-11-21T01:36:28.123Z (2d ago)"
 std::string moment_text(Millis moment, Millis now);
+// "2026-11-21 03:36", in the zone of this process: `list --from` takes it back.
+std::string local_time(Millis moment);
+// "3m ago"; from an hour on the local time, of the last day without the date: "03:36".
+std::string received_text(Millis moment, Millis now);
 
 }  // namespace bx

@@ -29,13 +29,6 @@ AttemptRecord read_attempt(const Rows& rows) {
     return attempt;
 }
 
-void load_skip(Database& database, StoredEvent& event) {
-    Rows rows = database.rows(sql::skip, event.number);
-    if (!rows.next()) return;
-    event.reason = rows.text(sql::skip_row::reason);
-    event.retryable = rows.number(sql::skip_row::retryable) != 0;
-}
-
 }  // namespace
 
 std::string run_name(std::int64_t seed, EventNumber event, const std::string& hook, int attempt) {
@@ -50,6 +43,15 @@ std::optional<EventState> event_state(Database& database, EventNumber number) {
     const auto state = database.maybe_number(sql::event_state, number);
     if (!state) return std::nullopt;
     return static_cast<EventState>(*state);
+}
+
+void read_state(Database& database, StoredEvent& event) {
+    event.state = event_state(database, event.number).value_or(EventState::matched);
+    if (event.state != EventState::skipped) return;
+    Rows rows = database.rows(sql::skip, event.number);
+    if (!rows.next()) return;
+    event.reason = rows.text(sql::skip_row::reason);
+    event.retryable = rows.number(sql::skip_row::retryable) != 0;
 }
 
 void read_facts(Names& names, const Rows& rows, int first, StoredEvent& event) {
@@ -95,24 +97,9 @@ std::optional<StoredEvent> load_event(Names& names, EventNumber number) {
         slot = rows.maybe_number(sql::whole_event::slot);
     }
     load_secrets(database, slot, event);
-    event.state = event_state(database, number).value_or(EventState::matched);
-    if (event.state == EventState::skipped) load_skip(database, event);
+    read_state(database, event);
     Rows rows = database.rows(sql::refusals, number);
     if (rows.next()) event.refused_more = rows.number(sql::refusal_row::more);
-    return event;
-}
-
-std::optional<StoredEvent> load_facts(Names& names, EventNumber number) {
-    Database& database = names.database();
-    StoredEvent event;
-    event.number = number;
-    {
-        Rows rows = database.rows(sql::list_event, number);
-        if (!rows.next()) return std::nullopt;
-        read_facts(names, rows, 0, event);
-    }
-    event.state = event_state(database, number).value_or(EventState::matched);
-    if (event.state == EventState::skipped) load_skip(database, event);
     return event;
 }
 

@@ -16,8 +16,8 @@ namespace bx::sqlite {
 std::optional<EventState> event_state(Database& database, EventNumber number);
 // With body and secrets, or `damage`; without refusals.  None: there is no such event.
 std::optional<StoredEvent> load_event(Names& names, EventNumber number);
-// Its facts, without a body.
-std::optional<StoredEvent> load_facts(Names& names, EventNumber number);
+// Its state, and why it was skipped.
+void read_state(Database& database, StoredEvent& event);
 // What lanes are made of, and the code.
 struct Identity {
     EventFacts facts;

@@ -15,10 +15,10 @@ void give_turn(Database& database, const Waiting& waiting, Millis now) {
     }
 }
 
-void take_turn(Database& database, const Waiting& waiting) {
+bool take_turn(Database& database, const Waiting& waiting) {
     const auto& [d, account, due_at] = waiting;
-    if (database.run(sql::ready_remove, hook_of(d), account, d) > 0) return;
-    database.run(sql::due_remove, due_at, d);
+    return database.run(sql::ready_remove, hook_of(d), account, d) > 0 ||
+           database.run(sql::due_remove, due_at, d) > 0;
 }
 
 void settle_lane(Database& database, Lane lane, Millis now) {

@@ -19,8 +19,8 @@ struct Waiting {
 
 // Gives the turn to a delivery that has none, and whose it is.
 void give_turn(Database& database, const Waiting& waiting, Millis now);
-// Takes it back, if it had it.
-void take_turn(Database& database, const Waiting& waiting);
+// Takes it back; false: it had none.
+bool take_turn(Database& database, const Waiting& waiting);
 // Gives the lane's turn to whom it belongs, after any change of the lane.
 void settle_lane(Database& database, Lane lane, Millis now);
 // The same when the lane's run has ended, and nothing else changed.

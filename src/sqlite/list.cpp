@@ -3,18 +3,22 @@
 #include <algorithm>
 #include <limits>
 #include <list>
+#include <ranges>
 #include <utility>
 
 #include "base/text.h"
 #include "sqlite/events.h"
+#include "sqlite/facts.h"
 #include "sqlite/lanes.h"
 #include "sqlite/statements.h"
+#include "store/errors.h"
 
 namespace bx::sqlite {
 
 namespace {
 
 constexpr Millis out_of_order = minute;  // gateways' times, see `clock_step`
+constexpr int shown_stderr = 4096;       // bytes at its end, for its last line
 
 // A delivery that is open; its blocker is looked up when it is shown.
 DeliveryRecord read_open_delivery(Names& names, const Rows& rows, Lane& lane) {
@@ -80,52 +84,61 @@ namespace {
 // Numbers of events that may be on the list, newest first: the streams of each kind of row, merged.
 class Candidates {
 public:
-    Candidates(Database& database, const ListFilter& filter);
+    // HOOK: rows of that one only; 0: of any.
+    Candidates(Database& database, const ListFilter& filter, HookId hook);
 
     std::optional<EventNumber> next();  // smaller than the last
     // Passes over those that are not smaller than N.
     void go_below(EventNumber n) { below_ = std::min(below_, n); }
 
 private:
-    void add(Rows rows) { streams_.push_back({std::move(rows), std::nullopt}); }
-    void add_streams_of(RowState state, EventNumber smallest, EventNumber greatest);
-
     struct Stream {
         Rows rows;
         std::optional<EventNumber> head;
     };
+    template <int parameters, typename... Values>
+    void add(const Statement<parameters>& statement, const Values&... values) {
+        streams_.push_back({db_.rows(statement, values..., smallest_, greatest_), std::nullopt});
+    }
+    void add_streams_of(RowState state);
     bool advance(Stream& stream) const;
 
     Database& db_;
+    const HookId hook_;
+    const EventNumber smallest_;
+    EventNumber greatest_ = event_of(std::numeric_limits<DeliveryId>::max());
     std::list<Stream> streams_;
     EventNumber below_ = std::numeric_limits<EventNumber>::max();
 };
 
-Candidates::Candidates(Database& database, const ListFilter& filter) : db_(database) {
-    const EventNumber smallest = filter.after + 1;
-    const EventNumber greatest = event_of(std::numeric_limits<DeliveryId>::max());
-    if (filter.state) {
-        add_streams_of(*filter.state, smallest, greatest);
-    } else {
-        add(db_.rows(sql::list_all, smallest, greatest));
+Candidates::Candidates(Database& database, const ListFilter& filter, HookId hook)
+    : db_(database), hook_(hook), smallest_(filter.after + 1) {
+    if (filter.beyond) {
+        const EventNumber last = filter.beyond->event - (filter.beyond->hook.empty() ? 1 : 0);
+        greatest_ = std::min(greatest_, last);
     }
+    if (filter.states.empty() && filter.hooks.empty()) {
+        add(sql::list_all);
+        return;
+    }
+    std::vector<RowState> states = filter.states;
+    if (states.empty()) states.assign(row_states().begin(), row_states().end());
+    for (const RowState state : states) add_streams_of(state);
 }
 
-void Candidates::add_streams_of(RowState state, EventNumber smallest, EventNumber greatest) {
+void Candidates::add_streams_of(RowState state) {
     switch (state) {
         case RowState::fresh:
-            add(db_.rows(sql::list_new, smallest, greatest));
-            return add(db_.rows(sql::list_unmatched, smallest, greatest));
-        case RowState::skipped: return add(db_.rows(sql::list_skipped, smallest, greatest));
-        case RowState::waiting: return add(db_.rows(sql::list_waiting, smallest, greatest));
-        case RowState::running: return add(db_.rows(sql::list_running, smallest, greatest));
-        case RowState::done: return add(db_.rows(sql::list_done, smallest, greatest));
-        case RowState::dead:
-        case RowState::merged:
-        case RowState::cancelled: break;
+            add(sql::list_new);
+            return add(sql::list_unmatched);
+        case RowState::skipped: return add(sql::list_skipped);
+        case RowState::waiting: return add(sql::list_waiting, hook_);
+        case RowState::running: return add(sql::list_running, hook_);
+        case RowState::done: return add(sql::list_done, hook_);
+        case RowState::dead: return add(sql::list_dead, hook_);
+        case RowState::merged: return add(sql::list_merged, hook_);
+        case RowState::cancelled: return add(sql::list_cancelled, hook_);
     }
-    const int code = static_cast<int>(delivery_state(state));
-    add(db_.rows(sql::list_ended, code, smallest, greatest));
 }
 
 // False: it has come to its end.
@@ -146,15 +159,17 @@ std::optional<EventNumber> Candidates::next() {
 
 class Lister {
 public:
-    Lister(Names& names, const ListFilter& filter)
-        : names_(names), filter_(filter), candidates_(names.database(), filter) {}
+    Lister(Names& names, const ListFilter& filter, HookId hook)
+        : names_(names), filter_(filter), candidates_(names.database(), filter, hook) {}
 
     std::vector<ListRow> list();
 
 private:
-    bool matches(const StoredEvent& event) const;
-    bool matches(const DeliveryRecord& delivery) const;
-    bool is_too_old(const StoredEvent& event);
+    std::optional<StoredEvent> matching_event(EventNumber number);
+    bool is_of_portal(const Rows& rows);
+    bool is_of_time(EventNumber number, Millis received_at);
+    bool wants(RowState state) const;
+    bool wants(const DeliveryRecord& delivery) const;
     void add(const StoredEvent& event);
 
     Names& names_;
@@ -163,41 +178,75 @@ private:
     std::vector<ListRow> rows_;
 };
 
-bool Lister::matches(const StoredEvent& event) const {
-    const EventFacts& facts = event.facts;
-    if (!filter_.portal.empty() && !equal_ignoring_case(filter_.portal, facts.domain) &&
-        !equal_ignoring_case(filter_.portal, facts.member_id)) {
-        return false;
-    }
-    return filter_.code_glob.empty() || glob_match(filter_.code_glob, facts.code, true);
-}
-
-bool Lister::matches(const DeliveryRecord& delivery) const {
-    if (!filter_.hook.empty() && delivery.hook != filter_.hook) return false;
-    return !filter_.state || (!is_of_event(*filter_.state) &&
-                              delivery_state(*filter_.state) == delivery.state);
-}
-
-// Those in front of it are older still, as far back as to where the clock was set back.
-bool Lister::is_too_old(const StoredEvent& event) {
-    if (event.received_at >= filter_.since) return false;
-    if (event.received_at < filter_.since - out_of_order) {
-        const auto step = names_.database().maybe_number(sql::last_clock_step, event.number);
+// Those in front of one that is too old are older still, as far back as to where the clock was set
+// back.
+bool Lister::is_of_time(EventNumber number, Millis received_at) {
+    if (filter_.to && received_at >= *filter_.to) return false;
+    if (received_at >= filter_.from) return true;
+    if (received_at < filter_.from - out_of_order) {
+        const auto step = names_.database().maybe_number(sql::last_clock_step, number);
         candidates_.go_below(step.value_or(0));
     }
-    return true;
+    return false;
+}
+
+bool Lister::is_of_portal(const Rows& rows) {
+    if (filter_.portal.empty()) return true;
+    const Portal& portal = names_.portal(rows.number(sql::event_row::portal));
+    return equal_ignoring_case(filter_.portal, portal.domain) ||
+           equal_ignoring_case(filter_.portal, portal.member_id);
+}
+
+// Reads no more than it needs: it may be asked about all events.
+std::optional<StoredEvent> Lister::matching_event(EventNumber number) {
+    StoredEvent event;
+    event.number = number;
+    {
+        using row = sql::event_row;
+        Rows rows = names_.database().rows(sql::list_event, number);
+        if (!rows.next() || !is_of_time(number, rows.number(row::received_at))) return std::nullopt;
+        const std::string_view facts = rows.view(row::facts);
+        if (!filter_.code_glob.empty() &&
+            !glob_match(filter_.code_glob, packed_code(facts), true)) {
+            return std::nullopt;
+        }
+        if (!is_of_portal(rows)) return std::nullopt;
+        read_facts(names_, rows, 0, event);
+    }
+    if (!filter_.id.empty() && event.facts.id != filter_.id) return std::nullopt;
+    read_state(names_.database(), event);
+    return event;
+}
+
+bool Lister::wants(RowState state) const {
+    return filter_.states.empty() ||
+           std::ranges::find(filter_.states, state) != filter_.states.end();
+}
+
+bool Lister::wants(const DeliveryRecord& delivery) const {
+    if (!filter_.hooks.empty() &&
+        std::ranges::find(filter_.hooks, delivery.hook) == filter_.hooks.end()) {
+        return false;
+    }
+    const std::optional<DeliveryName>& beyond = filter_.beyond;
+    if (beyond && delivery.event == beyond->event && delivery.hook >= beyond->hook) return false;
+    const auto is_its = [&](RowState state) {
+        return !is_of_event(state) && delivery_state(state) == delivery.state;
+    };
+    return filter_.states.empty() || std::ranges::any_of(filter_.states, is_its);
 }
 
 void Lister::add(const StoredEvent& event) {
-    const bool alone = event.state != EventState::matched;
-    const bool of_event = !filter_.state || is_of_event(*filter_.state);
-    if (alone) {
-        if (of_event && filter_.hook.empty()) rows_.push_back({event, std::nullopt});
+    if (event.state != EventState::matched) {
+        const RowState state =
+            event.state == EventState::fresh ? RowState::fresh : RowState::skipped;
+        if (filter_.hooks.empty() && wants(state)) rows_.push_back({event});
         return;
     }
-    for (DeliveryRecord& delivery : deliveries(names_, event.number)) {
+    std::vector<DeliveryRecord> found = deliveries(names_, event.number);
+    for (DeliveryRecord& delivery : found | std::views::reverse) {
         if (rows_.size() >= filter_.limit) return;
-        if (matches(delivery)) rows_.push_back({event, std::move(delivery)});
+        if (wants(delivery)) rows_.push_back({event, std::move(delivery)});
     }
 }
 
@@ -205,18 +254,45 @@ std::vector<ListRow> Lister::list() {
     while (rows_.size() < filter_.limit) {
         const std::optional<EventNumber> number = candidates_.next();
         if (!number) break;
-        const std::optional<StoredEvent> event = load_facts(names_, *number);
-        if (!event || is_too_old(*event) || !matches(*event)) continue;
-        add(*event);
+        if (const std::optional<StoredEvent> event = matching_event(*number)) add(*event);
     }
     return std::move(rows_);
+}
+
+// The end of what the last run wrote, if it is the one that failed.
+std::string stderr_end(Names& names, const DeliveryRecord& delivery) {
+    const std::optional<HookId> hook = names.known_hook(delivery.hook);
+    if (!hook) return {};
+    const DeliveryId d = delivery_id(delivery.event, *hook);
+    Rows rows = names.database().rows(delivery.ended_at ? sql::err_of_end : sql::err_of_attempt, d,
+                                      -shown_stderr);
+    return rows.next() ? rows.text(0) : std::string();
 }
 
 }  // namespace
 
 std::vector<ListRow> list(Names& names, const ListFilter& filter) {
     const Transaction moment(names.database(), Transaction::Kind::read);
-    return Lister(names, filter).list();
+    HookId one = 0;
+    if (filter.hooks.size() == 1) {
+        const std::optional<HookId> hook = names.known_hook(filter.hooks.front());
+        if (!hook) return {};
+        one = *hook;
+    }
+    return Lister(names, filter, one).list();
+}
+
+// What is damaged is the trouble of its row alone.
+void add_causes(Names& names, std::span<ListRow> rows) {
+    const Transaction moment(names.database(), Transaction::Kind::read);
+    for (ListRow& row : rows) {
+        try {
+            if (has_failed(row)) row.stderr_end = stderr_end(names, *row.delivery);
+            if (row.event.state != EventState::skipped) continue;
+            row.event.refused = refusals(names.database(), row.event.number);
+        } catch (const StoreDamaged&) {
+        }
+    }
 }
 
 }  // namespace bx::sqlite

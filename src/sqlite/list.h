@@ -1,6 +1,9 @@
-// The rows of `list`, newest first.
+// Deliveries of the SQLite store as a person looks at them (store/view.h).
+//
+// Every function throws StoreError.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "sqlite/names.h"
@@ -8,10 +11,8 @@
 
 namespace bx::sqlite {
 
-// Throws StoreError.
 std::vector<ListRow> list(Names& names, const ListFilter& filter);
-
-// Of an event, by hook.  Throws StoreError.
-std::vector<DeliveryRecord> deliveries(Names& names, EventNumber event);
+void add_causes(Names& names, std::span<ListRow> rows);
+std::vector<DeliveryRecord> deliveries(Names& names, EventNumber event);  // by hook
 
 }  // namespace bx::sqlite

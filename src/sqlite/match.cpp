@@ -21,6 +21,9 @@ public:
     bool merge_ahead(std::span<const Dispatch> verdicts, Millis now) override {
         return merge_step(names_, verdicts, now);
     }
+    std::string fingerprint(const std::string& host) override;
+    void keep_fingerprint(const std::string& host, const std::string& fingerprint) override;
+    std::size_t renew_skipped(Millis from, Millis before, std::size_t at_most) override;
 
 private:
     Names& names_;
@@ -104,6 +107,30 @@ void Matching::dispatch(std::span<const Dispatch> verdicts, Millis now) {
     for (const Dispatch& verdict : verdicts) dispatch_one(change, verdict, now);
     change.pass_skipped();
     change.commit();
+}
+
+std::string Matching::fingerprint(const std::string& host) {
+    Rows rows = db_.rows(sql::fingerprint, host);
+    return rows.next() ? rows.text(0) : std::string();
+}
+
+void Matching::keep_fingerprint(const std::string& host, const std::string& fingerprint) {
+    Transaction transaction(db_, Transaction::Kind::write);
+    db_.run(sql::fingerprint_keep, host, fingerprint);
+    transaction.commit();
+}
+
+std::size_t Matching::renew_skipped(Millis from, Millis before, std::size_t at_most) {
+    Change change(names_);
+    std::vector<EventNumber> numbers;
+    {
+        Rows rows = db_.rows(sql::skipped_retryable, from, before, at_most);
+        while (rows.next()) numbers.push_back(rows.number(0));
+    }
+    if (numbers.empty()) return 0;
+    for (const EventNumber number : numbers) change.renew(number);
+    change.commit();
+    return numbers.size();
 }
 
 }  // namespace

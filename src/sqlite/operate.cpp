@@ -19,6 +19,7 @@ struct Stored {
     std::string hook;
     DeliveryState state = DeliveryState::waiting;
     std::optional<EventNumber> merged_into;
+    std::optional<EventNumber> blocked_by{};
 };
 
 struct Requested {
@@ -45,7 +46,12 @@ std::vector<Stored> stored_deliveries(Names& names, const DeliveryName& name) {
                              rows.maybe_number(row::merged_into)});
         }
     }
-    for (Stored& delivery : found) delivery.hook = names.hook_name(hook_of(delivery.d));
+    for (Stored& delivery : found) {
+        delivery.hook = names.hook_name(hook_of(delivery.d));
+        if (delivery.state != waiting) continue;
+        const std::optional<Open> open = read_open(names.database(), delivery.d);
+        if (open) delivery.blocked_by = blocker(names.database(), open->d, open->lane);
+    }
     std::ranges::sort(found, {}, &Stored::hook);
     return found;
 }
@@ -58,7 +64,8 @@ Requested requested(Names& names, const DeliveryName& name) {
     found.facts.secrets_erased = event->secrets_erased;
     if (event->state == EventState::matched) found.deliveries = stored_deliveries(names, name);
     for (const Stored& delivery : found.deliveries) {
-        found.facts.deliveries.push_back({delivery.hook, delivery.state, delivery.merged_into});
+        found.facts.deliveries.push_back(
+            {delivery.hook, delivery.state, delivery.merged_into, delivery.blocked_by});
     }
     return found;
 }
@@ -74,6 +81,7 @@ public:
 
 private:
     void retry_ended(Change& change, const Stored& delivery, int extra, Millis now);
+    void make_due(DeliveryId d, Millis now);
     void resume(Change& change, Open& open, Millis now);
     void remove_refusal(EventNumber event, const std::string& hook);
 
@@ -120,6 +128,14 @@ void Operations::retry_ended(Change& change, const Stored& delivery, int extra, 
     resume(change, open, now);
 }
 
+// One that waits.  Who has the turn in its lane keeps it.
+void Operations::make_due(DeliveryId d, Millis now) {
+    const std::optional<Open> open = read_open(db_, d);
+    if (!open || open->due_at <= now) return;
+    db_.run(sql::open_due, d, now);
+    if (take_turn(db_, open->waiting())) give_turn(db_, {d, open->account, now}, now);
+}
+
 Outcome Operations::retry(const DeliveryName& name, const ExtraAttempts& extra_attempts,
                           Millis now) {
     Change change(names_);
@@ -129,7 +145,11 @@ Outcome Operations::retry(const DeliveryName& name, const ExtraAttempts& extra_a
     if (found.facts.event == EventState::skipped) change.renew(name.event);
     for (const Stored& delivery : found.deliveries) {
         if (!is_retried(delivery.state, name)) continue;
-        retry_ended(change, delivery, extra_attempts(delivery.hook), now);
+        if (delivery.state == waiting) {
+            make_due(delivery.d, now);
+        } else {
+            retry_ended(change, delivery, extra_attempts(delivery.hook), now);
+        }
     }
     change.commit();
     return outcome;

@@ -132,7 +132,14 @@ void Pruning::begin(const PruneOrder& order) {
     under_way_ = true;
 }
 
-std::vector<EventNumber> Pruning::next(const PruneOrder& order) {
+std::int64_t Pruning::count(const PruneOrder& order) const {
+    Pruning copy(names_);
+    std::size_t count = 0;
+    for (copy.begin(order); copy.under_way_;) count += copy.look(order).size();
+    return static_cast<std::int64_t>(count);
+}
+
+std::vector<EventNumber> Pruning::next(const PruneOrder& order) const {
     Pruning copy = *this;
     std::vector<EventNumber> found;
     for (copy.begin(order); copy.under_way_ && found.empty();) found = copy.look(order);

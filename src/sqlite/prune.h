@@ -11,9 +11,10 @@ class Pruning {
 public:
     explicit Pruning(Names& names) : names_(names), db_(names.database()) {}
 
-    // Upkeep::prune and Upkeep::prunable.
+    // Upkeep::prune, Upkeep::prunable and Upkeep::count_prunable.
     Pruned step(const PruneOrder& order);
-    std::vector<EventNumber> next(const PruneOrder& order);
+    std::vector<EventNumber> next(const PruneOrder& order) const;
+    std::int64_t count(const PruneOrder& order) const;
 
 private:
     // Looks at some more; gives those that may go.

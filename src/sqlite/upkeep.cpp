@@ -24,6 +24,9 @@ public:
         return pruning_.next(order);
     }
     void recount_running() override {}  // each claim counts them
+    std::int64_t count_prunable(const PruneOrder& order) override {
+        return pruning_.count(order);
+    }
     bool cap_due(Millis latest) override;
     bool scrub() override;
     ClockRecord watch_clock(const ClockReading& now) override;

@@ -19,6 +19,7 @@ public:
     std::vector<ListRow> list(const ListFilter& filter) override {
         return sqlite::list(names_, filter);
     }
+    void add_causes(std::span<ListRow> rows) override { sqlite::add_causes(names_, rows); }
     std::optional<StoredEvent> event(EventNumber number) override;
     std::vector<DeliveryRecord> deliveries(EventNumber number) override;
     std::vector<AttemptRecord> attempts(EventNumber number, const std::string& hook) override;

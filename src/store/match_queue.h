@@ -1,9 +1,11 @@
-// What a worker's matcher needs of a store: new events, and a place for its verdicts.
+// What a worker's matcher needs of a store: new events, a place for its verdicts, and a second
+// chance for what was skipped for a mistake of ours.
 //
 // Every function may throw StoreError (store/errors.h); store.h says what holds of all of them.
 #pragma once
 
 #include <span>
+#include <string>
 #include <vector>
 
 #include "store/records.h"
@@ -25,6 +27,14 @@ public:
     // it, merges some of those into the newest of them, which takes over due time and attempts.
     // True: there may be more, call it again before the dispatch.
     virtual bool merge_ahead(std::span<const Dispatch> verdicts, Millis now) = 0;
+
+    // What hooks and configuration of HOST were like when the skipped events that are `retryable`
+    // were last made new again there; empty: they never were.
+    virtual std::string fingerprint(const std::string& host) = 0;
+    virtual void keep_fingerprint(const std::string& host, const std::string& fingerprint) = 0;
+    // Makes such events new: those received at or after FROM and skipped before BEFORE, oldest
+    // first, at most AT_MOST; gives how many.
+    virtual std::size_t renew_skipped(Millis from, Millis before, std::size_t at_most) = 0;
 };
 
 }  // namespace bx

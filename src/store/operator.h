@@ -16,9 +16,9 @@ class Operator {
 public:
     virtual ~Operator() = default;
 
-    // `retry N`: dead and cancelled deliveries become `waiting`, a skipped event `new`.
-    // `retry N/HOOK`: a done one too.  Merged, waiting and running ones, and a new event, are
-    // refused.
+    // `retry N`: dead and cancelled deliveries become `waiting`, those that wait are due at NOW, a
+    // skipped event becomes `new`.  `retry N/HOOK`: a done one too.  Merged and running ones, and a
+    // new event, are refused.  EXTRA_ATTEMPTS is not asked for one that waits: it has its own.
     virtual Outcome retry(const DeliveryName& name, const ExtraAttempts& extra_attempts,
                           Millis now) = 0;
     // `retry N/HOOK` of a hook that did not take the event: makes that delivery, due at NOW, of a

@@ -6,8 +6,6 @@ namespace bx {
 
 namespace {
 
-constexpr std::string_view without_secrets = "its secrets were erased before, hooks get it without";
-
 using Reason = Outcome::Reason;
 
 // "1042/crm-sync is merged into 1043"
@@ -32,6 +30,18 @@ Outcome outcome_for(const RequestFacts& facts, Reason reason) {
     outcome.name = facts.name;
     outcome.event = facts.event.value_or(EventState::fresh);
     return outcome;
+}
+
+// Of what was done.
+std::string remark_on(const Outcome& outcome) {
+    std::string text;
+    if (outcome.blocked_by) {
+        text = "it still waits for " + to_string({*outcome.blocked_by, outcome.name.hook});
+    }
+    if (outcome.secrets_erased) {
+        text += std::string(text.empty() ? "" : ", ") + "without tokens (already erased)";
+    }
+    return text;
 }
 
 // The one delivery named, or all of the event's, for which REASON is the word.
@@ -65,7 +75,7 @@ std::string no_delivery(EventNumber event, const std::string& hook, EventState s
         case EventState::fresh: return text + ": no worker has matched event " + number + " yet";
         case EventState::skipped:
             return text + ": no hook took event " + number + ", 'bxhook show " + number +
-                   "' tells why";
+                   "' shows why";
     }
     return text;
 }
@@ -73,14 +83,16 @@ std::string no_delivery(EventNumber event, const std::string& hook, EventState s
 std::string text_of(const Outcome& outcome) {
     const std::string number = std::to_string(outcome.name.event);
     switch (outcome.reason) {
-        case Reason::done: return std::string(outcome.secrets_erased ? without_secrets : "");
+        case Reason::done: return remark_on(outcome);
         case Reason::no_event: return no_event(outcome.name.event);
         case Reason::no_delivery:
             return no_delivery(outcome.name.event, outcome.name.hook, outcome.event);
         case Reason::still_new: return number + " is new, the worker takes it next";
         case Reason::is_skipped: return number + " is skipped";
         case Reason::in_state: return state_text(outcome);
-        case Reason::none_to_retry: return number + " has no dead or cancelled delivery";
+        case Reason::none_to_retry:
+            return number + " has no dead, cancelled or waiting delivery (a done one is retried by "
+                            "its name: " + number + "/HOOK)";
         case Reason::none_to_cancel: return number + " has no waiting delivery";
         case Reason::some_run: return running_text(outcome);
         case Reason::changed: return to_string(outcome.name) + " changed meanwhile: try it again";
@@ -91,7 +103,7 @@ std::string text_of(const Outcome& outcome) {
 bool is_retried(DeliveryState state, const DeliveryName& name) {
     const bool by_name = !name.hook.empty();
     return state == DeliveryState::dead || state == DeliveryState::cancelled ||
-           (by_name && state == DeliveryState::done);
+           state == DeliveryState::waiting || (by_name && state == DeliveryState::done);
 }
 
 Outcome judge_retry(const RequestFacts& facts) {
@@ -102,6 +114,9 @@ Outcome judge_retry(const RequestFacts& facts) {
     outcome.count = facts.event == EventState::skipped ? 1 : 0;
     for (const RequestFacts::Delivery& delivery : facts.deliveries) {
         if (is_retried(delivery.state, facts.name)) ++outcome.count;
+    }
+    if (outcome.count > 0 && !facts.name.hook.empty()) {
+        outcome.blocked_by = facts.deliveries.front().blocked_by;
     }
     return outcome.count > 0 ? outcome : refused_by_state(facts, Reason::none_to_retry);
 }

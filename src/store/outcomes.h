@@ -20,7 +20,7 @@ struct Outcome {
         still_new,       // a worker matches it next, whatever is asked for it
         is_skipped,      // it has nothing to cancel
         in_state,        // the one delivery named is in `state`, and stays so
-        none_to_retry,   // no delivery is dead or cancelled
+        none_to_retry,   // no delivery is dead or cancelled, or waits
         none_to_cancel,  // no delivery waits
         some_run,        // those of `running`, which only `kill` ends; `count` others are changed
         changed,         // others were faster, again and again
@@ -33,6 +33,7 @@ struct Outcome {
     std::optional<EventNumber> merged_into{};
     std::vector<std::string> running{};            // hooks
     bool secrets_erased = false;                   // hooks get the event without them
+    std::optional<EventNumber> blocked_by{};       // the one delivery named waits for this one
 
     bool done() const { return reason == Reason::done; }
 };
@@ -51,6 +52,7 @@ struct RequestFacts {
         std::string hook;
         DeliveryState state = DeliveryState::waiting;
         std::optional<EventNumber> merged_into{};
+        std::optional<EventNumber> blocked_by{};
     };
     DeliveryName name;
     std::optional<EventState> event{};     // none: there is no such event
@@ -60,7 +62,8 @@ struct RequestFacts {
 
 // What is to come of the request.  Where `count` is 0 nothing is to be changed.
 //
-// `retry`: all deliveries that is_retried, or a skipped event, which becomes new.
+// `retry`: all deliveries that is_retried, of which those that wait are only made due, or a skipped
+// event, which becomes new.
 Outcome judge_retry(const RequestFacts& facts);
 bool is_retried(DeliveryState state, const DeliveryName& name);
 // A delivery of the hook that `name` has, which must not have one: of a matched event or a skipped

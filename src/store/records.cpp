@@ -84,6 +84,22 @@ std::string name_of(const ListRow& row) {
     return to_string({row.event.number, row.delivery ? row.delivery->hook : std::string(no_hook)});
 }
 
+bool is_of_other_event(const Refusal& refusal) { return refusal.reason.starts_with("event "); }
+
+RowState state_of(const ListRow& row) {
+    if (row.delivery) {
+        const int first = static_cast<int>(RowState::waiting);
+        return static_cast<RowState>(first + static_cast<int>(row.delivery->state));
+    }
+    return row.event.state == EventState::fresh ? RowState::fresh : RowState::skipped;
+}
+
+bool has_failed(const ListRow& row) {
+    if (!row.delivery || row.delivery->reason.empty()) return false;
+    const DeliveryState state = row.delivery->state;
+    return state == DeliveryState::dead || state == DeliveryState::waiting;
+}
+
 std::string lane_of(const EventFacts& facts) {
     if (facts.id.empty()) return {};
     return std::to_string(facts.kind.size()) + ':' + facts.kind + facts.id;

@@ -70,6 +70,9 @@ struct Refusal {
     std::string reason;
 };
 
+// True where it says only that the hook is for other events: "event ONCRMLEADADD" (hooks/hooks.h).
+bool is_of_other_event(const Refusal& refusal);
+
 struct StoredEvent {
     EventNumber number = 0;
     EventFacts facts;
@@ -77,7 +80,8 @@ struct StoredEvent {
     Millis received_at = 0;
     EventState state = EventState::fresh;
     std::string reason;             // of a skip
-    bool retryable = false;         // skipped through no fault of its own: its secrets are kept
+    bool retryable = false;         // skipped for a mistake of ours: its secrets are kept, and it
+                                    // is matched again (store/match_queue.h)
     bool secrets_erased = false;
     // Only where the function says so:
     std::vector<Refusal> refused;
@@ -180,19 +184,30 @@ struct DeliveryRecord {
 // A line of `list`: a delivery (or a new or skipped event) with the facts of its event.
 struct ListRow {
     StoredEvent event;  // without refusals, body and secrets
-    std::optional<DeliveryRecord> delivery;
+    std::optional<DeliveryRecord> delivery{};
+    // Only after View::add_causes, as are the event's refusals:
+    std::string stderr_end{};  // of the last attempt of a delivery that has failed
 };
 
 // "1042/crm-sync"; "1041/-" for an event without deliveries.
 std::string name_of(const ListRow& row);
+// Of the delivery, or of the event that has none; without a delivery it is new or skipped.
+RowState state_of(const ListRow& row);
+// True for a delivery that is dead, or waits after a failure.
+bool has_failed(const ListRow& row);
 
 struct ListFilter {
-    std::optional<RowState> state{};
-    std::string code_glob;  // any case
-    std::string hook;
-    std::string portal;     // domain or member_id, exact, any case
-    Millis since = 0;       // received at or after
-    EventNumber after = 0;  // N greater than this (--follow)
+    std::vector<RowState> states{};    // one of these; empty: any
+    std::vector<std::string> hooks{};  // the same; events without deliveries have none of them
+    std::string code_glob{};           // any case
+    std::string portal{};              // domain or member_id, exact, any case
+    std::string id{};                  // of the entity, exact
+    Millis from = 0;                   // received at or after
+    std::optional<Millis> to{};        // received before
+    EventNumber after = 0;             // N greater than this
+    // Only the rows that come after this one in the order of a list: newest event first, of one
+    // event the hooks backwards.  Without a hook: those of smaller events.
+    std::optional<DeliveryName> beyond{};
     std::size_t limit = 50;
 };
 
@@ -221,7 +236,7 @@ struct BlockedLane {
     std::string hook;
     EventFacts facts;
     std::string reason;
-    Millis since = 0;       // end of the last failed attempt
+    Millis since = 0;       // end of its first failed attempt
     std::int64_t behind = 0; // deliveries waiting behind it
 };
 

@@ -38,6 +38,8 @@ public:
     // Counts anew how many deliveries of each hook run, which bounds the next claim: a count that
     // was changed by hand would hold up its hook for ever.
     virtual void recount_running() = 0;
+    // How many events prune deletes in all its steps.
+    virtual std::int64_t count_prunable(const PruneOrder& order) = 0;
     // Due times after LATEST become LATEST: a clock that was set back since had given them.  A step
     // of it; true: there may be more, call it again.
     virtual bool cap_due(Millis latest) = 0;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,11 @@ class View {
 public:
     virtual ~View() = default;
 
-    virtual std::vector<ListRow> list(const ListFilter& filter) = 0;  // newest first
+    // In the order that ListFilter::beyond describes.
+    virtual std::vector<ListRow> list(const ListFilter& filter) = 0;
+    // Fills in why ROWS are in their states: `stderr_end` where has_failed, of a skipped event
+    // `refused`.  What cannot be read stays empty.
+    virtual void add_causes(std::span<ListRow> rows) = 0;
     // With refusals, body and (unless erased) secrets; none when there is no such event.
     virtual std::optional<StoredEvent> event(EventNumber number) = 0;
     virtual std::vector<DeliveryRecord> deliveries(EventNumber number) = 0;  // by hook

@@ -21,7 +21,6 @@ LiveConfig::LiveConfig(ConfigFile& file, const StorePlace& store_place,
 
 void LiveConfig::refresh(Millis now) {
     if (!look_.every(second, now)) return;
-    looked_at_ = wall_now();
     switch (file_.refresh(std::exchange(force_, false))) {
         case ConfigFile::Change::loaded:
             log_.configure(log_settings(*config(), options_));

@@ -26,8 +26,6 @@ public:
     void refresh(Millis now);
     void look_next_time() { look_.set(0); }  // whenever the last look was
     void load_next_time();                   // changed or not
-    // When the last look was, in wall time: what was there before it is known.
-    Millis looked_at() const { return looked_at_; }
     // True once after a config was loaded.
     bool take_loaded();
 
@@ -51,7 +49,6 @@ private:
     const StorePlace store_place_;
     LiveHooks hooks_;
     Timer look_;
-    Millis looked_at_ = 0;
     bool force_ = false;
     bool loaded_ = false;
 };

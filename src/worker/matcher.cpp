@@ -1,6 +1,5 @@
 #include "worker/matcher.h"
 
-#include <algorithm>
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -19,6 +18,7 @@ constexpr Millis merge_time = second / 5;
 
 bool Matcher::match() {
     if (!context_.live.hooks().ready(context_.now)) return false;
+    rematch_.work();
     const std::size_t size = batch_.size();
     first_ = 0;
     const Millis begun = steady_now();
@@ -43,7 +43,7 @@ bool Matcher::match_oldest(std::size_t at_most) {
     const std::vector<StoredEvent> events = queue_.undispatched(at_most);
     if (events.empty()) return false;
     first_ = events.front().number;
-    refresh_for(events);
+    refresh();
     if (!context_.live.hooks().ready(context_.now)) return false;
     if (events.size() == at_most) context_.more = true;
     std::vector<Dispatch> dispatches;
@@ -62,11 +62,9 @@ bool Matcher::match_oldest(std::size_t at_most) {
     return true;
 }
 
-// A hook that was there before its event must take it, so the last look has to be younger.
-void Matcher::refresh_for(std::span<const StoredEvent> events) {
-    const Millis looked_at = context_.live.looked_at();
-    const auto is_newer = [=](const StoredEvent& event) { return event.received_at >= looked_at; };
-    if (!std::ranges::any_of(events, is_newer)) return;
+// A hook that was there before its event, or was corrected before the event's retry, must take it:
+// the last look has to be younger than what these events were read from.
+void Matcher::refresh() {
     context_.live.look_next_time();
     context_.live.refresh(context_.now);
 }
@@ -119,6 +117,8 @@ void Matcher::report(const Dispatch& dispatch, const std::string& log_reason) co
                            {{"event", dispatch.event},
                             {"reason", dispatch.skip_reason},
                             {"fix", "bxhook retry " + std::to_string(dispatch.event)}});
+    } else if (dispatch.retryable) {
+        context_.log.warning("skipped", {{"event", dispatch.event}, {"reason", log_reason}});
     } else {
         context_.log.info("skipped", {{"event", dispatch.event}, {"reason", log_reason}});
     }

@@ -12,12 +12,14 @@
 #include "store/match_queue.h"
 #include "worker/batch.h"
 #include "worker/context.h"
+#include "worker/rematch.h"
 
 namespace bx {
 
 class Matcher {
 public:
-    Matcher(WorkerContext& context, MatchQueue& queue) : context_(context), queue_(queue) {}
+    Matcher(WorkerContext& context, MatchQueue& queue)
+        : context_(context), queue_(queue), rematch_(context, queue) {}
 
     // Matches a batch of the oldest new events, in bounded time.  True when it made deliveries, or
     // skipped events.  Throws what the store throws.
@@ -27,7 +29,7 @@ public:
 
 private:
     bool match_oldest(std::size_t at_most);
-    void refresh_for(std::span<const StoredEvent> events);
+    void refresh();
     bool merge_ahead(std::span<const Dispatch> dispatches);
     void dispatch(std::span<const Dispatch> dispatches, std::span<const std::string> log_reasons);
     bool has_failed_often(EventNumber event);
@@ -36,6 +38,7 @@ private:
 
     WorkerContext& context_;
     MatchQueue& queue_;
+    Rematch rematch_;
     Batch batch_{32};           // an event may hold limits.body
     EventNumber first_ = 0;     // of the batch under way
     EventNumber failing_ = 0;   // alone, so often:

@@ -2,10 +2,9 @@
 
 #include <unistd.h>
 
-#include <array>
-#include <climits>
 #include <utility>
 
+#include "host/host_name.h"
 #include "worker/run.h"
 
 namespace bx {
@@ -16,12 +15,6 @@ namespace {
 constexpr Millis renewals = 10;
 // Kept of it for ending runs: kill_delay, and an answer of the store that is waited for in vain.
 constexpr Millis lease_margin = kill_delay + 3 * second;
-
-std::string host_name() {
-    std::array<char, HOST_NAME_MAX + 1> name{};
-    if (::gethostname(name.data(), name.size() - 1) != 0) return "localhost";
-    return name.data();
-}
 
 // What `status` shows, but for the time.
 bool shows_the_same(const WorkerRecord& a, const WorkerRecord& b) {

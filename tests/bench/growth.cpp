@@ -217,7 +217,7 @@ std::vector<Operation> operations() {
         {"list-dead", 20, nothing,
          [](Users& users) {
              bx::ListFilter filter;
-             filter.state = bx::RowState::dead;
+             filter.states = {bx::RowState::dead};
              users.worker->view().list(filter);
              return std::size_t{1};
          }},

@@ -125,12 +125,12 @@ def test_prune_by_hand_asks_whether_the_clock_is_right(site, clock):
     assert refused.returncode == 1 and b"--trust-clock" in refused.stderr, refused
     assert b"has not been watched for an hour yet" in refused.stderr and kept(site) == ALL
     an_hour_later(site)
-    site.run("prune", "--older-than", "0s")
+    site.run("prune", "--older-than", "0s", "--yes")
     assert kept(site) == {2: "dead"}
     set_back_what_is_known(site, 91)
     refused = site.run("prune", "--older-than", "0s", "--dead", check=False)
-    assert refused.returncode == 1 and b"the clock was set by +91d lately" in refused.stderr, refused
-    site.run("prune", "--older-than", "0s", "--dead", "--trust-clock")
+    assert refused.returncode == 1 and b"the clock was set by +91d recently" in refused.stderr, refused
+    site.run("prune", "--older-than", "0s", "--dead", "--trust-clock", "--yes")
     assert kept(site) == {}
 
 

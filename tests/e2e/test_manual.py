@@ -30,7 +30,7 @@ def test_commands_and_options(helps):
 
 
 COMMON = {"--config", "--help", "--json"}
-CHOICE = {"--state", "--event", "--hook", "--portal", "--since", "--all", "--yes"}  # told once, for three commands
+CHOICE = {"--state", "--event", "--hook", "--portal", "--id", "--from", "--to", "--since", "--all", "--yes"}  # told once, for three commands
 
 
 @pytest.mark.parametrize("command", [

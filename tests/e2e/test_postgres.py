@@ -72,7 +72,7 @@ def test_init_makes_it_once_and_the_least_rights_suffice(scratch, bare):
         host.run("work", "--once")
         host.run("trigger", "ONCRMDEALADD")
         host.run("cancel", number + 1)
-        for command in (["prune", "--older-than", "1ms", "--trust-clock"], ["store", "status"], ["check"], ["status"], ["list"]):
+        for command in (["prune", "--older-than", "1ms", "--trust-clock", "--yes"], ["store", "status"], ["check"], ["status"], ["list"]):
             host.run(*command)
 
 

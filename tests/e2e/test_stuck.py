@@ -239,7 +239,7 @@ def test_an_event_that_cannot_be_deleted_keeps_no_other(quiet, store):
         post(quiet, id=i)
     quiet.run("work", "--once")
     change(quiet, KEEPING[store])
-    pruned = quiet.run("prune", "--older-than", "0s", "--trust-clock", check=False)
+    pruned = quiet.run("prune", "--older-than", "0s", "--trust-clock", "--yes", check=False)
     assert pruned.returncode == 1 and pruned.stdout == b"deleted 4 events\n"
     told, = pruned.stderr.decode().splitlines()
     assert told.startswith("bxhook: cannot delete event 2: ") and "it stays" in told

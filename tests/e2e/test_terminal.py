@@ -112,8 +112,9 @@ def test_nothing_is_cut_in_a_pipe(full):
 
 def test_where_nothing_is_the_next_step_is_told(site):
     assert "bxhook trigger" in on_terminal(site, "list")[1]
-    assert "'bxhook list' shows all" in " ".join(on_terminal(site, "list", "--state", "dead")[1].split())
+    assert "no event has come yet" in " ".join(on_terminal(site, "list", "--state", "dead")[1].split())
     assert site.run("list").stdout == b"", "a program sees that there is none"
+    assert site.run("list", "--json").stderr == b""
 
 
 def slowed(site, seconds, *arguments):
@@ -134,7 +135,7 @@ def slowed(site, seconds, *arguments):
 
 
 @pytest.mark.parametrize("arguments, progress, result", [
-    (("prune", "--trust-clock", "--older-than", "0s"), "deleting events: ", "deleted [0-9]+ events?\n"),
+    (("prune", "--yes", "--trust-clock", "--older-than", "0s"), "deleting events: ", "deleted [0-9]+ events?\n"),
     (("cancel", "--all", "--yes"), "cancelled: [0-9]+ of 4", "cancelled 4 of 4\n")], ids=["prune", "cancel"])
 def test_long_work_shows_its_progress(full, arguments, progress, result):
     quick = on_terminal(full, "prune", "--trust-clock", "--older-than", "1h")[1]
@@ -209,3 +210,14 @@ def test_bulk_asks_on_a_terminal(quiet, reply, state):
     assert [line["state"] for line in quiet.list()] == [state]
 
 
+def test_prune_asks_on_a_terminal(quiet):
+    quiet.hook("any", "exit 0")
+    numbers = [post(quiet), post(quiet)]
+    quiet.run("work", "--once")
+    words = ("prune", "--trust-clock", "--older-than", "0s")
+    refused = quiet.run(*words, check=False)
+    assert refused.returncode == 2 and b"delete 2 events? no terminal to confirm on: add --yes" in refused.stderr
+    assert "delete 2 events? [y/N]" in on_terminal(quiet, *words, keys=b"n\n")[1]
+    assert {line["event"] for line in quiet.list()} == set(numbers)
+    assert "deleted 2 events\n" in on_terminal(quiet, *words, keys=b"y\n")[1]
+    assert quiet.list() == []

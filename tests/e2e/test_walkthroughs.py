@@ -80,7 +80,7 @@ def test_shared_hosting_tells_why_a_script_does_not_run_without_a_command(accoun
     write(account.home / f"{HOOK}.sh", "#!/bin/sh\n", 0o644, account.site.user)
     assert client.post(server.root + "/bx/bxhook.fcgi", bitrix.body("ONCRMDEALADD")).status == 200
     log = account.home / "bxhook" / "state" / "bxhook.log"
-    told = 'info worker: skipped event=1 reason="no hook takes it; ONCRMDEALADD: not executable"'
+    told = 'warning worker: skipped event=1 reason="no hook takes it; ONCRMDEALADD: not executable"'
     wait_for(lambda: told in log.read_text(), log.read_text)
 
 

@@ -15,8 +15,10 @@
 #include "cli/filter.h"
 #include "cli/help.h"
 #include "cli/moment.h"
+#include "cli/no_match.h"
 #include "cli/terminal/screen.h"
 #include "cli/terminal/table.h"
+#include "report/wording.h"
 
 namespace bx {
 
@@ -212,16 +214,59 @@ BOOST_DATA_TEST_CASE(refuses_what_is_no_name, data::make(bad_names), name) {
 BOOST_AUTO_TEST_CASE(checks_the_values_of_filters) {
     Command command = list_command();
     auto filter = [&](const Words& words) { return filter_of(parse_arguments(command, words)); };
-    BOOST_TEST((filter({"--state", "dead"}).state == RowState::dead));
-    BOOST_TEST((filter({"--state=skipped"}).state == RowState::skipped));
-    BOOST_TEST(!filter({}).state.has_value());
-    BOOST_TEST(filter({}).since == 0);
-    BOOST_TEST(filter({"--since", "1h"}).since <= wall_now() - hour);
-    BOOST_TEST(filter({"--since", "1h"}).since > wall_now() - hour - minute);
+    using States = std::vector<RowState>;
+    BOOST_TEST((filter({"--state", "dead"}).states == States{RowState::dead}));
+    BOOST_TEST((filter({"--state=skipped,dead", "--state", "dead,new"}).states ==
+                States{RowState::skipped, RowState::dead, RowState::fresh}));
+    BOOST_TEST(filter({}).states.empty());
+    BOOST_TEST((filter({"--hook", "b,a", "--hook", "c"}).hooks == Words{"b", "a", "c"}));
+    BOOST_TEST(filter({"--id", "1,2"}).id == "1,2");
+    BOOST_TEST(filter({}).from == 0);
+    BOOST_TEST(!filter({}).to.has_value());
+    for (const char* option : {"--since", "--from"}) {
+        BOOST_TEST(filter({option, "1h"}).from <= wall_now() - hour);
+        BOOST_TEST(filter({option, "1h"}).from > wall_now() - hour - minute);
+    }
+    BOOST_TEST(filter({"--to", "1h"}).to.value() <= wall_now() - hour);
+    for (const Words& wrong : std::vector<Words>{{"--from", "1h", "--since", "1h"},
+                                                 {"--from", "1h", "--to", "2h"},
+                                                 {"--id", "1", "--id", "2"},
+                                                 {"--event", "A*", "--event", "B*"},
+                                                 {"--hook", ""},
+                                                 {"--hook", "a,,b"},
+                                                 {"--portal", ""},
+                                                 {"--to", "soon"},
+                                                 {"--state", "dead,"}}) {
+        BOOST_CHECK_THROW(filter(wrong), UsageError);
+    }
     BOOST_CHECK_THROW(filter({"--state", "fresh"}), UsageError);
     BOOST_CHECK_THROW(filter({"--state", ""}), UsageError);
     BOOST_CHECK_THROW(filter({"--since", "1"}), UsageError);
     BOOST_CHECK_THROW(filter({"--since", "-1h"}), UsageError);
+}
+
+BOOST_AUTO_TEST_CASE(a_time_of_day_ends_what_began_before_it) {
+    Command command = list_command();
+    const std::string clock = local_time(wall_now() + 2 * hour).substr(11);  // of yesterday, by itself
+    const std::string date = local_time(wall_now() - hour);
+    const ListFilter filter =
+        filter_of(parse_arguments(command, Words{"--from", date, "--to", clock}));
+    BOOST_TEST(filter.to.value() > wall_now() + hour);
+    BOOST_TEST(filter.to.value() <= wall_now() + 2 * hour);
+    BOOST_TEST(filter.from <= wall_now() - hour);
+    BOOST_TEST(filter.from > wall_now() - hour - 2 * minute);
+}
+
+BOOST_AUTO_TEST_CASE(says_what_there_is_instead) {
+    const Words there{"ONCRMDEALUPDATE.d.erp", "crm-sync", "log"};
+    BOOST_TEST(instead_of("erp", there) == ", did you mean 'ONCRMDEALUPDATE.d.erp'?");
+    BOOST_TEST(instead_of("crm-snyc", there) == ", did you mean 'crm-sync'?");
+    BOOST_TEST(instead_of("nothing", there) ==
+               "; there are ONCRMDEALUPDATE.d.erp, crm-sync, log");
+    BOOST_TEST(instead_of("nothing", Words{"a1", "b1", "c1", "d1", "e1", "f1"}) ==
+               "; there are a1, b1, c1, d1, e1, ...");
+    BOOST_TEST(instead_of("x", Words{}) == "");
+    BOOST_TEST(no_hook("x\n", Words{}) == "there is no hook 'x\\n'");
 }
 
 BOOST_AUTO_TEST_CASE(takes_counts_above_0_only) {
@@ -287,6 +332,18 @@ BOOST_AUTO_TEST_CASE(leaves_columns_out_by_rank_where_the_rest_would_not_fit) {
     BOOST_TEST(titles(24) == "NAME      WHO       NOTE");
     BOOST_TEST(titles(18) == "NAME    WHO   NOTE");
     BOOST_TEST(titles(17) == "NAME      NOTE");
+}
+
+BOOST_AUTO_TEST_CASE(shows_all_of_a_whole_column_wherever_that_ends) {
+    Table table({{"NAME", false, 6, 0, true}, {"STATE"}, {"NOTE", false, 4}}, wide(20));
+    table.add({Cell("abc"), Cell("dead"), Cell("a long note")});
+    table.add({Cell("a-long-name"), Cell("dead"), Cell("note")});
+    table.add({Cell("a-name-beyond-the-screen"), Cell("dead"), Cell("note")});
+    BOOST_TEST(table.take() ==
+               "NAME    STATE  NOTE\n"
+               "abc     dead   a lo…\n"
+               "a-long-name  dead\n"
+               "a-name-beyond-the-screen\n");
 }
 
 BOOST_AUTO_TEST_CASE(counts_the_columns_a_terminal_gives) {

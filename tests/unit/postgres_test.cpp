@@ -448,7 +448,7 @@ BOOST_AUTO_TEST_CASE(a_request_that_comes_too_late_is_decided_anew) {
     BOOST_TEST(s.recount() == "");
 }
 
-BOOST_AUTO_TEST_CASE(a_delivery_that_another_retries_meanwhile_is_waiting) {
+BOOST_AUTO_TEST_CASE(a_delivery_that_another_retries_meanwhile_gets_no_more_attempts) {
     Scene s;
     const std::unique_ptr<bx::Store> other = s.another();
     s.put("7");
@@ -456,13 +456,13 @@ BOOST_AUTO_TEST_CASE(a_delivery_that_another_retries_meanwhile_is_waiting) {
         s.claim(1);
         s.dead("1/crm");
         const auto first = [](const std::string&) { return 1; };
-        return text_of(s.store().operate().retry({1, hook}, [&](const std::string&) {
+        return s.store().operate().retry({1, hook}, [&](const std::string&) {
             other->operate().retry({1, hook}, first, s.now);
             return 2;
-        }, s.now));
+        }, s.now).done();
     };
-    BOOST_TEST(too_late("crm") == "1/crm is waiting");
-    BOOST_TEST(too_late("") == "1 has no dead or cancelled delivery");
+    BOOST_TEST(too_late("crm"));
+    BOOST_TEST(too_late(""));
     BOOST_TEST(s.record(1).max_attempts == 3);
     BOOST_TEST(s.recount() == "");
 }
@@ -494,7 +494,7 @@ BOOST_AUTO_TEST_CASE(a_store_of_version_1_0_is_upgraded_and_serves_its_programs)
     server().query("SET client_min_messages = error; "
                    "ALTER TABLE bxhook.event DROP COLUMN refused_more; "
                    "ALTER TABLE bxhook.worker DROP COLUMN trouble, DROP COLUMN once; "
-                   "DROP TABLE bxhook.once, bxhook.clock; "
+                   "DROP TABLE bxhook.once, bxhook.clock, bxhook.hooks_seen; "
                    "UPDATE bxhook.version SET minor = 0");
     BOOST_TEST(says(failure<bx::StoreError>([&] { s.another(); }), "bxhook store upgrade"));
     BOOST_TEST(bx::postgresql_module(bx::StoreOwner::assumed()).upgrade(server().url()) == "upgraded schema 1.0 to 1.1");

@@ -1,6 +1,8 @@
 // What is shown: JSON, wording, the story of an event.
 #include <boost/test/unit_test.hpp>
 
+#include <cstdlib>
+#include <ctime>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -128,6 +130,41 @@ BOOST_AUTO_TEST_CASE(says_what_a_delivery_waits_for) {
     BOOST_TEST(note_of(record, 85 * second) == "in 15s: exit 1");
     record.blocked_by = 7;
     BOOST_TEST(note_of(record, 85 * second) == "after 7/h: exit 1");
+}
+
+BOOST_AUTO_TEST_CASE(notes_the_last_line_of_what_a_failed_hook_said) {
+    ListRow row{sample_event(), DeliveryRecord{}};
+    row.delivery->state = DeliveryState::dead;
+    row.delivery->reason = "exit 65";
+    BOOST_TEST(row_note(row, now) == "exit 65");
+    row.stderr_end = "one\r\nno route\x1b[2J \r\n\n";
+    BOOST_TEST(row_note(row, now) == "exit 65: no route\\x1b[2J");
+    row.stderr_end = " \n";
+    BOOST_TEST(row_note(row, now) == "exit 65");
+}
+
+BOOST_AUTO_TEST_CASE(notes_the_rules_that_skipped_an_event) {
+    ListRow row{sample_event(), std::nullopt};
+    row.event.state = EventState::skipped;
+    row.event.reason = "no hook";
+    row.event.refused = {{"a", "event ONCRMLEADADD"}, {"b", "unless auth.user_id 17"}};
+    BOOST_TEST(row_note(row, now) == "no hook: b: unless auth.user_id 17");
+    row.event.refused.resize(1);
+    BOOST_TEST(row_note(row, now) == "no hook");
+    for (const char* hook : {"c", "d", "e", "f"}) row.event.refused.push_back({hook, "disabled"});
+    BOOST_TEST(row_note(row, now) == "no hook: c: disabled; d: disabled; e: disabled; ...");
+}
+
+BOOST_AUTO_TEST_CASE(says_when_an_event_came_as_the_clock_here_shows_it) {
+    ::setenv("TZ", "XXX-3", 1);
+    ::tzset();
+    const Millis noon = 1732190400000;  // 2024-11-21T12:00:00Z
+    BOOST_TEST(local_time(noon) == "2024-11-21 15:00");
+    BOOST_TEST(received_text(noon, noon + 59 * minute) == "59m ago");
+    BOOST_TEST(received_text(noon, noon + hour) == "15:00");
+    BOOST_TEST(received_text(noon, noon + day) == "2024-11-21 15:00");
+    ::unsetenv("TZ");
+    ::tzset();
 }
 
 BOOST_AUTO_TEST_CASE(says_why_an_attempt_failed_once) {

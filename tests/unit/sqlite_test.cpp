@@ -656,6 +656,12 @@ BOOST_AUTO_TEST_CASE(no_statement_walks_over_a_table_that_grows) {
     store.view().event(1);
     store.view().deliveries(1);
     store.view().attempts(1, "crm");
+    std::vector<bx::ListRow> rows = store.view().list({});
+    store.view().add_causes(rows);
+    store.matching().fingerprint("web1");
+    store.matching().keep_fingerprint("web1", "x");
+    store.matching().renew_skipped(now - 1, now, 10);
+    store.upkeep().count_prunable({.done_before = now + 1, .dead_before = now + 1});
     store.view().status(now);
     store.runs().next_due(now);
     store.upkeep().cap_due(now);
@@ -665,10 +671,10 @@ BOOST_AUTO_TEST_CASE(no_statement_walks_over_a_table_that_grows) {
     store.upkeep().scrub();
     store.upkeep().prune({.done_before = now + 1, .dead_before = now + 1});
     bx::ListFilter filter;
-    filter.since = now;
+    filter.from = now;
     for (const bx::RowState state : bx::row_states()) {
         if (state == bx::RowState::done) continue;  // nearly all are, and no index has them
-        filter.state = state;
+        filter.states = {state};
         store.view().list(filter);
     }
     // Small whatever the store's size: one row a hook, a worker, a run, a request; or asked for

@@ -237,20 +237,22 @@ private:
         const bx::EventNumber event = 1 + pick(static_cast<int>(model_.events.size()));
         if (!again) return cancel(event);
         const std::string state = model_.events[event];
-        BOOST_REQUIRE_EQUAL(scene_.retry(event).done(), state == "skipped" || any_ended(event));
+        BOOST_REQUIRE_EQUAL(scene_.retry(event).done(), state == "skipped" || any_retried(event));
         if (state == "skipped") model_.events[event] = "new";
         if (state != "matched") return;
         for (auto& [hook, d] : model_.deliveries[event]) {
+            if (d.state == DeliveryState::waiting) d.due = std::min(d.due, scene_.now);
             if (d.state != DeliveryState::dead && d.state != DeliveryState::cancelled) continue;
             d.state = DeliveryState::waiting;
             d.due = scene_.now;
             d.max_attempts = d.attempt + 2;
         }
     }
-    bool any_ended(bx::EventNumber event) {
+    bool any_retried(bx::EventNumber event) {
         const auto& hooks = model_.deliveries[event];
         return std::ranges::any_of(hooks, [](const auto& entry) {
             return entry.second.state == DeliveryState::dead ||
+                   entry.second.state == DeliveryState::waiting ||
                    entry.second.state == DeliveryState::cancelled;
         });
     }

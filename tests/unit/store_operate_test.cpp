@@ -6,6 +6,7 @@
 #include "store_scene.h"
 
 using store_tests::Scene;
+using bx::AttemptResult;
 using bx::DeliveryState;
 using Hooks = std::vector<std::string>;
 
@@ -19,7 +20,7 @@ bx::ListFilter where(Set set) {
 }
 
 bx::ListFilter by_state(const std::string& state) {
-    return where([&](auto& f) { f.state = bx::row_state(state).value(); });
+    return where([&](auto& f) { f.states = {bx::row_state(state).value()}; });
 }
 
 }  // namespace
@@ -69,16 +70,73 @@ BOOST_AUTO_TEST_CASE(a_retried_delivery_goes_before_later_ones_and_never_beside_
     BOOST_TEST(s.claim(9) == "3/crm#1");
 }
 
+BOOST_AUTO_TEST_CASE(a_waiting_delivery_is_due_at_once_and_keeps_its_attempts) {
+    Scene s;
+    s.put("1");
+    bx::NewDelivery later = s.delivery("crm");
+    later.due_at = s.now + bx::hour;
+    later.ordered = false;
+    s.put("2", later);
+    s.claim(9);
+    s.fails("1/crm", bx::hour);
+    BOOST_TEST(s.claim(9) == "");
+    s.now += 10;
+    BOOST_TEST(s.retry(1).count == 1);
+    BOOST_TEST(text_of(s.retry(2, "crm")) == "");
+    const bx::DeliveryRecord record = s.record(1);
+    BOOST_TEST((record.state == DeliveryState::waiting));
+    BOOST_TEST(record.due_at.value() == s.now);
+    BOOST_TEST(record.attempt == 1);
+    BOOST_TEST(record.max_attempts == 3);
+    BOOST_TEST(record.reason == "exit 1");
+    BOOST_TEST(s.recount() == "");
+    s.now += 5;
+    BOOST_TEST(s.retry(1).done());
+    BOOST_TEST(s.record(1).due_at.value() == s.now - 5);  // no later than it was
+    BOOST_TEST(s.claim(9) == "1/crm#2 2/crm#1");
+}
+
+BOOST_AUTO_TEST_CASE(one_behind_another_of_its_lane_stays_there_and_says_so) {
+    Scene s;
+    s.put("7");
+    s.put("7");
+    s.claim(1);
+    s.fails("1/crm", bx::hour);
+    BOOST_TEST(text_of(s.retry(2, "crm")) == "it still waits for 1/crm");
+    BOOST_TEST(s.claim(9) == "");
+    BOOST_TEST(text_of(s.retry(1, "crm")) == "");
+    BOOST_TEST(s.claim(9) == "1/crm#2");
+    BOOST_TEST(text_of(s.retry(2, "crm")) == "it still waits for 1/crm");
+    BOOST_TEST(s.recount() == "");
+    s.done("1/crm");
+    BOOST_TEST(s.claim(9) == "2/crm#1");
+}
+
+BOOST_AUTO_TEST_CASE(a_retry_of_an_event_takes_what_is_dead_and_what_waits) {
+    Scene s;
+    s.add("1");
+    s.match(1, Hooks{"a", "b", "c"});
+    s.claim(9);
+    s.dead("1/a");
+    s.fails("1/b", bx::hour);
+    s.done("1/c");
+    BOOST_TEST(s.retry(1).count == 2);
+    BOOST_TEST(s.claim(9) == "1/a#2 1/b#2");
+    BOOST_TEST(s.state(1, "c") == "done");
+    BOOST_TEST(s.recount() == "");
+}
+
 BOOST_AUTO_TEST_CASE(a_done_delivery_is_retried_only_by_its_name) {
     Scene s;
     s.put("1");
     s.claim(1);
     s.done("1/crm");
     BOOST_TEST(!s.retry(1).done());
-    BOOST_TEST(text_of(s.retry(1)) == "1 has no dead or cancelled delivery");
+    BOOST_TEST(text_of(s.retry(1)) == "1 has no dead, cancelled or waiting delivery (a done one is "
+                                      "retried by its name: 1/HOOK)");
     const bx::Outcome outcome = s.retry(1, "crm");
     BOOST_TEST(outcome.done());
-    BOOST_TEST(text_of(outcome) == "its secrets were erased before, hooks get it without");
+    BOOST_TEST(text_of(outcome) == "without tokens (already erased)");
     BOOST_TEST(s.claim(1) == "1/crm#2");
     BOOST_TEST(s.claims.at("1/crm").event.secrets_erased);
     BOOST_TEST(s.claims.at("1/crm").event.secrets == "");
@@ -120,7 +178,6 @@ BOOST_AUTO_TEST_CASE(retry_refuses_what_it_cannot_do_and_says_why) {
     BOOST_TEST(text_of(s.retry(1, "crm")) ==
                "there is no delivery 1/crm: no worker has matched event 1 yet");
     BOOST_TEST(text_of(s.retry(2, "x")) == "there is no delivery 2/x");
-    BOOST_TEST(text_of(s.retry(2, "crm")) == "2/crm is waiting");
     BOOST_TEST(text_of(s.retry(3, "crm")) == "3/crm is merged into 4");
     s.claim(1);
     BOOST_TEST(text_of(s.retry(2, "crm")) == "2/crm is running");
@@ -138,7 +195,7 @@ BOOST_AUTO_TEST_CASE(a_hook_that_did_not_take_an_event_gets_it_after_all) {
     const bx::Outcome outcome = s.store().operate().deliver(1, s.delivery("late"), s.now);
     BOOST_TEST(outcome.done());
     BOOST_TEST(outcome.count == 1);
-    BOOST_TEST(text_of(outcome) == "its secrets were erased before, hooks get it without");
+    BOOST_TEST(text_of(outcome) == "without tokens (already erased)");
     BOOST_TEST((s.record(1, "late").state == DeliveryState::waiting));
     BOOST_TEST(s.record(1, "late").due_at.value() == s.now);
     BOOST_TEST(s.store().upkeep().unfinished() == 1);
@@ -277,6 +334,56 @@ BOOST_AUTO_TEST_CASE(of_two_retries_at_once_the_later_is_told_what_the_other_has
     BOOST_TEST(s.recount() == "");
 }
 
+// -- A second chance for what was skipped for a mistake
+
+BOOST_AUTO_TEST_CASE(what_was_skipped_for_a_mistake_is_made_new_oldest_first) {
+    Scene s;
+    const auto skip = [&](bool retryable) {
+        bx::Dispatch verdict;
+        verdict.event = s.add("1");
+        verdict.skip_reason = "no hook takes it";
+        verdict.refused = {{"crm", "not executable"}};
+        verdict.retryable = retryable;
+        s.store().matching().dispatch(std::vector{verdict}, s.now);
+        s.now += 10;
+    };
+    skip(true);   // 1: too old
+    s.now += bx::day;
+    const bx::Millis from = s.now;
+    skip(true);   // 2
+    skip(false);  // 3: for good
+    skip(true);   // 4
+    const bx::Millis before = s.now;
+    skip(true);   // 5: after the hooks were looked at
+    s.put("6");
+    s.claim(1);
+    s.dead("6/crm");
+    bx::MatchQueue& queue = s.store().matching();
+    BOOST_TEST(queue.renew_skipped(from, before, 1) == 1U);
+    BOOST_TEST(s.list(by_state("new")) == "2/-");
+    BOOST_TEST(queue.renew_skipped(from, before, 9) == 1U);
+    BOOST_TEST(s.list(by_state("new")) == "4/- 2/-");
+    BOOST_TEST(queue.renew_skipped(from, before, 9) == 0U);
+    BOOST_TEST(s.store().view().event(4)->refused.empty());
+    BOOST_TEST(s.secrets(4) == "secret of 1");
+    BOOST_TEST(s.recount() == "");
+    s.match(2, Hooks{"crm"});
+    BOOST_TEST(s.claim(1) == "2/crm#1");
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(each_host_keeps_what_its_hooks_were_like) {
+    Scene s;
+    bx::MatchQueue& queue = s.store().matching();
+    BOOST_TEST(queue.fingerprint("web1") == "");
+    queue.keep_fingerprint("web1", "a");
+    queue.keep_fingerprint("web2", "b");
+    queue.keep_fingerprint("web1", "c");
+    s.open();
+    BOOST_TEST(s.store().matching().fingerprint("web1") == "c");
+    BOOST_TEST(s.store().matching().fingerprint("web2") == "b");
+}
+
 // -- Looking
 
 BOOST_AUTO_TEST_CASE(a_list_is_newest_first_with_new_and_skipped_events) {
@@ -284,9 +391,9 @@ BOOST_AUTO_TEST_CASE(a_list_is_newest_first_with_new_and_skipped_events) {
     s.skip(s.add("1"), "none");
     s.add("2");
     s.match(s.add("3"), Hooks{"b", "a"});
-    BOOST_TEST(s.list({}) == "3/a 3/b 2/- 1/-");
-    BOOST_TEST(s.list(where([&](auto& f) { f.limit = 2; })) == "3/a 3/b");
-    BOOST_TEST(s.list(where([&](auto& f) { f.after = 1; })) == "3/a 3/b 2/-");
+    BOOST_TEST(s.list({}) == "3/b 3/a 2/- 1/-");
+    BOOST_TEST(s.list(where([&](auto& f) { f.limit = 2; })) == "3/b 3/a");
+    BOOST_TEST(s.list(where([&](auto& f) { f.after = 1; })) == "3/b 3/a 2/-");
 }
 
 BOOST_AUTO_TEST_CASE(a_list_is_filtered_by_state) {
@@ -321,16 +428,128 @@ BOOST_AUTO_TEST_CASE(a_list_is_filtered_by_code_hook_portal_and_time) {
     s.put("3", s.delivery("a"), "ONTASKADD");
     s.add(Scene::event("4", "q", "ONTASKUPDATE"));
     BOOST_TEST(s.list(where([&](auto& f) { f.code_glob = "ontask*"; })) == "4/- 3/a");
-    BOOST_TEST(s.list(where([&](auto& f) { f.hook = "a"; })) == "3/a 1/a");
+    BOOST_TEST(s.list(where([&](auto& f) { f.hooks = {"a"}; })) == "3/a 1/a");
     BOOST_TEST(s.list(where([&](auto& f) { f.portal = "Q"; })) == "4/- 2/b");
     BOOST_TEST(s.list(where([&](auto& f) { f.portal = "some.EXAMPLE"; })) == "4/- 3/a 2/b 1/a");
-    BOOST_TEST(s.list(where([&](auto& f) { f.since = s.now; })) == "4/- 3/a 2/b");
-    BOOST_TEST(s.list(where([&](auto& f) { f.since = s.now + 1; })) == "");
+    BOOST_TEST(s.list(where([&](auto& f) { f.from = s.now; })) == "4/- 3/a 2/b");
+    BOOST_TEST(s.list(where([&](auto& f) { f.from = s.now + 1; })) == "");
     BOOST_TEST(s.list(where([&](auto& f) {
-        f.state = bx::RowState::waiting;
-        f.hook = "a";
-        f.since = s.now;
+        f.states = {bx::RowState::waiting};
+        f.hooks = {"a"};
+        f.from = s.now;
     })) == "3/a");
+}
+
+BOOST_AUTO_TEST_CASE(a_list_is_filtered_by_id_and_by_the_end_of_a_time) {
+    Scene s;
+    s.put("7", "a", "p");
+    s.now += 1000;
+    s.put("77", "a", "p");
+    s.put("7", "b", "q");
+    s.add("7");
+    BOOST_TEST(s.list(where([&](auto& f) { f.id = "7"; })) == "4/- 3/b 1/a");
+    BOOST_TEST(s.list(where([&](auto& f) { f.id = "8"; })) == "");
+    BOOST_TEST(s.list(where([&](auto& f) { f.to = s.now; })) == "1/a");
+    BOOST_TEST(s.list(where([&](auto& f) {
+        f.from = s.now;
+        f.to = s.now + 1;
+        f.id = "77";
+    })) == "2/a");
+    for (const char* state : {"waiting", "new", "done"}) {
+        bx::ListFilter filter = by_state(state);
+        filter.id = "77";
+        filter.to = s.now + 1;
+        BOOST_TEST(s.list(filter) == (state == std::string("waiting") ? "2/a" : ""));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(several_states_and_hooks_come_in_one_order) {
+    Scene s;
+    s.skip(s.add("1"), "none");
+    for (const char* id : {"2", "3", "4"}) s.match(s.add(id), Hooks{"a", "b", "c"});
+    s.claim(4);  // 2/a 2/b 2/c 3/a, in some order
+    for (const auto& [name, claim] : s.claims) {
+        if (claim.event.number == 2) s.dead(name);
+        else s.done(name);
+    }
+    s.add("5");
+    const std::string all = s.list({});
+    BOOST_TEST(all == "5/- 4/c 4/b 4/a 3/c 3/b 3/a 2/c 2/b 2/a 1/-");
+    BOOST_TEST(s.list(where([&](auto& f) {
+        f.states.assign(bx::row_states().begin(), bx::row_states().end());
+    })) == all);
+    bx::ListFilter dead_or_new = by_state("dead");
+    dead_or_new.states.push_back(bx::RowState::fresh);
+    dead_or_new.states.push_back(bx::RowState::skipped);
+    BOOST_TEST(s.list(dead_or_new) == "5/- 2/c 2/b 2/a 1/-");
+    BOOST_TEST(s.list(where([&](auto& f) { f.hooks = {"c", "a"}; })) ==
+               "4/c 4/a 3/c 3/a 2/c 2/a");
+    dead_or_new.hooks = {"a", "c"};
+    BOOST_TEST(s.list(dead_or_new) == "2/c 2/a");
+}
+
+BOOST_AUTO_TEST_CASE(a_list_in_pieces_is_the_whole_list) {
+    Scene s;
+    for (int i = 1; i <= 4; ++i) s.match(s.add(std::to_string(i)), Hooks{"a", "b", "c"});
+    s.skip(s.add("5"), "none");
+    s.add("6");
+    s.claim(5);
+    const std::string first = s.claims.begin()->first;
+    s.dead(first);
+    std::vector<bx::ListFilter> filters{{}, by_state("waiting")};
+    filters.push_back(by_state("waiting"));
+    filters.back().states.push_back(bx::RowState::running);
+    filters.back().states.push_back(bx::RowState::dead);
+    filters.back().states.push_back(bx::RowState::skipped);
+    for (const bx::ListFilter& filter : filters) {
+        const std::string whole = s.list(filter);
+        for (const std::size_t size : {1U, 2U, 5U}) {
+            bx::ListFilter piece = filter;
+            piece.limit = size;
+            std::vector<std::string> names;
+            for (;;) {
+                const std::vector<bx::ListRow> rows = s.store().view().list(piece);
+                for (const bx::ListRow& row : rows) names.push_back(name_of(row));
+                if (rows.size() < size) break;
+                const bx::ListRow& last = rows.back();
+                piece.beyond = {last.event.number, last.delivery ? last.delivery->hook : ""};
+            }
+            BOOST_TEST(store_tests::joined(names) == whole);
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(the_causes_of_rows_are_the_last_output_and_the_rules) {
+    Scene s;
+    s.add("1");
+    s.match(1, Hooks{"dead", "fine", "retried", "waits"});
+    const auto ends = [&](const std::string& name, DeliveryState next, const std::string& said) {
+        bx::Finish run = s.ending(name, AttemptResult::failed, next);
+        run.delivery_reason = "exit 1";
+        run.err = {said, static_cast<std::int64_t>(said.size())};
+        run.due_at = s.now;
+        s.finish(run);
+    };
+    s.claim(9);
+    ends("1/waits", DeliveryState::waiting, "first");
+    s.claim(9);
+    ends("1/waits", DeliveryState::waiting, "second");
+    ends("1/dead", DeliveryState::dead, std::string(10'000, 'x') + "\nlast line\n");
+    s.done("1/fine");
+    ends("1/retried", DeliveryState::dead, "before");
+    s.retry(1, "retried");
+    s.skip(s.add("2"), "none");
+    std::vector<bx::ListRow> rows = s.store().view().list({});
+    BOOST_REQUIRE(rows.size() == 5U);
+    s.store().view().add_causes(rows);
+    BOOST_TEST(rows[0].event.refused.at(0).reason == "disabled");
+    std::map<std::string, std::string> said;
+    for (const bx::ListRow& row : rows) said[name_of(row)] = row.stderr_end;
+    BOOST_TEST(said["1/waits"] == "second");
+    BOOST_TEST(said["1/dead"].ends_with("x\nlast line\n"));
+    BOOST_TEST(said["1/dead"].size() < 5000U);
+    BOOST_TEST(said["1/fine"] == "");
+    BOOST_TEST(said["1/retried"] == "");
 }
 
 BOOST_AUTO_TEST_CASE(a_clock_that_stepped_back_hides_no_event) {
@@ -339,8 +558,8 @@ BOOST_AUTO_TEST_CASE(a_clock_that_stepped_back_hides_no_event) {
     s.add("1");
     s.now -= bx::day;
     s.add("2");
-    BOOST_TEST(s.list(where([&](auto& f) { f.since = s.now + 1; })) == "1/-");
-    BOOST_TEST(s.list(where([&](auto& f) { f.since = s.now; })) == "2/- 1/-");
+    BOOST_TEST(s.list(where([&](auto& f) { f.from = s.now + 1; })) == "1/-");
+    BOOST_TEST(s.list(where([&](auto& f) { f.from = s.now; })) == "2/- 1/-");
 }
 
 BOOST_AUTO_TEST_CASE(status_counts_what_there_is) {
@@ -440,6 +659,10 @@ BOOST_AUTO_TEST_CASE(a_blocked_lane_is_shown_with_its_reason_and_those_behind) {
     s.now += 60'000;
     s.claim(1);
     BOOST_TEST(s.store().view().status(s.now).blocked.size() == 2U);  // it runs again, and may fail again
+    s.fails("1/crm", 60'000);
+    BOOST_TEST(s.store().view().status(s.now).blocked[0].since == s.now - 60'000);  // as it began
+    s.now += 60'000;
+    s.claim(1);
     s.done("1/crm");
     BOOST_TEST(s.store().view().status(s.now).blocked.size() == 1U);
 }
@@ -523,6 +746,28 @@ BOOST_AUTO_TEST_CASE(finished_events_are_pruned_oldest_first_in_steps) {
     BOOST_TEST(s.store().upkeep().prune(order).deleted == 0U);
     BOOST_TEST(s.list({}) == "5/-");
     BOOST_TEST(s.store().view().status(s.now).events_skipped == 1);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_prune_deletes_is_counted_before) {
+    Scene s;
+    for (int i = 1; i <= 3; ++i) s.skip(s.add(std::to_string(i)), "none");
+    s.match(s.add("4"), Hooks{"a", "b"});
+    s.put("5", "a");
+    s.claim(9);
+    s.dead("4/a");
+    s.done("4/b");
+    s.dead("5/a");
+    s.put("6");
+    s.now += 1000;
+    bx::Upkeep& upkeep = s.store().upkeep();
+    BOOST_TEST(upkeep.count_prunable({.done_before = s.now - 1000}) == 0);
+    BOOST_TEST(upkeep.count_prunable({.done_before = s.now}) == 3);
+    BOOST_TEST(upkeep.count_prunable({.done_before = s.now, .dead_before = s.now}) == 5);
+    // A done delivery keeps its event.
+    const bx::PruneOrder order{.done_before = s.now - 1000, .dead_before = s.now};
+    BOOST_TEST(upkeep.count_prunable(order) == 1);
+    BOOST_TEST(upkeep.prune(order).deleted == 1U);
+    BOOST_TEST(upkeep.count_prunable(order) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(unfinished_events_are_never_pruned) {

@@ -1,4 +1,6 @@
 // The parts of the worker's loop, each with the time it is told and a store of its own.
+#include <sys/stat.h>
+
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
@@ -10,6 +12,7 @@
 #include "form/form.h"
 #include "store/errors.h"
 #include "worker/matcher.h"
+#include "worker/rematch.h"
 #include "worker/store_trouble.h"
 
 namespace {
@@ -44,10 +47,24 @@ public:
         }
     }
     bool merge_ahead(std::span<const bx::Dispatch>, bx::Millis) override { return false; }
+    std::string fingerprint(const std::string&) override { return kept; }
+    void keep_fingerprint(const std::string&, const std::string& fingerprint) override {
+        kept = fingerprint;
+    }
+    std::size_t renew_skipped(bx::Millis from, bx::Millis before, std::size_t at_most) override {
+        BOOST_TEST(before - from == bx::day);
+        const std::size_t count = std::min(at_most, skipped);
+        skipped -= count;
+        renewals.push_back(count);
+        return count;
+    }
 
     bx::EventNumber bad = 0;
     std::vector<std::size_t> asked;
     std::map<bx::EventNumber, std::string> reasons;  // of those dispatched
+    std::string kept;                    // the fingerprint
+    std::size_t skipped = 0;             // to be matched again
+    std::vector<std::size_t> renewals;
 
 private:
     std::vector<bx::StoredEvent> events_;
@@ -108,6 +125,48 @@ BOOST_AUTO_TEST_CASE(trouble_that_the_worker_leaves_for_is_shown_when_it_is_over
     trouble.end();
     BOOST_TEST(trouble.given_up() == "disk full");
     BOOST_TEST(trouble.shown(bx::second) == "disk full");
+}
+
+BOOST_AUTO_TEST_CASE(skipped_events_have_a_second_chance_when_hooks_or_config_change) {
+    using Steps = std::vector<std::size_t>;
+    bx::ConfigFile file(dir + "/bxhook.conf", bx::ConfigPart::all);
+    const bx::Millis now = bx::steady_now();
+    bx::WorkerContext context{.log = log,
+                              .options = {},
+                              .live = bx::LiveConfig(file, file.current()->store, {}, log),
+                              .now = now,
+                              .progress_at = now};
+    FakeQueue queue(0);
+    bx::Rematch rematch(context, queue);
+    const auto passes = [&] {
+        context.live.look_next_time();
+        context.live.refresh(context.now);
+        queue.renewals.clear();
+        do {
+            context.more = false;
+            rematch.work();
+        } while (context.more);
+        context.now += bx::hour;
+        return queue.renewals;
+    };
+    queue.skipped = 250;
+    BOOST_TEST((passes() == Steps{100, 100, 50}));
+    BOOST_TEST(lines("skipped events are matched again") == 1U);
+    BOOST_TEST(queue.kept != "");
+    BOOST_TEST((passes() == Steps{}));
+    std::filesystem::create_directory(dir + "/hooks");
+    std::ofstream(dir + "/hooks/ONCRMDEALADD") << "#!/bin/sh\n";
+    BOOST_TEST((passes() == Steps{0}));
+    ::chmod((dir + "/hooks/ONCRMDEALADD").c_str(), 0755);
+    queue.skipped = 20'000;
+    BOOST_TEST((passes() == Steps(100, 100)));  // the others are left to a person
+    BOOST_TEST((passes() == Steps{}));
+    std::ofstream(dir + "/bxhook.conf", std::ios::app) << "defaults { timeout 7s }\n";
+    BOOST_TEST((passes() == Steps(100, 100)));
+    bx::Rematch later(context, queue);  // of a worker that starts: all is as it was
+    queue.renewals.clear();
+    later.work();
+    BOOST_TEST((queue.renewals == Steps{}));
 }
 
 BOOST_AUTO_TEST_CASE(an_event_that_cannot_be_dispatched_is_found_by_halves_and_set_aside) {

@@ -44,11 +44,11 @@ Makes waiting deliveries 'cancelled', those of event N or N/HOOK alone; an event
 that is still new becomes skipped.  With --kill running ones too: the worker ends
 all their processes.  'bxhook retry' takes it back.
 
-Filters choose in bulk: waiting ones, or those of --state new, with --kill also of
---state running.  The count is shown and confirmed; where nobody can be asked --yes
-must be given.
+The options choose in bulk, as those of 'list': waiting deliveries, or --state new,
+with --kill also running.  The count is shown and confirmed; where there is no
+terminal to confirm on, add --yes.
 
-When one of several cannot be, the others are done and the exit status is 1.
+If one of several fails, the others are still processed and the exit status is 1.
 )";
     command.options = bulk_options();
     command.options.push_back({"--kill", "", "end running ones too"});

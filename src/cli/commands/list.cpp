@@ -1,11 +1,17 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <map>
+#include <optional>
 #include <thread>
 
 #include "base/escape.h"
+#include "base/fd.h"
 #include "cli/command.h"
 #include "cli/filter.h"
+#include "cli/no_match.h"
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/terminal/colours.h"
@@ -17,10 +23,12 @@ namespace bx {
 
 namespace {
 
-constexpr std::size_t usual_limit = 50;
+// What --follow begins with where no page says otherwise.
+constexpr std::size_t follow_begin = 50;
 // --follow sees changes of the newest that many rows.
 constexpr std::size_t follow_window = 1000;
 constexpr std::chrono::milliseconds follow_pause{500};
+constexpr std::size_t counted_at_most = 1000;  // of the rows that are not shown
 
 // True when events can come from one portal only: it is not named in every row then.
 bool has_one_portal(const Config& config) {
@@ -38,6 +46,7 @@ public:
           screen_(Screen::of_stdout()),
           table_(columns(with_portal), screen_) {}
 
+    // Rows that View::add_causes has seen.
     void print(std::span<const ListRow> rows) {
         std::string text;
         Millis now = wall_now();
@@ -48,23 +57,14 @@ public:
         bx::print(text + table_.take());
     }
 
-    // To a person nothing at all would look like a fault.
-    void print_none(bool filtered) {
-        if (json_ || !screen_.terminal) return;
-        bx::print(screen_.filled(
-            "", filtered ? "no delivery is like that; 'bxhook list' shows all"
-                         : "no event has come yet: 'bxhook trigger ONCRMDEALUPDATE' makes one, "
-                           "'bxhook check --url URL' tells whether Bitrix24's can come"));
-    }
-
 private:
     static std::vector<Column> columns(bool with_portal) {
-        // What must be typed is cut last; which event it was the name often tells.
-        std::vector<Column> columns{{"DELIVERY", false, 20},   {"STATE"},
-                                    {"TRY", true, 0, 3},       {"RECEIVED"},
-                                    {"EVENT", false, 15, 1},   {"ID", false, 6, 2}};
+        // What must be typed is never cut; the event, which the name often has in it, goes first.
+        std::vector<Column> columns{{"DELIVERY", false, 32, 0, true}, {"STATE"},
+                                    {"TRY", true, 0, 2},               {"RECEIVED", false, 0, 1},
+                                    {"EVENT", false, 15, 5},           {"ID", false, 6, 3}};
         if (with_portal) columns.push_back({"PORTAL", false, 12, 4});
-        columns.push_back({"NOTE", false, 16});
+        columns.push_back({"NOTE", false, 12});
         return columns;
     }
 
@@ -73,7 +73,7 @@ private:
         std::vector<Cell> cells{name_of(row),
                                 {row_state(row), colour_of(row)},
                                 row.delivery ? tries(*row.delivery) : "-",
-                                {relative_time(row.event.received_at, now), Colour::dim},
+                                {received_text(row.event.received_at, now), Colour::dim},
                                 printable(facts.code),
                                 printable(facts.id.empty() ? "-" : facts.id)};
         const std::string& portal = facts.portal();
@@ -91,7 +91,7 @@ private:
 // What of a row, when it changes, makes --follow show it again.
 using Seen = std::map<std::string, std::pair<std::string, int>>;
 
-std::pair<std::string, int> state_of(const ListRow& row) {
+std::pair<std::string, int> seen_state(const ListRow& row) {
     return {row_state(row), row.delivery ? row.delivery->attempt : 0};
 }
 
@@ -106,27 +106,72 @@ std::pair<std::string, int> state_of(const ListRow& row) {
         Seen now_seen;
         for (const ListRow& row : rows) {
             auto before = seen.find(name_of(row));
-            bool changed = before == seen.end() || before->second != state_of(row);
+            bool changed = before == seen.end() || before->second != seen_state(row);
             if (changed && (!first || fresh.size() < limit)) fresh.push_back(row);
-            now_seen.emplace(name_of(row), state_of(row));
+            now_seen.emplace(name_of(row), seen_state(row));
         }
         std::ranges::reverse(fresh);
+        store.view().add_causes(fresh);
         printer.print(fresh);
         seen = std::move(now_seen);
         first = false;
     }
 }
 
+// The rows that a terminal has room for, beside the titles, the line about those that are not shown
+// (two where it is narrow) and the prompt.
+std::size_t page_of(const Screen& screen) {
+    const std::size_t others = screen.width < 80 ? 4 : 3;
+    return screen.height > others ? screen.height - others : 1;
+}
+
+// On stderr, where there are rows beyond those of FILTER that were shown, LAST at the end.
+void tell_left_out(View& view, ListFilter filter, const ListRow& last, bool limit_given) {
+    const std::size_t shown = filter.limit;
+    filter.beyond = place_of(last);
+    filter.limit = counted_at_most;
+    const std::size_t more = view.list(filter).size();
+    if (more == 0) return;
+    std::string text = "the newest " + std::to_string(shown) + " of " +
+                       (more < counted_at_most ? "" : "more than ") + std::to_string(shown + more) +
+                       " are shown";
+    if (!limit_given) text += " ('--limit N' for more, '| less' for all)";
+    // What cannot be told there has no other place.
+    (void)write_all(STDERR_FILENO, Screen::of_stdout().filled("bxhook: ", text));
+}
+
+// Shows the rows of FILTER, as many as its limit, and says what there is beside them.
+void show(const Arguments& args, Store& store, const ListFilter& filter, Printer& printer) {
+    View& view = store.view();
+    std::size_t shown = 0;
+    std::optional<ListRow> last;
+    for_rows(view, filter, [&](std::span<ListRow> rows) {
+        if (!args.has("--json")) view.add_causes(rows);
+        printer.print(rows);
+        shown += rows.size();
+        last = rows.back();
+    });
+    if (last && shown == filter.limit) {
+        tell_left_out(view, filter, *last, args.has("--limit"));
+    }
+    // For a program nothing at all is an answer.
+    if (!last && !args.has("--json")) tell_no_match(args, view, filter);
+}
+
 int run(const Arguments& args) {
+    const bool json = args.has("--json");
+    const bool follows = args.has("--follow");
+    const Screen screen = Screen::of_stdout();
+    constexpr std::size_t all = std::numeric_limits<std::size_t>::max();
+    const std::size_t most = follows ? follow_begin : all;
     ListFilter filter = filter_of(args);
-    filter.limit = count_option(args, "--limit", usual_limit);
+    filter.limit =
+        count_option(args, "--limit", screen.terminal && !json ? page_of(screen) : most);
     ConfigPtr config = config_of(args, ConfigPart::gateway);
     std::unique_ptr<Store> store = store_of(*config);
-    Printer printer(args.has("--json"), !has_one_portal(*config));
-    if (args.has("--follow")) follow(*store, filter, printer);
-    std::vector<ListRow> rows = store->view().list(filter);
-    printer.print(rows);
-    if (rows.empty()) printer.print_none(has_filter(args));
+    Printer printer(json, !has_one_portal(*config));
+    if (follows) follow(*store, filter, printer);
+    show(args, *store, filter, printer);
     return 0;
 }
 
@@ -138,15 +183,24 @@ Command list_command() {
     command.summary = "deliveries, newest first";
     command.help = R"(
 Shows deliveries, and the events that are new or were skipped (hook '-'), newest
-first.  TRY is the attempts begun, of those given; NOTE says why a delivery failed,
-waits or was merged.  The name in the first column is what 'show', 'logs', 'retry'
-and 'cancel' take.  A narrow terminal shows fewer columns.
+first.  TRY is the attempts begun, of those given.  NOTE says why a delivery failed,
+with the last line of its stderr, what it waits for, or which rule skipped an event.
+The name in the first column is what 'show', 'logs', 'retry' and 'cancel' take.
+
+The options choose: of several all must be true.  --state and --hook take several
+values, as 'dead,waiting' or one option each.  Times are those of your time zone.
+A terminal shows a page, and fewer columns where it is narrow; a pipe gets all.
 
 With --follow the oldest comes first, and each is shown again when its state
 changes, until Ctrl-C.
+
+  bxhook list --state dead,waiting              what needs attention
+  bxhook list --id 7303 --event 'ONCRMDEAL*'    what became of that deal
+  bxhook list --from 03:00 --to 04:00           an hour of last night
 )";
     command.options = filter_options();
-    command.options.push_back({"--limit", "N", "at most N of them (50)"});
+    command.options.push_back(
+        {"--limit", "N", "at most N (on a terminal a page, else all; --follow begins with 50)"});
     command.options.push_back({"--follow", "", "go on, showing what comes and changes"});
     command.json = true;
     command.run = run;

@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "cli/command.h"
+#include "cli/confirm.h"
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/terminal/progress.h"
@@ -17,11 +18,15 @@ Millis believed_time(Store& store, bool trusted) {
     const ClockRecord known = store.upkeep().watch_clock(now);
     if (trusted || known.is_trusted(now)) return now.wall;
     const std::string why = known.is_large_step()
-                                ? "the clock was set by " + known.step_text() + " lately"
+                                ? "the clock was set by " + known.step_text() + " recently"
                                 : "the clock has not been watched for an hour yet";
     throw Error("prune: " + why + ": it says " + iso_time(now.wall) +
                 "; if that is right add --trust-clock, or come back at " +
                 iso_time(known.wall + clock_trial));
+}
+
+std::string counted(std::int64_t events) {
+    return std::to_string(events) + (events == 1 ? " event" : " events");
 }
 
 int run(const Arguments& args) {
@@ -33,6 +38,8 @@ int run(const Arguments& args) {
     PruneOrder order;
     order.done_before = now - done_age;
     if (args.has("--dead")) order.dead_before = now - dead_age;
+    const std::int64_t count = store->upkeep().count_prunable(order);
+    if (count > 0 && !is_confirmed(args, "delete " + counted(count) + "?")) return 0;
     std::size_t total = 0;
     Progress progress("deleting events");
     Pruner pruner(store->upkeep());
@@ -49,7 +56,7 @@ int run(const Arguments& args) {
         std::this_thread::sleep_for(std::chrono::milliseconds(step_pause));
     }
     progress.clear();
-    print("deleted " + std::to_string(total) + (total == 1 ? " event\n" : " events\n"));
+    print("deleted " + counted(static_cast<std::int64_t>(total)) + "\n");
     return status;
 }
 
@@ -63,15 +70,17 @@ Command prune_command() {
 Deletes events whose deliveries have all ended, and skipped ones; only with --dead
 those with a dead delivery, and skipped ones that 'retry' could match again.
 Without --older-than the configuration's 'retention' says how old.  The worker does
-this by itself: the command is for when space is needed now.
+this by itself: the command is for when you need the space now.  The count is shown
+and confirmed; where there is no terminal to confirm on, add --yes.
 
-A clock that is wrong makes everything old.  So nothing is deleted, by the worker
-neither, until the clock has gone right for an hour since the machine's boot or
+A wrong clock makes everything look old.  So nothing is deleted, by the worker
+either, until the clock has been right for an hour since the machine's boot or
 since it was set; --trust-clock says that it is right.
 )";
     command.options = {{"--older-than", "D", "those that ended before the last 30s, 6h, 30d"},
                        {"--dead", "", "also events with a dead delivery"},
-                       {"--trust-clock", "", "the clock is right, however lately it was set"}};
+                       {"--trust-clock", "", "the clock is right, however recently it was set"},
+                       yes_option()};
     command.run = run;
     return command;
 }

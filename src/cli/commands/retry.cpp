@@ -2,9 +2,9 @@
 #include <array>
 #include <limits>
 
-#include "base/text.h"
 #include "cli/bulk.h"
 #include "cli/command.h"
+#include "cli/no_match.h"
 #include "cli/open.h"
 #include "hooks/hooks.h"
 #include "host/worker_lock.h"
@@ -14,8 +14,8 @@ namespace bx {
 
 namespace {
 
-constexpr std::size_t names_shown = 5;  // of hooks, where none is like the one meant
-constexpr std::array states{RowState::dead, RowState::cancelled, RowState::skipped};
+constexpr std::array states{RowState::dead, RowState::cancelled, RowState::skipped,
+                            RowState::waiting, RowState::done};
 
 // `attempts` of HOOK, whether a block runs it or a script of that name.
 int attempts_of(const Config& config, const std::string& hook) {
@@ -28,25 +28,15 @@ bool has_delivery(Store& store, const DeliveryName& name) {
     return std::ranges::find(all, name.hook, &DeliveryRecord::hook) != all.end();
 }
 
-// "there is no hook 'crm-snyc', did you mean 'crm-sync'?"
-std::string no_hook(const std::string& name, const HookSet& hooks) {
-    std::vector<std::string_view> names;
-    for (const Hook& hook : hooks.hooks()) names.emplace_back(hook.name);
-    std::string text = "there is no hook '" + name + "'";
-    const std::string_view near = nearest(name, names);
-    if (!near.empty()) return text + ", did you mean '" + std::string(near) + "'?";
-    for (std::size_t i = 0; i < names.size(); ++i) {
-        if (i == names_shown) return text + ", ...";
-        text += (i == 0 ? "; there are " : ", ") + std::string(names[i]);
-    }
-    return text;
-}
-
 // The hook did not take the event: it was disabled, could not run, or is new since.
 Reply deliver(const Config& config, Store& store, const DeliveryName& name) {
     const HookSet hooks = HookSet::survey(config);
     const Hook* hook = hooks.find(name.hook);
-    if (!hook) return {false, 0, no_hook(name.hook, hooks)};
+    if (!hook) {
+        std::vector<std::string> names;
+        for (const Hook& one : hooks.hooks()) names.push_back(one.name);
+        return {false, 0, no_hook(name.hook, names)};
+    }
     NewDelivery delivery;
     delivery.hook = hook->name;
     delivery.ordered = hook->settings.order == Order::entity;
@@ -54,9 +44,9 @@ Reply deliver(const Config& config, Store& store, const DeliveryName& name) {
     Reply reply = reply_of(store.operate().deliver(name.event, delivery, wall_now()));
     if (!reply.done) return reply;
     std::string text = "a new delivery";
-    if (hook->settings.disabled) text += "; it waits while its hook is disabled";
-    if (hook->problem) text += "; its hook cannot run: " + hook->problem->reason;
-    if (!reply.text.empty()) text += "; " + reply.text;
+    if (hook->settings.disabled) text += ", it waits while its hook is disabled";
+    if (hook->problem) text += ", its hook cannot run: " + hook->problem->reason;
+    if (!reply.text.empty()) text += ", " + reply.text;
     reply.text = text;
     return reply;
 }
@@ -91,17 +81,24 @@ Command retry_command() {
     command.summary = "run deliveries again";
     command.help = R"(
 Puts deliveries back: the dead and cancelled ones of event N, or the delivery
-N/HOOK, also when it is done.  A skipped event N is matched anew.  Each gets as many
-more attempts as 'attempts' says and keeps its place: it runs before unfinished
-later ones of its lane.  The worker is started if none runs ('worker.start auto').
+N/HOOK, also when it is done.  One that waits becomes due now.  A skipped event is
+matched again.  Each keeps its place: it runs before unfinished later ones of its
+lane.  All but those that wait get as many more attempts as 'attempts' says.  The
+worker is started if none runs ('worker.start auto').
 
 N/HOOK of a hook that did not take event N (it was disabled, could not run, or is
-new since) makes that delivery.  Secrets that were erased meanwhile it gets no more.
+new since) makes that delivery.  Tokens that were erased meanwhile are not in it.
 
-Filters choose in bulk: dead ones, or those of --state cancelled or skipped.  The
-count is shown and confirmed; where nobody can be asked --yes must be given.
+The options choose in bulk, as those of 'list': dead deliveries, or those of another
+--state: cancelled, skipped, waiting, done.  The count is shown and confirmed; where
+there is no terminal to confirm on, add --yes.
 
-When one of several cannot be, the others are done and the exit status is 1.
+If one of several fails, the others are still processed and the exit status is 1.
+
+  bxhook retry 1042                             what of event 1042 is not done
+  bxhook retry --state dead --hook crm-sync     all that this hook gave up
+  bxhook retry --state done --hook crm-sync --from 03:00 --to 04:00
+                                                do that hour again
 )";
     command.options = bulk_options();
     command.max_words = std::numeric_limits<std::size_t>::max();

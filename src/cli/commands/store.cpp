@@ -35,13 +35,13 @@ int run(const Arguments& args) {
         action == "init" || action == "upgrade" || action == "status" || action == "copy";
     if (!known) {
         throw UsageError("store: '" + printable(action) +
-                         "' is none of init, upgrade, status, copy");
+                         "' is not one of init, upgrade, status, copy");
     }
     if (action != "copy" && args.has("--from")) throw UsageError("store: --from goes with copy");
     ConfigPtr config = config_of(args, ConfigPart::gateway);
     if (config->store.is_file()) {
         throw Error("store " + action + ": the store is the file '" + config->store.address +
-                    "', which needs none of it; set `store` to \"postgresql://...\"");
+                    "', which needs no such command; set `store` to \"postgresql://...\"");
     }
     const StoreOwner owner = become_store_owner(config->store.worker_files, config->writers);
     const StoreModule& module = postgresql_module(owner);
@@ -67,8 +67,8 @@ and schema.  copy takes over all events of a SQLite store, with their numbers an
 became of them, while gateways go on adding to it; again it takes what came since.
 init and upgrade need a role that may create; gateways, workers and the
 other commands do not: bxhook(1) has the least rights.
-The SQLite store needs none of it: it is made by the first event and upgraded by the
-first start of a newer version.
+A SQLite store needs no such command: the first event makes it, and the first start
+of a newer version upgrades it.
 )";
     command.options = {{"--from", "FILE", "copy: the SQLite store"}};
     command.min_words = 1;

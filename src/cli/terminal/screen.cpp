@@ -16,12 +16,15 @@ namespace bx {
 namespace {
 
 constexpr std::size_t usual_width = 80;
+constexpr std::size_t usual_height = 24;
 constexpr std::string_view ellipsis = "\xE2\x80\xA6";  // one column
 
-std::size_t terminal_width() {
+struct winsize terminal_size() {
     struct winsize size {};
-    bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-    return known ? size.ws_col : usual_width;
+    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) size = {};
+    if (size.ws_col == 0) size.ws_col = usual_width;
+    if (size.ws_row == 0) size.ws_row = usual_height;
+    return size;
 }
 
 // An environment variable that counts when it is set and not empty.
@@ -86,7 +89,9 @@ Screen Screen::of_stdout() {
     screen.terminal = ::isatty(STDOUT_FILENO) == 1;
     if (!screen.terminal) return screen;
     screen.colours = setting("NO_COLOR").empty() && setting("TERM") != "dumb";
-    screen.width = terminal_width();
+    const struct winsize size = terminal_size();
+    screen.width = size.ws_col;
+    screen.height = size.ws_row;
     return screen;
 }
 

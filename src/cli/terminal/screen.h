@@ -14,6 +14,7 @@ struct Screen {
     bool terminal = false;
     bool colours = false;   // only on a terminal, and not with NO_COLOR (no-color.org) or TERM=dumb
     std::size_t width = 0;  // columns; 0: no limit
+    std::size_t height = 0; // lines; 0: no limit
 
     static Screen of_stdout();
 

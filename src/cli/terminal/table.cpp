@@ -104,8 +104,8 @@ std::string Table::line(const std::vector<Cell>& row,
             std::size_t left = screen_.width - std::min(screen_.width, used + pending);
             width = std::min(width, left);
         }
-        std::string content = cut_to(row[i].text, width);
-        std::size_t blanks = width - columns_of(content);
+        std::string content = columns_[i].whole ? row[i].text : cut_to(row[i].text, width);
+        std::size_t blanks = width - std::min(width, columns_of(content));
         if (columns_[i].right) pending += blanks;
         if (!content.empty()) {
             text += std::string(pending, ' ') + screen_.paint(content, row[i].colour);

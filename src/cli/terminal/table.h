@@ -24,6 +24,8 @@ struct Column {
     // Where the screen is too narrow for the columns at their `least`, the one with the highest
     // rank is left out, then the next; 0: never.
     int rank = 0;
+    // Made narrower, it still shows all of a longer text, which pushes what comes after it aside.
+    bool whole = false;
 };
 
 // Rows may be printed in several batches (`list --follow`): columns only grow, and those left out

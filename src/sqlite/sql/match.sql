@@ -41,3 +41,14 @@ SELECT count(*) FROM (SELECT 1 FROM open INDEXED BY open_lane WHERE lane = :lane
 -- @open_take_over (d, attempt, max_attempts, due_at, failed_at, reason)
 UPDATE open SET attempt = :attempt, max_attempts = :max_attempts, due_at = :due_at,
     failed_at = :failed_at, reason = :reason WHERE d = :d;
+
+-- @fingerprint (host)
+SELECT fingerprint FROM hooks_seen WHERE host = :host;
+
+-- @fingerprint_keep (host, fingerprint)
+INSERT OR REPLACE INTO hooks_seen (host, fingerprint) VALUES (:host, :fingerprint);
+
+-- @skipped_retryable (since, before, at_most)
+SELECT s.n FROM skipped AS s INDEXED BY skipped_retryable CROSS JOIN event AS e ON e.n = s.n
+WHERE s.retryable = 1 AND s.at >= :since AND s.at < :before AND e.received_at >= :since
+ORDER BY s.at LIMIT :at_most;

@@ -65,7 +65,7 @@ INSERT OR REPLACE INTO attempt (d, attempt, ended_at, {run_row})
 VALUES (:d, :attempt, :ended_at, :result, :started_at, :seed, :exit, :signal, :note, :out_bytes,
     :err_bytes, :out, :err);
 
--- @open_again (d, attempt, due_at, counted_at, reason, more)
+-- @open_again (d, attempt, due_at, failed_at, reason, more)
 UPDATE open SET attempt = :attempt, due_at = :due_at, reason = :reason,
-    failed_at = coalesce(:counted_at, failed_at), max_attempts = max_attempts + :more
+    failed_at = coalesce(failed_at, :failed_at), max_attempts = max_attempts + :more
 WHERE d = :d;

@@ -23,7 +23,6 @@
 --   skipped    Rows of `skipped`.
 --   erased, scrubbed   Erasures of secrets so far, and those that have left the log.
 --   key0, key1 Of the hash that makes lanes.
---   hooks      What hooks and configuration were when events that are retryable were last matched.
 CREATE TABLE world (
     id INTEGER PRIMARY KEY CHECK (id = 0),
     matched INTEGER NOT NULL DEFAULT 0,
@@ -34,8 +33,7 @@ CREATE TABLE world (
     erased INTEGER NOT NULL DEFAULT 0,
     scrubbed INTEGER NOT NULL DEFAULT 0,
     key0 INTEGER NOT NULL,
-    key1 INTEGER NOT NULL,
-    hooks TEXT NOT NULL DEFAULT ''
+    key1 INTEGER NOT NULL
 );
 
 -- Who events are of, as their token proved; never deleted.  `name` is that of lanes
@@ -119,7 +117,7 @@ CREATE TABLE skipped (
     retryable INTEGER NOT NULL CHECK (retryable IN (0, 1)),
     reason TEXT NOT NULL
 );
-CREATE INDEX skipped_retryable ON skipped (n) WHERE retryable = 1;
+CREATE INDEX skipped_retryable ON skipped (at) WHERE retryable = 1;
 
 -- The hooks that did not take an event, and why; `more`: how many others did not.
 CREATE TABLE refusal (n INTEGER PRIMARY KEY, more INTEGER NOT NULL, list BLOB NOT NULL);
@@ -129,8 +127,8 @@ CREATE TABLE refusal (n INTEGER PRIMARY KEY, more INTEGER NOT NULL, list BLOB NO
 --              while none does the first, and it alone, is in `ready` or `due`.
 --   attempt    Attempts that ended.
 --   fellows    How many deliveries its event has; 1 saves asking for others when it ends.
---   failed_at  When its last failed attempt ended, of those since it last waited afresh.
---   reason     Of that.
+--   failed_at  When its first failed attempt ended, of those since a person last retried it.
+--   reason     Of the last.
 CREATE TABLE open (
     d INTEGER PRIMARY KEY CHECK (d > 65536),
     lane INTEGER,
@@ -234,6 +232,9 @@ CREATE TABLE clock (
     wall INTEGER NOT NULL,
     step INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- MatchQueue::fingerprint.
+CREATE TABLE hooks_seen (host TEXT PRIMARY KEY, fingerprint TEXT NOT NULL) WITHOUT ROWID;
 
 -- What nothing writes yet: applications, their tokens, calls and subscriptions; what was fetched
 -- and is known; keys of the page.

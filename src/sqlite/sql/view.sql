@@ -17,28 +17,36 @@ SELECT n FROM unmatched WHERE n BETWEEN :smallest AND :greatest ORDER BY n DESC;
 -- @list_skipped (smallest, greatest)
 SELECT n FROM skipped WHERE n BETWEEN :smallest AND :greatest ORDER BY n DESC;
 
--- @list_waiting (smallest, greatest)
-SELECT o.d >> 16 FROM open AS o WHERE o.d BETWEEN :smallest << 16 AND (:greatest << 16) + 65535
+-- Those of a hook, or with 0 of any.
+
+-- @list_waiting (hook, smallest, greatest)
+SELECT o.d >> 16 FROM open AS o WHERE (:hook = 0 OR o.d & 65535 = :hook)
+    AND o.d BETWEEN :smallest << 16 AND (:greatest << 16) + 65535
     AND NOT EXISTS (SELECT 1 FROM running AS r WHERE r.d = o.d)
 ORDER BY o.d DESC;
 
--- @list_running (smallest, greatest)
-SELECT d >> 16 FROM running WHERE d BETWEEN :smallest << 16 AND (:greatest << 16) + 65535
-ORDER BY d DESC;
-
--- @list_done (smallest, greatest)
-SELECT d >> 16 FROM ended WHERE state = 2
+-- @list_running (hook, smallest, greatest)
+SELECT d >> 16 FROM running WHERE (:hook = 0 OR d & 65535 = :hook)
     AND d BETWEEN :smallest << 16 AND (:greatest << 16) + 65535 ORDER BY d DESC;
 
--- @list_ended (state, smallest, greatest)
-SELECT d >> 16 FROM ended INDEXED BY ended_state WHERE state <> 2 AND state = :state
+-- @list_done (hook, smallest, greatest)
+SELECT d >> 16 FROM ended WHERE state = 2 AND (:hook = 0 OR d & 65535 = :hook)
+    AND d BETWEEN :smallest << 16 AND (:greatest << 16) + 65535 ORDER BY d DESC;
+
+-- @list_dead (hook, smallest, greatest)
+SELECT d >> 16 FROM ended INDEXED BY ended_state WHERE state <> 2 AND state = 3 AND (:hook = 0 OR d & 65535 = :hook)
+    AND d BETWEEN :smallest << 16 AND (:greatest << 16) + 65535 ORDER BY d DESC;
+
+-- @list_merged (hook, smallest, greatest)
+SELECT d >> 16 FROM ended INDEXED BY ended_state WHERE state <> 2 AND state = 4 AND (:hook = 0 OR d & 65535 = :hook)
+    AND d BETWEEN :smallest << 16 AND (:greatest << 16) + 65535 ORDER BY d DESC;
+
+-- @list_cancelled (hook, smallest, greatest)
+SELECT d >> 16 FROM ended INDEXED BY ended_state WHERE state <> 2 AND state = 5 AND (:hook = 0 OR d & 65535 = :hook)
     AND d BETWEEN :smallest << 16 AND (:greatest << 16) + 65535 ORDER BY d DESC;
 
 -- @list_event (n)
 SELECT {event_row} FROM event AS e WHERE e.n = :n;
-
--- @event_count
-SELECT max(n) FROM event;
 
 -- Deliveries of an event: those that are open, and those that ended.
 
@@ -64,6 +72,12 @@ SELECT attempt, at, {run_row} FROM ended WHERE d = :d AND result IS NOT NULL;
 SELECT r.attempt, NULL, 0, r.started_at, r.seed, NULL, NULL, NULL, t.out_bytes, t.err_bytes, t.out,
     t.err
 FROM running AS r LEFT JOIN output AS t ON t.d = r.d WHERE r.d = :d;
+
+-- @err_of_end (d, from)
+SELECT substr(err, :from) FROM ended WHERE d = :d;
+
+-- @err_of_attempt (d, from)
+SELECT substr(err, :from) FROM attempt WHERE d = :d ORDER BY attempt DESC LIMIT 1;
 
 -- Status.
 

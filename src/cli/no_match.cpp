@@ -1,0 +1,175 @@
+#include "cli/no_match.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/escape.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "cli/open.h"
+#include "cli/terminal/screen.h"
+#include "hooks/hooks.h"
+#include "report/wording.h"
+
+namespace bx {
+
+namespace {
+
+constexpr std::size_t names_shown = 5;      // where none is like the one meant
+constexpr std::size_t sample_size = 1000;   // of the newest rows, which say what there is
+
+using Names = std::vector<std::string>;
+
+// The one of THERE that WORD can have meant; empty: none.
+std::string_view meant(std::string_view word, std::span<const std::string> there) {
+    const std::string wanted = lower(word);
+    for (const std::string& name : there) {
+        if (!wanted.empty() && lower(name).find(wanted) != std::string::npos) return name;
+    }
+    const std::vector<std::string_view> names(there.begin(), there.end());
+    return nearest(word, names);
+}
+
+// The values of WHAT in ROWS, each once, without the empty one.
+template <typename What>
+Names values_in(std::span<const ListRow> rows, What what) {
+    std::set<std::string> values;
+    for (const ListRow& row : rows) values.insert(what(row));
+    values.erase("");
+    return {values.begin(), values.end()};
+}
+
+class Inquiry {
+public:
+    Inquiry(View& view, const ListFilter& filter, std::span<const std::string> hooks)
+        : view_(view), filter_(filter), hooks_(hooks), sample_(view.list({.limit = sample_size})) {}
+
+    std::vector<std::string> lines() {
+        if (sample_.empty()) {
+            return {"no event has come yet: 'bxhook trigger ONCRMDEALUPDATE' makes one, "
+                    "'bxhook check --url URL' checks whether Bitrix24's can come"};
+        }
+        ask_states();
+        for (const std::string& hook : filter_.hooks) ask_hook(hook);
+        ask_code();
+        ask_portal();
+        ask_id();
+        ask_times();
+        if (lines_.empty()) lines_.push_back("nothing meets all of these conditions at once");
+        return std::move(lines_);
+    }
+
+private:
+    bool meets_none(ListFilter condition) {
+        condition.limit = 1;
+        return view_.list(condition).empty();
+    }
+
+    void ask_states() {
+        if (filter_.states.empty() || !meets_none({.states = filter_.states})) return;
+        std::string wanted;
+        for (const RowState state : filter_.states) {
+            wanted += (wanted.empty() ? "" : " or ") + std::string(name_of(state));
+        }
+        const Names there = values_in(sample_, [](const ListRow& row) { return row_state(row); });
+        lines_.push_back("nothing is " + wanted + instead_of("", there));
+    }
+    void ask_hook(const std::string& hook) {
+        if (!meets_none({.hooks = {hook}})) return;
+        if (std::ranges::find(hooks_, hook) != hooks_.end()) {
+            lines_.push_back("hook '" + printable(hook) + "' has no delivery yet");
+            return;
+        }
+        Names there = values_in(sample_, [](const ListRow& row) {
+            return row.delivery ? row.delivery->hook : std::string();
+        });
+        for (const std::string& known : hooks_) {
+            if (std::ranges::find(there, known) == there.end()) there.push_back(known);
+        }
+        lines_.push_back(no_hook(hook, there));
+    }
+    void ask_code() {
+        const std::string& glob = filter_.code_glob;
+        if (glob.empty() || !meets_none({.code_glob = glob})) return;
+        const std::string line = "no event's code matches '" + printable(glob) + "'";
+        const std::string wider = "*" + glob + "*";
+        if (!meets_none({.code_glob = wider})) {
+            lines_.push_back(line + ", did you mean '" + printable(wider) + "'?");
+            return;
+        }
+        const Names there =
+            values_in(sample_, [](const ListRow& row) { return row.event.facts.code; });
+        lines_.push_back(line + instead_of(glob, there));
+    }
+    void ask_portal() {
+        const std::string& portal = filter_.portal;
+        if (portal.empty() || !meets_none({.portal = portal})) return;
+        const Names there =
+            values_in(sample_, [](const ListRow& row) { return row.event.facts.portal(); });
+        lines_.push_back("no event is of the portal '" + printable(portal) + "'" +
+                         instead_of(portal, there));
+    }
+    void ask_id() {
+        if (filter_.id.empty() || !meets_none({.id = filter_.id})) return;
+        lines_.push_back("no event is about an entity with the id '" + printable(filter_.id) + "'");
+    }
+    void ask_times() {
+        const bool bounded = filter_.from > 0 || filter_.to;
+        if (!bounded || !meets_none({.from = filter_.from, .to = filter_.to})) return;
+        const auto by_time = [](const ListRow& row) { return row.event.received_at; };
+        const Millis newest = std::ranges::max(sample_, {}, by_time).event.received_at;
+        lines_.push_back("no event was received in that time; the newest was at " +
+                         local_time(newest));
+    }
+
+    View& view_;
+    const ListFilter& filter_;
+    std::span<const std::string> hooks_;
+    std::vector<ListRow> sample_;
+    std::vector<std::string> lines_;
+};
+
+// None where the config cannot be read: another command says why.
+Names configured_hooks(const Arguments& args) {
+    Names names;
+    try {
+        const HookSet hooks = HookSet::survey(*config_of(args, ConfigPart::all));
+        for (const Hook& hook : hooks.hooks()) names.push_back(hook.name);
+    } catch (const Error&) {
+    }
+    return names;
+}
+
+}  // namespace
+
+std::string instead_of(std::string_view word, std::span<const std::string> there) {
+    const std::string_view near = meant(word, there);
+    if (!near.empty()) return did_you_mean(printable(near));
+    std::string text;
+    for (std::size_t i = 0; i < there.size(); ++i) {
+        if (i == names_shown) return text + ", ...";
+        text += (i == 0 ? "; there are " : ", ") + printable(there[i]);
+    }
+    return text;
+}
+
+std::string no_hook(std::string_view name, std::span<const std::string> hooks) {
+    return "there is no hook '" + printable(name) + "'" + instead_of(name, hooks);
+}
+
+std::vector<std::string> why_no_match(View& view, const ListFilter& filter,
+                                      std::span<const std::string> hooks) {
+    return Inquiry(view, filter, hooks).lines();
+}
+
+void tell_no_match(const Arguments& args, View& view, const ListFilter& filter) {
+    const Screen screen = Screen::of_stdout();
+    const Names hooks = configured_hooks(args);
+    for (const std::string& line : why_no_match(view, filter, hooks)) {
+        if (!write_all(STDERR_FILENO, screen.filled("bxhook: ", line))) return;
+    }
+}
+
+}  // namespace bx

@@ -1,0 +1,94 @@
+"""What was skipped for a mistake of ours is matched again once hooks or configuration change."""
+
+import json
+
+import bitrix
+import client
+from hosts import BOTH_STORES
+from scratch import wait_for
+
+AGAIN = "skipped events are matched again"
+
+
+def post(site, *args, **options):
+    return client.fastcgi(site.socket, bitrix.body(*args, **options)).event
+
+
+def work(site):
+    """What a `work --once` logs."""
+    return site.run("work", "--once").stderr.decode()
+
+
+@BOTH_STORES
+def test_a_hook_made_executable_gets_what_was_skipped(quiet):
+    path = quiet.hook("ONCRMDEALUPDATE", "cat", mode=0o644)
+    numbers = [post(quiet) for _ in range(3)]
+    lead = post(quiet, "ONCRMLEADADD")
+    log = work(quiet)
+    assert log.count("warning worker: skipped") == 3 and log.count("info worker: skipped") == 1
+    event = quiet.show(numbers[0])
+    assert (event["state"], event["retryable"], event["secrets"]) == ("skipped", True, "kept")
+    assert (quiet.show(lead)["retryable"], quiet.show(lead)["secrets"]) == (False, "erased")
+    assert AGAIN not in work(quiet), "nothing has changed"
+    path.chmod(0o755)
+    assert f"{AGAIN} events=3" in work(quiet)
+    for number in numbers:
+        delivery = quiet.delivery(number, "ONCRMDEALUPDATE")
+        assert json.loads(delivery["attempts"][0]["stdout"])["auth"]["application_token"] == "***", "it came with it"
+        assert quiet.show(number)["secrets"] == "erased"
+    assert quiet.show(lead)["state"] == "skipped", "no hook wants it"
+    assert AGAIN not in work(quiet)
+
+
+@BOTH_STORES
+def test_while_the_worker_runs(quiet):
+    quiet.configure(worker="start manual", more="hook ONCRMLEADADD { attempts 3 }\n")  # whose file is missing
+    path = quiet.hook("ONCRMDEALUPDATE", "exit 0", mode=0o644)
+    worker = quiet.work()
+    deal, lead = post(quiet), post(quiet, "ONCRMLEADADD")
+    wait_for(lambda: worker.text().count("warning worker: skipped") == 2, worker.text)
+    path.chmod(0o755)
+    quiet.delivery(deal, "ONCRMDEALUPDATE")
+    assert quiet.show(lead)["state"] == "skipped", "its own mistake is still there"
+    quiet.hook("ONCRMLEADADD", "exit 0")
+    quiet.delivery(lead, "ONCRMLEADADD")
+
+
+def test_another_start_alone_is_no_change(quiet):
+    quiet.hook("ONCRMDEALUPDATE", "exit 0", mode=0o644)
+    number = post(quiet)
+    work(quiet)
+    reason = quiet.show(number)["reason"]
+    for _ in range(2):
+        assert AGAIN not in work(quiet)
+    quiet.configure(worker="start manual")  # written again, and the same
+    assert AGAIN not in work(quiet) and quiet.show(number)["reason"] == reason
+    quiet.configure(worker="start manual", defaults="attempts 3")
+    assert f"{AGAIN} events=1" in work(quiet)
+
+
+@BOTH_STORES
+def test_what_came_over_a_day_ago_is_left_to_a_person(quiet):
+    path = quiet.hook("ONCRMDEALUPDATE", "exit 0", mode=0o644)
+    old, young = post(quiet), post(quiet)
+    work(quiet)
+    quiet.change_store(f"UPDATE %event SET received_at = received_at - 25 * 3600000 WHERE n = {old}")
+    path.chmod(0o755)
+    work(quiet)
+    assert (quiet.show(old)["state"], quiet.show(young)["state"]) == ("skipped", "matched")
+    quiet.run("retry", old)
+    work(quiet)
+    assert quiet.delivery(old, "ONCRMDEALUPDATE")
+
+
+@BOTH_STORES
+def test_retry_sees_a_hook_that_was_added_a_moment_before(quiet):
+    """The worker looks at hooks each second; a person is faster."""
+    worker = quiet.work()
+    for code in ("ONCRMLEADADD", "ONCRMDEALADD", "ONTASKADD", "ONUSERADD", "ONAPPTEST"):
+        number = post(quiet, code)
+        wait_for(lambda: f"skipped event={number} " in worker.text(), worker.text)
+        quiet.hook(code, "exit 0")
+        quiet.run("retry", number)
+        quiet.delivery(number, code)
+    assert worker.text().count(" skipped ") == 5, "none again with the old verdict"
