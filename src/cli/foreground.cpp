@@ -53,7 +53,9 @@ Foreground::Foreground(const Claim& claim, const HookSettings& settings,
     // What the hook leaves behind becomes our child, so that its end is seen.
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     auto process = std::make_unique<Process>(invocation, 0, listener(out_), listener(err_));
-    auto run = std::make_unique<Run>(claim, settings, std::move(process), steady_now());
+    const Allowance allowance{.most = claim.max_attempts};
+    auto run =
+        std::make_unique<Run>(claim, allowance, settings, std::move(process), steady_now());
     run_ = run.get();
     runs_.add(std::move(run));
 }

@@ -29,9 +29,9 @@ bool is_permanent(int exit_status) {
 }
 
 Allowance allowance_of(int attempt, int max_attempts, std::optional<int> failures,
-                       const HookSettings& settings) {
-    if (!failures) return {attempt - 1, max_attempts, false};
-    const int most = std::max(attempt, attempt - 1 - *failures + settings.attempts);
+                       std::optional<int> configured) {
+    if (!failures || !configured) return {failures.value_or(attempt - 1), max_attempts, false};
+    const int most = std::max(attempt, attempt - 1 - *failures + *configured);
     return {*failures, most, most != max_attempts};
 }
 

@@ -50,8 +50,9 @@ Run::Run(const Claim& claim, const Allowance& allowance, const HookSettings& set
     finish_.attempt = claim.attempt;
 }
 
-Run::Run(const Orphan& orphan, const HookSettings& settings, Millis now)
-    : allowance_(allowance_of(orphan.attempt, orphan.max_attempts, orphan.failures, settings)),
+Run::Run(const Orphan& orphan, const Allowance& allowance, const HookSettings& settings,
+         Millis now)
+    : allowance_(allowance),
       name_(orphan.run),
       settings_(settings),
       started_at_(orphan.started_at),

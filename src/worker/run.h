@@ -22,7 +22,8 @@ public:
         std::unique_ptr<Process> process, Millis now);
     // What a dead worker left of ORPHAN: it is ended, its result is `lost`, its output what was
     // saved of it.
-    Run(const Orphan& orphan, const HookSettings& settings, Millis now);
+    Run(const Orphan& orphan, const Allowance& allowance, const HookSettings& settings,
+        Millis now);
 
     EventNumber event() const { return finish_.event; }
     const std::string& hook() const { return finish_.hook; }

@@ -64,10 +64,16 @@ std::size_t Runner::free_slots() const {
     return most - std::min(most, context_.runs.size());
 }
 
+// As HOOK is configured; none: it is not there.
+std::optional<int> Runner::attempts_of(const std::string& hook) const {
+    const Hook* known = context_.live.hooks().set().find(hook);
+    if (!known) return std::nullopt;
+    return known->settings.attempts;
+}
+
 void Runner::start(Claim& claim) {
-    const Allowance allowance =
-        allowance_of(claim.attempt, claim.max_attempts, claim.failures,
-                     context_.live.settings_of(claim.hook));
+    const Allowance allowance = allowance_of(claim.attempt, claim.max_attempts, claim.failures,
+                                             attempts_of(claim.hook));
     claim.max_attempts = allowance.most;  // what the hook is told
     std::optional<StartProblem> problem;
     try {
@@ -133,8 +139,10 @@ void Runner::adopt_orphans() {
                                                 {"hook", orphan.hook},
                                                 {"attempt", orphan.attempt},
                                                 {"started_at", iso_time(orphan.started_at)}});
+        const Allowance allowance = allowance_of(orphan.attempt, orphan.max_attempts,
+                                                 orphan.failures, attempts_of(orphan.hook));
         context_.runs.add(std::make_unique<Run>(
-            orphan, context_.live.settings_of(orphan.hook), context_.now));
+            orphan, allowance, context_.live.settings_of(orphan.hook), context_.now));
         context_.progress = true;
     }
 }

@@ -330,7 +330,7 @@ BOOST_AUTO_TEST_CASE(what_a_dead_worker_left_is_ended_and_lost) {
     orphan.event = 1;
     orphan.hook = "h";
     orphan.run = run_name;
-    table.add(std::make_unique<bx::Run>(orphan, settings, bx::steady_now()));
+    table.add(std::make_unique<bx::Run>(orphan, bx::Allowance(), settings, bx::steady_now()));
     BOOST_TEST((finish().result == AttemptResult::lost));
     BOOST_TEST(!lives(child));
     BOOST_TEST(!lives(left.pid()));
@@ -339,7 +339,7 @@ BOOST_AUTO_TEST_CASE(what_a_dead_worker_left_is_ended_and_lost) {
 BOOST_AUTO_TEST_CASE(an_orphan_of_which_nothing_is_left_is_over_at_once) {
     bx::Orphan orphan;
     orphan.run = run_name;
-    bx::Run run_left(orphan, settings, bx::steady_now());
+    bx::Run run_left(orphan, bx::Allowance(), settings, bx::steady_now());
     BOOST_TEST(run_left.over());
 }
 

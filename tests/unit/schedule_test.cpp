@@ -27,7 +27,7 @@ std::string fate(bx::Finish finish, int max_attempts = 12,
     bx::HookSettings now = settings();
     now.attempts = configured;
     const bx::Allowance allowance = bx::allowance_of(
-        finish.attempt, max_attempts, failures ? failures : finish.attempt - 1, now);
+        finish.attempt, max_attempts, failures ? failures : finish.attempt - 1, configured);
     bx::decide_next(finish, allowance, now, 1'000'000, 0.5);
     std::string text(name_of(finish.next));
     if (finish.next == bx::DeliveryState::waiting) {
@@ -121,8 +121,15 @@ BOOST_AUTO_TEST_CASE(attempts_configured_since_hold_and_change_no_pause) {
                "waiting +0 interrupted (does not count) of 4");
 }
 
+BOOST_AUTO_TEST_CASE(a_hook_that_is_gone_leaves_what_it_gave) {
+    const bx::Allowance left = bx::allowance_of(3, 4, 2, std::nullopt);
+    BOOST_TEST(left.failures == 2);
+    BOOST_TEST(left.most == 4);
+    BOOST_TEST(!left.changed);
+}
+
 BOOST_AUTO_TEST_CASE(attempts_taken_over_from_merged_ones_all_count_for_the_pause) {
-    const bx::Allowance taken_over = bx::allowance_of(6, 12, std::nullopt, settings());
+    const bx::Allowance taken_over = bx::allowance_of(6, 12, std::nullopt, 3);
     BOOST_TEST(taken_over.failures == 5);
     BOOST_TEST(taken_over.most == 12);
     BOOST_TEST(!taken_over.changed);
