@@ -77,12 +77,6 @@ void judge_workers(const StoreStatus& status, const Config& config, const Known&
     }
 }
 
-// The cause of it is said already.
-bool overdue_is_explained(const StoreStatus& status) {
-    const auto can_use_all = [](const WorkerRecord& worker) { return worker.config_error.empty(); };
-    return status.worker_runs && !std::ranges::all_of(status.workers, can_use_all);
-}
-
 Problem overdue(const StoreStatus& status, const Config& config, Millis since,
                 const OwnCommands& commands) {
     if (status.worker_runs) {
@@ -220,7 +214,7 @@ Health judge_health(const StoreStatus& status, const Config& config, Millis now,
                     const OwnCommands& commands, const Known& known) {
     Health health{{}, overdue_since(status, config, now, known)};
     std::vector<Problem>& problems = health.problems;
-    if (health.overdue_since && !overdue_is_explained(status)) {
+    if (health.overdue_since) {
         problems.push_back(overdue(status, config, *health.overdue_since, commands));
     }
     judge_workers(status, config, known, problems);
