@@ -251,8 +251,12 @@ demo:
 	@sh tests/deps.sh demo
 	@+$(SUBMAKE) run-demo
 
+# The compiler's output is shown only when it fails.
 run-demo:
-	@+$(PARALLEL) all
+	@mkdir -p '$(BUILD)'
+	@+$(SUBMAKE) -q all >/dev/null 2>&1 || { \
+	    echo 'demo: building bxhook, which takes a few minutes'; \
+	    $(PARALLEL) all >'$(BUILD)/demo.log' 2>&1 || { tail -n 30 '$(BUILD)/demo.log'; exit 1; }; }
 	@sh tests/demo.sh '$(abspath $(PROGRAM))'
 
 -include tests/fuzz/fuzz.mk tests/faults/faults.mk packaging/packages.mk $(wildcard tests/bench/*.mk)
@@ -278,7 +282,7 @@ install: all
 	$(INSTALL) -m 755 $(filter-out %.md,$(wildcard examples/*)) '$D$(docdir)/examples'
 	$(INSTALL) -m 644 examples/README.md '$D$(docdir)/examples'
 	$(INSTALL) -m 644 docs/*.md '$D$(docdir)/docs'
-	$(INSTALL) -m 644 README.md LICENSE '$D$(docdir)'
+	$(INSTALL) -m 644 README.md CHANGELOG.md LICENSE '$D$(docdir)'
 	$(INSTALL) -m 644 conf/bash-completion '$D$(bashdir)/bxhook'
 
 uninstall:

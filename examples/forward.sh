@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sends every event on to another HTTP service, as JSON, without its tokens; in auth stands who it
+# Sends every event on to another HTTP service, as JSON, without its tokens; auth says who it
 # was as the token proved it, not what the sender wrote.  Several services: a
 # hook block for each with the same program; each has its own deliveries and retries.
 # It needs curl and jq.
@@ -12,7 +12,7 @@ set -eu
 
 if [ -z "${TARGET_URL-}" ]; then
     echo 'TARGET_URL is not set: give it in env { } of this hook in bxhook.conf' >&2
-    exit 78 # the config is wrong: dead at once, until a person mends it and says bxhook retry
+    exit 78 # the config is wrong: dead at once; after fixing it, run bxhook retry
 fi
 
 event=$(jq -c '.auth |= {domain: $ENV.BX_PORTAL, member_id: $ENV.BX_MEMBER_ID, user_id}') || exit 65
@@ -29,7 +29,7 @@ END
 ) || exit 75 # no answer, or none in time
 
 case $status in
-2??) echo "taken: $status" ;;
+2??) echo "sent: $status" ;;
 408 | 429 | 5??)
     echo "not now: $status" >&2
     exit 75 # temporary: bxhook tries again after the backoff

@@ -17,7 +17,7 @@ exec 9>>"$file"
 flock 9
 [ -s "$file" ] || echo 'event,received at,deal,portal,user' >&9
 
-# A hook runs at least once.  The event's number tells a repeated run from a new event.
+# A hook runs at least once.  By the event's number a repeated run is recognized.
 if grep -q "^$BX_EVENT_NUMBER," "$file"; then
     echo "event $BX_EVENT_NUMBER is in $file already"
     exit

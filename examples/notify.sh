@@ -1,5 +1,5 @@
 #!/bin/sh
-# Tells a chat of an event, by the chat's webhook: Slack, Mattermost, Rocket.Chat, Telegram or any
+# Writes to a chat about each event, by the chat's webhook: Slack, Mattermost, Rocket.Chat, Telegram or any
 # other that takes {"text": "..."}.  It needs curl.
 #
 # Install  cp notify.sh HOOKS_DIR/ONCRMLEADADD.sh && chmod 755 HOOKS_DIR/ONCRMLEADADD.sh
@@ -11,7 +11,7 @@ set -eu
 
 if [ -z "${WEBHOOK_URL-}" ]; then
     echo 'WEBHOOK_URL is not set: give it in env { } of this hook in bxhook.conf' >&2
-    exit 78 # the config is wrong: dead at once, until a person mends it and says bxhook retry
+    exit 78 # the config is wrong: dead at once; after fixing it, run bxhook retry
 fi
 
 json() { # TEXT as a JSON string
@@ -30,7 +30,7 @@ status=$(printf 'url = "%s"\n' "$WEBHOOK_URL" | curl --config - --silent --show-
 
 case $status in
 2??)
-    echo "told: $status"
+    echo "sent: $status"
     ;;
 408 | 429 | 5??)
     echo "not now: $status" >&2

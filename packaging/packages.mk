@@ -4,7 +4,9 @@
 #   deb     Debian packages, built from that tarball and looked at by lintian
 #   zip     bxhook-VERSION-x86_64.zip: the upload for shared hosting, with the static program
 #
-#   check-units             the units with what the pages tell, in a booted machine (root; minutes)
+#   deps-deb, deps-zip, deps-packages   install what making one of them, or trying all of them, needs
+#
+#   check-units             the units as the pages describe them, in a booted machine (root; minutes)
 #   check-packages K=zip    builds them all from a clean clone and tests each by itself (root; minutes)
 
 PACKAGES = $(BUILD)/packages
@@ -12,7 +14,7 @@ RELEASE = bxhook-$(VERSION)
 # Of everything with a date in it; Debian's tools set it from the same place.
 SOURCE_DATE_EPOCH ?= $(shell date -d "$$(sed -n 's/^ -- .*>  //p' debian/changelog | head -n 1)" +%s)
 
-.PHONY: deb newer-deb dist zip deps-packages check-packages check-units
+.PHONY: deb newer-deb dist zip deps-deb deps-zip deps-packages check-packages check-units
 
 dist: configure
 	@mkdir -p '$(PACKAGES)'
@@ -42,8 +44,8 @@ zip: static
 	SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' packaging/upload.sh '$(BUILD)/static/bxhook' \
 	    '$(PACKAGES)/zip/bxhook' '$(abspath $(PACKAGES)/$(RELEASE)-$(shell uname -m).zip)'
 
-deps-packages:
-	@sh tests/deps.sh packages
+deps-deb deps-zip deps-packages:
+	@sh tests/deps.sh $(@:deps-%=%)
 
 check-units:
 	@sh tests/deps.sh packages

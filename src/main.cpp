@@ -1,5 +1,6 @@
 // Which role this process has: CGI gateway, FastCGI gateway, or a command.
-// The only place that catches everything, and the only exit statuses: 0 done, 1 failed, 2 usage.
+// The only place that catches everything, and the only exit statuses: 0 done, 1 failed, 2 usage;
+// those of `run` are its hook's.
 
 #include <unistd.h>
 
@@ -56,7 +57,8 @@ int run(int argc, char** argv) {
 
 // One line whatever the text holds: it may quote what came from outside.
 int fail(std::string_view why, int status) {
-    std::string line = "bxhook: ";
+    // What a journal gets is an error there too, as the log's lines are.
+    std::string line = bx::LogOutput::is_journal(STDERR_FILENO) ? "<3>bxhook: " : "bxhook: ";
     for (char c : bx::visible(why)) line += c == '\n' ? ' ' : c;
     line += '\n';
     // Where stderr is gone too, or nobody reads it, there is nobody left to tell.

@@ -1,7 +1,7 @@
 #!/bin/sh
-# The demo: nginx on a free loopback port, the gateway behind it, the worker it starts, and four hooks
-# that write down what they get.  Posts five events and one with a wrong token, then judges by what
-# the hooks wrote.  On a terminal it stays up until Ctrl-C.  Exit status 0 only if all was right.
+# The demo: nginx on a free loopback port, the gateway behind it, the worker that it starts, and four
+# hooks.  Posts events as Bitrix24 does, shows what became of them, and checks it by what the hooks
+# wrote.  On a terminal it stays up until Enter.  Exit status 0 only if all checks passed.
 #
 #     demo.sh PROGRAM             DEMO_TOKEN: the token of the config, when not the events'
 #
@@ -17,18 +17,19 @@ bold='' red='' green='' plain=''
 if [ -t 1 ]; then
     bold=$(printf '\033[1m') red=$(printf '\033[31m') green=$(printf '\033[32m') plain=$(printf '\033[0m')
 fi
-wrong=0
+passed=0 failed=0
 
 title() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
-good() { printf '  %sright%s  %s\n' "$green" "$plain" "$*"; }
+good() { passed=$((passed + 1)); }
 bad() {
-    printf '  %sWRONG%s  %s\n' "$red" "$plain" "$*"
-    wrong=1
+    printf '  %sFAIL%s  %s\n' "$red" "$plain" "$*"
+    failed=$((failed + 1))
 }
 fail() {
     echo "demo: $*" >&2
     exit 1
 }
+indented() { sed 's/^/  /'; }
 
 # Waits until the command "$@" succeeds, at most ten seconds.
 wait_for() {
@@ -76,12 +77,13 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' HUP INT TERM
 
-mkdir "$dir/nginx" "$dir/run" "$dir/log" "$dir/bx" "$dir/bx/hooks" "$dir/bx/state" "$dir/bx/got"
+mkdir "$dir/nginx" "$dir/run" "$dir/log" "$dir/hooks" "$dir/state" "$dir/got"
 cp "$program" "$dir/bxhook"
-bx() { "$dir/bxhook" "$@" --config "$dir/bx/bxhook.conf"; }
+# It finds the config beside the program.
+bx() { "$dir/bxhook" "$@"; }
 
 show_logs() {
-    for log in "$dir"/log/*.log "$dir"/bx/state/*.log; do
+    for log in "$dir"/log/*.log "$dir"/state/*.log; do
         if [ -s "$log" ]; then
             printf '\n--- %s\n' "${log##*/}"
             tail -n 20 "$log"
@@ -89,43 +91,44 @@ show_logs() {
     done
 }
 
+# Says how it went, and ends.
+finish() {
+    echo
+    if [ "$failed" = 0 ]; then
+        printf 'demo: %sall %s checks passed%s\n' "$green" "$passed" "$plain"
+        exit 0
+    fi
+    show_logs
+    printf 'demo: %s%s of %s checks failed%s\n' "$red" "$failed" "$((passed + failed))" "$plain"
+    exit 1
+}
+
 # -- Config and hooks, as a person would write them.
 
-cat >"$dir/bx/bxhook.conf" <<END
+cat >"$dir/bxhook.conf" <<END
 portal {
     member_id $member
     domain    $domain
     token     ${DEMO_TOKEN:-$token}
 }
-hook smart-process {
-    event  ONCRMDYNAMICITEM*
-    when { data.FIELDS.ENTITY_TYPE_ID 1220 }
-    run    smart-process.sh
-    arg    "item {data.FIELDS.ID}"
-}
+defaults { backoff 300ms }
+hook ONTASKADD { backoff 1h }
 END
 
-# Makes the hook FILE: it prints a line (stdin is the script's third line), and keeps what it got in
-# got/ for the judge.
+# hook NAME: the hook file NAME, its script on stdin.  The copy that runs also keeps what it got on
+# stdin, and that it ran, in got/ for the checks.
 hook() {
-    cat >"$dir/bx/$1" <<END
-#!/bin/sh
-cat >"$dir/bx/got/\$BX_EVENT_NUMBER.json"
-$2
-echo "\$BX_EVENT \$BX_ID" >"$dir/bx/got/\$BX_EVENT_NUMBER.ran"
-END
-    chmod 755 "$dir/bx/$1"
+    {
+        echo '#!/bin/sh'
+        echo "cat >'$dir/got/'\$BX_EVENT_NUMBER.json"
+        echo "echo \"\$BX_EVENT \$BX_ID \$BX_ATTEMPT\" >>'$dir/got/ran'"
+        tee "$dir/run/script" | sed 1d
+    } >"$dir/hooks/$1"
+    chmod 755 "$dir/hooks/$1"
 }
-# shellcheck disable=SC2016 # the hooks expand these
-{
-    hook hooks/ONCRMDEALMOVETOCATEGORY.sh \
-        'echo "deal $BX_ID moved to category $BX_DATA_FIELDS_CATEGORY_ID, stage $BX_DATA_FIELDS_STAGE_ID"'
-    hook hooks/ONCRMTIMELINECOMMENTUPDATE.sh \
-        'echo "comment $BX_ID was edited on $BX_PORTAL"'
-    hook hooks/ONCRMCONTACTUSERFIELDUPDATE.sh \
-        'echo "field $BX_DATA_FIELDS_FIELD_NAME of $BX_DATA_FIELDS_ENTITY_ID was changed"'
-    hook smart-process.sh \
-        'echo "$1 of smart process $BX_DATA_FIELDS_ENTITY_TYPE_ID: $BX_EVENT"'
+# The script of the last hook(), as a person sees it.
+show_hook() {
+    indented <"$dir/run/script"
 }
 
 # -- nginx.
@@ -166,12 +169,13 @@ http {
     }
 }
 END
-chmod 0700 "$dir/bx" "$dir/bx/state"
+chmod 0700 "$dir/state" "$dir/hooks"
+chmod 0711 "$dir/got"
 if [ -n "$as" ]; then
-    chown -R "$as:$as" "$dir/bx"
+    chown -R "$as:$as" "$dir/state" "$dir/hooks" "$dir/got"
 fi
 
-title "nginx on 127.0.0.1:$port, the gateway behind it"
+title "nginx on 127.0.0.1:$port, bxhook behind it"
 # shellcheck disable=SC2086 # two words or none
 bx serve --listen "unix:$dir/run/bxhook.sock" $group 2>"$dir/log/gateway.log" &
 gateway=$!
@@ -188,88 +192,126 @@ echo "  $(cat "$dir/run/answer")"
 
 # -- The events, each body as PHP's http_build_query writes it.
 
-# body CODE TS DATA [TOKEN]
+# body CODE DATA [TOKEN]
 body() {
-    printf 'event=%s&%s&ts=%s&auth%%5Bdomain%%5D=%s&auth%%5Bclient_endpoint%%5D=https%%3A%%2F%%2F%s%%2Frest%%2F' \
-        "$1" "$3" "$2" "$domain" "$domain"
-    printf '&auth%%5Bmember_id%%5D=%s&auth%%5Bapplication_token%%5D=%s' "$member" "${4:-$token}"
+    printf 'event=%s&%s&ts=1736424182&auth%%5Bdomain%%5D=%s&auth%%5Bclient_endpoint%%5D=https%%3A%%2F%%2F%s%%2Frest%%2F' \
+        "$1" "$2" "$domain" "$domain"
+    printf '&auth%%5Bmember_id%%5D=%s&auth%%5Bapplication_token%%5D=%s' "$member" "${3:-$token}"
+}
+deal() { # ID STAGE
+    echo "data%5BFIELDS%5D%5BID%5D=$1&data%5BFIELDS%5D%5BSTAGE_ID%5D=$2"
 }
 
 # post STATUS BODY: sends it; its answer must have that status.
 post() {
     code=${2#event=}
     status=$(curl -s -o "$dir/run/answer" -w '%{http_code}' --data "$2" "$url") || status=none
-    text="${code%%&*}: $status $(head -n 1 "$dir/run/answer")"
-    if [ "$status" = "$1" ]; then good "$text"; else bad "$text, not $1"; fi
+    text="POST ${code%%&*}: $status $(head -n 1 "$dir/run/answer")"
+    echo "  $text" | sed 's/,"message":".*"}/}/'
+    if [ "$status" = "$1" ]; then good; else bad "$text, not $1"; fi
 }
 
-title 'Five events, and one with a wrong token'
-move='data%5BFIELDS%5D%5BID%5D=6675&data%5BFIELDS%5D%5BCATEGORY_ID%5D=1&data%5BFIELDS%5D%5BSTAGE_ID%5D=C1%3ANEW'
-comment='data%5BID%5D=999'
-item='data%5BFIELDS%5D%5BID%5D=24&data%5BFIELDS%5D%5BENTITY_TYPE_ID%5D=1220'
-field='data%5BFIELDS%5D%5BID%5D=554&data%5BFIELDS%5D%5BENTITY_ID%5D=CRM_CONTACT&data%5BFIELDS%5D%5BFIELD_NAME%5D=UF_CRM_1724771514'
-gone='data%5BFIELDS%5D%5BID%5D=23&data%5BFIELDS%5D%5BENTITY_TYPE_ID%5D=1220'
-post 200 "$(body ONCRMDEALMOVETOCATEGORY 1736424182 "event_handler_id=655&$move")"
-post 200 "$(body onCrmTimelineCommentUpdate 1466439714 "$comment")"
-post 200 "$(body ONCRMDYNAMICITEMUPDATE 1723538517 "event_handler_id=5&$item")"
-post 200 "$(body ONCRMCONTACTUSERFIELDUPDATE 1724775198 "event_handler_id=15&$field")"
-post 200 "$(body ONCRMDYNAMICITEMDELETE 1723538149 "event_handler_id=6&$gone")"
-post 403 "$(body ONCRMDEALUPDATE 1736405807 "$comment" 00000000000000000000000000000000)"
-
-# -- What the hooks got.
-
-idle() { bx status --json 2>/dev/null | grep -q '"unfinished":0'; }
-wait_for idle || bad 'events are still unfinished after 10 s'
-
-title 'What the hooks printed'
-bx list --json --limit 100 | sed -n 's/.*"delivery":"\([^"]*\)".*/\1/p' | sort -n >"$dir/run/deliveries"
-while read -r delivery; do
-    printf '  %-32s %s\n' "$delivery" "$(bx logs "$delivery")"
-done <"$dir/run/deliveries"
-
-title 'bxhook list'
-bx list
-title 'bxhook status'
-bx status || bad 'bxhook status is not content'
-
-# expect NUMBER LINE DATA: the hook of event NUMBER ran, and had that in its environment and on stdin.
+# state N/HOOK: of that delivery, in one word.
+state() {
+    bx list --json --limit 100 2>/dev/null | sed -n "s:.*\"delivery\"\: *\"$1\".*\"state\"\: *\"\([a-z]*\)\".*:\1:p"
+}
+is() { [ "$(state "$1")" = "$2" ]; }
+# expect N/HOOK STATE: it reaches that state.
 expect() {
-    if [ "$(cat "$dir/bx/got/$1.ran" 2>/dev/null)" = "$2" ] &&
-        grep -qF "\"data\":$3,\"ts\":" "$dir/bx/got/$1.json"; then
-        good "$2"
-    else
-        bad "$2: its hook did not run, or got something else"
-    fi
+    if wait_for is "$1" "$2"; then good; else bad "$1 is '$(state "$1")', not $2"; fi
+}
+# got N DATA: the hook of event N had that on stdin.
+got() {
+    if grep -qF "\"data\":$2,\"ts\":" "$dir/got/$1.json"; then good; else bad "event $1: its hook got something else"; fi
+}
+show() {
+    echo "  \$ bxhook $*"
+    bx "$@" | indented
 }
 
-title 'Judged by what the hooks wrote'
-expect 1 'ONCRMDEALMOVETOCATEGORY 6675' '{"FIELDS":{"ID":"6675","CATEGORY_ID":"1","STAGE_ID":"C1:NEW"}}'
-expect 2 'ONCRMTIMELINECOMMENTUPDATE 999' '{"ID":"999"}'
-expect 3 'ONCRMDYNAMICITEMUPDATE 24' '{"FIELDS":{"ID":"24","ENTITY_TYPE_ID":"1220"}}'
-expect 4 'ONCRMCONTACTUSERFIELDUPDATE 554' \
-    '{"FIELDS":{"ID":"554","ENTITY_ID":"CRM_CONTACT","FIELD_NAME":"UF_CRM_1724771514"}}'
-expect 5 'ONCRMDYNAMICITEMDELETE 23' '{"FIELDS":{"ID":"23","ENTITY_TYPE_ID":"1220"}}'
-runs=$(find "$dir/bx/got" -name '*.ran' | wc -l)
-if [ "$runs" -eq 5 ]; then good 'the wrong token reached no hook'; else bad "$runs hooks ran, not 5"; fi
+title 'A hook: hooks/ONCRMDEALADD.sh'
+hook ONCRMDEALADD.sh <<'END'
+#!/bin/sh
+echo "new deal $BX_ID on $BX_PORTAL"
+END
+show_hook
+echo
+post 200 "$(body ONCRMDEALADD "$(deal 7 NEW)")"
+[ "$failed" = 0 ] || finish # nothing else can work
+expect 1/ONCRMDEALADD 'done'
+got 1 '{"FIELDS":{"ID":"7","STAGE_ID":"NEW"}}'
+show logs 1/ONCRMDEALADD
+
+title 'Two updates of one deal: they run in order, one at a time'
+hook ONCRMDEALUPDATE.sh <<'END'
+#!/bin/sh
+sleep 0.3
+echo "deal $BX_ID is in stage $BX_DATA_FIELDS_STAGE_ID"
+END
+post 200 "$(body ONCRMDEALUPDATE "$(deal 7 PREPARATION)")"
+post 200 "$(body ONCRMDEALUPDATE "$(deal 7 WON)")"
+expect 3/ONCRMDEALUPDATE 'done'
+expect 2/ONCRMDEALUPDATE 'done'
+got 3 '{"FIELDS":{"ID":"7","STAGE_ID":"WON"}}'
+show logs 2/ONCRMDEALUPDATE
+show logs 3/ONCRMDEALUPDATE
+
+title 'A hook that fails: it is tried again by itself'
+hook ONCRMLEADADD.sh <<'END'
+#!/bin/sh
+[ "$BX_ATTEMPT" -ge 3 ] || { echo 'the ERP does not answer' >&2; exit 75; }
+echo "lead $BX_ID was sent"
+END
+show_hook
+echo
+post 200 "$(body ONCRMLEADADD 'data%5BFIELDS%5D%5BID%5D=31')"
+expect 4/ONCRMLEADADD 'done'
+echo '  $ bxhook show 4/ONCRMLEADADD'
+bx show 4/ONCRMLEADADD | sed -n '/^4.ONCRMLEADADD/,$p' | indented
+
+title 'A hook that gives up (exit 65): kept as dead, fixed, run again'
+hook ONTASKADD.sh <<'END'
+#!/bin/sh
+echo "no project for task $BX_ID" >&2; exit 65
+END
+post 200 "$(body ONTASKADD 'data%5BFIELDS_AFTER%5D%5BID%5D=9')"
+expect 5/ONTASKADD dead
+show list --state dead
+hook ONTASKADD.sh <<'END'
+#!/bin/sh
+echo "task $BX_ID was taken over"
+END
+show retry 5
+expect 5/ONTASKADD 'done'
+show logs 5/ONTASKADD
+
+title 'A wrong token: refused, and the log says why'
+post 403 "$(body ONCRMDEALADD "$(deal 8 NEW)" 00000000000000000000000000000000)"
+grep refused "$dir/log/gateway.log" | tail -n 1 | sed 's/.*\(reason="[^"]*"\).*/\1/' | indented
+if grep -q 'refused status=403 .*wrong token' "$dir/log/gateway.log"; then good; else bad 'the log does not say why'; fi
+
+idle() { bx status --json 2>/dev/null | grep -q '"unfinished": *0'; }
+if wait_for idle; then good; else bad 'events are still unfinished after 10 s'; fi
+printf '%s\n' 'ONCRMDEALADD 7 1' 'ONCRMDEALUPDATE 7 1' 'ONCRMDEALUPDATE 7 1' 'ONCRMLEADADD 31 1' \
+    'ONCRMLEADADD 31 2' 'ONCRMLEADADD 31 3' 'ONTASKADD 9 1' 'ONTASKADD 9 2' >"$dir/run/wanted"
+if diff "$dir/run/wanted" "$dir/got/ran" >"$dir/run/diff" 2>&1; then
+    good
+else
+    bad "the hooks ran otherwise than they should: $(cat "$dir/run/diff")"
+fi
+
+title 'What there is now'
+show list
 
 # -- The end, or the time to try it.
 
 if [ -t 0 ] && [ -t 1 ]; then
-    title 'It stays up.  Try, from another terminal:'
-    printf "  curl --data '%s' %s\n" "$(body ONCRMDEALMOVETOCATEGORY 1736424182 "$move")" "$url"
-    printf '  %s list --config %s\n' "$dir/bxhook" "$dir/bx/bxhook.conf"
-    printf 'Ctrl-C ends it.\n'
-    # Ctrl-C reaches the gateway too, perhaps first: asked to end it exits with 0.
-    stopped='' status=0
-    trap 'stopped=yes' INT
-    wait "$gateway" || status=$?
-    [ -n "$stopped" ] || [ "$status" = 0 ] || bad "the gateway ended by itself, status $status"
+    title 'Still running.  Try it from another terminal:'
+    echo "  cd $dir"
+    echo "  ./bxhook trigger ONCRMDEALADD --url $url"
+    echo '  ./bxhook list'
+    echo 'Press Enter here to stop it.'
+    read -r _ || :
+    kill -0 "$gateway" 2>/dev/null || bad 'the gateway ended by itself'
 fi
-echo
-if [ "$wrong" = 0 ]; then
-    echo 'demo: all was as it must be'
-else
-    show_logs
-    echo 'demo: something was wrong'
-fi
-exit "$wrong"
+finish

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Installs what is missing to build, show or test bxhook, on Debian and its kin.  Asks dpkg first, so
-# that nothing is touched when all is there; starts no service.
+# Installs what is missing to build, show or test bxhook, on Debian and its derivatives.  Asks dpkg
+# first, so that nothing is touched when all is there; starts no service.  apt's output is shown only
+# when it fails.
 #
-#     deps.sh build|demo|all|bench|packages      as root, or as someone who may use sudo
+#     deps.sh build|demo|deb|zip|all|bench|packages      as root, or as someone who may use sudo
 #
 # shellcheck disable=SC2086 # lists of packages are meant to be split
 set -eu
@@ -10,12 +11,16 @@ set -eu
 build='g++ make pkg-config libfcgi-dev libcgicc-dev libsqlite3-dev libpq-dev libboost-dev nlohmann-json3-dev'
 demo='nginx-light curl'
 tests='libboost-test-dev clang libclang-rt-dev apache2 libapache2-mod-fcgid apache2-suexec-custom
-lighttpd spawn-fcgi libfcgi-bin systemd jq python3 python3-pytest python3-pytest-xdist php-cli php-cgi mandoc shellcheck
-autoconf procps sqlite3 postgresql python3-psycopg2 wrk openssl strace'
+lighttpd spawn-fcgi libfcgi-bin systemd jq python3 python3-pytest python3-pytest-xdist php-cli php-cgi php-sqlite3 mandoc
+shellcheck autoconf procps sqlite3 postgresql python3-psycopg2 wrk openssl strace'
 bench='wrk php-fpm php-cli php-cgi php-sqlite3 webhook fcgiwrap spawn-fcgi apache2 libapache2-mod-fcgid
 python3 python3-psycopg2 postgresql procps'
+# To make a package, or the upload for shared hosting, and nothing else.
+# dpkg wants build-essential, whatever the package says.
+deb='git autoconf build-essential debhelper dpkg-dev fakeroot lintian libboost-test-dev python3'
+zip='zip'
 # To make packages, and machines without anything on which to try them.
-packages='git debhelper dpkg-dev fakeroot lintian zip unzip binutils debootstrap systemd-container'
+packages='git build-essential debhelper dpkg-dev fakeroot lintian zip unzip binutils debootstrap systemd-container'
 
 policy=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
 kept=$policy.before-bxhook
@@ -65,16 +70,24 @@ allow_cluster() {
     fi
 }
 
+quietly() {
+    status=0
+    "$@" >>"$output" 2>&1 || status=$?
+    [ "$status" = 0 ] || tail -n 30 "$output" >&2
+    return "$status"
+}
+
 get() {
-    apt-get install -y --no-install-recommends "$@"
+    quietly apt-get install -y --no-install-recommends "$@"
 }
 
 install_packages() {
-    trap 'allow_services; allow_cluster' EXIT
+    output=$(mktemp)
+    trap 'allow_services; allow_cluster; rm -f "$output"' EXIT
     trap 'exit 130' HUP INT TERM
     forbid_services
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update
+    quietly apt-get update
     case " $* " in
     *' postgresql '*) forbid_cluster ;;
     esac
@@ -84,6 +97,8 @@ install_packages() {
 case ${1-} in
 build) wanted=$build ;;
 demo) wanted="$build $demo" ;;
+deb) wanted="$build $deb" ;;
+zip) wanted="$build $zip" ;;
 all) wanted="$build $demo $tests" ;;
 bench) wanted="$build $demo $bench" ;;
 packages) wanted="$build $demo $tests $packages" ;;
@@ -93,7 +108,7 @@ packages) wanted="$build $demo $tests $packages" ;;
     exit
     ;;
 *)
-    echo 'usage: deps.sh build|demo|all|bench|packages' >&2
+    echo 'usage: deps.sh build|demo|deb|zip|all|bench|packages' >&2
     exit 2
     ;;
 esac
@@ -105,11 +120,13 @@ fi
 
 absent=$(missing $wanted)
 if [ -z "$absent" ]; then
-    echo 'deps: nothing is missing'
+    [ "$1" = demo ] || echo 'deps: nothing is missing'
     exit
 fi
 
-echo "deps: installing$absent"
+# shellcheck disable=SC2086
+set -- $absent
+echo "deps: installing $# packages"
 if [ "$(id -u)" = 0 ]; then
     install_packages $absent
 elif command -v sudo >/dev/null; then

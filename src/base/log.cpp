@@ -42,9 +42,13 @@ std::string json_line(std::string_view part, LogLevel level, std::string_view me
     return escaped(line, {.style = EscapeStyle::json});
 }
 
-// A value with blanks or quotes in it is quoted, so that name=value pairs stay readable by both.
+// A message of ours may quote a whole configuration's problems, with what to do about them at the
+// end.
+constexpr std::size_t longest_text = 2000;
+
+// A value with spaces or quotes in it is quoted, so that name=value pairs stay readable by both.
 void append_text_value(std::string& line, std::string_view text) {
-    std::string shown = printable(text);
+    std::string shown = printable(text, longest_text);
     if (!shown.empty() && shown.find_first_of(" \"=") == std::string::npos) {
         line += shown;
         return;
@@ -57,11 +61,11 @@ void append_text_value(std::string& line, std::string_view text) {
     line += '"';
 }
 
+// Without its time.
 std::string text_line(std::string_view part, LogLevel level, std::string_view message,
                       LogFields fields) {
-    std::string line = iso_time(wall_now());
-    line.append(" ").append(name_of(level)).append(" ").append(part).append(": ");
-    line += printable(message, 2000);
+    std::string line(name_of(level));
+    line.append(" ").append(part).append(": ").append(printable(message, longest_text));
     for (const LogField& field : fields) {
         line.append(" ").append(field.name).append("=");
         if (field.is_number) {
@@ -73,11 +77,18 @@ std::string text_line(std::string_view part, LogLevel level, std::string_view me
     return line;
 }
 
+// "<6>": LEVEL as syslog(3) counts it.
+std::string_view priority_of(LogLevel level) {
+    constexpr std::array<std::string_view, 4> priorities{"<7>", "<6>", "<4>", "<3>"};
+    return priorities[static_cast<std::size_t>(level)];
+}
+
 }  // namespace
 
 void Log::take_stderr() {
     if (!file_) break_off();
     stderr_ = LogOutput::of(STDERR_FILENO);
+    stderr_is_journal_ = LogOutput::is_journal(STDERR_FILENO);
 }
 
 void Log::configure(const LogSettings& settings) {
@@ -119,7 +130,7 @@ void Log::open_file() {
     if (!opened) {
         const std::string cause = std::strerror(errno);
         if (std::exchange(complaint_, cause) == cause) return;
-        error(file_ ? "cannot open the log file anew, the old one is used on"
+        error(file_ ? "cannot reopen the log file, still using the old one"
                     : "cannot open the log file, logging to stderr",
               {{"file", settings_.file}, {"cause", cause}});
         return;
@@ -155,13 +166,25 @@ void Log::write(LogLevel level, std::string_view message, LogFields fields) {
     collected_ += line;
 }
 
-std::string Log::line_of(LogLevel level, std::string_view message, LogFields fields) const {
-    return (settings_.json ? json_line(part_, level, message, fields)
-                           : text_line(part_, level, message, fields)) +
-           '\n';
+std::string Log::line_of(LogLevel level, std::string_view message, LogFields fields) {
+    const bool journal = goes_to_journal();
+    std::string line(journal ? priority_of(level) : "");
+    if (settings_.json) {
+        line += json_line(part_, level, message, fields);
+    } else {
+        if (!journal) line += iso_time(wall_now()) + ' ';
+        line += text_line(part_, level, message, fields);
+    }
+    return line += '\n';
 }
 
-// Nobody is told that it failed, but by the count of what was dropped.
+bool Log::goes_to_journal() {
+    if (file_) return false;
+    if (!stderr_) take_stderr();
+    return stderr_is_journal_;
+}
+
+// That it failed shows only in the count of what was dropped.
 void Log::put(std::string_view lines) {
     if (lines.empty()) return;
     follow();
@@ -180,7 +203,7 @@ bool Log::send_rest() {
     rest_.erase(0, send(rest_));
     if (!rest_.empty() || dropped_ == 0) return rest_.empty();
     const std::string line =
-        line_of(LogLevel::warning, "lines were lost: the log did not take them",
+        line_of(LogLevel::warning, "log lines were lost: they could not be written",
                 {{"lines", dropped_},
                  {"cause", cause_ == EAGAIN ? "nobody reads it" : std::strerror(cause_)}});
     const std::size_t put = send(line);
@@ -218,7 +241,7 @@ void Log::break_off() {
 
 Log::Batch::~Batch() {
     log_.collecting_ = false;
-    // Not as it is: a log file that cannot be opened anew is told in a line of its own.
+    // Not as it is: a log file that cannot be reopened is reported in a line of its own.
     log_.put(std::exchange(log_.collected_, {}));
 }
 

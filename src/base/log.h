@@ -3,8 +3,11 @@
 //   text:  2026-11-21T01:36:28.123Z info gateway: accepted event=1042 code=ONCRMDEALADD
 //   json:  {"time":"...","level":"info","part":"gateway","message":"accepted","event":1042}
 //
+// Into systemd's journal, which has a clock of its own, a line of text goes without its time; and
+// there every line begins with its priority, as sd-daemon(3) has it: "<6>info gateway: ...".
+//
 // Field values are escaped here (base/escape.h, printable), so bytes from outside may be passed as
-// they are.  Secrets may not: nothing here can know them.
+// they are, and a text is cut after 2,000 bytes.  Secrets may not: nothing here can know them.
 //
 // Logging waits for nobody: a line that is not taken at once is dropped and counted, and the count
 // is logged when lines are taken again.  A file that was renamed away or removed is made anew within
@@ -43,6 +46,7 @@ using LogFields = std::initializer_list<LogField>;
 struct LogSettings {
     LogLevel level = LogLevel::info;
     bool json = false;
+    bool outputs = false;       // what hooks print is kept in files too (worker/output_files.h)
     std::string file;           // absolute; empty: stderr
     std::int64_t rotate_at = 0; // bytes; the file is renamed to FILE.1 beyond them; 0: never
 };
@@ -97,7 +101,8 @@ public:
 
 private:
     void write(LogLevel level, std::string_view message, LogFields fields);
-    std::string line_of(LogLevel level, std::string_view message, LogFields fields) const;
+    std::string line_of(LogLevel level, std::string_view message, LogFields fields);
+    bool goes_to_journal();
     void put(std::string_view lines);
     bool send_rest();
     std::size_t send(std::string_view data);
@@ -111,6 +116,7 @@ private:
     std::string part_;
     LogSettings settings_;
     LogOutput stderr_;
+    bool stderr_is_journal_ = false;
     LogOutput file_;
     Millis look_at_ = 0;        // at the file's place, steady time
     std::string complaint_;     // why the file cannot be opened, as it was told

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <climits>
 #include <csignal>
+#include <cstdlib>
 
 namespace bx {
 
@@ -89,6 +90,13 @@ LogOutput LogOutput::of(int fd) {
         output.way_ = Way::timed;
     }
     return output;
+}
+
+bool LogOutput::is_journal(int fd) {
+    const char* stream = std::getenv("JOURNAL_STREAM");
+    struct stat info {};
+    if (stream == nullptr || ::fstat(fd, &info) != 0) return false;
+    return stream == std::to_string(info.st_dev) + ':' + std::to_string(info.st_ino);
 }
 
 LogOutput LogOutput::open(const std::string& path) {

@@ -23,6 +23,8 @@ public:
 
     // What is at FD (stderr) now.  FD stays the caller's.
     static LogOutput of(int fd);
+    // True when FD is what systemd connected with the journal (JOURNAL_STREAM, systemd.exec(5)).
+    static bool is_journal(int fd);
     // The file at PATH, appended to; made (0600) when missing.  Not open when it cannot be, or is a
     // FIFO that nobody reads; errno says which.
     static LogOutput open(const std::string& path);

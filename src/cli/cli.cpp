@@ -1,5 +1,7 @@
 #include "cli/cli.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <iterator>
 #include <string_view>
@@ -7,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "base/fd.h"
 #include "cli/command.h"
 #include "cli/help.h"
 #include "cli/output.h"
@@ -14,6 +17,8 @@
 namespace bx {
 
 namespace {
+
+constexpr int wrong_usage = 2;  // exit status
 
 // Which command the first argument means: its name, or one of the options people try first.
 std::string_view command_name(const std::string& first) {
@@ -38,7 +43,7 @@ std::vector<std::string> command_first(std::span<const std::string> args) {
     std::size_t at = 0;
     while (at < args.size() && is_option(args[at])) at += takes_value(args[at]) ? 2 : 1;
     if (at >= args.size()) {
-        throw UsageError("no command beside '" + printable(args.front()) + "' (see 'bxhook help')");
+        throw UsageError("no command after '" + printable(args.front()) + "' (see 'bxhook help')");
     }
     std::vector<std::string> words{args[at]};
     std::ranges::copy(args.first(at), std::back_inserter(words));
@@ -49,7 +54,10 @@ std::vector<std::string> command_first(std::span<const std::string> args) {
 }  // namespace
 
 int run_command(std::span<const std::string> args) {
-    if (args.empty()) throw UsageError("usage: bxhook COMMAND [ARGUMENTS] (see 'bxhook help')");
+    if (args.empty()) {
+        // As wrong usage, but with all there is to choose from.
+        return write_all(STDERR_FILENO, help_text()) ? wrong_usage : 1;
+    }
     const std::vector<std::string> words = command_first(args);
     const Command& command = command_named(command_name(words.front()));
     Arguments arguments = parse_arguments(command, std::span(words).subspan(1));

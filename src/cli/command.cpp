@@ -15,7 +15,8 @@ namespace {
 // What the command NAME of other programs is called here; empty for most.
 std::string_view meant_by(std::string_view name) {
     using Pair = std::pair<std::string_view, std::string_view>;
-    constexpr std::array<Pair, 8> others{{{"tail", "logs --follow"},
+    constexpr std::array<Pair, 9> others{{{"tail", "logs --follow"},
+                                          {"exec", "run"},
                                           {"replay", "retry"},
                                           {"resend", "retry"},
                                           {"redeliver", "retry"},
@@ -41,8 +42,8 @@ const std::vector<Command>& commands() {
     static const std::vector<Command> table{
         serve_command(),   work_command(),   init_command(),    check_command(), events_command(),
         trigger_command(), decode_command(), list_command(),    show_command(),  logs_command(),
-        retry_command(),   cancel_command(), status_command(),  prune_command(), store_command(),
-        help_command(),    version_command()};
+        run_command(),     retry_command(),  cancel_command(),  status_command(), prune_command(),
+        store_command(),   help_command(),   version_command()};
     return table;
 }
 

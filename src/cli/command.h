@@ -42,6 +42,7 @@ Command decode_command();
 Command list_command();
 Command show_command();
 Command logs_command();
+Command run_command();
 Command retry_command();
 Command cancel_command();
 Command status_command();

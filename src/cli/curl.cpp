@@ -155,7 +155,7 @@ HttpAnswer answer_of(const std::string& text) {
     if (WIFEXITED(status) && WEXITSTATUS(status) == untrusted) {
         // "curl: (60) SSL certificate problem: certificate has expired", and lines of advice.
         std::string why = cause.substr(0, cause.find("\\n"));
-        throw CertificateError("the certificate of " + place + " is not to be trusted: " + why);
+        throw CertificateError("the certificate of " + place + " cannot be trusted: " + why);
     }
     throw Error("no answer from " + place + ": " + cause);
 }

@@ -46,7 +46,7 @@ std::string help_text() {
         text += "  " + name + std::string(command.summary) + "\n";
     }
     return text +
-           "\n'bxhook help COMMAND' tells more about one; every command takes --config FILE.\n";
+           "\n'bxhook help COMMAND' shows more about one; every command takes --config FILE.\n";
 }
 
 std::string help_text(const Command& command) {

@@ -135,7 +135,7 @@ private:
 Names configured_hooks(const Arguments& args) {
     Names names;
     try {
-        const HookSet hooks = HookSet::survey(*config_of(args, ConfigPart::all));
+        const HookSet hooks = HookSet::load(*config_of(args, ConfigPart::all));
         for (const Hook& hook : hooks.hooks()) names.push_back(hook.name);
     } catch (const Error&) {
     }

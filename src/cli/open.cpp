@@ -1,8 +1,13 @@
 #include "cli/open.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <string>
 
+#include "base/error.h"
 #include "config/config_file.h"
 #include "stores/open.h"
 
@@ -13,10 +18,24 @@ namespace {
 // How long a person's command waits for a lock that the worker or a gateway holds.
 constexpr Millis patience = 10 * second;
 
+// For the mistakes of a first day: no config yet, or the wrong user.
+void require_readable(const std::string& path) {
+    if (::access(path.c_str(), R_OK) == 0) return;
+    if (errno == ENOENT) {
+        throw Error("there is no configuration file '" + path + "': name yours with --config FILE, "
+                    "or make one with 'bxhook init DIR'");
+    }
+    if (errno == EACCES && ::geteuid() != 0) {
+        throw Error("cannot read '" + path + "': " + std::strerror(EACCES) +
+                    " (run the command with sudo, or as the user that bxhook runs as)");
+    }
+}
+
 }  // namespace
 
 ConfigPtr config_of(const Arguments& args, ConfigPart part) {
     std::string path = find_config(args.value("--config"));
+    require_readable(path);
     try {
         return load_config(path, part);
     } catch (const ConfigError& error) {

@@ -11,7 +11,7 @@
 namespace bx {
 
 // The config that ARGS or the environment point to.  Throws Error with the first problem, its file,
-// and how many more there are.
+// and how many more there are; of one that is missing or not to be read, what to do about it.
 ConfigPtr config_of(const Arguments& args, ConfigPart part);
 // Becomes the owner of CONFIG's store and opens it.  Makes it when there is none: a fresh
 // installation has none before its first event.  MISSING says what becomes of a directory that is

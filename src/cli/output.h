@@ -14,4 +14,20 @@ bool stdout_is_terminal();
 // "bxhook: TEXT" on stderr, of a command that goes on.  Not being able to show it is not a failure.
 void remark(const std::string& text);
 
+// What a program prints, passed on to FD piece by piece; made harmless where FD is a terminal.
+class ForeignStream {
+public:
+    explicit ForeignStream(int fd);
+
+    // False, with errno: FD does not take it.
+    bool write(std::string_view piece);
+    // Writes what was held back: the beginning of a character.
+    bool end();
+
+private:
+    int fd_;
+    bool terminal_;
+    std::string held_;
+};
+
 }  // namespace bx

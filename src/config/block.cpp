@@ -50,7 +50,7 @@ bool BlockReader::is_value(const Setting& setting, const std::string& place) con
 
 bool BlockReader::is_block(const Setting& setting, const std::string& place) const {
     if (setting.value.empty()) return true;
-    problems_.add(place, "takes a block { } and no value before it");
+    problems_.add(place, "takes a block, not a value: " + advice_on_surplus(setting.key));
     return false;
 }
 

@@ -103,9 +103,9 @@ void Reader::read_env(const Setting& setting, const std::string& place, HookSett
         std::string where = join_place(place, printable(item.key, 60));
         if (!blocks_.is_value(item, where)) continue;
         if (!is_env_name(item.key)) {
-            problems_.add(where, "is not a variable name: letters, digits and _");
+            problems_.add(where, "is not a variable name: use letters, digits and '_'");
         } else if (upper(item.key).starts_with("BX_")) {
-            problems_.add(where, "names that begin with BX_ are bxhook's own");
+            problems_.add(where, "names that begin with BX_ are reserved for bxhook");
         } else if (!seen.insert(item.key).second) {
             problems_.add(where, "is given twice");
         } else {
@@ -135,9 +135,9 @@ void Reader::add_event(HookBlock& hook, const Setting& setting, const std::strin
     });
     if (!fits) {
         bool is_regex = setting.value.find_first_of("()|\\^$+{}") != std::string::npos;
-        return problems_.add(place, quoted(setting.value) + " can match no event code" +
-                                        (is_regex ? ": a glob (* ? [..]) is wanted here, not a "
-                                                    "regular expression"
+        return problems_.add(place, quoted(setting.value) + " cannot match any event" +
+                                        (is_regex ? ": use a glob (* ? [..]), not a regular "
+                                                    "expression"
                                                   : ""));
     }
     hook.events.push_back(setting.value);
@@ -148,8 +148,8 @@ void Reader::read_hook(const Setting& setting) {
     hook.name = setting.value;
     if (!is_hook_name(hook.name) || hook.name.size() > max_name) {
         return problems_.add("hook", quoted(hook.name) +
-                                         " is not a hook name: letters, digits, . _ - and first "
-                                         "a letter or digit");
+                                         " is not a hook name: use letters, digits, '.', '_' and "
+                                         "'-', and begin with a letter or digit");
     }
     std::string place = "hook " + hook.name;
     if (std::ranges::find(config_.hooks, hook.name, &HookBlock::name) != config_.hooks.end()) {
@@ -181,21 +181,21 @@ BlockKeys Reader::keys_of_hook(HookBlock& hook) {
 
 void Reader::set_run(HookBlock& hook, const Setting& setting, const std::string& place) {
     if (!blocks_.is_value(setting, place)) return;
-    if (trim(setting.value).empty()) return problems_.add(place, "is blank");
+    if (trim(setting.value).empty()) return problems_.add(place, "is empty");
     if (setting.value.starts_with('~')) {
         return problems_.add(place, quoted(setting.value) +
-                                        ": '~' is not expanded, write the whole path");
+                                        ": '~' is not expanded: write the whole path");
     }
     hook.run = absolute_path(dir_, setting.value);
 }
 
 void Reader::check_hook(const HookBlock& hook, const std::string& place) {
     if (!hook.run.empty() && hook.events.empty()) {
-        problems_.add(place, "has 'run' but no 'event': which events it takes must be said");
+        problems_.add(place, "has 'run' but no 'event': add the events it runs for");
     }
     if (hook.run.empty() && !hook.events.empty()) {
         problems_.add(join_place(place, "event"),
-                      "goes with 'run': a script's event is its file's name");
+                      "needs 'run': the event of a script is the name of its file");
     }
 }
 

@@ -23,7 +23,7 @@ namespace bx {
 struct Portal {
     std::string member_id;            // empty: any
     std::string domain;               // lower case; empty: any
-    std::vector<std::string> tokens;  // at least one, none blank
+    std::vector<std::string> tokens;  // at least one, none empty
     std::string place;                // "portal 2", "/srv/bx/portals.txt:17": for messages
     std::size_t line = 0;             // of the portals file; 0: a block of the configuration file
 };

@@ -22,7 +22,7 @@ struct Setting {
 std::vector<Setting> parse_info(const std::string& text, const std::string& path);
 
 // The syntax problems of TEXT.  Stricter than Boost's parser, which takes many slips of the pen for
-// something else: an unquoted value ends at its first blank and the rest becomes a key.
+// something else: an unquoted value ends at its first space and the rest becomes a key.
 Problems check_syntax(std::string_view text, const std::string& path);
 
 // VALUE as it must stand in a file: in quotes where it needs them.

@@ -112,6 +112,7 @@ constexpr std::array log_table{
     key<&LogSettings::level>({"level", Kind::choice, 0, 0, "debug info warning error"}),
     key<&LogSettings::json>({"format", Kind::choice, 0, 0, "text json"}),
     key<&LogSettings::file>({"file", Kind::file}),
+    key<&LogSettings::outputs>({"outputs", Kind::choice, 0, 0, no_yes}),
 };
 
 }  // namespace

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t max_file_size = std::size_t{64} << 20;
 
-// The words of a line, whatever blanks part them.
+// The words of a line, whatever spaces and tabs are between them.
 std::vector<std::string> words_of(std::string_view line) {
     std::vector<std::string> words;
     for (;;) {
@@ -59,7 +59,7 @@ void read_line(std::string_view line, const std::string& file, std::size_t numbe
     if (words.empty() || words[0].front() == '#' || words[0].front() == ';') return;
     if (words.size() < 3) {
         return problems.add_at(
-            file, number, "must have at least three words: member_id domain token (- for none)");
+            file, number, "needs at least three words: member_id domain token ('-' for none)");
     }
     Problems found;
     Portal portal = portal_of(words, found);
@@ -70,6 +70,11 @@ void read_line(std::string_view line, const std::string& file, std::size_t numbe
     portal.place = file + ":" + std::to_string(number);
     portal.line = number;
     portals.push_back(std::move(portal));
+}
+
+// The end of a message on what both FIRST and another portal claim.
+std::string used_by(const Portal& first) {
+    return " is already used by " + first.place;
 }
 
 }  // namespace
@@ -85,7 +90,8 @@ void read_portals_file(const std::string& path, std::vector<Portal>& portals, Pr
         return problems.add("portals", error.what());
     }
     if (text.starts_with("\xEF\xBB\xBF")) {
-        problems.add_at(path, 1, "begins with a byte order mark: save it without BOM");
+        problems.add_at(path, 1,
+                        "begins with a byte order mark: save the file as UTF-8 without BOM");
         text.erase(0, 3);
     }
     std::size_t number = 0;
@@ -100,23 +106,25 @@ void check_duplicates(const std::vector<Portal>& portals, const std::string& por
     std::unordered_map<std::string, const Portal*> member_ids;
     std::unordered_map<std::string, const Portal*> domains;
     const Portal* anyone = nullptr;
-    auto complain = [&](const Portal& portal, const Portal& first, const std::string& what) {
-        const std::string message = what + " stands in " + first.place + " already";
+    auto complain = [&](const Portal& portal, const std::string& message) {
         if (portal.line > 0) problems.add_at(portals_file, portal.line, message);
         else problems.add(portal.place, message);
     };
     for (const Portal& portal : portals) {
         if (!portal.member_id.empty()) {
             auto [found, is_new] = member_ids.try_emplace(portal.member_id, &portal);
-            if (!is_new) complain(portal, *found->second, "member_id " + quoted(portal.member_id));
+            if (!is_new) {
+                complain(portal, "member_id " + quoted(portal.member_id) + used_by(*found->second));
+            }
         } else if (!portal.domain.empty()) {
             auto [found, is_new] = domains.try_emplace(portal.domain, &portal);
             if (!is_new) {
-                complain(portal, *found->second,
-                         "domain " + quoted(portal.domain) + " without member_id");
+                complain(portal, "domain " + quoted(portal.domain) + " without member_id" +
+                                     used_by(*found->second));
             }
         } else if (anyone != nullptr) {
-            complain(portal, *anyone, "a portal with neither member_id nor domain");
+            complain(portal, "has neither member_id nor domain, which only one portal may: " +
+                                 anyone->place + " has neither too");
         } else {
             anyone = &portal;
         }

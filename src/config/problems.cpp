@@ -1,5 +1,9 @@
 #include "config/problems.h"
 
+#include <algorithm>
+#include <array>
+#include <utility>
+
 #include "base/escape.h"
 #include "base/shell.h"
 
@@ -27,9 +31,24 @@ std::string quoted(std::string_view value) {
 }
 
 std::string advice_on_surplus(std::string_view key) {
-    // A command line in quotes would be the name of a program that is not there.
-    if (key == "run") return "an argument of the program stands in a line 'arg'";
-    return "put a value with blanks in quotes";
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 13> advice{{
+        // A command line in quotes would be the name of a program that is not there.
+        {"run", "write each argument of the program as a line 'arg'"},
+        {"event", "write each event as a line 'event'"},
+        {"token", "write each token as a line 'token'"},
+        {"when", "it needs braces: when { PATH VALUE }"},
+        {"unless", "it needs braces: unless { PATH VALUE }"},
+        {"env", "it needs braces: env { NAME VALUE }"},
+        {"hook", "a hook name has no spaces"},
+        {"portal", "it needs braces: portal { KEY VALUE }"},
+        {"defaults", "it needs braces: defaults { KEY VALUE }"},
+        {"worker", "it needs braces: worker { KEY VALUE }"},
+        {"limits", "it needs braces: limits { KEY VALUE }"},
+        {"retention", "it needs braces: retention { KEY VALUE }"},
+        {"log", "it needs braces: log { KEY VALUE }"},
+    }};
+    const auto found = std::ranges::find(advice, key, [](const auto& each) { return each.first; });
+    return std::string(found == advice.end() ? "put a value with spaces in quotes" : found->second);
 }
 
 }  // namespace bx

@@ -151,17 +151,17 @@ std::optional<std::string> SyntaxCheck::take_string(std::string_view& rest) {
         if (i < rest.size()) text += rest[i];
     }
     if (i >= rest.size()) {
-        problem("a quote is not closed in this line");
+        problem("a quote is not closed on this line");
         rest = {};
         return std::nullopt;
     }
     rest.remove_prefix(i + 1);
     std::size_t next = rest.find_first_not_of(blanks);
     if (next != std::string_view::npos && rest[next] == '\\') {
-        problem("a value cannot go on in the next line");
+        problem("a value cannot continue on the next line");
         rest = {};
     } else if (next == 0 && rest[0] != ';' && rest[0] != '{' && rest[0] != '}') {
-        problem("a blank is missing after the closing quote");
+        problem("put a space after the closing quote");
     }
     return text;
 }
@@ -171,15 +171,16 @@ std::string SyntaxCheck::take_word(std::string_view& rest) {
     std::string word(rest.substr(0, end));
     rest.remove_prefix(end);
     if (rest.starts_with(';')) {
-        problem("';' begins a comment: put a blank before it, or " + subject(word) +
-                " with what follows in quotes");
+        problem("';' begins a comment: put a space before it, or put " + subject(word) +
+                " in quotes with what follows");
     }
     if (word.find_first_of("\"\\") != std::string::npos) {
         problem(subject(word) + " must be in quotes, with \\\" and \\\\ inside");
     }
     if (std::ranges::count(word, '{') != std::ranges::count(word, '}')) {
-        problem("a brace sticks to " + subject(word) +
-                ": put a blank between them, or a value that has braces in quotes");
+        const char brace = word[word.find_first_of("{}")];
+        problem(std::string("put a space before ") + brace + " in " + subject(word) +
+                ", or put a value that contains braces in quotes");
     }
     return word;
 }
@@ -202,8 +203,8 @@ void SyntaxCheck::begin_key(const std::string& text) {
     if (++keys_in_line_ > 1 && open_) before = open_->key;
     finish_key();
     if (keys_in_line_ > 1 && has_free_keys() && blocks_.back().line != line_) {
-        problem("more than one value in the line after " + quoted(before) +
-                ": put a value with blanks in quotes");
+        problem("more than one value on the line after " + quoted(before) +
+                ": put a value with spaces in quotes");
     }
     open_ = Open{text, text, before, line_, false};
     expects_value_ = true;
@@ -214,7 +215,7 @@ void SyntaxCheck::finish_key() {
     if (open_ && !open_->has_value) {
         problem_at(open_->line, open_->before.empty()
                                     ? quoted(open_->key) + " has no value (an empty one is \"\")"
-                                    : "a word too many after " + quoted(open_->before) +
+                                    : "unexpected word after " + quoted(open_->before) +
                                           ": " + advice_on_surplus(open_->before));
     }
     open_.reset();

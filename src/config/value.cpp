@@ -60,7 +60,7 @@ std::optional<KeyValue> parse_store(const std::string& text, const std::string& 
     if (is_store_url(text)) return KeyValue{0, text};
     // Not shown: such a URL may carry a password.
     if (text.find("://") != std::string::npos) {
-        problem = "is not a store: a path, or postgresql://...";
+        problem = "must be a path or a postgresql:// URL";
         return std::nullopt;
     }
     if (trim(text).empty() || text.ends_with('/')) {
@@ -77,12 +77,12 @@ bool is_plain(const std::string& text) {
     });
 }
 
-// A word without blanks and control characters.  It may be a secret and is not shown.
+// A word without spaces and control characters.  It may be a secret and is not shown.
 std::optional<KeyValue> parse_word(const std::string& text, std::string& problem) {
     if (trim(text).empty()) {
-        problem = "is blank";
+        problem = "is empty";
     } else if (!is_plain(text)) {
-        problem = "has a blank or a control character in it";
+        problem = "contains a space or a control character";
     } else {
         return KeyValue{0, text};
     }
@@ -96,7 +96,7 @@ std::optional<KeyValue> parse_portal_name(const std::string& text, std::string& 
     if (text.size() > max_portal_name) {
         problem = "is longer than 255 bytes";
     } else if (!std::ranges::all_of(text, is_portal_name_byte)) {
-        problem = quoted(text) + " has a byte other than letters, digits, '.', '_', ':' and '-'";
+        problem = quoted(text) + " may contain only letters, digits, '.', '_', ':' and '-'";
     } else {
         return word;
     }
@@ -105,7 +105,7 @@ std::optional<KeyValue> parse_portal_name(const std::string& text, std::string& 
 
 std::optional<KeyValue> parse_host(const std::string& text, std::string& problem) {
     if (text.find('/') != std::string::npos) {
-        problem = quoted(text) + " must be the host alone: some.bitrix24.com";
+        problem = quoted(text) + " must be only the host: some.bitrix24.com";
         return std::nullopt;
     }
     std::optional<KeyValue> name = parse_portal_name(text, problem);
@@ -117,10 +117,10 @@ std::optional<KeyValue> parse_token(const std::string& text, std::string& proble
     std::optional<KeyValue> word = parse_word(text, problem);
     if (!word) return std::nullopt;
     if (text.find_first_of("'\"`") != std::string::npos) {
-        problem = "has quotes in it: write the token without them";
+        problem = "contains quotes: write the token without them";
     } else if (text.find('/') != std::string::npos) {
         problem = "is a URL or a path: the token is the application_token (32 letters and "
-                  "digits) that Bitrix24 shows beside an outgoing webhook";
+                  "digits) that Bitrix24 shows with an outgoing webhook";
     } else {
         return word;
     }
@@ -130,7 +130,7 @@ std::optional<KeyValue> parse_token(const std::string& text, std::string& proble
 std::optional<KeyValue> parse_path(const std::string& text, const std::string& dir,
                                    std::string& problem) {
     if (!trim(text).empty()) return KeyValue{0, absolute_path(dir, text)};
-    problem = "is blank";
+    problem = "is empty";
     return std::nullopt;
 }
 

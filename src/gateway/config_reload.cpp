@@ -23,7 +23,7 @@ bool ConfigReload::load_changed(bool force) {
         case ConfigFile::Change::refused:
             break;
     }
-    log_.error(first ? "no valid config" : "the new config is refused, the old one stays",
+    log_.error(first ? "no valid config" : "config refused, still using the old one",
                {{"file", path()}, {"cause", error()}});
     return false;
 }

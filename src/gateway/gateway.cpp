@@ -15,7 +15,7 @@ namespace bx {
 namespace {
 
 std::string reason_against_method(const std::string& method) {
-    if (!method.empty()) return "events come by POST, this is " + method;
+    if (!method.empty()) return "events come by POST, not by " + method;
     return "the web server passes no REQUEST_METHOD: nginx needs 'include fastcgi_params;' in that "
            "location";
 }

@@ -80,7 +80,7 @@ Intake::Decision Intake::verify(Request& request, Log& log) const {
     Arrival arrival = read(body);
     if (arrival.gate.verdict != GateVerdict::allowed) return refusal_of(arrival);
     if (arrival.gate.renamed) {
-        log.warning("the portal has another domain than its block says",
+        log.warning("the portal's domain differs from its block's",
                     {{"member_id", arrival.facts.member_id},
                      {"domain", arrival.facts.domain},
                      {"configured", arrival.gate.sender.domain}});

@@ -170,7 +170,7 @@ void Server::do_upkeep() {
     // (spawn-fcgi leaves it to init) goes on with the old one.
     const bool is_minded = acceptor_.fd() == STDIN_FILENO && ::getppid() != 1;
     if (is_minded && stop_.until == 0 && binary_.was_replaced()) {
-        log_.info("the binary was replaced: leaving");
+        log_.info("restarting: the program was replaced");
         stop_.wanted = true;
     }
 }

@@ -55,7 +55,7 @@ void remove_dead_socket(const std::string& path, const sockaddr_un& address) {
     struct stat info {};
     if (::lstat(address.sun_path, &info) != 0) {
         if (errno == ENOENT) return;
-        throw_errno("cannot look at '" + path + "'");
+        throw_errno("cannot access '" + path + "'");
     }
     if (!S_ISSOCK(info.st_mode)) {
         throw Error("cannot listen on '" + path + "': it exists and is not a socket");
@@ -67,10 +67,10 @@ void remove_dead_socket(const std::string& path, const sockaddr_un& address) {
         throw Error("cannot listen on '" + path + "': another process listens there");
     }
     if (cause != ECONNREFUSED) {
-        throw Error("cannot tell whether another process listens on '" + path + "': " +
+        throw Error("cannot find out whether another process listens on '" + path + "': " +
                     std::strerror(cause) + ": if none does, remove it");
     }
-    if (::unlink(address.sun_path) != 0) throw_errno("cannot remove the dead socket '" + path + "'");
+    if (::unlink(address.sun_path) != 0) throw_errno("cannot remove the old socket '" + path + "'");
 }
 
 Fd bind_socket(const std::string& path, const sockaddr_un& address) {
@@ -91,8 +91,8 @@ Target directory_for(const std::string& path, const std::optional<gid_t>& group)
     const struct stat& info = target->info;
     require_only(info.st_uid, target->writers);
     if (group && (info.st_mode & S_ISGID) != 0 && info.st_gid != *group) {
-        throw Error("cannot give '" + path + "' to the group: its directory gives its own to all " +
-                    "that is made there: chmod g-s " + shell_word(dir));
+        throw Error("cannot give '" + path + "' to the group: its directory gives new files the "
+                    "group it has itself: chmod g-s " + shell_word(dir));
     }
     return std::move(*target);
 }

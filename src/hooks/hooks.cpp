@@ -64,25 +64,20 @@ std::string origin_of(const Hook& hook) {
     return hook.from_dir ? dated(hook.program) : "the block `hook " + hook.name + "`";
 }
 
-// Which of the two is the live one only the person knows.
-Problem duplicate(const Hook& first, const Hook& second, const std::string& config) {
-    bool files = first.from_dir && second.from_dir;
-    const std::string rename = files ? ": choose one, and take the execute bit of the other away"
-                                     : ": rename one, or take the file's execute bit away";
-    return {Level::error, "hook " + first.name,
-            "two hooks are named '" + first.name + "': " + origin_of(first) + " and " +
-                origin_of(second) + rename,
-            files ? compare_command(first.program, second.program) : edit_command(config)};
+// The same in few words, for those that know hooks_dir: "ONCRMDEALADD.d/mail.sh".
+std::string short_origin_of(const Hook& hook, const std::string& hooks_dir) {
+    return hook.from_dir ? hook.program.substr(hooks_dir.size() + 1) : "a block with run";
 }
 
-// What is wrong with hooks of one name; SORTED by name.
-std::vector<Problem> duplicates_among(const std::vector<Hook>& sorted, const std::string& config) {
-    std::vector<Problem> duplicates;
-    for (std::size_t i = 1; i < sorted.size(); ++i) {
-        if (sorted[i - 1].name != sorted[i].name) continue;
-        duplicates.push_back(duplicate(sorted[i - 1], sorted[i], config));
-    }
-    return duplicates;
+// Which of the two is the live one only the person knows.
+Problem duplicate(const Hook& first, const Hook& second, const std::string& config) {
+    const bool files = first.from_dir && second.from_dir;
+    const std::string rename = files ? ": keep one, rename the other to *.disabled"
+                                     : ": rename the block, or the file to *.disabled";
+    return {Level::error, "hook " + first.name,
+            "two hooks are named '" + first.name + "', so neither runs: " + origin_of(first) +
+                " and " + origin_of(second) + rename,
+            files ? compare_command(first.program, second.program) : edit_command(config)};
 }
 
 bool is_known(std::string_view code) {
@@ -134,13 +129,13 @@ Problem dangling_link(const std::string& path) {
     std::error_code error;
     std::string target = std::filesystem::read_symlink(path, error).string();
     return {Level::warning, path,
-            "is a link to '" + printable(target) + "', which is not there or cannot be looked at: "
-            "no hook",
+            "is a link to '" + printable(target) + "', which does not exist or cannot be read: "
+            "it is not a hook",
             "ls -l " + shell_word(path)};
 }
 
 Problem invalid_name(const std::string& path) {
-    return {Level::warning, path, "its name cannot be a hook's ([A-Za-z0-9][A-Za-z0-9._-]*)",
+    return {Level::warning, path, "its name is not a valid hook name ([A-Za-z0-9][A-Za-z0-9._-]*)",
             "rename it"};
 }
 
@@ -185,15 +180,19 @@ bool matches(const EventFacts& facts, const Tree& body, std::string_view path,
     return value.is_text() && glob_match(glob, value.text(), false);
 }
 
+HookRefusal other_event(const Hook& hook, const std::string& wanted) {
+    return {hook.name, HookRule::event, "other event (wants" + wanted + ")"};
+}
+
 // Why HOOK's event is another one; none: it is this one.
 std::optional<HookRefusal> event_refusal(const Hook& hook, std::string_view code) {
-    auto takes = [&](const std::string& glob) { return glob_match(glob, code, true); };
+    auto fits = [&](const std::string& glob) { return glob_match(glob, code, true); };
     bool named = hook.code.empty() || hook.code == any_code || hook.code == code;
-    if (!named) return HookRefusal{hook.name, HookRule::event, "event " + hook.code};
-    if (hook.globs.empty() || std::ranges::any_of(hook.globs, takes)) return std::nullopt;
-    std::string reason = "event";
-    for (const std::string& glob : hook.globs) reason.append(" ").append(glob);
-    return HookRefusal{hook.name, HookRule::event, std::move(reason)};
+    if (!named) return other_event(hook, " " + hook.code);
+    if (hook.globs.empty() || std::ranges::any_of(hook.globs, fits)) return std::nullopt;
+    std::string globs;
+    for (const std::string& glob : hook.globs) globs.append(" ").append(glob);
+    return other_event(hook, globs);
 }
 
 // Why HOOK does not take this event of its own; none: it does.
@@ -228,13 +227,11 @@ std::optional<HookRefusal> refusal_of(const Hook& hook, const EventFacts& facts,
 
 }  // namespace
 
-HookSet HookSet::load(const Config& config) {
-    HookSet set = survey(config);
-    if (!set.duplicates_.empty()) throw HooksError(set.duplicates_.front().message);
-    return set;
+bool takes(const Hook& hook, const EventFacts& facts, const Tree& body) {
+    return !event_refusal(hook, facts.code) && !rule_refusal(hook, facts, body);
 }
 
-HookSet HookSet::survey(const Config& config) {
+HookSet HookSet::load(const Config& config) {
     HookSet set;
     const ScriptList list = list_scripts(config.hooks_dir);
     set.stamp_ = list.stamp;
@@ -244,8 +241,10 @@ HookSet HookSet::survey(const Config& config) {
     std::vector<Hook> inactive;
     set.add_scripts(config, list, inactive);
     set.add_blocks(config, list, inactive);
-    std::ranges::sort(set.hooks_, {}, &Hook::name);
-    set.duplicates_ = duplicates_among(set.hooks_, config.path);
+    // clang 14 cannot compile the one of std::ranges.
+    std::stable_sort(set.hooks_.begin(), set.hooks_.end(),
+                     [](const Hook& a, const Hook& b) { return a.name < b.name; });
+    set.note_duplicates(config);
     for (const Hook& hook : inactive) set.add_inactive(hook);
     return set;
 }
@@ -283,6 +282,20 @@ void HookSet::add_blocks(const Config& config, const ScriptList& list,
     }
 }
 
+// The hooks are sorted by name.
+void HookSet::note_duplicates(const Config& config) {
+    for (std::size_t i = 1; i < hooks_.size(); ++i) {
+        Hook& before = hooks_[i - 1];
+        Hook& hook = hooks_[i];
+        if (before.name != hook.name) continue;
+        duplicates_.push_back(duplicate(before, hook, config.path));
+        hook.conflict = "two hooks have this name: " +
+                        short_origin_of(before, config.hooks_dir) + ", " +
+                        short_origin_of(hook, config.hooks_dir);
+        if (before.conflict.empty()) before.conflict = hook.conflict;
+    }
+}
+
 // Unless another hook has its name.
 void HookSet::add_inactive(const Hook& hook) {
     if (find(hook.name)) return;
@@ -301,9 +314,17 @@ const Hook* HookSet::find(std::string_view name) const {
 HookSet::Match HookSet::match(const EventFacts& facts, const Tree& body) const {
     Match result;
     std::vector<HookRefusal> refused_by_all;
-    for (const Hook& hook : hooks_) {
-        std::optional<HookRefusal> refusal = refusal_of(hook, facts, body);
-        if (!refusal) {
+    for (auto next = hooks_.begin(); next != hooks_.end();) {
+        const Hook& hook = *next;
+        // Those of its name stand beside it: what any of them takes is taken.
+        std::optional<HookRefusal> refusal;
+        bool taken = false;
+        for (; next != hooks_.end() && next->name == hook.name; ++next) {
+            std::optional<HookRefusal> own = refusal_of(*next, facts, body);
+            taken = taken || !own;
+            if (!refusal) refusal = std::move(own);
+        }
+        if (taken) {
             result.taken.push_back(&hook);
             continue;
         }

@@ -7,19 +7,12 @@
 #include <string_view>
 #include <vector>
 
-#include "base/error.h"
 #include "base/problem.h"
 #include "config/config.h"
 #include "event/event.h"
 #include "hooks/start_problem.h"
 
 namespace bx {
-
-// Two hooks of one name: events stay `new` until one is renamed.
-class HooksError : public Error {
-public:
-    using Error::Error;
-};
 
 struct Hook {
     std::string name;
@@ -34,6 +27,9 @@ struct Hook {
     // Why it cannot run and so takes no event (no fix is looked for); what waits for it fails for
     // this reason.  None: it can.
     std::optional<StartProblem> problem;
+    // Which other hook has its name: "two hooks have this name: ..., ...".  It takes events, and
+    // what it takes waits: which of the two is meant only a person knows.  Empty: none has.
+    std::string conflict{};
 };
 
 // By what a hook did not take an event.
@@ -48,23 +44,28 @@ enum class HookRule {
 struct HookRefusal {
     std::string hook;
     HookRule rule;
-    std::string reason;  // "event ONCRMDEALADD", "unless auth.user_id 17", "not executable"
+    // "other event (wants ONCRMDEALADD)", "unless auth.user_id 17", "not executable"
+    std::string reason;
 };
+
+// True when HOOK's event and rules take the event, whether it can run or not.
+bool takes(const Hook& hook, const EventFacts& facts, const Tree& body);
 
 struct ScriptList;
 
 class HookSet {
 public:
-    // Reads hooks_dir as it is now.  A missing hooks_dir is an empty one.  Throws HooksError for
-    // two hooks of one name, Error when hooks_dir cannot be read.
+    // Reads hooks_dir as it is now.  A missing hooks_dir is an empty one.  Throws Error when it
+    // cannot be read.
     static HookSet load(const Config& config);
-    // The same, but hooks of one name are all in it, and told by duplicates().
-    static HookSet survey(const Config& config);
 
-    const std::vector<Hook>& hooks() const { return hooks_; }  // by name
+    // By name.  Hooks of one name are all in it, each with its `conflict`.
+    const std::vector<Hook>& hooks() const { return hooks_; }
     // What a person should know about hooks_dir: a name that is not a known code, for example.
     const std::vector<Problem>& warnings() const { return warnings_; }
+    // Two hooks of one name, each pair with the command that shows both.
     const std::vector<Problem>& duplicates() const { return duplicates_; }
+    // The hook NAME, of several the first; null: there is none.
     const Hook* find(std::string_view name) const;
 
     // Two stamps of hooks_dir are equal when nothing changed in it that load() looks at.
@@ -72,7 +73,7 @@ public:
     static std::string stamp_of(const std::string& hooks_dir);
 
     struct Match {
-        std::vector<const Hook*> taken;
+        std::vector<const Hook*> taken;  // of one name only one: it is taken when any of them does
         // With at least one taken: the hooks whose when/unless said no, and disabled ones.  With
         // none: every hook, also those for other events.
         std::vector<HookRefusal> refused;  // by name
@@ -84,6 +85,7 @@ private:
     void add_scripts(const Config& config, const ScriptList& list, std::vector<Hook>& inactive);
     void add_blocks(const Config& config, const ScriptList& list, std::vector<Hook>& inactive);
     void add_inactive(const Hook& hook);
+    void note_duplicates(const Config& config);
 
     std::vector<Hook> hooks_;
     std::vector<Problem> warnings_;

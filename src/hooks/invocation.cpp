@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <optional>
 #include <unordered_set>
 
+#include "base/escape.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "event/catalog.h"
 #include "event/payload.h"
 #include "event/secrets.h"
 #include "hooks/mask.h"
@@ -179,6 +182,31 @@ std::string_view argument_value(const Tree& body, std::string_view path,
     return {};
 }
 
+std::string unclosed_brace(const std::string& text) {
+    return "argument '" + printable(text) + "' has a brace that is not closed ({{ is a brace)";
+}
+
+// The parts of an argument template in order: PLAIN takes text, PATH what stands in braces.  False:
+// its last brace is not closed.
+bool split_argument(std::string_view text, const std::function<void(std::string_view)>& plain,
+                    const std::function<void(std::string_view)>& path) {
+    for (;;) {
+        const std::size_t brace = text.find('{');
+        plain(text.substr(0, brace));
+        if (brace == std::string_view::npos) return true;
+        text.remove_prefix(brace + 1);
+        if (text.starts_with('{')) {
+            plain("{");
+            text.remove_prefix(1);
+            continue;
+        }
+        const std::size_t end = text.find('}');
+        if (end == std::string_view::npos) return false;
+        path(text.substr(0, end));
+        text.remove_prefix(end + 1);
+    }
+}
+
 // None: REFUSAL says why the event cannot be read.
 std::optional<Tree> body_of(const StoredEvent& event, std::string& refusal) {
     try {
@@ -195,31 +223,41 @@ std::optional<Tree> body_of(const StoredEvent& event, std::string& refusal) {
 
 std::string expand_argument(const std::string& text, const Tree& body, std::string& refusal) {
     std::string result;
-    std::string_view rest = text;
-    for (;;) {
-        std::size_t brace = rest.find('{');
-        result.append(rest.substr(0, brace));
-        if (brace == std::string_view::npos) return result;
-        rest.remove_prefix(brace + 1);
-        if (rest.starts_with('{')) {
-            result += '{';
-            rest.remove_prefix(1);
-            continue;
+    const bool closed = split_argument(
+        text, [&](std::string_view plain) { result.append(plain); },
+        [&](std::string_view path) {
+            std::string_view problem;
+            result.append(argument_value(body, path, problem));
+            if (!problem.empty() && refusal.empty()) {
+                refusal = "argument {" + std::string(path) + "} " + std::string(problem);
+            }
+        });
+    if (!closed && refusal.empty()) refusal = unclosed_brace(text);
+    return refusal.empty() ? result : std::string();
+}
+
+std::vector<Problem> argument_problems(const std::string& text) {
+    std::vector<Problem> problems;
+    auto add = [&problems](Level level, const std::string& message) {
+        problems.push_back({level, "", message, ""});
+    };
+    const bool closed = split_argument(text, [](std::string_view) {}, [&](std::string_view path) {
+        const std::string name = "argument {" + printable(path) + "}";
+        const std::string_view top = path.substr(0, path.find('.'));
+        if (is_secret_key(path.substr(path.rfind('.') + 1))) {
+            add(Level::error, name + " is secret, and never put into an argument: the hook gets "
+                              "it on stdin");
+        } else if (upper(top).starts_with("BX_")) {
+            add(Level::error, name + " is a variable of the hook's environment, not a path in the "
+                              "event: use $" + printable(path) + " in the hook, or a path as "
+                              "{data.FIELDS.ID}");
+        } else if (!is_top_field(top)) {
+            add(Level::warning, name + " is in no event: a path begins at the top, as "
+                                "data.FIELDS.ID or auth.user_id do");
         }
-        std::size_t end = rest.find('}');
-        if (end == std::string_view::npos) {
-            refusal = "argument '" + text + "' has a brace that is not closed ({{ is a brace)";
-            return {};
-        }
-        std::string_view path = rest.substr(0, end);
-        std::string_view problem;
-        result.append(argument_value(body, path, problem));
-        if (!problem.empty()) {
-            refusal = "argument {" + std::string(path) + "} " + std::string(problem);
-            return {};
-        }
-        rest.remove_prefix(end + 1);
-    }
+    });
+    if (!closed) add(Level::error, unclosed_brace(text));
+    return problems;
 }
 
 std::string own_home() {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/problem.h"
 #include "hooks/hooks.h"
 #include "store/records.h"
 
@@ -35,5 +36,9 @@ std::string own_home();
 // One argument template: {path.in.event} replaced, {{ a brace.  REFUSAL is set when a path is
 // missing, an array, secret, over 64 KB or holds NUL.
 std::string expand_argument(const std::string& text, const Tree& body, std::string& refusal);
+
+// What keeps the template TEXT from ever becoming an argument, or makes that unlikely; `place` and
+// `fix` are the caller's to fill.
+std::vector<Problem> argument_problems(const std::string& text);
 
 }  // namespace bx

@@ -76,14 +76,14 @@ std::string interpreter_of(const std::string& program) {
 std::optional<StartProblem> bad_interpreter(const std::string& program) {
     std::string interpreter = interpreter_of(program);
     if (interpreter.empty() || ::access(interpreter.c_str(), X_OK) == 0) return std::nullopt;
-    StartProblem problem{StartFault::bad_interpreter,
-                         "bad interpreter '" + printable(interpreter) + "'", ""};
     if (interpreter.ends_with('\r')) {
-        problem.fix = sed_command("s/\\r$//", program);
-    } else {
-        problem.fix = edit_command(program);
+        return StartProblem{StartFault::bad_interpreter,
+                            "bad interpreter: the script has Windows line ends (CRLF), save it "
+                            "with Unix line ends (LF)",
+                            sed_command("s/\\r$//", program)};
     }
-    return problem;
+    return StartProblem{StartFault::bad_interpreter,
+                        "bad interpreter '" + printable(interpreter) + "'", edit_command(program)};
 }
 
 }  // namespace
@@ -97,7 +97,7 @@ std::string make_executable_fix(const std::string& program) {
         return "its file system is mounted noexec ('findmnt -T " + shell_word(program) +
                "' shows it): move it to another, and set hooks_dir or run";
     }
-    // The owner's bit is of no use to a worker who is not the owner.
+    // The owner's bit does not help a worker that runs as another user.
     return (info.st_uid == ::geteuid() ? "chmod u+x " : "chmod a+rx ") + shell_word(program);
 }
 
@@ -110,7 +110,7 @@ std::optional<StartProblem> start_problem(const Hook& hook, const std::string& h
                                 "put the program at " + shell_word(program)};
         }
         return StartProblem{StartFault::unreadable,
-                            system_error("cannot look at it", errno).what(),
+                            system_error("cannot access it", errno).what(),
                             "ls -l " + shell_word(program)};
     }
     std::optional<std::string> fix =

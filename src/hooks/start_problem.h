@@ -9,6 +9,7 @@ namespace bx {
 struct Hook;
 
 enum class StartFault {
+    ambiguous,           // another hook has its name (Hook::conflict)
     missing,
     unreadable,          // the program's path cannot be looked at
     unsafe_permissions,

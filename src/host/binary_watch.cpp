@@ -9,7 +9,7 @@ namespace bx {
 
 BinaryWatch::BinaryWatch() : path_(own_binary()) {
     struct stat info {};
-    if (::stat("/proc/self/exe", &info) != 0) throw_errno("cannot look at the running binary");
+    if (::stat("/proc/self/exe", &info) != 0) throw_errno("cannot access the running program");
     device_ = info.st_dev;
     inode_ = info.st_ino;
 }

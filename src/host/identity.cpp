@@ -64,14 +64,14 @@ void become(const User& user) {
                  ::getresgid(&real_group, &effective_group, &saved_group) == 0;
     bool all = real == user.uid && effective == user.uid && saved == user.uid &&
                real_group == user.gid && effective_group == user.gid && saved_group == user.gid;
-    if (!known || !all) throw Error("cannot become " + user_name(user.uid) + " wholly");
+    if (!known || !all) throw Error("cannot become " + user_name(user.uid) + " completely");
 }
 
 ActingAs::ActingAs(const User& user) : gid_(::getegid()) {
     int count = ::getgroups(0, nullptr);
     groups_.resize(static_cast<std::size_t>(std::max(count, 0)));
     if (count < 0 || ::getgroups(count, groups_.data()) != count) {
-        throw_errno("cannot tell the groups of this process");
+        throw_errno("cannot read the groups of this process");
     }
     std::vector<gid_t> groups = groups_of(user);
     changes_ = user.uid != ::geteuid() || user.gid != gid_ ||

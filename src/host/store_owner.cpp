@@ -27,7 +27,7 @@ std::optional<struct stat> look_at_directory(const std::string& dir) {
     struct stat info {};
     if (::stat(dir.c_str(), &info) != 0) {
         if (errno == ENOENT) return std::nullopt;
-        throw_errno("cannot look at store directory " + quoted(dir));
+        throw_errno("cannot access store directory " + quoted(dir));
     }
     if (!S_ISDIR(info.st_mode)) {
         throw Error("store directory " + quoted(dir) + " is not a directory");
@@ -41,7 +41,7 @@ struct stat make_directory(const std::string& dir) {
     if (!made && errno != EEXIST) throw_errno("cannot make store directory " + quoted(dir));
     if (made) sync_directory(directory_of(dir));
     std::optional<struct stat> info = look_at_directory(dir);
-    if (!info) throw Error("cannot make store directory " + quoted(dir) + ": a link is in its way");
+    if (!info) throw Error("cannot make store directory " + quoted(dir) + ": a link has that name");
     return *info;
 }
 
@@ -67,7 +67,7 @@ User store_owner(const std::string& worker_files, const std::vector<Writer>& wri
     }
     if (info.st_uid == 0) {
         throw Error("store directory " + quoted(dir) +
-                    " belongs to root: give the user the gateway runs as what is its own: " +
+                    " belongs to root: give it to the user the gateway runs as: " +
                     give_directory_command(worker_files));
     }
     require_only(info.st_uid, target->writers);

@@ -43,7 +43,7 @@ private:
     void begin_at_root() {
         fd_ = Fd(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
         path_ = "/";
-        if (!fd_ || ::fstat(fd_.get(), &target_.info) != 0) throw_errno("cannot look at '/'");
+        if (!fd_ || ::fstat(fd_.get(), &target_.info) != 0) throw_errno("cannot access '/'");
     }
 
     // The next name of the path; empty at its end.
@@ -71,7 +71,7 @@ private:
         if (!entry && (errno == ENOENT || errno == ENOTDIR)) return false;
         struct stat info {};
         if (!entry || ::fstat(entry.get(), &info) != 0) {
-            throw_errno("cannot look at '" + below(path_, name) + "'");
+            throw_errno("cannot access '" + below(path_, name) + "'");
         }
         // In a sticky directory users can replace only what is their own.
         bool replaceable = others_write(target_.info) && (target_.info.st_mode & S_ISVTX) == 0;
@@ -92,7 +92,7 @@ private:
         std::array<char, PATH_MAX> target;
         ssize_t size = ::readlinkat(link.get(), "", target.data(), target.size());
         if (size < 0) throw_errno("cannot read the link '" + path + "'");
-        if (++links_ > max_links) throw system_error("cannot look at '" + whole_ + "'", ELOOP);
+        if (++links_ > max_links) throw system_error("cannot access '" + whole_ + "'", ELOOP);
         rest_.insert(0, std::string(target.data(), static_cast<std::size_t>(size)) + '/');
         if (rest_.starts_with('/')) begin_at_root();
     }

@@ -47,7 +47,7 @@ void expect_success(pid_t pid) {
     const Millis end = steady_now() + start_limit;
     while ((reaped = ::waitpid(pid, &status, WNOHANG)) == 0 || (reaped < 0 && errno == EINTR)) {
         if (steady_now() >= end) {
-            throw Error("cannot start a worker: nothing came of it in " +
+            throw Error("cannot start a worker: it did not start within " +
                         duration_text(start_limit));
         }
         std::this_thread::sleep_for(start_step);

@@ -41,6 +41,26 @@ DispatchColumns columns_of(std::span<const Dispatch> verdicts, const Session& se
     return all;
 }
 
+// Why deliveries wait beyond their time, where there is something to say.
+struct ReasonColumns {
+    std::vector<std::int64_t> event;
+    std::vector<std::string> hook;
+    MaybeBytes reason;
+};
+
+ReasonColumns reasons_of(std::span<const Dispatch> verdicts) {
+    ReasonColumns all;
+    for (const Dispatch& verdict : verdicts) {
+        for (const NewDelivery& delivery : verdict.deliveries) {
+            if (delivery.reason.empty()) continue;
+            all.event.push_back(verdict.event);
+            all.hook.push_back(delivery.hook);
+            all.reason.push_back(delivery.reason);
+        }
+    }
+    return all;
+}
+
 class Matching final : public MatchQueue {
 public:
     explicit Matching(Session& session) : session_(session) {}
@@ -53,6 +73,8 @@ public:
     std::size_t renew_skipped(Millis from, Millis before, std::size_t at_most) override;
 
 private:
+    void note_reasons(std::span<const Dispatch> verdicts);
+
     Session& session_;
 };
 
@@ -86,6 +108,17 @@ void Matching::dispatch(std::span<const Dispatch> verdicts, Millis now) {
          Param::bytes(all.refused_reason), Param::numbers(all.event), Param::texts(all.hook),
          Param::numbers(all.ordered), Param::numbers(all.coalesce), Param::numbers(all.max),
          Param::numbers(all.due)});
+    note_reasons(verdicts);
+}
+
+// In a statement of its own: were it lost, the deliveries would wait all the same.
+void Matching::note_reasons(std::span<const Dispatch> verdicts) {
+    const ReasonColumns all = reasons_of(verdicts);
+    if (all.event.empty()) return;
+    session_.call("UPDATE bxhook.delivery AS d SET reason = u.r "
+                  "FROM unnest($1::bigint[], $2::text[], $3::bytea[]) AS u (e, h, r) "
+                  "WHERE d.event = u.e AND d.hook = u.h AND d.state = 0 AND d.reason = ''",
+                  {Param::numbers(all.event), Param::texts(all.hook), Param::bytes(all.reason)});
 }
 
 bool Matching::merge_ahead(std::span<const Dispatch> verdicts, Millis now) {

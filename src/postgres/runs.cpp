@@ -31,6 +31,22 @@ std::vector<std::string> in_turn(const std::set<std::string>& hooks, const std::
     return all;
 }
 
+// Claim::failures of ROW, which has an event, a hook and an attempt that has begun.
+std::string failures_sql(const std::string& row) {
+    const std::string attempts =
+        "(SELECT count(*) FROM bxhook.attempt AS b JOIN bxhook.delivery AS d "
+        "ON d.event = b.event AND d.hook = b.hook WHERE b.event = " + row + ".event "
+        "AND b.hook = " + row + ".hook AND b.attempt < " + row + ".attempt";
+    return "CASE WHEN " + row + ".attempt = 1 THEN 0 WHEN " + attempts + ") = " + row +
+           ".attempt - 1 THEN " + attempts +
+           " AND b.result IN (2, 3, 4) AND b.ended_at >= d.failed_at) END";
+}
+
+std::optional<int> failures_of(std::optional<std::int64_t> number) {
+    if (!number) return std::nullopt;
+    return static_cast<int>(*number);
+}
+
 // The parameters of bxhook.finish from the event on.
 Params finish_values(const Session& session, std::span<const Finish> runs) {
     FinishColumns all;
@@ -83,6 +99,7 @@ private:
                                    const std::set<std::string>& ready,
                                    const HookCapacity& capacity);
     std::vector<Claim> take_claims(const Result& answer);
+    void give_attempts(std::span<const Finish> runs);
 
     Session& session_;
     Millis claimed_at_ = 0;  // the last claim, whose runs start now
@@ -108,6 +125,7 @@ std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, std::siz
         if (!more_due) break;
     }
     claimed_at_ = now;
+    for (Claim& claim : claims) claim.started_at = now;
     return claims;
 }
 
@@ -129,18 +147,32 @@ std::vector<Claim> Runs::claim_ready(std::span<const Finish> runs, std::size_t s
         finish(runs);
         return {};
     }
+    give_attempts(runs);
     Params values{session_.owner(), session_.run_seed(), session_.shard()};
     std::ranges::move(finish_values(session_, runs), std::back_inserter(values));
     values.push_back(Param::number(static_cast<std::int64_t>(slots)));
     values.push_back(Param::texts(hooks));
     values.push_back(Param::numbers(capacities));
     values.push_back(Param::bytes(portals));
-    return take_claims(session_.call(
+    static const std::string statement =
         "SELECT hook, attempt, max_attempts, run, portal, event, 1, received_at, test, ''::bytea, "
-        "erased, code, kind, id, domain, member_id, user_id, handler_id, ts, 0, body, secret "
-        "FROM bxhook.finish_and_claim($1, $2, $3::integer, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
-        "$13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
-        values));
+        "erased, code, kind, id, domain, member_id, user_id, handler_id, ts, 0, body, secret, " +
+        failures_sql("c") +
+        " FROM bxhook.finish_and_claim($1, $2, $3::integer, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
+        "$13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) AS c";
+    return take_claims(session_.call(statement, values));
+}
+
+// To those whose hook is given others now.  Before they end: then they may run elsewhere.
+void Runs::give_attempts(std::span<const Finish> runs) {
+    for (const Finish& run : runs) {
+        if (!run.max_attempts) continue;
+        session_.call("UPDATE bxhook.delivery SET max_attempts = $4 "
+                      "WHERE event = $1 AND hook = $2 AND state = 1 AND attempt = $3",
+                      {Param::number(run.event), Param::text(run.hook),
+                       Param::number(std::int64_t{run.attempt}),
+                       Param::number(std::int64_t{*run.max_attempts})});
+    }
 }
 
 std::vector<Claim> Runs::take_claims(const Result& answer) {
@@ -154,6 +186,7 @@ std::vector<Claim> Runs::take_claims(const Result& answer) {
         claim.event = read_event(session_, answer, row, 5);
         read_payload(claim.event, answer, row, 5 + event_width);
         if (answer.is_null(row, 7)) claim.event.damage = "its event is missing";
+        claim.failures = failures_of(answer.maybe_number(row, 5 + event_width + 2));
         last_hook_ = claim.hook;
         last_portal_[claim.hook] = answer.text(row, 4);
         claims.push_back(std::move(claim));
@@ -177,6 +210,7 @@ void Runs::started(std::span<const Claim> claims) {
 
 void Runs::finish(std::span<const Finish> runs) {
     if (runs.empty()) return;
+    give_attempts(runs);
     Params values{session_.run_seed(), session_.shard()};
     std::ranges::move(finish_values(session_, runs), std::back_inserter(values));
     session_.call("SELECT bxhook.finish($1, $2::integer, $3, $4, $5, $6, $7, $8, $9, $10, $11, "
@@ -200,12 +234,14 @@ std::vector<Orphan> Runs::orphans(std::span<const DeliveryName> mine) {
         events.push_back(name.event);
         hooks.push_back(name.hook);
     }
-    const Result answer = session_.call(
+    static const std::string statement =
         "SELECT o.event, o.hook, o.attempt, o.max_attempts, o.run, o.started_at, "
         "coalesce(a.out, ''), coalesce(a.out_bytes, 0), coalesce(a.err, ''), "
-        "coalesce(a.err_bytes, 0) FROM bxhook.orphans($1, $2, $3::integer, $4, $5, $6) AS o "
-        "LEFT JOIN bxhook.attempt AS a "
-        "ON a.event = o.event AND a.hook = o.hook AND a.attempt = o.attempt",
+        "coalesce(a.err_bytes, 0), " + failures_sql("o") +
+        " FROM bxhook.orphans($1, $2, $3::integer, $4, $5, $6) AS o LEFT JOIN bxhook.attempt AS a "
+        "ON a.event = o.event AND a.hook = o.hook AND a.attempt = o.attempt";
+    const Result answer = session_.call(
+        statement,
         {session_.owner(), session_.run_seed(), session_.shard(),
          Param::number(lease_time), Param::numbers(events), Param::texts(hooks)});
     std::vector<Orphan> found;
@@ -215,7 +251,8 @@ std::vector<Orphan> Runs::orphans(std::span<const DeliveryName> mine) {
                          static_cast<int>(answer.number(row, 3)), answer.text(row, 4),
                          session_.ours(answer.number(row, 5)),
                          {answer.text(row, 6), answer.number(row, 7)},
-                         {answer.text(row, 8), answer.number(row, 9)}});
+                         {answer.text(row, 8), answer.number(row, 9)},
+                         failures_of(answer.maybe_number(row, 10))});
     }
     return found;
 }

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "base/escape.h"
+#include "base/fd.h"
 #include "base/shell.h"
 #include "host/systemd_unit.h"
 #include "report/wording.h"
@@ -15,11 +16,34 @@ namespace {
 constexpr Millis patience = 10 * second;       // a worker looks each second
 constexpr Millis once_patience = 90 * second;  // cron calls it each minute
 constexpr Millis lately = 10 * minute;
-constexpr std::size_t shown_lanes = 5;
+constexpr std::size_t shown_at_most = 5;       // of lanes, and of hooks
+
+// What keeps a hook's due deliveries from starting.
+enum class Slot {
+    free,        // nothing: a worker that is there starts one at once
+    hook_full,   // as many runs of the hook as may be are under way
+    worker_full, // the same of the workers
+    withheld,    // the hook is disabled, or stopped
+};
 
 const HookSettings& settings_of(const Config& config, const std::string& hook) {
     const auto block = std::ranges::find(config.hooks, hook, &HookBlock::name);
     return block == config.hooks.end() ? config.defaults : block->settings;
+}
+
+std::int64_t runs_at_once(const StoreStatus& status, const Config& config) {
+    const auto workers = static_cast<std::int64_t>(std::max<std::size_t>(status.workers.size(), 1));
+    return workers * config.worker.concurrency;
+}
+
+Slot slot_of(const HookCounts& hook, const StoreStatus& status, const Config& config,
+             const Known& known) {
+    const HookSettings& settings = settings_of(config, hook.hook);
+    const bool stopped = std::ranges::find(known.stopped, hook.hook) != known.stopped.end();
+    if (settings.disabled || stopped) return Slot::withheld;
+    if (!status.worker_runs) return Slot::free;
+    if (status.running >= runs_at_once(status, config)) return Slot::worker_full;
+    return hook.running < settings.concurrency ? Slot::free : Slot::hook_full;
 }
 
 // True when no worker stays, and a `work --once` is there or was a moment ago.
@@ -28,36 +52,28 @@ bool only_once_works(const StoreStatus& status, Millis now) {
     return !status.workers.empty() || (status.once && now - status.once->left_at < lately);
 }
 
-// What is due may start at once: the worker has a slot for it.
-bool has_slot(const StoreStatus& status, const Config& config, const HookCounts& hook) {
-    const HookSettings& settings = settings_of(config, hook.hook);
-    if (settings.disabled) return false;
-    if (!status.worker_runs) return true;
-    const auto workers = static_cast<std::int64_t>(std::max<std::size_t>(status.workers.size(), 1));
-    return status.running < workers * config.worker.concurrency &&
-           hook.running < settings.concurrency;
-}
-
-void judge_workers(const StoreStatus& status, const Config& config,
+void judge_workers(const StoreStatus& status, const Config& config, const Known& known,
                    std::vector<Problem>& problems) {
     for (const WorkerRecord& worker : status.workers) {
         const std::string place = "worker " + std::to_string(worker.pid) + " on " + worker.host;
-        if (!worker.trouble.empty()) {
-            problems.push_back(
-                {Level::error, place, "in trouble: " + printable(worker.trouble, 1000), ""});
-        }
-        if (!worker.config_error.empty()) {
+        const std::string& error = worker.config_error;
+        if (!error.empty() && std::ranges::find(known.problems, error) == known.problems.end()) {
             problems.push_back({Level::error, place,
-                                printable(worker.config_error, 1000) +
-                                    " (once mended it is taken up within seconds)",
+                                "cannot use configuration or hooks: " + printable(error, 4000) +
+                                    "; once that is fixed it continues within seconds",
                                 edit_command(config.path)});
+        }
+        if (!worker.trouble.empty()) {
+            problems.push_back({Level::warning, place,
+                                "in trouble: " + printable(worker.trouble, 4000),
+                                show_log_command(config)});
         }
     }
     if (status.once && !status.once->trouble.empty()) {
-        problems.push_back({Level::error, "'work --once' on " + status.once->host,
-                            "left in trouble at " + iso_time(status.once->left_at) + ": " +
-                                printable(status.once->trouble, 1000),
-                            ""});
+        problems.push_back({Level::warning, "'work --once' on " + status.once->host,
+                            "ended in trouble at " + iso_time(status.once->left_at) + ": " +
+                                printable(status.once->trouble, 4000),
+                            show_log_command(config)});
     }
 }
 
@@ -65,12 +81,83 @@ Problem overdue(const StoreStatus& status, const Config& config, Millis since,
                 const OwnCommands& commands) {
     if (status.worker_runs) {
         return {Level::error, "worker",
-                "one runs, and work that could be done is due since " + iso_time(since) +
-                    ": its log tells more",
-                ""};
+                "one is running, but work that it could do has been due since " + iso_time(since) +
+                    ": its log shows why",
+                show_log_command(config)};
     }
-    return {Level::error, "worker", "none runs, and work is due since " + iso_time(since),
+    return {Level::error, "worker",
+            "none is running, and work has been due since " + iso_time(since),
             start_worker_command(config, commands)};
+}
+
+// Deliveries that are due and wait only because enough others run.
+void judge_slots(const StoreStatus& status, const Config& config, Millis now, const Known& known,
+                 std::vector<Problem>& problems) {
+    std::optional<Millis> workers_since;
+    std::size_t shown = 0;
+    for (const HookCounts& hook : status.hooks) {
+        if (!hook.oldest_due_at || now - *hook.oldest_due_at <= patience) continue;
+        const Slot slot = slot_of(hook, status, config, known);
+        if (slot == Slot::worker_full) {
+            workers_since = std::min(workers_since.value_or(now), *hook.oldest_due_at);
+        } else if (slot == Slot::hook_full && ++shown <= shown_at_most) {
+            problems.push_back(
+                {Level::warning, "hook " + printable(hook.hook),
+                 "deliveries have been due since " + iso_time(*hook.oldest_due_at) +
+                     ", and as many of its runs as may be (" + std::to_string(hook.running) +
+                     ") are under way: raise its `concurrency`, or make it faster",
+                 edit_command(config.path)});
+        }
+    }
+    if (!workers_since) return;
+    problems.push_back({Level::warning, "worker: concurrency",
+                        "deliveries have been due since " + iso_time(*workers_since) +
+                            ", and as many runs as may be (" + std::to_string(status.running) +
+                            ") are under way: raise `concurrency` of the worker, or make hooks "
+                            "faster",
+                        edit_command(config.path)});
+}
+
+// A delivery that fails alone holds up nobody, and is tried again.
+void judge_lanes(const StoreStatus& status, const OwnCommands& commands,
+                 std::vector<Problem>& problems) {
+    std::vector<BlockedLane> blocked = status.blocked;
+    std::erase_if(blocked, [](const BlockedLane& lane) { return lane.behind == 0; });
+    const std::size_t shown = std::min(blocked.size(), shown_at_most);
+    for (const BlockedLane& lane : std::span(blocked).first(shown)) {
+        const std::string name = to_string(DeliveryName{lane.event, lane.hook});
+        problems.push_back(
+            {Level::warning, name,
+             "has failed since " + iso_time(lane.since) + " (" + printable(lane.reason) +
+                 "), and " +
+                 counted(lane.behind, "later delivery of the same entity waits",
+                         "later deliveries of the same entity wait") +
+                 " for it ('bxhook show " + name +
+                 "' shows why); it is retried by itself; once the hook works, this runs it now",
+             commands.line("retry " + name)});
+    }
+    if (blocked.size() > shown) {
+        const auto more = static_cast<std::int64_t>(blocked.size() - shown);
+        problems.push_back({Level::warning, "lanes",
+                            counted(more, "more is", "more are") +
+                                " blocked: 'bxhook status' lists them",
+                            ""});
+    }
+}
+
+// Those of them that were retried with success, cancelled or deleted are not dead any more.
+void judge_dead(const StoreStatus& status, const OwnCommands& commands,
+                std::vector<Problem>& problems) {
+    if (status.dead == 0) return;
+    std::size_t shown = 0;
+    for (const HookCounts& hook : status.hooks) {
+        if (hook.dead_1h == 0 || ++shown > shown_at_most) continue;
+        problems.push_back({Level::warning, "hook " + printable(hook.hook),
+                            counted(hook.dead_1h, "delivery", "deliveries") +
+                                " died in the last hour ('bxhook list --state dead' shows why); "
+                                "once the hook works, this runs its dead ones again",
+                            commands.line("retry --state dead --hook " + shell_word(hook.hook))});
+    }
 }
 
 void judge_clocks(const StoreStatus& status, Millis now, std::vector<Problem>& problems) {
@@ -78,19 +165,20 @@ void judge_clocks(const StoreStatus& status, Millis now, std::vector<Problem>& p
         if (!clock.is_large_step() || now >= clock.wall + clock_trial) continue;
         problems.push_back({Level::warning, "clock",
                             "was set by " + clock.step_text() + ", to " + iso_time(clock.wall) +
-                                ": nothing is deleted until it has gone right for an hour",
+                                ": nothing is deleted until it has been right for an hour",
                             ""});
     }
 }
 
-Problem standing_lane(const BlockedLane& lane, const OwnCommands& commands) {
-    const std::string name = to_string(DeliveryName{lane.event, lane.hook});
-    return {Level::warning, name,
-            "its lane stands still since " + iso_time(lane.since) + ": " + printable(lane.reason) +
-                "; " + std::to_string(lane.behind) +
-                " wait behind it, until its hook is mended or it is given up ('bxhook show " +
-                name + "' tells more)",
-            commands.line("cancel " + name)};
+void judge_queue(const StoreStatus& status, const Config& config, const OwnCommands& commands,
+                 std::vector<Problem>& problems) {
+    if (!config.limits.queue_is_nearly_full(status.unfinished)) return;
+    problems.push_back({Level::warning, "limits.queue",
+                        std::to_string(status.unfinished) + " of " +
+                            std::to_string(config.limits.queue) +
+                            " events are unfinished: at the limit new ones are refused with 503; "
+                            "this lists what waits",
+                        commands.line("list --state waiting")});
 }
 
 }  // namespace
@@ -100,10 +188,20 @@ std::string start_worker_command(const Config& config, const OwnCommands& comman
     return by_systemd ? "systemctl enable --now bxhook-worker" : commands.line("work --once");
 }
 
-std::optional<Millis> overdue_since(const StoreStatus& status, const Config& config, Millis now) {
+std::string show_log_command(const Config& config) {
+    const bool by_systemd = unit_serves("bxhook-worker.service", config.path);
+    if (config.log.file.empty() && by_systemd) return "journalctl -n 50 -u bxhook-worker";
+    if (config.log.file.empty() && !config.worker.auto_start) return "look into the worker's log";
+    const std::string own = directory_of(config.store.worker_files) + "/bxhook.log";
+    return "tail -n 50 " + shell_word(config.log.file.empty() ? own : config.log.file);
+}
+
+std::optional<Millis> overdue_since(const StoreStatus& status, const Config& config, Millis now,
+                                    const Known& known) {
     Millis oldest = status.oldest_new_at.value_or(now);
     for (const HookCounts& hook : status.hooks) {
-        if (!hook.oldest_due_at || !has_slot(status, config, hook)) continue;
+        if (!hook.oldest_due_at) continue;
+        if (slot_of(hook, status, config, known) != Slot::free) continue;
         oldest = std::min(oldest, *hook.oldest_due_at);
     }
     if (now - oldest <= (only_once_works(status, now) ? once_patience : patience)) {
@@ -113,45 +211,30 @@ std::optional<Millis> overdue_since(const StoreStatus& status, const Config& con
 }
 
 Health judge_health(const StoreStatus& status, const Config& config, Millis now,
-                    const OwnCommands& commands) {
-    Health health{{}, overdue_since(status, config, now)};
-    judge_workers(status, config, health.problems);
+                    const OwnCommands& commands, const Known& known) {
+    Health health{{}, overdue_since(status, config, now, known)};
+    std::vector<Problem>& problems = health.problems;
     if (health.overdue_since) {
-        health.problems.push_back(overdue(status, config, *health.overdue_since, commands));
+        problems.push_back(overdue(status, config, *health.overdue_since, commands));
     }
-    judge_clocks(status, now, health.problems);
-    if (config.limits.queue_is_nearly_full(status.unfinished)) {
-        health.problems.push_back(
-            {Level::warning, "limits.queue",
-             std::to_string(status.unfinished) + " of " + std::to_string(config.limits.queue) +
-                 " events are unfinished: beyond it events are refused with 503",
-             commands.line("status")});
-    }
+    judge_workers(status, config, known, problems);
+    judge_slots(status, config, now, known, problems);
+    judge_lanes(status, commands, problems);
+    judge_dead(status, commands, problems);
+    judge_clocks(status, now, problems);
+    judge_queue(status, config, commands, problems);
     return health;
 }
 
-std::vector<Problem> judge_deliveries(const StoreStatus& status, const OwnCommands& commands) {
-    std::vector<Problem> problems;
-    // A delivery that fails alone holds up nobody, and is tried again.
-    std::vector<BlockedLane> blocked = status.blocked;
-    std::erase_if(blocked, [](const BlockedLane& lane) { return lane.behind == 0; });
-    const std::size_t shown = std::min(blocked.size(), shown_lanes);
-    for (const BlockedLane& lane : std::span(blocked).first(shown)) {
-        problems.push_back(standing_lane(lane, commands));
-    }
-    if (blocked.size() > shown) {
-        problems.push_back({Level::warning, "lanes",
-                            std::to_string(blocked.size() - shown) + " more stand still",
-                            commands.line("status")});
-    }
-    if (status.dead > 0) {
-        problems.push_back({Level::warning, "deliveries",
-                            std::to_string(status.dead) +
-                                " are dead: given up ('bxhook list --state dead' tells why); when "
-                                "their hook is mended",
-                            commands.line("retry --state dead")});
-    }
-    return problems;
+std::optional<Problem> judge_old_dead(const StoreStatus& status, const OwnCommands& commands) {
+    std::int64_t old = status.dead;
+    for (const HookCounts& hook : status.hooks) old -= hook.dead_1h;
+    if (old <= 0) return std::nullopt;
+    return Problem{Level::warning, "deliveries",
+                   counted(old, "is", "are") +
+                       " dead: given up, and kept until the retention ends; 'bxhook retry N/HOOK' "
+                       "runs one again, and this lists them",
+                   commands.line("list --state dead")};
 }
 
 }  // namespace bx

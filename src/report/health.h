@@ -13,28 +13,39 @@
 
 namespace bx {
 
+// What else is known, and said elsewhere: it is not said again of the store.
+struct Known {
+    std::vector<std::string> stopped;   // hooks none of whose deliveries may start
+    std::vector<std::string> problems;  // of configuration and hooks, as a worker words them
+};
+
 struct Health {
-    // Workers, overdue work, the clock, the queue's limit.  An error makes `status` and `check` exit
-    // with 1.
+    // Errors: work is overdue, a worker cannot use configuration or hooks.  Warnings: a worker in
+    // trouble with its store, deliveries that wait for a slot, blocked lanes, deliveries that died
+    // in the last hour, the clock, the queue's limit.
     std::vector<Problem> problems;
     std::optional<Millis> overdue_since;
 };
 
 // COMMANDS is how the fixes are typed.
 Health judge_health(const StoreStatus& status, const Config& config, Millis now,
-                    const OwnCommands& commands);
+                    const OwnCommands& commands, const Known& known = {});
 
 // Since when the oldest work could have been done, when that is too long to be explained by
 // anything but a worker that is missing or stuck: an event is new, or a delivery due with a slot
 // free for it, for over 10 s, or 90 s where only cron's `work --once` works.  Whatever waits for a
-// slot, for its hook's concurrency or for a disabled hook is not counted.
-std::optional<Millis> overdue_since(const StoreStatus& status, const Config& config, Millis now);
+// slot, for its hook's concurrency, or for a hook that is disabled or stopped is not counted.
+std::optional<Millis> overdue_since(const StoreStatus& status, const Config& config, Millis now,
+                                    const Known& known = {});
 
-// Warnings: lanes that stand still behind a failing delivery (the first 5, and how many more), and
-// deliveries that are dead.
-std::vector<Problem> judge_deliveries(const StoreStatus& status, const OwnCommands& commands);
+// A warning where deliveries are dead that did not die in the last hour; of the others
+// judge_health() speaks.
+std::optional<Problem> judge_old_dead(const StoreStatus& status, const OwnCommands& commands);
 
 // Starts a worker of CONFIG that stays, as it can be typed.
 std::string start_worker_command(const Config& config, const OwnCommands& commands);
+// Shows the end of the log of a worker of CONFIG on this machine; or, where that is not known, what
+// to do.
+std::string show_log_command(const Config& config);
 
 }  // namespace bx

@@ -4,8 +4,24 @@
 
 namespace bx {
 
+std::string_view name_of(Verdict verdict) {
+    switch (verdict) {
+        case Verdict::ok: return "ok";
+        case Verdict::attention: return "attention";
+        case Verdict::failing: return "failing";
+    }
+    return "failing";
+}
+
+Verdict StatusReport::verdict() const {
+    if (problems.empty()) return Verdict::ok;
+    const bool failing = std::ranges::any_of(
+        problems, [](const Problem& problem) { return problem.level == Level::error; });
+    return failing ? Verdict::failing : Verdict::attention;
+}
+
 bool StatusReport::is_ok() const {
-    return std::ranges::find(problems, Level::error, &Problem::level) == problems.end();
+    return verdict() == Verdict::ok || (verdict() == Verdict::attention && !strict);
 }
 
 std::vector<Count> event_counts(const StoreStatus& store) {
@@ -34,8 +50,8 @@ std::string counts_text(const std::vector<Count>& counts) {
 
 std::string text_without_worker(const StoreStatus& store, const Config& config) {
     if (store.worker_runs) return store.workers.empty() ? "starting" : "";
-    return config.worker.auto_start ? "none (the next event starts one)"
-                                    : "none ('bxhook work' is one, by systemd or cron)";
+    return config.worker.auto_start ? "none running (the next event starts one)"
+                                    : "none running (start it with systemd or cron)";
 }
 
 std::string due_text(const StoreStatus& store, Millis now) {
@@ -46,8 +62,7 @@ std::string due_text(const StoreStatus& store, Millis now) {
 
 std::string problem_text(const Problem& problem) {
     const std::string text = to_string(problem);
-    const bool tells_fix = problem.level == Level::error && !problem.fix.empty();
-    return tells_fix ? text + " (" + problem.fix + ")" : text;
+    return problem.fix.empty() ? text : text + " (fix: " + problem.fix + ")";
 }
 
 }  // namespace bx

@@ -12,14 +12,24 @@
 
 namespace bx {
 
+// failing: events or deliveries are not handled.  attention: they are, but a person should look.
+enum class Verdict { ok, attention, failing };
+
+// "ok", "attention", "failing"
+std::string_view name_of(Verdict verdict);
+
 struct StatusReport {
     std::string config_path;
     std::string config_error;  // why the file as it is cannot be used; empty: it can
     ConfigPtr config;          // null: nothing of it can be used
     std::optional<StoreStatus> store;  // none: it cannot be read
-    std::vector<Problem> problems;     // errors first
+    std::vector<Problem> problems;     // each once, errors first
+    bool strict = false;               // attention is not good enough
 
-    bool is_ok() const;  // no error is among them
+    // `failing` with an error among the problems, `attention` with a warning.
+    Verdict verdict() const;
+    // The exit status is 0.
+    bool is_ok() const;
 };
 
 struct Count {
@@ -37,7 +47,7 @@ std::string text_without_worker(const StoreStatus& store, const Config& config);
 // "5, the oldest 3s ago"
 std::string due_text(const StoreStatus& store, Millis now);
 
-// "PLACE: MESSAGE", of an error with its fix; as it is, not made printable.
+// "PLACE: MESSAGE (fix: FIX)", without a fix "PLACE: MESSAGE"; as it is, not made printable.
 std::string problem_text(const Problem& problem);
 
 }  // namespace bx

@@ -75,7 +75,8 @@ std::string status_json(const StatusReport& report) {
     };
     std::string text;
     JsonWriter json(text);
-    json.begin_object().field("ok", report.is_ok()).key("problems").begin_array();
+    json.begin_object().field("ok", report.is_ok());
+    json.field("level", name_of(report.verdict())).key("problems").begin_array();
     for (const Problem& problem : report.problems) json.value(problem_text(problem));
     json.end_array();
     write_places(json, report);

@@ -1,5 +1,8 @@
 #include "report/story.h"
 
+#include <algorithm>
+#include <array>
+
 #include "base/error.h"
 #include "base/escape.h"
 #include "event/payload.h"
@@ -58,21 +61,32 @@ std::vector<Fact> facts_of(const StoredEvent& event, Millis now) {
     return list;
 }
 
+std::string_view why_given_up(const DeliveryRecord& delivery) {
+    constexpr std::array<std::string_view, 4> permanent{"exit 65", "exit 77", "exit 78",
+                                                        "exit 100"};
+    const bool said = delivery.state == DeliveryState::dead &&
+                      delivery.attempt < delivery.max_attempts &&
+                      std::ranges::find(permanent, delivery.reason) != permanent.end();
+    return said ? " (which means: do not try again)" : "";
+}
+
 std::vector<Fact> decision_of(const Story& story) {
     const StoredEvent& event = story.event;
     std::vector<Fact> list;
     auto sentence = [&list](std::string text) { list.push_back({"", std::move(text)}); };
     if (event.state == EventState::fresh) {
-        sentence("no worker has looked at it yet ('bxhook status' tells of workers)");
+        sentence("no worker has matched it yet ('bxhook status' shows whether one runs)");
     }
     if (!event.reason.empty()) list.push_back({"reason", printable(event.reason)});
     for (const DeliveryStory& delivery : story.deliveries) {
-        sentence(delivery.record.hook + " took it");
+        sentence(delivery.record.hook + ": matched");
     }
     for (const Refusal& refusal : event.refused) {
-        sentence(printable(refusal.hook) + " did not: " + printable(refusal.reason));
+        sentence(printable(refusal.hook) + ": " + printable(refusal.reason, 1000));
     }
-    if (event.refused_more > 0) sentence(std::to_string(event.refused_more) + " more did not");
+    if (event.refused_more > 0) {
+        sentence(std::to_string(event.refused_more) + " more hooks did not match");
+    }
     if (event.retryable) {
         sentence("'bxhook retry " + std::to_string(event.number) + "' matches it again");
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "form/tree.h"
@@ -37,8 +38,12 @@ struct Fact {
 
 // Who sent the event and what it is about.
 std::vector<Fact> facts_of(const StoredEvent& event, Millis now);
-// What was decided, and why: the reason of a skip, which hooks took the event and which did not.
+// What was decided, and why: the reason of a skip, which hooks matched and which did not.
 std::vector<Fact> decision_of(const Story& story);
+
+// What to add to the reason of a delivery that died with attempts left, because its hook said so
+// by the exit status; empty for others.
+std::string_view why_given_up(const DeliveryRecord& delivery);
 
 // A scalar of a body.
 struct BodyValue {

@@ -110,6 +110,10 @@ std::string summary_of(const WorkerRecord& worker, Millis now) {
     return printable(text, 500);
 }
 
+std::string counted(std::int64_t count, std::string_view one, std::string_view many) {
+    return std::to_string(count).append(" ").append(count == 1 ? one : many);
+}
+
 std::string moment_text(Millis moment, Millis now) {
     return iso_time(moment) + " (" + relative_time(moment, now) + ")";
 }

@@ -2,7 +2,9 @@
 // without secrets.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "store/records.h"
 
@@ -30,6 +32,9 @@ std::string size_of(const Output& output);
 
 // "pid 7 on web1, version 1.0.0, started 2d ago, running 3"
 std::string summary_of(const WorkerRecord& worker, Millis now);
+
+// "1 delivery", "2 deliveries"
+std::string counted(std::int64_t count, std::string_view one, std::string_view many);
 
 // "2026-11-21T01:36:28.123Z (2d ago)"
 std::string moment_text(Millis moment, Millis now);

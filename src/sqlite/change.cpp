@@ -19,6 +19,7 @@ std::optional<Open> read_open(Database& database, DeliveryId d) {
     open.attempt = static_cast<int>(rows.number(row::attempt));
     open.max_attempts = static_cast<int>(rows.number(row::max_attempts));
     open.fellows = rows.number(row::fellows);
+    open.failures = small(rows.maybe_number(row::failures));
     open.failed_at = rows.maybe_number(row::failed_at);
     open.reason = rows.text(row::reason);
     return open;
@@ -36,7 +37,7 @@ void Change::add_open(const Open& open) {
     Bound reason = nullptr;
     if (!open.reason.empty()) reason = open.reason;
     database().run(sql::open_add, open.d, open.lane, open.account, open.due_at, open.attempt,
-                   open.max_attempts, open.fellows, open.failed_at, reason);
+                   open.max_attempts, open.fellows, open.failures, open.failed_at, reason);
 }
 
 void Change::delivery_ended(DeliveryId d, std::int64_t fellows, DeliveryState state,

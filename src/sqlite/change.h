@@ -23,6 +23,7 @@ struct Open {
     int attempt = 0;
     int max_attempts = 0;
     std::int64_t fellows = 1;
+    std::optional<int> failures = 0;
     std::optional<Millis> failed_at{};
     std::string reason{};
 

@@ -75,6 +75,7 @@ void insert_delivery(Change& change, const Dispatch& verdict, const Identity& of
         older = mergeable(change.names(), merging, open.d);
         merge(change, older, open, now);
     }
+    if (open.reason.empty()) open.reason = delivery.reason;
     change.add_open(open);
     change.counters().opened(hook);
     if (!first) {

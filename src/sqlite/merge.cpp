@@ -41,6 +41,7 @@ Open read_older(const Rows& rows, Lane lane) {
     open.attempt = static_cast<int>(rows.number(row::attempt));
     open.max_attempts = static_cast<int>(rows.number(row::max_attempts));
     open.fellows = rows.number(row::fellows);
+    open.failures = small(rows.maybe_number(row::failures));
     open.failed_at = rows.maybe_number(row::failed_at);
     open.reason = rows.text(row::reason);
     return open;
@@ -62,6 +63,7 @@ void merge(Change& change, const std::vector<Open>& older, Open& into, Millis no
     std::optional<Millis> due_at;
     for (const Open& one : older) {
         change.end_waiting(one, DeliveryState::merged, event_of(into.d), now);
+        if (one.attempt > 0) into.failures.reset();
         into.attempt = std::max(into.attempt, one.attempt);
         into.max_attempts = std::max(into.max_attempts, one.max_attempts);
         due_at = std::min(due_at.value_or(one.due_at), one.due_at);
@@ -94,7 +96,7 @@ bool merge_some(Names& names, const Merging& merging, DeliveryId before, Millis 
         newest.reason = as_it_was.reason;
     }
     change.database().run(sql::open_take_over, newest.d, newest.attempt, newest.max_attempts,
-                          newest.due_at, newest.failed_at, newest.reason);
+                          newest.due_at, newest.failures, newest.failed_at, newest.reason);
     settle_lane(change.database(), merging.lane, now);
     change.commit();
     return true;

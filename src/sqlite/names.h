@@ -36,6 +36,12 @@ constexpr HookId hook_of(DeliveryId d) { return d & hooks_at_most; }
 constexpr DeliveryId first_of(EventNumber event) { return delivery_id(event, 0); }
 constexpr DeliveryId last_of(EventNumber event) { return delivery_id(event, hooks_at_most); }
 
+// A number that is an int, or none.
+constexpr std::optional<int> small(std::optional<std::int64_t> number) {
+    if (!number) return std::nullopt;
+    return static_cast<int>(*number);
+}
+
 struct Portal {
     std::string member_id;
     std::string domain;

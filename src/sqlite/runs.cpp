@@ -33,6 +33,11 @@ Bound bytes(const std::string& kept) {
     return Blob{kept};
 }
 
+// The attempts that a delivery has after RUN.
+int given(const Finish& run, const Open& open) {
+    return run.max_attempts.value_or(open.max_attempts) + (run.counts ? 0 : 1);
+}
+
 // The row of `running`.
 struct Running {
     Millis started_at = 0;
@@ -92,7 +97,7 @@ void Runs::end(Change& change, const Finish& run, const Open& open, const Runnin
                DeliveryState state) {
     db_.run(sql::open_remove, open.d);
     db_.run(sql::ended_run, open.d, static_cast<int>(state), run.ended_at, run.attempt,
-            open.max_attempts + !run.counts, open.lane.has_value(), word(run.delivery_reason),
+            given(run, open), open.lane.has_value(), word(run.delivery_reason),
             static_cast<int>(run.result), ran.started_at, ran.seed, run.exit, word(run.signal),
             word(run.reason), run.out.bytes, run.err.bytes, bytes(run.out.kept),
             bytes(run.err.kept));
@@ -111,8 +116,10 @@ void Runs::wait_again(Change& change, const Finish& run, const Open& open, const
     slots_.erase(open.d);
     std::optional<Millis> failed_at;
     if (run.counts) failed_at = run.ended_at;
-    db_.run(sql::open_again, open.d, run.attempt, run.due_at, failed_at,
-            word(run.delivery_reason), !run.counts);
+    const bool failed = run.result == AttemptResult::failed ||
+                        run.result == AttemptResult::timeout || run.result == AttemptResult::lost;
+    db_.run(sql::open_again, open.d, run.attempt, given(run, open), run.due_at, failed, failed_at,
+            word(run.delivery_reason));
     change.counters().ran(hook_of(open.d), run.result, false, run.ended_at);
     if (open.lane) {
         settle_lane(db_, open.lane, run.ended_at);
@@ -153,6 +160,7 @@ std::optional<Claim> Runs::start(const Ready& ready, Millis now) {
     db_.run(sql::ready_remove, ready.hook, ready.account, ready.d);
     Claim claim;
     claim.hook = names_.hook_name(ready.hook);
+    claim.started_at = now;
     claim.event.number = event_of(ready.d);
     claim.event.state = EventState::matched;
     std::optional<std::int64_t> slot;
@@ -162,6 +170,7 @@ std::optional<Claim> Runs::start(const Ready& ready, Millis now) {
         if (!rows.next()) return std::nullopt;
         claim.attempt = static_cast<int>(rows.number(row::attempt)) + 1;
         claim.max_attempts = static_cast<int>(rows.number(row::max_attempts));
+        claim.failures = small(rows.maybe_number(row::failures));
         slot = rows.maybe_number(row::slot);
         if (rows.is_null(row::received_at)) {
             claim.event.damage = "its event is missing";
@@ -272,7 +281,8 @@ std::vector<Orphan> Runs::orphans(std::span<const DeliveryName>) {
                          run_name(rows.number(row::seed), event_of(d), hook, attempt),
                          rows.number(row::started_at),
                          {rows.text(row::out), rows.number(row::out_bytes)},
-                         {rows.text(row::err), rows.number(row::err_bytes)}});
+                         {rows.text(row::err), rows.number(row::err_bytes)},
+                         small(rows.maybe_number(row::failures))});
     }
     return found;
 }

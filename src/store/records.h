@@ -98,6 +98,7 @@ struct NewDelivery {
     bool coalesce = false; // merge waiting ones of the same hook, lane and code into it
     int max_attempts = 1;
     Millis due_at = 0;
+    std::string reason{};  // of a dispatch: why it waits beyond that; empty: for nothing else
 };
 
 // The worker's verdict on one event: its deliveries, or none and why (`skip_reason`).
@@ -117,6 +118,10 @@ struct Claim {
     int attempt = 1;        // of this run
     int max_attempts = 1;
     std::string run;        // BX_RUN
+    Millis started_at = 0;  // of this attempt, as it is recorded
+    // Failed attempts before it, since attempts were last given; none: some were taken over from a
+    // delivery that was merged into this one.
+    std::optional<int> failures{};
 };
 
 // What a run wrote: the part that is kept, and how much there was.
@@ -135,6 +140,7 @@ struct Orphan {
     Millis started_at = 0;
     Output out;  // as far as it was saved
     Output err;
+    std::optional<int> failures{};  // as Claim's
 };
 
 // How a run ended, and what becomes of its delivery.
@@ -153,6 +159,7 @@ struct Finish {
     std::string delivery_reason;
     Millis due_at = 0;      // when next is waiting
     bool counts = true;     // false (interrupted): one more attempt is given in its place
+    std::optional<int> max_attempts{};  // where the delivery's own are not those it has now
 };
 
 struct AttemptRecord {
@@ -236,7 +243,7 @@ struct BlockedLane {
     std::string hook;
     EventFacts facts;
     std::string reason;
-    Millis since = 0;       // end of its first failed attempt
+    Millis since = 0;       // end of the first failed attempt since attempts were last given
     std::int64_t behind = 0; // deliveries waiting behind it
 };
 

@@ -31,7 +31,7 @@ NewDelivery delivery_of(const Hook& hook, const StoredEvent& event, Millis now) 
     // once, and not once per delay.
     const Millis from = merges ? now : std::min(event.received_at, now);
     return {hook.name, settings.order == Order::entity, merges, settings.attempts,
-            from + settings.delay};
+            from + settings.delay, hook.conflict};
 }
 
 bool is_of_other_event(const HookRefusal& refusal) { return refusal.rule == HookRule::event; }
@@ -44,7 +44,7 @@ std::string log_reason_of(const Dispatch& dispatch, std::span<const HookRefusal>
         if (!is_of_other_event(refusal)) reason += "; " + refusal.hook + ": " + refusal.reason;
     }
     if (dispatch.refused_more > 0) {
-        reason += "; " + std::to_string(dispatch.refused_more) + " more hooks did not take it";
+        reason += "; " + std::to_string(dispatch.refused_more) + " more hooks did not match";
     }
     return reason;
 }
@@ -80,7 +80,7 @@ Decision match(const StoredEvent& event, const HookSet& hooks, Millis now) {
     dispatch.refused_more =
         keep_first(match.refused, taken ? refusals_of_taken : refusals_of_skipped);
     if (!taken) {
-        dispatch.skip_reason = "no hook takes it";
+        dispatch.skip_reason = "no matching hook";
         dispatch.retryable = match.broken;
         decision.log_reason = log_reason_of(dispatch, match.refused);
     }
@@ -101,6 +101,17 @@ Decision decide(const StoredEvent& event, const HookSet& hooks, Millis now) {
         unread.dispatch.skip_reason = std::string("cannot be read: ") + error.what();
         unread.dispatch.retryable = true;
         return unread;
+    }
+}
+
+bool is_taken(const StoredEvent& event, std::span<const Hook> hooks) {
+    if (hooks.empty()) return false;
+    try {
+        const Tree body = body_of(event);
+        return std::ranges::any_of(
+            hooks, [&](const Hook& hook) { return takes(hook, event.facts, body); });
+    } catch (const Error&) {
+        return false;
     }
 }
 

@@ -29,7 +29,7 @@ bool Leaving::may_leave(bool recorded, bool quiet) const {
     if (context_.runs.size() > 0) return false;
     if (context_.stopping) return recorded || context_.now >= grace_.next() + last_tries;
     if (!quiet) return false;
-    if (context_.options.once) return context_.now >= context_.live.hooks().stable_at();
+    if (context_.options.once) return context_.now >= context_.live.hooks().gone_until();
     return context_.options.detached && idle_.due(context_.now);
 }
 
@@ -45,9 +45,9 @@ void Leaving::hand_over() {
     if (!called_ || !config || !config->worker.auto_start) return;
     try {
         start_worker(context_.live.path());  // it waits for our lock
-        context_.log.info("events came meanwhile: another worker follows");
+        context_.log.info("more events came while stopping: starting another worker");
     } catch (const std::exception& error) {
-        context_.log.error("cannot start the next worker", {{"cause", error.what()}});
+        context_.log.error("cannot start another worker", {{"cause", error.what()}});
     }
 }
 

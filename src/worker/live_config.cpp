@@ -28,11 +28,13 @@ void LiveConfig::refresh(Millis now) {
             loaded_ = true;
             break;
         case ConfigFile::Change::refused:
-            log_.error("config refused, the old one stays", {{"problem", file_.error()}});
+            log_.error("config refused, still using the old one", {{"problem", file_.error()}});
             break;
         case ConfigFile::Change::none: break;
     }
-    if (config()) hooks_.refresh(config(), now);
+    if (!config()) return;
+    hooks_.refresh(config(), now);
+    if (!options_.once) hooks_.log_warnings();
 }
 
 void LiveConfig::load_next_time() {
@@ -52,6 +54,13 @@ const Hook* LiveConfig::find_hook(const std::string& name, Millis now) {
 const HookSettings& LiveConfig::settings_of(const std::string& hook) const {
     const Hook* known = hooks_.set().find(hook);
     return known ? known->settings : config()->defaults;
+}
+
+std::size_t LiveConfig::concurrency_of(const std::string& hook) const {
+    const Hook* known = hooks_.set().find(hook);
+    const bool stopped = known && !known->conflict.empty();
+    const HookSettings& settings = settings_of(hook);
+    return stopped || settings.disabled ? 0 : static_cast<std::size_t>(settings.concurrency);
 }
 
 bool LiveConfig::names_other_store() const {

@@ -37,9 +37,13 @@ public:
     const Hook* find_hook(const std::string& name, Millis now);
     // Of HOOK, or the defaults where it is unknown.  There must be a config.
     const HookSettings& settings_of(const std::string& hook) const;
+    // How many of HOOK may run at a time; 0: it is disabled, or another hook has its name.
+    std::size_t concurrency_of(const std::string& hook) const;
+    // For a worker that cron calls, when there is an event for them; others have logged them.
+    void log_hook_warnings() { hooks_.log_warnings(); }
 
     bool names_other_store() const;
-    // Why the config was refused, or else why events are not matched; empty: neither.
+    // Why the config was refused, or else what is wrong with the hooks; empty: neither.
     const std::string& problem() const;
 
 private:

@@ -23,10 +23,8 @@ void LiveHooks::refresh(const ConfigPtr& config, Millis now) {
         config_ = config;
         stamp_ = std::move(stamp);
         replace(HookSet::load(*config), now);
-        if (!problem_.empty()) log_.info("events are matched again");
-        problem_.clear();
-    } catch (const HooksError& error) {
-        report(error.what());
+        if (!unreadable_.empty()) log_.info("events are matched again");
+        unreadable_.clear();
     } catch (const Error& error) {
         stamp_.reset();
         report(error.what());
@@ -34,32 +32,73 @@ void LiveHooks::refresh(const ConfigPtr& config, Millis now) {
 }
 
 void LiveHooks::report(const std::string& problem) {
-    if (problem != problem_) log_.error("events are not matched", {{"problem", problem}});
-    problem_ = problem;
+    if (problem != unreadable_) log_.error("events are not matched", {{"problem", problem}});
+    unreadable_ = problem;
+}
+
+const std::string& LiveHooks::problem() const {
+    return unreadable_.empty() && !duplicates_.empty() ? duplicates_.begin()->second : unreadable_;
+}
+
+std::span<const Hook> LiveHooks::gone(Millis now) const {
+    return now < gone_until_ ? std::span<const Hook>(gone_) : std::span<const Hook>();
 }
 
 void LiveHooks::replace(HookSet set, Millis now) {
-    std::vector<std::string> gone = now < stable_at_ ? gone_ : std::vector<std::string>();
-    for (const Hook& hook : set_.hooks()) {
-        if (hook.from_dir && !hook.problem) gone.push_back(hook.name);
-    }
-    std::erase_if(gone, [&](const std::string& name) { return can_run(set, name); });
-    if (gone.empty()) {
-        stable_at_ = 0;
-    } else if (gone != gone_) {
-        stable_at_ = now + replace_time;
-        log_.info("a hook's file is gone: events wait for it a moment", {{"hook", gone.front()}});
-    }
-    gone_ = std::move(gone);
+    note_gone(set, now);
     set_ = std::move(set);
     stamp_ = set_.stamp();
+    note_duplicates();
+    warned_ = false;
+}
+
+// SET is to replace set_.
+void LiveHooks::note_gone(const HookSet& set, Millis now) {
+    std::vector<Hook> gone;
+    if (now < gone_until_) gone = std::move(gone_);
+    const std::size_t known = gone.size();
+    for (const Hook& hook : set_.hooks()) {
+        if (hook.from_dir && !hook.problem) gone.push_back(hook);
+    }
+    const auto back = [&](const Hook& hook) { return can_run(set, hook.name); };
+    const bool more = !std::all_of(gone.begin() + static_cast<std::ptrdiff_t>(known), gone.end(),
+                                   back);
+    std::erase_if(gone, back);
+    gone_ = std::move(gone);
+    if (gone_.empty()) {
+        gone_until_ = 0;
+    } else if (more) {
+        gone_until_ = now + replace_time;
+        log_.info("a hook cannot run any more: its events wait for its file",
+                  {{"hook", gone_.back().name}, {"for", duration_text(replace_time)}});
+    }
+}
+
+// Says what came and what went.
+void LiveHooks::note_duplicates() {
+    std::map<std::string, std::string> found;
+    for (const Problem& duplicate : set_.duplicates()) {
+        found.emplace(duplicate.place, duplicate.message);
+    }
+    for (const auto& [place, message] : found) {
+        if (duplicates_.contains(place)) continue;
+        log_.error(place + " does not run", {{"problem", message}});
+    }
+    for (const auto& [place, message] : duplicates_) {
+        if (!found.contains(place)) log_.info(place + " runs again: no other hook has its name");
+    }
+    duplicates_ = std::move(found);
+}
+
+// Nobody who has only FTP can ask `bxhook check`.
+void LiveHooks::log_warnings() {
+    if (std::exchange(warned_, true)) return;
     for (const Problem& warning : set_.warnings()) {
         log_.warning(warning.message, {{"place", warning.place}, {"fix", warning.fix}});
     }
-    // Nobody who has only FTP can ask `bxhook check`.
     for (const Hook& hook : set_.hooks()) {
         if (!hook.problem || !hook.from_dir) continue;
-        log_.warning("a hook takes no event",
+        log_.warning("a hook cannot run, so it takes no event",
                      {{"program", hook.program}, {"cause", hook.problem->reason}});
     }
 }

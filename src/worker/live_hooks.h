@@ -2,7 +2,9 @@
 // takes effect at once.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,31 +18,45 @@ class LiveHooks {
 public:
     explicit LiveHooks(Log& log) : log_(log) {}
 
-    // Reads them anew when hooks_dir changed or CONFIG is another than last time.  Two of one name,
-    // or a directory that cannot be read: the old set stays and problem() says why.
+    // Reads them again when hooks_dir changed or CONFIG is another than last time.  A directory
+    // that cannot be read: the old set stays and unreadable() says why.
     void refresh(const ConfigPtr& config, Millis now);
 
     // The last good set; empty at first.
     const HookSet& set() const { return set_; }
-    // Why events cannot be matched; empty: they can.
-    const std::string& problem() const { return problem_; }
-    // True when events may be matched at NOW: no problem, and no script disappeared a moment ago.
-    // Editors and FTP clients replace a file by deleting it and writing it again; an event that
-    // arrived in between would be skipped for good.
-    bool ready(Millis now) const { return config_ && problem_.empty() && now >= stable_at_; }
-    Millis stable_at() const { return stable_at_; }
+    // True when events may be matched.
+    bool ready() const { return config_ && unreadable_.empty(); }
+    // Why they may not; empty: they may, or there is no config yet.
+    const std::string& unreadable() const { return unreadable_; }
+    // What people should know: that, or else the first of two hooks that have one name; empty:
+    // nothing.
+    const std::string& problem() const;
+
+    // The scripts that could run a moment ago and cannot now.  Editors and FTP clients replace a
+    // file by deleting it and writing it again: an event that a hook would take and that arrived in
+    // between would be skipped for good, so it has to wait until gone_until().
+    std::span<const Hook> gone(Millis now) const;
+    Millis gone_until() const { return gone_until_; }
+
+    // Logs what a person should know about the files of hooks_dir, unless it has been logged since
+    // they changed.
+    void log_warnings();
 
 private:
     void replace(HookSet set, Millis now);
+    void note_gone(const HookSet& set, Millis now);
+    void note_duplicates();
     void report(const std::string& problem);
 
     Log& log_;
     ConfigPtr config_;                  // set_ and stamp_ were made with
     HookSet set_;
     std::optional<std::string> stamp_;  // none: look again
-    std::string problem_;
-    std::vector<std::string> gone_;  // scripts that could run, and cannot any more
-    Millis stable_at_ = 0;
+    std::string unreadable_;
+    std::map<std::string, std::string> duplicates_;  // by name: the message, as it was logged
+    std::vector<Hook> gone_;
+    Millis gone_until_ = 0;
+    bool warned_ = true;
 };
 
 }  // namespace bx

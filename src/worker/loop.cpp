@@ -30,12 +30,12 @@ Loop::Loop(ConfigFile& config_file, Store& store, const StorePlace& store_place,
       membership_(context_, store.workers(), trouble_),
       runner_(context_, store.runs(), membership_),
       matcher_(context_, store.matching()),
-      upkeep_(context_, store.upkeep()),
+      upkeep_(context_, store.upkeep(), store.view()),
       leaving_(context_, worker_lock) {}
 
 int Loop::run() {
     worker_lock_.open_wake();
-    context_.log.info("started", {{"pid", ::getpid()}, {"config", context_.live.path()}});
+    say("started", {{"pid", ::getpid()}, {"config", context_.live.path()}});
     for (;;) {
         iterate();
         if (may_leave() && leave()) break;
@@ -43,10 +43,20 @@ int Loop::run() {
     }
     tidy();
     leaving_.hand_over();
-    context_.log.info("stopped");
+    say("stopped");
     const std::string& given_up = trouble_.given_up();
     if (!given_up.empty()) throw Error("work: in trouble for too long: " + given_up);
     return leaving_.exit_status();
+}
+
+// That it came and went is no news of a worker that cron calls each minute, and would be mailed.
+void Loop::say(std::string_view what, LogFields fields) {
+    const bool unattended = context_.options.once && ::isatty(STDERR_FILENO) == 0;
+    if (unattended) {
+        context_.log.debug(what, fields);
+    } else {
+        context_.log.info(what, fields);
+    }
 }
 
 // -- An iteration
@@ -130,8 +140,8 @@ void Loop::follow_config() {
     upkeep_.start_next_time();  // without any config there was none, nor could orphans be adopted
     runner_.look_for_orphans_next_time();
     if (!context_.live.names_other_store() || context_.stopping) return;
-    context_.log.error("the config names another store: leaving this one");
-    if (!context_.options.detached) leaving_.fail();  // so that a supervisor starts it anew
+    context_.log.error("restarting: the config names another store");
+    if (!context_.options.detached) leaving_.fail();  // so that a supervisor starts it again
     leaving_.start();
 }
 
@@ -193,7 +203,7 @@ void Loop::take_signals() {
 // -- Its end
 
 bool Loop::may_leave() {
-    // For cron, which calls again, and whose mail tells that nothing gets done.
+    // For cron, which calls again, and whose mail says that nothing gets done.
     if (context_.options.once && trouble_.lasts(context_.now) && !context_.stopping) {
         trouble_.give_up();
         leaving_.start();
@@ -219,7 +229,7 @@ bool Loop::leave() {
 
 void Loop::tidy() {
     if (runner_.unrecorded() > 0) {
-        context_.log.error("ended runs could not be recorded and will be repeated",
+        context_.log.error("finished runs could not be recorded and will run again",
                            {{"runs", runner_.unrecorded()}});
         leaving_.fail();
     }
@@ -227,9 +237,10 @@ void Loop::tidy() {
         membership_.leave();
         store_.upkeep().scrub();
     } catch (const StoreError& error) {
-        context_.log.warning("cannot tidy the store before leaving", {{"cause", error.what()}});
+        context_.log.warning("cannot clean up the store before exiting", {{"cause", error.what()}});
     }
-    if (context_.options.once && !context_.live.hooks().problem().empty()) leaving_.fail();
+    const bool hooks_stopped = !context_.live.hooks().problem().empty();
+    if (context_.options.once && hooks_stopped) leaving_.fail();
 }
 
 }  // namespace bx

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/log.h"
 #include "config/config.h"
@@ -34,6 +35,7 @@ public:
     int run();
 
 private:
+    void say(std::string_view what, LogFields fields = {});
     void iterate();
     void work();
     bool has_store_work() const;

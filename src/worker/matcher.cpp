@@ -1,6 +1,7 @@
 #include "worker/matcher.h"
 
 #include <chrono>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -13,11 +14,18 @@ namespace {
 
 // In one iteration: the hooks' pipes wait as long.
 constexpr Millis merge_time = second / 5;
+// Events that wait for a hook's file and are read with each batch, to reach those behind them.
+constexpr std::size_t held_at_most = 100;
+
+// The lanes of EVENT in all hooks, and so what must not go before it.
+std::pair<std::string, std::string> place_of(const StoredEvent& event) {
+    return {event.facts.lane_portal(), lane_of(event.facts)};
+}
 
 }  // namespace
 
 bool Matcher::match() {
-    if (!context_.live.hooks().ready(context_.now)) return false;
+    if (!context_.live.hooks().ready()) return false;
     rematch_.work();
     const std::size_t size = batch_.size();
     first_ = 0;
@@ -28,6 +36,7 @@ bool Matcher::match() {
         return matched;
     } catch (const std::exception& error) {
         batch_.failed();
+        held_ = 0;
         if (size > 1 || !may_be_its_own_fault(error) || !has_failed_often(first_)) throw;
         set_aside(first_, error.what());
         return true;
@@ -35,21 +44,26 @@ bool Matcher::match() {
 }
 
 Millis Matcher::next(Millis now) const {
-    const Millis at = context_.live.hooks().stable_at();
+    const Millis at = context_.live.hooks().gone_until();
     return at > now ? at : Timer::never;
 }
 
 bool Matcher::match_oldest(std::size_t at_most) {
-    const std::vector<StoredEvent> events = queue_.undispatched(at_most);
+    const std::size_t held_before = held_;
+    const std::vector<StoredEvent> events = queue_.undispatched(at_most + held_before);
     if (events.empty()) return false;
-    first_ = events.front().number;
     refresh();
-    if (!context_.live.hooks().ready(context_.now)) return false;
-    if (events.size() == at_most) context_.more = true;
+    context_.live.log_hook_warnings();
+    if (!context_.live.hooks().ready()) return false;
+    const std::vector<const StoredEvent*> free = take_free(events, at_most);
+    const bool may_be_more = events.size() == at_most + held_before;
+    if (free.size() == at_most || (may_be_more && held_ > held_before)) context_.more = true;
+    if (free.empty()) return false;
+    first_ = free.front()->number;
     std::vector<Dispatch> dispatches;
     std::vector<std::string> log_reasons;
-    for (const StoredEvent& event : events) {
-        Decision decision = decide(event, context_.live.hooks().set(), wall_now());
+    for (const StoredEvent* event : free) {
+        Decision decision = decide(*event, context_.live.hooks().set(), wall_now());
         dispatches.push_back(std::move(decision.dispatch));
         log_reasons.push_back(std::move(decision.log_reason));
     }
@@ -60,6 +74,27 @@ bool Matcher::match_oldest(std::size_t at_most) {
     dispatch(dispatches, log_reasons);
     context_.unscrubbed = context_.progress = true;
     return true;
+}
+
+// Those of EVENTS that wait for no hook's file, AT_MOST of them; counts the others.
+std::vector<const StoredEvent*> Matcher::take_free(std::span<const StoredEvent> events,
+                                                   std::size_t at_most) {
+    const std::span<const Hook> gone = context_.live.hooks().gone(context_.now);
+    std::set<std::pair<std::string, std::string>> held_places;
+    std::vector<const StoredEvent*> free;
+    std::size_t held = 0;
+    for (const StoredEvent& event : events) {
+        if (free.size() == at_most) break;
+        const auto place = place_of(event);
+        if (held_places.contains(place) || is_taken(event, gone)) {
+            ++held;
+            if (!place.second.empty()) held_places.insert(place);
+        } else {
+            free.push_back(&event);
+        }
+    }
+    held_ = std::min(held, held_at_most);
+    return free;
 }
 
 // A hook that was there before its event, or was corrected before the event's retry, must take it:

@@ -2,7 +2,8 @@
 //
 // Events are matched in order of N, so one that fails holds up the others, for as long as it takes
 // to find out that it is that one: what fails is tried again by halves, and an event that fails
-// alone is set aside.
+// alone is set aside.  While a hook's file is gone for a moment (LiveHooks::gone) the events it
+// would take wait, and later ones of their lanes; the others do not.
 #pragma once
 
 #include <span>
@@ -24,11 +25,13 @@ public:
     // Matches a batch of the oldest new events, in bounded time.  True when it made deliveries, or
     // skipped events.  Throws what the store throws.
     bool match();
-    // When events can be matched that now wait for a hook's file to be written again.
+    // When events are matched that now wait for a hook's file to be written again.
     Millis next(Millis now) const;
 
 private:
     bool match_oldest(std::size_t at_most);
+    std::vector<const StoredEvent*> take_free(std::span<const StoredEvent> events,
+                                              std::size_t at_most);
     void refresh();
     bool merge_ahead(std::span<const Dispatch> dispatches);
     void dispatch(std::span<const Dispatch> dispatches, std::span<const std::string> log_reasons);
@@ -41,6 +44,7 @@ private:
     Rematch rematch_;
     Batch batch_{32};           // an event may hold limits.body
     EventNumber first_ = 0;     // of the batch under way
+    std::size_t held_ = 0;      // events that wait for a hook's file, as far as was looked
     EventNumber failing_ = 0;   // alone, so often:
     int failures_ = 0;
 };

@@ -10,6 +10,7 @@ void OutputKeeper::add(std::string_view data) {
 }
 
 void OutputKeeper::keep(std::string_view masked) {
+    if (listener_) listener_(masked);
     masked_bytes_ += masked.size();
     std::size_t to_head = std::min(max_ / 2 - head_.size(), masked.size());
     head_.append(masked.substr(0, to_head));

@@ -3,8 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "hooks/mask.h"
@@ -12,11 +14,15 @@
 
 namespace bx {
 
+// Gets each piece of a stream as it comes, masked and whole; it must not throw.
+using OutputListener = std::function<void(std::string_view)>;
+
 // Keeps the head and the tail of a stream, at most MAX bytes, the cut marked between them.
 class OutputKeeper {
 public:
-    OutputKeeper(std::size_t max, const std::vector<std::string>& secrets)
-        : max_(max), masker_(secrets) {}
+    OutputKeeper(std::size_t max, const std::vector<std::string>& secrets,
+                 OutputListener listener = {})
+        : max_(max), masker_(secrets), listener_(std::move(listener)) {}
 
     void add(std::string_view data);
     void end() { keep(masker_.end()); }  // nothing follows
@@ -29,6 +35,7 @@ private:
 
     std::size_t max_;
     Masker masker_;
+    OutputListener listener_;
     std::int64_t bytes_ = 0;
     std::size_t masked_bytes_ = 0;  // went through keep()
     std::string head_;              // the first max_ / 2 of them

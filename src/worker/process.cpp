@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "base/error.h"
 #include "host/start_program.h"
@@ -39,10 +40,11 @@ Error start_error(int code, const Invocation& invocation) {
 
 }  // namespace
 
-Process::Process(const Invocation& invocation, std::size_t output_limit)
+Process::Process(const Invocation& invocation, std::size_t output_limit, OutputListener on_out,
+                 OutputListener on_err)
     : pending_(invocation.input),
-      out_(output_limit, invocation.secrets),
-      err_(output_limit, invocation.secrets) {
+      out_(output_limit, invocation.secrets, std::move(on_out)),
+      err_(output_limit, invocation.secrets, std::move(on_err)) {
     Pipe in = make_pipe();
     Pipe out = make_pipe();
     Pipe err = make_pipe();

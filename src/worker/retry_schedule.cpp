@@ -16,10 +16,10 @@ std::string describe(const Finish& finish) {
 
 }  // namespace
 
-Millis backoff_after(int attempt, const HookSettings& settings, double random) {
+Millis backoff_after(int failures, const HookSettings& settings, double random) {
     Millis most = settings.backoff_max;
     Millis wait = std::min(settings.backoff, most);
-    for (int i = 1; i < attempt && wait < most; ++i) wait = wait > most / 2 ? most : wait * 2;
+    for (int i = 1; i < failures && wait < most; ++i) wait = wait > most / 2 ? most : wait * 2;
     double jitter = 0.9 + 0.2 * random;
     return std::min(static_cast<Millis>(static_cast<double>(wait) * jitter), most);
 }
@@ -28,8 +28,16 @@ bool is_permanent(int exit_status) {
     return exit_status == 65 || exit_status == 77 || exit_status == 78 || exit_status == 100;
 }
 
-void decide_next(Finish& finish, int max_attempts, const HookSettings& settings, Millis now,
-                 double random) {
+Allowance allowance_of(int attempt, int max_attempts, std::optional<int> failures,
+                       std::optional<int> configured) {
+    if (!failures || !configured) return {failures.value_or(attempt - 1), max_attempts, false};
+    const int most = std::max(attempt, attempt - 1 - *failures + *configured);
+    return {*failures, most, most != max_attempts};
+}
+
+void decide_next(Finish& finish, const Allowance& allowance, const HookSettings& settings,
+                 Millis now, double random) {
+    if (allowance.changed) finish.max_attempts = allowance.most;
     finish.counts = finish.result != AttemptResult::interrupted;
     finish.due_at = 0;
     if (finish.result == AttemptResult::done) {
@@ -49,15 +57,12 @@ void decide_next(Finish& finish, int max_attempts, const HookSettings& settings,
     }
     bool permanent =
         finish.result == AttemptResult::failed && finish.exit && is_permanent(*finish.exit);
-    if (permanent || finish.attempt >= max_attempts) {
+    if (permanent || finish.attempt >= allowance.most) {
         finish.next = DeliveryState::dead;
         return;
     }
-    // Failures since the attempts were last given: a person's retry, and an interruption, give
-    // more, and the backoff begins anew.  The config may give others now than it gave then.
-    int failures = settings.attempts - (max_attempts - finish.attempt);
     finish.next = DeliveryState::waiting;
-    finish.due_at = now + backoff_after(std::clamp(failures, 1, finish.attempt), settings, random);
+    finish.due_at = now + backoff_after(allowance.failures + 1, settings, random);
 }
 
 }  // namespace bx

@@ -35,26 +35,27 @@ std::string signal_name(int signal) {
     return found != names.end() ? found->second : "signal " + std::to_string(signal);
 }
 
-Run::Run(const Claim& claim, const HookSettings& settings, std::unique_ptr<Process> process,
-         Millis now)
-    : max_attempts_(claim.max_attempts),
+Run::Run(const Claim& claim, const Allowance& allowance, const HookSettings& settings,
+         std::unique_ptr<Process> process, Millis now)
+    : allowance_(allowance),
       name_(claim.run),
       settings_(settings),
       process_(std::move(process)),
       pid_(process_->pid()),
       session_(pid_),
-      started_(now),
+      started_at_(claim.started_at),
       next_tick_(now + settings.timeout) {
     finish_.event = claim.event.number;
     finish_.hook = claim.hook;
     finish_.attempt = claim.attempt;
 }
 
-Run::Run(const Orphan& orphan, const HookSettings& settings, Millis now)
-    : max_attempts_(orphan.max_attempts),
+Run::Run(const Orphan& orphan, const Allowance& allowance, const HookSettings& settings,
+         Millis now)
+    : allowance_(allowance),
       name_(orphan.run),
       settings_(settings),
-      started_(now),
+      started_at_(orphan.started_at),
       next_tick_(now) {
     finish_.event = orphan.event;
     finish_.hook = orphan.hook;

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "store/records.h"
 #include "worker/process.h"
+#include "worker/retry_schedule.h"
 
 namespace bx {
 
@@ -17,16 +18,18 @@ constexpr Millis kill_delay = 5 * second;  // from SIGTERM to SIGKILL
 class Run {
 public:
     // CLAIM's, just started as PROCESS.
-    Run(const Claim& claim, const HookSettings& settings, std::unique_ptr<Process> process,
-        Millis now);
+    Run(const Claim& claim, const Allowance& allowance, const HookSettings& settings,
+        std::unique_ptr<Process> process, Millis now);
     // What a dead worker left of ORPHAN: it is ended, its result is `lost`, its output what was
     // saved of it.
-    Run(const Orphan& orphan, const HookSettings& settings, Millis now);
+    Run(const Orphan& orphan, const Allowance& allowance, const HookSettings& settings,
+        Millis now);
 
     EventNumber event() const { return finish_.event; }
     const std::string& hook() const { return finish_.hook; }
     int attempt() const { return finish_.attempt; }
-    int max_attempts() const { return max_attempts_; }
+    const Allowance& allowance() const { return allowance_; }
+    Millis started_at() const { return started_at_; }  // wall time, as its attempt has it
     const std::string& name() const { return name_; }  // BX_RUN
     const HookSettings& settings() const { return settings_; }
     Process* process() { return process_.get(); }  // null for an orphan
@@ -46,9 +49,8 @@ public:
     bool take_unsaved();
 
     bool over() const { return phase_ == Phase::over; }
-    // The outcome, once it is over: all but what becomes of the delivery (schedule.h).
+    // The outcome, once it is over: all but what becomes of the delivery (retry_schedule.h).
     Finish outcome() const;
-    Millis duration(Millis now) const { return now - started_; }
 
 private:
     enum class Phase { running, ending, killing, over };
@@ -58,13 +60,13 @@ private:
     void close();
 
     Finish finish_;
-    int max_attempts_;
+    Allowance allowance_;
     std::string name_;
     HookSettings settings_;
     std::unique_ptr<Process> process_;
     pid_t pid_ = -1;
     pid_t session_ = 0;
-    Millis started_;
+    Millis started_at_;
     Millis next_tick_;
     Millis kill_at_ = 0;
     std::int64_t saved_bytes_ = 0;

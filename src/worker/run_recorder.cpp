@@ -58,11 +58,13 @@ void report(const Finish& finish, int max_attempts, Millis duration, Log& log) {
 }  // namespace
 
 void RunRecorder::add(const Run& run) {
-    add(run.outcome(), run.max_attempts(), run.settings());
-    report(unrecorded_.back(), run.max_attempts(), run.duration(context_.now), context_.log);
+    Finish finish = run.outcome();
+    decide(finish, run.allowance(), run.settings());
+    keep(std::move(finish), run.allowance().most, run.started_at());
 }
 
-void RunRecorder::add(const Claim& claim, const StartProblem& problem) {
+void RunRecorder::add(const Claim& claim, const Allowance& allowance,
+                      const StartProblem& problem) {
     if (!problem.fix.empty()) {
         context_.log.warning("cannot start", {{"hook", claim.hook},
                                               {"reason", problem.reason},
@@ -72,17 +74,26 @@ void RunRecorder::add(const Claim& claim, const StartProblem& problem) {
     finish.event = claim.event.number;
     finish.hook = claim.hook;
     finish.attempt = claim.attempt;
-    finish.result = AttemptResult::failed;
+    // A hook that came to share its name with another one since the claim waits for the person.
+    finish.result = problem.fault == StartFault::ambiguous ? AttemptResult::interrupted
+                                                           : AttemptResult::failed;
     finish.reason = problem.reason;
-    const int last_attempt = is_permanent(problem.fault) ? claim.attempt : claim.max_attempts;
-    add(std::move(finish), last_attempt, context_.live.settings_of(claim.hook));
-    report(unrecorded_.back(), claim.max_attempts, 0, context_.log);
+    const Allowance last{allowance.failures, claim.attempt, false};
+    decide(finish, is_permanent(problem.fault) ? last : allowance,
+           context_.live.settings_of(claim.hook));
+    keep(std::move(finish), allowance.most, claim.started_at);
 }
 
-void RunRecorder::add(Finish finish, int max_attempts, const HookSettings& settings) {
+void RunRecorder::decide(Finish& finish, const Allowance& allowance,
+                         const HookSettings& settings) {
     finish.ended_at = wall_now();
     const double random = std::uniform_real_distribution<double>(0, 1)(random_);
-    decide_next(finish, max_attempts, settings, finish.ended_at, random);
+    decide_next(finish, allowance, settings, finish.ended_at, random);
+}
+
+void RunRecorder::keep(Finish finish, int most, Millis started_at) {
+    report(finish, most, finish.ended_at - started_at, context_.log);
+    output_files_.write(finish, most);
     unrecorded_.push_back(std::move(finish));
     context_.progress = true;
 }
@@ -93,7 +104,7 @@ std::vector<Claim> RunRecorder::record_and_claim(std::size_t slots, Millis wall)
     try {
         std::vector<Claim> claims = queue_.finish_and_claim(
             {unrecorded_.data(), count}, slots,
-            [this](const std::string& hook) { return concurrency_of(hook); }, wall);
+            [this](const std::string& hook) { return context_.live.concurrency_of(hook); }, wall);
         unrecorded_.erase(unrecorded_.begin(),
                           unrecorded_.begin() + static_cast<std::ptrdiff_t>(count));
         failures_ = 0;
@@ -128,12 +139,6 @@ void RunRecorder::record_alone() {
         if (!silent) return;
     }
     unrecorded_.erase(unrecorded_.begin());
-}
-
-// How many of HOOK may run at a time; 0: it is disabled.
-std::size_t RunRecorder::concurrency_of(const std::string& hook) const {
-    const HookSettings& settings = context_.live.settings_of(hook);
-    return settings.disabled ? 0 : static_cast<std::size_t>(settings.concurrency);
 }
 
 }  // namespace bx

@@ -13,17 +13,19 @@
 #include "store/run_queue.h"
 #include "worker/batch.h"
 #include "worker/context.h"
+#include "worker/output_files.h"
 
 namespace bx {
 
 class RunRecorder {
 public:
-    RunRecorder(WorkerContext& context, RunQueue& queue) : context_(context), queue_(queue) {}
+    RunRecorder(WorkerContext& context, RunQueue& queue)
+        : context_(context), queue_(queue), output_files_(context) {}
 
     // RUN is over.
     void add(const Run& run);
     // CLAIM's run could not be started.
-    void add(const Claim& claim, const StartProblem& problem);
+    void add(const Claim& claim, const Allowance& allowance, const StartProblem& problem);
 
     // In the order in which they were added.
     const std::vector<Finish>& unrecorded() const { return unrecorded_; }
@@ -35,12 +37,13 @@ public:
     std::vector<Claim> record_and_claim(std::size_t slots, Millis wall);
 
 private:
-    void add(Finish finish, int max_attempts, const HookSettings& settings);
+    void decide(Finish& finish, const Allowance& allowance, const HookSettings& settings);
+    void keep(Finish finish, int most, Millis started_at);
     void record_alone();
-    std::size_t concurrency_of(const std::string& hook) const;
 
     WorkerContext& context_;
     RunQueue& queue_;
+    OutputFiles output_files_;
     std::vector<Finish> unrecorded_;
     std::mt19937_64 random_{std::random_device{}()};
     // A run may hold limits.output, a claim limits.body.

@@ -31,12 +31,12 @@ void Runner::record_and_start() {
     if (slots == 0 && !ended) return;
     const Millis wall = wall_now();
     if (ended) fault_point("before-finish");
-    const std::vector<Claim> claims = recorder_.record_and_claim(slots, wall);
+    std::vector<Claim> claims = recorder_.record_and_claim(slots, wall);
     if (ended) fault_point("after-finish");
     if (ended || !claims.empty()) context_.progress = true;
     context_.unscrubbed = context_.unscrubbed || ended;
     queue_.started(claims);
-    for (const Claim& claim : claims) start(claim);
+    for (Claim& claim : claims) start(claim);
     if (claims.size() < slots) {
         note_next_due(wall);
     } else if (slots < free) {
@@ -64,20 +64,30 @@ std::size_t Runner::free_slots() const {
     return most - std::min(most, context_.runs.size());
 }
 
-void Runner::start(const Claim& claim) {
+// As HOOK is configured; none: it is not there.
+std::optional<int> Runner::attempts_of(const std::string& hook) const {
+    const Hook* known = context_.live.hooks().set().find(hook);
+    if (!known) return std::nullopt;
+    return known->settings.attempts;
+}
+
+void Runner::start(Claim& claim) {
+    const Allowance allowance = allowance_of(claim.attempt, claim.max_attempts, claim.failures,
+                                             attempts_of(claim.hook));
+    claim.max_attempts = allowance.most;  // what the hook is told
     std::optional<StartProblem> problem;
     try {
-        problem = launch(claim);
+        problem = launch(claim, allowance);
     } catch (const std::exception& error) {
         problem = StartProblem{StartFault::failed, error.what(), ""};
     }
     if (!problem) return;
     membership_.forget(claim.run);
-    recorder_.add(claim, *problem);
+    recorder_.add(claim, allowance, *problem);
 }
 
 // Why CLAIM's run could not be started; none: it runs.  Throws std::exception too.
-std::optional<StartProblem> Runner::launch(const Claim& claim) {
+std::optional<StartProblem> Runner::launch(const Claim& claim, const Allowance& allowance) {
     const Config& config = *context_.live.config();
     const Hook* hook = context_.live.find_hook(claim.hook, context_.now);
     if (!hook) {
@@ -85,6 +95,7 @@ std::optional<StartProblem> Runner::launch(const Claim& claim) {
                             "missing: no file named " + claim.hook + ", and no block with run",
                             ""};
     }
+    if (!hook->conflict.empty()) return StartProblem{StartFault::ambiguous, hook->conflict, ""};
     if (hook->problem) return hook->problem;
     if (auto problem = start_problem(*hook, config.hooks_dir)) return problem;
     const Invocation what = prepare_invocation(claim, *hook, home_);
@@ -94,10 +105,10 @@ std::optional<StartProblem> Runner::launch(const Claim& claim) {
     auto process = std::make_unique<Process>(what, config.limits.output);
     membership_.watch(claim.run, process->pid());
     fault_point("after-spawn");
-    context_.runs.add(std::make_unique<Run>(claim, context_.live.settings_of(claim.hook),
+    context_.runs.add(std::make_unique<Run>(claim, allowance, context_.live.settings_of(claim.hook),
                                             std::move(process), steady_now()));
     const DeliveryName name{claim.event.number, claim.hook};
-    context_.log.debug("begun", {{"delivery", to_string(name)}, {"attempt", claim.attempt}});
+    context_.log.debug("run started", {{"delivery", to_string(name)}, {"attempt", claim.attempt}});
     return std::nullopt;
 }
 
@@ -128,8 +139,10 @@ void Runner::adopt_orphans() {
                                                 {"hook", orphan.hook},
                                                 {"attempt", orphan.attempt},
                                                 {"started_at", iso_time(orphan.started_at)}});
+        const Allowance allowance = allowance_of(orphan.attempt, orphan.max_attempts,
+                                                 orphan.failures, attempts_of(orphan.hook));
         context_.runs.add(std::make_unique<Run>(
-            orphan, context_.live.settings_of(orphan.hook), context_.now));
+            orphan, allowance, context_.live.settings_of(orphan.hook), context_.now));
         context_.progress = true;
     }
 }

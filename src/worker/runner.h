@@ -41,8 +41,9 @@ public:
 private:
     std::size_t free_slots() const;
     void note_next_due(Millis wall);
-    void start(const Claim& claim);
-    std::optional<StartProblem> launch(const Claim& claim);
+    std::optional<int> attempts_of(const std::string& hook) const;
+    void start(Claim& claim);
+    std::optional<StartProblem> launch(const Claim& claim, const Allowance& allowance);
     std::vector<DeliveryName> deliveries() const;
 
     WorkerContext& context_;

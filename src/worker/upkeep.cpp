@@ -11,10 +11,11 @@ constexpr Millis scrub_limit = 50 * second;  // the contract's minute, without t
 
 }  // namespace
 
-WorkerUpkeep::WorkerUpkeep(WorkerContext& context, Upkeep& store)
+WorkerUpkeep::WorkerUpkeep(WorkerContext& context, Upkeep& store, View& view)
     : context_(context),
       store_(store),
       pruner_(store),
+      output_sweep_(context, view),
       scrub_(context.now + scrub_limit),
       wall_ahead_(wall_now() - context.now) {}
 
@@ -26,7 +27,11 @@ void WorkerUpkeep::work() {
     }
     if (next() <= context_.now) {
         if (capping_) cap_waits();
-        if (pruning_) prune();
+        if (pruning_) {
+            prune();
+            if (!pruning_) output_sweep_.begin(std::exchange(pruned_, false));
+        }
+        if (output_sweep_.busy()) output_sweep_.step();
         step_.set(steady_now() + step_pause);
     }
     scrub();
@@ -58,7 +63,7 @@ std::optional<Millis> WorkerUpkeep::trusted_time() {
     if (known.is_trusted(now)) return now.wall;
     if (known.up == now.up && known.is_large_step()) {
         context_.log.error(
-            "the clock was set: nothing is deleted until it has gone right for an hour",
+            "the clock was set: nothing is deleted until it has been right for an hour",
             {{"by", known.step_text()}});
     }
     return std::nullopt;
@@ -77,6 +82,7 @@ void WorkerUpkeep::prune() {
                                          .all = prune_all_});
     pruning_ = step.more;
     if (!pruning_) prune_all_ = false;
+    pruned_ = pruned_ || step.deleted > 0;
     if (step.passed_over == 0) return;
     context_.log.error("cannot delete an old event",
                        {{"event", std::to_string(step.passed_over)}, {"cause", step.cause}});

@@ -1,25 +1,26 @@
-// What a worker does for its store beside running hooks: deletes what is old enough, removes erased
-// secrets from the store's files, and bounds waits after the clock was set back.  In steps, so that
-// hooks and gateways do not wait for long.
+// What a worker does for its store beside running hooks: deletes what is old enough, and the
+// files of its outputs, removes erased secrets from the store's files, and bounds waits after the
+// clock was set back.  In steps, so that hooks and gateways do not wait for long.
 #pragma once
 
 #include <optional>
 
 #include "store/upkeep.h"
 #include "worker/context.h"
+#include "worker/output_files.h"
 #include "worker/pruner.h"
 
 namespace bx {
 
 class WorkerUpkeep {
 public:
-    WorkerUpkeep(WorkerContext& context, Upkeep& store);
+    WorkerUpkeep(WorkerContext& context, Upkeep& store, View& view);
 
     // Does what is due.  Throws what the store throws.
     void work();
     // When the next step of what is under way is due; `never`: nothing is under way.
     Millis next() const;
-    bool busy() const { return pruning_ || capping_; }
+    bool busy() const { return pruning_ || capping_ || output_sweep_.busy(); }
     // All of it, whenever it was done last.
     void start_next_time() {
         minute_.set(0);
@@ -38,12 +39,14 @@ private:
     WorkerContext& context_;
     Upkeep& store_;
     Pruner pruner_;
+    OutputSweep output_sweep_;
     Timer minute_;
     Timer hour_;
-    Timer step_;       // while pruning or capping
+    Timer step_;       // while busy()
     Timer scrub_;      // at the latest, also while hooks run
     bool pruning_ = false;
     bool prune_all_ = false;  // also what was left before
+    bool pruned_ = false;     // something, since the files of outputs were last looked through
     bool capping_ = false;
     Millis wall_ahead_;  // of the steady time
 };

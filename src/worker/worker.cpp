@@ -78,7 +78,7 @@ int work(ConfigFile& file, const Config& config, const StoreOwner& owner,
     const Millis patience = options.once ? 0 : lock_wait;
     std::optional<WorkerLock> lock = take_worker_lock(config.store.worker_files, patience);
     if (!lock) {
-        if (!options.once) log.info("another worker runs");
+        if (!options.once) log.info("another worker is running");
         return 0;
     }
     return Loop(file, *store, config.store, *lock, signals, options, log).run();
@@ -101,7 +101,7 @@ int run_worker(const std::string& config_path, const WorkerOptions& options, Log
         log.take_stderr();
         return work(file, *config, owner, options, log);
     } catch (const std::exception& error) {
-        log.error("cannot work", {{"cause", error.what()}});  // nobody reads stderr any more
+        log.error("the worker failed", {{"cause", error.what()}});  // nobody reads stderr any more
         throw;
     }
 }

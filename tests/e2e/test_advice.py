@@ -5,25 +5,26 @@ import ast
 import json
 import os
 import re
+import signal
 import subprocess
 
 import pytest
 
-from scratch import HERE, ROOT, as_user, directory, write
+from scratch import HERE, ROOT, as_user, directory, wait_for, write
 from test_check import finds, fitting, made_store, move_home, needs_root, problems, type_in, waiting
 
 # -- What the sources say
 
 LITERAL = re.compile(r'R"(?P<mark>\w*)\((?P<raw>.*?)\)(?P=mark)"|"(?P<text>(?:[^"\\\n]|\\.)*)"', re.S)
 PROGRAMS = ("apt-get|chgrp|chmod|chown|cp|curl|df|echo|findmnt|install|ln|ls|mkdir|mount|mv|openssl|ps|rm|sed|sudo|"
-            "sysctl|systemctl|touch|kill")
+            "sysctl|systemctl|tail|touch|kill")
 COMMANDS = [
     re.compile(rf"(?:^|: |'|\(|&& |\n *)((?:{PROGRAMS}) (?! )[^'\n]*|\$\{{EDITOR[^ ]*)"),
     re.compile(r"(?:'|\brun )(bxhook(?: [a-z]+)+(?: --[a-z]+(?: [a-z]+)?)?)"),
     re.compile(r"\((make [a-z]+|apt-get [a-z ]+)\)"),
 ]
 # What stands where a command could, and is none.
-PROSE = {"install it", "install it, or name another in the first line", "install it where everybody can (make install)",
+PROSE = {"install it", "install it, or name another on the first line", "install it where everybody can (make install)",
          "install both of one version", "install that version", "install bxhook-postgresql",
          "install one that has PostgreSQL", "install it (apt-get install curl)", "curl failed"}
 # Words of ours that are put behind the program's name.
@@ -58,9 +59,8 @@ def commands_of(source):
 LOOKS = "it only looks"  # and so harms nothing, whatever it meets
 # Command: the tests that type it where it is told; and where it would do harm.
 CASES = {
-    "${EDITOR:-vi}": ("test_finds_and_mends", LOOKS),
+    "${EDITOR:-vi}": ("test_finds_and_corrects", LOOKS),
     "apt-get install curl": ("test_a_program_that_is_missing_is_named", LOOKS),
-    "bxhook cancel": ("test_finds_and_mends", "test_cancel_takes_nothing_that_is_done"),
     "bxhook check": ("test_another_user_is_told_whom_to_be_and_no_more", LOOKS),
     "bxhook check --url": ("test_asks_from_outside", LOOKS),
     "bxhook events": ("test_a_code_that_is_like_no_other", LOOKS),
@@ -68,8 +68,11 @@ CASES = {
     "bxhook init": ("test_of_a_missing_config", "test_init_is_told_where_it_makes_that_config"),
     "bxhook list": ("test_commands_that_only_look", LOOKS),
     "bxhook list --state dead": ("test_commands_that_only_look", LOOKS),
-    "bxhook retry --state dead": ("test_finds_and_mends", "test_bulk_retry_asks"),
-    "bxhook retry": ("test_what_others_may_execute_takes_events_and_fails", LOOKS),
+    "bxhook list --state waiting": ("test_commands_that_only_look", LOOKS),
+    "bxhook logs": ("test_logs_say_why_a_delivery_has_not_run", LOOKS),
+    "bxhook retry --state dead": ("test_finds_and_corrects", "test_bulk_retry_asks"),
+    "bxhook retry": ("test_a_blocked_lane_goes_on_at_once", LOOKS),
+    "bxhook run": ("test_an_event_of_several_or_no_deliveries_needs_the_hook", "test_nothing_is_recorded"),
     "bxhook serve": ("test_init_leads_to_a_hook_that_ran", "test_a_live_socket_is_left_alone"),
     "bxhook show": ("test_commands_that_only_look", LOOKS),
     "bxhook status": ("test_commands_that_only_look", LOOKS),
@@ -80,15 +83,15 @@ CASES = {
     "bxhook work": ("test_commands_that_only_look", LOOKS),
     "bxhook work --once": ("test_sees_events_that_no_worker_takes", LOOKS),
     "chgrp": ("test_finds_what_root_must_mend", "test_root_s_config_stays_root_s"),
-    "chmod 600": ("test_finds_and_mends", "test_root_s_config_stays_root_s"),
+    "chmod 600": ("test_finds_and_corrects", "test_root_s_config_stays_root_s"),
     "chmod g-s": ("test_root_s_socket_in_a_directory_that_gives_its_own_group",
                   "test_root_s_socket_in_a_directory_that_gives_its_own_group"),
     "chmod 640": ("test_root_s_config_stays_root_s", "test_root_s_config_stays_root_s"),
-    "chmod 700": ("test_finds_and_mends", "test_a_directory_with_other_things_is_neither_closed_nor_given_away"),
+    "chmod 700": ("test_finds_and_corrects", "test_a_directory_with_other_things_is_neither_closed_nor_given_away"),
     "chmod a+r": ("test_finds_what_root_must_mend", "test_a_link_stays_one"),
     "chmod a+rx": ("test_finds_what_root_must_mend", "test_of_a_file_system_where_nothing_runs"),
     "chmod g+r": ("test_finds_what_root_must_mend", "test_root_s_config_stays_root_s"),
-    "chmod go-w": ("test_finds_and_mends", "test_a_directory_for_all_stays_one"),
+    "chmod go-w": ("test_finds_and_corrects", "test_a_directory_for_all_stays_one"),
     "chmod u+rwx": ("test_of_a_working_directory", "test_of_a_working_directory"),
     "chmod u+x": ("test_check_and_worker_agree", "test_of_a_file_system_where_nothing_runs"),
     "chown": ("test_finds_what_root_must_mend", "test_no_config_is_given_to_root"),
@@ -108,16 +111,18 @@ CASES = {
     "ls -la": ("test_init_is_told_where_it_makes_that_config", LOOKS),
     "ls -ld": ("test_of_a_working_directory", LOOKS),
     "make install": ("test_init_says_who_cannot_run_the_program", LOOKS),
-    "mv -nT": ("test_finds_and_mends", "test_a_rename_never_meets_another_hook"),
+    "mv -nT": ("test_finds_and_corrects", "test_a_rename_never_meets_another_hook"),
     "mv new.conf bxhook.conf": ("test_an_edit_goes_live_as_the_help_says", "test_an_edit_goes_live_as_the_help_says"),
     "openssl s_client -showcerts -connect": ("test_looks_at_the_certificate_s_chain", LOOKS),
     "ps -fp": ("test_of_a_gateway_that_runs_as_another_user", LOOKS),
-    "sed -i": ("test_finds_and_mends", "test_a_link_stays_one"),
+    "sed -i": ("test_finds_and_corrects", "test_a_link_stays_one"),
     "sudo bxhook init /srv/bxhook --user bxhook": ("test_init_is_told_where_it_makes_that_config",
                                                    "test_the_next_steps_meet_a_live_hook"),
+    "sudo": ("test_who_may_not_read_the_config_is_told_how_to", LOOKS),
     "sudo -u": ("test_another_user_is_told_whom_to_be_and_no_more", LOOKS),
     "sysctl -w net.core.somaxconn=4096": ("test_of_a_machine_that_lets_few_connections_wait", LOOKS),
     "systemctl enable --now bxhook-worker": ("test_check_starts_the_worker", "test_a_unit_of_another_config_is_not_told"),
+    "tail -n 50": ("test_the_log_of_a_worker_that_hangs_is_shown", LOOKS),
     "systemctl start bxhook.socket": ("test_check_starts_the_gateway", "test_a_unit_of_another_config_is_not_told"),
 }
 
@@ -198,7 +203,7 @@ SOURCES = {
     "php": ("ONTASKADD.php", "<?php\necho 1;\n", "#!/usr/bin/env php"),
     "php without its extension": ("ONTASKADD", "<?php\necho 1;\n", "#!/usr/bin/env php"),
     "python": ("ONTASKADD.py", "import os\nprint(os.environ)\n", "#!/usr/bin/env python3"),
-    "bash": ("ONTASKADD.sh", "names=(a b)\n[[ -v names ]]\n", "as '#!/bin/sh' does"),
+    "bash": ("ONTASKADD.sh", "names=(a b)\n[[ -v names ]]\n", "it could be: #!/bin/sh"),
     "empty": ("ONTASKADD.sh", "", "is empty"),
 }
 
@@ -213,7 +218,7 @@ def test_no_first_line_is_written_into_what_may_be_another_language(site, name):
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
 @pytest.mark.parametrize("begin, end, words", [
-    (b"#!/bin/sh\r\n", b"exit 0\r\n", "line ends of Windows"), (b"\xef\xbb\xbf#!/bin/sh\n", b"exit 0\n", "byte order mark")],
+    (b"#!/bin/sh\r\n", b"exit 0\r\n", "Windows line ends"), (b"\xef\xbb\xbf#!/bin/sh\n", b"exit 0\n", "byte order mark")],
     ids=["line ends", "byte order mark"])
 def test_a_link_stays_one(site, begin, end, words, locale):
     target = write(site.home / "the program", begin + end, 0o755, site.user)
@@ -228,7 +233,7 @@ def test_a_link_stays_one(site, begin, end, words, locale):
 def test_a_link_that_leads_nowhere(site):
     for name in ("ONTASKADD", "ONTASKUPDATE.d"):
         (site.hooks / name).symlink_to(site.home / "gone")
-        fix = finds(site, "warning", [f"hooks/{name}", f"is a link to '{site.home}/gone', which is not there"])
+        fix = finds(site, "warning", [f"hooks/{name}", f"is a link to '{site.home}/gone', which does not exist"])
         assert fix == f"ls -l {site.hooks}/{name}"
         type_in(site, fix)
     (site.hooks / "notes.disabled").symlink_to(site.home / "gone")
@@ -254,6 +259,7 @@ def test_check_and_worker_agree(site):
     off, broken = {}, {}
     for level, place, message, fix in problems(site):
         if place.startswith("hook "):
+            assert level == "error"
             (off if "takes no event" in message else broken)[place[5:]] = fix
     for code in ("ONTASKADD", "ONTASKUPDATE", "ONTASKDELETE", "ONUSERADD"):
         site.run("trigger", code)
@@ -262,7 +268,7 @@ def test_check_and_worker_agree(site):
     assert {code for code, state in came.items() if state == "skipped"} == off.keys() == {"ONTASKADD", "ONTASKUPDATE"}
     assert {code for code, state in came.items() if state == "waiting"} == broken.keys() == {"ONTASKDELETE"}
     type_in(site, off["ONTASKADD"])
-    assert not fitting(problems(site), "warning", ["hook ONTASKADD"])
+    assert not fitting(problems(site), "error", ["hook ONTASKADD"])
 
 
 @needs_root
@@ -326,7 +332,7 @@ def test_an_htaccess_is_never_written_over(site):
     hidden = directory(site.docroot / ".htbxhook", 0o700, site.user)
     move_home(site, hidden / "home")
     mine = write(hidden / ".htaccess", "Options +ExecCGI\n", 0o644, site.user)
-    found = fitting(problems(site), "error", ["must say 'Require all denied' and nothing else"])
+    found = fitting(problems(site), "error", ["must contain 'Require all denied' and nothing else"])
     assert {fix for *_, fix in found} == {f"${{EDITOR:-vi}} {mine}"} and mine.read_text() == "Options +ExecCGI\n"
 
 
@@ -353,6 +359,7 @@ def test_root_s_config_stays_root_s(site):
     """As the Debian package has it: root's, and its group may read."""
     made_store(site)
     gid = site.user.pw_gid
+    site.home.chmod(0o711)
     for mode, level, words in ((0o600, "error", "cannot read it"), (0o644, "warning", "everyone on this machine can read")):
         os.chown(site.config, 0, 0)
         site.config.chmod(mode)
@@ -408,7 +415,7 @@ def test_the_next_steps_meet_a_live_hook(site):
     (site.hooks / "ONCRMDEALUPDATE.sh").rename(site.hooks / "ONCRMDEALUPDATE.py")
     assert b"cp " not in site.run("init", site.home).stdout
     (site.hooks / "ONCRMDEALUPDATE.py").unlink()
-    command = re.search(r"cd .* && cp .*", site.run("init", site.home).stdout.decode())[0]
+    command = re.search(r"cd .* &&(?: \\\n)?.* cp .*", site.run("init", site.home).stdout.decode())[0]
     site.hook("ONCRMDEALUPDATE.sh", "echo live\n")  # meanwhile
     type_in(site, command)
     assert "echo live" in (site.hooks / "ONCRMDEALUPDATE.sh").read_text()
@@ -461,21 +468,23 @@ def test_a_directory_with_other_things_is_neither_closed_nor_given_away(site):
             assert (fixes or owner == 65534) and all("chown -R" not in fix and f"chmod 700 {place}" != fix for fix in fixes), found
 
 
-def test_cancel_takes_nothing_that_is_done(site):
-    """The lane that stood still went on before the person typed."""
+def test_a_blocked_lane_goes_on_at_once(site):
+    """By the command that is told, typed once the hook works; no event is given up."""
     waiting(site, events=2)
-    fix = finds(site, "warning", ["1/ONCRMDEALUPDATE", "stands still"], fix="cancel 1/ONCRMDEALUPDATE")
+    fix = finds(site, "warning", ["1/ONCRMDEALUPDATE", "has failed since", "exit 1", "1 later delivery of the same"],
+                fix="retry 1/ONCRMDEALUPDATE")
     site.hook("ONCRMDEALUPDATE", "exit 0\n")
-    site.run("cancel", "1/ONCRMDEALUPDATE")
-    site.run("retry", "1/ONCRMDEALUPDATE")
+    type_in(site, fix)
     site.run("work", "--once")
-    done = subprocess.run(["/bin/sh", "-c", fix], capture_output=True, timeout=30, **as_user(site.user))
-    assert done.returncode == 1 and {item["state"] for item in site.list()} == {"done"}
+    assert {item["delivery"]: item["state"] for item in site.list()} == dict.fromkeys(
+        ("1/ONCRMDEALUPDATE", "2/ONCRMDEALUPDATE"), "done")
+    assert not fitting(problems(site), "warning", ["has failed since"])
 
 
 def test_bulk_retry_asks(site):
     waiting(site, "exit 65\n")
-    fix = finds(site, "warning", ["deliveries", "1 are dead"], fix="retry --state dead")
+    fix = finds(site, "warning", ["hook ONCRMDEALUPDATE", "1 delivery died"],
+                fix="retry --state dead --hook ONCRMDEALUPDATE")
     done = subprocess.run(["/bin/sh", "-c", fix], capture_output=True, timeout=30, **as_user(site.user))
     assert done.returncode != 0 and b"--yes" in done.stderr and site.list()[0]["state"] == "dead"
 
@@ -485,13 +494,30 @@ def test_commands_that_only_look(site):
     for words in ("help", "help list", "list", "list --state dead", "show 1", "status", "events"):
         done = site.run(*words.split(), check=False)
         assert done.stdout and done.returncode == 0, done
+    assert site.run("list", "--state", "waiting").stdout == b""
     assert site.list()[0]["state"] == "dead"
+
+
+def test_the_log_of_a_worker_that_hangs_is_shown(site):
+    """Of one that was started by itself: beside the store."""
+    made_store(site)
+    site.hook("any", "exit 0\n")
+    os.kill(wait_for(site.worker_pid, "the worker"), signal.SIGSTOP)
+    try:
+        site.run("trigger", "ONAPPTEST")
+        site.change_store("UPDATE %event SET received_at = received_at - 60000 WHERE state = 0")
+        fix = finds(site, "error", ["worker", "one is running, but work that it could do has been due"], fix="tail ")
+        assert fix == f"tail -n 50 {site.home}/state/bxhook.log"
+        type_in(site, fix)
+    finally:
+        os.kill(site.worker_pid(), signal.SIGCONT)
+    site.wait_idle()
 
 
 def test_a_unit_of_another_config_is_not_told(site):
     """Without systemd, or with units that serve another config, a worker is run by hand."""
     waiting(site)
-    assert finds(site, "warning", ["worker", "none runs"]).endswith(f"work --once --config {site.config}")
+    assert finds(site, "warning", ["worker", "none is running"]).endswith(f"work --once --config {site.config}")
 
 
 def test_of_a_disk_that_is_nearly_full(site):

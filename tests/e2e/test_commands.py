@@ -9,7 +9,7 @@ import pytest
 import bitrix
 import client
 from hosts import BOTH_STORES
-from scratch import as_user, wait_for
+from scratch import AS_ROOT, as_user, wait_for
 
 DELIVERY = ["delivery", "event", "hook", "code", "portal", "member_id", "kind", "id", "test", "received_at", "state",
             "reason", "attempt", "max_attempts", "due_at", "blocked_by", "merged_into", "ended_at"]
@@ -18,7 +18,7 @@ ATTEMPT = ["attempt", "run", "result", "exit", "signal", "reason", "started_at",
 EVENT = ["event", "code", "state", "reason", "portal", "member_id", "user_id", "handler_id", "ts", "kind", "id", "test",
          "received_at", "body", "secrets", "refused", "deliveries"]
 STATUS = {
-    "ok": bool, "problems": list, "store": ["kind", "place"], "config": ["path", "error"], "workers": list,
+    "ok": bool, "level": str, "problems": list, "store": ["kind", "place"], "config": ["path", "error"], "workers": list,
     "events": ["new", "matched", "skipped"],
     "deliveries": ["waiting", "running", "done", "dead", "merged", "cancelled"],
     "due": int, "oldest_due_at": None, "unfinished": int, "limit": int, "blocked": list, "hooks": list}
@@ -163,7 +163,7 @@ def test_show_tells_the_story(quiet):
         assert (attempt["stdout"], attempt["stderr"]) == ("out-line\n", "err-line\n")
         assert (attempt["stdout_bytes"], attempt["stderr_bytes"]) == (9, 9)
     text = text_of(quiet.run("show", f"{number}/any"))
-    for part in ("ONCRMDEALUPDATE", "data.FIELDS.ID", "any took it", "unless data.FIELDS.ID 6675", "| out-line",
+    for part in ("ONCRMDEALUPDATE", "data.FIELDS.ID", "any: matched", "other: unless data.FIELDS.ID 6675", "| out-line",
                  "| err-line", "exit 1", "attempt 2"):
         assert part in text, part
 
@@ -219,6 +219,35 @@ def test_logs_of_what_has_not_run(quiet):
                           ("retry", f"{number}/any")):
         assert "no worker has matched event" in reason_of(quiet.run(command, name, check=False), 1)
     assert "no event" in reason_of(quiet.run("logs", "999/any", check=False), 1)
+
+
+@BOTH_STORES
+def test_logs_say_why_a_delivery_has_not_run(quiet):
+    quiet.hook("any", "exit 0")
+    quiet.configure(worker="start manual", more="hook any { coalesce yes delay 1h }\nhook ONCRMLEADADD { delay 1h }\n")
+    quiet.hook("ONCRMLEADADD", "exit 0")
+    merged, newer = post(quiet), post(quiet)
+    waiting = post(quiet, "ONCRMLEADADD")
+    work(quiet)
+    assert quiet.show(merged)["deliveries"][0]["state"] == "merged"
+    assert reason_of(quiet.run("logs", merged, check=False), 1) == (
+        f"{merged}/any never ran: it was merged into a newer event (see 'bxhook logs {newer}/any')")
+    assert reason_of(quiet.run("logs", merged, "--follow", check=False), 1).startswith(f"{merged}/any never ran: it was merged")
+    assert f"{newer}/any has not run yet: it is waiting, in " in reason_of(quiet.run("logs", newer, check=False), 1)
+    quiet.run("cancel", f"{waiting}/ONCRMLEADADD")
+    assert reason_of(quiet.run("logs", f"{waiting}/ONCRMLEADADD", check=False), 1) == (
+        f"{waiting}/ONCRMLEADADD never ran: it is cancelled")
+
+
+@BOTH_STORES
+def test_show_says_what_a_permanent_exit_status_means(quiet):
+    quiet.hook("any", "exit 65")
+    quiet.hook("ONCRMDEALADD", "exit 1")
+    quiet.configure(worker="start manual", more="hook ONCRMDEALADD { attempts 1 }\n")
+    number, other = post(quiet), post(quiet, "ONCRMDEALADD")
+    work(quiet)
+    assert f"{number}/any: dead, attempt 1 of 12, exit 65 (which means: do not try again)" in text_of(quiet.run("show", number))
+    assert f"{other}/ONCRMDEALADD: dead, attempt 1 of 1, exit 1\n" in text_of(quiet.run("show", f"{other}/ONCRMDEALADD"))
 
 
 @BOTH_STORES
@@ -360,7 +389,9 @@ def test_status_has_every_key_and_counts(quiet):
             has_keys(status[key], kind)
         elif kind is not None:
             assert isinstance(status[key], kind), key
-    assert status["ok"] and status["problems"] == []
+    assert status["ok"] and status["level"] == "attention"
+    (problem,) = status["problems"]
+    assert problem.startswith(f"{first}/any: has failed since ") and problem.endswith(f" retry {first}/any --config {quiet.config})")
     assert status["store"] == {"kind": "sqlite", "place": str(quiet.home / "state" / "queue.db")}
     assert status["config"] == {"path": str(quiet.config), "error": None}
     assert status["events"] == {"new": 1, "matched": 2, "skipped": 0}
@@ -373,12 +404,14 @@ def test_status_has_every_key_and_counts(quiet):
     has_keys(status["hooks"][0], ["waiting", "running", "done_1h", "failed_1h", "dead_1h"])
     assert status["hooks"][0]["waiting"] == 2 and status["hooks"][0]["failed_1h"] == 1
     text = text_of(quiet.run("status"))
-    assert text.startswith("ok\n") and f"{first}/any" in text and second > first
+    assert text.startswith("attention\n") and f"{first}/any" in text and second > first
+    assert quiet.run("status", "--strict", check=False).returncode == 1
 
 
 def test_status_of_a_fresh_installation_is_fine(site):
     status = site.status()
-    assert status["ok"] and status["events"] == {"new": 0, "matched": 0, "skipped": 0} and status["workers"] == []
+    assert status["ok"] and status["level"] == "attention" and "no hook is enabled" in status["problems"][0]
+    assert status["events"] == {"new": 0, "matched": 0, "skipped": 0} and status["workers"] == []
 
 
 @BOTH_STORES
@@ -394,10 +427,13 @@ def test_status_fails_when_work_waits_and_no_worker_runs(quiet):
     assert quiet.run("status").returncode == 0
     done = wait_for(lambda: (lambda d: d if d.returncode else None)(quiet.run("status", "--json", check=False)),
                     "exit status 1 after 10 s", 20)
-    assert "worker: none runs" in reason_of(done, 1)
+    assert "worker: none is running" in reason_of(done, 1)
     status = json.loads(done.stdout)
-    assert not status["ok"] and any("none runs" in problem for problem in status["problems"])
-    assert "problem:" in text_of(quiet.run("status", check=False))
+    assert not status["ok"] and status["level"] == "failing"
+    assert [problem for problem in status["problems"] if "none is running" in problem] == [reason_of(done, 1)]
+    first, error, fix, *_ = text_of(quiet.run("status", check=False)).splitlines()
+    assert (first, fix) == ("failing", f"    fix: {quiet.binary} work --once --config {quiet.config}")
+    assert error.startswith("error: worker: none is running, and work has been due since 20")
     work(quiet)
     assert quiet.status()["ok"]
 
@@ -502,11 +538,37 @@ def test_options_stand_before_the_command_too(site):
     assert text_of(site.run("--config", "/no/such", "--help")) == text_of(site.run("help"))
 
 
-WRONG = [(), ("--config", "x"), ("--json",), ("--config", "x", "lst"), ("--nonsense", "list"), ("tail",), ("ls",), ("lst",), ("list", "--stat", "dead"), ("list", "--state", "fresh"), ("list", "--limit", "0"),
+WRONG = [("--config", "x"), ("--json",), ("--config", "x", "lst"), ("--nonsense", "list"), ("tail",), ("ls",), ("lst",), ("list", "--stat", "dead"), ("list", "--state", "fresh"), ("list", "--limit", "0"),
          ("list", "--since", "soon"), ("list", "--from", "1h", "--since", "2h"), ("list", "--id", "1", "--id", "2"),
          ("list", "--from", "1h", "--to", "2h"), ("list", "--hook", ""), ("list", "--state", "dead,"), ("list", "extra"), ("show",), ("show", "1/"), ("show", "../1"), ("logs",),
-         ("logs", "1/a", "--follow", "--json"), ("prune", "--older-than", "5"), ("store",), ("store", "drop"),
+         ("logs", "1/a", "--follow", "--json"), ("run",), ("run", "x"),
+         ("run", "1/a", "--file"), ("trigger", "A", "--follow", "--dry-run"), ("prune", "--older-than", "5"), ("store",), ("store", "drop"),
          ("help", "nothing"), ("serve", "--listen", "127.0.0.1:9000"), ("retry", "x"), ("cancel", "1", "2/")]
+
+
+def test_no_command_at_all_shows_all_of_them(site):
+    done = subprocess.run([site.binary], stdin=subprocess.DEVNULL, capture_output=True, timeout=10)
+    assert done.returncode == 2 and done.stdout == b""
+    assert done.stderr == site.run("help").stdout and b"\n  trigger " in done.stderr
+
+
+@pytest.mark.parametrize("command", ["list", "status", "trigger ONAPPTEST", "run 1/any"])
+def test_without_a_configuration_the_way_to_one_is_shown(site, command):
+    site.config.unlink()
+    done = site.run(*command.split(), check=False)
+    if command != "status":  # which says it in its own form
+        reason = reason_of(done, 1)
+        assert f"there is no configuration file '{site.config}'" in reason
+        assert "--config FILE" in reason and "bxhook init DIR" in reason
+    assert not (site.home / "state").exists()
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs root")
+def test_another_user_is_sent_to_sudo(site):
+    """As a person who is logged in beside the user that bxhook runs as."""
+    done = subprocess.run([site.binary, "list", "--config", site.config], capture_output=True, timeout=30, cwd="/",
+                          user="nobody", group="nogroup", extra_groups=[])
+    assert "run the command with sudo" in reason_of(done, 1) and "Permission denied" in done.stderr.decode()
 
 
 @pytest.mark.parametrize("words", WRONG, ids=" ".join)

@@ -9,9 +9,8 @@ import pytest
 from scratch import ROOT, as_user, directory, write
 
 SCRIPT = ROOT / "conf" / "bash-completion"
-COMMANDS = {"serve", "work", "init", "check", "events", "trigger", "decode", "list", "show", "logs", "retry", "cancel",
-            "status",
-            "prune", "store", "help", "version"}
+COMMANDS = {"serve", "work", "init", "check", "events", "trigger", "decode", "list", "show", "logs", "run", "retry",
+            "cancel", "status", "prune", "store", "help", "version"}
 
 
 @pytest.fixture
@@ -41,6 +40,7 @@ def complete(full):
 def test_commands(complete):
     assert complete("bxhook ") == COMMANDS
     assert complete("bxhook re") == {"retry"}
+    assert complete("bxhook ru") == {"run"}
     assert complete("bxhook help sta") == {"status"}
     assert complete("bxhook nothing ") == set()
 
@@ -66,7 +66,8 @@ def test_events(complete):
 
 
 def test_deliveries_and_hooks(complete):
-    assert complete("bxhook show 8") == {"8/ONUSERADD"}
+    assert complete("bxhook show 8") == complete("bxhook run 8") == {"8/ONUSERADD"}
+    assert complete("bxhook run 8/ONUSERADD --file ") == set(), "left to bash: files"
     assert complete("bxhook retry ") == {"8/ONUSERADD"}, "what is dead"
     waiting = complete("bxhook cancel ")
     assert "1/a-hook-with-a-rather-long-name" in waiting and "8/ONUSERADD" not in waiting
@@ -78,6 +79,9 @@ def test_deliveries_and_hooks(complete):
 
 def test_other_values(complete):
     assert complete("bxhook list --state d") == {"done", "dead"}
+    assert complete("bxhook list --state waiting,d") == {"waiting,done", "waiting,dead"}
+    assert {"6675", "666"} <= complete("bxhook list --id ")
+    assert complete("bxhook store copy --from ") == set(), "left to bash: files"
     assert "1h" in complete("bxhook list --since ")
     assert complete("bxhook store ") == {"init", "upgrade", "status", "copy"}
     assert complete("bxhook check --config ") == set(), "left to bash: files"

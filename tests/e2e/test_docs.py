@@ -245,7 +245,7 @@ def test_a_blocked_lane(trouble):
         trouble.post()
     worker = site.work()
     wait_for(lambda: [lane for lane in site.status()["blocked"] if lane["behind"] == 2], "the lane")
-    trouble.see("A lane is blocked")
+    trouble.see("Events of one deal wait")
     site.hook("ONCRMDEALUPDATE.sh", "exit 0")
     site.run("cancel", "1/ONCRMDEALUPDATE")
     assert site.delivery(3, "ONCRMDEALUPDATE")["state"] == "done"

@@ -1,6 +1,7 @@
 """The hooks of examples/, each copied into hooks_dir as its head says and run by the worker."""
 
 import contextlib
+import email
 import http.server
 import json
 import re
@@ -14,7 +15,8 @@ import pytest
 
 import bitrix
 import client
-from scratch import PORTAL, ROOT, as_user, wait_for, write
+from scratch import PORTAL, ROOT, as_user, directory, wait_for, write
+from smtp import MailServer
 
 EXAMPLES = ROOT / "examples"
 WORKER = "start manual"
@@ -158,6 +160,94 @@ def trust(site):
     return f"SSL_CERT_FILE {site.path}/cert.pem\n HOME {site.home}"
 
 
+# -- mail.sh
+
+MAIL = 'MAIL_TO "sales@example.com, boss@example.com"\n MAIL_FROM bitrix24@example.com\n'
+
+
+@pytest.fixture
+def mail():
+    with contextlib.closing(MailServer()) as server:
+        yield server
+
+
+def sendmail(site, status):
+    """A sendmail that keeps its arguments and stdin, and ends with STATUS; the line of env { } that has it found."""
+    directory(site.path / "stand-ins")
+    write(site.path / "stand-ins" / "sendmail", f"#!/bin/sh\necho \"$@\" >{site.out}/args\ncat >{site.out}/mail\n"
+                                                f"exit {status}\n", 0o755)
+    return f"PATH {site.path}/stand-ins:/usr/bin:/bin"
+
+
+def test_mail_goes_by_smtp(site, mail):
+    use_as_told(site, "mail.sh", "ONCRMLEADADD.sh", {"smtps://smtp.example.com:465": mail.url}, block=1)
+    delivery, attempt = deliver(site, bitrix.event("ONCRMLEADADD", "31"))
+    assert delivery["state"] == "done", attempt
+    [(sender, recipients, text)] = mail.messages
+    assert (sender, recipients) == ("bitrix24@example.com", ["sales@example.com"])
+    assert mail.logins == ["bitrix24@example.com:SECRET"]
+    assert b"\n" not in text.replace(b"\r\n", b"")
+    message = email.message_from_bytes(text)
+    assert message["Subject"] == "ONCRMLEADADD 31" and message["From"] == "<bitrix24@example.com>"
+    assert message["Message-ID"] == f"<{delivery['event']}.ONCRMLEADADD@{bitrix.DOMAIN}>"
+    assert email.utils.parsedate_to_datetime(message["Date"])
+    assert f"https://{bitrix.DOMAIN}/crm/lead/details/31/" in message.get_payload()
+
+
+def test_mail_goes_to_several(site, mail):
+    use(site, "mail.sh", "ONCRMLEADADD.sh", f"env {{ {MAIL} SMTP_URL {mail.url} }}")
+    deliver(site, bitrix.event("ONCRMLEADADD", "31"))
+    [(_, recipients, text)] = mail.messages
+    assert recipients == ["sales@example.com", "boss@example.com"] and mail.logins == []
+    assert email.message_from_bytes(text)["To"] == "sales@example.com,boss@example.com"
+
+
+def test_mail_takes_no_header_from_the_event(site, mail):
+    use(site, "mail.sh", "any.sh", f"env {{ {MAIL} SMTP_URL {mail.url} }}")
+    delivery, attempt = deliver(site, bitrix.event("ONCRMLEADADD", "1\r\nBcc: other@example.com\r\n\r\n.\r\nx"))
+    assert delivery["state"] == "done", attempt
+    [(_, recipients, text)] = mail.messages
+    assert "other@example.com" not in recipients
+    assert email.message_from_bytes(text)["Bcc"] is None
+
+
+@pytest.mark.parametrize("command, answer, exit_status, state", [
+    ("RCPT", "550 no such user", 65, "dead"), ("RCPT", "450 greylisted", 75, "waiting"),
+    ("DATA", "451 later", 75, "waiting"), ("AUTH", "535 wrong password", 77, "dead")])
+def test_mail_repeats_what_may_pass(site, mail, command, answer, exit_status, state):
+    use(site, "mail.sh", "any.sh", f"backoff 1h\n env {{ {MAIL} SMTP_URL {mail.url}\n SMTP_USER u\n SMTP_PASSWORD \"p\\\"q\" }}")
+    mail.refusals[command] = answer
+    delivery, attempt = deliver(site, bitrix.event())
+    assert (attempt["exit"], delivery["state"], mail.messages) == (exit_status, state, []), attempt
+    assert command == "AUTH" or mail.logins == ['u:p"q']
+
+
+def test_mail_sends_no_password_without_tls_to_another_machine(site, mail):
+    url = mail.url.replace("127.0.0.1", "LOCALHOST")  # not known as this machine
+    use(site, "mail.sh", "any.sh", f"backoff 1h\n env {{ {MAIL} SMTP_URL {url}\n SMTP_USER u\n SMTP_PASSWORD p }}")
+    delivery, attempt = deliver(site, bitrix.event())
+    assert (delivery["state"], mail.logins, mail.messages) == ("waiting", [], [])
+    assert "SSL" in attempt["stderr"] or "TLS" in attempt["stderr"]
+
+
+@pytest.mark.parametrize("status, exit_status, state", [
+    (0, 0, "done"), (67, 65, "dead"), (75, 75, "waiting"), (69, 75, "waiting")])
+def test_mail_goes_by_sendmail(site, status, exit_status, state):
+    use(site, "mail.sh", "any.sh", f"backoff 1h\n env {{ {MAIL} {sendmail(site, status)} }}")
+    delivery, attempt = deliver(site, bitrix.event("ONCRMLEADADD", "31"))
+    assert (attempt["exit"], delivery["state"]) == (exit_status, state), attempt
+    assert (site.out / "args").read_text() == "-i -f bitrix24@example.com -- sales@example.com boss@example.com\n"
+    assert email.message_from_string((site.out / "mail").read_text())["Subject"] == "ONCRMLEADADD 31"
+
+
+@pytest.mark.parametrize("settings, word", [("", "MAIL_TO"), (f"env {{ {MAIL} PATH /nonexistent:/bin }}", "SMTP_URL")])
+def test_mail_without_its_settings_is_dead_at_once(site, settings, word):
+    use(site, "mail.sh", "any.sh", settings)
+    delivery, attempt = deliver(site, bitrix.event())
+    assert (attempt["exit"], delivery["state"]) == (78, "dead")
+    assert word in attempt["stderr"]
+
+
 # -- log-deals.sh
 
 def test_log_deals_writes_a_line_for_every_deal(site):
@@ -181,6 +271,51 @@ def test_log_deals_writes_a_repeated_event_once(site):
     assert "already" in attempts[1]["stdout"]
     lines = (site.home / "deals.csv").read_text().splitlines()
     assert len(lines) == 2 and '"a""b,c"' in lines[1]
+
+
+# -- deals-db.php
+
+def test_deals_db_adds_a_row_once(site):
+    path = site.out / "new-deals.db"
+    use_as_told(site, "deals-db.php", "ONCRMDEALADD.php", {"/var/lib/bxhook/new-deals.db": str(path)})
+    delivery, attempt = deliver(site, bitrix.event("ONCRMDEALADD", "7"))
+    assert (delivery["state"], attempt["stdout"]) == ("done", "deal 7: added\n"), attempt
+    deliver(site, bitrix.event("ONCRMDEALADD", "8"))
+    site.run("retry", delivery["delivery"])
+    site.run("work", "--once")
+    again = site.show(delivery["event"])["deliveries"][0]
+    assert (again["state"], again["attempts"][-1]["stdout"]) == ("done", "event 1 was added before\n")
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        rows = database.execute("SELECT event, deal, portal FROM new_deal ORDER BY event").fetchall()
+    assert rows == [(1, "7", bitrix.DOMAIN), (2, "8", bitrix.DOMAIN)]
+
+
+@pytest.mark.parametrize("settings, exit_status, state, word", [
+    ("", 78, "dead", "DB_DSN"), ('env { DB_DSN "oracle:x" }', 78, "dead", "pdo_oracle"),
+    ('env { DB_DSN "sqlite:/nonexistent/x.db" }', 75, "waiting", "unable to open")])
+def test_deals_db_says_what_is_wrong(site, settings, exit_status, state, word):
+    use(site, "deals-db.php", "ONCRMDEALADD.php", "backoff 1h\n " + settings)
+    delivery, attempt = deliver(site, bitrix.event("ONCRMDEALADD", "7"))
+    assert (attempt["exit"], delivery["state"]) == (exit_status, state), attempt
+    assert word in attempt["stderr"]
+
+
+# -- many-events.php
+
+def test_many_events_handles_each_by_its_code(site):
+    use_as_told(site, "many-events.php", None, {})
+    printed = [deliver(site, bitrix.event(code, "7"))[1]["stdout"]
+               for code in ("ONCRMDEALADD", "ONCRMDEALUPDATE", "ONCRMDEALDELETE", "ONCRMLEADADD")]
+    assert printed == ["deal 7 is new\n", "deal 7 was changed\n", "deal 7 is gone\n", "lead 7 is new\n"]
+    task = bitrix.event("ONTASKADD") | {"data": {"FIELDS_AFTER": {"ID": "9"}}}
+    assert deliver(site, task)[1]["stdout"] == "task 9 is new\n"
+
+
+def test_many_events_refuses_what_it_does_not_know(site):
+    use(site, "many-events.php", "any.php")
+    delivery, attempt = deliver(site, bitrix.event("ONCRMCONTACTADD", "7"))
+    assert (attempt["exit"], delivery["state"]) == (65, "dead")
+    assert attempt["stderr"] == "ONCRMCONTACTADD is not handled\n"
 
 
 # -- moved-deal.sh

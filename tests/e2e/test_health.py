@@ -1,14 +1,15 @@
-"""`status` and `check` tell, in the same words, when the queue does not get on, whoever runs."""
+"""`status` and `check` say, in the same words, when events are not handled, whoever runs, and what to look at."""
 
 import json
 import signal
+import subprocess
 
 import pytest
 
 import bitrix
 import client
 from hosts import BOTH_STORES
-from scratch import wait_for
+from scratch import as_user, wait_for, write
 
 
 
@@ -38,20 +39,32 @@ def post(site, **options):
     return client.fastcgi(site.socket, bitrix.body(**options)).event
 
 
-def status(site):
+def status(site, *options):
     """(exit status, problems)"""
-    done = site.run("status", "--json", check=False)
+    done = site.run("status", "--json", *options, check=False)
     found = json.loads(done.stdout)
     assert found["ok"] == (done.returncode == 0), found
     assert done.returncode == 0 or done.stderr.decode() == f"bxhook: {found['problems'][0]}\n"
     return done.returncode, found["problems"]
 
 
-def errors(site):
-    """Those of `check`, as `status` words them."""
+def level(site):
+    return site.status()["level"]
+
+
+def checked(site, level):
+    """The problems of LEVEL that `check` finds, as `status` words them."""
     done = site.run("check", "--json", check=False)
-    return [f"{p['place']}: {p['message']}" + (f" ({p['fix']})" if p["fix"] else "")
-            for p in json.loads(done.stdout)["problems"] if p["level"] == "error"]
+    return [f"{p['place']}: {p['message']}" + (f" (fix: {p['fix']})" if p["fix"] else "")
+            for p in json.loads(done.stdout)["problems"] if p["level"] == level]
+
+
+def errors(site):
+    return checked(site, "error")
+
+
+def warnings(site):
+    return checked(site, "warning")
 
 
 def age(site, seconds):
@@ -73,10 +86,11 @@ def test_a_worker_in_lasting_trouble_is_told_until_it_is_out_of_it(manual):
     break_it(site)
     worker = site.work()
     number = post(site)
-    found = wait_for(lambda: status(site)[0] == 1 and status(site), lambda: (status(site), worker.text()), 40)
-    (trouble,) = [problem for problem in found[1] if "in trouble: " in problem]
+    (trouble,) = wait_for(lambda: [problem for problem in status(site)[1] if "in trouble: " in problem],
+                          lambda: (status(site), worker.text()), 40)
+    assert level(site) == "attention" or site.database  # where its claims fail too, work is overdue
     assert trouble.startswith(f"worker {worker.pid} on ") and needed(site) in trouble
-    assert trouble in errors(site)
+    assert trouble in warnings(site) and status(site, "--strict")[0] == 1
     (shown,) = site.status()["workers"]
     assert needed(site) in shown["trouble"] and shown["once"] is False
     assert b", in trouble" in site.run("status", check=False).stdout
@@ -96,8 +110,8 @@ def test_once_leaves_a_store_in_trouble_with_1_and_the_reason(manual):
     said = left.stderr.decode().splitlines()[-1]
     assert said.startswith("bxhook: work: in trouble for too long: ") and needed(site) in said
     code, problems = status(site)
-    assert code == 1 and "left in trouble at " in problems[0] and needed(site) in problems[0]
-    assert problems[0].startswith("'work --once' on ") and errors(site) == problems
+    assert code == 0 and "ended in trouble at " in problems[0] and needed(site) in problems[0]
+    assert problems[0].startswith("'work --once' on ") and problems[0] in warnings(site)
     mend(site)
     site.configure(worker="start manual", backoff="1ms")
     if site.database:  # what it ran is another's after its lease
@@ -125,7 +139,7 @@ def test_work_that_could_be_done_and_is_not_is_told_whoever_runs(manual):
     assert status(site) == (0, [])
     age(site, 11)
     code, problems = status(site)
-    assert code == 1 and problems[0].startswith("worker: one runs, and work that could be done is due since 20")
+    assert code == 1 and problems[0].startswith("worker: one is running, but work that it could do has been due since 20")
     assert errors(site) == problems
     worker.popen.send_signal(signal.SIGCONT)
     site.wait_idle()
@@ -150,8 +164,11 @@ def test_what_waits_for_a_slot_or_a_disabled_hook_is_no_fault(manual, worker, de
     second = post(site, id=2)
     site.delivery(second, states=("waiting",))
     wait_for(lambda: site.status()["due"] >= 2, site.status)
+    assert level(site) == "ok"
     age(site, 11)
-    assert status(site) == (0, [])
+    code, (problem,) = status(site)
+    assert code == 0 and level(site) == "attention" and "(1) are under way: raise " in problem
+    assert problem in warnings(site) and status(site, "--strict")[0] == 1
     gate.open()
     site.delivery(second)
 
@@ -162,7 +179,7 @@ def test_where_cron_works_ninety_seconds_are_allowed(manual):
     post(site)
     age(site, 11)
     code, (problem,) = status(site)
-    assert code == 1 and problem.startswith("worker: none runs, and work is due since 20")
+    assert code == 1 and problem.startswith("worker: none is running, and work has been due since 20")
     assert "work --once" in problem and errors(site) == [problem]
     site.run("work", "--once")
     post(site)
@@ -170,3 +187,154 @@ def test_where_cron_works_ninety_seconds_are_allowed(manual):
     assert status(site) == (0, [])
     age(site, 35)
     assert status(site)[0] == 1
+
+
+# -- What it says of hooks and configuration
+
+@pytest.mark.parametrize("portals, words", [
+    ("", "no portal is configured"), ("portal { token APPLICATION_TOKEN }\n", "the one of the example")])
+def test_nothing_configured_wants_attention(manual, portals, words):
+    manual.configure(portals=portals, worker="start manual")
+    code, (problem,) = status(manual)
+    assert code == 0 and level(manual) == "attention" and words in problem and "(fix: ${EDITOR:-vi} " in problem
+    assert problem in errors(manual)
+    assert status(manual, "--strict") == (1, [problem])
+
+
+def test_no_hook_wants_attention(manual):
+    (manual.hooks / "any").unlink()
+    code, (problem,) = status(manual)
+    assert code == 0 and level(manual) == "attention" and "no hook is enabled" in problem and problem in warnings(manual)
+
+
+@pytest.mark.parametrize("name, text, mode, words", [
+    ("ONTASKADD.sh", "#!/no/such/shell\n", 0o755, "bad interpreter"),
+    ("ONTASKADD.sh", "exit 0\n", 0o644, "not executable and takes no event"),
+    ("ONTASKADD.sh", "exit 0\n", 0o775, "unsafe permissions")])
+def test_a_broken_hook_fails(manual, name, text, mode, words):
+    path = manual.hook(name, text, mode)
+    code, (problem,) = status(manual)
+    assert code == 1 and level(manual) == "failing" and problem.startswith("hook ONTASKADD: ") and words in problem
+    assert errors(manual) == [problem]
+    path.rename(path.with_suffix(".disabled"))
+    assert status(manual) == (0, [])
+
+
+def test_two_hooks_of_one_name_fail_and_are_told_once(manual):
+    site = manual
+    site.hook("ONCRMDEALUPDATE.sh", "exit 0\n")
+    site.work()
+    site.wait_idle()
+    site.hook("ONCRMDEALUPDATE.py", "exit 0\n")
+    post(site)
+    code, (problem,) = status(site)
+    assert code == 1 and problem.startswith("hook ONCRMDEALUPDATE: two hooks are named 'ONCRMDEALUPDATE'")
+    assert [one for one in errors(site) if "ONCRMDEALUPDATE" in one] == [problem]
+    (site.hooks / "ONCRMDEALUPDATE.py").unlink()
+    site.wait_idle()
+    assert status(site) == (0, [])
+
+
+@BOTH_STORES
+def test_the_dead_of_the_last_hour_want_attention(manual):
+    site = manual
+    site.hook("any", "exit 65\n")
+    number = post(site)
+    site.run("work", "--once")
+    code, (problem,) = status(site)
+    assert code == 0 and level(site) == "attention"
+    assert problem.startswith("hook any: 1 delivery died in the last hour") and problem in warnings(site)
+    assert problem.endswith(f" retry --state dead --hook any --config {site.config})")
+    assert status(site, "--strict")[0] == 1
+    site.hook("any", "exit 0\n")
+    site.run("retry", "--state", "dead", "--hook", "any", "--yes")
+    site.run("work", "--once")
+    assert site.delivery(number)["attempt"] == 2 and status(site) == (0, [])
+
+
+def test_a_blocked_lane_wants_attention_and_is_never_given_up(manual):
+    site = manual
+    site.configure(worker="start manual", backoff="1h")
+    site.hook("any", "exit 1\n")
+    first, _ = post(site), post(site)
+    site.run("work", "--once")
+    code, (problem,) = status(site)
+    assert code == 0 and level(site) == "attention" and problem.startswith(f"{first}/any: has failed since 20")
+    assert problem.endswith(f"(fix: {site.binary} retry {first}/any --config {site.config})")
+    assert "cancel" not in problem and problem in warnings(site)
+
+
+def test_a_config_that_is_wrong_is_told_once_whatever_its_worker_says(manual):
+    site = manual
+    site.work()
+    wait_for(lambda: site.status()["workers"], "the worker")
+    site.configure(worker="start manual", more="hook x { tiemout 5s }\n")
+    wait_for(lambda: site.status()["workers"][0]["config_error"], "the worker to see it")
+    code, (problem,) = status(site)
+    assert code == 1 and "hook x: tiemout: unknown key" in problem and problem.endswith(f"(fix: ${{EDITOR:-vi}} {site.config})")
+    assert errors(site) == [problem]
+
+
+@pytest.mark.parametrize("broken", ["hook x { tiemout 5s }\n", "hook x {\n"], ids=["key", "syntax"])
+def test_a_draft_is_checked_while_the_live_config_is_broken(manual, broken):
+    site = manual
+    site.work()
+    wait_for(lambda: site.status()["workers"], "the worker")
+    good = site.config.read_text()
+    site.configure(worker="start manual", more=broken)
+    draft = write(site.home / "new.conf", good, 0o600, site.user)
+
+    def type_json(command, path):
+        done = subprocess.run([site.binary, command, "--json", "--config", path], capture_output=True, timeout=30,
+                              **as_user(site.user))
+        return done.returncode, json.loads(done.stdout)
+
+    def check(path):
+        code, found = type_json("check", path)
+        of_the_machine = ("user ", "/proc/")
+        return code, [problem for problem in found["problems"] if not problem["place"].startswith(of_the_machine)]
+    wait_for(lambda: type_json("status", draft)[1]["workers"][0]["config_error"], "the worker to refuse the live one")
+    post(site)
+    assert check(site.config)[0] == 1
+    assert check(draft) == (0, [])
+    write(draft, good + "hook y { tiemout 5s }\n", 0o600, site.user)
+    code, (problem,) = check(draft)
+    assert code == 1 and "hook y: tiemout" in problem["message"]
+    write(draft, good, 0o600, site.user).rename(site.config)
+    site.wait_idle()
+    wait_for(lambda: status(site) == (0, []), lambda: status(site))
+
+
+def test_another_config_beside_it_is_a_draft_of_the_same_store_alone(manual):
+    site = manual
+    post(site)
+    age(site, 60)
+    for name, store, code in (("second.conf", "state/queue.db", 0), ("third.conf", "other/queue.db", 0),
+                              ("bxhook.conf", "state/queue.db", 1)):
+        text = site.config.read_text().replace("store state/queue.db", f"store {store}")
+        path = write(site.home / name, text, 0o600, site.user)
+        done = subprocess.run([site.binary, "check", "--config", path], capture_output=True, timeout=30,
+                              **as_user(site.user))
+        assert done.returncode == code, done
+    other = write(site.home / "third.conf", site.config.read_text().replace("state/queue.db", "other/queue.db"), 0o600,
+                  site.user)
+    subprocess.run([site.binary, "trigger", "ONAPPTEST", "--config", other], check=True, timeout=30, **as_user(site.user))
+    subprocess.run(["/usr/bin/python3", "-c", "import sqlite3, sys; store = sqlite3.connect(sys.argv[1]); "
+                    "store.execute('UPDATE event SET received_at = received_at - 60000'); store.commit()",
+                    site.home / "other" / "queue.db"], check=True, **as_user(site.user))
+    done = subprocess.run([site.binary, "check", "--config", other], capture_output=True, timeout=30,
+                          **as_user(site.user))
+    assert done.returncode == 1 and b"none is running" in done.stdout, "a second installation has workers of its own"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_each_problem_is_told_once_to_whoever_reads_both(manual, form):
+    post(manual)
+    age(manual, 11)
+    words = ["status", *(["--json"] if form == "json" else [])]
+    apart = manual.run(*words, check=False)
+    assert apart.stdout.count(b"none is running") == apart.stderr.count(b"none is running") == 1
+    assert apart.stderr.count(b"\n") == 1
+    together = subprocess.run([manual.binary, *words, "--config", manual.config], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=30, **as_user(manual.user))
+    assert together.returncode == 1 and together.stdout.count(b"none is running") == 1

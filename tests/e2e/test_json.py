@@ -30,7 +30,7 @@ EVENT = {
 # Counts are null only when the store cannot be read.
 COUNT = "number null"
 STATUS = {
-    "ok": "boolean", "problems": "array", "store": {"kind": "string null", "place": "string null"},
+    "ok": "boolean", "level": "string", "problems": "array", "store": {"kind": "string null", "place": "string null"},
     "config": {"path": "string", "error": "string null"},
     "workers": [{"host": "string", "pid": "number", "version": "string", "since": TIME, "running": "number",
                  "config_error": "string null", "trouble": "string null", "once": "boolean",

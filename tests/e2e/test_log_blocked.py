@@ -18,7 +18,7 @@ from scratch import AS_ROOT, USER, as_user, can_connect, give, wait_for, write
 from servers import fcgi_script
 
 BODY = bitrix.encode(bitrix.event())
-LOST = re.compile(r"lines were lost: the log did not take them lines=(\d+) cause=(.*)")
+LOST = re.compile(r"log lines were lost: they could not be written lines=(\d+) cause=(.*)")
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="needs root")
 
 

@@ -48,7 +48,7 @@ def test_a_line_an_event_each_and_its_number_in_it(site):
     assert [(level, text.split()[0]) for level, _, text in did if f"delivery={dead}/" in text] == [
         ("error", "dead"), ("warning", "stderr:")]
     assert [(level, text) for level, _, text in did if f"event={skipped} " in text] == [
-        ("info", f'skipped event={skipped} reason="no hook takes it"')]
+        ("info", f'skipped event={skipped} reason="no matching hook"')]
     for number in (done, dead, skipped):
         assert f"event {number}: " in site.run("show", number).stdout.decode()
 

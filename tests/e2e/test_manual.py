@@ -34,9 +34,8 @@ CHOICE = {"--state", "--event", "--hook", "--portal", "--id", "--from", "--to", 
 
 
 @pytest.mark.parametrize("command", [
-    "serve", "work", "init", "check", "events", "trigger", "decode", "list", "show", "logs", "retry", "cancel",
-    "status",
-    "prune", "store", "help", "version"])
+    "serve", "work", "init", "check", "events", "trigger", "decode", "list", "show", "logs", "run", "retry",
+    "cancel", "status", "prune", "store", "help", "version"])
 def test_synopsis_and_text_have_the_options_of_the_command(helps, command):
     text = page("bxhook.1")
     synopsis = text[text.index(".Sh SYNOPSIS"):text.index(".Sh DESCRIPTION")]

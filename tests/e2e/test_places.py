@@ -99,7 +99,7 @@ def test_check_tells_what_nginx_serves_past_apache(web, static, shown):
     assert {f"/.htbxhook/{name}" for name in shown} <= set(comes_out(server))
     status, errors = asked(server)
     assert status == 1 and set(errors) == {f"/.htbxhook/{name}" for name in shown}
-    assert all("read through the web" in p["message"] and "location ~ /\\.ht" in p["fix"] for p in errors.values())
+    assert all("read over the web" in p["message"] and "location ~ /\\.ht" in p["fix"] for p in errors.values())
 
 
 @pytest.mark.parametrize("inside", [True, False], ids=["binary", "script"])
@@ -107,7 +107,7 @@ def test_check_tells_when_the_program_itself_is_served(web, inside):
     server = NginxInFront(web(inside), DENY_DOT_HT + ALL_FILES_AND_PROGRAMS)
     status, errors = asked(server)
     assert status == 1 and list(errors) == ["/bxhook.fcgi"]
-    assert "hands the program out" in errors["/bxhook.fcgi"]["message"]
+    assert "serves the program as a file" in errors["/bxhook.fcgi"]["message"]
 
 
 def test_check_asks_for_a_hook_that_lies_elsewhere(web):
@@ -128,7 +128,7 @@ def warned(site):
     """{path: message} of what check says without asking the web server."""
     found = json.loads(site.run("check", "--json", check=False).stdout)["problems"]
     return {p["place"].removeprefix(f"{site.path}/"): p for p in found
-            if "document root" in p["message"] or "handing it out" in p["message"]}
+            if "document root" in p["message"] or "serving it" in p["message"]}
 
 
 def test_check_warns_of_what_lies_below_a_document_root(scratch):

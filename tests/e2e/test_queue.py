@@ -313,7 +313,7 @@ def test_a_queue_from_80_percent_on_is_told_everywhere(manual):
 @BOTH_STORES
 def test_finished_events_go_when_their_retention_ends(manual):
     manual.hook("any", 'case $BX_ID in dead) exit 65;; late) exit 1;; esac')
-    manual.configure(worker="start manual", backoff="9h")
+    manual.configure(worker="start manual", backoff="9h", more="log { outputs yes }\n")
     clock = Clock(manual)
     manual.gateway.stop()
     manual.serve()
@@ -326,12 +326,16 @@ def test_finished_events_go_when_their_retention_ends(manual):
 
     def numbers():
         return {line["event"] for line in manual.list()}
-    assert numbers() == kept
+
+    def outputs():
+        return {int(path.name.partition("-")[0]) for path in manual.path.rglob("outputs/*-any-1.txt")}
+    assert numbers() == outputs() == kept
     clock.sleep(HOUR)  # it is believed
     manual.configure(worker="start manual", backoff="9h", more="retention { done 1ms dead 2h }\n")
     wait_for(lambda: numbers() == {dead, late}, numbers)
     manual.configure(worker="start manual", backoff="9h", more="retention { done 1ms dead 1ms }\n")
     wait_for(lambda: numbers() == {late}, numbers)
+    wait_for(lambda: outputs() == {late}, outputs)
     assert manual.run("show", dead, check=False).returncode == 1
 
 

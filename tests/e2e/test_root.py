@@ -113,7 +113,7 @@ def test_what_others_can_write_is_not_read(site, name, mode):
         told = (reason.stderr + reason.stdout).decode()
         assert reason.returncode == 1 and f"chmod go-w {site.home}/{name}" in told, reason
     wait_for(lambda: client.fastcgi(site.socket, bitrix.body()).status == 200
-             and "the new config is refused" in site.log(), "the gateway to look")
+             and "gateway: config refused" in site.log(), "the gateway to look")
     (site.home / name).chmod(0o600)
     assert site.list()
 

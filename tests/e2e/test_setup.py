@@ -44,7 +44,8 @@ def test_init_makes_a_directory_for_one_user_s_eyes(site):
         "hooks/ONCRMDEALUPDATE.sh.sample": 0o755, "hooks/ONCRMDEALADD.php.sample": 0o755}
     assert (made / "bxhook.conf").read_bytes() == (ROOT / "conf" / "bxhook.conf").read_bytes()
     assert all(f"  {step}. " in text_of(done) for step in (1, 2, 3))
-    assert f"{site.binary} check --config" in text_of(done), "as it can be typed: PATH does not lead to it"
+    commands = re.sub(r" \\\n +", " ", text_of(done))
+    assert f"{site.binary} check --config {made}/bxhook.conf\n" in commands, "as it can be typed: PATH does not lead to it"
 
 
 def test_init_leads_to_a_hook_that_ran(site):
@@ -65,6 +66,23 @@ def test_init_leads_to_a_hook_that_ran(site):
     delivery = site.delivery(1, "ONCRMDEALUPDATE")
     assert delivery["test"] is True
     assert delivery["attempts"][0]["stdout"] == "deal 6675 of some-domain.bitrix24.com was changed\n"
+
+
+@pytest.mark.parametrize("name", ["bx", "a-directory-with-a-name-that-is-much-longer-than-most-of-them"])
+@pytest.mark.parametrize("public", [False, True])
+def test_the_next_steps_fit_a_terminal(site, name, public):
+    """And what is to be typed can be copied as it stands, over several lines."""
+    made = site.run_dir / name
+    done = init(site, made, *(["--public", site.docroot] if public else []))
+    steps = text_of(done)[text_of(done).index("\nNext:"):]
+    wide = [line for line in steps.splitlines() if len(line) > 79]
+    assert not wide or name != "bx", wide
+    assert all(len(line.split()) <= 4 and str(made) in line for line in wide), "a path is never broken"
+    commands = re.sub(r" \\\n +", " ", steps)
+    if not public:
+        assert re.search(rf"^ +{site.binary} serve --listen unix:/run/bxhook.sock --group www-data "
+                         rf"--config {made}/bxhook.conf$", commands, re.M)
+    assert f" trigger ONCRMDEALUPDATE --follow --config {made}/bxhook.conf\n" in commands
 
 
 def test_each_sample_hook_runs(site):
@@ -199,7 +217,7 @@ def test_a_trigger_shows_no_secret_to_other_users(nginx):
 def test_a_trigger_is_marked_as_a_test(site):
     site.probe()
     done = site.run("trigger", "onCrmDealUpdate", "--set", "data.FIELDS.ID=7", "--set", "data.NOTE=Привет & co")
-    assert b"event 1 " in done.stdout
+    assert done.stdout == b"stored as test event 1; see 'bxhook show 1'\n"
     run = site.run_of(1)
     assert run.env["BX_TEST"] == "1" and run.env["BX_EVENT"] == "ONCRMDEALUPDATE" and run.env["BX_ID"] == "7"
     assert run.event["data"] == {"FIELDS": {"ID": "7"}, "NOTE": "Привет & co"}
@@ -279,8 +297,8 @@ def test_a_dry_run_explains_each_of_them(site):
     for code, *_ in CATALOG[::7]:
         text = text_of(site.run("trigger", code, "--dry-run"))
         assert text.startswith(f"event={code}&") and f"\nevent {code}, kind " in text
-        assert "  any takes it: event ANY\n" in text
-        assert "  guarded does not: unless auth.user_id 1\n" in text and f"\n  BX_EVENT={code}\n" in text
+        assert "  any matches: event ANY\n" in text
+        assert "  guarded: unless auth.user_id 1\n" in text and f"\n  BX_EVENT={code}\n" in text
 
 
 def test_a_raw_body_is_sent_as_it_is(site):
@@ -291,6 +309,17 @@ def test_a_raw_body_is_sent_as_it_is(site):
     site.run("trigger", "--raw", "-", input=b'{"event": "ONAPPTEST", "data": {"n": 1.50}}')
     assert site.run_of(1).event["x"] == "\ufffd"
     assert site.run_of(2).event["data"] == {"n": "1.50"}
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_the_line_end_of_an_editor_is_no_part_of_a_form(site, end):
+    site.probe()
+    file = write(site.run_dir / "body", b"event=ONCRMDEALADD&data[FIELDS][ID]=55" + end, 0o644, site.user)
+    done = site.run("trigger", "--raw", file)
+    assert b"line end" in done.stderr
+    assert site.run_of(1).event["data"]["FIELDS"]["ID"] == "55" and site.run_of(1).env["BX_ID"] == "55"
+    done = site.run("trigger", "--raw", "-", input=b"event=ONCRMDEALADD&data[FIELDS][ID]=55%0A")
+    assert b"line end" not in done.stderr and site.run_of(2).event["data"]["FIELDS"]["ID"] == "55\n"
 
 
 @needs_root
@@ -321,8 +350,8 @@ def test_a_dry_run_tells_what_would_happen_and_does_nothing(site):
     body = done.splitlines()[0]
     assert body.startswith("event=ONCRMDEALUPDATE&event_handler_id=") and bitrix.TOKEN not in done
     assert "auth%5Bapplication_token%5D=***" in body and "hush" not in done
-    assert "  deals takes it: event ONCRMDEAL*, when data.FIELDS.ID 6675\n" in done
-    assert "  loop does not: unless auth.user_id 1\n" in done
+    assert "  deals matches: event ONCRMDEAL*, when data.FIELDS.ID 6675\n" in done
+    assert "  loop: unless auth.user_id 1\n" in done
     assert "deals would run: /bin/echo 6675\n" in done and "  BX_ID=6675\n" in done
     assert not (site.home / "state").exists()
 

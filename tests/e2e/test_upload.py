@@ -118,7 +118,7 @@ def test_two_lines_and_a_browser_are_enough(upload, modules, name, outside):
     site.mark_executable(name)
     server = apache(site, modules, f"/{name}")
     assert server.get().body == b"bxhook: not ready, see its log\n"
-    assert any("portal 1: token: is blank" in line for line in site.log_lines())
+    assert any("portal 1: token: is empty" in line for line in site.log_lines())
     assert server.post(bitrix.body()).status == 503
     site.give_token()
     wait_for(lambda: server.get().body == b"bxhook: ready\n", site.log)
@@ -157,15 +157,16 @@ def test_a_script_that_may_not_run_says_so_in_the_browser(upload, module):
 @needs_root
 @pytest.mark.parametrize("module", ["fcgid", "cgid"])
 def test_a_program_that_may_not_run_says_so(upload, module):
-    """Where the script cannot mend it: the file is somebody else's."""
+    """Where the script cannot fix it: the file is somebody else's."""
     site = upload()
     site.mark_executable()
     os.chown(site.binary, 0, 0)
     server = apache(site, [module])
     answer = server.get()
-    assert answer.status in (500, 503) and b"permissions 755" in answer.body, answer
+    assert answer.status in (500, 503) and b"755" in answer.body, answer
+    assert module == "cgid" or b".htbxhook/bxhook" in answer.body, answer
     assert server.post(bitrix.body()).status == answer.status
-    assert "the program may not run: give the file bxhook the permissions 755" in site.log_lines()[-1]
+    assert "the program may not run: set the permissions of the file bxhook to 755" in site.log_lines()[-1]
     site.binary.chmod(0o755)
     site.give_token()
     wait_for(lambda: server.get().body == b"bxhook: ready\n", site.log)
@@ -176,8 +177,59 @@ def test_a_wrong_place_is_told(upload):
     site.mark_executable()
     site.edit(site.docroot / "bxhook.fcgi", "home=.htbxhook\n", "home=/nowhere/bxhook\n")
     server = apache(site, ["cgid"])
-    assert b"the program may not run" in server.get().body
+    answer = server.get()
+    assert b"the program is missing" in answer.body and b"home=" in answer.body
     assert "'/nowhere/bxhook/bxhook'" in server.errors()
+
+
+@pytest.mark.parametrize("module", ["fcgid", "cgid"])
+def test_an_upgrade_that_lost_its_permissions_runs(upload, module):
+    site = upload()
+    site.mark_executable()
+    site.give_token()
+    server = apache(site, [module])
+    assert server.post(bitrix.body()).event == 1
+    site.wait_idle()
+    new = site.home / "bxhook.new"
+    shutil.copy(site.binary, new)
+    give(new, site.user)
+    new.chmod(0o644)
+    new.rename(site.binary)
+    # The gateway that runs leaves when it sees the new file.
+    wait_for(lambda: server.post(bitrix.body()).status == 200 and os.access(site.binary, os.X_OK), site.log)
+    site.wait_idle()
+
+
+def test_what_a_hook_printed_is_in_a_file(upload):
+    """The only place for those who have no shell; the examples came along."""
+    site = upload()
+    site.mark_executable()
+    site.give_token()
+    server = apache(site, ["fcgid"])
+    example = site.home / "examples" / "moved-deal.sh"
+    hook = site.home / "hooks" / "ONCRMDEALMOVETOCATEGORY.sh"
+    shutil.copy(example, hook)
+    give(hook, site.user)
+    hook.chmod(0o755)
+    event = bitrix.event("ONCRMDEALMOVETOCATEGORY", "7", fields={"STAGE_ID": "C1:WON"})
+    assert server.post(bitrix.encode(event)).event == 1
+    site.wait_idle()
+    text = (site.home / "state" / "outputs" / "1-ONCRMDEALMOVETOCATEGORY-1.txt").read_text()
+    assert text.endswith("deal 7 is won: here the invoice would be sent\n")
+    assert client_status(server, "/.htbxhook/state/outputs/1-ONCRMDEALMOVETOCATEGORY-1.txt") in (403, 404)
+
+
+def test_the_papers_are_in_it_and_fit_a_page(upload):
+    site = upload()
+    for name in ("README.txt", "README.ru.txt"):
+        lines = (site.docroot / name).read_text(encoding="utf-8").splitlines()
+        assert len(lines) < 90 and max(map(len, lines)) <= 79, name
+        for word in ("token \"\"", "home=../../bxhook", "bxhook: ready", "could not be started", "the program is missing",
+                     "state/outputs", "accepted", "not executable", "wrong token", "work --once", ".sample"):
+            assert word in "\n".join(lines), f"{name}: {word}"
+    examples = {path.name for path in (site.home / "examples").iterdir()}
+    assert examples == {path.name for path in (ROOT / "examples").iterdir()}
+    assert "](../" not in (site.home / "examples" / "README.md").read_text()
 
 
 def test_a_hook_that_may_not_run_is_told(upload):

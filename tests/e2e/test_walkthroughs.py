@@ -16,6 +16,7 @@ from test_examples import Remote
 
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="needs root")
 HOOK = "bxhook/hooks/ONCRMDEALADD"
+HOOK_NAME = "ONCRMDEALADD"
 
 
 def stand_ins(site, **scripts):
@@ -80,7 +81,7 @@ def test_shared_hosting_tells_why_a_script_does_not_run_without_a_command(accoun
     write(account.home / f"{HOOK}.sh", "#!/bin/sh\n", 0o644, account.site.user)
     assert client.post(server.root + "/bx/bxhook.fcgi", bitrix.body("ONCRMDEALADD")).status == 200
     log = account.home / "bxhook" / "state" / "bxhook.log"
-    told = 'warning worker: skipped event=1 reason="no hook takes it; ONCRMDEALADD: not executable"'
+    told = 'warning worker: skipped event=1 reason="no matching hook; ONCRMDEALADD: not executable"'
     wait_for(lambda: told in log.read_text(), log.read_text)
 
 
@@ -104,9 +105,11 @@ def test_readme_on_shared_hosting(account):
     account.served_by(Apache(account.site, ["fcgid"], SHARED_HOST))
     for commands in blocks("README.md", "sh", "On shared hosting"):
         account.terminal.type(commands)
-    [first] = blocks("README.md", "sh", "The first hook")
-    account.terminal.names |= {"cd /usr/local/etc/bxhook/hooks ": "cd bxhook/hooks ", "\nbxhook ": "\n../bxhook "}
+    first, again = blocks("README.md", "sh", "The first hook")
+    account.terminal.names |= {"cd /etc/bxhook/hooks ": "cd bxhook/hooks ", "\nbxhook ": "\n../bxhook "}
     assert "new deal 7 on some-domain.bitrix24.com" in account.terminal.type(first)
+    again = account.terminal.type("cd bxhook/hooks\n" + again.replace("bxhook run", "../bxhook run"))
+    assert again.endswith("new deal 7 on some-domain.bitrix24.com\n")  # after a word on its erased tokens
 
 
 # -- A server of one's own
@@ -125,7 +128,8 @@ class Server:
                          nginx="exit 0",
                          sudo=f'[ "$1" = -u ] || exec "$@"\nshift 2\n{as_other} "$@"')
         self.terminal = Terminal(site, {
-            "/usr/local/etc/bxhook": site.home, "/var/lib/bxhook": site.path / "var", "/etc/nginx": self.etc,
+            "/usr/local/etc/bxhook": site.home, "/etc/bxhook": site.home, "/var/lib/bxhook": site.path / "var",
+            "/etc/nginx": self.etc, "/usr/share/doc/bxhook": ROOT,
             "-o bxhook -g bxhook": f"-o {user} -g {group}", "--user bxhook": f"--user {user}"}, path)
         self.terminal.user = None
         self.terminal.cwd = ROOT
@@ -135,12 +139,30 @@ class Server:
         for commands in blocks(page, "sh", heading):
             if "systemctl reload nginx" in commands:
                 (self.etc / "snippets").mkdir(exist_ok=True)
+            if "systemctl stop bxhook.socket" in commands:
+                self.site.stop()
             shown = self.terminal.type(commands)
             if "systemctl enable" in commands:
-                self.site.serve("--group", group_of(self.site.user), as_root=True)
+                self.start()
+            if "systemctl start bxhook.socket" in commands:
                 self.site.work()
-                self.terminal.names["https://YOUR-SITE"] = Nginx(self.site).root
         return shown
+
+    def start(self):
+        self.site.serve("--group", group_of(self.site.user), as_root=True)
+        self.site.work()
+        self.terminal.names["https://YOUR-SITE"] = Nginx(self.site).root
+
+    def install_package(self):
+        """What the package makes when it is installed, and starts."""
+        places = self.terminal.real((ROOT / "debian" / "bxhook.conf.sed").read_text())
+        script = write(self.site.path / "bxhook.conf.sed", places, 0o644)
+        text = subprocess.check_output(["sed", "-f", script, ROOT / "conf" / "bxhook.conf"], text=True)
+        directory(self.site.path / "var", 0o700, self.site.user)
+        directory(self.site.home)
+        directory(self.site.home / "hooks")
+        write(self.site.config, text, 0o640)
+        os.chown(self.site.config, 0, self.site.user.pw_gid)
 
 
 @pytest.fixture
@@ -154,17 +176,43 @@ def test_vps(server):
         shown = server.follow("docs/vps.md", heading)
     assert "new deal 7 on some-domain.bitrix24.com" in shown
     assert (server.etc / "snippets" / "bxhook.conf").read_text() == (ROOT / "conf" / "nginx.conf.example").read_text()
-    for heading in ("Upgrades", "Backup"):
-        server.follow("docs/vps.md", heading)
+    server.terminal.env["EDITOR"] = "true"
+    before = server.site.config.stat()
+    server.follow("docs/vps.md", "Changing the configuration")
+    after = server.site.config.stat()
+    assert (after.st_uid, after.st_mode) == (before.st_uid, before.st_mode) and after.st_ino != before.st_ino
+    server.follow("docs/vps.md", "Upgrades")
+    server.follow("docs/vps.md", "Watching it")
     copy = server.site.path / "var" / "backup.db"
+    server.follow("docs/vps.md", "Backup")  # and puts it back
     assert subprocess.run(["sqlite3", copy, "PRAGMA integrity_check"], capture_output=True).stdout == b"ok\n"
+    assert copy.stat().st_mode & 0o777 == 0o600
     copy.unlink()
+    assert server.site.delivery(1, HOOK_NAME)["state"] == "done"
+    assert "warning" not in server.terminal.type("bxhook check --json | grep 'everyone on this machine' || :")
 
 
 @needs_root
 def test_readme_on_a_server(server):
     (server.etc / "snippets").mkdir()
-    server.follow("README.md", "On a server of your own, with nginx")
+    server.follow("README.md", "On a server of your own: from source")
+    first, again = blocks("README.md", "sh", "The first hook")
+    assert "new deal 7 on some-domain.bitrix24.com" in server.terminal.type(first)
+    assert server.terminal.type(again).endswith("new deal 7 on some-domain.bitrix24.com\n")
+    for commands in blocks("README.md", "sh", "Finding and repeating"):
+        server.terminal.type(commands)
+
+
+@needs_root
+def test_readme_with_the_package(server):
+    (server.etc / "snippets").mkdir()
+    install, portal, nginx, check = blocks("README.md", "sh", "On a server of your own: the Debian package")
+    server.terminal.type(install)
+    server.install_package()
+    for commands in (portal, nginx):
+        server.terminal.type(commands)
+    server.start()
+    server.terminal.type(check)
     assert "new deal 7 on some-domain.bitrix24.com" in server.follow("README.md", "The first hook")
 
 
@@ -298,8 +346,23 @@ def test_what_the_page_loses_the_hook_tries_again(move):
 
 def test_php_commands(move):
     move.site.hook("ONCRMDEALADD.php", move.hook)
-    [commands] = blocks("docs/from-php.md", "sh")
-    assert "ONCRMDEALADD" in move.terminal.type(commands)
+    trigger, again = blocks("docs/from-php.md", "sh")
+    move.site.work()
+    assert "done" in move.terminal.type(trigger)
+    move.terminal.type(again)
+    assert move.written() == ["7 Two chairs"] * 2
+
+
+def test_php_blocks(move):
+    """Of one hook that CRest's settings.json bears, and of one script for many events."""
+    alone, many = blocks("docs/from-php.md", "conf")
+    write(move.site.home / "handler.php", (ROOT / "examples" / "many-events.php").read_text(), 0o755, move.site.user)
+    move.site.hook("ONCRMDEALADD.php", "exit 0")
+    move.site.configure(more=alone + many, worker="start manual")
+    move.site.run("check")
+    number = client.fastcgi(move.site.socket, bitrix.body("ONCRMDEALADD", "7")).event
+    move.site.run("work", "--once")
+    assert move.site.delivery(number, "crm")["attempts"][0]["stdout"] == "deal 7 is new\n"
 
 
 # -- Many portals

@@ -88,6 +88,38 @@ def test_cron_picks_up_after_a_reboot(serving):
     assert serving.show(new)["deliveries"][0]["state"] == "done"
 
 
+def test_cron_mails_nothing_when_nothing_was_to_do(manual):
+    """What a command writes is mailed: each minute.  What was done, or is wrong, is worth it."""
+    manual.hook("ONCRMDEALADD", "exit 0", 0o644)  # a warning, as long as it stays
+    manual.hook("ONAPPTEST", "exit 0")
+    for _ in range(2):
+        done = manual.run("work", "--once")
+        assert (done.stdout, done.stderr) == (b"", b"")
+    post(manual, "ONAPPTEST")
+    assert [line.split()[1:4] for line in manual.run("work", "--once").stderr.decode().splitlines()
+            if "done" in line] == [["info", "worker:", "done"]]
+    post(manual, "ONCRMDEALADD")
+    assert b"not executable" in manual.run("work", "--once").stderr
+
+
+def test_two_files_of_one_name_stop_that_hook_alone(serving):
+    serving.hook("ONCRMDEALUPDATE.sh", f"echo $BX_EVENT_NUMBER >> {serving.out}/ran")
+    serving.hook("any", "exit 0")
+    serving.delivery(post(serving), "ONCRMDEALUPDATE")
+    serving.hook("ONCRMDEALUPDATE.php", "exit 0")
+    wait_for(lambda: serving.status()["workers"][0]["config_error"], "the worker to see it")
+    number = post(serving)
+    serving.delivery(number)
+    waiting = serving.delivery(number, "ONCRMDEALUPDATE", states=("waiting",))
+    assert waiting["reason"] == "two hooks have this name: ONCRMDEALUPDATE.php, ONCRMDEALUPDATE.sh"
+    assert serving.run("status", check=False).returncode == 1
+    assert "error worker: hook ONCRMDEALUPDATE does not run problem=" in serving.log()
+    (serving.hooks / "ONCRMDEALUPDATE.php").rename(serving.hooks / "ONCRMDEALUPDATE.php.disabled")
+    serving.delivery(number, "ONCRMDEALUPDATE")
+    assert (serving.out / "ran").read_text().split() == [str(number - 1), str(number)]
+    wait_for(lambda: serving.run("status", check=False).returncode == 0, "all to be well again")
+
+
 def test_of_many_workers_at_once_one_works(manual):
     manual.hook("any", f'echo "$BX_EVENT_NUMBER" >> {manual.out}/ran')
     numbers = [post(manual, id=i) for i in range(200)]
@@ -217,7 +249,7 @@ def test_a_worker_that_was_told_to_stop_stays_away_until_an_event_comes(serving)
     stopped = serving.worker_pid()
     kill(stopped, signal.SIGTERM)
     wait_for(lambda: not alive(stopped), "its end")
-    assert "another worker follows" not in serving.log()
+    assert "starting another worker" not in serving.log()
     wait_for(lambda: serving.worker_pid() is None, "no worker")
     serving.delivery(post(serving, id="last"))
 
@@ -307,7 +339,7 @@ def test_a_worker_that_does_not_come_up_is_not_waited_for(site):
     hangs = write(site.path / "hangs", "#!/bin/sh\nwhile :; do sleep 1; done\n", 0o755, site.user)
     hangs.rename(site.binary)
     first = post(site)
-    wait_for(lambda: "nothing came of it in 5s" in site.gateway.text(), "the gateway to go on")
+    wait_for(lambda: "it did not start within 5s" in site.gateway.text(), "the gateway to go on")
     assert post(site) == first + 1
     site.gateway.stop(limit=7)
     program.rename(site.binary)

@@ -161,7 +161,7 @@ hook crm-sync {
 worker { start manual  concurrency 8  shutdown_grace 5s }
 limits { body 64K  fields 10  depth 3  queue 5  output 2K }
 retention { done 1d  dead 2d }
-log { level debug  format json  file log/x.log }
+log { level debug  format json  file log/x.log  outputs yes }
 )");
     BOOST_TEST(config->store.address == "/srv/bx/queue.db");
     BOOST_TEST(config->portals.at(0).domain == "some-domain.bitrix24.com");
@@ -186,6 +186,7 @@ log { level debug  format json  file log/x.log }
     BOOST_TEST((config->log.level == bx::LogLevel::debug));
     BOOST_TEST(config->log.json);
     BOOST_TEST(config->log.file.ends_with("/log/x.log"));
+    BOOST_TEST(config->log.outputs);
 }
 
 BOOST_AUTO_TEST_CASE(a_hook_inherits_the_defaults_wherever_they_stand) {
@@ -223,10 +224,10 @@ BOOST_AUTO_TEST_CASE(a_problem_names_the_path_of_its_key) {
         {"hook \"a b\" { }", "'a b' is not a hook name"},
         {"hook .a { }", "'.a' is not a hook name"},
         {"hook a { run /bin/true }", "hook a: has 'run' but no 'event'"},
-        {"hook a { event X }", "hook a: event: goes with 'run'"},
-        {"hook a { event \"\" run /x }", "hook a: event: '' can match no event code"},
-        {"hook a { event \"A B\" run /x }", "hook a: event: 'A B' can match no event code"},
-        {"hook a { run \" \" event X }", "hook a: run: is blank"},
+        {"hook a { event X }", "hook a: event: needs 'run'"},
+        {"hook a { event \"\" run /x }", "hook a: event: '' cannot match any event"},
+        {"hook a { event \"A B\" run /x }", "hook a: event: 'A B' cannot match any event"},
+        {"hook a { run \" \" event X }", "hook a: run: is empty"},
         {"hook a { env { BX_EVENT 1 } }", "hook a: env: BX_EVENT: names that begin with BX_"},
         {"hook a { env { bx_x 1 } }", "hook a: env: bx_x: names that begin with BX_"},
         {"hook a { env { 1A x } }", "hook a: env: 1A: is not a variable name"},
@@ -234,12 +235,12 @@ BOOST_AUTO_TEST_CASE(a_problem_names_the_path_of_its_key) {
         {"hook a { env { A \"x\\0y\" } }", "hook a: env: A: contains a NUL byte"},
         {"hook a { timeout { } }", ""},
         {"hook a { timeout 5s { x y } }", "hook a: timeout: takes a value, not a block"},
-        {"limits 5", "limits: takes a block { } and no value before it"},
+        {"limits 5", "limits: takes a block, not a value: it needs braces: limits {"},
         {"defaults { event X }", "defaults: event: unknown key"},
         {"defaults { run /x }", "defaults: run: unknown key"},
         {"store \"\"", "store: '' is not a file path"},
-        {"store mysql://x", "store: is not a store"},
-        {"hooks_dir \" \"", "hooks_dir: is blank"},
+        {"store mysql://x", "store: must be a path or a postgresql:// URL"},
+        {"hooks_dir \" \"", "hooks_dir: is empty"},
         {"portal { token x\nhook a { } }", "portal 1: hook: is not allowed here: is a '}' missing"},
     };
     for (const auto& [text, expected] : table) {
@@ -259,20 +260,28 @@ BOOST_AUTO_TEST_CASE(a_syntax_error_names_file_and_line) {
         {"#include \"/etc/passwd\"\n", "bxhook.conf:1: #include is not supported"},
         {"\xEF\xBB\xBFstore x", "bxhook.conf:1: begins with a byte order mark"},
         {"store a\0b"s, "bxhook.conf:1: contains a NUL byte"},
-        {"store \"a\n", "bxhook.conf:1: a quote is not closed in this line"},
+        {"store \"a\n", "bxhook.conf:1: a quote is not closed on this line"},
         {"store \"a\\qb\"\n", "bxhook.conf:1: unknown escape '\\q'"},
-        {"store \"a\" \\\n\"b\"\n", "bxhook.conf:1: a value cannot go on in the next line"},
+        {"store \"a\" \\\n\"b\"\n", "bxhook.conf:1: a value cannot continue on the next line"},
         {"store\n", "bxhook.conf:1: 'store' has no value"},
         {"}\n", "bxhook.conf:1: '}' without a '{' before it"},
         {"{\n}\n", "bxhook.conf:1: '{' without a key before it"},
         {"hooks_dir a;b\n", "bxhook.conf:1: ';' begins a comment"},
         {"hooks_dir a\\b\n", "bxhook.conf:1: the value of 'hooks_dir' must be in quotes"},
-        {"worker { start auto}\n", "bxhook.conf:1: a brace sticks to the value of 'start'"},
-        {"worker{ start auto }\n", "bxhook.conf:1: a brace sticks to 'worker{'"},
-        {"hook a {\n arg {data.ID}\n}\n", "bxhook.conf:2: a brace sticks to"},
+        {"worker { start auto}\n", "bxhook.conf:1: put a space before } in the value of 'start'"},
+        {"worker{ start auto }\n", "bxhook.conf:1: put a space before { in 'worker{'"},
+        {"hook a {\n arg {data.ID}\n}\n",
+         "bxhook.conf:2: put a space before } in 'data.ID}', or put a value"},
         {"hook a {\n env {\n  MSG hello big world now\n }\n}\n",
-         "bxhook.conf:3: more than one value in the line after 'MSG'"},
-        {"hook a {\n env { MSG hello world }\n}\n", "a word too many after 'MSG'"},
+         "bxhook.conf:3: more than one value on the line after 'MSG'"},
+        {"hook a {\n env { MSG hello world }\n}\n", "unexpected word after 'MSG'"},
+        {"hook a {\n when data.FIELDS.ID 5\n}\n",
+         "bxhook.conf:2: unexpected word after 'when': it needs braces: when { PATH VALUE }"},
+        {"limits body 1M\n",
+         "bxhook.conf:1: unexpected word after 'limits': it needs braces: limits {"},
+        {"hook a {\n event X Y\n}\n", "unexpected word after 'event': write each event as a line"},
+         {"hook a {\n unless data.FIELDS.ID 5\n}\n", "it needs braces: unless { PATH VALUE }"},
+         {"hook a {\n env A 5\n}\n", "it needs braces: env { NAME VALUE }"},
         {"worker {\n start auto\n\nhook a {\n}\n",
          "'}' is missing: the last block opened at top level is 'worker' in line 1"},
         {"worker { start auto }\nhook b {\n env {\n A b\n}\n",
@@ -283,11 +292,11 @@ BOOST_AUTO_TEST_CASE(a_syntax_error_names_file_and_line) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(an_unquoted_value_with_a_blank_is_refused) {
+BOOST_AUTO_TEST_CASE(an_unquoted_value_with_a_space_is_refused) {
     BOOST_TEST(names("hook a {\n event X\n run /usr/bin/php -f x\n}\n",
-                     "hook a: -f: unknown key; if it belongs to the value of 'run': an argument"));
+                     "hook a: -f: unknown key; if it belongs to the value of 'run': write each"));
     BOOST_TEST(names("hook a {\n event X\n run /usr/bin/php x.php\n}\n",
-                     "bxhook.conf:3: a word too many after 'run': an argument of "));
+                     "bxhook.conf:3: unexpected word after 'run': write each argument"));
 }
 
 BOOST_AUTO_TEST_CASE(a_message_never_shows_a_token) {
@@ -325,19 +334,19 @@ BOOST_AUTO_TEST_CASE(deep_nesting_is_refused_without_recursion) {
 
 BOOST_AUTO_TEST_CASE(a_portal_needs_a_token_and_sound_words) {
     BOOST_TEST(names("portal { member_id x }", "portal 1: has no token"));
-    BOOST_TEST(names("portal { token \"\" }", "portal 1: token: is blank"));
-    BOOST_TEST(names("portal { token \"  \" }", "portal 1: token: is blank"));
-    BOOST_TEST(names("portal { token \"a b\" }", "portal 1: token: has a blank"));
-    BOOST_TEST(names("portal { token \"\\\"x\\\"\" }", "portal 1: token: has quotes in it"));
-    BOOST_TEST(names("portal { token 'x' }", "portal 1: token: has quotes in it"));
+    BOOST_TEST(names("portal { token \"\" }", "portal 1: token: is empty"));
+    BOOST_TEST(names("portal { token \"  \" }", "portal 1: token: is empty"));
+    BOOST_TEST(names("portal { token \"a b\" }", "portal 1: token: contains a space"));
+    BOOST_TEST(names("portal { token \"\\\"x\\\"\" }", "portal 1: token: contains quotes"));
+    BOOST_TEST(names("portal { token 'x' }", "portal 1: token: contains quotes"));
     BOOST_TEST(names("portal { token https://a.bitrix24.com/rest/1/abc/ }",
                      "portal 1: token: is a URL or a path"));
     BOOST_TEST(names("portal { token x domain https://a/ }", "portal 1: domain: 'https://a/' must"));
-    BOOST_TEST(names("portal { token x member_id \"\" }", "portal 1: member_id: is blank"));
+    BOOST_TEST(names("portal { token x member_id \"\" }", "portal 1: member_id: is empty"));
     BOOST_TEST(names("portal { token x member_id a/b }",
-                     "portal 1: member_id: 'a/b' has a byte other than letters, digits, '.', '_', "
+                     "portal 1: member_id: 'a/b' may contain only letters, digits, '.', '_', "
                      "':' and '-'"));
-    BOOST_TEST(names("portal { token x domain a@b }", "portal 1: domain: 'a@b' has a byte other"));
+    BOOST_TEST(names("portal { token x domain a@b }", "portal 1: domain: 'a@b' may contain only"));
     BOOST_TEST(names("portal { token x domain " + std::string(256, 'a') + " }",
                      "portal 1: domain: is longer than 255 bytes"));
     BOOST_TEST(problems("portal { token x domain a.b:8443 member_id A-1_2 }") == "");
@@ -347,11 +356,12 @@ BOOST_AUTO_TEST_CASE(a_portal_needs_a_token_and_sound_words) {
 
 BOOST_AUTO_TEST_CASE(portals_that_claim_the_same_are_refused_with_both_places) {
     BOOST_TEST(names("portal { member_id a token x }\nportal { member_id a token y }",
-                     "portal 2: member_id 'a' stands in portal 1 already"));
+                     "portal 2: member_id 'a' is already used by portal 1"));
     BOOST_TEST(names("portal { domain A.x token x }\nportal { domain a.X token y }",
-                     "portal 2: domain 'a.x' without member_id stands in portal 1 already"));
+                     "portal 2: domain 'a.x' without member_id is already used by portal 1"));
     BOOST_TEST(names("portal { token x }\nportal { token y }",
-                     "portal 2: a portal with neither member_id nor domain stands in portal 1"));
+                     "portal 2: has neither member_id nor domain, which only one portal may: "
+                     "portal 1"));
     BOOST_TEST(problems("portal { member_id a domain d token x }\n"
                         "portal { member_id b domain d token x }\n"
                         "portal { domain d token x }\nportal { token x }") == "");
@@ -373,11 +383,11 @@ BOOST_AUTO_TEST_CASE(reads_the_portals_file) {
 
 BOOST_AUTO_TEST_CASE(a_bad_portals_file_is_refused) {
     const std::vector<std::pair<std::string, std::string>> table{
-        {"a b\n", ":1: must have at least three words"},
+        {"a b\n", ":1: needs at least three words"},
         {"a b c -\n", ":1: has no token"},
         {"\na b -\n", ":2: has no token"},
-        {"a b t\na c t\n", ":2: member_id 'a' stands in "},
-        {"- b* t\n", ":1: domain: 'b*' has a byte other than letters"},
+        {"a b t\na c t\n", ":2: member_id 'a' is already used by "},
+        {"- b* t\n", ":1: domain: 'b*' may contain only letters"},
         {"\xEF\xBB\xBF" "a b t\n", ":1: begins with a byte order mark"},
     };
     for (const auto& row : table) {
@@ -448,7 +458,7 @@ BOOST_AUTO_TEST_CASE(print_shows_a_token_nowhere) {
 BOOST_AUTO_TEST_CASE(what_others_expand_or_match_is_told) {
     BOOST_TEST(names("hook a { event X run ~/bin/x }", "hook a: run: '~/bin/x': '~' is not expanded"));
     BOOST_TEST(names("hook a { event ^ONCRM(DEAL|LEAD) run /x }",
-                     "a glob (* ? [..]) is wanted here, not a regular expression"));
+                     "use a glob (* ? [..]), not a regular expression"));
 }
 
 BOOST_AUTO_TEST_CASE(a_store_url_loses_its_password) {

@@ -66,12 +66,36 @@ BOOST_AUTO_TEST_CASE(an_event_of_no_hook_says_the_rules_of_its_own_hooks_first) 
     block("own", {"*"}).disabled = true;
     const bx::Decision skipped = decide(event("event=ONCRMDEALADD"));
     BOOST_TEST(skipped.dispatch.deliveries.empty());
-    BOOST_TEST(skipped.dispatch.skip_reason == "no hook takes it");
+    BOOST_TEST(skipped.dispatch.skip_reason == "no matching hook");
     BOOST_TEST(!skipped.dispatch.retryable);
-    BOOST_TEST(skipped.log_reason == "no hook takes it; own: disabled");
+    BOOST_TEST(skipped.log_reason == "no matching hook; own: disabled");
     BOOST_REQUIRE(skipped.dispatch.refused.size() == 2U);
     BOOST_TEST(skipped.dispatch.refused[0].reason == "disabled");
-    BOOST_TEST(skipped.dispatch.refused[1].reason == "event ONCRMLEADADD");
+    BOOST_TEST(skipped.dispatch.refused[1].reason == "other event (wants ONCRMLEADADD)");
+}
+
+BOOST_AUTO_TEST_CASE(what_two_hooks_of_one_name_take_waits_and_says_why) {
+    block("twin", {"ONCRMLEADADD"});
+    block("twin", {"ONCRMDEALADD"});
+    block("other", {"*"});
+    const bx::Dispatch dispatch = decide(event("event=ONCRMDEALADD")).dispatch;
+    BOOST_REQUIRE(dispatch.deliveries.size() == 2U);
+    BOOST_TEST(dispatch.deliveries[0].hook == "other");
+    BOOST_TEST(dispatch.deliveries[0].reason == "");
+    BOOST_TEST(dispatch.deliveries[1].hook == "twin");
+    BOOST_TEST(dispatch.deliveries[1].reason.starts_with("two hooks have this name: "));
+}
+
+BOOST_AUTO_TEST_CASE(a_hook_that_is_gone_is_asked_whether_it_would_take_an_event) {
+    block("gone", {"ONCRMDEAL*"});
+    config.hooks_dir = "/nowhere";
+    const bx::HookSet hooks = bx::HookSet::load(config);
+    BOOST_TEST(bx::is_taken(event("event=ONCRMDEALADD"), hooks.hooks()));
+    BOOST_TEST(!bx::is_taken(event("event=ONCRMLEADADD"), hooks.hooks()));
+    BOOST_TEST(!bx::is_taken(event("event=ONCRMDEALADD"), {}));
+    bx::StoredEvent damaged = event("event=ONCRMDEALADD");
+    damaged.damage = "no page";
+    BOOST_TEST(!bx::is_taken(damaged, hooks.hooks()));
 }
 
 BOOST_AUTO_TEST_CASE(of_many_refusals_the_number_is_kept) {
@@ -79,7 +103,7 @@ BOOST_AUTO_TEST_CASE(of_many_refusals_the_number_is_kept) {
     const bx::Decision skipped = decide(event("event=ONCRMDEALADD"));
     BOOST_TEST(skipped.dispatch.refused.size() == 100U);
     BOOST_TEST(skipped.dispatch.refused_more == 30);
-    BOOST_TEST(skipped.log_reason == "no hook takes it; 30 more hooks did not take it");
+    BOOST_TEST(skipped.log_reason == "no matching hook; 30 more hooks did not match");
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_skipped_and_may_be_retried) {

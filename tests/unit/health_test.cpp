@@ -14,15 +14,26 @@ struct Fixture {
         config.defaults.concurrency = 2;
     }
     // What is said, in a line each.
-    std::string said() const {
-        const bx::Health health = bx::judge_health(status, config, now, bx::OwnCommands());
+    std::string said(const bx::Known& known = {}) const {
+        const bx::Health health = bx::judge_health(status, config, now, bx::OwnCommands(), known);
         std::string text;
         for (const bx::Problem& problem : health.problems) {
             text.append(name_of(problem.level)).append(" ").append(to_string(problem)) += '\n';
         }
         return text;
     }
-    bool overdue() const { return bx::overdue_since(status, config, now).has_value(); }
+    // The fixes of all that is said, in a line each.
+    std::string fixes() const {
+        std::string text;
+        for (const bx::Problem& problem :
+             bx::judge_health(status, config, now, bx::OwnCommands()).problems) {
+            text += problem.fix + '\n';
+        }
+        return text;
+    }
+    bool overdue(const bx::Known& known = {}) const {
+        return bx::overdue_since(status, config, now, known).has_value();
+    }
     void runs(bool once = false) {
         status.worker_runs = true;
         status.workers.push_back({"web1", 7, "1", now, 0, "", {}, "", once});
@@ -104,15 +115,102 @@ BOOST_AUTO_TEST_CASE(where_only_once_works_ninety_seconds_are_allowed) {
     BOOST_TEST(overdue());  // cron has not come lately
 }
 
-BOOST_AUTO_TEST_CASE(trouble_is_an_error_whatever_is_due) {
+BOOST_AUTO_TEST_CASE(trouble_is_a_warning_until_work_is_overdue) {
     runs();
     status.workers[0].trouble = "no room";
-    BOOST_TEST(said() == "error worker 7 on web1: in trouble: no room\n");
+    BOOST_TEST(said() == "warning worker 7 on web1: in trouble: no room\n");
+    status.oldest_new_at = now - bx::minute;
+    BOOST_TEST(said().starts_with("error worker: one is running, but work that it could do has "
+                                  "been due since " + bx::iso_time(now - bx::minute)));
+    status.oldest_new_at.reset();
     status.workers.clear();
     status.worker_runs = false;
     status.once = bx::OnceRecord{now, "web1", "locked"};
-    BOOST_TEST(said() == "error 'work --once' on web1: left in trouble at " + bx::iso_time(now) +
-                             ": locked\n");
+    BOOST_TEST(said() == "warning 'work --once' on web1: ended in trouble at " +
+                             bx::iso_time(now) + ": locked\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_without_configuration_is_an_error_that_is_said_once) {
+    runs();
+    status.workers[0].config_error = "hook a: timout: unknown key";
+    const std::string error = said();
+    BOOST_TEST(
+        error.starts_with("error worker 7 on web1: cannot use configuration or hooks: hook a"));
+    BOOST_TEST(said({{}, {"hook a: timout: unknown key"}}) == "");
+    BOOST_TEST(said({{}, {"another"}}) == error);
+}
+
+BOOST_AUTO_TEST_CASE(what_waits_for_a_stopped_hook_is_not_overdue) {
+    runs();
+    due("crm", bx::hour);
+    BOOST_TEST(overdue());
+    BOOST_TEST(!overdue({{"crm"}, {}}));
+    BOOST_TEST(overdue({{"other"}, {}}));
+    BOOST_TEST(said({{"crm"}, {}}) == "");
+}
+
+BOOST_AUTO_TEST_CASE(what_waits_for_a_slot_is_told_after_ten_seconds) {
+    runs();
+    due("crm", 10 * second);
+    status.hooks[0].running = 2;
+    status.running = 2;
+    BOOST_TEST(said() == "");
+    status.hooks[0].oldest_due_at = now - 10 * second - 1;
+    BOOST_TEST(said() == "warning hook crm: deliveries have been due since " +
+                             bx::iso_time(now - 10 * second - 1) +
+                             ", and as many of its runs as may be (2) are under way: raise its "
+                             "`concurrency`, or make it faster\n");
+    status.running = 4;
+    due("erp", bx::hour);
+    BOOST_TEST(said() == "warning worker: concurrency: deliveries have been due since " +
+                             bx::iso_time(now - bx::hour) +
+                             ", and as many runs as may be (4) are under way: raise `concurrency` "
+                             "of the worker, or make hooks faster\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_blocked_lane_is_retried_and_never_cancelled) {
+    bx::BlockedLane lane;
+    lane.event = 7;
+    lane.hook = "crm";
+    lane.reason = "exit 1";
+    lane.since = now - bx::hour;
+    status.blocked.push_back(lane);
+    BOOST_TEST(said() == "");  // it fails alone, and is tried again
+    status.blocked[0].behind = 1;
+    BOOST_TEST(said() == "warning 7/crm: has failed since " + bx::iso_time(now - bx::hour) +
+                             " (exit 1), and 1 later delivery of the same entity waits for it "
+                             "('bxhook show 7/crm' shows why); it is retried by itself; once the "
+                             "hook works, this runs it now\n");
+    BOOST_TEST(fixes().ends_with(" retry 7/crm\n"));
+    for (int i = 0; i < 6; ++i) status.blocked.push_back(status.blocked[0]);
+    BOOST_TEST(said().ends_with("warning lanes: 2 more are blocked: 'bxhook status' lists them\n"));
+}
+
+BOOST_AUTO_TEST_CASE(what_died_in_the_last_hour_is_told_while_something_is_dead) {
+    bx::HookCounts counts;
+    counts.hook = "crm";
+    counts.dead_1h = 2;
+    status.hooks.push_back(counts);
+    BOOST_TEST(said() == "");  // retried with success
+    status.dead = 5;
+    BOOST_TEST(said().starts_with("warning hook crm: 2 deliveries died in the last hour "));
+    BOOST_TEST(fixes().ends_with(" retry --state dead --hook crm\n"));
+    const auto old = bx::judge_old_dead(status, bx::OwnCommands());
+    BOOST_REQUIRE(old.has_value());
+    BOOST_TEST(to_string(*old).starts_with("deliveries: 3 are dead: "));
+    BOOST_TEST(old->fix.ends_with(" list --state dead"));
+    status.dead = 2;
+    BOOST_TEST(!bx::judge_old_dead(status, bx::OwnCommands()).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(the_log_is_shown_where_it_is) {
+    config.store = bx::StorePlace::of("/srv/bx/state/queue.db");
+    BOOST_TEST(bx::show_log_command(config) == "tail -n 50 /srv/bx/state/bxhook.log");
+    config.log.file = "/var/log/b x.log";
+    BOOST_TEST(bx::show_log_command(config) == "tail -n 50 '/var/log/b x.log'");
+    config.log.file.clear();
+    config.worker.auto_start = false;
+    BOOST_TEST(bx::show_log_command(config) == "look into the worker's log");
 }
 
 BOOST_AUTO_TEST_CASE(a_large_step_of_the_clock_is_told_for_an_hour) {

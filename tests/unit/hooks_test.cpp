@@ -119,22 +119,45 @@ BOOST_AUTO_TEST_CASE(a_file_without_execute_bit_is_known_but_asleep) {
     BOOST_TEST(match("event=ONCRMDEALADD") == "| ONCRMDEALADD: not executable");
 }
 
-BOOST_AUTO_TEST_CASE(refuses_two_hooks_of_one_name) {
+BOOST_AUTO_TEST_CASE(two_hooks_of_one_name_take_events_and_say_that_they_are_two) {
     file("ONCRMDEALADD.sh");
     file("ONCRMDEALADD.php");
-    BOOST_CHECK_EXCEPTION(names(), bx::HooksError, [](const bx::HooksError& error) {
-        std::string what = error.what();
-        return what.find("ONCRMDEALADD.sh") != what.npos &&
-               what.find("ONCRMDEALADD.php") != what.npos;
-    });
+    file("any");
+    const bx::HookSet set = bx::HookSet::load(config);
+    BOOST_TEST(set.find("ONCRMDEALADD")->conflict ==
+               "two hooks have this name: ONCRMDEALADD.php, ONCRMDEALADD.sh");
+    BOOST_TEST(set.find("any")->conflict == "");
+    BOOST_REQUIRE(set.duplicates().size() == 1U);
+    const bx::Problem& problem = set.duplicates()[0];
+    BOOST_TEST(problem.place == "hook ONCRMDEALADD");
+    BOOST_TEST(problem.message.starts_with("two hooks are named 'ONCRMDEALADD', so neither runs: "));
+    BOOST_TEST(problem.message.ends_with(": keep one, rename the other to *.disabled"));
+    for (const char* name : {"ONCRMDEALADD.sh", "ONCRMDEALADD.php"}) {
+        BOOST_TEST(problem.fix.find(name) != std::string::npos, name);
+    }
+    BOOST_TEST(match("event=ONCRMDEALADD") == "ONCRMDEALADD any");  // once
+    BOOST_TEST(match("event=ONCRMLEADADD") == "any");
     file("ONCRMDEALADD.php", 0644);
-    BOOST_TEST(names() == "ONCRMDEALADD");
+    BOOST_TEST(names() == "ONCRMDEALADD any");
+    BOOST_TEST(bx::HookSet::load(config).find("ONCRMDEALADD")->conflict == "");
 }
 
-BOOST_AUTO_TEST_CASE(refuses_a_file_and_a_block_that_both_run) {
+BOOST_AUTO_TEST_CASE(a_file_and_a_block_that_both_run_take_what_either_of_them_takes) {
     file("ONCRMDEALADD.sh");
     block("ONCRMDEALADD", {"ONCRMDEAL*"}, "/bin/true");
-    BOOST_CHECK_THROW(names(), bx::HooksError);
+    const bx::HookSet set = bx::HookSet::load(config);
+    BOOST_TEST(set.find("ONCRMDEALADD")->conflict ==
+               "two hooks have this name: ONCRMDEALADD.sh, a block with run");
+    BOOST_TEST(match("event=ONCRMDEALUPDATE") == "ONCRMDEALADD");
+    BOOST_TEST(match("event=ONCRMLEADADD") ==
+               "| ONCRMDEALADD: other event (wants ONCRMDEALADD)");
+}
+
+BOOST_AUTO_TEST_CASE(of_three_hooks_of_one_name_each_says_it) {
+    for (const char* name : {"any.sh", "any.php", "any.py"}) file(name);
+    const bx::HookSet set = bx::HookSet::load(config);
+    BOOST_TEST(set.duplicates().size() == 2U);
+    for (const bx::Hook& hook : set.hooks()) BOOST_TEST(hook.conflict != "", hook.program);
 }
 
 BOOST_AUTO_TEST_CASE(a_block_without_run_holds_the_settings_of_its_script) {
@@ -186,8 +209,8 @@ BOOST_AUTO_TEST_CASE(scripts_take_their_code_in_any_case_and_no_other) {
     BOOST_TEST(match("event=oncrmdealupdate") == "onCrmDealUpdate");
     BOOST_TEST(match("event=ONCRMDYNAMICITEMUPDATE") == "ONCRMDYNAMICITEMUPDATE");
     BOOST_TEST(match("event=ONCRMDYNAMICITEMUPDATE_1220") ==
-               "| ONCRMDYNAMICITEMUPDATE: event ONCRMDYNAMICITEMUPDATE | onCrmDealUpdate: event "
-               "ONCRMDEALUPDATE");
+               "| ONCRMDYNAMICITEMUPDATE: other event (wants ONCRMDYNAMICITEMUPDATE) "
+               "| onCrmDealUpdate: other event (wants ONCRMDEALUPDATE)");
 }
 
 BOOST_AUTO_TEST_CASE(several_hooks_take_one_event) {
@@ -205,7 +228,8 @@ BOOST_AUTO_TEST_CASE(every_hook_tells_why_when_none_takes_it) {
     block("off", {"*"}, "/bin/true").settings.disabled = true;
     BOOST_TEST(
         match("event=ONTASKADD") ==
-        "| ONCRMLEADADD: event ONCRMLEADADD | deals: event ONCRMDEAL* ONCRMQUOTE* | off: disabled");
+        "| ONCRMLEADADD: other event (wants ONCRMLEADADD) "
+        "| deals: other event (wants ONCRMDEAL* ONCRMQUOTE*) | off: disabled");
 }
 
 BOOST_AUTO_TEST_CASE(with_one_taken_only_rules_and_disabled_ones_are_told) {
@@ -374,7 +398,9 @@ BOOST_AUTO_TEST_CASE(what_cannot_start_is_told_before) {
     block("good", {"*"}, file("../good", 0755, "#! /usr/bin/env sh\n"));
     BOOST_TEST(problem("gone") == "missing");
     BOOST_TEST(problem("dir") == "not executable");
-    BOOST_TEST(problem("crlf") == "bad interpreter '/bin/sh\\x0d'");
+    BOOST_TEST(problem("crlf") ==
+               "bad interpreter: the script has Windows line ends (CRLF), save it with Unix line "
+               "ends (LF)");
     BOOST_TEST(problem("lost") == "bad interpreter '/no/such/interpreter'");
     BOOST_TEST(problem("plain") == "not executable");
     BOOST_TEST(problem("good") == "");

@@ -249,6 +249,30 @@ BOOST_AUTO_TEST_CASE(an_argument_that_cannot_be_made_kills_the_delivery) {
         BOOST_TEST(invocation_of(body, {arg}).refusal == refusal, arg);
 }
 
+BOOST_AUTO_TEST_CASE(an_argument_that_no_event_can_give_is_seen_beforehand) {
+    struct {
+        const char* text;
+        bx::Level level;
+        const char* message;
+    } const cases[] = {
+        {"{BX_ID}", bx::Level::error,
+         "argument {BX_ID} is a variable of the hook's environment, not a path in the event"},
+        {"x{data.A}{bx_event}", bx::Level::error, "argument {bx_event} is a variable"},
+        {"{auth.access_token}", bx::Level::error, "argument {auth.access_token} is secret"},
+        {"{data.A", bx::Level::error, "argument '{data.A' has a brace that is not closed"},
+        {"{FIELDS.ID}", bx::Level::warning, "argument {FIELDS.ID} is in no event"},
+    };
+    for (const auto& [text, level, message] : cases) {
+        const std::vector<bx::Problem> problems = bx::argument_problems(text);
+        BOOST_REQUIRE_MESSAGE(problems.size() == 1, text);
+        BOOST_TEST((problems[0].level == level));
+        BOOST_TEST(problems[0].message.starts_with(message), problems[0].message);
+    }
+    for (const char* text : {"", "--id", "{data.FIELDS.ID}", "{event}:{auth.user_id}", "{{BX_ID}"}) {
+        BOOST_TEST(bx::argument_problems(text).empty(), text);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(secrets_at_any_depth_are_masked) {
     bx::Invocation what = invocation_of(
         "event=X&data[a][b][Client_Secret]=deep-secret&auth[refresh_token]=short&auth[token]=q%"

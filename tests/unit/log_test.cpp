@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <climits>
 #include <cstdlib>
 #include <filesystem>
+#include <vector>
 
 #include "base/fd.h"
 
@@ -65,6 +67,75 @@ BOOST_AUTO_TEST_CASE(a_batch_writes_whole_lines_of_at_most_pipe_buf_bytes) {
     BOOST_TEST(before > 0u);
 }
 
+BOOST_AUTO_TEST_CASE(a_long_text_of_ours_is_not_cut_before_its_end) {
+    const std::string problem = std::string(1500, 'x') + ": rename the other";
+    log.error("refused", {{"problem", problem}});
+    BOOST_TEST(text().ends_with(": rename the other\"\n"));
+}
+
+// -- The journal
+
+// Its socket as stderr, and what systemd says of it.
+struct Journal : LogFile {
+    Journal() : stderr_before(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)) {
+        int ends[2];
+        BOOST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+        ours = bx::Fd(ends[0]);
+        const bx::Fd theirs(ends[1]);
+        ::dup2(theirs.get(), STDERR_FILENO);
+        struct stat info {};
+        ::fstat(STDERR_FILENO, &info);
+        stream = std::to_string(info.st_dev) + ":" + std::to_string(info.st_ino);
+    }
+    ~Journal() {
+        ::dup2(stderr_before.get(), STDERR_FILENO);
+        ::unsetenv("JOURNAL_STREAM");
+    }
+    static bx::LogSettings at(bx::LogLevel level) {
+        bx::LogSettings settings;
+        settings.level = level;
+        return settings;
+    }
+    // What a new log, with these settings, wrote to it.
+    std::string lines(const bx::LogSettings& settings) {
+        bx::Log log_to("test");
+        log_to.configure(settings);
+        log_to.debug("d");
+        log_to.info("i", {{"name", 3}});
+        log_to.warning("w");
+        log_to.error("e");
+        std::string text(4096, '\0');
+        const ssize_t got = ::recv(ours.get(), text.data(), text.size(), MSG_DONTWAIT);
+        text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+        return text;
+    }
+
+    bx::Fd stderr_before, ours;
+    std::string stream;
+};
+
+BOOST_FIXTURE_TEST_CASE(the_journal_gets_priorities_and_no_second_time, Journal) {
+    ::setenv("JOURNAL_STREAM", stream.c_str(), 1);
+    BOOST_TEST(lines(at(bx::LogLevel::debug)) == "<7>debug test: d\n<6>info test: i name=3\n"
+                                                        "<4>warning test: w\n<3>error test: e\n");
+    bx::LogSettings json = at(bx::LogLevel::error);
+    json.json = true;
+    BOOST_TEST(lines(json).starts_with("<3>{\"time\":\""));
+    BOOST_TEST(lines({.file = path}) == "");
+    BOOST_TEST(text().ends_with("Z error test: e\n"));
+    BOOST_TEST(text().find('<') == std::string::npos);
+}
+
+// JOURNAL_STREAM is inherited by what no longer writes there.
+BOOST_FIXTURE_TEST_CASE(another_stderr_gets_lines_with_their_time, Journal) {
+    for (const std::string& other : std::vector<std::string>{"", "1:2", stream + "0"}) {
+        if (!other.empty()) ::setenv("JOURNAL_STREAM", other.c_str(), 1);
+        const std::string text = lines(at(bx::LogLevel::error));
+        BOOST_TEST(text.ends_with("Z error test: e\n"), text);
+        BOOST_TEST(text.find('<') == std::string::npos);
+    }
+}
+
 // -- Nobody reads
 
 // A FIFO that is read when the test says so.
@@ -93,8 +164,8 @@ BOOST_FIXTURE_TEST_CASE(lines_that_nobody_reads_are_dropped_and_counted, Fifo) {
     BOOST_TEST(read().find("dropped") == std::string::npos);
     log.send_unsent();
     BOOST_TEST(!log.has_unsent());
-    BOOST_TEST(read().ends_with("Z warning test: lines were lost: the log did not take them lines=11 "
-                                "cause=\"nobody reads it\"\n"));
+    BOOST_TEST(read().ends_with("Z warning test: log lines were lost: they could not be written "
+                                "lines=11 cause=\"nobody reads it\"\n"));
     log.info("next");
     BOOST_TEST(read().ends_with("info test: next\n"));
 }

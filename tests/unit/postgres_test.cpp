@@ -431,7 +431,7 @@ BOOST_AUTO_TEST_CASE(a_transaction_that_a_deadlock_ended_is_done_again) {
 // What a person asks for is decided on what was read before, and done by one statement.
 BOOST_AUTO_TEST_CASE(a_request_that_comes_too_late_is_decided_anew) {
     Scene s;
-    s.skip(s.add("1"), "no hook takes it");
+    s.skip(s.add("1"), "no matching hook");
     s.add("2");
     const auto behind = [&](const std::string& other, const std::function<bx::Outcome()>& request) {
         server().query("BEGIN; " + other);
@@ -605,7 +605,7 @@ BOOST_AUTO_TEST_CASE(a_sqlite_store_is_taken_over_as_it_is) {
     old.claim(1);
     old.fails("2/crm", 60'000);
     old.put("7");
-    old.skip(old.add("8"), "no hook takes it");
+    old.skip(old.add("8"), "no matching hook");
     old.match(old.add("9"), std::vector<std::string>{"a", "b"});
     old.claim(1, [](const std::string& hook) { return hook == "a" ? 9U : 0U; });
     old.dead("5/a");

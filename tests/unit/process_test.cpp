@@ -76,7 +76,8 @@ struct Fixture {
         claim.hook = "h";
         claim.run = run_name;
         auto process = std::make_unique<bx::Process>(what, output_limit);
-        table.add(std::make_unique<bx::Run>(claim, settings, std::move(process), bx::steady_now()));
+        table.add(std::make_unique<bx::Run>(claim, bx::Allowance(), settings, std::move(process),
+                                            bx::steady_now()));
         return *table.all().back();
     }
 
@@ -329,7 +330,7 @@ BOOST_AUTO_TEST_CASE(what_a_dead_worker_left_is_ended_and_lost) {
     orphan.event = 1;
     orphan.hook = "h";
     orphan.run = run_name;
-    table.add(std::make_unique<bx::Run>(orphan, settings, bx::steady_now()));
+    table.add(std::make_unique<bx::Run>(orphan, bx::Allowance(), settings, bx::steady_now()));
     BOOST_TEST((finish().result == AttemptResult::lost));
     BOOST_TEST(!lives(child));
     BOOST_TEST(!lives(left.pid()));
@@ -338,7 +339,7 @@ BOOST_AUTO_TEST_CASE(what_a_dead_worker_left_is_ended_and_lost) {
 BOOST_AUTO_TEST_CASE(an_orphan_of_which_nothing_is_left_is_over_at_once) {
     bx::Orphan orphan;
     orphan.run = run_name;
-    bx::Run run_left(orphan, settings, bx::steady_now());
+    bx::Run run_left(orphan, bx::Allowance(), settings, bx::steady_now());
     BOOST_TEST(run_left.over());
 }
 
@@ -443,6 +444,18 @@ BOOST_AUTO_TEST_CASE(a_limit_of_nothing_keeps_nothing) {
     keeper.end();
     BOOST_TEST(keeper.take().kept == "");
     BOOST_TEST(keeper.take().bytes == 3);
+}
+
+BOOST_AUTO_TEST_CASE(a_listener_gets_all_of_it_masked_whatever_is_kept) {
+    std::string heard;
+    bx::OutputKeeper keeper(10, {"hush-hush"}, [&](std::string_view piece) { heard += piece; });
+    keeper.add("begin hush-");
+    BOOST_TEST(heard == "begin ");
+    keeper.add("hush " + std::string(500, 'x'));
+    keeper.add(" hush-hus");
+    keeper.end();
+    BOOST_TEST(heard == "begin *** " + std::string(500, 'x') + " ***");
+    BOOST_TEST(keeper.take().kept.size() == 10U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

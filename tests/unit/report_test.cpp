@@ -220,11 +220,13 @@ BOOST_AUTO_TEST_CASE(tells_what_was_decided) {
     story.deliveries.push_back({});
     story.deliveries.back().record.hook = "crm-sync";
     story.event.refused.push_back({"crm-log", "unless auth.user_id 17\n"});
+    story.event.refused.push_back({"other", "other event (wants ONCRMDEALADD)"});
     story.event.refused_more = 3;
     BOOST_TEST(lines_of(decision_of(story)) ==
-               "crm-sync took it\n"
-               "crm-log did not: unless auth.user_id 17\\n\n"
-               "3 more did not\n");
+               "crm-sync: matched\n"
+               "crm-log: unless auth.user_id 17\\n\n"
+               "other: other event (wants ONCRMDEALADD)\n"
+               "3 more hooks did not match\n");
     story = {sample_event(), Tree(), {}};
     story.event.state = EventState::skipped;
     story.event.reason = "no hook";
@@ -233,7 +235,26 @@ BOOST_AUTO_TEST_CASE(tells_what_was_decided) {
                "reason: no hook\n'bxhook retry 1042' matches it again\n");
     story.event = sample_event();
     story.event.state = EventState::fresh;
-    BOOST_TEST(lines_of(decision_of(story)).starts_with("no worker has looked at it yet"));
+    BOOST_TEST(lines_of(decision_of(story)).starts_with("no worker has matched it yet"));
+}
+
+BOOST_AUTO_TEST_CASE(tells_why_a_delivery_died_with_attempts_left) {
+    DeliveryRecord record;
+    record.state = DeliveryState::dead;
+    record.attempt = 1;
+    record.max_attempts = 12;
+    for (const char* reason : {"exit 65", "exit 77", "exit 78", "exit 100"}) {
+        record.reason = reason;
+        BOOST_TEST(why_given_up(record) == " (which means: do not try again)");
+    }
+    record.reason = "argument {data.X} is missing";
+    BOOST_TEST(why_given_up(record) == "");
+    record.reason = "exit 65";
+    record.attempt = 12;
+    BOOST_TEST(why_given_up(record) == "");
+    record.attempt = 1;
+    record.state = DeliveryState::waiting;  // retried
+    BOOST_TEST(why_given_up(record) == "");
 }
 
 BOOST_AUTO_TEST_CASE(lists_every_value_of_a_body_with_its_path) {
@@ -248,14 +269,41 @@ BOOST_AUTO_TEST_CASE(lists_every_value_of_a_body_with_its_path) {
 
 // -- Status
 
-BOOST_AUTO_TEST_CASE(a_warning_alone_leaves_an_installation_ok) {
+BOOST_AUTO_TEST_CASE(a_warning_wants_attention_and_fails_only_the_strict) {
     StatusReport report;
-    report.problems.push_back({Level::warning, "clock", "was set", "look"});
+    BOOST_TEST(name_of(report.verdict()) == "ok");
+    report.strict = true;
     BOOST_TEST(report.is_ok());
-    BOOST_TEST(problem_text(report.problems[0]) == "clock: was set");
-    report.problems.push_back({Level::error, "worker", "none runs", "bxhook work"});
+    report.problems.push_back({Level::warning, "clock", "was set", ""});
+    BOOST_TEST(name_of(report.verdict()) == "attention");
     BOOST_TEST(!report.is_ok());
-    BOOST_TEST(problem_text(report.problems[1]) == "worker: none runs (bxhook work)");
+    report.strict = false;
+    BOOST_TEST(report.is_ok());
+    report.problems.push_back({Level::error, "worker", "none is running", "bxhook work"});
+    BOOST_TEST(name_of(report.verdict()) == "failing");
+    BOOST_TEST(!report.is_ok());
+}
+
+BOOST_AUTO_TEST_CASE(a_problem_is_one_line_with_its_fix) {
+    BOOST_TEST(problem_text({Level::warning, "clock", "was set", ""}) == "clock: was set");
+    BOOST_TEST(problem_text({Level::error, "worker", "none is running", "bxhook work"}) ==
+               "worker: none is running (fix: bxhook work)");
+}
+
+BOOST_AUTO_TEST_CASE(counts_are_worded) {
+    BOOST_TEST(counted(1, "delivery", "deliveries") == "1 delivery");
+    BOOST_TEST(counted(0, "delivery", "deliveries") == "0 deliveries");
+}
+
+BOOST_AUTO_TEST_CASE(the_level_stands_in_the_document) {
+    StatusReport report;
+    report.problems.push_back({Level::warning, "clock", "was set", "date"});
+    const std::string_view lenient =
+        R"x({"ok":true,"level":"attention","problems":["clock: was set (fix: date)"],)x";
+    BOOST_TEST(status_json(report).starts_with(lenient));
+    report.strict = true;
+    const std::string_view strict = R"({"ok":false,"level":"attention",)";
+    BOOST_TEST(status_json(report).starts_with(strict));
 }
 
 BOOST_AUTO_TEST_CASE(an_unknown_store_has_every_key_as_null) {

@@ -20,15 +20,22 @@ bx::Finish ended(bx::AttemptResult result, std::optional<int> exit = std::nullop
     return finish;
 }
 
-// What becomes of FINISH at moment 1,000,000, without jitter: "waiting +15000 exit 1".
-std::string fate(bx::Finish finish, int max_attempts = 12) {
-    bx::decide_next(finish, max_attempts, settings(), 1'000'000, 0.5);
+// What becomes of FINISH at moment 1,000,000, without jitter: "waiting +15000 exit 1".  FAILURES:
+// before it, all by default.
+std::string fate(bx::Finish finish, int max_attempts = 12,
+                 std::optional<int> failures = std::nullopt, int configured = 12) {
+    bx::HookSettings now = settings();
+    now.attempts = configured;
+    const bx::Allowance allowance = bx::allowance_of(
+        finish.attempt, max_attempts, failures ? failures : finish.attempt - 1, configured);
+    bx::decide_next(finish, allowance, now, 1'000'000, 0.5);
     std::string text(name_of(finish.next));
     if (finish.next == bx::DeliveryState::waiting) {
         text += " +" + std::to_string(finish.due_at - 1'000'000);
     }
     if (!finish.delivery_reason.empty()) text += " " + finish.delivery_reason;
     if (!finish.counts) text += " (does not count)";
+    if (finish.max_attempts) text += " of " + std::to_string(*finish.max_attempts);
     return text;
 }
 
@@ -95,15 +102,37 @@ BOOST_AUTO_TEST_CASE(the_last_attempt_is_the_end) {
                "waiting +0 interrupted (does not count)");
 }
 
-BOOST_AUTO_TEST_CASE(the_backoff_begins_anew_when_attempts_were_given) {
+BOOST_AUTO_TEST_CASE(the_backoff_begins_again_when_attempts_were_given) {
     // A person's retry after 12: 13 to 24; an interruption at the 1st gives a 13th.
-    BOOST_TEST(fate(ended(failed, 1, 13), 24) == "waiting +15000 exit 1");
-    BOOST_TEST(fate(ended(failed, 1, 14), 24) == "waiting +30000 exit 1");
-    BOOST_TEST(fate(ended(failed, 1, 2), 13) == "waiting +15000 exit 1");
-    // The config gives more attempts now than the delivery has, or fewer.
-    BOOST_TEST(fate(ended(failed, 1, 1), 3) == "waiting +15000 exit 1");
-    BOOST_TEST(fate(ended(failed, 1, 2), 3) == "waiting +30000 exit 1");
-    BOOST_TEST(fate(ended(failed, 1, 2), 50) == "waiting +15000 exit 1");
+    BOOST_TEST(fate(ended(failed, 1, 13), 24, 0) == "waiting +15000 exit 1");
+    BOOST_TEST(fate(ended(failed, 1, 14), 24, 1) == "waiting +30000 exit 1");
+    BOOST_TEST(fate(ended(failed, 1, 24), 24, 11) == "dead exit 1");
+    BOOST_TEST(fate(ended(failed, 1, 2), 13, 0) == "waiting +15000 exit 1");
+}
+
+// Tuning `attempts` during an outage must not turn the backoff off.
+BOOST_AUTO_TEST_CASE(attempts_configured_since_hold_and_change_no_pause) {
+    BOOST_TEST(fate(ended(failed, 1, 4), 12, 3, 20) == "waiting +120000 exit 1 of 20");
+    BOOST_TEST(fate(ended(failed, 1, 4), 12, 3, 5) == "waiting +120000 exit 1 of 5");
+    BOOST_TEST(fate(ended(failed, 1, 5), 12, 4, 5) == "dead exit 1 of 5");
+    BOOST_TEST(fate(ended(failed, 1, 5), 12, 4, 3) == "dead exit 1 of 5");
+    BOOST_TEST(fate(ended(failed, 1, 14), 24, 1, 3) == "waiting +30000 exit 1 of 15");
+    BOOST_TEST(fate(ended(interrupted, std::nullopt, 4), 12, 3, 3) ==
+               "waiting +0 interrupted (does not count) of 4");
+}
+
+BOOST_AUTO_TEST_CASE(a_hook_that_is_gone_leaves_what_it_gave) {
+    const bx::Allowance left = bx::allowance_of(3, 4, 2, std::nullopt);
+    BOOST_TEST(left.failures == 2);
+    BOOST_TEST(left.most == 4);
+    BOOST_TEST(!left.changed);
+}
+
+BOOST_AUTO_TEST_CASE(attempts_taken_over_from_merged_ones_all_count_for_the_pause) {
+    const bx::Allowance taken_over = bx::allowance_of(6, 12, std::nullopt, 3);
+    BOOST_TEST(taken_over.failures == 5);
+    BOOST_TEST(taken_over.most == 12);
+    BOOST_TEST(!taken_over.changed);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -59,7 +59,7 @@ void put_many(Scene& scene, std::size_t count, const bx::NewDelivery& delivery) 
 BOOST_AUTO_TEST_CASE(an_event_set_aside_keeps_its_secrets_until_it_is_matched_anew) {
     Scene s;
     s.store().matching().dispatch(std::vector{set_aside(s.add("1"))}, s.now);
-    s.skip(s.add("2"), "no hook takes it");
+    s.skip(s.add("2"), "no matching hook");
     BOOST_TEST(s.store().view().event(1)->retryable);
     BOOST_TEST(!s.store().view().event(2)->retryable);
     BOOST_TEST(s.secrets(1) == "secret of 1");
@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(what_a_table_does_not_take_is_told_from_a_store_in_trouble)
 BOOST_AUTO_TEST_CASE(the_number_of_refusals_that_are_not_kept_is) {
     Scene s;
     bx::Dispatch verdict{s.add("1"), {s.delivery("crm")}, {{"a", "disabled"}}, {}, 980};
-    bx::Dispatch skip{s.add("2"), {}, {{"a", "disabled"}}, "no hook takes it", 7};
+    bx::Dispatch skip{s.add("2"), {}, {{"a", "disabled"}}, "no matching hook", 7};
     s.store().matching().dispatch(std::vector{verdict, skip}, s.now);
     BOOST_TEST(s.store().view().event(1)->refused.size() == 1U);
     BOOST_TEST(s.store().view().event(1)->refused_more == 980);

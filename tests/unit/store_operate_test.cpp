@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(a_done_delivery_is_retried_only_by_its_name) {
 
 BOOST_AUTO_TEST_CASE(a_skipped_event_is_matched_anew) {
     Scene s;
-    s.skip(s.add("1"), "no hook takes it");
+    s.skip(s.add("1"), "no matching hook");
     BOOST_TEST(s.retry(1).done());
     BOOST_TEST(s.store().matching().undispatched(9).size() == 1U);
     BOOST_TEST(s.store().view().event(1)->refused.empty());
@@ -209,7 +209,7 @@ BOOST_AUTO_TEST_CASE(a_hook_that_did_not_take_an_event_gets_it_after_all) {
 BOOST_AUTO_TEST_CASE(a_skipped_event_is_matched_by_the_hook_it_is_given_to) {
     Scene s;
     s.store().matching().dispatch(std::vector{bx::Dispatch{s.add("1"), {}, {{"crm", "disabled"}, {"log", "no"}},
-                                                "no hook takes it"}}, s.now);
+                                                "no matching hook"}}, s.now);
     BOOST_TEST(s.store().operate().deliver(1, s.delivery("crm"), s.now).done());
     const bx::StoredEvent event = s.store().view().event(1).value();
     BOOST_TEST((event.state == bx::EventState::matched));
@@ -319,7 +319,7 @@ BOOST_AUTO_TEST_CASE(of_two_retries_at_once_the_later_is_told_what_the_other_has
     const std::unique_ptr<bx::Store> two = s.another();
     for (int round = 0; round < 20; ++round) {
         const bx::EventNumber event = s.add(std::to_string(round));
-        s.skip(event, "no hook takes it");
+        s.skip(event, "no matching hook");
         const auto retry = [&](bx::Store& store) {
             return store.operate().retry({event, ""}, [](const std::string&) { return 2; }, s.now);
         };
@@ -635,6 +635,78 @@ BOOST_AUTO_TEST_CASE(rates_are_of_the_last_hour) {
     BOOST_TEST(s.store().view().status(s.now).hooks.at(0).done_1h == 1);
 }
 
+// -- Failures, by which the worker counts its pauses
+
+BOOST_AUTO_TEST_CASE(a_claim_says_how_often_it_has_failed_since_attempts_were_given) {
+    Scene s;
+    s.put("7");
+    const auto failures = [&] {
+        s.now += 60'000;
+        s.claim(1);
+        return s.claims.at("1/crm").failures.value_or(-1);
+    };
+    BOOST_TEST(failures() == 0);
+    s.fails("1/crm", 1);
+    BOOST_TEST(failures() == 1);
+    BOOST_TEST(s.claims.at("1/crm").started_at == s.now);
+    bx::Finish interrupted =
+        s.ending("1/crm", bx::AttemptResult::interrupted, bx::DeliveryState::waiting);
+    interrupted.counts = false;
+    interrupted.due_at = s.now;
+    s.finish(interrupted);
+    BOOST_TEST(failures() == 1);
+    s.fails("1/crm", 1);
+    BOOST_TEST(failures() == 2);
+    s.dead("1/crm");
+    s.retry(1);
+    BOOST_TEST(failures() == 0);
+    s.fails("1/crm", 1);
+    BOOST_TEST(failures() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(an_orphan_says_how_often_it_has_failed) {
+    Scene s;
+    s.put("7");
+    s.claim(1);
+    s.fails("1/crm", 1);
+    s.now += 60'000;
+    s.claim(1);
+    const std::vector<bx::Orphan> orphans = s.store().runs().orphans({});
+    BOOST_REQUIRE(orphans.size() == 1U);
+    BOOST_TEST(orphans[0].failures.value_or(-1) == 1);
+}
+
+BOOST_AUTO_TEST_CASE(of_attempts_taken_over_in_a_merge_the_failures_are_not_known) {
+    Scene s;
+    s.put("7");
+    s.claim(1);
+    s.fails("1/crm", 60'000);
+    bx::NewDelivery merging = s.delivery("crm");
+    merging.coalesce = true;
+    s.put("7", merging);
+    BOOST_TEST(s.state(1) == "merged");
+    s.now += 60'000;
+    BOOST_TEST(s.claim(1) == "2/crm#2");
+    BOOST_TEST(!s.claims.at("2/crm").failures.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(an_end_may_give_other_attempts) {
+    Scene s;
+    s.put("7");
+    s.put("8");
+    s.claim(2);
+    bx::Finish fewer = s.ending("1/crm", bx::AttemptResult::failed, bx::DeliveryState::waiting);
+    fewer.max_attempts = 2;
+    s.finish(fewer);
+    BOOST_TEST(s.record(1).max_attempts == 2);
+    bx::Finish interrupted =
+        s.ending("2/crm", bx::AttemptResult::interrupted, bx::DeliveryState::waiting);
+    interrupted.counts = false;
+    interrupted.max_attempts = 7;
+    BOOST_TEST(s.claim(1, nullptr, {interrupted}) != "");  // in its own way
+    BOOST_TEST(s.record(2).max_attempts == 8);
+}
+
 BOOST_AUTO_TEST_CASE(a_blocked_lane_is_shown_with_its_reason_and_those_behind) {
     Scene s;
     s.put("7");
@@ -656,11 +728,12 @@ BOOST_AUTO_TEST_CASE(a_blocked_lane_is_shown_with_its_reason_and_those_behind) {
     BOOST_TEST(status.blocked[0].since == s.now);
     BOOST_TEST(status.blocked[0].behind == 2);
     BOOST_TEST(status.blocked[1].behind == 0);
+    const bx::Millis begun = s.now;
     s.now += 60'000;
     s.claim(1);
     BOOST_TEST(s.store().view().status(s.now).blocked.size() == 2U);  // it runs again, and may fail again
     s.fails("1/crm", 60'000);
-    BOOST_TEST(s.store().view().status(s.now).blocked[0].since == s.now - 60'000);  // as it began
+    BOOST_TEST(s.store().view().status(s.now).blocked[0].since == begun);
     s.now += 60'000;
     s.claim(1);
     s.done("1/crm");

@@ -108,16 +108,28 @@ BOOST_AUTO_TEST_CASE(new_events_come_in_order_with_body_and_secrets) {
 
 BOOST_AUTO_TEST_CASE(a_skipped_event_says_why_and_loses_its_secrets) {
     Scene s;
-    s.skip(s.add("1"), "no hook takes it");
+    s.skip(s.add("1"), "no matching hook");
     const bx::StoredEvent event = s.store().view().event(1).value();
     BOOST_TEST((event.state == bx::EventState::skipped));
-    BOOST_TEST(event.reason == "no hook takes it");
+    BOOST_TEST(event.reason == "no matching hook");
     BOOST_TEST(event.refused.size() == 1U);
     BOOST_TEST(event.refused[0].hook == "crm");
     BOOST_TEST(event.refused[0].reason == "disabled");
     BOOST_TEST(s.secrets(1) == "erased");
     BOOST_TEST(event.body == "body of 1");
     BOOST_TEST(!s.store().upkeep().unfinished() > 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_delivery_may_wait_for_a_reason_until_it_has_run) {
+    Scene s;
+    bx::NewDelivery twin = s.delivery("twin");
+    twin.reason = "two hooks have this name";
+    s.match(s.add("1"), std::vector{s.delivery("crm"), twin});
+    BOOST_TEST(s.record(1, "crm").reason == "");
+    BOOST_TEST(s.record(1, "twin").reason == "two hooks have this name");
+    s.claim(2);
+    s.done("1/twin");
+    BOOST_TEST(s.record(1, "twin").reason == "");
 }
 
 BOOST_AUTO_TEST_CASE(an_event_cancelled_before_its_match_is_passed_over) {

@@ -192,7 +192,7 @@ BOOST_AUTO_TEST_CASE(an_event_that_cannot_be_dispatched_is_found_by_halves_and_s
     BOOST_TEST(std::equal(expected.begin(), expected.end(), queue.asked.begin()));
     BOOST_TEST(queue.reasons.size() == 40U);
     BOOST_TEST(queue.reasons[1] == "cannot be matched: too large");
-    BOOST_TEST(queue.reasons[2] == "no hook takes it");
+    BOOST_TEST(queue.reasons[2] == "no matching hook");
     BOOST_TEST(lines("set aside event=1 ") == 1U);
     BOOST_TEST(context.unscrubbed);
 }

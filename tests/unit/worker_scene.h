@@ -1,6 +1,7 @@
 // What tests of the worker are told with: a real process on a real SQLite store with real hooks.
 #pragma once
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 #include <functional>
 #include <sstream>
 
+#include "base/fd.h"
 #include "base/text.h"
 #include "event/payload.h"
 #include "form/form.h"
@@ -173,6 +175,7 @@ struct Fixture {
             return child;
         }
         user.settle();
+        if (unattended) ::dup2(bx::Fd(::open("/dev/null", O_WRONLY)).get(), STDERR_FILENO);
         int status = 98;
         try {
             bx::Log log_to("worker");
@@ -210,6 +213,7 @@ struct Fixture {
     Unprivileged user;
     std::string dir, store_path;
     std::vector<pid_t> workers;
+    bool unattended = false;  // no worker has a terminal
 };
 
 }  // namespace worker_tests

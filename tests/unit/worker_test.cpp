@@ -11,7 +11,7 @@ BOOST_AUTO_TEST_CASE(once_runs_what_is_due_and_leaves) {
     bx::EventNumber other = post("event=ONTASKADD&auth[access_token]=abcdef123");
     BOOST_TEST(once() == 0);
     BOOST_TEST(state(first) == "done");
-    BOOST_TEST(state(other) == "skipped no hook takes it");
+    BOOST_TEST(state(other) == "skipped no matching hook");
     std::vector<bx::AttemptRecord> all = attempts(first, "ONCRMDEALUPDATE");
     BOOST_REQUIRE(all.size() == 1U);
     BOOST_TEST(all[0].out.kept == "7\n");
@@ -20,6 +20,31 @@ BOOST_AUTO_TEST_CASE(once_runs_what_is_due_and_leaves) {
     BOOST_TEST(read(dir + "/out") ==
                "{\"event\":\"ONCRMDEALUPDATE\",\"data\":{\"FIELDS\":{\"ID\":\"7\"}}}\n");
     BOOST_TEST(!bx::worker_runs(store_path));
+}
+
+// Cron mails what it writes.
+BOOST_AUTO_TEST_CASE(once_is_silent_when_there_is_nothing_to_do) {
+    const auto level_info = [&](const std::string& more) {
+        configure(more);
+        std::string text = read(dir + "/bxhook.conf");
+        text.replace(text.find("debug"), 5, "info");
+        std::ofstream(dir + "/bxhook.conf") << text;
+    };
+    unattended = true;
+    level_info("hook settings-of-no-script { timeout 1s }");
+    hook("ONCRMDEALUPDAT", "exit 0");  // a warning
+    BOOST_TEST(once() == 0);
+    BOOST_TEST(log() == "");
+    bx::EventNumber number = post("event=ONCRMDEALUPDAT");
+    BOOST_TEST(once() == 0);
+    BOOST_TEST(state(number) == "done");
+    BOOST_TEST(log().find("info worker: done delivery=") != std::string::npos);
+    BOOST_TEST(log().find("did you mean 'ONCRMDEALUPDATE'") != std::string::npos);
+    BOOST_TEST(log().find("started") == std::string::npos);
+    hook("any.sh", "exit 0");
+    hook("any.py", "exit 0");
+    BOOST_TEST(once() == 1);
+    BOOST_TEST(log().find("error worker: hook any does not run problem=") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(once_follows_a_lane_to_its_end_in_order) {
@@ -39,7 +64,7 @@ BOOST_AUTO_TEST_CASE(it_prunes_what_has_been_kept_for_long_enough) {
     for (int i = 0; i < old; ++i) add("event=ONTASKADD");
     {
         std::vector<bx::Dispatch> verdicts;
-        for (int i = 1; i <= old; ++i) verdicts.push_back({i, {}, {}, "no hook takes it"});
+        for (int i = 1; i <= old; ++i) verdicts.push_back({i, {}, {}, "no matching hook"});
         store()->matching().dispatch(verdicts, bx::wall_now() - 8 * bx::day);
         bx::sqlite::Database(store_path, {}).script(
             "UPDATE event SET received_at = received_at - 8 * 86400000");
@@ -56,7 +81,7 @@ BOOST_AUTO_TEST_CASE(it_prunes_what_has_been_kept_for_long_enough) {
     store()->upkeep().watch_clock({bx::boot_name(), bx::boot_now() - before, bx::wall_now() - before});
     BOOST_TEST(once() == 0);
     BOOST_TEST(count() == 1U);
-    BOOST_TEST(state(young) == "skipped no hook takes it");
+    BOOST_TEST(state(young) == "skipped no matching hook");
 }
 
 BOOST_AUTO_TEST_CASE(once_leaves_what_is_not_due) {
@@ -78,6 +103,36 @@ BOOST_AUTO_TEST_CASE(a_failed_delivery_is_tried_again_until_it_is_done) {
     BOOST_TEST(all[2].exit.value() == 0);
     BOOST_TEST(all[1].started_at - all[0].ended_at.value() >= 90);
     BOOST_TEST(all[2].started_at - all[1].ended_at.value() >= 180);
+}
+
+BOOST_AUTO_TEST_CASE(the_log_and_the_store_have_one_duration) {
+    hook("any", "sleep 0.05");
+    bx::EventNumber number = deal("7");
+    BOOST_TEST(once() == 0);
+    const std::vector<bx::AttemptRecord> all = attempts(number, "any");
+    BOOST_REQUIRE(all.size() == 1U);
+    const bx::Millis took = all[0].ended_at.value() - all[0].started_at;
+    BOOST_TEST(took >= 50);
+    BOOST_TEST(log().find("attempt=\"1 of 5\" ms=" + std::to_string(took) + "\n") !=
+               std::string::npos, log());
+}
+
+// An outage, and the person gives the hook fewer attempts: what waits keeps its pauses.
+BOOST_AUTO_TEST_CASE(attempts_configured_during_a_failure_hold_and_change_no_pause) {
+    configure("", "backoff 500ms attempts 12");
+    hook("any", "echo $BX_MAX_ATTEMPTS >>../most; exit 1");
+    start_and_wait();
+    bx::EventNumber number = deal("7");
+    wait_state(number, "waiting 2/12");
+    configure("", "backoff 500ms attempts 4");
+    wait_state(number, "dead 4/4 exit 1");
+    const std::vector<bx::AttemptRecord> all = attempts(number, "any");
+    BOOST_REQUIRE(all.size() == 4U);
+    for (std::size_t i = 1; i < all.size(); ++i) {  // 0.5, 1, 2 s less the jitter
+        BOOST_TEST(all[i].started_at - all[i - 1].ended_at.value() >= (225 << i), i);
+    }
+    BOOST_TEST(read(dir + "/most").starts_with("12\n"));
+    BOOST_TEST(read(dir + "/most").ends_with("\n4\n"), read(dir + "/most"));
 }
 
 BOOST_AUTO_TEST_CASE(dead_after_the_last_attempt_and_at_once_for_a_permanent_exit) {
@@ -131,10 +186,30 @@ BOOST_AUTO_TEST_CASE(a_script_replaced_by_delete_and_create_loses_nothing) {
     fs::remove(dir + "/hooks/any");
     bx::EventNumber between = deal("2");
     BOOST_REQUIRE(
-        wait_for([&] { return log().find("a hook's file is gone") != std::string::npos; }));
+        wait_for([&] { return log().find("a hook cannot run any more") != std::string::npos; }));
     BOOST_TEST(state(between) == "new");
     hook("any", "exit 0");
     wait_state(between, "done");
+}
+
+// Only what the removed one would have taken waits for it, and what must come after that.
+BOOST_AUTO_TEST_CASE(a_script_that_is_removed_holds_up_no_other_hooks_events) {
+    hook("ONCRMDEALUPDATE", "exit 0");
+    hook("any", "echo $BX_EVENT_NUMBER >>../order");
+    start_and_wait();
+    wait_state(deal("1"), "done");
+    fs::remove(dir + "/hooks/ONCRMDEALUPDATE");
+    bx::EventNumber held = deal("2");
+    bx::EventNumber behind = post("event=ONCRMDEALDELETE&data[FIELDS][ID]=2");
+    bx::EventNumber free = post("event=ONCRMDEALDELETE&data[FIELDS][ID]=3");
+    wait_state(free, "done");
+    BOOST_TEST(state(held) == "new");
+    BOOST_TEST(state(behind) == "new");
+    wait_state(behind, "done");
+    BOOST_TEST(state(held) == "done");
+    std::ostringstream order;
+    order << "1\n" << free << "\n" << held << "\n" << behind << "\n";
+    BOOST_TEST(read(dir + "/order") == order.str());
 }
 
 BOOST_AUTO_TEST_CASE(a_script_that_is_there_before_its_event_takes_it) {
@@ -147,17 +222,43 @@ BOOST_AUTO_TEST_CASE(a_script_that_is_there_before_its_event_takes_it) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(two_hooks_of_one_name_stop_the_matching_until_mended) {
-    hook("any.sh", "exit 0");
+BOOST_AUTO_TEST_CASE(two_hooks_of_one_name_wait_and_stop_nobody_else) {
+    hook("any.sh", "echo $BX_EVENT_NUMBER >>../ran");
     hook("any.py", "exit 0");
+    hook("ONCRMDEALUPDATE", "exit 0");
     start_and_wait();
     bx::EventNumber number = deal("7");
+    BOOST_REQUIRE(wait_for([&] { return state(number, "ONCRMDEALUPDATE") == "done"; }));
+    BOOST_TEST(state(number, "any") == "waiting 0/5 two hooks have this name: any.py, any.sh");
     BOOST_REQUIRE(wait_for([&] {
         std::vector<bx::WorkerRecord> shown = store()->view().status(bx::wall_now()).workers;
         return !shown.empty() && shown[0].config_error.find("two hooks are named 'any'") == 0;
     }));
-    BOOST_TEST(state(number) == "new");
+    BOOST_TEST(log().find("error worker: hook any does not run problem=") != std::string::npos);
+    BOOST_TEST(state(number, "any").starts_with("waiting 0/5"));
     fs::remove(dir + "/hooks/any.py");
+    BOOST_REQUIRE(wait_for([&] { return state(number, "any") == "done"; }));
+    BOOST_TEST(read(dir + "/ran") == std::to_string(number) + "\n");
+    BOOST_TEST(log().find("info worker: hook any runs again") != std::string::npos);
+    BOOST_REQUIRE(wait_for(
+        [&] { return store()->view().status(bx::wall_now()).workers.at(0).config_error.empty(); }));
+}
+
+// What waited already when the second one came.
+BOOST_AUTO_TEST_CASE(a_second_hook_of_a_name_stops_what_waits_for_the_first) {
+    configure("", "backoff 1s attempts 5");
+    hook("any.sh", "echo x >>../tries; exit 1");
+    start_and_wait();
+    bx::EventNumber number = deal("7");
+    wait_state(number, "waiting 1/5 exit 1");
+    hook("any.py", "exit 0");
+    wait_file("worker.log", "hook any does not run");
+    wait_state(number, "waiting");  // a run may have been under way
+    const std::string before = state(number);
+    const bx::Millis due = store()->view().deliveries(number).at(0).due_at.value();
+    BOOST_REQUIRE(wait_for([&] { return bx::wall_now() > due + 1500; }));
+    BOOST_TEST(state(number) == before);
+    fs::remove(dir + "/hooks/any.sh");
     wait_state(number, "done");
 }
 

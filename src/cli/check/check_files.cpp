@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <optional>
 
 #include "base/fd.h"
@@ -32,11 +33,11 @@ void check_permissions(const std::string& path, Findings& findings) {
         findings.error(path, "belongs to " + user_name(info->st_uid) + ", who could change it",
                        "chown " + user_argument(::geteuid()) + " " + shell_word(path));
     }
-    if ((info->st_mode & S_IROTH) != 0) {
+    if ((info->st_mode & S_IROTH) != 0 && can_be_reached(path, S_IXOTH)) {
         // Of root's file the user keeps what the group may.
         bool own = info->st_uid == ::geteuid() || ::getegid() == no_group;
         std::string group = "chgrp " + std::to_string(::getegid()) + " " + shell_word(path) + " && ";
-        findings.warning(path, "everyone on this machine can read it, tokens too",
+        findings.warning(path, "everyone on this machine can read it, including its tokens",
                          own ? "chmod 600 " + shell_word(path)
                              : group + "chmod 640 " + shell_word(path));
     }
@@ -70,7 +71,7 @@ std::string way_out(const std::string& path, const std::string& root) {
     bool plain = top != path && ::access(target.c_str(), F_OK) != 0 &&
                  !looks_like_document_root(top) && !looks_like_document_root(directory_of(root));
     if (plain) return "mv -nT " + shell_word(top) + " " + shell_word(target);
-    return "move it while no bxhook runs, and name its new place in bxhook.fcgi or the units";
+    return "move it while bxhook is stopped, and set its new path in bxhook.fcgi or the units";
 }
 
 // PATH below a document root is for everybody, but in .htbxhook/ with an .htaccess of its own.
@@ -81,16 +82,16 @@ void check_place(const std::string& path, Findings& findings) {
             if (denies_all(htaccess)) return;
             bool there = ::access(htaccess.c_str(), F_OK) == 0;
             return findings.error(path,
-                                  "nothing keeps the web server from handing it out: " + htaccess +
-                                      " must say 'Require all denied'" +
+                                  "nothing keeps the web server from serving it: " + htaccess +
+                                      " must contain 'Require all denied'" +
                                       (there ? " and nothing else" : ""),
                                   there ? edit_command(htaccess)
                                         : "echo 'Require all denied' >> " + shell_word(htaccess));
         }
         if (looks_like_document_root(dir)) {
             return findings.warning(path,
-                                    "seems to lie below the document root '" + dir +
-                                        "': move it outside, or where there is no outside into " +
+                                    "seems to be below the document root '" + dir +
+                                        "': move it out of there, or where that cannot be into " +
                                         absolute_path(dir, ".htbxhook/"),
                                     way_out(path, dir));
         }
@@ -101,19 +102,30 @@ void check_log(const Config& config, Findings& findings) {
     const std::string& file = config.log.file;
     std::string dir = directory_of(file);
     if (::access(dir.c_str(), F_OK) != 0) {
-        return findings.error(file, "the log cannot be written there: its directory is missing",
+        return findings.error(file, "the log cannot be written: its directory is missing",
                               make_directory_command(dir, "750"));
     }
     // Where others have their logs too nothing is given away.
     if (::access(dir.c_str(), W_OK | X_OK) != 0) {
         findings.error(file,
-                       "the log cannot be written there: " + user_name(::geteuid()) +
-                           " may not write in its directory; give it one of its own",
+                       "the log cannot be written: " + user_name(::geteuid()) +
+                           " may not write in its directory; give it a directory of its own",
                        edit_command(config.path));
     }
 }
 
 }  // namespace
+
+bool can_be_reached(const std::string& path, mode_t enter) {
+    std::error_code error;
+    const std::filesystem::path real = std::filesystem::canonical(path, error);
+    if (error) return true;  // not known
+    for (std::string dir = real.parent_path(); dir != "/"; dir = directory_of(dir)) {
+        const std::optional<struct stat> info = look_at(dir);
+        if (info && (info->st_mode & enter) == 0) return false;
+    }
+    return true;
+}
 
 void check_files(const Config& config, Findings& findings) {
     check_permissions(config.path, findings);

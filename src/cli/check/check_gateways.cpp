@@ -45,10 +45,11 @@ void check_gateways(const Config& config, Findings& findings) {
                      process.st_uid != 0 && process.st_uid != store.st_uid;
         if (!other || !serves_config(entry->path(), config.path)) continue;
         findings.error("process " + pid,
-                       "a bxhook of this config runs as " + user_name(process.st_uid) +
-                           ", and the store belongs to " + user_name(store.st_uid) +
-                           ", so that a gateway answers 503: let the web server start it as the "
-                           "store's user (suEXEC), or give all to the one it runs as",
+                       "a bxhook with this config runs as " + user_name(process.st_uid) +
+                           ", but the store belongs to " + user_name(store.st_uid) +
+                           ", so a gateway answers 503: have the web server start it as the "
+                           "store's owner (suEXEC), or give store and config to the user it runs "
+                           "as",
                        // Whoever it is can start such a process: nothing is given to it.
                        "ps -fp " + pid);
     }

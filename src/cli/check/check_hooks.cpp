@@ -14,6 +14,7 @@
 #include "cli/check/findings.h"
 #include "event/catalog.h"
 #include "hooks/hooks.h"
+#include "hooks/invocation.h"
 #include "host/accounts.h"
 #include "host/advice.h"
 
@@ -28,7 +29,7 @@ std::string identity_problem(const Condition& condition, const std::vector<Porta
         const std::string sent = by_domain ? "auth.domain" : "auth.member_id";
         if (condition.path == sent) {
             return "'" + sent + "' is what the sender wrote, which may be another portal's: use '" +
-                   std::string(proven) + "', which its token proved";
+                   std::string(proven) + "', which the token proves";
         }
         if (condition.path != proven) continue;
         const bool possible = std::ranges::any_of(portals, [&](const Portal& portal) {
@@ -53,15 +54,22 @@ bool looks_like_regex(std::string_view glob) {
            });
 }
 
-// A value of the event that begins with '-' would be an option of the program.
+// What no event can give; and that a value that begins with '-' would be an option of the program.
 void check_arguments(const Hook& hook, const std::string& place, const std::string& file,
                      Findings& findings) {
+    for (const std::string& arg : hook.args) {
+        for (Problem& problem : argument_problems(arg)) {
+            problem.place = place;
+            problem.fix = edit_command(file);
+            findings.add(std::move(problem));
+        }
+    }
     for (const std::string& arg : hook.args) {
         if (arg == "--") return;
         if (!arg.starts_with('{') || arg.starts_with("{{")) continue;
         findings.warning(place,
                          "the argument '" + printable(arg) +
-                             "' may begin with '-' and be taken for an option: put `arg --` before "
+                             "' may begin with '-' and look like an option: put `arg --` before "
                              "it, or write \"--NAME=" + printable(arg) + "\"",
                          edit_command(file));
     }
@@ -77,15 +85,15 @@ void check_conditions(const std::vector<Condition>& conditions, const std::strin
         if (looks_like_regex(condition.glob)) {
             findings.warning(place,
                              "'" + printable(condition.path) +
-                                 "' is compared with a glob (* ? [..]), and what stands there "
-                                 "looks like a regular expression",
+                                 "' is compared with a glob (* ? [..]), but this looks like a "
+                                 "regular expression",
                              edit_command(file));
         }
         if (is_top_field(condition.path.substr(0, condition.path.find('.')))) continue;
         findings.warning(place,
                          "'" + printable(condition.path) +
-                             "' is in no event: a path begins at the top, as data.FIELDS.ID or "
-                             "auth.user_id do",
+                             "' is in no event: write the whole path, such as data.FIELDS.ID or "
+                             "auth.user_id",
                          edit_command(file));
     }
 }
@@ -112,7 +120,7 @@ void check_globs(const Hook& hook, const std::string& place, const std::string& 
         findings.warning(place,
                          "no known event is '" + printable(glob) + "'" +
                              (looks_like_regex(glob)
-                                  ? ": a glob (* ? [..]) is wanted, not a regular expression"
+                                  ? ": use a glob (* ? [..]), not a regular expression"
                               : near.empty() ? " ('bxhook events' lists them)"
                                              : did_you_mean(near)),
                          edit_command(file));
@@ -127,7 +135,7 @@ void check_working_directory(const std::string& dir, const std::string& place,
         if (errno == ENOENT) {
             return findings.error(place, what + " is missing", make_directory_command(dir, "755"));
         }
-        return findings.error(place, what + " cannot be looked at: " + std::strerror(errno),
+        return findings.error(place, what + " cannot be checked: " + std::strerror(errno),
                               "ls -ld " + shell_word(directory_of(dir)));
     }
     if (!S_ISDIR(info.st_mode)) {
@@ -144,11 +152,11 @@ void check_settings(const Hook& hook, const std::string& place, const std::strin
     const HookSettings& settings = hook.settings;
     if (!settings.dir.empty()) check_working_directory(settings.dir, place, findings);
     if (settings.coalesce && settings.order == Order::none) {
-        findings.warning(place, "coalesce has no effect without lanes: set order entity",
+        findings.warning(place, "coalesce has no effect with order none: set order entity",
                          edit_command(file));
     }
     if (settings.backoff > settings.backoff_max) {
-        findings.warning(place, "backoff is over backoff_max, which holds: raise that",
+        findings.warning(place, "backoff is longer than backoff_max, which limits it: raise that",
                          edit_command(file));
     }
 }
@@ -164,15 +172,25 @@ void check_hook(const Hook& hook, const Config& config, Findings& findings) {
     check_globs(hook, place, config.path, findings);
 }
 
+// Hooks of one name: none of them runs.
+std::vector<std::string> stopped_among(const HookSet& hooks) {
+    std::vector<std::string> stopped;
+    for (std::size_t i = 1; i < hooks.hooks().size(); ++i) {
+        const std::string& name = hooks.hooks()[i].name;
+        if (hooks.hooks()[i - 1].name == name) stopped.push_back(name);
+    }
+    return stopped;
+}
+
 }  // namespace
 
-void check_hooks(const Config& config, Findings& findings) {
+Hooks check_hooks(const Config& config, Findings& findings) {
     HookSet hooks;
     try {
-        hooks = HookSet::survey(config);
+        hooks = HookSet::load(config);
     } catch (const Error& error) {
-        return findings.error(config.hooks_dir, error.what(),
-                              "ls -ld " + shell_word(config.hooks_dir));
+        findings.error(config.hooks_dir, error.what(), "ls -ld " + shell_word(config.hooks_dir));
+        return {.any_enabled = true};  // as far as is known
     }
     for (const Problem& duplicate : hooks.duplicates()) findings.add(duplicate);
     for (Problem warning : hooks.warnings()) {
@@ -180,13 +198,16 @@ void check_hooks(const Config& config, Findings& findings) {
         findings.add(std::move(warning));
     }
     for (const Hook& hook : hooks.hooks()) check_hook(hook, config, findings);
-    bool none_runs = std::ranges::all_of(hooks.hooks(), [](const Hook& hook) {
-        return hook.problem || hook.settings.disabled;
-    });
-    if (none_runs) {
-        findings.warning(config.hooks_dir, "no hook is enabled: events are kept and skipped",
-                         "put an executable file named as the event there ('bxhook events')");
-    }
+    // A file that cannot run is one that is meant to: there is an error about it.
+    const auto is_enabled = [](const Hook& hook) {
+        return !hook.settings.disabled && (!hook.problem || hook.from_dir);
+    };
+    return {stopped_among(hooks), std::ranges::any_of(hooks.hooks(), is_enabled)};
+}
+
+Problem no_hook_enabled(const Config& config) {
+    return {Level::warning, config.hooks_dir, "no hook is enabled: events are kept and skipped",
+            "put an executable file there, named after its event ('bxhook events' lists them)"};
 }
 
 }  // namespace bx

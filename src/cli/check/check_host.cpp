@@ -38,7 +38,7 @@ void check_backlog(Findings& findings) {
     if (!backlog || *backlog >= small_backlog) return;
     findings.warning(file,
                      "only " + std::to_string(*backlog) +
-                         " connections may wait: more at once get a 502",
+                         " connections may wait to be accepted: more at once get a 502",
                      "sysctl -w net.core.somaxconn=4096");
 }
 

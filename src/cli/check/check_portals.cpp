@@ -20,8 +20,8 @@ void check_tokens(const Portal& portal, const Config& config, Findings& findings
     std::string fix = edit_command(file_of(portal, config));
     if (std::ranges::find(portal.tokens, "APPLICATION_TOKEN") != portal.tokens.end()) {
         return findings.error(portal.place,
-                              "its token is still the example's, which anybody can guess: put in "
-                              "the application_token from Bitrix24",
+                              "its token is still the one of the example, which anybody can guess: "
+                              "replace it with the application_token from Bitrix24",
                               fix);
     }
     for (const std::string& token : portal.tokens) {
@@ -29,7 +29,8 @@ void check_tokens(const Portal& portal, const Config& config, Findings& findings
         findings.warning(portal.place,
                          "a token has " + std::to_string(token.size()) + " characters, " +
                              (token.size() < usual_token ? "fewer" : "more") +
-                             " than Bitrix24's 32: copy the whole application_token, and that alone",
+                             " than Bitrix24's 32: copy the whole application_token and nothing "
+                             "else",
                          fix);
     }
 }
@@ -55,8 +56,8 @@ void check_shared_tokens(const Config& config, Findings& findings) {
 void check_portals(const Config& config, Findings& findings) {
     if (config.portals.empty()) {
         findings.error(config.path,
-                       "no portal is configured, so that every event is refused with 403: add a "
-                       "portal block with the token from Bitrix24",
+                       "no portal is configured, so every event is refused with 403: add a portal "
+                       "block with the token from Bitrix24",
                        edit_command(config.path));
     }
     for (const Portal& portal : config.portals) check_tokens(portal, config, findings);

@@ -71,7 +71,7 @@ void check_first_line(const Hook& hook, const std::string& place, Findings& find
     if (begin.starts_with("\x7F" "ELF")) return;
     if (::faccessat(AT_FDCWD, hook.program.c_str(), R_OK, AT_EACCESS) != 0) {
         // A binary would run all the same.
-        return findings.warning(place, "cannot be read: as a script it cannot run",
+        return findings.warning(place, "cannot be read, so that it cannot run if it is a script",
                                 "chmod a+r " + shell_word(hook.program));
     }
     if (begin.empty()) {
@@ -79,25 +79,29 @@ void check_first_line(const Hook& hook, const std::string& place, Findings& find
                               edit_command(hook.program));
     }
     if (begin.starts_with("\xEF\xBB\xBF")) {
-        return findings.error(place, "begins with a byte order mark, which hides its first line",
+        return findings.error(place,
+                              "begins with a byte order mark, which hides its first line: save it "
+                              "as UTF-8 without BOM",
                               sed_command("1s/^\\xEF\\xBB\\xBF//", hook.program));
     }
     if (!begin.starts_with("#!")) {
         return findings.error(place,
-                              "its first line names no interpreter; such as: " +
+                              "its first line names no interpreter; it could be: " +
                                   likely_first_line(hook.program, begin),
                               edit_command(hook.program));
     }
     std::string line = begin.substr(0, begin.find('\n'));
     if (line.ends_with('\r')) {
-        return findings.error(place, "has the line ends of Windows: its interpreter is not found",
+        return findings.error(place,
+                              "has Windows line ends, so that its interpreter is not found: save "
+                              "it with Unix line ends (LF)",
                               sed_command("s/\\r$//", hook.program));
     }
     std::string wanted = looked_up_program(line);
     if (!wanted.empty() && !in_path(wanted, path_of(hook))) {
         findings.error(place,
                        "its interpreter '" + printable(wanted) +
-                           "' is not installed: install it, or name another in the first line",
+                           "' is not installed: install it, or name another on the first line",
                        edit_command(hook.program));
     }
 }
@@ -114,12 +118,13 @@ bool has_arguments(const std::string& program) {
 
 void check_program(const Hook& hook, const Config& config, const std::string& place,
                    Findings& findings) {
-    // As the worker has it: a file without its execute bit is a hook that was switched off.
+    // As the worker has it.
     if (hook.problem) {
-        return findings.warning(place,
-                                "'" + hook.program + "' is " + hook.problem->reason +
-                                    " and takes no event",
-                                make_executable_fix(hook.program));
+        return findings.error(place,
+                              "'" + hook.program + "' is " + hook.problem->reason +
+                                  " and takes no event (to disable a hook, rename its file "
+                                  "*.disabled)",
+                              make_executable_fix(hook.program));
     }
     std::optional<StartProblem> problem = start_problem(hook, config.hooks_dir);
     if (!problem) return check_first_line(hook, place, findings);
@@ -130,8 +135,8 @@ void check_program(const Hook& hook, const Config& config, const std::string& pl
     if (has_arguments(hook.program)) {
         return findings.error(place,
                               "no such program: '" + hook.program +
-                                  "': `run` takes the program alone, each argument stands in a "
-                                  "line `arg`",
+                                  "': `run` takes the program alone; write each argument as a line "
+                                  "`arg`",
                               edit_command(config.path));
     }
     findings.error(place, problem->reason + ": '" + hook.program + "'", problem->fix);

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/fd.h"
@@ -15,7 +16,6 @@
 #include "config/secrets.h"
 #include "host/accounts.h"
 #include "host/advice.h"
-#include "report/health.h"
 
 namespace bx {
 
@@ -33,7 +33,7 @@ void check_file_system(const std::string& dir, const std::string& config_path,
     }
     if (is_shared_file_system(dir)) {
         findings.warning(dir,
-                         "lies on a network file system: every event waits for it, and only this "
+                         "is on a network file system: every event waits for it, and only this "
                          "machine may use the store; set `store` to a path on a local disk",
                          edit_command(config_path));
     }
@@ -44,10 +44,14 @@ void check_file_system(const std::string& dir, const std::string& config_path,
 void advise_own_directory(const Config& config, const std::string& what, bool error,
                           Findings& findings) {
     std::string dir = directory_of(config.store.address);
-    std::string message = what + "; other things lie there too: give the store a directory of its "
-                                 "own, while no bxhook runs, and set `store` to it";
+    std::string message = what + "; other files are there too: give the store a directory of its "
+                                 "own, while bxhook is stopped, and set `store` to it";
     std::string fix = make_directory_command(absolute_path(dir, "bxhook-store"), "700");
     error ? findings.error(dir, message, fix) : findings.warning(dir, message, fix);
+}
+
+bool is_open_to_others(const std::string& path, const struct stat& info) {
+    return (info.st_mode & (S_IRWXG | S_IRWXO)) != 0 && can_be_reached(path, S_IXGRP | S_IXOTH);
 }
 
 void check_directory(const Config& config, Findings& findings) {
@@ -56,7 +60,7 @@ void check_directory(const Config& config, Findings& findings) {
     if (::stat(dir.c_str(), &info) != 0) {
         if (errno != ENOENT) {
             return findings.error(dir,
-                                  std::string("the store's directory cannot be looked at: ") +
+                                  std::string("the store's directory cannot be checked: ") +
                                       std::strerror(errno),
                                   "ls -ld " + shell_word(directory_of(dir)));
         }
@@ -76,7 +80,7 @@ void check_directory(const Config& config, Findings& findings) {
                               give_directory_command(config.store.address,
                                                      user_argument(::geteuid())));
     }
-    if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    if (is_open_to_others(dir, info)) {
         const std::string what = "others can enter the store's directory";
         own ? findings.warning(dir, what, "chmod 700 " + shell_word(dir))
             : advise_own_directory(config, what, false, findings);
@@ -91,16 +95,42 @@ void check_file(const std::string& path, Findings& findings) {
         std::string user = user_name(::geteuid());
         findings.error(path,
                        "belongs to " + user_name(info.st_uid) + ", its directory to " + user +
-                           ", as whom gateway and worker run",
+                           ", the user that gateway and worker run as",
                        "chown -h " + user_argument(::geteuid()) + " " + shell_word(path));
-    } else if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    } else if (is_open_to_others(path, info)) {
         findings.warning(path, "others can read the store", "chmod 600 " + shell_word(path));
     }
 }
 
+// Whether what lies in STORE is worked on.
+void check_work(const Config& config, Store& store, const Hooks& hooks, Findings& findings) {
+    const OwnCommands& commands = findings.commands();
+    const Millis now = wall_now();
+    const StoreStatus status = store.view().status(now);
+    const Health health =
+        judge_health(status, config, now, commands, known_from(findings, hooks));
+    findings.add(health.problems);
+    if (!status.worker_runs && !config.worker.auto_start && !health.overdue_since) {
+        findings.warning("worker",
+                         "none is running, and worker.start is manual; with cron ('bxhook work "
+                         "--once' each minute) that is normal between two runs",
+                         start_worker_command(config, commands));
+    }
+    if (const std::optional<Problem> dead = judge_old_dead(status, commands)) findings.add(*dead);
+}
+
 }  // namespace
 
-void check_store(const Config& config, Findings& findings) {
+Known known_from(const Findings& findings, const Hooks& hooks) {
+    Known known{hooks.stopped, {}};
+    for (const Problem& problem : findings.list()) {
+        known.problems.push_back(problem.message);
+        known.problems.push_back(to_string(problem));
+    }
+    return known;
+}
+
+void check_store(const Config& config, const Hooks* hooks, Findings& findings) {
     if (config.store.is_file()) {
         check_directory(config, findings);
         // Not made here: a check changes nothing.
@@ -112,17 +142,7 @@ void check_store(const Config& config, Findings& findings) {
     try {
         std::unique_ptr<Store> store = store_of(config, Missing::leave);
         store->sink().probe();
-        const Millis now = wall_now();
-        const StoreStatus status = store->view().status(now);
-        const Health health = judge_health(status, config, now, findings.commands());
-        findings.add(health.problems);
-        if (!status.worker_runs && !config.worker.auto_start && !health.overdue_since) {
-            findings.warning("worker",
-                             "none runs, and worker.start is manual: by cron, 'bxhook work --once' "
-                             "each minute, that is as it must be between two runs",
-                             start_worker_command(config, findings.commands()));
-        }
-        findings.add(judge_deliveries(status, findings.commands()));
+        if (hooks != nullptr) check_work(config, *store, *hooks, findings);
     } catch (const Error& error) {
         findings.error(config.store.for_people(), error.what(), "");
     }

@@ -55,8 +55,8 @@ void tell_of_certificate(const std::string& url, const std::string& what, Findin
     bool cut = what.find("unable to get local issuer certificate") != std::string::npos;
     std::string place = url_for_people(url);
     findings.error(place,
-                   what + (cut ? "; the chain is incomplete, or of an unknown authority: the web "
-                                 "server must send the intermediate certificates too "
+                   what + (cut ? "; the chain is incomplete, or its authority is unknown: the web "
+                                 "server must also send the intermediate certificates "
                                  "(fullchain.pem)"
                                : ""),
                    "openssl s_client -showcerts -connect " + shell_word(host_of(place)));
@@ -67,14 +67,14 @@ void judge_get(const std::string& place, const HttpAnswer& answer, const Config&
                Findings& findings) {
     if (answer.status >= 300 && answer.status < 400) {
         findings.error(place, status_text(answer) + ", a redirect, which Bitrix24 does not follow",
-                       "give Bitrix24 the URL it leads to");
+                       "give Bitrix24 the URL that it redirects to");
     } else if (answer.body.find("\"error\":\"method_not_allowed\"") != std::string::npos) {
         findings.error(place,
-                       status_text(answer) + " to GET: the gateway is there, and the web server "
-                                             "passes it no REQUEST_METHOD",
+                       status_text(answer) + " to GET: the gateway is there, but the web server "
+                                             "does not pass it REQUEST_METHOD",
                        "put 'include fastcgi_params;' into that location of nginx");
     } else if (answer.status == 200 && is_program(answer.body)) {
-        findings.error(place, "hands the program out as a file instead of running it",
+        findings.error(place, "serves the program as a file instead of running it",
                        "let Apache run it (Options +ExecCGI), and a server in front of Apache "
                        "(nginx) pass it on");
     } else if (answer.status != 200 || !is_gateway(answer)) {
@@ -82,7 +82,7 @@ void judge_get(const std::string& place, const HttpAnswer& answer, const Config&
                        fix_of_status(answer.status, config.path));
     } else if (!answer.body.starts_with("bxhook: ready")) {
         findings.error(place,
-                       "the gateway is not ready: its log tells why; often the web server runs it "
+                       "the gateway is not ready: its log shows why; often the web server runs it "
                        "as another user than " + user_name(::geteuid()) + ", whose store it is",
                        "look into bxhook's log (log.file, or state/bxhook.log), or the web "
                        "server's error log");
@@ -132,12 +132,12 @@ void check_post(const std::string& url, Trust trust, Findings& findings) {
     std::string what = "a POST with a wrong token " + status_text(answer) + ", not the gateway's 403";
     if (!answer.body.starts_with("{\"status\":")) {
         return findings.error(url_for_people(url),
-                              what + ": the web server puts a page of its own in the place of the "
-                                     "gateway's answer, or refuses POST itself",
+                              what + ": the web server replaces the gateway's answer with a page "
+                                     "of its own, or refuses POST itself",
                               "turn off fastcgi_intercept_errors (nginx) or ProxyErrorOverride "
                               "(Apache) for this URL, or what refuses POST there (a firewall)");
     }
-    findings.error(url_for_people(url), what, "let POST through to the gateway, its body too");
+    findings.error(url_for_people(url), what, "let POST through to the gateway, with its body");
 }
 
 // The directory above PATH that URL's directory shows, as far as it can be known: the one that
@@ -186,9 +186,9 @@ std::string url_path(const std::string& path) {
 }
 
 std::string fix_of_served(const std::string& path) {
-    std::string text = "move it outside the document root";
+    std::string text = "move it out of the document root";
     if (path.find("/.htbxhook/") == std::string::npos) {
-        return text + ", or into .htbxhook/ with an .htaccess that says 'Require all denied'";
+        return text + ", or into .htbxhook/ with an .htaccess that contains 'Require all denied'";
     }
     return text +
            ", or deny .htbxhook/: in its .htaccess 'Require all denied', in nginx in front of "
@@ -209,7 +209,7 @@ void check_hidden(const std::string& url, Trust trust, const Config& config, Fin
         // A gateway that serves every URL below its own hands nothing out.
         if (answer.status == 403 || answer.status == 404 || is_gateway(answer)) continue;
         findings.error(url_for_people(asked), status_text(answer) + ": '" + path +
-                                                  "' may be read through the web",
+                                                  "' can be read over the web",
                        fix_of_served(path));
     }
 }
@@ -218,7 +218,7 @@ void check_hidden(const std::string& url, Trust trust, const Config& config, Fin
 
 std::optional<Millis> check_web(const std::string& url, const Config& config, Findings& findings) {
     if (url.starts_with("http://")) {
-        findings.warning(url_for_people(url), "tokens and events come unencrypted",
+        findings.warning(url_for_people(url), "tokens and events are sent unencrypted",
                          "use https://");
     }
     Trust trust = Trust::verify;

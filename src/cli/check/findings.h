@@ -1,5 +1,7 @@
-// What `bxhook check` looks at, and what it found.
+// What `bxhook check` looks at, and what it found.  `bxhook status` looks at a part of it.
 #pragma once
+
+#include <sys/types.h>
 
 #include <optional>
 #include <string>
@@ -9,6 +11,7 @@
 #include "base/problem.h"
 #include "config/config.h"
 #include "host/own_commands.h"
+#include "report/health.h"
 
 namespace bx {
 
@@ -16,8 +19,9 @@ struct Hook;
 
 class Findings {
 public:
-    // COMMANDS is how the fixes are typed.
-    explicit Findings(OwnCommands commands) : commands_(std::move(commands)) {}
+    // COMMAND is the one that looks ("check"), COMMANDS how the fixes are typed.
+    Findings(std::string command, OwnCommands commands)
+        : command_(std::move(command)), commands_(std::move(commands)) {}
 
     void add(Problem problem) { list_.push_back(std::move(problem)); }
     void add(const std::vector<Problem>& problems);
@@ -27,23 +31,52 @@ public:
     const std::vector<Problem>& list() const { return list_; }
     std::size_t errors() const;
     const OwnCommands& commands() const { return commands_; }
+    // The command that looks, to be typed again.
+    std::string command() const { return commands_.line(command_); }
 
 private:
+    std::string command_;
     OwnCommands commands_;
     std::vector<Problem> list_;
 };
 
+struct Loaded {
+    ConfigPtr config;       // null: nothing of it can be used
+    bool complete = false;  // else only what the gateway uses
+};
+
+struct Hooks {
+    std::vector<std::string> stopped{};  // none of whose deliveries may start
+    bool any_enabled = false;
+};
+
+// The configuration at PATH, with every problem in it.
+Loaded check_config(const std::string& path, Findings& findings);
+// True for a copy of the live configuration that is being edited: a `bxhook.conf` lies beside it
+// that is for the same store, or that cannot be loaded.  What runs does not depend on it.
+bool is_draft(const Config& config);
+// Makes this process the user that gateway and worker run as: what follows is checked with its
+// rights.  False when it cannot: what another user may do does not matter.
+bool become_owner(const Config& config, Findings& findings);
 // The config file and what it names: who can read and write it, where it lies.
 void check_files(const Config& config, Findings& findings);
+// True when each directory that leads to PATH has one of the bits ENTER (S_IXGRP, S_IXOTH): only
+// then does it matter what others may do with PATH itself.
+bool can_be_reached(const std::string& path, mode_t enter);
 // The portals and their tokens.
 void check_portals(const Config& config, Findings& findings);
-// Each hook: could it be started, does any event reach it.
-void check_hooks(const Config& config, Findings& findings);
+// Each hook: an error where it could not be started, a warning where no event reaches it.
+Hooks check_hooks(const Config& config, Findings& findings);
+// What there is to say where no hook is enabled.
+Problem no_hook_enabled(const Config& config);
 // The program of HOOK at PLACE ("hook crm-sync"): may it be started, is its interpreter there.
 void check_program(const Hook& hook, const Config& config, const std::string& place,
                    Findings& findings);
-// The store, its directory, the worker, lanes in which deliveries wait behind one that fails.
-void check_store(const Config& config, Findings& findings);
+// The store and its directory.  With HOOKS also what is done with the events in it: workers,
+// overdue work, blocked lanes, dead deliveries (report/health.h).
+void check_store(const Config& config, const Hooks* hooks, Findings& findings);
+// What FINDINGS says already, for judge_health().
+Known known_from(const Findings& findings, const Hooks& hooks);
 // Gateways of this config that run as another user than the store's.  As root, before it becomes
 // that user, it sees all of them.
 void check_gateways(const Config& config, Findings& findings);

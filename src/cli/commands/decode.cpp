@@ -6,6 +6,7 @@
 
 #include "base/escape.h"
 #include "cli/command.h"
+#include "cli/open.h"
 #include "cli/output.h"
 #include "config/config.h"
 #include "config/config_file.h"
@@ -22,7 +23,7 @@ Config::Limits limits_of(const Arguments& args) {
     bool named = args.has("--config") || std::getenv("BXHOOK_CONFIG") != nullptr;
     std::string path = find_config(args.value("--config"));
     if (!named && ::access(path.c_str(), R_OK) != 0) return {};
-    return load_config(path, ConfigPart::gateway)->limits;
+    return config_of(args, ConfigPart::gateway)->limits;
 }
 
 // All of stdin, at most MAX bytes.
@@ -45,8 +46,8 @@ int run(const Arguments& args) {
     std::string type = "application/x-www-form-urlencoded";
     if (args.has("--content-type")) type = args.value("--content-type");
     if (media_type(type) == MediaType::other) {
-        throw Error("content type '" + printable(type) +
-                    "' is none of application/x-www-form-urlencoded, multipart/form-data, "
+        throw Error("cannot decode content type '" + printable(type) +
+                    "': it must be application/x-www-form-urlencoded, multipart/form-data or "
                     "application/json");
     }
     Config::Limits limits = limits_of(args);
@@ -62,16 +63,17 @@ int run(const Arguments& args) {
 Command decode_command() {
     Command command;
     command.name = "decode";
-    command.summary = "a request's body as JSON, exactly as the gateway sees it";
+    command.summary = "show a request's body as JSON, as the gateway sees it";
     command.help = R"(
-Reads a body on stdin and writes it as JSON on one line, as PHP's $_POST would hold
-it and as a hook gets it on stdin.  A body that is malformed or over the limits of
-the configuration (without one: over the defaults) is refused as by the gateway.
+Reads a body on stdin and writes it as JSON on one line: what PHP's $_POST would
+contain, and what a hook gets on stdin.  A body that is malformed or over the limits
+of the configuration (or the default limits, without one) is refused, as the gateway
+would refuse it.
 
   printf 'event=ONCRMDEALADD&data[FIELDS][ID]=7' | bxhook decode
 )";
-    command.options = {
-        {"--content-type", "T", "its Content-Type (application/x-www-form-urlencoded)"}};
+    command.options = {{"--content-type", "T",
+                        "the body's Content-Type (application/x-www-form-urlencoded)"}};
     command.run = run;
     return command;
 }

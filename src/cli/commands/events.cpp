@@ -108,14 +108,14 @@ Command events_command() {
     Command command;
     command.name = "events";
     command.synopsis = "[PATTERN]";
-    command.summary = "the known Bitrix24 events: fields, scope, where the id is";
+    command.summary = "list the known Bitrix24 events: fields, scope, where the id is";
     command.help = R"(
-Lists the Bitrix24 events this version knows: the code a hook is named by, the REST
-scope it needs, where the entity's id is (below data) and which fields it carries.
-PATTERN is a code, a glob, or a part of a code, in any case.  Events that are not
-listed work too: their id is looked for in FIELDS.ID, FIELDS_AFTER.ID,
-FIELDS_BEFORE.ID, ID and id.  An id of several values is written A+B: those at A and
-B, joined by ':'.
+Lists the Bitrix24 events this version knows: the event's name (which a hook's file
+has too), the REST scope it needs, where the entity's id is (below data) and which
+fields it has.  PATTERN is a name, a glob, or a part of a name, in upper or lower
+case.  Other events work too: their id is taken from FIELDS.ID, FIELDS_AFTER.ID,
+FIELDS_BEFORE.ID, ID or id.  An id of several values is written A+B: the values at A
+and B, joined by ':'.
 
   bxhook events deal
   bxhook events 'ONCRM*USERFIELD*'

@@ -23,7 +23,7 @@ Command help_command() {
     command.name = "help";
     command.synopsis = "[COMMAND]";
     command.summary = "this list, or what one command does";
-    command.help = "Shows the commands, or what COMMAND does and its options.";
+    command.help = "Lists the commands, or shows what COMMAND does, its options and examples.";
     command.max_words = 1;
     command.run = run;
     return command;

@@ -6,6 +6,9 @@
 #include <cerrno>
 #include <filesystem>
 #include <optional>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "base/escape.h"
 #include "base/fd.h"
@@ -13,6 +16,7 @@
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/commands/templates.h"
+#include "cli/terminal/screen.h"
 #include "hooks/hooks.h"
 #include "host/accounts.h"
 #include "host/identity.h"
@@ -105,7 +109,7 @@ User owner_for_root(const Arguments& args, const std::string& public_dir) {
         owner = owner_of_public(public_dir);
     }
     if (owner.uid != 0) return owner;
-    throw Error("hooks and gateway must not run as root: say --user NAME, whose the files will be");
+    throw Error("hooks and gateway must not run as root: name another user with --user NAME");
 }
 
 User owner_of(const Arguments& args, const std::string& public_dir) {
@@ -197,45 +201,78 @@ bool make_public_files(const Plan& plan, Report& report) {
 
 // -- What to do next
 
+constexpr std::size_t page_width = 79;
+constexpr std::size_t step_indent = 5;
+
+// Step NUMBER, in lines that fit a terminal.
+std::string step(int number, const std::string& text) {
+    return fill("  " + std::to_string(number) + ". ", text, page_width, step_indent);
+}
+
+// A command below its step.  A line ends between WORDS where it would be too long; it can be copied
+// as it stands.
+std::string command_line(const std::vector<std::string>& words) {
+    const std::string margin(step_indent + 2, ' ');
+    std::string text;
+    std::string line = margin + words.front();
+    for (const std::string& word : std::span(words).subspan(1)) {
+        constexpr std::size_t around = 3;  // a space before it, " \" behind it
+        if (columns_of(line) + columns_of(word) + around > page_width) {
+            text += line + " \\\n";
+            line = margin + "   ";
+        }
+        line += " " + word;
+    }
+    return text + line + "\n";
+}
+
 // A sample is copied only where nothing runs for its event yet.
 std::string try_a_hook(const Plan& plan, const std::string& bxhook, const std::string& config) {
     const std::string hook = "ONCRMDEALUPDATE";
     Config hooks;
     hooks.hooks_dir = plan.dir + "/hooks";
-    bool there = std::ranges::any_of(HookSet::survey(hooks).hooks(), [&](const Hook& other) {
+    bool there = std::ranges::any_of(HookSet::load(hooks).hooks(), [&](const Hook& other) {
         return other.name == hook || other.code == hook;
     });
-    std::string text = there ? "  3. Try the hook that is there:\n"
-                             : "  3. Enable a hook, then try it:\n       cd " +
-                                   shell_word(hooks.hooks_dir) + " && cp -n " + hook +
-                                   ".sh.sample " + hook + ".sh\n";
-    return text + "       " + bxhook + " check --config " + config + "\n       " + bxhook +
-           " trigger " + hook + " --config " + config + "\n";
+    std::string text = step(3, there ? "Try the hook that is there:" : "Enable a hook and try it:");
+    if (!there) {
+        text += command_line({"cd " + shell_word(hooks.hooks_dir) + " &&", "cp -n " + hook +
+                              ".sh.sample " + hook + ".sh"});
+    }
+    return text + command_line({bxhook + " check", "--config " + config}) +
+           command_line({bxhook + " trigger " + hook + " --follow", "--config " + config});
+}
+
+std::string connect_the_web(const Plan& plan, const std::string& bxhook,
+                            const std::string& config) {
+    if (!plan.public_dir.empty()) {
+        return step(2, "Give Bitrix24 the URL of bxhook.fcgi as it is seen from outside:") +
+               command_line({"https://YOUR-SITE/.../bxhook.fcgi"});
+    }
+    // Not below DIR: the web server may not enter that.
+    return step(2, "Start the gateway, by systemd (see README) or by hand as root.  Let the web "
+                   "server pass a URL to its socket by FastCGI, and give Bitrix24 that URL:") +
+           command_line({bxhook + " serve", "--listen unix:/run/bxhook.sock", "--group www-data",
+                         "--config " + config});
 }
 
 std::string next_steps(const Plan& plan, bool add_to_htaccess) {
-    std::string config = shell_word(plan.dir + "/bxhook.conf");
-    std::string bxhook = typed_program();
-    std::string text = "\nNext:\n  1. Put the portal's token into " + config +
-                       " (uncomment `portal`).\n";
-    if (plan.public_dir.empty()) {
-        // Not below DIR: the web server may not enter that.
-        text += "  2. Start the gateway, by systemd (README) or by hand as root; let the web\n"
-                "     server pass a URL to its socket by FastCGI, and give Bitrix24 that URL:\n"
-                "       " + bxhook +
-                " serve --listen unix:/run/bxhook.sock --group www-data --config " + config + "\n";
-    } else {
-        text += "  2. Give Bitrix24 the URL of bxhook.fcgi, as it is seen from outside:\n";
-        text += "       https://YOUR-SITE/.../bxhook.fcgi\n";
-    }
-    text += try_a_hook(plan, bxhook, config);
+    const std::string config = shell_word(plan.dir + "/bxhook.conf");
+    const std::string bxhook = typed_program();
+    std::string text =
+        "\nNext:\n" + step(1, "Uncomment the block `portal` in " + config +
+                                  " and put the token there that Bitrix24 shows.") +
+        connect_the_web(plan, bxhook, config) + try_a_hook(plan, bxhook, config);
     if (add_to_htaccess) {
-        text += "\n" + shell_word(plan.public_dir + "/.htaccess") +
-                " was there: add these lines to it\n\n" + std::string(public_htaccess());
+        text += "\n" + fill("", shell_word(plan.public_dir + "/.htaccess") +
+                                   " was there already: add these lines to it", page_width, 0) +
+                "\n" + std::string(public_htaccess());
     }
     if (::access(plan.binary.c_str(), X_OK) != 0) {
-        text += "\nNote: " + user_name(plan.owner.uid) + " cannot run " + shell_word(plan.binary) +
-                ": install it where everybody can (make install)\n";
+        text += "\n" + fill("Note: ", user_name(plan.owner.uid) + " cannot run " +
+                                         shell_word(plan.binary) +
+                                         ": install it where everybody can (make install)",
+                            page_width, 0);
     }
     return text;
 }
@@ -263,20 +300,21 @@ Command init_command() {
     command.synopsis = "[DIR]";
     command.summary = "make a directory with config, hooks and state";
     command.help = R"(
-Makes DIR (without one: the working directory) for the user's eyes only, with a
-commented bxhook.conf, hooks/ with samples and state/ for the store.  Nothing that
-is there is ever overwritten.  DIR belongs outside the document root; where a host
-offers nothing outside, DOCROOT_DIR/.htbxhook, which gets an .htaccess of its own.
+Makes DIR (the working directory, without one), readable only by its owner, with a
+commented bxhook.conf, hooks/ with samples and state/ for the store.  Existing files
+are never overwritten.  Choose a DIR outside the document root; where the host has no
+such place, use DOCROOT_DIR/.htbxhook, which gets its own .htaccess.
 
   bxhook init ~/bxhook --public ~/public_html/bx
   sudo bxhook init /srv/bxhook --user bxhook
 
 --public puts the script bxhook.fcgi and an .htaccess into that directory of the web
-site.  As root the files belong to --user, or to the owner of DOCROOT_DIR.
+site.  As root, --user names the owner of the files; without it, that is the owner of
+DOCROOT_DIR.
 )";
     command.options = {
         {"--public", "DOCROOT_DIR", "put bxhook.fcgi and .htaccess there"},
-        {"--user", "NAME", "whose the files will be (as root)"}};
+        {"--user", "NAME", "the owner of the files (as root)"}};
     command.max_words = 1;
     command.run = run;
     return command;

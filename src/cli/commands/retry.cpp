@@ -4,7 +4,7 @@
 
 #include "cli/bulk.h"
 #include "cli/command.h"
-#include "cli/no_match.h"
+#include "cli/names.h"
 #include "cli/open.h"
 #include "hooks/hooks.h"
 #include "host/worker_lock.h"
@@ -30,13 +30,9 @@ bool has_delivery(Store& store, const DeliveryName& name) {
 
 // The hook did not take the event: it was disabled, could not run, or is new since.
 Reply deliver(const Config& config, Store& store, const DeliveryName& name) {
-    const HookSet hooks = HookSet::survey(config);
+    const HookSet hooks = HookSet::load(config);
     const Hook* hook = hooks.find(name.hook);
-    if (!hook) {
-        std::vector<std::string> names;
-        for (const Hook& one : hooks.hooks()) names.push_back(one.name);
-        return {false, 0, no_hook(name.hook, names)};
-    }
+    if (!hook) return {false, 0, no_hook(name.hook, hooks)};
     NewDelivery delivery;
     delivery.hook = hook->name;
     delivery.ordered = hook->settings.order == Order::entity;
@@ -45,6 +41,7 @@ Reply deliver(const Config& config, Store& store, const DeliveryName& name) {
     if (!reply.done) return reply;
     std::string text = "a new delivery";
     if (hook->settings.disabled) text += ", it waits while its hook is disabled";
+    if (!hook->conflict.empty()) text += ", it waits: " + hook->conflict;
     if (hook->problem) text += ", its hook cannot run: " + hook->problem->reason;
     if (!reply.text.empty()) text += ", " + reply.text;
     reply.text = text;

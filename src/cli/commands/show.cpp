@@ -83,7 +83,8 @@ private:
         const DeliveryRecord& record = delivery.record;
         text_ += "\n";
         state_line(to_string({record.event, record.hook}) + ": ", name_of(record.state),
-                   colour_of(record.state), ", " + progress_of(record, now_));
+                   colour_of(record.state),
+                   ", " + progress_of(record, now_).append(why_given_up(record)));
         for (const AttemptRecord& attempt : delivery.attempts) tell(attempt);
     }
 
@@ -132,13 +133,16 @@ Command show_command() {
     Command command;
     command.name = "show";
     command.synopsis = "N[/HOOK]";
-    command.summary = "an event: what came, what was decided, what its hooks did";
+    command.summary = "show an event: what came, what was decided, what its hooks did";
     command.help = R"(
-Shows event N: what came, which hooks took it and which did not and why, and for
-each delivery its attempts with their output.  N/HOOK shows that delivery alone.
+Shows event N: what came, which hooks matched, which did not and why, and for each
+delivery its attempts with their output.  N/HOOK shows only that delivery.
 
-Secrets (tokens) are shown as *** unless --secrets is given.  They are erased when
-the event's last delivery has ended and none is dead.
+  bxhook show 1042
+  bxhook show 1042/crm-sync
+
+Tokens are shown as *** unless --secrets is given.  They are erased when the event's
+last delivery has ended and none is dead.
 )";
     command.options = {{"--secrets", "", "show tokens too"}};
     command.json = true;

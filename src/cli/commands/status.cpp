@@ -1,12 +1,20 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "base/escape.h"
+#include "cli/check/findings.h"
 #include "cli/command.h"
 #include "cli/open.h"
 #include "cli/output.h"
-#include "cli/terminal/colours.h"
+#include "cli/problem_lines.h"
 #include "cli/terminal/table.h"
 #include "config/config_file.h"
-#include "config/secrets.h"
-#include "host/own_commands.h"
 #include "report/health.h"
 #include "report/json.h"
 #include "report/status.h"
@@ -16,40 +24,74 @@ namespace bx {
 
 namespace {
 
-// The gateway's part of a config that is wrong elsewhere still tells where the store is.
-void read_config(const Arguments& args, StatusReport& report) {
-    report.config_path = find_config(args.value("--config"));
-    try {
-        report.config = config_of(args, ConfigPart::all);
-        return;
-    } catch (const Error& error) {
-        report.config_error = error.what();
-        report.problems.push_back({Level::error, "config", report.config_error, ""});
+// The problems of FOUND whose level is an error.
+std::vector<Problem> errors_of(const Findings& found) {
+    std::vector<Problem> errors;
+    std::ranges::copy_if(found.list(), std::back_inserter(errors),
+                         [](const Problem& problem) { return problem.level == Level::error; });
+    return errors;
+}
+
+// Where nothing is configured events are refused or skipped, as a new installation does: attention,
+// whatever `check` calls it.
+void report_what_is_missing(const Config& config, const Hooks& hooks, Findings& found) {
+    Findings portals("status", found.commands());
+    check_portals(config, portals);
+    for (const Problem& problem : errors_of(portals)) {
+        found.warning(problem.place, problem.message, problem.fix);
     }
+    if (!hooks.any_enabled) found.add(no_hook_enabled(config));
+}
+
+std::optional<StoreStatus> read_store(const Config& config, Millis now, Findings& found) {
     try {
-        report.config = config_of(args, ConfigPart::gateway);
-    } catch (const Error&) {
-        // It is told already.
+        return store_of(config)->view().status(now);
+    } catch (const Error& error) {
+        found.error(config.store.for_people(), error.what(), "");
+        return std::nullopt;
     }
 }
 
-void read_store(StatusReport& report, Millis now) {
-    try {
-        report.store = store_of(*report.config)->view().status(now);
-    } catch (const Error& error) {
-        report.problems.push_back({Level::error, "store", error.what(), ""});
+// The gateway's part of a config that is wrong elsewhere still says where the store is.
+void look(StatusReport& report, Millis now, Findings& found) {
+    const Loaded loaded = check_config(report.config_path, found);
+    if (!found.list().empty()) report.config_error = to_string(found.list().front());
+    report.config = loaded.config;
+    if (!report.config || !become_owner(*report.config, found)) return;
+    const Config& config = *report.config;
+    Hooks hooks{.any_enabled = true};
+    if (loaded.complete) {
+        // What else may be odd about them is for `check` to say.
+        Findings of_hooks("status", found.commands());
+        hooks = check_hooks(config, of_hooks);
+        found.add(errors_of(of_hooks));
     }
+    report.store = read_store(config, now, found);
+    if (!report.store) return;
+    const Known known = known_from(found, hooks);
+    found.add(judge_health(*report.store, config, now, found.commands(), known).problems);
+    report_what_is_missing(config, hooks, found);
 }
 
 StatusReport make_report(const Arguments& args, Millis now) {
     StatusReport report;
-    read_config(args, report);
-    if (report.config) read_store(report, now);
-    if (!report.store) return report;
-    const OwnCommands commands(args.has("--config") ? report.config_path : "");
-    const Health health = judge_health(*report.store, *report.config, now, commands);
-    report.problems.insert(report.problems.end(), health.problems.begin(), health.problems.end());
+    report.config_path = find_config(args.value("--config"));
+    report.strict = args.has("--strict");
+    Findings found("status", OwnCommands(args.has("--config") ? report.config_path : ""));
+    look(report, now, found);
+    report.problems = found.list();
+    std::ranges::stable_partition(
+        report.problems, [](const Problem& problem) { return problem.level == Level::error; });
     return report;
+}
+
+Colour colour_of(Verdict verdict) {
+    switch (verdict) {
+        case Verdict::ok: return Colour::green;
+        case Verdict::attention: return Colour::yellow;
+        case Verdict::failing: return Colour::red;
+    }
+    return Colour::none;
 }
 
 class Page {
@@ -57,32 +99,24 @@ public:
     Page(const Screen& screen, Millis now) : screen_(screen), now_(now) {}
 
     std::string write(const StatusReport& report) {
-        problems(report);
-        line("config", printable(report.config_path, 500));
+        text_ += screen_.paint(name_of(report.verdict()), colour_of(report.verdict())) + "\n";
+        for (const Problem& problem : report.problems) text_ += problem_lines(screen_, problem);
+        line("config", printable(report.config_path, 4096));
         if (report.config) {
             const StorePlace& place = report.config->store;
             line("store", std::string(place.kind_name()) + " " +
-                              printable(place.for_people(), 500));
+                              printable(place.for_people(), 4096));
         }
         if (report.store) store(*report.store, *report.config);
         return std::move(text_);
     }
 
 private:
-    // CONTENT is printable.
+    // CONTENT is printable; in as many lines as it needs.
     void line(std::string label, std::string_view content) {
-        label.resize(11, ' ');
-        text_ += screen_.fit(label + std::string(content)) + "\n";
-    }
-
-    void problems(const StatusReport& report) {
-        const bool ok = report.is_ok();
-        if (ok) text_ += screen_.paint("ok", Colour::green) + "\n";
-        const Colour colour = colour_of(ok ? Level::warning : Level::error);
-        for (const Problem& problem : report.problems) {
-            text_ += screen_.filled(screen_.paint("problem:", colour) + " ",
-                                    printable(problem_text(problem), 1000));
-        }
+        constexpr std::size_t width = 11;
+        label.resize(width, ' ');
+        text_ += fill(label, content, screen_.width, width);
     }
 
     void store(const StoreStatus& store, const Config& config) {
@@ -137,13 +171,22 @@ private:
     std::string text_;
 };
 
+// True when both lead to one terminal, file or pipe.
+bool stderr_is_stdout() {
+    struct stat out {};
+    struct stat err {};
+    return ::fstat(STDOUT_FILENO, &out) == 0 && ::fstat(STDERR_FILENO, &err) == 0 &&
+           out.st_dev == err.st_dev && out.st_ino == err.st_ino;
+}
+
 int run(const Arguments& args) {
     Millis now = wall_now();
     StatusReport report = make_report(args, now);
     bool json = args.has("--json");
     print(json ? status_json(report) : Page(Screen::of_stdout(), now).write(report));
-    if (!report.is_ok()) throw Error(problem_text(report.problems.front()));
-    return 0;
+    if (report.is_ok()) return 0;
+    if (stderr_is_stdout()) return 1;  // whoever reads it has seen the problems
+    throw Error(problem_text(report.problems.front()));
 }
 
 }  // namespace
@@ -151,18 +194,30 @@ int run(const Arguments& args) {
 Command status_command() {
     Command command;
     command.name = "status";
-    command.summary = "store, workers, counts, what stands still and why";
+    command.summary = "store, workers, counts, what is blocked and why";
     command.help = R"(
 Shows the store and its workers, how many events and deliveries are in which state,
-the lanes that stand still behind a failing delivery, and how each hook fared in the
-last hour.
+the deliveries that fail and hold up later ones of the same entity, and how each
+hook did in the last hour.  The first line is the verdict, below it is every
+problem with the command that fixes it:
 
-The exit status is 1 when an event has been new, or a delivery due with a slot free
-for it, for over 10 s (90 s where only 'work --once' has run in the last 10 minutes),
-whether a worker runs or not; when a worker has been in trouble with the store for
-10 s, or cannot use configuration or hooks; and when store or configuration cannot
-be read here.  Else it is 0.
+  ok         nothing to do
+  attention  events are handled, but look: deliveries died in the last hour,
+             wait because enough others run, or wait behind one that fails; a
+             worker is in trouble with the store; no portal or no hook is
+             configured; the clock was set; the queue is nearly full
+  failing    an event has been new, or a delivery due, for over 10 s (90 s
+             where only 'work --once' has run in the last 10 minutes), whether
+             a worker runs or not; a hook is broken; store or configuration
+             cannot be read
+
+The exit status is 1 for failing, and with --strict for attention too.  For cron:
+
+  bxhook status --strict >/dev/null
+
+writes one line, which cron mails, when something is wrong.
 )";
+    command.options = {{"--strict", "", "exit status 1 for attention too"}};
     command.json = true;
     command.run = run;
     return command;

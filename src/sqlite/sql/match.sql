@@ -29,7 +29,7 @@ SELECT max(n) FROM skipped;
 SELECT {facts_row} FROM event WHERE n = :n;
 
 -- Those of a lane that wait before D, the last ones first.
--- columns older_row: o.d, o.portal, o.due_at, o.attempt, o.max_attempts, o.failed_at, o.reason, o.fellows, e.facts
+-- columns older_row: o.d, o.portal, o.due_at, o.attempt, o.max_attempts, o.failures, o.failed_at, o.reason, o.fellows, e.facts
 -- @lane_waiting (lane, d, at_most)
 SELECT {older_row} FROM open AS o INDEXED BY open_lane LEFT JOIN event AS e ON e.n = o.d >> 16
 WHERE o.lane = :lane AND o.d < :d AND NOT EXISTS (SELECT 1 FROM running AS r WHERE r.d = o.d)
@@ -38,9 +38,9 @@ ORDER BY o.d DESC LIMIT :at_most;
 -- @lane_counted (lane, at_most)
 SELECT count(*) FROM (SELECT 1 FROM open INDEXED BY open_lane WHERE lane = :lane LIMIT :at_most);
 
--- @open_take_over (d, attempt, max_attempts, due_at, failed_at, reason)
+-- @open_take_over (d, attempt, max_attempts, due_at, failures, failed_at, reason)
 UPDATE open SET attempt = :attempt, max_attempts = :max_attempts, due_at = :due_at,
-    failed_at = :failed_at, reason = :reason WHERE d = :d;
+    failures = :failures, failed_at = :failed_at, reason = :reason WHERE d = :d;
 
 -- @fingerprint (host)
 SELECT fingerprint FROM hooks_seen WHERE host = :host;

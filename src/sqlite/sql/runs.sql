@@ -19,7 +19,7 @@ SELECT d FROM ready WHERE hook = :hook AND portal = :portal AND d > :d ORDER BY 
 -- @ready_hook (hook)
 SELECT hook FROM ready WHERE hook > :hook ORDER BY hook LIMIT 1;
 
--- columns claim_row: o.attempt, o.max_attempts, e.received_at, e.portal, e.slot, e.origin, e.ts, e.facts, e.body
+-- columns claim_row: o.attempt, o.max_attempts, o.failures, e.received_at, e.portal, e.slot, e.origin, e.ts, e.facts, e.body
 -- @claim (d)
 SELECT {claim_row} FROM open AS o LEFT JOIN event AS e ON e.n = o.d >> 16 WHERE o.d = :d;
 
@@ -40,7 +40,7 @@ UPDATE running SET kill = 1 WHERE d = :d;
 -- @running_killed
 SELECT d FROM running WHERE kill <> 0 ORDER BY d;
 
--- columns orphan_row: r.d, r.attempt, r.started_at, r.seed, o.max_attempts, t.out, t.out_bytes, t.err, t.err_bytes
+-- columns orphan_row: r.d, r.attempt, r.started_at, r.seed, o.max_attempts, o.failures, t.out, t.out_bytes, t.err, t.err_bytes
 -- @orphans
 SELECT {orphan_row} FROM running AS r LEFT JOIN open AS o ON o.d = r.d
     LEFT JOIN output AS t ON t.d = r.d ORDER BY r.d;
@@ -65,7 +65,7 @@ INSERT OR REPLACE INTO attempt (d, attempt, ended_at, {run_row})
 VALUES (:d, :attempt, :ended_at, :result, :started_at, :seed, :exit, :signal, :note, :out_bytes,
     :err_bytes, :out, :err);
 
--- @open_again (d, attempt, due_at, failed_at, reason, more)
-UPDATE open SET attempt = :attempt, due_at = :due_at, reason = :reason,
-    failed_at = coalesce(failed_at, :failed_at), max_attempts = max_attempts + :more
+-- @open_again (d, attempt, max_attempts, due_at, failed, failed_at, reason)
+UPDATE open SET attempt = :attempt, max_attempts = :max_attempts, due_at = :due_at,
+    failures = failures + :failed, failed_at = coalesce(failed_at, :failed_at), reason = :reason
 WHERE d = :d;

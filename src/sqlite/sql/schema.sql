@@ -127,8 +127,10 @@ CREATE TABLE refusal (n INTEGER PRIMARY KEY, more INTEGER NOT NULL, list BLOB NO
 --              while none does the first, and it alone, is in `ready` or `due`.
 --   attempt    Attempts that ended.
 --   fellows    How many deliveries its event has; 1 saves asking for others when it ends.
---   failed_at  When its first failed attempt ended, of those since a person last retried it.
---   reason     Of the last.
+--   failures   Of its attempts that ended, those that failed since attempts were last given; NULL:
+--              some were taken over in a merge.
+--   failed_at  When the first of these ended.
+--   reason     Of the last of these, or why it waits at all.
 CREATE TABLE open (
     d INTEGER PRIMARY KEY CHECK (d > 65536),
     lane INTEGER,
@@ -137,6 +139,7 @@ CREATE TABLE open (
     attempt INTEGER NOT NULL CHECK (attempt >= 0),
     max_attempts INTEGER NOT NULL CHECK (typeof(max_attempts) = 'integer'),
     fellows INTEGER NOT NULL CHECK (fellows > 0),
+    failures INTEGER DEFAULT 0,
     failed_at INTEGER,
     reason TEXT
 );

@@ -141,13 +141,14 @@ DELETE FROM refusal WHERE n = :n;
 
 -- Deliveries.
 
--- columns open_row: lane, portal, due_at, attempt, max_attempts, fellows, failed_at, reason
+-- columns open_row: lane, portal, due_at, attempt, max_attempts, fellows, failures, failed_at, reason
 -- @open (d)
 SELECT {open_row} FROM open WHERE d = :d;
 
--- @open_add (d, lane, portal, due_at, attempt, max_attempts, fellows, failed_at, reason)
+-- @open_add (d, lane, portal, due_at, attempt, max_attempts, fellows, failures, failed_at, reason)
 INSERT INTO open (d, {open_row})
-VALUES (:d, :lane, :portal, :due_at, :attempt, :max_attempts, :fellows, :failed_at, :reason);
+VALUES (:d, :lane, :portal, :due_at, :attempt, :max_attempts, :fellows, :failures, :failed_at,
+    :reason);
 
 -- @open_remove (d)
 DELETE FROM open WHERE d = :d;
