@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(the_files_go_with_their_events) {
     std::ofstream(dir + "/state/outputs/notes.txt") << "mine\n";
     std::ofstream(dir + "/state/outputs/12-mine") << "mine\n";
     const bx::Millis end_of_time = bx::wall_now() + bx::hour;
-    while (store()->upkeep().prune({.done_before = end_of_time, .at_most = 1000}) > 0) continue;
+    while (store()->upkeep().prune({.done_before = end_of_time, .at_most = 1000}).deleted > 0) continue;
     configure("");
     const bx::EventNumber young = deal("7");
     start_and_wait();
