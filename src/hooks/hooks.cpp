@@ -13,6 +13,7 @@
 #include "event/secrets.h"
 #include "hooks/scripts.h"
 #include "host/advice.h"
+#include "store/records.h"
 
 namespace bx {
 
@@ -180,19 +181,19 @@ bool matches(const EventFacts& facts, const Tree& body, std::string_view path,
     return value.is_text() && glob_match(glob, value.text(), false);
 }
 
-HookRefusal other_event(const Hook& hook, const std::string& wanted) {
-    return {hook.name, HookRule::event, "other event (wants" + wanted + ")"};
+HookRefusal refused_by_event(const Hook& hook, const std::string& wanted) {
+    return {hook.name, HookRule::event, std::string(other_event) + " (wants" + wanted + ")"};
 }
 
 // Why HOOK's event is another one; none: it is this one.
 std::optional<HookRefusal> event_refusal(const Hook& hook, std::string_view code) {
     auto fits = [&](const std::string& glob) { return glob_match(glob, code, true); };
     bool named = hook.code.empty() || hook.code == any_code || hook.code == code;
-    if (!named) return other_event(hook, " " + hook.code);
+    if (!named) return refused_by_event(hook, " " + hook.code);
     if (hook.globs.empty() || std::ranges::any_of(hook.globs, fits)) return std::nullopt;
     std::string globs;
     for (const std::string& glob : hook.globs) globs.append(" ").append(glob);
-    return other_event(hook, globs);
+    return refused_by_event(hook, globs);
 }
 
 // Why HOOK does not take this event of its own; none: it does.

@@ -84,7 +84,7 @@ std::string name_of(const ListRow& row) {
     return to_string({row.event.number, row.delivery ? row.delivery->hook : std::string(no_hook)});
 }
 
-bool is_of_other_event(const Refusal& refusal) { return refusal.reason.starts_with("event "); }
+bool is_of_other_event(const Refusal& refusal) { return refusal.reason.starts_with(other_event); }
 
 RowState state_of(const ListRow& row) {
     if (row.delivery) {

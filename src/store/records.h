@@ -70,7 +70,8 @@ struct Refusal {
     std::string reason;
 };
 
-// True where it says only that the hook is for other events: "event ONCRMLEADADD" (hooks/hooks.h).
+// How the reason of a hook that is for other events begins: "other event (wants ONCRMLEADADD)".
+constexpr std::string_view other_event = "other event";
 bool is_of_other_event(const Refusal& refusal);
 
 struct StoredEvent {

@@ -66,7 +66,6 @@ CASES = {
     "bxhook events": ("test_a_code_that_is_like_no_other", LOOKS),
     "bxhook help": ("test_commands_that_only_look", LOOKS),
     "bxhook init": ("test_of_a_missing_config", "test_init_is_told_where_it_makes_that_config"),
-    "bxhook list": ("test_commands_that_only_look", LOOKS),
     "bxhook list --state dead": ("test_commands_that_only_look", LOOKS),
     "bxhook list --state waiting": ("test_commands_that_only_look", LOOKS),
     "bxhook logs": ("test_logs_say_why_a_delivery_has_not_run", LOOKS),

@@ -96,13 +96,13 @@ def test_a_step_of_more_than_a_day_is_told_in_log_and_status(site, clock):
     log = work(site)
     assert "error" in log and "the clock was set: nothing is deleted" in log and "by=+91d" in log
     status = site.status()
-    (problem,) = status["problems"]
+    (problem,) = [problem for problem in status["problems"] if problem.startswith("clock")]
     assert problem.startswith("clock: was set by +91d, to ") and status["ok"]
     assert problem in site.run("check").stdout.decode().replace("\n", " ").replace("  ", " ")
     assert "the clock was set" not in work(site), "told once"
     assert kept(site) == ALL
     an_hour_later(site)
-    assert site.status()["problems"] == []
+    assert not any(problem.startswith("clock") for problem in site.status()["problems"])
 
 
 def test_a_running_worker_takes_a_step_for_no_age(site, clock):

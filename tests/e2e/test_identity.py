@@ -223,9 +223,9 @@ hook fine  {{ event * run {program} when {{ portal A.* member_id m? }} }}
             for place in ("sent", "other", "fine")}
     assert said["fine"] == []
     assert said["sent"] == [
-        "'auth.domain' is what the sender wrote, which may be another portal's: use 'portal', which its token proved",
+        "'auth.domain' is what the sender wrote, which may be another portal's: use 'portal', which the token proves",
         "'auth.member_id' is what the sender wrote, which may be another portal's: "
-        "use 'member_id', which its token proved"]
+        "use 'member_id', which the token proves"]
     assert said["other"] == ["no portal block has a domain that matches 'b.example'",
                              "no portal block has a member_id that matches 'm2'"]
     # A block with neither may be anybody.

@@ -155,7 +155,7 @@ def test_root_uses_no_config_that_a_third_can_change(site, house, whose, command
     assert not (house / "s").exists()
     if (whose, command) != ("hooks", "status"):  # it looks at the store without hooks
         assert not (site.home / "state").exists()
-    (fix,) = set(re.findall(r"(?:chown|chmod) [^\n\"]*|move it into a directory that belongs to root or \w+", told))
+    (fix,) = set(re.findall(r"(?:chown|chmod) [^\n\")]*|move it into a directory that belongs to root or \w+", told))
     if fix.startswith("move"):
         os.chown(home, 0, 0)
     else:

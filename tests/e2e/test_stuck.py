@@ -221,7 +221,7 @@ def test_a_thousand_hooks_of_other_portals_make_no_rows(quiet):
     assert (len(event["refused"]), event["refused_more"]) == (20, 980)
     event = quiet.show(skipped)
     assert (len(event["refused"]), event["refused_more"]) == (100, 901)
-    assert "901 more did not" in quiet.run("show", skipped).stdout.decode()
+    assert "901 more hooks did not match" in quiet.run("show", skipped).stdout.decode()
 
 
 # A table that does not let go of event 2.

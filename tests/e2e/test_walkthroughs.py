@@ -414,7 +414,7 @@ def test_a_bad_line_leaves_the_old_list(vendor):
 
     def said():
         assert vendor.post() == 200
-        return "portals.txt:4: must have at least three words" in vendor.site.gateway.text()
+        return "portals.txt:4: needs at least three words" in vendor.site.gateway.text()
     wait_for(said, "the log to name the line")
     assert "portals.txt:4" in vendor.terminal.type("bxhook check", check=False)
 
