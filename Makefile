@@ -167,6 +167,13 @@ $(BUILD)/catalog.inc: src/event/catalog.tsv src/event/catalog.awk
 	@mkdir -p $(@D)
 	$(Q_GEN)awk -f src/event/catalog.awk src/event/catalog.tsv > $@
 
+# The SQL of the PostgreSQL store, compiled in.
+PG_SQL := src/postgres/sql/tables.sql $(sort $(filter-out %/tables.sql,$(wildcard src/postgres/sql/*.sql)))
+$(MODULE_OBJ): $(BUILD)/postgres_sql.inc
+$(BUILD)/postgres_sql.inc: src/postgres/sql/sql.awk $(PG_SQL)
+	@mkdir -p $(@D)
+	$(Q_GEN)awk -f src/postgres/sql/sql.awk $(PG_SQL) > $@
+
 # What depends on the version or a chosen place; only that is compiled anew when one changes.
 DEFINES = -DBXHOOK_VERSION='"$(VERSION)"' -DBXHOOK_SYSCONFDIR='"$(sysconfdir)"' \
 	$(if $(MODULE),-DBXHOOK_MODULEDIR='"$(moduledir)"',-DBXHOOK_NO_MODULE)

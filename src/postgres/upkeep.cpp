@@ -1,6 +1,4 @@
 // The upkeep of the PostgreSQL store.
-#include <endian.h>
-
 #include "postgres/events.h"
 #include "postgres/parts.h"
 
@@ -12,10 +10,11 @@ constexpr Millis batch_kept = 10 * minute;  // far longer than a gateway asks fo
 // What is known of a boot is deleted so long after: it has ended, or its hour begins anew.
 constexpr Millis clock_kept = 30 * day;
 constexpr std::int64_t capped_at_most = 1000;  // deliveries in one transaction
+constexpr std::int64_t looked_at_most = 500;   // events in one step
 
 class Maintenance final : public Upkeep {
 public:
-    explicit Maintenance(Session& session) : session_(session) {}
+    explicit Maintenance(Names& names) : session_(names.session()) {}
 
     std::size_t prune(const PruneOrder& order) override;
     bool cap_due(Millis latest) override;
@@ -24,48 +23,112 @@ public:
     std::int64_t unfinished() override { return postgres::unfinished(session_); }
 
 private:
+    struct Found {
+        std::vector<std::int64_t> events;
+        std::optional<EventNumber> looked_up_to;  // none: to the end
+    };
+    Found look(const PruneOrder& order);
+    std::size_t remove(const Found& found, const PruneOrder& order);
+    Millis dead_before(const PruneOrder& order) const {
+        return order.dead_before > 0 ? session_.theirs(order.dead_before) : 0;
+    }
+
     Session& session_;
+    EventNumber cursor_ = 0;  // events up to it were looked at in this pass
 };
 
+// A pass over the events, oldest first, in steps: 0 ends it.
 std::size_t Maintenance::prune(const PruneOrder& order) {
-    const std::uint64_t old = htobe64(static_cast<std::uint64_t>(wall_now() - batch_kept));
-    const std::string key(reinterpret_cast<const char*>(&old), sizeof old);
-    const Millis dead_before = order.dead_before > 0 ? session_.theirs(order.dead_before) : 0;
-    const Result answer =
-        session_.call("SELECT bxhook.prune($1::integer, $2, $3, $4, $5)",
-                      {session_.shard(), session_.at(order.done_before), Param::number(dead_before),
-                       Param::number(static_cast<std::int64_t>(order.at_most)), Param::bytes(key)});
-    return static_cast<std::size_t>(answer.number(0, 0));
+    if (cursor_ == 0) {
+        Call<sql::prune_keys> call;
+        call[sql::prune_keys::In::batch_before] = session_.at(wall_now() - batch_kept);
+        session_.call(call);
+    }
+    for (;;) {
+        const Found found = look(order);
+        const std::size_t deleted = found.events.empty() ? 0 : remove(found, order);
+        if (deleted > 0) return deleted;
+        if (!found.looked_up_to) {
+            cursor_ = 0;
+            return 0;
+        }
+    }
 }
 
-// Those behind another of their lane have their turn, and are capped, later.
+Maintenance::Found Maintenance::look(const PruneOrder& order) {
+    using in = sql::prunable::In;
+    using out = sql::prunable::Out;
+    Call<sql::prunable> call;
+    call[in::after] = Param::number(cursor_);
+    call[in::done_before] = session_.at(order.done_before);
+    call[in::dead_before] = Param::number(dead_before(order));
+    call[in::most] = Param::number(static_cast<std::int64_t>(order.at_most));
+    call[in::look] = Param::number(looked_at_most);
+    const Result answer = session_.call(call);
+    Found found;
+    for (int row = 0; row < answer.rows(); ++row) {
+        if (answer.is_null(row, out::n)) {
+            found.looked_up_to = answer.maybe_number(row, out::looked_up_to);
+        } else {
+            found.events.push_back(answer.number(row, out::n));
+        }
+    }
+    if (found.looked_up_to) cursor_ = *found.looked_up_to;
+    return found;
+}
+
+// An event that cannot be deleted, asked for that alone, is passed over.
+std::size_t Maintenance::remove(const Found& found, const PruneOrder& order) {
+    using in = sql::prune::In;
+    using out = sql::prune::Out;
+    Call<sql::prune> call;
+    call[in::shard] = session_.shard();
+    call[in::n] = Param::numbers(found.events);
+    call[in::done_before] = session_.at(order.done_before);
+    call[in::dead_before] = Param::number(dead_before(order));
+    call[in::most_rows] = Param::number(static_cast<std::int64_t>(10 * order.at_most));
+    try {
+        const Result answer = session_.call(call);
+        if (const auto left = answer.maybe_number(0, out::left_from)) cursor_ = *left - 1;
+        return static_cast<std::size_t>(answer.number(0, out::deleted));
+    } catch (const StoreDataError&) {
+        cursor_ = found.events.front() - (found.events.size() > 1 ? 1 : 0);
+        throw;
+    } catch (...) {
+        cursor_ = found.events.front() - 1;
+        throw;
+    }
+}
+
 bool Maintenance::cap_due(Millis latest) {
-    const Result capped = session_.call(
-        "WITH capped AS (UPDATE bxhook.delivery SET due_at = $1 WHERE ctid = ANY (ARRAY("
-        "SELECT ctid FROM bxhook.delivery WHERE turn = 1 AND due_at > $1 LIMIT $2 "
-        "FOR UPDATE SKIP LOCKED)) RETURNING 1) SELECT count(*) FROM capped",
-        {session_.at(latest), Param::number(capped_at_most)});
-    return capped.number(0, 0) == capped_at_most;
+    Call<sql::cap_due> call;
+    call[sql::cap_due::In::latest] = session_.at(latest);
+    call[sql::cap_due::In::most] = Param::number(capped_at_most);
+    return session_.call(call).number(0, 0) != 0;
 }
 
 // The database's clock, as this host knows it, is the one by which things are deleted: a server
 // whose clock is wrong, or another one with another clock, shows as a step.
 ClockRecord Maintenance::watch_clock(const ClockReading& now) {
-    const Result answer = session_.call("SELECT up, wall, step FROM bxhook.clock WHERE boot = $1",
-                                        {Param::text(now.boot)});
+    using in = sql::watch_clock::In;
+    using out = sql::clocks::Out;
+    const Result clocks = session_.call(Call<sql::clocks>());
     std::optional<ClockRecord> known;
-    if (answer.rows() > 0) {
-        known = {now.boot, answer.number(0, 0), answer.number(0, 1), answer.number(0, 2)};
+    for (int row = 0; row < clocks.rows(); ++row) {
+        if (clocks.text(row, out::boot) != now.boot) continue;
+        known = {now.boot, clocks.number(row, out::up), clocks.number(row, out::wall),
+                 clocks.number(row, out::step)};
     }
     const ClockReading seen{now.boot, now.up, session_.theirs(now.wall)};
     ClockRecord record = known && known->agrees(seen) ? *known : begin_trial(known, seen);
     if (record.up == seen.up) {
-        session_.call(
-            "WITH old AS (DELETE FROM bxhook.clock WHERE wall < $5) "
-            "INSERT INTO bxhook.clock AS c (boot, up, wall, step) VALUES ($1, $2, $3, $4) "
-            "ON CONFLICT (boot) DO UPDATE SET up = $2, wall = $3, step = $4",
-            {Param::text(record.boot), Param::number(record.up), Param::number(record.wall),
-             Param::number(record.step), Param::number(record.wall - clock_kept)});
+        Call<sql::watch_clock> call;
+        call[in::boot] = Param::text(record.boot);
+        call[in::up] = Param::number(record.up);
+        call[in::wall] = Param::number(record.wall);
+        call[in::step] = Param::number(record.step);
+        call[in::forget] = Param::number(record.wall - clock_kept);
+        session_.call(call);
     }
     record.wall = session_.ours(record.wall);
     return record;
@@ -73,8 +136,8 @@ ClockRecord Maintenance::watch_clock(const ClockReading& now) {
 
 }  // namespace
 
-std::unique_ptr<Upkeep> make_upkeep(Session& session) {
-    return std::make_unique<Maintenance>(session);
+std::unique_ptr<Upkeep> make_upkeep(Names& names) {
+    return std::make_unique<Maintenance>(names);
 }
 
 }  // namespace bx::postgres

@@ -243,7 +243,7 @@ private:
 // src/postgres/tables_sql.cpp), as the rows that break it.
 using Rules = std::vector<std::pair<std::string, std::string>>;
 
-inline Rules rules_of_all() {
+inline Rules rules_of_sqlite() {
     return {
         {"event.open",
          "SELECT n FROM event WHERE open <> (SELECT count(*) FROM delivery "
@@ -280,11 +280,6 @@ inline Rules rules_of_all() {
         {"unfinished",
          "SELECT sum(n) FROM tally WHERE hook = '' AND what = 'unfinished' HAVING sum(n) <> "
          "(SELECT count(*) FROM event WHERE ended_at IS NULL)"},
-    };
-}
-
-inline Rules rules_of_sqlite() {
-    return {
         {"event.erased", "SELECT n FROM event WHERE erased AND slot IS NOT NULL"},
         {"slots",
          "SELECT slot FROM slot WHERE (SELECT count(*) FROM event WHERE event.slot = slot.slot) "
@@ -297,20 +292,91 @@ inline Rules rules_of_sqlite() {
     };
 }
 
-inline Rules rules_of_postgresql() {
+// `now_new`: events that are new; `claimed`: deliveries that are; `turn`: those that have their turn.
+inline const std::string views_of_postgresql =
+    "WITH now_new (n) AS (SELECT n FROM event WHERE (n > (SELECT matched FROM world) OR "
+    "n IN (SELECT n FROM unmatched)) AND n NOT IN (SELECT n FROM skipped)), "
+    "claimed (d) AS (SELECT unnest(held || running) FROM holder), "
+    "turn (d) AS (SELECT d FROM ready UNION ALL SELECT d FROM due UNION ALL SELECT d FROM claimed) ";
+
+inline Rules events_of_postgresql() {
     return {
-        {"event.erased", "SELECT n FROM event JOIN secret ON secret.event = n WHERE erased"},
-        {"event.body", "SELECT n FROM event LEFT JOIN body ON body.event = n WHERE data IS NULL"},
-        {"delivery.owner", "SELECT event FROM delivery WHERE (owner IS NOT NULL) <> (state = 1)"},
+        {"unfinished",
+         "SELECT unfinished() WHERE unfinished() <> (SELECT count(*) FROM now_new) + "
+         "(SELECT count(DISTINCT d >> 16) FROM open) + (SELECT last_number() - w.matched - "
+         "(SELECT count(*) FROM event WHERE n > w.matched) FROM world AS w)"},
+        {"matched",
+         "SELECT sum(matched) FROM event_tally HAVING coalesce(sum(matched), 0) <> "
+         "(SELECT count(*) FROM event WHERE n NOT IN (SELECT n FROM now_new) AND "
+         "n NOT IN (SELECT n FROM skipped))"},
+        {"skipped",
+         "SELECT sum(skipped) FROM event_tally HAVING coalesce(sum(skipped), 0) <> "
+         "(SELECT count(*) FROM skipped)"},
+        {"unmatched",
+         "SELECT n FROM unmatched WHERE n > (SELECT matched FROM world) OR n IN (SELECT n FROM "
+         "skipped) OR n NOT IN (SELECT n FROM event)"},
+        {"a new one has none",
+         "SELECT d FROM open WHERE d >> 16 IN (SELECT n FROM now_new) OR d >> 16 IN "
+         "(SELECT n FROM skipped)"},
+        {"erasure",
+         "SELECT n FROM secret WHERE n NOT IN (SELECT n FROM now_new) AND n NOT IN "
+         "(SELECT d >> 16 FROM open) AND n NOT IN (SELECT d >> 16 FROM ended WHERE state = 3) AND "
+         "n NOT IN (SELECT n FROM skipped WHERE retryable)"},
+        {"received",
+         "SELECT n FROM event AS e WHERE n <= (SELECT matched FROM world) AND NOT EXISTS "
+         "(SELECT 1 FROM received AS r WHERE r.minute = e.received_at / 60000 AND "
+         "e.n BETWEEN r.first AND r.last)"},
+    };
+}
+
+inline Rules deliveries_of_postgresql() {
+    return {
+        {"one runs",
+         "SELECT lane FROM claimed JOIN open USING (d) WHERE lane IS NOT NULL GROUP BY lane "
+         "HAVING count(*) > 1"},
+        {"turn",
+         "SELECT (d >> 16) || '/' || (d & 65535) FROM open AS o WHERE "
+         "(SELECT count(*) FROM turn AS t WHERE t.d = o.d) <> "
+         "(lane IS NULL OR d IN (SELECT d FROM claimed) OR NOT EXISTS (SELECT 1 FROM open AS p "
+         "WHERE p.lane = o.lane AND p.d <> o.d AND (p.d < o.d OR p.d IN (SELECT d FROM claimed)))"
+         ")::integer"},
+        {"turns of none", "SELECT d FROM turn WHERE d NOT IN (SELECT d FROM open)"},
+        {"at", "SELECT t.d FROM (SELECT d, at FROM ready UNION ALL SELECT d, at FROM due) AS t "
+         "JOIN open AS o ON o.d = t.d AND o.due_at <> t.at"},
+        {"next",
+         "SELECT o.d FROM open AS o WHERE next IS DISTINCT FROM (SELECT min(p.d) FROM open AS p "
+         "WHERE p.lane = o.lane AND p.d <> o.d AND p.d NOT IN (SELECT d FROM claimed) AND "
+         "(p.d > o.d OR o.d IN (SELECT d FROM claimed)))"},
+        {"open and ended", "SELECT d FROM open WHERE d IN (SELECT d FROM ended)"},
+        {"fellows",
+         "SELECT d FROM open AS o WHERE fellows = 1 AND (EXISTS (SELECT 1 FROM open AS p WHERE "
+         "p.d >> 16 = o.d >> 16 AND p.d <> o.d) OR EXISTS (SELECT 1 FROM ended AS p WHERE "
+         "p.d >> 16 = o.d >> 16))"},
+        {"output", "SELECT d FROM output WHERE d NOT IN (SELECT d FROM claimed)"},
+        {"holder",
+         "SELECT owner FROM holder WHERE cardinality(running) <> cardinality(started) OR "
+         "cardinality(running) <> cardinality(seeds)"},
+        {"counters",
+         "SELECT name FROM hook AS h LEFT JOIN hook_tally AS t ON t.hook = h.id GROUP BY h.id, name "
+         "HAVING coalesce(sum(open), 0) <> (SELECT count(*) FROM open WHERE d & 65535 = h.id) "
+         "OR coalesce(sum(done), 0) <> (SELECT count(*) FROM ended WHERE d & 65535 = h.id AND "
+         "state = 2) OR coalesce(sum(dead), 0) <> (SELECT count(*) FROM ended WHERE d & 65535 = h.id "
+         "AND state = 3) OR coalesce(sum(merged), 0) <> (SELECT count(*) FROM ended WHERE "
+         "d & 65535 = h.id AND state = 4) OR coalesce(sum(cancelled), 0) <> (SELECT count(*) FROM "
+         "ended WHERE d & 65535 = h.id AND state = 5)"},
     };
 }
 
 inline std::string Scene::recount() const {
     std::string broken;
-    for (const auto& [rule, query] : rules_of_all()) broken += broken_rows(rule, query);
-    const bool server = PostgresServer::wanted();
-    for (const auto& [rule, query] : server ? rules_of_postgresql() : rules_of_sqlite()) {
-        broken += broken_rows(rule, query);
+    if (!PostgresServer::wanted()) {
+        for (const auto& [rule, query] : rules_of_sqlite()) broken += broken_rows(rule, query);
+        return broken;
+    }
+    for (const Rules& rules : {events_of_postgresql(), deliveries_of_postgresql()}) {
+        for (const auto& [rule, query] : rules) {
+            broken += broken_rows(rule, views_of_postgresql + query);
+        }
     }
     return broken;
 }
