@@ -20,4 +20,8 @@ bool stdout_is_terminal() {
     return ::isatty(STDOUT_FILENO) == 1;
 }
 
+void remark(const std::string& text) {
+    [[maybe_unused]] bool shown = write_all(STDERR_FILENO, "bxhook: " + text + "\n");
+}
+
 }  // namespace bx

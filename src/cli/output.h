@@ -11,5 +11,7 @@ void print(std::string_view text);
 // The same for what a program printed: on a terminal made harmless, anywhere else as it is.
 void print_foreign(const std::string& text);
 bool stdout_is_terminal();
+// "bxhook: TEXT" on stderr, of a command that goes on.  Not being able to show it is not a failure.
+void remark(const std::string& text);
 
 }  // namespace bx

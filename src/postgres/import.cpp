@@ -70,6 +70,7 @@ public:
 
     void give_numbers_after(EventNumber last) override {
         Call<sql::give_numbers_after> call;
+        call[sql::give_numbers_after::In::shard] = session_.shard();
         call[sql::give_numbers_after::In::last] = Param::number(last + gap);
         session_.call(call);
     }

@@ -1,7 +1,8 @@
 #include "postgres/schema.h"
 
+#include <cstdlib>
+
 #include "base/random.h"
-#include "base/text.h"
 #include "postgres/sql.h"
 
 namespace bx::postgres {
@@ -24,8 +25,8 @@ std::optional<SchemaVersion> schema_version(Link& link, Millis until) {
     if (there.is_null(0, 0)) return std::nullopt;
     const Result version = link.script("SELECT major, minor FROM bxhook.version", until);
     if (version.rows() == 0) return std::nullopt;
-    return SchemaVersion{parse_number(version.word(0, 0)).value_or(0),
-                         parse_number(version.word(0, 1)).value_or(0)};
+    return SchemaVersion{std::strtoll(version.word(0, 0).c_str(), nullptr, 10),
+                         std::strtoll(version.word(0, 1).c_str(), nullptr, 10)};
 }
 
 void check_schema(const std::optional<SchemaVersion>& version) {

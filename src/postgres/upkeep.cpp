@@ -1,4 +1,6 @@
 // The upkeep of the PostgreSQL store.
+#include <algorithm>
+
 #include "postgres/events.h"
 #include "postgres/parts.h"
 
@@ -10,13 +12,15 @@ constexpr Millis batch_kept = 10 * minute;  // far longer than a gateway asks fo
 // What is known of a boot is deleted so long after: it has ended, or its hour begins anew.
 constexpr Millis clock_kept = 30 * day;
 constexpr std::int64_t capped_at_most = 1000;  // deliveries in one transaction
-constexpr std::int64_t looked_at_most = 500;   // events in one step
+constexpr std::int64_t looked_at_most = 200;   // events in one step
 
 class Maintenance final : public Upkeep {
 public:
     explicit Maintenance(Names& names) : session_(names.session()) {}
 
-    std::size_t prune(const PruneOrder& order) override;
+    Pruned prune(const PruneOrder& order) override;
+    std::vector<EventNumber> prunable(const PruneOrder& order) override;
+    void recount_running() override {}  // they are counted at each claim
     bool cap_due(Millis latest) override;
     bool scrub() override { return true; }  // what is erased is deleted
     ClockRecord watch_clock(const ClockReading& now) override;
@@ -24,35 +28,39 @@ public:
 
 private:
     struct Found {
-        std::vector<std::int64_t> events;
-        std::optional<EventNumber> looked_up_to;  // none: to the end
+        std::vector<EventNumber> events;
+        EventNumber looked_up_to = 0;
+        bool more = false;
     };
     Found look(const PruneOrder& order);
-    std::size_t remove(const Found& found, const PruneOrder& order);
+    Pruned remove(const Found& found, const PruneOrder& order);
     Millis dead_before(const PruneOrder& order) const {
         return order.dead_before > 0 ? session_.theirs(order.dead_before) : 0;
     }
 
     Session& session_;
-    EventNumber cursor_ = 0;  // events up to it were looked at in this pass
+    EventNumber cursor_ = 0;  // events up to it were looked at
+    bool under_way_ = false;  // the cursor has not reached those that are too young
 };
 
-// A pass over the events, oldest first, in steps: 0 ends it.
-std::size_t Maintenance::prune(const PruneOrder& order) {
-    if (cursor_ == 0) {
+std::vector<EventNumber> Maintenance::prunable(const PruneOrder& order) {
+    if (!under_way_ && order.all) cursor_ = 0;
+    return look(order).events;
+}
+
+Pruned Maintenance::prune(const PruneOrder& order) {
+    if (!under_way_) {
+        if (order.all) cursor_ = 0;
         Call<sql::prune_keys> call;
         call[sql::prune_keys::In::batch_before] = session_.at(wall_now() - batch_kept);
         session_.call(call);
     }
-    for (;;) {
-        const Found found = look(order);
-        const std::size_t deleted = found.events.empty() ? 0 : remove(found, order);
-        if (deleted > 0) return deleted;
-        if (!found.looked_up_to) {
-            cursor_ = 0;
-            return 0;
-        }
-    }
+    under_way_ = true;
+    const Found found = look(order);
+    Pruned pruned{0, found.more};
+    if (!found.events.empty()) pruned = remove(found, order);
+    under_way_ = pruned.more;
+    return pruned;
 }
 
 Maintenance::Found Maintenance::look(const PruneOrder& order) {
@@ -64,21 +72,23 @@ Maintenance::Found Maintenance::look(const PruneOrder& order) {
     call[in::dead_before] = Param::number(dead_before(order));
     call[in::most] = Param::number(static_cast<std::int64_t>(order.at_most));
     call[in::look] = Param::number(looked_at_most);
+    call[in::passed_over] = Param::numbers(order.passed_over);
     const Result answer = session_.call(call);
     Found found;
     for (int row = 0; row < answer.rows(); ++row) {
         if (answer.is_null(row, out::n)) {
-            found.looked_up_to = answer.maybe_number(row, out::looked_up_to);
+            found.looked_up_to = answer.number(row, out::looked_up_to);
+            found.more = answer.number(row, out::more) != 0;
         } else {
             found.events.push_back(answer.number(row, out::n));
         }
     }
-    if (found.looked_up_to) cursor_ = *found.looked_up_to;
+    if (found.events.empty()) cursor_ = std::max(cursor_, found.looked_up_to);
     return found;
 }
 
-// An event that cannot be deleted, asked for that alone, is passed over.
-std::size_t Maintenance::remove(const Found& found, const PruneOrder& order) {
+// When it throws, the same are looked at again.
+Pruned Maintenance::remove(const Found& found, const PruneOrder& order) {
     using in = sql::prune::In;
     using out = sql::prune::Out;
     Call<sql::prune> call;
@@ -87,17 +97,11 @@ std::size_t Maintenance::remove(const Found& found, const PruneOrder& order) {
     call[in::done_before] = session_.at(order.done_before);
     call[in::dead_before] = Param::number(dead_before(order));
     call[in::most_rows] = Param::number(static_cast<std::int64_t>(10 * order.at_most));
-    try {
-        const Result answer = session_.call(call);
-        if (const auto left = answer.maybe_number(0, out::left_from)) cursor_ = *left - 1;
-        return static_cast<std::size_t>(answer.number(0, out::deleted));
-    } catch (const StoreDataError&) {
-        cursor_ = found.events.front() - (found.events.size() > 1 ? 1 : 0);
-        throw;
-    } catch (...) {
-        cursor_ = found.events.front() - 1;
-        throw;
-    }
+    const Result answer = session_.call(call);
+    const auto deleted = static_cast<std::size_t>(answer.number(0, out::deleted));
+    const std::optional<EventNumber> left = answer.maybe_number(0, out::left_from);
+    cursor_ = left ? *left - 1 : std::max(cursor_, found.looked_up_to);
+    return {deleted, left || found.more};
 }
 
 bool Maintenance::cap_due(Millis latest) {

@@ -5,6 +5,8 @@
 #include "sqlite/events.h"
 #include "sqlite/merge.h"
 #include "sqlite/parts.h"
+#include "sqlite/statements.h"
+#include "store/facts.h"
 
 namespace bx::sqlite {
 
@@ -12,15 +14,16 @@ namespace {
 
 class Matching final : public MatchQueue {
 public:
-    explicit Matching(Database& database) : db_(database) {}
+    explicit Matching(Names& names) : names_(names), db_(names.database()) {}
 
     std::vector<StoredEvent> undispatched(std::size_t at_most) override;
     void dispatch(std::span<const Dispatch> verdicts, Millis now) override;
     bool merge_ahead(std::span<const Dispatch> verdicts, Millis now) override {
-        return merge_step(db_, verdicts, now);
+        return merge_step(names_, verdicts, now);
     }
 
 private:
+    Names& names_;
     Database& db_;
 };
 
@@ -28,81 +31,85 @@ std::vector<StoredEvent> Matching::undispatched(std::size_t at_most) {
     const Transaction moment(db_, Transaction::Kind::read);
     std::vector<EventNumber> numbers;
     {
-        Rows rows = db_.rows("SELECT n FROM event INDEXED BY event_state "
-                             "WHERE state <> 1 AND state = 0 ORDER BY n LIMIT ?",
-                             {at_most});
+        Rows rows = db_.rows(sql::unmatched_first, at_most);
         while (rows.next()) numbers.push_back(rows.number(0));
     }
     std::vector<StoredEvent> events;
-    for (EventNumber number : numbers) {
-        if (auto event = load_event(db_, number)) events.push_back(std::move(*event));
+    for (const EventNumber number : numbers) {
+        if (auto event = load_event(names_, number)) events.push_back(std::move(*event));
     }
+    std::vector<std::optional<std::int64_t>> slots;
+    const std::size_t before = events.size();
+    {
+        Rows rows = db_.rows(sql::new_after, read_world(db_).matched, at_most - before);
+        using row = sql::whole_event;
+        while (rows.next()) {
+            StoredEvent& event = events.emplace_back();
+            event.number = rows.number(row::n);
+            read_facts(names_, rows, 0, event);
+            read_body(rows, row::body, event);
+            slots.push_back(rows.maybe_number(row::slot));
+        }
+    }
+    for (std::size_t i = 0; i < slots.size(); ++i) load_secrets(db_, slots[i], events[before + i]);
     return events;
 }
 
-void insert_delivery(Change& change, EventNumber event, const EventFacts& facts,
+void insert_delivery(Change& change, const Dispatch& verdict, const Identity& of,
                      const NewDelivery& delivery, Millis now) {
     Database& database = change.database();
-    const LaneKey key{delivery.hook, facts.lane_portal(),
-                      delivery.ordered ? lane_of(facts) : std::string()};
-    const bool laned = !key.lane.empty();
-    const bool alone = !laned || lane_is_free(database, key);
-    CarriedOver carried_over;
-    if (!alone && delivery.coalesce) {
-        carried_over = merge(change, key, mergeable(database, key, event, facts.code), event, now);
+    const HookId hook = change.names().hook(delivery.hook);
+    Open open{.d = delivery_id(verdict.event, hook), .account = of.account};
+    open.due_at = delivery.due_at;
+    open.max_attempts = delivery.max_attempts;
+    open.fellows = static_cast<std::int64_t>(verdict.deliveries.size());
+    if (delivery.ordered) open.lane = change.names().lane(hook, of.account, of.facts);
+    std::optional<DeliveryId> first;  // of those that are there
+    if (open.lane) first = database.maybe_number(sql::lane_next, open.lane);
+    std::vector<Open> older;
+    if (first && delivery.coalesce) {
+        const Merging merging{hook, open.lane, of.account, of.facts};
+        older = mergeable(change.names(), merging, open.d);
+        merge(change, older, open, now);
     }
-    const Millis due_at = carried_over.due_at.value_or(delivery.due_at);
-
-    std::optional<std::int64_t> turn;
-    if (alone) turn = turn_at(due_at, now);
-    Bound lane = nullptr;
-    if (laned) lane = key.lane;
-    database.run("INSERT INTO delivery (event, hook, state, turn, portal, lane, attempt, "
-                 "max_attempts, due_at, failed_at, reason) "
-                 "VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?)",
-                 {event, delivery.hook, turn, key.portal, lane, carried_over.attempt,
-                  std::max(carried_over.max_attempts, delivery.max_attempts), due_at,
-                  carried_over.failed_at, carried_over.reason});
-    change.counters().add(delivery.hook, name_of(DeliveryState::waiting), 1);
-    if (!alone) give_turn(database, key, now);
+    change.add_open(open);
+    change.counters().opened(hook);
+    if (!first) {
+        give_turn(database, open.waiting(), now);
+    } else if (!older.empty() || *first > open.d) {
+        settle_lane(database, open.lane, now);
+    }
 }
 
 void dispatch_one(Change& change, const Dispatch& verdict, Millis now) {
-    Database& database = change.database();
-    const std::optional<EventFacts> facts = new_facts(database, verdict.event);
-    if (!facts) return;  // cancelled meanwhile
-    for (const Refusal& refusal : verdict.refused) {
-        database.run("INSERT OR REPLACE INTO refusal (event, hook, reason) VALUES (?, ?, ?)",
-                     {verdict.event, refusal.hook, refusal.reason});
-    }
-    if (verdict.refused_more > 0) {
-        database.run("UPDATE event SET refused_more = ?2 WHERE n = ?1",
-                     {verdict.event, verdict.refused_more});
+    const std::optional<Identity> of = identity(change.names(), verdict.event);
+    if (!of || !change.is_new(verdict.event)) return;  // cancelled meanwhile
+    change.take_new(verdict.event);
+    if (!verdict.refused.empty() || verdict.refused_more > 0) {
+        const std::string list = pack_refusals(verdict.refused);
+        change.database().run(sql::refusals_add, verdict.event, verdict.refused_more, Blob{list});
     }
     if (verdict.deliveries.empty()) {
         change.skip(verdict.event, verdict.skip_reason, verdict.retryable, now);
         return;
     }
-    database.run("UPDATE event SET state = 1, open = ?2 WHERE n = ?1",
-                 {verdict.event, verdict.deliveries.size()});
-    change.counters().add("", "new", -1);
-    change.counters().add("", "matched", 1);
     for (const NewDelivery& delivery : verdict.deliveries) {
-        insert_delivery(change, verdict.event, *facts, delivery, now);
+        insert_delivery(change, verdict, *of, delivery, now);
     }
 }
 
 void Matching::dispatch(std::span<const Dispatch> verdicts, Millis now) {
     if (verdicts.empty()) return;
-    Change change(db_);
+    Change change(names_);
     for (const Dispatch& verdict : verdicts) dispatch_one(change, verdict, now);
+    change.pass_skipped();
     change.commit();
 }
 
 }  // namespace
 
-std::unique_ptr<MatchQueue> make_match_queue(Database& database) {
-    return std::make_unique<Matching>(database);
+std::unique_ptr<MatchQueue> make_match_queue(Names& names) {
+    return std::make_unique<Matching>(names);
 }
 
 }  // namespace bx::sqlite

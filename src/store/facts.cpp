@@ -45,9 +45,9 @@ std::string_view take_fact(std::string_view& packed) {
 
 }  // namespace
 
-std::optional<std::int64_t> ts_number(const std::string& ts) {
-    const std::optional<std::int64_t> number = parse_number(ts);
-    return number && std::to_string(*number) == ts ? number : std::nullopt;
+std::optional<std::int64_t> ts_number(std::string_view ts) {
+    if (ts.starts_with('0') && ts != "0") return std::nullopt;
+    return parse_number(ts);
 }
 
 std::string pack_facts(const EventFacts& facts) {

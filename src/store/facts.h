@@ -18,7 +18,7 @@ void unpack_facts(std::string_view packed, std::optional<std::int64_t> ts, Event
 std::string_view packed_code(std::string_view packed);
 
 // `ts` as the column has it: none where its number would not be written as it came.
-std::optional<std::int64_t> ts_number(const std::string& ts);
+std::optional<std::int64_t> ts_number(std::string_view ts);
 
 std::string pack_refusals(const std::vector<Refusal>& refused);
 // By hook.  What cannot be read is left out.

@@ -19,17 +19,26 @@ namespace bx {
 
 namespace {
 
-// How often to look for environments; and how often a command line must have been there without one
-// to believe that a process has none.
-constexpr int most_looks = 20;
-constexpr int sure = 6;
+// How often to look for the environment of a process that is becoming another program: 50 ms in all,
+// for on a loaded machine it waits for its turn in the middle of it.
+constexpr int most_looks = 100;
 constexpr useconds_t between_looks = 500;
 constexpr std::int64_t kernel_thread = 0x00200000;  // PF_KTHREAD, linux/sched.h
 
 struct Stat {
     bool alive = false;  // and no thread of the kernel's own
     pid_t session = 0;
+    bool has_no_environment = false;  // or none that we may read
 };
+
+// FIELDS of /proc/PID/stat, from `state` on.  env_end is 0 while a process becomes another program;
+// startcode is 1 where the kernel keeps these addresses, and the environment, from us.
+bool lacks_environment(const std::vector<std::string_view>& fields) {
+    constexpr std::size_t startcode = 23, env_start = 47, env_end = 48;  // 26, 50, 51 in proc(5)
+    if (fields.size() <= env_end) return false;
+    return fields[startcode] == "1" ||
+           (fields[env_end] != "0" && fields[env_start] == fields[env_end]);
+}
 
 Stat stat_of(const std::string& dir) {
     std::string text = read_file_or_nothing(dir + "/stat");
@@ -41,7 +50,8 @@ Stat stat_of(const std::string& dir) {
     if (fields.size() < 7) return {};
     bool alive = fields[0] != "Z" && fields[0] != "X" &&
                  (parse_number(fields[6]).value_or(0) & kernel_thread) == 0;
-    return {alive, static_cast<pid_t>(parse_number(fields[3]).value_or(0))};
+    return {alive, static_cast<pid_t>(parse_number(fields[3]).value_or(0)),
+            lacks_environment(fields)};
 }
 
 bool has_variable(std::string_view environment, const std::string& variable) {
@@ -51,31 +61,28 @@ bool has_variable(std::string_view environment, const std::string& variable) {
     return false;
 }
 
-// A process that showed no environment.
-struct Bare {
-    pid_t pid = 0;
-    std::string dir;
-    int named = 0;  // how often it showed a command line all the same
-};
-
-// Looks at PROCESS once more: its environment, none while it may yet have one, and an empty one
-// when it has none, or is dead.
-std::optional<std::string> look(Bare& process) {
-    std::string environment = read_file_or_nothing(process.dir + "/environ");
-    if (!environment.empty() || !stat_of(process.dir).alive) return environment;
-    if (!read_file_or_nothing(process.dir + "/cmdline").empty()) ++process.named;
-    if (process.named < sure) return std::nullopt;
+// The environment of the process in DIR; nothing while it may yet have one.
+std::optional<std::string> environment_of(const std::string& dir) {
+    std::string environment = read_file_or_nothing(dir + "/environ");
+    if (!environment.empty()) return environment;
+    const Stat stat = stat_of(dir);
+    if (stat.alive && !stat.has_no_environment) return std::nullopt;
     return environment;
 }
 
-// Of BARE those that carry VARIABLE after all.  A process that becomes another program has neither
-// environment nor command line for a moment; one that is dying has them no more, and is dead soon.
-// So they are looked at again, all of them together: one wait serves however many there are.
-void take_late(std::vector<Bare> bare, const std::string& variable, std::vector<pid_t>& found) {
-    for (int looks = 1; looks < most_looks && !bare.empty(); ++looks) {
+struct Starting {
+    pid_t pid = 0;
+    std::string dir;
+};
+
+// Of STARTING those that carry VARIABLE after all.  They are looked at again, all of them together:
+// one wait serves however many there are.
+void take_late(std::vector<Starting> starting, const std::string& variable,
+               std::vector<pid_t>& found) {
+    for (int looks = 1; looks < most_looks && !starting.empty(); ++looks) {
         ::usleep(between_looks);
-        std::erase_if(bare, [&](Bare& process) {
-            const std::optional<std::string> environment = look(process);
+        std::erase_if(starting, [&](const Starting& process) {
+            const std::optional<std::string> environment = environment_of(process.dir);
             if (environment && has_variable(*environment, variable)) found.push_back(process.pid);
             return environment.has_value();
         });
@@ -97,7 +104,7 @@ std::vector<pid_t> processes_of(pid_t session, const std::string& run) {
     if (!proc) throw_errno("cannot read /proc");
     const std::string variable = "BX_RUN=" + run;
     std::vector<pid_t> found;
-    std::vector<Bare> bare;
+    std::vector<Starting> starting;
     while (const dirent* entry = ::readdir(proc.get())) {
         auto pid = static_cast<pid_t>(parse_number(entry->d_name).value_or(0));
         if (pid <= 0 || pid == ::getpid()) continue;
@@ -109,12 +116,11 @@ std::vector<pid_t> processes_of(pid_t session, const std::string& run) {
             found.push_back(pid);
             continue;
         }
-        Bare process{pid, dir};
-        const std::optional<std::string> environment = look(process);
-        if (!environment) bare.push_back(std::move(process));
+        const std::optional<std::string> environment = environment_of(dir);
+        if (!environment) starting.push_back({pid, std::move(dir)});
         else if (has_variable(*environment, variable)) found.push_back(pid);
     }
-    take_late(std::move(bare), variable, found);
+    take_late(std::move(starting), variable, found);
     return found;
 }
 

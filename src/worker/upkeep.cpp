@@ -14,12 +14,15 @@ constexpr Millis scrub_limit = 50 * second;  // the contract's minute, without t
 WorkerUpkeep::WorkerUpkeep(WorkerContext& context, Upkeep& store)
     : context_(context),
       store_(store),
+      pruner_(store),
       scrub_(context.now + scrub_limit),
       wall_ahead_(wall_now() - context.now) {}
 
 void WorkerUpkeep::work() {
     if (minute_.every(minute, context_.now)) {
+        store_.recount_running();
         pruning_ = capping_ = context_.unscrubbed = true;
+        if (hour_.every(hour, context_.now)) prune_all_ = true;
     }
     if (next() <= context_.now) {
         if (capping_) cap_waits();
@@ -61,7 +64,6 @@ std::optional<Millis> WorkerUpkeep::trusted_time() {
     return std::nullopt;
 }
 
-// What cannot be deleted holds up nothing but its deletion.
 void WorkerUpkeep::prune() {
     const ConfigPtr& config = context_.live.config();
     if (!config) return;
@@ -70,22 +72,14 @@ void WorkerUpkeep::prune() {
         pruning_ = false;
         return;
     }
-    const PruneOrder order{.done_before = *wall - config->retention.done,
-                           .dead_before = *wall - config->retention.dead,
-                           .at_most = prune_batch_.size()};
-    const Millis begun = steady_now();
-    try {
-        pruning_ = store_.prune(order) > 0;
-        prune_batch_.went(steady_now() - begun);
-    } catch (const StoreError& error) {
-        const bool damaged = dynamic_cast<const StoreDamaged*>(&error) != nullptr;
-        if (!damaged && !may_be_its_own_fault(error)) throw;
-        const bool alone = prune_batch_.size() == 1;
-        prune_batch_.failed();
-        if (!alone) return;
-        pruning_ = false;  // until the next minute
-        context_.log.error("cannot delete old events", {{"cause", error.what()}});
-    }
+    const PruneStep step = pruner_.step({.done_before = *wall - config->retention.done,
+                                         .dead_before = *wall - config->retention.dead,
+                                         .all = prune_all_});
+    pruning_ = step.more;
+    if (!pruning_) prune_all_ = false;
+    if (step.passed_over == 0) return;
+    context_.log.error("cannot delete an old event",
+                       {{"event", std::to_string(step.passed_over)}, {"cause", step.cause}});
 }
 
 // When idle, and at the latest in time: the checkpoint costs the gateway a moment.

@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "store/upkeep.h"
-#include "worker/batch.h"
 #include "worker/context.h"
+#include "worker/pruner.h"
 
 namespace bx {
 
@@ -20,7 +20,11 @@ public:
     // When the next step of what is under way is due; `never`: nothing is under way.
     Millis next() const;
     bool busy() const { return pruning_ || capping_; }
-    void start_next_time() { minute_.set(0); }  // whenever it was done last
+    // All of it, whenever it was done last.
+    void start_next_time() {
+        minute_.set(0);
+        hour_.set(0);
+    }
 
     // By how much the wall clock was set since the last call; 0 for less than a second.
     Millis clock_step();
@@ -33,11 +37,13 @@ private:
 
     WorkerContext& context_;
     Upkeep& store_;
-    Batch prune_batch_{100};
+    Pruner pruner_;
     Timer minute_;
+    Timer hour_;
     Timer step_;       // while pruning or capping
     Timer scrub_;      // at the latest, also while hooks run
     bool pruning_ = false;
+    bool prune_all_ = false;  // also what was left before
     bool capping_ = false;
     Millis wall_ahead_;  // of the steady time
 };

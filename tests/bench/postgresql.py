@@ -18,7 +18,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
 import bitrix  # noqa: E402
-import cluster  # noqa: E402
+import hosts  # noqa: E402
 import postgres  # noqa: E402
 from scratch import Scratch, write  # noqa: E402
 from table import Goal, judge, print_figures, print_goals  # noqa: E402

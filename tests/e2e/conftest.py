@@ -19,7 +19,7 @@ import postgres
 import proxy
 import sanitizers
 from lost import Lost
-from scratch import ROOT, Scratch, Site
+from scratch import ROOT, Scratch, Site, wait_for
 
 LOG_LINES = 60  # of each log, shown with a failure
 
@@ -83,11 +83,17 @@ def site(scratch, store, request):
     made.stop()
 
 
+def serve_when_ready(site):
+    """On a loaded machine a gateway's first connection to PostgreSQL takes longer than a request may."""
+    site.serve()
+    wait_for(lambda: client.fastcgi(site.socket, method="GET").body == b"bxhook: ready\n", "the gateway's store")
+
+
 @pytest.fixture
 def quiet(site):
     """A site whose gateway listens and whose worker runs only when the test says so."""
     site.configure(worker="start manual")
-    site.serve()
+    serve_when_ready(site)
     return site
 
 
@@ -101,7 +107,7 @@ def full(site):
         "hook merges { event ONCRMLEADUPDATE run /bin/true coalesce yes delay 1h }\n"))
     site.hook("ONTASKADD", "echo done\n")
     site.hook("ONUSERADD", "echo gone >&2; exit 65\n")
-    site.serve()
+    serve_when_ready(site)
     for code, number in (("ONCRMDEALUPDATE", "6675"), ("ONCRMDEALUPDATE", "6675"),
                          ("ONCRMDEALADD", "\u65e5\u672c\u8a9e\u30c6\u30b9\u30c8"),
                          ("ONCRMDEALADD", "666"), ("ONCRMLEADUPDATE", "7"), ("ONCRMLEADUPDATE", "7"),

@@ -357,5 +357,6 @@ def test_the_script_logs_where_the_config_says(site):
     site.configure(worker="start manual", more="log { file state/own.log }\n")
     started_by_script(site)
     post_many(site, 1)
-    assert "accepted event=1 " in (site.home / "state" / "own.log").read_text()
+    own = site.home / "state" / "own.log"
+    wait_for(lambda: "accepted event=1 " in own.read_text(), "the line of what was answered")
     assert "accepted" not in (site.home / "state" / "bxhook.log").read_text()

@@ -135,7 +135,8 @@ def test_the_log_of_a_worker_that_the_gateway_started_is_rotated_at_10_mb(site):
     site.delivery(number)
     site.wait_idle()
     log, old = site.home / "state" / "bxhook.log", site.home / "state" / "bxhook.log.1"
-    assert f"done delivery={number}/any" in log.read_text() and not old.exists()
+    wait_for(lambda: f"done delivery={number}/any" in log.read_text(), "the line of the run")
+    assert not old.exists()
     site.gateway.stop()
     pid = site.worker_pid()
     if pid:

@@ -113,7 +113,7 @@ def test_what_waits_for_a_hook_that_is_gone_fails_and_ends_dead(serving, how):
         (n, "failed", None) for n in (1, 2, 3)]
     assert all(a["reason"].startswith(GONE[how]) for a in delivery["attempts"]), delivery
     assert delivery["reason"].startswith(GONE[how])
-    assert f"delivery={number}/{hook}" in serving.log() and "dead" in serving.log()
+    wait_for(lambda: f"dead delivery={number}/{hook}" in serving.log(), "the line of its end")
     # A person can have it run once the hook is there again.
     serving.configure(more=more + "attempts 3 }\n")
     if how != "block":

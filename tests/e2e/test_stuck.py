@@ -31,7 +31,7 @@ def notes(site):
 
 # A table that does not take the deliveries of event 2.
 FAILING = {
-    "sqlite": "CREATE TRIGGER failing BEFORE INSERT ON delivery WHEN NEW.event = 2 "
+    "sqlite": "CREATE TRIGGER failing BEFORE INSERT ON open WHEN NEW.d >> 16 = 2 "
               "BEGIN SELECT RAISE(ABORT, 'no place for it'); END",
     "postgresql": "ALTER TABLE bxhook.delivery ADD CONSTRAINT failing CHECK (event <> 2) NOT VALID"}
 MENDED = {"sqlite": "DROP TRIGGER failing", "postgresql": "ALTER TABLE bxhook.delivery DROP CONSTRAINT failing"}
@@ -91,16 +91,17 @@ def test_a_portal_too_long_for_an_index_stops_nobody(quiet):
     assert "index row size" in quiet.show(2)["reason"]
 
 
+# Of SQLite's and of PostgreSQL's.
 DAMAGE = {
-    "body missing": "DELETE FROM {t}body WHERE event = 2",
-    "body garbage": "UPDATE {t}body SET data = {bytes} WHERE event = 2",
-    "secrets garbage": "UPDATE {t}{secret} SET data = {bytes} WHERE {secret_key} = 2"}
+    "body missing": ("UPDATE event SET body = x'' WHERE n = 2", "DELETE FROM {t}body WHERE event = 2"),
+    "body garbage": ("UPDATE event SET body = x'ffffff00' WHERE n = 2",
+                     "UPDATE {t}body SET data = '\\xffffff00' WHERE event = 2"),
+    "secrets garbage": ("UPDATE slot SET data = x'ffffff00' WHERE id = (SELECT slot FROM event WHERE n = 2)",
+                        "UPDATE {t}secret SET data = '\\xffffff00' WHERE event = 2")}
 
 
 def damage(site, kind):
-    names = {"bytes": "'\\xffffff00'", "secret": "secret", "secret_key": "event"} if site.database else \
-        {"bytes": "x'ffffff00'", "secret": "slot", "secret_key": "slot"}
-    change(site, DAMAGE[kind].format(t="{t}", **names))
+    change(site, DAMAGE[kind][1 if site.database else 0])
 
 
 @BOTH_STORES
@@ -131,7 +132,8 @@ def test_a_delivery_whose_event_cannot_be_read_is_dead_and_frees_its_lane(quiet,
         post(quiet, id=id)
     quiet.run("work", "--once")
     damage(quiet, kind)
-    change(quiet, "UPDATE {t}delivery SET due_at = 0")
+    change(quiet, "UPDATE {t}delivery SET due_at = 0" if quiet.database else
+           "UPDATE open SET due_at = 0; UPDATE due SET at = 0")
     quiet.work()
     quiet.wait_idle()
     assert sorted(order(quiet)) == [1, 3, 4]
@@ -143,31 +145,33 @@ def test_a_delivery_whose_event_cannot_be_read_is_dead_and_frees_its_lane(quiet,
 
 # 30,000 like event 1, which waits: whoever posted them would wait for minutes.
 BACKLOG = 30_000
-SERIES = {"sqlite": "WITH RECURSIVE s (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < {n}) ",
-          "postgresql": ""}
 CLONE = {
     "sqlite": [
-        "INSERT INTO event (state, open, received_at, test, code, kind, id, domain, member_id, user_id, handler_id, "
-        "ts) SELECT 1, 1, received_at, test, code, kind, id, domain, member_id, user_id, handler_id, ts "
-        "FROM event, s WHERE n = 1"],
+        "WITH RECURSIVE s (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < {n}) "
+        "INSERT INTO event (received_at, portal, ts, facts, body) SELECT received_at, portal, ts, facts, body "
+        "FROM event, s WHERE n = 1",
+        "INSERT INTO open (d, lane, portal, due_at, attempt, max_attempts, fellows) "
+        "SELECT (e.n << 16) + (o.d & 65535), o.lane, o.portal, o.due_at, 0, o.max_attempts, 1 FROM event AS e, open AS o "
+        "WHERE o.d >> 16 = 1 AND e.n > 1",
+        "UPDATE world SET matched = matched + {n}",
+        "UPDATE hook SET open = open + {n} WHERE name = 'any'"],
     "postgresql": [
         "INSERT INTO {t}event (n, state, open, received_at, test, code, kind, id, domain, member_id, user_id, "
         "handler_id, ts, portal, lane) SELECT nextval('bxhook.event_number'), 1, 1, received_at, test, code, kind, "
         "id, domain, member_id, user_id, handler_id, ts, portal, lane FROM {t}event, generate_series(1, {n}) "
-        "WHERE n = 1"]}
-CLONE_REST = [
-    "INSERT INTO {t}body (event, data) SELECT e.n, b.data FROM {t}event AS e, {t}body AS b WHERE b.event = 1 AND e.n > 1",
-    "INSERT INTO {t}delivery (event, hook, state, portal, lane, attempt, max_attempts, due_at, reason) "
-    "SELECT e.n, d.hook, 0, d.portal, d.lane, 0, d.max_attempts, d.due_at, d.reason FROM {t}event AS e, {t}delivery AS d "
-    "WHERE d.event = 1 AND e.n > 1",
-    "UPDATE {t}tally SET n = n + {n} WHERE hook = '' AND what IN ('matched', 'unfinished') "
-    "OR hook = 'any' AND what = 'waiting'"]
+        "WHERE n = 1",
+        "INSERT INTO {t}body (event, data) SELECT e.n, b.data FROM {t}event AS e, {t}body AS b "
+        "WHERE b.event = 1 AND e.n > 1",
+        "INSERT INTO {t}delivery (event, hook, state, portal, lane, attempt, max_attempts, due_at, reason) "
+        "SELECT e.n, d.hook, 0, d.portal, d.lane, 0, d.max_attempts, d.due_at, d.reason "
+        "FROM {t}event AS e, {t}delivery AS d WHERE d.event = 1 AND e.n > 1",
+        "UPDATE {t}tally SET n = n + {n} WHERE hook = '' AND what IN ('matched', 'unfinished') "
+        "OR hook = 'any' AND what = 'waiting'"]}
 
 
 def clone(site, store):
     """Event 1 and what waits of it, BACKLOG times more."""
-    first = SERIES[store] + CLONE[store][0]
-    for statement in [first, *CLONE_REST]:
+    for statement in CLONE[store]:
         change(site, statement.format(t="{t}", n=BACKLOG))
 
 
@@ -218,3 +222,38 @@ def test_a_thousand_hooks_of_other_portals_make_no_rows(quiet):
     event = quiet.show(skipped)
     assert (len(event["refused"]), event["refused_more"]) == (100, 901)
     assert "901 more did not" in quiet.run("show", skipped).stdout.decode()
+
+
+# A table that does not let go of event 2.
+KEEPING = {
+    "sqlite": "CREATE TRIGGER keeping BEFORE DELETE ON event WHEN OLD.n = 2 BEGIN SELECT RAISE(ABORT, 'it stays'); END",
+    "postgresql": "CREATE FUNCTION bxhook.keep() RETURNS trigger LANGUAGE plpgsql AS "
+                  "$$BEGIN RAISE EXCEPTION 'it stays' USING ERRCODE = 'check_violation'; END$$; "
+                  "CREATE TRIGGER keeping BEFORE DELETE ON bxhook.event FOR EACH ROW WHEN (OLD.n = 2) "
+                  "EXECUTE FUNCTION bxhook.keep()"}
+
+
+@BOTH_STORES
+def test_an_event_that_cannot_be_deleted_keeps_no_other(quiet, store):
+    for i in range(5):
+        post(quiet, id=i)
+    quiet.run("work", "--once")
+    change(quiet, KEEPING[store])
+    pruned = quiet.run("prune", "--older-than", "0s", "--trust-clock", check=False)
+    assert pruned.returncode == 1 and pruned.stdout == b"deleted 4 events\n"
+    told, = pruned.stderr.decode().splitlines()
+    assert told.startswith("bxhook: cannot delete event 2: ") and "it stays" in told
+    assert [line["event"] for line in quiet.list()] == [2]
+
+
+WRONG_COUNT = {"sqlite": "INSERT INTO hook (name, open) VALUES ('any', 1000)",
+               "postgresql": "INSERT INTO bxhook.tally (hook, what, shard, n) VALUES ('any', 'running', 0, 1000)"}
+
+
+@BOTH_STORES
+def test_a_wrong_count_of_running_hooks_holds_up_none(quiet, store):
+    quiet.hook("any", notes(quiet))
+    change(quiet, WRONG_COUNT[store])
+    post(quiet, id=1)
+    quiet.run("work", "--once")
+    assert order(quiet) == [1]

@@ -69,7 +69,8 @@ def test_shared_hosting_tells_a_wrong_token_without_a_command(account):
         account.terminal.type(commands)
     assert server.get("/bx/bxhook.fcgi").body == b"bxhook: ready\n"
     assert client.post(server.root + "/bx/bxhook.fcgi", bitrix.body(token=bitrix.WRONG_TOKEN)).status == 403
-    assert "wrong token" in (account.home / "bxhook" / "state" / "bxhook.log").read_text()
+    log = account.home / "bxhook" / "state" / "bxhook.log"
+    wait_for(lambda: "wrong token" in log.read_text(), "the line of what was refused")
 
 
 def test_shared_hosting_tells_why_a_script_does_not_run_without_a_command(account):

@@ -12,14 +12,18 @@ BOOST_AUTO_TEST_SUITE(store_batch)
 
 namespace {
 
-// As no program of ours would.
-void harm(const Scene& scene, const std::string& sql) {
+// As no program of ours would: in each kind of store by its statement.
+void harm(const Scene& scene, const std::string& sqlite, const std::string& postgresql) {
     if (PostgresServer::wanted()) {
         PostgresServer::instance().query("SET search_path = bxhook");
-        PostgresServer::instance().query(sql);
+        PostgresServer::instance().query(postgresql);
     } else {
-        bx::sqlite::Database(scene.place(), {}).script(sql);
+        bx::sqlite::Database(scene.place(), {}).script(sqlite);
     }
+}
+
+void lose_body(const Scene& scene) {
+    harm(scene, "UPDATE event SET body = x'' WHERE n = 1", "UPDATE event SET body = '' WHERE n = 1");
 }
 
 bx::Dispatch set_aside(bx::EventNumber event) {
@@ -83,8 +87,8 @@ BOOST_AUTO_TEST_CASE(an_event_set_aside_is_kept_as_long_as_a_dead_one) {
     Scene s;
     s.store().matching().dispatch(std::vector{set_aside(s.add("1"))}, s.now);
     s.now += 1000;
-    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now}) == 0U);
-    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now, .dead_before = s.now}) == 1U);
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now}).deleted == 0U);
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now, .dead_before = s.now}).deleted == 1U);
     BOOST_TEST(s.store().view().status(s.now).events_skipped == 0);
     BOOST_TEST(s.recount() == "");
 }
@@ -116,7 +120,7 @@ BOOST_AUTO_TEST_CASE(a_missing_body_is_the_damage_of_its_event_alone) {
     Scene s;
     s.add("1");
     s.add("2");
-    harm(s, "DELETE FROM body WHERE event = 1");
+    lose_body(s);
     const auto events = s.store().matching().undispatched(9);
     BOOST_REQUIRE(events.size() == 2U);
     BOOST_TEST(events[0].damage == "its body is missing");
@@ -132,7 +136,7 @@ BOOST_AUTO_TEST_CASE(a_delivery_whose_event_cannot_be_read_is_claimed_and_can_en
     s.put("7");
     s.put("7");
     s.put("8");
-    harm(s, "DELETE FROM body WHERE event = 1");
+    lose_body(s);
     BOOST_TEST(s.claim(9) == "1/crm#1 3/crm#1");
     BOOST_TEST(s.claims.at("1/crm").event.damage == "its body is missing");
     BOOST_TEST(s.claims.at("3/crm").event.damage == "");
@@ -146,7 +150,7 @@ BOOST_AUTO_TEST_CASE(a_delivery_whose_event_is_gone_ends_like_any_other) {
     Scene s;
     s.put("7");
     s.put("7");
-    harm(s, "DELETE FROM event WHERE n = 1");
+    harm(s, "DELETE FROM event WHERE n = 1", "DELETE FROM event WHERE n = 1");
     BOOST_TEST(s.claim(9) == "1/crm#1");
     BOOST_TEST(s.claims.at("1/crm").event.damage == "its event is missing");
     s.dead("1/crm");
@@ -161,13 +165,41 @@ BOOST_AUTO_TEST_CASE(numbers_that_mean_nothing_are_shown_as_damage) {
     s.put("1");
     s.put("2");
     s.claim(9);
-    harm(s, "UPDATE attempt SET result = 77 WHERE event = 1");
-    harm(s, "UPDATE delivery SET state = 78 WHERE event = 1");
+    s.fails("1/crm", 0);
+    s.dead("2/crm");
+    const std::string by_hand = "PRAGMA ignore_check_constraints = ON; ";
+    harm(s, by_hand + "UPDATE attempt SET result = 77",
+         "ALTER TABLE attempt DROP CONSTRAINT attempt_result_check; UPDATE attempt SET result = 77; "
+         "ALTER TABLE attempt ADD CONSTRAINT attempt_result_check "
+         "CHECK (result BETWEEN 1 AND 6) NOT VALID");
+    harm(s, by_hand + "UPDATE ended SET state = 78",
+         "ALTER TABLE ended DROP CONSTRAINT ended_state_check; UPDATE ended SET state = 78; "
+         "ALTER TABLE ended ADD CONSTRAINT ended_state_check CHECK (state BETWEEN 2 AND 5) NOT VALID");
     BOOST_TEST(s.list({}) == "2/crm 1/crm");
-    BOOST_TEST(s.state(1) == "damaged");
+    BOOST_TEST(s.state(2) == "damaged");
     BOOST_TEST(name_of(s.store().view().attempts(1, "crm").at(0).result) == "damaged");
-    harm(s, "UPDATE tally SET what = 'colour' WHERE what = 'running'");
+    BOOST_TEST(s.claim(9) == "1/crm#2");
     BOOST_TEST(s.store().view().status(s.now).events_matched == 2);
+}
+
+BOOST_AUTO_TEST_CASE(events_that_are_passed_over_are_not_pruned) {
+    Scene s;
+    for (const char* id : {"1", "2", "3"}) s.skip(s.add(id), "no hook takes it");
+    ++s.now;
+    bx::PruneOrder order{.done_before = s.now, .at_most = 2};
+    BOOST_TEST(s.store().upkeep().prunable(order) == (std::vector<bx::EventNumber>{1, 2}));
+    order.passed_over = {1};
+    BOOST_TEST(s.store().upkeep().prunable(order) == (std::vector<bx::EventNumber>{2, 3}));
+    BOOST_TEST(s.store().upkeep().prune(order).deleted == 2U);
+    BOOST_TEST(s.store().upkeep().prune(order).deleted == 0U);
+    BOOST_TEST(s.list({}) == "1/-");
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(an_event_has_no_state_without_meaning) {
+    Scene s;
+    s.add("1");
+    BOOST_CHECK_THROW(harm(s, "UPDATE event SET origin = 7", "UPDATE event SET origin = 7"), std::exception);
 }
 
 // -- Steps
@@ -301,8 +333,8 @@ BOOST_AUTO_TEST_CASE(fewer_events_are_pruned_at_once_when_many_rows_are_theirs) 
     }
     s.now += 1000;
     const bx::PruneOrder order{.done_before = s.now};
-    BOOST_TEST(s.store().upkeep().prune(order) == 2U);
-    BOOST_TEST(s.store().upkeep().prune(order) == 1U);
+    BOOST_TEST(s.store().upkeep().prune(order).deleted == 2U);
+    BOOST_TEST(s.store().upkeep().prune(order).deleted == 1U);
     BOOST_TEST(s.recount() == "");
 }
 

@@ -5,6 +5,7 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/terminal/progress.h"
+#include "worker/pruner.h"
 
 namespace bx {
 
@@ -34,14 +35,22 @@ int run(const Arguments& args) {
     if (args.has("--dead")) order.dead_before = now - dead_age;
     std::size_t total = 0;
     Progress progress("deleting events");
-    while (std::size_t deleted = store->upkeep().prune(order)) {
-        total += deleted;
+    Pruner pruner(store->upkeep());
+    int status = 0;
+    for (PruneStep step{.more = true}; step.more;) {
+        step = pruner.step(order);
+        total += step.deleted;
+        if (step.passed_over != 0) {
+            progress.clear();
+            remark("cannot delete event " + std::to_string(step.passed_over) + ": " + step.cause);
+            status = 1;
+        }
         progress.at(total);
         std::this_thread::sleep_for(std::chrono::milliseconds(step_pause));
     }
     progress.clear();
     print("deleted " + std::to_string(total) + (total == 1 ? " event\n" : " events\n"));
-    return 0;
+    return status;
 }
 
 }  // namespace

@@ -37,11 +37,6 @@ struct Message {
     std::string content_type{form_type};
 };
 
-void remark(const std::string& text) {
-    // A remark that cannot be shown is not a failure.
-    [[maybe_unused]] bool shown = write_all(STDERR_FILENO, "bxhook: " + text + "\n");
-}
-
 // The portal that the event comes from: the one whose domain or member_id is NAME, the first when
 // NAME is empty.  When none is configured, an invented one, which only the store takes.
 Portal sender(const Config& config, const std::string& name) {

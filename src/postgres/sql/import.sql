@@ -103,7 +103,13 @@ RETURNS void LANGUAGE sql AS $$
         a_note, a_out, a_out_bytes, a_err, a_err_bytes)
 $$;
 
--- Numbers that are given from now on are beyond a_last.
-CREATE FUNCTION bxhook.give_numbers_after(a_last bigint) RETURNS void LANGUAGE sql AS $$
-    SELECT setval('bxhook.event_number', a_last) FROM bxhook.event_number WHERE last_value < a_last
-$$;
+-- Numbers that are given from now on are beyond a_last.  Those left out are nobody's, and not to be
+-- taken for unfinished events.
+CREATE FUNCTION bxhook.give_numbers_after(a_shard bigint, a_last bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM bxhook.lock_matching();
+    PERFORM setval('bxhook.event_number', a_last) FROM bxhook.event_number
+    WHERE last_value < a_last;
+    PERFORM bxhook.pass(a_shard, bxhook.seen_up_to(), '{}');
+END $$;

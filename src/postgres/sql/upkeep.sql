@@ -1,10 +1,10 @@
 -- What keeps the store small.
 
--- Of the events after a_after those that may go: the next, a_most at most; a_look are looked at.  The
--- last row is no event but how far it looked (NULL: to the end).
+-- Of the events after a_after those that may go, but for a_passed_over: the next, a_most at most;
+-- a_look are looked at.  The last row is no event but how far it looked, and whether there are more.
 CREATE FUNCTION bxhook.prunable(a_after bigint, a_done_before bigint, a_dead_before bigint,
-    a_most bigint, a_look bigint) RETURNS TABLE (n bigint, looked_up_to bigint)
-LANGUAGE plpgsql AS $$
+    a_most bigint, a_look bigint, a_passed_over bigint[])
+RETURNS TABLE (n bigint, looked_up_to bigint, more boolean) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     v_last bigint;
@@ -16,18 +16,18 @@ BEGIN
     v_last := least((SELECT matched FROM bxhook.world), (
         SELECT max(r.last) FROM bxhook.received AS r
         WHERE r.minute <= greatest(a_done_before, a_dead_before) / 60000));
-    SELECT array_agg(w.n ORDER BY w.n) FILTER (WHERE bxhook.may_go(w.n, a_done_before, a_dead_before)),
+    SELECT array_agg(w.n ORDER BY w.n) FILTER (WHERE w.n <> ALL (a_passed_over)
+            AND bxhook.may_go(w.n, a_done_before, a_dead_before)),
         count(*), max(w.n) INTO v_found, v_looked, v_up_to
     FROM (SELECT e.n FROM bxhook.event AS e WHERE e.n > a_after AND e.n <= v_last
         ORDER BY e.n LIMIT a_look) AS w;
     IF cardinality(v_found) > a_most THEN
         v_found := v_found[1:a_most];
         v_up_to := v_found[a_most];
-    ELSIF v_looked < a_look THEN
-        v_up_to := NULL;
+        v_looked := a_look;
     END IF;
-    RETURN QUERY SELECT f, NULL::bigint FROM unnest(v_found) AS u (f);
-    RETURN QUERY SELECT NULL::bigint, v_up_to;
+    RETURN QUERY SELECT f, NULL::bigint, NULL::boolean FROM unnest(v_found) AS u (f);
+    RETURN QUERY SELECT NULL::bigint, coalesce(v_up_to, a_after), v_looked = a_look;
 END $$;
 
 CREATE FUNCTION bxhook.may_go(a_n bigint, a_done_before bigint, a_dead_before bigint)

@@ -19,15 +19,15 @@ BEGIN
             AND d BETWEEN v_first AND v_last AND (a_hooks IS NULL OR d & 65535 = ANY (a_hooks))
         ORDER BY d DESC LIMIT a_most)
         UNION ALL
-        (SELECT 2, d >> 16 FROM bxhook.ended WHERE (v_any OR {row_done} = ANY (a_states))
-            AND state = {done} AND d BETWEEN v_first AND v_last
+        (SELECT 2, d >> 16 FROM bxhook.ended
+        WHERE (v_any OR {row_done} = ANY (a_states) AND state = {done}) AND d BETWEEN v_first AND v_last
             AND (a_hooks IS NULL OR d & 65535 = ANY (a_hooks))
         ORDER BY d DESC LIMIT a_most)
         UNION ALL
         (SELECT s.of, s.n FROM (VALUES ({dead}, {row_dead}), ({merged}, {row_merged}),
             ({cancelled}, {row_cancelled})) AS k (state, word) CROSS JOIN LATERAL (
             SELECT k.word AS of, d >> 16 AS n FROM bxhook.ended WHERE state <> {done}
-                AND state = k.state AND (v_any OR k.word = ANY (a_states))
+                AND state = k.state AND k.word = ANY (a_states)
                 AND d BETWEEN v_first AND v_last
                 AND (a_hooks IS NULL OR d & 65535 = ANY (a_hooks))
             ORDER BY d DESC LIMIT a_most) AS s)
