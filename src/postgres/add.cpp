@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <thread>
 
 #include "base/random.h"
@@ -35,6 +36,7 @@ Param column(std::span<const NewEvent> events, Part part) {
 }
 
 constexpr std::int64_t post_origin = 0, test_origin = 2;  // event.origin
+constexpr std::int64_t no_number = -std::numeric_limits<std::int64_t>::max();  // sql/add.sql
 
 class Sink final : public EventSink {
 public:
@@ -72,11 +74,11 @@ Call<sql::add> Sink::call_of(std::span<const NewEvent> events, const std::string
                              std::int64_t queue_limit) {
     using in = sql::add::In;
     std::vector<std::int64_t> portals;
-    std::vector<std::optional<std::int64_t>> lanes;
+    std::vector<std::int64_t> lanes;
     for (const NewEvent& event : events) {
         const Portal portal = names_.portal(event.facts);
         portals.push_back(portal.id);
-        lanes.push_back(names_.lane(portal.account, event.facts));
+        lanes.push_back(names_.lane(portal.account, event.facts).value_or(0));
     }
     Call<sql::add> call;
     call[in::key] = Param::bytes(key);
@@ -87,7 +89,8 @@ Call<sql::add> Sink::call_of(std::span<const NewEvent> events, const std::string
     call[in::portal] = Param::numbers(portals);
     call[in::lane] = Param::numbers(lanes);
     call[in::ts] = numbers_of(
-        events, [](const NewEvent& event) { return ts_number(event.facts.ts); });
+        events, [](const NewEvent& event) { return ts_number(event.facts.ts).value_or(no_number); },
+        no_number);
     call[in::facts] = column(events, [](const auto& event) { return pack_facts(event.facts); });
     call[in::body] = column(events, [](const NewEvent& event) { return event.body; });
     call[in::secret] = bytes_of(

@@ -94,7 +94,7 @@ std::optional<std::int64_t> Names::lane(std::int64_t account, const EventFacts& 
                 static_cast<std::uint64_t>(answer.number(0, out::key1))};
     }
     const std::string whole = std::to_string(account) + ' ' + entity;
-    return static_cast<std::int64_t>(siphash(*key_, whole));
+    return static_cast<std::int64_t>(siphash(*key_, whole) >> 1 | 1);  // never 0
 }
 
 bool Names::begins(HookId hook, std::int64_t minute) {

@@ -13,8 +13,7 @@ namespace bx::postgres {
 namespace {
 
 constexpr int claim_rounds = 10;  // of a thousand deliveries that are due, in one claim
-// Hooks that have something to claim are asked for in every turn while they are few, else so often.
-constexpr std::size_t few_hooks = 16;
+// Hooks that have something to claim are asked for so often, and whenever slots are left.
 constexpr Millis look_every = 20;
 
 // From the one after LAST on, round.
@@ -82,8 +81,7 @@ std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, std::siz
         const std::int64_t generation = session_.generation();
         std::set<std::string> hooks = names_.ready().value_or(std::set<std::string>());
         for (const Finish& run : runs) hooks.insert(run.hook);  // others of theirs may have a turn
-        const bool look = !names_.ready() || hooks.size() <= few_hooks || round > 0 ||
-                          steady_now() - looked_at_ >= look_every;
+        const bool look = !names_.ready() || round > 0 || steady_now() - looked_at_ >= look_every;
         using in = sql::turn::In;
         Turn turn;
         turn[in::owner] = session_.owner();
@@ -103,7 +101,7 @@ std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, std::siz
         forget(runs);
         runs = {};
         if (slots == 0) break;
-        if (look) {
+        if (look || claims.size() < slots) {
             looked_at_ = steady_now();
             names_.set_ready(left.hooks);
         }
@@ -111,7 +109,7 @@ std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, std::siz
         const bool others = std::ranges::any_of(left.hooks, [&](const std::string& hook) {
             return !asked.contains(hook) && capacity(hook) > 0;
         });
-        if (look && !left.more_due && !others) break;
+        if (!left.more_due && !others) break;
     }
     claimed_at_ = now;
     return claims;
@@ -139,17 +137,17 @@ void Runs::add_ends(Turn& turn, std::span<const Finish> runs) {
     const std::int64_t minute = session_.theirs(last) / bx::minute;
     std::vector<std::int64_t> begin;
     std::vector<std::int64_t> outputs;
-    std::vector<std::optional<std::int64_t>> started;
+    std::vector<std::int64_t> started;
     std::vector<std::int64_t> seeds;
     for (const auto& end : ends) {
         if (names_.begins(hook_of(end.first), minute)) begin.push_back(hook_of(end.first));
         if (saved_.contains(end.first)) outputs.push_back(end.first);
         const auto found = begun_.find(end.first);
         const bool known = found != begun_.end();
-        started.push_back(known ? std::optional(session_.theirs(found->second.at)) : std::nullopt);
+        started.push_back(session_.theirs(known ? found->second.at : end.second->ended_at));
         seeds.push_back(known ? found->second.seed : session_.run_seed());
     }
-    turn[in::minute] = Param::number(minute);
+    turn[in::at] = session_.at(last);
     if (!begin.empty()) turn[in::minute_hooks] = Param::numbers(begin);
     if (!outputs.empty()) turn[in::output] = Param::numbers(outputs);
     turn[in::started] = Param::numbers(started);

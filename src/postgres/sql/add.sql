@@ -17,11 +17,13 @@ BEGIN
     RETURN v_last - coalesce(v_behind, 0);
 END $$;
 
+-- columns no_number: (-9223372036854775807)::bigint
 -- Adds events and gives their numbers, and whether there is somebody to be woken; again with the
 -- same key it gives what the first time gave.  Adds do not wait for each other, that one sync of the
 -- disk may be for several.  So a number may be committed before a smaller one, and is not looked at
 -- until bxhook.seen_up_to has come to it; and those who are at it at once may exceed a_limit
--- together, by what they bring.
+-- together, by what they bring.  0 stands for no lane, no installation and no delay, {no_number} for
+-- no ts.
 CREATE FUNCTION bxhook.add(a_key bytea, a_at bigint, a_limit bigint, a_received_at bigint[],
     a_portal bigint[], a_lane bigint[], a_ts bigint[], a_facts bytea[], a_body bytea[],
     a_secret bytea[], a_origin bigint[], a_installation bigint[], a_delayed bigint[])
@@ -53,9 +55,10 @@ BEGIN
     END IF;
     INSERT INTO bxhook.event (n, received_at, lane, ts, portal, installation, delayed, origin,
         secret, facts, body)
-    SELECT x.n, x.r, x.l, x.t, x.p, x.i, x.w, coalesce(x.o, 0), x.s IS NOT NULL, x.f, x.b
-    FROM unnest(v_numbers, a_received_at, a_lane, a_ts, a_portal, a_installation, a_delayed,
-        a_origin, a_secret, a_facts, a_body) AS x (n, r, l, t, p, i, w, o, s, f, b)
+    SELECT x.n, a_received_at[i], nullif(a_lane[i], 0), nullif(a_ts[i], {no_number}), a_portal[i],
+        nullif(a_installation[i], 0), nullif(a_delayed[i], 0), coalesce(a_origin[i], 0),
+        x.s IS NOT NULL, x.f, x.b
+    FROM unnest(v_numbers, a_secret, a_facts, a_body) WITH ORDINALITY AS x (n, s, f, b, i)
     WHERE x.n IS NOT NULL;
     INSERT INTO bxhook.secret (n, data)
     SELECT x.n, x.s FROM unnest(v_numbers, a_secret) AS x (n, s)

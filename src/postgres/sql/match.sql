@@ -182,10 +182,10 @@ DECLARE
     v_behind bigint[]; -- of v_first, those that come next to one of v_last
 BEGIN
     WITH made AS MATERIALIZED (
-        SELECT u.d, CASE WHEN u.o <> 0 THEN bxhook.lane_of(e.lane, u.d) END AS lane,
-            coalesce(p.account, 0) AS portal, u.m, u.due,
+        SELECT u.d, CASE WHEN a_ordered[i] <> 0 THEN bxhook.lane_of(e.lane, u.d) END AS lane,
+            coalesce(p.account, 0) AS portal, a_max[i] AS m, a_due[i] AS due,
             count(*) OVER (PARTITION BY u.d >> 16) AS fellows
-        FROM unnest(a_d, a_ordered, a_max, a_due) AS u (d, o, m, due)
+        FROM unnest(a_d) WITH ORDINALITY AS u (d, i)
         CROSS JOIN LATERAL (SELECT lane, portal FROM bxhook.event WHERE n = u.d >> 16 OFFSET 0) AS e
         LEFT JOIN LATERAL (SELECT account FROM bxhook.portal WHERE id = e.portal OFFSET 0) AS p
             ON true

@@ -3,7 +3,9 @@
 -- an array that has nothing to say.
 --
 -- Rows for the elements of an array are looked up behind a fence (LATERAL ... OFFSET 0), or their keys
--- are in the array (= ANY), else the planner may read the whole table in the array's order.
+-- are in the array (= ANY), else the planner may read the whole table in the array's order.  Of several
+-- arrays of numbers one is unnested, WITH ORDINALITY, and the others are asked by its place, which
+-- takes less: none of these has NULL among its elements.
 --
 -- They run in READ COMMITTED, where each statement sees what was committed before it: after a lock
 -- was waited for, what its holder did is seen.
@@ -105,6 +107,23 @@ BEGIN
     END IF;
 END $$;
 
+-- As bxhook.count_deliveries, of open ones whose runs were done, as nearly all are, and of one hook;
+-- false: they are not.
+CREATE FUNCTION bxhook.count_done(a_shard bigint, a_d bigint[]) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_hook bigint := a_d[1] & 65535;
+    v_by bigint := cardinality(a_d);
+BEGIN
+    IF v_by > 1 AND EXISTS (SELECT 1 FROM unnest(a_d) AS u (d) WHERE d & 65535 <> v_hook) THEN
+        RETURN false;
+    END IF;
+    UPDATE bxhook.hook_tally SET open = open - v_by, done = done + v_by,
+        ended_done = ended_done + v_by, ran_done = ran_done + v_by
+    WHERE hook = v_hook AND shard = a_shard;
+    RETURN FOUND;
+END $$;
+
 -- Deliveries that have gone from a state to a state: {waiting} is open, NULL none; with a_result of
 -- the run that did it.  One element each.
 CREATE FUNCTION bxhook.count_deliveries(a_shard bigint, a_d bigint[], a_from bigint[],
@@ -112,6 +131,11 @@ CREATE FUNCTION bxhook.count_deliveries(a_shard bigint, a_d bigint[], a_from big
 BEGIN
     IF coalesce(cardinality(a_d), 0) = 0 THEN
         RETURN;
+    END IF;
+    IF {waiting} = ALL (a_from) AND {done} = ALL (a_to) AND {ran_done} = ALL (a_result) THEN
+        IF bxhook.count_done(a_shard, a_d) THEN
+            RETURN;
+        END IF;
     END IF;
     INSERT INTO bxhook.hook_tally (hook, shard)
     SELECT DISTINCT d & 65535, a_shard FROM unnest(a_d) AS u (d) WHERE NOT EXISTS (

@@ -17,13 +17,13 @@ END $$;
 -- Of runs, one element each: a_d, a_attempt, a_result, a_started and a_seed as they were claimed,
 -- a_ended; a_next and a_why what their deliveries become and why, a_due when they wait, a_counts 0 for
 -- those that do not count; a_output: outputs of which some were saved before.  Those of runs that this
--- worker does not hold, or in another attempt, are passed over.  a_hooks are those to claim of, in
+-- worker does not hold, or in another attempt, are passed over.  a_at is the last of a_ended.  a_hooks are those to claim of, in
 -- turn, a_room of which may run at a time, within a hook round the portals, from the one after a_last
--- on.  Gives what is claimed; then with a_list the hooks that still have something to claim (as d),
--- and a 0 where more are due than it came to.
+-- on.  Gives what is claimed; then with a_list, or when slots are left, the hooks that still
+-- have something to claim (as d), and a 0 where more are due than it came to.
 -- columns no_claim: NULL::integer, NULL::integer, NULL::bigint, NULL::bigint, NULL::bigint, NULL::smallint, NULL::bigint, NULL::bytea, NULL::bytea, NULL::bytea, NULL::boolean, NULL::bytea, NULL::bytea
 -- columns claim_row: d, attempt, max_attempts, portal, n, received_at, origin, ts, facts, member_id, domain, had_secret, body, secret
-CREATE FUNCTION bxhook.turn(a_owner bigint, a_shard bigint, a_now bigint, a_minute bigint,
+CREATE FUNCTION bxhook.turn(a_owner bigint, a_shard bigint, a_now bigint, a_at bigint,
     a_minute_hooks bigint[], a_d bigint[], a_attempt bigint[], a_result bigint[],
     a_started bigint[], a_seed bigint[], a_ended bigint[], a_next bigint[], a_why bytea[],
     a_due bigint[], a_counts bigint[], a_exit bigint[], a_signal text[], a_note bytea[],
@@ -36,9 +36,10 @@ RETURNS TABLE (d bigint, attempt integer, max_attempts integer, portal bigint, n
 DECLARE
     v_alone boolean := bxhook.begin_turn(a_d, a_next);
     v_more boolean;
+    v_claimed bigint := 0;
 BEGIN
     IF a_d IS NOT NULL THEN
-        PERFORM bxhook.finish(a_owner, a_shard, a_minute, a_minute_hooks, v_alone, a_d, a_attempt,
+        PERFORM bxhook.finish(a_owner, a_shard, a_at, a_minute_hooks, v_alone, a_d, a_attempt,
             a_result, a_started, a_seed, a_ended, a_next, a_why, a_due, a_counts, a_exit, a_signal,
             a_note, a_out, a_out_bytes, a_err, a_err_bytes);
         IF a_output IS NOT NULL THEN
@@ -52,11 +53,12 @@ BEGIN
     IF a_hooks IS NOT NULL THEN
         RETURN QUERY SELECT {claim_row}
         FROM bxhook.claim(a_owner, a_slots, a_hooks, a_room, a_last);
+        GET DIAGNOSTICS v_claimed = ROW_COUNT;
     END IF;
     IF v_more THEN
         RETURN QUERY SELECT 0::bigint, {no_claim};
     END IF;
-    IF a_list THEN
+    IF a_list OR v_claimed < a_slots THEN
         RETURN QUERY SELECT h, {no_claim} FROM bxhook.ready_hooks() AS h;
     END IF;
 END $$;
@@ -81,7 +83,7 @@ BEGIN
     END LOOP;
 END $$;
 
-CREATE FUNCTION bxhook.finish(a_owner bigint, a_shard bigint, a_minute bigint,
+CREATE FUNCTION bxhook.finish(a_owner bigint, a_shard bigint, a_at bigint,
     a_minute_hooks bigint[], a_alone boolean, a_d bigint[], a_attempt bigint[], a_result bigint[],
     a_started bigint[], a_seed bigint[], a_ended bigint[], a_next bigint[], a_why bytea[],
     a_due bigint[], a_counts bigint[], a_exit bigint[], a_signal text[], a_note bytea[],
@@ -110,12 +112,12 @@ BEGIN
         v_next := ARRAY(SELECT CASE WHEN s = {waiting} AND d = ANY (v_wishes) THEN {cancelled}
             ELSE s END FROM unnest(a_d, a_next) AS u (d, s));
     END IF;
-    PERFORM bxhook.begin_minute(a_shard, a_minute, a_minute_hooks);
-    PERFORM bxhook.finish_ended(v_owners, a_shard, v_mine, a_d, a_attempt, a_result, a_started,
+    PERFORM bxhook.begin_minute(a_shard, a_at / 60000, a_minute_hooks);
+    PERFORM bxhook.finish_ended(v_owners, a_shard, a_at, v_mine, a_d, a_attempt, a_result, a_started,
         a_seed, a_ended, v_next, a_why, a_counts, a_exit, a_signal, a_note, a_out, a_out_bytes,
         a_err, a_err_bytes);
     IF {waiting} = ANY (v_next) THEN
-        PERFORM bxhook.finish_failed(v_owners, a_shard, a_alone, v_mine, a_d, a_attempt, a_result,
+        PERFORM bxhook.finish_failed(v_owners, a_shard, a_at, a_alone, v_mine, a_d, a_attempt, a_result,
             a_started, a_seed, a_ended, v_next, a_why, a_due, a_counts, a_exit, a_signal, a_note,
             a_out, a_out_bytes, a_err, a_err_bytes);
     END IF;
@@ -143,7 +145,7 @@ BEGIN
 END $$;
 
 -- Those that end their deliveries.
-CREATE FUNCTION bxhook.finish_ended(a_owners bigint[], a_shard bigint, a_mine bigint[], a_d bigint[],
+CREATE FUNCTION bxhook.finish_ended(a_owners bigint[], a_shard bigint, a_at bigint, a_mine bigint[], a_d bigint[],
     a_attempt bigint[], a_result bigint[], a_started bigint[], a_seed bigint[], a_ended bigint[],
     a_next bigint[], a_why bytea[], a_counts bigint[], a_exit bigint[], a_signal text[],
     a_note bytea[], a_out bytea[], a_out_bytes bigint[], a_err bytea[], a_err_bytes bigint[])
@@ -152,23 +154,20 @@ DECLARE
     v_gone record;
 BEGIN
     WITH gone AS (
-        DELETE FROM bxhook.open AS o USING unnest(a_d, a_attempt, a_result, a_started, a_seed,
-            a_ended, a_next, a_why, a_counts, a_exit, a_signal, a_note, a_out, a_out_bytes, a_err,
-            a_err_bytes) AS u (d, attempt, result, started, seed, ended, state, why, counts, exit,
-            signal, note, out, out_bytes, err, err_bytes)
-        WHERE o.d = u.d AND o.d = ANY (a_d) AND o.attempt = u.attempt - 1
-            AND u.state <> {waiting} AND u.d = ANY (a_mine)
-        RETURNING o.next, o.fellows, o.lane, o.max_attempts, u.*
+        DELETE FROM bxhook.open AS o USING unnest(a_d) WITH ORDINALITY AS u (d, i)
+        WHERE o.d = u.d AND o.d = ANY (a_d) AND o.attempt = a_attempt[i] - 1
+            AND a_next[i] <> {waiting} AND u.d = ANY (a_mine)
+        RETURNING o.d, o.next, o.fellows, o.lane, o.max_attempts, i
     ), kept AS (
         INSERT INTO bxhook.ended (d, state, at, attempt, max_attempts, laned, reason, result,
             started_at, seed, exit, signal, note, out_bytes, err_bytes, out, err)
-        SELECT d, state, ended, attempt, max_attempts + (counts = 0)::integer, lane IS NOT NULL, why,
-            result, coalesce(started, ended), seed, exit, signal, note, out_bytes, err_bytes, out,
-            err FROM gone
+        SELECT d, a_next[i], a_ended[i], a_attempt[i], max_attempts + (a_counts[i] = 0)::integer,
+            lane IS NOT NULL, a_why[i], a_result[i], a_started[i], a_seed[i], a_exit[i],
+            a_signal[i], a_note[i], a_out_bytes[i], a_err_bytes[i], a_out[i], a_err[i] FROM gone
     )
-    SELECT array_agg(d) AS d, array_agg(state) AS state, array_agg(result) AS result,
-        array_agg(next) FILTER (WHERE next IS NOT NULL) AS next, max(ended) AS at,
-        array_agg(d >> 16) FILTER (WHERE fellows = 1 AND state <> {dead}) AS erased,
+    SELECT array_agg(d) AS d, array_agg(a_next[i]) AS state, array_agg(a_result[i]) AS result,
+        array_agg(next) FILTER (WHERE next IS NOT NULL) AS next,
+        array_agg(d >> 16) FILTER (WHERE fellows = 1 AND a_next[i] <> {dead}) AS erased,
         count(*) FILTER (WHERE fellows = 1) AS finished,
         array_agg(d >> 16) FILTER (WHERE fellows > 1) AS shared
     INTO v_gone FROM gone;
@@ -181,14 +180,14 @@ BEGIN
         v_gone.finished := v_gone.finished + bxhook.finish_events(v_gone.shared);
     END IF;
     -- Another statement: it sees those that were linked to one while that was waited for.
-    PERFORM bxhook.give_turns(v_gone.next, v_gone.at);
+    PERFORM bxhook.give_turns(v_gone.next, a_at);
     PERFORM bxhook.count_deliveries(a_shard, v_gone.d,
         array_fill({waiting}::bigint, ARRAY[cardinality(v_gone.d)]), v_gone.state, v_gone.result);
     PERFORM bxhook.count_events(a_shard, v_gone.finished, 0, 0);
 END $$;
 
 -- Those after which their deliveries wait again.
-CREATE FUNCTION bxhook.finish_failed(a_owners bigint[], a_shard bigint, a_alone boolean,
+CREATE FUNCTION bxhook.finish_failed(a_owners bigint[], a_shard bigint, a_at bigint, a_alone boolean,
     a_mine bigint[], a_d bigint[], a_attempt bigint[], a_result bigint[], a_started bigint[], a_seed bigint[], a_ended bigint[],
     a_next bigint[], a_why bytea[], a_due bigint[], a_counts bigint[], a_exit bigint[],
     a_signal text[], a_note bytea[], a_out bytea[], a_out_bytes bigint[], a_err bytea[],
@@ -197,23 +196,20 @@ DECLARE
     v_again record;
 BEGIN
     WITH again AS (
-        UPDATE bxhook.open AS o SET attempt = u.attempt, due_at = u.due, reason = u.why,
-            failed_at = CASE WHEN u.counts <> 0 THEN u.ended ELSE o.failed_at END,
-            max_attempts = o.max_attempts + (u.counts = 0)::integer
-        FROM unnest(a_d, a_attempt, a_result, a_started, a_seed, a_ended, a_next, a_why, a_due,
-            a_counts, a_exit, a_signal, a_note, a_out, a_out_bytes, a_err, a_err_bytes)
-            AS u (d, attempt, result, started, seed, ended, state, why, due, counts, exit, signal,
-            note, out, out_bytes, err, err_bytes)
-        WHERE o.d = u.d AND o.d = ANY (a_d) AND o.attempt = u.attempt - 1
-            AND u.state = {waiting} AND u.d = ANY (a_mine)
-        RETURNING o.next, u.*
+        UPDATE bxhook.open AS o SET attempt = a_attempt[i], due_at = a_due[i], reason = a_why[i],
+            failed_at = CASE WHEN a_counts[i] <> 0 THEN a_ended[i] ELSE o.failed_at END,
+            max_attempts = o.max_attempts + (a_counts[i] = 0)::integer
+        FROM unnest(a_d) WITH ORDINALITY AS u (d, i)
+        WHERE o.d = u.d AND o.d = ANY (a_d) AND o.attempt = a_attempt[i] - 1
+            AND a_next[i] = {waiting} AND u.d = ANY (a_mine)
+        RETURNING o.d, o.next, i
     ), kept AS (
         INSERT INTO bxhook.attempt (d, attempt, result, started_at, ended_at, seed, exit, signal,
             note, out_bytes, err_bytes, out, err)
-        SELECT d, attempt, result, coalesce(started, ended), ended, seed, exit, signal, note,
-            out_bytes, err_bytes, out, err FROM again
+        SELECT d, a_attempt[i], a_result[i], a_started[i], a_ended[i], a_seed[i], a_exit[i],
+            a_signal[i], a_note[i], a_out_bytes[i], a_err_bytes[i], a_out[i], a_err[i] FROM again
     )
-    SELECT array_agg(d) AS d, array_agg(result) AS result, max(ended) AS at,
+    SELECT array_agg(d) AS d, array_agg(a_result[i]) AS result,
         array_agg(d) FILTER (WHERE next IS NULL OR next > d) AS first,
         array_agg(d) FILTER (WHERE next < d) AS behind
     INTO v_again FROM again;
@@ -224,8 +220,8 @@ BEGIN
     IF v_again.behind IS NOT NULL AND NOT a_alone THEN
         RAISE EXCEPTION 'put back before it meanwhile' USING ERRCODE = 'serialization_failure';
     END IF;
-    PERFORM bxhook.give_turns(v_again.first, v_again.at);
-    PERFORM bxhook.put_behind(d, v_again.at) FROM unnest(v_again.behind) AS u (d);
+    PERFORM bxhook.give_turns(v_again.first, a_at);
+    PERFORM bxhook.put_behind(d, a_at) FROM unnest(v_again.behind) AS u (d);
     PERFORM bxhook.count_deliveries(a_shard, v_again.d, NULL, NULL, v_again.result);
 END $$;
 
@@ -369,16 +365,16 @@ DECLARE
     v_at tid[];
     v_d bigint[];
 BEGIN
-    SELECT portal INTO v_portal FROM bxhook.ready WHERE hook = a_hook ORDER BY portal LIMIT 1;
-    SELECT portal INTO v_last FROM bxhook.ready WHERE hook = a_hook ORDER BY portal DESC LIMIT 1;
-    IF v_portal <> v_last THEN
-        RETURN NULL;
-    END IF;
-    SELECT array_agg(at), array_agg(d) INTO v_at, v_d FROM (
-        SELECT ctid AS at, d FROM bxhook.ready WHERE hook = a_hook AND portal = v_portal
-        ORDER BY d LIMIT a_most) AS first;
+    SELECT array_agg(at), array_agg(d), min(portal),
+        (SELECT portal FROM bxhook.ready WHERE hook = a_hook ORDER BY portal DESC LIMIT 1)
+    INTO v_at, v_d, v_portal, v_last FROM (
+        SELECT ctid AS at, d, portal FROM bxhook.ready WHERE hook = a_hook
+        ORDER BY portal, d LIMIT a_most) AS first;
     IF v_d IS NULL THEN
         RETURN '{}';
+    END IF;
+    IF v_portal <> v_last THEN
+        RETURN NULL;
     END IF;
     DELETE FROM bxhook.ready WHERE ctid = ANY (v_at);
     RETURN v_d;
@@ -416,6 +412,13 @@ CREATE FUNCTION bxhook.start(a_owner bigint, a_seed bigint, a_now bigint, a_d bi
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
+    UPDATE bxhook.holder SET running = running || held,
+        started = started || array_fill(a_now, ARRAY[cardinality(held)]),
+        seeds = seeds || array_fill(a_seed, ARRAY[cardinality(held)]), held = '{}'
+    WHERE owner = a_owner AND held <@ a_d;
+    IF FOUND THEN
+        RETURN;
+    END IF;
     UPDATE bxhook.holder SET
         running = running || ARRAY(SELECT h FROM unnest(held) AS u (h) WHERE h = ANY (a_d)),
         started = started || ARRAY(SELECT a_now FROM unnest(held) AS u (h) WHERE h = ANY (a_d)),
