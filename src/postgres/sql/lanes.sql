@@ -42,10 +42,26 @@ CREATE FUNCTION bxhook.claimed_in(a_lane bigint) RETURNS bigint LANGUAGE sql STA
     WHERE (SELECT lane FROM bxhook.open WHERE d = c) = a_lane LIMIT 1
 $$;
 
+-- Those of a lane before one, the last first, and behind it.  Compared as rows, which only open_lane
+-- has in that order: all there are may be more than those of the lane by far.
+CREATE FUNCTION bxhook.before(a_lane bigint, a_d bigint, a_most bigint)
+RETURNS TABLE (d bigint, next bigint) LANGUAGE sql STABLE AS $$
+    SELECT o.d, o.next FROM bxhook.open AS o
+    WHERE o.lane IS NOT NULL AND (o.lane, o.d) < (a_lane, a_d) AND (o.lane, o.d) > (a_lane, 0)
+    ORDER BY o.lane DESC, o.d DESC LIMIT a_most
+$$;
+
+CREATE FUNCTION bxhook.behind(a_lane bigint, a_d bigint, a_most bigint)
+RETURNS TABLE (d bigint) LANGUAGE sql STABLE AS $$
+    SELECT o.d FROM bxhook.open AS o WHERE o.lane IS NOT NULL AND (o.lane, o.d) > (a_lane, a_d)
+        AND (o.lane, o.d) < (a_lane, 9223372036854775807)
+    ORDER BY o.lane, o.d LIMIT a_most
+$$;
+
 -- The first of the others in its lane.
 CREATE FUNCTION bxhook.first_waiting(a_d bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT o.d FROM bxhook.open AS o WHERE o.lane = (SELECT lane FROM bxhook.open WHERE d = a_d)
-        AND o.d <> a_d ORDER BY o.d LIMIT 1
+    SELECT b.d FROM bxhook.open AS o CROSS JOIN LATERAL bxhook.behind(o.lane, 0, 2) AS b
+    WHERE o.d = a_d AND b.d <> a_d ORDER BY b.d LIMIT 1
 $$;
 
 -- Gives one that waits, and is not among the others of its lane yet, its place there.
@@ -58,8 +74,8 @@ DECLARE
 BEGIN
     IF v_lane IS NOT NULL THEN
         v_claimed := bxhook.claimed_in(v_lane);
-        v_before := coalesce((SELECT d FROM bxhook.open WHERE lane = v_lane AND d < a_d
-            AND d IS DISTINCT FROM v_claimed ORDER BY d DESC LIMIT 1), v_claimed);
+        v_before := coalesce((SELECT d FROM bxhook.before(v_lane, a_d, 2)
+            WHERE d IS DISTINCT FROM v_claimed ORDER BY d DESC LIMIT 1), v_claimed);
     END IF;
     IF v_before IS NOT NULL THEN
         UPDATE bxhook.open SET next = (SELECT next FROM bxhook.open WHERE d = v_before)
@@ -67,7 +83,7 @@ BEGIN
         UPDATE bxhook.open SET next = a_d WHERE d = v_before;
         RETURN;
     END IF;
-    v_first := (SELECT d FROM bxhook.open WHERE lane = v_lane AND d > a_d ORDER BY d LIMIT 1);
+    v_first := (SELECT d FROM bxhook.behind(v_lane, a_d, 1));
     UPDATE bxhook.open SET next = v_first WHERE d = a_d AND next IS DISTINCT FROM v_first;
     PERFORM bxhook.take_turn(v_first) WHERE v_first IS NOT NULL;
     PERFORM bxhook.give_turns(ARRAY[a_d], a_now);
@@ -84,10 +100,7 @@ BEGIN
         PERFORM bxhook.give_turns(ARRAY[v_old.next], a_now) WHERE v_old.next IS NOT NULL;
         RETURN;
     END IF;
-    SELECT d INTO v_before FROM (
-        SELECT d, next FROM bxhook.open WHERE lane = v_old.lane AND d < a_d
-        ORDER BY d DESC LIMIT 2) AS below
-    WHERE next = a_d;
+    SELECT d INTO v_before FROM bxhook.before(v_old.lane, a_d, 2) WHERE next = a_d;
     UPDATE bxhook.open SET next = v_old.next
     WHERE d = coalesce(v_before, bxhook.claimed_in(v_old.lane)) AND next = a_d;
 END $$;

@@ -203,15 +203,13 @@ BEGIN
     INTO v_free, v_first, v_lane FROM linked;
     SELECT array_agg(first ORDER BY last), array_agg(last ORDER BY last) INTO v_first, v_last FROM (
         SELECT u.d AS first, (
-            SELECT d FROM (SELECT o.d, o.next FROM bxhook.open AS o
-                WHERE o.lane = u.lane AND o.d < u.d ORDER BY o.d DESC LIMIT 2) AS before
-            WHERE next IS NULL LIMIT 1) AS last
+            SELECT b.d FROM bxhook.before(u.lane, u.d, 2) AS b WHERE b.next IS NULL LIMIT 1) AS last
         FROM unnest(v_first, v_lane) AS u (d, lane)) AS heads;
     WITH told AS (
-        UPDATE bxhook.open AS o SET next = u.first FROM unnest(v_last, v_first) AS u (last, first)
-        WHERE o.d = u.last AND o.d = ANY (v_last) AND o.next IS NULL RETURNING u.first
+        UPDATE bxhook.open SET next = v_first[array_position(v_last, d)]
+        WHERE d = ANY (v_last) AND next IS NULL RETURNING next
     )
-    SELECT array_agg(first) INTO v_behind FROM told;
+    SELECT array_agg(next) INTO v_behind FROM told;
     PERFORM bxhook.give_turns(v_free || ARRAY(
         SELECT d FROM unnest(v_first) AS u (d) WHERE d <> ALL (coalesce(v_behind, '{}'))), a_now);
 END $$;
@@ -244,9 +242,8 @@ BEGIN
     -- Not as a join: from version 16 on the server may read all events in the order of the array.
     RETURN ARRAY(
         SELECT w.d FROM (
-            SELECT o.d FROM bxhook.open AS o WHERE o.lane = a_lane AND o.d < a_d
-                AND o.d NOT IN (SELECT c FROM bxhook.claimed() AS c)
-            ORDER BY o.d DESC LIMIT 1000) AS w
+            SELECT b.d FROM bxhook.before(a_lane, a_d, 1000) AS b
+            WHERE b.d NOT IN (SELECT c FROM bxhook.claimed() AS c)) AS w
         WHERE (SELECT bxhook.code_of(facts) FROM bxhook.event WHERE n = w.d >> 16) = v_code
         ORDER BY w.d);
 END $$;

@@ -94,6 +94,8 @@ DECLARE
     v_owners bigint[] := ARRAY[a_owner];
     v_wishes bigint[];
     v_next bigint[] := a_next;
+    v_ended bigint[] := a_d;
+    v_failed bigint[];
 BEGIN
     -- Nobody takes over what this worker holds meanwhile, or it has nothing any more.
     SELECT held || running INTO v_mine FROM bxhook.holder WHERE owner = a_owner FOR UPDATE;
@@ -112,12 +114,16 @@ BEGIN
         v_next := ARRAY(SELECT CASE WHEN s = {waiting} AND d = ANY (v_wishes) THEN {cancelled}
             ELSE s END FROM unnest(a_d, a_next) AS u (d, s));
     END IF;
+    IF {waiting} = ANY (v_next) OR NOT v_mine @> a_d THEN
+        SELECT array_agg(d) FILTER (WHERE s <> {waiting}), array_agg(d) FILTER (WHERE s = {waiting})
+        INTO v_ended, v_failed FROM unnest(a_d, v_next) AS u (d, s) WHERE d = ANY (v_mine);
+    END IF;
     PERFORM bxhook.begin_minute(a_shard, a_at / 60000, a_minute_hooks);
-    PERFORM bxhook.finish_ended(v_owners, a_shard, a_at, v_mine, a_d, a_attempt, a_result, a_started,
+    PERFORM bxhook.finish_ended(v_owners, a_shard, a_at, v_ended, a_d, a_attempt, a_result, a_started,
         a_seed, a_ended, v_next, a_why, a_counts, a_exit, a_signal, a_note, a_out, a_out_bytes,
         a_err, a_err_bytes);
-    IF {waiting} = ANY (v_next) THEN
-        PERFORM bxhook.finish_failed(v_owners, a_shard, a_at, a_alone, v_mine, a_d, a_attempt, a_result,
+    IF v_failed IS NOT NULL THEN
+        PERFORM bxhook.finish_failed(v_owners, a_shard, a_at, a_alone, v_failed, a_d, a_attempt, a_result,
             a_started, a_seed, a_ended, v_next, a_why, a_due, a_counts, a_exit, a_signal, a_note,
             a_out, a_out_bytes, a_err, a_err_bytes);
     END IF;
@@ -144,8 +150,8 @@ BEGIN
     WHERE hook = ANY (a_hooks) AND shard = a_shard AND minute < a_minute - 70;
 END $$;
 
--- Those that end their deliveries.
-CREATE FUNCTION bxhook.finish_ended(a_owners bigint[], a_shard bigint, a_at bigint, a_mine bigint[], a_d bigint[],
+-- Those that end their deliveries, a_of.
+CREATE FUNCTION bxhook.finish_ended(a_owners bigint[], a_shard bigint, a_at bigint, a_of bigint[], a_d bigint[],
     a_attempt bigint[], a_result bigint[], a_started bigint[], a_seed bigint[], a_ended bigint[],
     a_next bigint[], a_why bytea[], a_counts bigint[], a_exit bigint[], a_signal text[],
     a_note bytea[], a_out bytea[], a_out_bytes bigint[], a_err bytea[], a_err_bytes bigint[])
@@ -154,10 +160,9 @@ DECLARE
     v_gone record;
 BEGIN
     WITH gone AS (
-        DELETE FROM bxhook.open AS o USING unnest(a_d) WITH ORDINALITY AS u (d, i)
-        WHERE o.d = u.d AND o.d = ANY (a_d) AND o.attempt = a_attempt[i] - 1
-            AND a_next[i] <> {waiting} AND u.d = ANY (a_mine)
-        RETURNING o.d, o.next, o.fellows, o.lane, o.max_attempts, i
+        DELETE FROM bxhook.open
+        WHERE d = ANY (a_of) AND attempt = a_attempt[array_position(a_d, d)] - 1
+        RETURNING d, next, fellows, lane, max_attempts, array_position(a_d, d) AS i
     ), kept AS (
         INSERT INTO bxhook.ended (d, state, at, attempt, max_attempts, laned, reason, result,
             started_at, seed, exit, signal, note, out_bytes, err_bytes, out, err)
@@ -186,9 +191,9 @@ BEGIN
     PERFORM bxhook.count_events(a_shard, v_gone.finished, 0, 0);
 END $$;
 
--- Those after which their deliveries wait again.
+-- Those after which their deliveries, a_of, wait again.
 CREATE FUNCTION bxhook.finish_failed(a_owners bigint[], a_shard bigint, a_at bigint, a_alone boolean,
-    a_mine bigint[], a_d bigint[], a_attempt bigint[], a_result bigint[], a_started bigint[], a_seed bigint[], a_ended bigint[],
+    a_of bigint[], a_d bigint[], a_attempt bigint[], a_result bigint[], a_started bigint[], a_seed bigint[], a_ended bigint[],
     a_next bigint[], a_why bytea[], a_due bigint[], a_counts bigint[], a_exit bigint[],
     a_signal text[], a_note bytea[], a_out bytea[], a_out_bytes bigint[], a_err bytea[],
     a_err_bytes bigint[]) RETURNS void LANGUAGE plpgsql AS $$
@@ -200,8 +205,7 @@ BEGIN
             failed_at = CASE WHEN a_counts[i] <> 0 THEN a_ended[i] ELSE o.failed_at END,
             max_attempts = o.max_attempts + (a_counts[i] = 0)::integer
         FROM unnest(a_d) WITH ORDINALITY AS u (d, i)
-        WHERE o.d = u.d AND o.d = ANY (a_d) AND o.attempt = a_attempt[i] - 1
-            AND a_next[i] = {waiting} AND u.d = ANY (a_mine)
+        WHERE o.d = u.d AND o.d = ANY (a_of) AND o.attempt = a_attempt[i] - 1
         RETURNING o.d, o.next, i
     ), kept AS (
         INSERT INTO bxhook.attempt (d, attempt, result, started_at, ended_at, seed, exit, signal,

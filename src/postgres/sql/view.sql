@@ -26,11 +26,11 @@ BEGIN
         UNION ALL
         (SELECT s.of, s.n FROM (VALUES ({dead}, {row_dead}), ({merged}, {row_merged}),
             ({cancelled}, {row_cancelled})) AS k (state, word) CROSS JOIN LATERAL (
+            -- Compared as rows: only ended_state has them in that order.
             SELECT k.word AS of, d >> 16 AS n FROM bxhook.ended WHERE state <> {done}
-                AND state = k.state AND k.word = ANY (a_states)
-                AND d BETWEEN v_first AND v_last
-                AND (a_hooks IS NULL OR d & 65535 = ANY (a_hooks))
-            ORDER BY d DESC LIMIT a_most) AS s)
+                AND (state, d) >= (k.state, v_first) AND (state, d) <= (k.state, v_last)
+                AND k.word = ANY (a_states) AND (a_hooks IS NULL OR d & 65535 = ANY (a_hooks))
+            ORDER BY state DESC, d DESC LIMIT a_most) AS s)
         UNION ALL
         (SELECT 8, s.n FROM bxhook.skipped AS s WHERE a_hooks IS NULL
             AND (v_any OR {row_skipped} = ANY (a_states)) AND s.n BETWEEN a_smallest AND a_greatest
@@ -115,8 +115,8 @@ CREATE FUNCTION bxhook.blocker(a_d bigint, a_lane bigint) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     v_claimed bigint := bxhook.claimed_in(a_lane);
-    v_before bigint := (SELECT d FROM bxhook.open WHERE lane = a_lane AND d < a_d
-        AND d IS DISTINCT FROM v_claimed ORDER BY d DESC LIMIT 1);
+    v_before bigint := (SELECT d FROM bxhook.before(a_lane, a_d, 2)
+        WHERE d IS DISTINCT FROM v_claimed ORDER BY d DESC LIMIT 1);
 BEGIN
     IF v_claimed IS NOT NULL AND (v_before IS NULL OR v_claimed BETWEEN v_before AND a_d) THEN
         RETURN v_claimed >> 16;
