@@ -12,7 +12,7 @@ namespace bx::postgres {
 namespace {
 
 // When a worker goes to sleep, who adds something at the same time may not have seen it: so many
-// milliseconds are waited for those.
+// milliseconds are waited for those, and then it is looked once more.
 constexpr int last_looks = 20;
 constexpr std::chrono::milliseconds look_pause{1};
 
@@ -37,18 +37,19 @@ private:
     EventNumber seen_ = 0;
     EventNumber passed_ = 0;
     bool under_way_ = false;
+    bool backlog_ = false;  // there were more than it was asked for
 };
 
 std::vector<StoredEvent> Matching::undispatched(std::size_t at_most) {
+    // Before the look, so that nothing comes unnoticed in between; with a backlog it looks anyway.
+    const bool listens = !backlog_ && session_.go_to_sleep();
     std::vector<StoredEvent> events = look(at_most);
-    if (!events.empty()) return events;
-    if (session_.go_to_sleep()) {
+    for (int i = 0; listens && i < last_looks && events.empty() && under_way_; ++i) {
+        std::this_thread::sleep_for(look_pause);
         events = look(at_most);
-        for (int i = 0; i < last_looks && events.empty() && under_way_; ++i) {
-            std::this_thread::sleep_for(look_pause);
-            events = look(at_most);
-        }
     }
+    backlog_ = events.size() >= at_most;
+    if (listens && under_way_) session_.look_again();
     if (events.empty()) pass_over();
     return events;
 }

@@ -1,7 +1,10 @@
 #include "postgres/session.h"
 
+#include <sys/eventfd.h>
+
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include "base/random.h"
 #include "base/text.h"
@@ -116,11 +119,14 @@ int Session::wake_fd() {
         listens_ = true;
         go_to_sleep();
     }
-    return link_->fd();
+    if (!look_again_) return link_->fd();
+    if (!always_readable_) always_readable_ = Fd(::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+    return always_readable_.get();
 }
 
 bool Session::take_wakes() {
-    if (!link_ || !link_->take_notices()) return false;
+    const bool again = std::exchange(look_again_, false);
+    if (!link_ || !link_->take_notices()) return again;
     asleep_ = false;
     return true;
 }

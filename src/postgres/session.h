@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/fd.h"
 #include "postgres/link.h"
 #include "postgres/sql.h"
 #include "store/options.h"
@@ -66,6 +67,8 @@ public:
     bool take_wakes();
     // What is added from now on wakes this session; false: it does not listen, or did so before.
     bool go_to_sleep();
+    // wake_fd is readable until take_wakes, whatever comes.
+    void look_again() { look_again_ = true; }
 
 private:
     void set_up(Link& link, Millis until);
@@ -82,6 +85,8 @@ private:
     Millis skew_ = 0;       // of the database's clock, ahead of ours
     bool listens_ = false;  // a worker
     bool asleep_ = false;
+    bool look_again_ = false;
+    Fd always_readable_;
 };
 
 }  // namespace bx::postgres

@@ -1,7 +1,7 @@
 -- The matcher's part.
 
--- The oldest new events, and up to where none is to come any more.  When there is none, a row without
--- one, whose received_at is the last number that was given.
+-- The oldest new events, and up to where none is to come any more.  Then a row without one, whose
+-- received_at is the last number that was given.
 -- columns event_row: e.n, e.received_at, e.origin, e.ts, e.facts, p.member_id, p.domain, e.secret AS had_secret
 CREATE FUNCTION bxhook.new_events(a_most bigint)
 RETURNS TABLE (seen bigint, n bigint, received_at bigint, origin smallint, ts bigint, facts bytea,
@@ -25,11 +25,9 @@ BEGIN
     LEFT JOIN LATERAL (SELECT * FROM bxhook.portal AS p WHERE p.id = e.portal OFFSET 0) AS p ON true
     LEFT JOIN LATERAL (SELECT * FROM bxhook.secret AS s WHERE s.n = new.n OFFSET 0) AS s ON true
     ORDER BY new.n;
-    IF NOT FOUND THEN
-        seen := v_seen;
-        received_at := bxhook.last_number();
-        RETURN NEXT;
-    END IF;
+    seen := v_seen;
+    received_at := bxhook.last_number();
+    RETURN NEXT;
 END $$;
 
 -- Nothing up to a_seen was new: what is there was skipped, and what is not will never come.
