@@ -6,7 +6,9 @@
 
 #include <atomic>
 #include <future>
+#include <functional>
 #include <mutex>
+#include <random>
 #include <set>
 #include <thread>
 
@@ -210,6 +212,91 @@ BOOST_AUTO_TEST_CASE(lanes_and_concurrency_hold_across_workers) {
     BOOST_TEST(wrong == "");
     BOOST_TEST(most <= 5U);
     BOOST_TEST(s.store().view().status(s.now).done == lanes * of_each);
+    BOOST_TEST(s.recount() == "");
+}
+
+// Whoever is first at the end of a lane: what is matched is told of by the one before it, or begins.
+BOOST_AUTO_TEST_CASE(lanes_go_on_while_all_change_them_at_once) {
+    Scene s;
+    constexpr int events = 400;
+    std::atomic<bool> over = false;
+    std::atomic<int> failures = 0;
+    std::mutex guard;
+    std::set<std::string> running;  // lanes
+    std::string wrong;
+    const auto note = [&](const std::string& what) {
+        const std::lock_guard lock(guard);
+        wrong += what + "\n";
+    };
+    const auto work = [&](unsigned seed) {
+        const auto store = s.another();
+        std::mt19937 random(seed);
+        for (int idle = 0; idle < 50;) {
+            const auto claims = store->runs().claim(4, plenty, s.now);
+            store->runs().started(claims);
+            idle = claims.empty() && over ? idle + 1 : 0;
+            std::vector<bx::Finish> runs;
+            for (const bx::Claim& claim : claims) {
+                const std::string lane = claim.hook + claim.event.facts.id;
+                {
+                    const std::lock_guard lock(guard);
+                    if (!running.insert(lane).second) wrong += "beside another: " + lane + "\n";
+                }
+                bx::Finish run;
+                run.event = claim.event.number;
+                run.hook = claim.hook;
+                run.attempt = claim.attempt;
+                run.ended_at = run.due_at = s.now;
+                if (random() % 4 == 0) {
+                    run.result = bx::AttemptResult::failed;
+                    run.next = random() % 2 == 0 ? bx::DeliveryState::waiting : bx::DeliveryState::dead;
+                    ++failures;
+                }
+                runs.push_back(run);
+            }
+            {
+                const std::lock_guard lock(guard);
+                for (const auto& claim : claims) running.erase(claim.hook + claim.event.facts.id);
+            }
+            store->runs().finish(runs);
+        }
+    };
+    const auto ask = [&] {
+        const auto store = s.another();
+        std::mt19937 random(99);
+        while (!over) {
+            const bx::EventNumber event = 1 + static_cast<bx::EventNumber>(random() % events);
+            const auto extra = [](const std::string&) { return 2; };
+            if (random() % 2 == 0) store->operate().retry({event, ""}, extra, s.now);
+            else store->operate().cancel({event, ""}, false, s.now);
+        }
+    };
+    const auto guarded = [&](const std::function<void()>& part) {
+        return [&note, part] {
+            try {
+                part();
+            } catch (const std::exception& error) {
+                note(error.what());
+            }
+        };
+    };
+    std::vector<std::thread> threads;
+    for (unsigned i = 1; i <= 3; ++i) threads.emplace_back(guarded([&work, i] { work(i); }));
+    threads.emplace_back(guarded(ask));
+    for (int i = 0; i < events; ++i) {
+        bx::NewDelivery merging = s.delivery("b");
+        merging.coalesce = i % 10 == 0;
+        s.match(s.add(std::to_string(i % 5)), std::vector{s.delivery("a"), merging});
+    }
+    over = true;
+    for (std::thread& thread : threads) thread.join();
+    // Cancelled before its match, and put back behind it.
+    for (const auto& event : s.store().matching().undispatched(events)) s.cancel(event.number);
+    BOOST_TEST(wrong == "");
+    BOOST_TEST(failures > 0);
+    const bx::StoreStatus status = s.store().view().status(s.now);
+    BOOST_TEST(status.waiting + status.running == 0);
+    BOOST_TEST(status.unfinished == 0);
     BOOST_TEST(s.recount() == "");
 }
 
