@@ -167,6 +167,13 @@ $(BUILD)/catalog.inc: src/event/catalog.tsv src/event/catalog.awk
 	@mkdir -p $(@D)
 	$(Q_GEN)awk -f src/event/catalog.awk src/event/catalog.tsv > $@
 
+# The SQL of the PostgreSQL store, compiled in.
+PG_SQL := src/postgres/sql/tables.sql $(sort $(filter-out %/tables.sql,$(wildcard src/postgres/sql/*.sql)))
+$(MODULE_OBJ) $(BUILD)/tests/unit/postgres_test.o: $(BUILD)/postgres_sql.inc
+$(BUILD)/postgres_sql.inc: src/postgres/sql/sql.awk $(PG_SQL)
+	@mkdir -p $(@D)
+	$(Q_GEN)awk -f src/postgres/sql/sql.awk $(PG_SQL) > $@
+
 # The statements of the SQLite store, compiled in.
 SQLITE_FIRST := src/sqlite/sql/schema.sql src/sqlite/sql/shared.sql
 SQLITE_SQL := $(SQLITE_FIRST) $(filter-out $(SQLITE_FIRST),$(sort $(wildcard src/sqlite/sql/*.sql)))

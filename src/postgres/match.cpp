@@ -1,69 +1,24 @@
 // The matcher's part of the PostgreSQL store.
+#include <chrono>
+#include <thread>
+
+#include "postgres/columns.h"
 #include "postgres/events.h"
 #include "postgres/parts.h"
+#include "store/facts.h"
 
 namespace bx::postgres {
 
 namespace {
 
-using MaybeBytes = std::vector<std::optional<std::string>>;
-
-// The columns of many verdicts, filled row by row.
-struct DispatchColumns {
-    std::vector<std::int64_t> number, retryable, more, refused_event, event, ordered, coalesce, max,
-        due;
-    MaybeBytes skip, refused_reason;
-    std::vector<std::string> refused_hook, hook;
-};
-
-DispatchColumns columns_of(std::span<const Dispatch> verdicts, const Session& session) {
-    DispatchColumns all;
-    for (const Dispatch& verdict : verdicts) {
-        all.number.push_back(verdict.event);
-        const bool skipped = verdict.deliveries.empty();
-        all.skip.push_back(skipped ? std::optional(verdict.skip_reason) : std::nullopt);
-        all.retryable.push_back(verdict.retryable);
-        all.more.push_back(verdict.refused_more);
-        for (const Refusal& refusal : verdict.refused) {
-            all.refused_event.push_back(verdict.event);
-            all.refused_hook.push_back(refusal.hook);
-            all.refused_reason.push_back(refusal.reason);
-        }
-        for (const NewDelivery& delivery : verdict.deliveries) {
-            all.event.push_back(verdict.event);
-            all.hook.push_back(delivery.hook);
-            all.ordered.push_back(delivery.ordered);
-            all.coalesce.push_back(delivery.coalesce);
-            all.max.push_back(delivery.max_attempts);
-            all.due.push_back(session.theirs(delivery.due_at));
-        }
-    }
-    return all;
-}
-
-// Why deliveries wait beyond their time, where there is something to say.
-struct ReasonColumns {
-    std::vector<std::int64_t> event;
-    std::vector<std::string> hook;
-    MaybeBytes reason;
-};
-
-ReasonColumns reasons_of(std::span<const Dispatch> verdicts) {
-    ReasonColumns all;
-    for (const Dispatch& verdict : verdicts) {
-        for (const NewDelivery& delivery : verdict.deliveries) {
-            if (delivery.reason.empty()) continue;
-            all.event.push_back(verdict.event);
-            all.hook.push_back(delivery.hook);
-            all.reason.push_back(delivery.reason);
-        }
-    }
-    return all;
-}
+// When a worker goes to sleep, who adds something at the same time may not have seen it: so many
+// milliseconds are waited for those, and then it is looked once more.
+constexpr int last_looks = 20;
+constexpr std::chrono::milliseconds look_pause{1};
 
 class Matching final : public MatchQueue {
 public:
-    explicit Matching(Session& session) : session_(session) {}
+    explicit Matching(Names& names) : names_(names), session_(names.session()) {}
 
     std::vector<StoredEvent> undispatched(std::size_t at_most) override;
     void dispatch(std::span<const Dispatch> verdicts, Millis now) override;
@@ -73,97 +28,168 @@ public:
     std::size_t renew_skipped(Millis from, Millis before, std::size_t at_most) override;
 
 private:
-    void note_reasons(std::span<const Dispatch> verdicts);
+    std::vector<StoredEvent> look(std::size_t at_most);
+    void pass_over();
+    void see_up_to(EventNumber last);
 
+    Names& names_;
     Session& session_;
+    // What this connection told: up to it no event is to come any more, and up to where all are
+    // matched; whether some are under way behind it.
+    std::int64_t generation_ = -1;
+    EventNumber seen_ = 0;
+    EventNumber passed_ = 0;
+    bool under_way_ = false;
+    bool backlog_ = false;  // there were more than it was asked for
 };
 
 std::vector<StoredEvent> Matching::undispatched(std::size_t at_most) {
-    static const std::string statement =
-        "SELECT " + std::string(event_columns) +
-        ", b.data, s.data FROM bxhook.event AS e LEFT JOIN bxhook.body AS b ON b.event = e.n "
-        "LEFT JOIN bxhook.secret AS s ON s.event = e.n "
-        "WHERE e.state = 0 AND e.state <> 1 AND e.n <= $2 ORDER BY e.n LIMIT $1";
-    const EventNumber last = seen_up_to(session_);
-    const Result answer =
-        session_.call(statement, {Param::number(static_cast<std::int64_t>(at_most)),
-                                  Param::number(last)});
+    // Before the look, so that nothing comes unnoticed in between; with a backlog it looks anyway.
+    const bool listens = !backlog_ && session_.go_to_sleep();
+    std::vector<StoredEvent> events = look(at_most);
+    for (int i = 0; listens && i < last_looks && events.empty() && under_way_; ++i) {
+        std::this_thread::sleep_for(look_pause);
+        events = look(at_most);
+    }
+    backlog_ = events.size() >= at_most;
+    if (listens && under_way_) session_.look_again();
+    if (events.empty()) pass_over();
+    return events;
+}
+
+std::vector<StoredEvent> Matching::look(std::size_t at_most) {
+    using out = sql::new_events::Out;
+    Call<sql::new_events> call;
+    call[sql::new_events::In::most] = Param::number(static_cast<std::int64_t>(at_most));
+    if (generation_ != session_.generation()) passed_ = 0;
+    generation_ = session_.generation();
+    const Result answer = session_.call(call, generation_);
     std::vector<StoredEvent> events;
     for (int row = 0; row < answer.rows(); ++row) {
-        events.push_back(read_event(session_, answer, row, 0));
-        read_payload(events.back(), answer, row, event_width);
+        seen_ = answer.number(row, out::seen);
+        if (answer.is_null(row, out::n)) {
+            under_way_ = answer.number(row, out::received_at) > seen_;
+            break;
+        }
+        events.push_back(read_event(session_, answer, row, out::n));
+        read_payload(events.back(), answer, row, out::body);
+        events.back().secrets_erased =
+            answer.number(row, out::had_secret) != 0 && answer.is_null(row, out::secret);
     }
     return events;
 }
 
-void Matching::dispatch(std::span<const Dispatch> verdicts, Millis now) {
-    if (verdicts.empty()) return;
-    const DispatchColumns all = columns_of(verdicts, session_);
-    session_.call(
-        "SELECT bxhook.dispatch($1::integer, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
-        "$14, $15)",
-        {session_.shard(), session_.at(now), Param::numbers(all.number), Param::bytes(all.skip),
-         Param::numbers(all.retryable), Param::numbers(all.more),
-         Param::numbers(all.refused_event), Param::texts(all.refused_hook),
-         Param::bytes(all.refused_reason), Param::numbers(all.event), Param::texts(all.hook),
-         Param::numbers(all.ordered), Param::numbers(all.coalesce), Param::numbers(all.max),
-         Param::numbers(all.due)});
-    note_reasons(verdicts);
+// Numbers of which nothing came, and what was cancelled before its match.
+void Matching::pass_over() {
+    if (seen_ <= passed_) return;
+    Call<sql::pass_over> call;
+    call[sql::pass_over::In::shard] = session_.shard();
+    call[sql::pass_over::In::seen] = Param::number(seen_);
+    session_.call(call, generation_);
+    passed_ = seen_;
 }
 
-// In a statement of its own: were it lost, the deliveries would wait all the same.
-void Matching::note_reasons(std::span<const Dispatch> verdicts) {
-    const ReasonColumns all = reasons_of(verdicts);
-    if (all.event.empty()) return;
-    session_.call("UPDATE bxhook.delivery AS d SET reason = u.r "
-                  "FROM unnest($1::bigint[], $2::text[], $3::bytea[]) AS u (e, h, r) "
-                  "WHERE d.event = u.e AND d.hook = u.h AND d.state = 0 AND d.reason = ''",
-                  {Param::numbers(all.event), Param::texts(all.hook), Param::bytes(all.reason)});
+// LAST may be of an event that somebody else told of.
+void Matching::see_up_to(EventNumber last) {
+    if (generation_ == session_.generation() && last <= seen_) return;
+    generation_ = session_.generation();
+    seen_ = postgres::seen_up_to(session_);
+}
+
+void Matching::dispatch(std::span<const Dispatch> verdicts, Millis now) {
+    if (verdicts.empty()) return;
+    EventNumber last = 0;
+    for (const Dispatch& verdict : verdicts) last = std::max(last, verdict.event);
+    // Verdicts on what another server told are of no use.
+    see_up_to(last);
+    using in = sql::dispatch::In;
+    std::vector<std::int64_t> deliveries;
+    std::vector<const NewDelivery*> made;
+    for (const Dispatch& verdict : verdicts) {
+        for (const NewDelivery& delivery : verdict.deliveries) {
+            deliveries.push_back(delivery_id(verdict.event, names_.hook(delivery.hook)));
+            made.push_back(&delivery);
+        }
+    }
+    Call<sql::dispatch> call;
+    call[in::owner] = session_.owner();
+    call[in::shard] = session_.shard();
+    call[in::now] = session_.at(now);
+    call[in::seen] = Param::number(seen_);
+    call[in::n] = numbers_of(verdicts, [](const auto& verdict) { return verdict.event; });
+    std::vector<std::optional<std::string>> skips;
+    std::vector<std::string> refused;
+    for (const Dispatch& verdict : verdicts) {
+        const bool skipped = verdict.deliveries.empty();
+        skips.push_back(skipped ? std::optional(verdict.skip_reason) : std::nullopt);
+        refused.push_back(pack_refusals(verdict.refused));
+    }
+    call[in::skip] = Param::bytes(skips);
+    call[in::retryable] =
+        Param::numbers([&] {
+            std::vector<std::int64_t> list;
+            for (const Dispatch& verdict : verdicts) list.push_back(verdict.retryable);
+            return list;
+        }());
+    call[in::refused] = bytes_of(refused, [](const auto& text) -> const auto& { return text; });
+    call[in::more] = numbers_of(verdicts, [](const auto& verdict) { return verdict.refused_more; }, 0);
+    call[in::d] = Param::numbers(deliveries);
+    call[in::ordered] = numbers_of(made, [](const auto* made_one) { return made_one->ordered; });
+    call[in::coalesce] = numbers_of(made, [](const auto* made_one) { return made_one->coalesce; });
+    call[in::max] = numbers_of(made, [](const auto* made_one) { return made_one->max_attempts; });
+    call[in::due] = numbers_of(
+        made, [this](const auto* made_one) { return session_.theirs(made_one->due_at); });
+    call[in::why] = bytes_of(made, [](const auto* made_one) -> const auto& { return made_one->reason; });
+    session_.call(call, generation_);
+    for (const NewDelivery* delivery : made) names_.add_ready(delivery->hook);
 }
 
 bool Matching::merge_ahead(std::span<const Dispatch> verdicts, Millis now) {
-    std::vector<std::int64_t> events;
-    std::vector<std::string> hooks;
+    std::vector<std::int64_t> deliveries;
+    const std::int64_t generation = session_.generation();
     for (const Dispatch& verdict : verdicts) {
         for (const NewDelivery& delivery : verdict.deliveries) {
             if (!delivery.coalesce || !delivery.ordered) continue;
-            events.push_back(verdict.event);
-            hooks.push_back(delivery.hook);
+            deliveries.push_back(delivery_id(verdict.event, names_.hook(delivery.hook)));
         }
     }
-    if (events.empty()) return false;
-    return session_.call("SELECT bxhook.merge_ahead($1::integer, $2, $3, $4)",
-                         {session_.shard(), session_.at(now), Param::numbers(events),
-                          Param::texts(hooks)})
-               .number(0, 0) != 0;
+    if (deliveries.empty()) return false;
+    using in = sql::merge_ahead::In;
+    Call<sql::merge_ahead> call;
+    call[in::shard] = session_.shard();
+    call[in::now] = session_.at(now);
+    call[in::d] = Param::numbers(deliveries);
+    return session_.call(call, generation).number(0, 0) != 0;
 }
 
 std::string Matching::fingerprint(const std::string& host) {
-    const Result answer = session_.call("SELECT fingerprint FROM bxhook.hooks_seen WHERE host = $1",
-                                        {Param::text(host)});
-    return answer.rows() > 0 ? answer.text(0, 0) : std::string();
+    Call<sql::fingerprint> call;
+    call[sql::fingerprint::In::host] = Param::text(host);
+    return session_.call(call).text(0, 0);
 }
 
 void Matching::keep_fingerprint(const std::string& host, const std::string& fingerprint) {
-    session_.call("INSERT INTO bxhook.hooks_seen (host, fingerprint) VALUES ($1, $2) "
-                  "ON CONFLICT (host) DO UPDATE SET fingerprint = excluded.fingerprint",
-                  {Param::text(host), Param::text(fingerprint)});
+    Call<sql::keep_fingerprint> call;
+    call[sql::keep_fingerprint::In::host] = Param::text(host);
+    call[sql::keep_fingerprint::In::fingerprint] = Param::text(fingerprint);
+    session_.call(call);
 }
 
 std::size_t Matching::renew_skipped(Millis from, Millis before, std::size_t at_most) {
-    const Result renewed = session_.call(
-        "SELECT count(*) FILTER (WHERE bxhook.renew($1::integer, n)) FROM ("
-        "SELECT n FROM bxhook.event WHERE ended_at IS NOT NULL AND dead > 0 AND ended_at >= $2 "
-        "AND ended_at < $3 AND state = 2 AND received_at >= $2 ORDER BY ended_at LIMIT $4) AS old",
-        {session_.shard(), session_.at(from), session_.at(before),
-         Param::number(static_cast<std::int64_t>(at_most))});
-    return static_cast<std::size_t>(renewed.number(0, 0));
+    using in = sql::renew_skipped::In;
+    Call<sql::renew_skipped> call;
+    call[in::owner] = session_.owner();
+    call[in::shard] = session_.shard();
+    call[in::from] = session_.at(from);
+    call[in::before] = session_.at(before);
+    call[in::most] = Param::number(static_cast<std::int64_t>(at_most));
+    return static_cast<std::size_t>(session_.call(call).number(0, 0));
 }
 
 }  // namespace
 
-std::unique_ptr<MatchQueue> make_match_queue(Session& session) {
-    return std::make_unique<Matching>(session);
+std::unique_ptr<MatchQueue> make_match_queue(Names& names) {
+    return std::make_unique<Matching>(names);
 }
 
 }  // namespace bx::postgres

@@ -1,9 +1,9 @@
 // The gateway's part of the SQLite store.
 #include "sqlite/change.h"
-#include "sqlite/facts.h"
 #include "sqlite/parts.h"
 #include "sqlite/secrets.h"
 #include "sqlite/statements.h"
+#include "store/facts.h"
 
 namespace bx::sqlite {
 

@@ -3,10 +3,10 @@
 #include <array>
 #include <charconv>
 
-#include "sqlite/facts.h"
 #include "sqlite/secrets.h"
 #include "sqlite/statements.h"
 #include "store/errors.h"
+#include "store/facts.h"
 
 namespace bx::sqlite {
 

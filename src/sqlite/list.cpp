@@ -8,10 +8,10 @@
 
 #include "base/text.h"
 #include "sqlite/events.h"
-#include "sqlite/facts.h"
 #include "sqlite/lanes.h"
 #include "sqlite/statements.h"
 #include "store/errors.h"
+#include "store/facts.h"
 
 namespace bx::sqlite {
 

@@ -3,10 +3,10 @@
 
 #include "sqlite/change.h"
 #include "sqlite/events.h"
-#include "sqlite/facts.h"
 #include "sqlite/merge.h"
 #include "sqlite/parts.h"
 #include "sqlite/statements.h"
+#include "store/facts.h"
 
 namespace bx::sqlite {
 

@@ -4,9 +4,9 @@
 #include <set>
 
 #include "sqlite/events.h"
-#include "sqlite/facts.h"
 #include "sqlite/statements.h"
 #include "store/errors.h"
+#include "store/facts.h"
 
 namespace bx::sqlite {
 

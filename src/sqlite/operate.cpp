@@ -3,9 +3,9 @@
 
 #include "sqlite/change.h"
 #include "sqlite/events.h"
-#include "sqlite/facts.h"
 #include "sqlite/parts.h"
 #include "sqlite/statements.h"
+#include "store/facts.h"
 
 namespace bx::sqlite {
 

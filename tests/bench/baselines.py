@@ -165,7 +165,7 @@ class Ours:
         return count(self.store, "SELECT count(*) FROM event WHERE n > (SELECT matched FROM world)")
 
     def numbers(self, fact):
-        packed = bytes([len(fact)]) + fact.encode()  # src/sqlite/facts.h
+        packed = bytes([len(fact)]) + fact.encode()  # src/store/facts.h
         return rows(self.store, f"SELECT n FROM event WHERE instr(facts, x'{packed.hex()}') > 0")
 
     def memory(self):

@@ -42,7 +42,9 @@ def problems(notes):
 
 # Whether it is known to have run, and whether its worker died or left during it.
 RAN = "exit IS NOT NULL OR signal <> '', result IN (4, 5, 6)"
-ATTEMPTS = f"SELECT event, {RAN} FROM bxhook.attempt WHERE hook = 'lane'"
+OF_LANE = "d & 65535 = (SELECT id FROM bxhook.hook WHERE name = 'lane')"
+ATTEMPTS = (f"SELECT d >> 16, {RAN} FROM bxhook.attempt WHERE {OF_LANE} UNION ALL "
+            f"SELECT d >> 16, {RAN} FROM bxhook.ended WHERE result IS NOT NULL AND {OF_LANE}")
 ATTEMPTS_OF_SQLITE = f"SELECT d >> 16, {RAN} FROM attempt UNION ALL SELECT d >> 16, {RAN} FROM ended WHERE result <> 0"
 READ_SQLITE = f"""
 import json, sqlite3, sys

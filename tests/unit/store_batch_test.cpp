@@ -23,7 +23,7 @@ void harm(const Scene& scene, const std::string& sqlite, const std::string& post
 }
 
 void lose_body(const Scene& scene) {
-    harm(scene, "UPDATE event SET body = x'' WHERE n = 1", "DELETE FROM body WHERE event = 1");
+    harm(scene, "UPDATE event SET body = x'' WHERE n = 1", "UPDATE event SET body = '' WHERE n = 1");
 }
 
 bx::Dispatch set_aside(bx::EventNumber event) {
@@ -168,8 +168,13 @@ BOOST_AUTO_TEST_CASE(numbers_that_mean_nothing_are_shown_as_damage) {
     s.fails("1/crm", 0);
     s.dead("2/crm");
     const std::string by_hand = "PRAGMA ignore_check_constraints = ON; ";
-    harm(s, by_hand + "UPDATE attempt SET result = 77", "UPDATE attempt SET result = 77 WHERE event = 1");
-    harm(s, by_hand + "UPDATE ended SET state = 78", "UPDATE delivery SET state = 78 WHERE event = 2");
+    harm(s, by_hand + "UPDATE attempt SET result = 77",
+         "ALTER TABLE attempt DROP CONSTRAINT attempt_result_check; UPDATE attempt SET result = 77; "
+         "ALTER TABLE attempt ADD CONSTRAINT attempt_result_check "
+         "CHECK (result BETWEEN 1 AND 6) NOT VALID");
+    harm(s, by_hand + "UPDATE ended SET state = 78",
+         "ALTER TABLE ended DROP CONSTRAINT ended_state_check; UPDATE ended SET state = 78; "
+         "ALTER TABLE ended ADD CONSTRAINT ended_state_check CHECK (state BETWEEN 2 AND 5) NOT VALID");
     BOOST_TEST(s.list({}) == "2/crm 1/crm");
     BOOST_TEST(s.state(2) == "damaged");
     BOOST_TEST(name_of(s.store().view().attempts(1, "crm").at(0).result) == "damaged");
@@ -194,7 +199,7 @@ BOOST_AUTO_TEST_CASE(events_that_are_passed_over_are_not_pruned) {
 BOOST_AUTO_TEST_CASE(an_event_has_no_state_without_meaning) {
     Scene s;
     s.add("1");
-    BOOST_CHECK_THROW(harm(s, "UPDATE event SET origin = 7", "UPDATE event SET state = 7"), std::exception);
+    BOOST_CHECK_THROW(harm(s, "UPDATE event SET origin = 7", "UPDATE event SET origin = 7"), std::exception);
 }
 
 // -- Steps

@@ -240,50 +240,82 @@ private:
     std::unique_ptr<bx::Store> store_;
 };
 
-// One line a rule of the store's schema (src/sqlite/sql/schema.sql, src/postgres/tables_sql.cpp),
+// One line a rule of the store's schema (src/sqlite/sql/schema.sql, src/postgres/sql/tables.sql),
 // as the rows that break it.
 using Rules = std::vector<std::pair<std::string, std::string>>;
 
-inline Rules rules_of_postgresql() {
+// `now_new`: events that are new; `claimed`: deliveries that are; `turn`: those that have their turn.
+inline const std::string views_of_postgresql =
+    "WITH now_new (n) AS (SELECT n FROM event WHERE (n > (SELECT matched FROM world) OR "
+    "n IN (SELECT n FROM unmatched)) AND n NOT IN (SELECT n FROM skipped)), "
+    "claimed (d) AS (SELECT unnest(held || running) FROM holder), "
+    "turn (d) AS (SELECT d FROM ready UNION ALL SELECT d FROM due UNION ALL SELECT d FROM claimed) ";
+
+inline Rules events_of_postgresql() {
     return {
-        {"event.open",
-         "SELECT n FROM event WHERE open <> (SELECT count(*) FROM delivery "
-         "WHERE event = n AND state < 2)"},
-        {"event.dead",
-         "SELECT n FROM event WHERE dead <> (SELECT count(*) FROM delivery "
-         "WHERE event = n AND state = 3) AND NOT (state = 2 AND dead = 1)"},
-        {"event.ended_at",
-         "SELECT n FROM event WHERE (ended_at IS NULL) <> (state = 0 OR open > 0)"},
-        {"erasure", "SELECT n FROM event WHERE ended_at IS NOT NULL AND dead = 0 AND NOT erased"},
-        {"one runs",
-         "SELECT hook FROM delivery WHERE state = 1 AND lane IS NOT NULL "
-         "GROUP BY hook, portal, lane HAVING count(*) > 1"},
-        {"turn",
-         "SELECT event || '/' || hook FROM delivery AS d WHERE (turn IS NOT NULL) <> "
-         "(state = 0 AND (lane IS NULL OR NOT EXISTS (SELECT 1 FROM delivery AS o WHERE "
-         "o.hook = d.hook AND o.portal = d.portal AND o.lane = d.lane AND o.event <> d.event "
-         "AND (o.state = 1 OR (o.state = 0 AND o.event < d.event)))))"},
-        {"due_at", "SELECT event FROM delivery WHERE (due_at IS NOT NULL) <> (state = 0)"},
-        {"delivery.ended_at", "SELECT event FROM delivery WHERE (ended_at IS NULL) <> (state < 2)"},
-        {"attempts",
-         "SELECT event FROM delivery AS d WHERE state = 1 AND (SELECT count(*) FROM attempt "
-         "AS a WHERE a.event = d.event AND a.hook = d.hook AND a.result = 0) <> 1"},
-        {"tally",
-         "SELECT hook || what FROM tally AS t WHERE hook <> '' GROUP BY hook, what "
-         "HAVING sum(n) <> (SELECT count(*) FROM "
-         "delivery AS d WHERE d.hook = t.hook AND t.what = CASE d.state WHEN 0 THEN 'waiting' "
-         "WHEN 1 THEN 'running' WHEN 2 THEN 'done' WHEN 3 THEN 'dead' WHEN 4 THEN 'merged' "
-         "ELSE 'cancelled' END)"},
-        {"events",
-         "SELECT what FROM tally AS t WHERE hook = '' AND what IN ('new', 'matched', 'skipped') "
-         "GROUP BY what HAVING sum(n) <> (SELECT count(*) FROM event AS e WHERE t.what = "
-         "CASE e.state WHEN 0 THEN 'new' WHEN 1 THEN 'matched' ELSE 'skipped' END)"},
         {"unfinished",
-         "SELECT sum(n) FROM tally WHERE hook = '' AND what = 'unfinished' HAVING sum(n) <> "
-         "(SELECT count(*) FROM event WHERE ended_at IS NULL)"},
-        {"event.erased", "SELECT n FROM event JOIN secret ON secret.event = n WHERE erased"},
-        {"event.body", "SELECT n FROM event LEFT JOIN body ON body.event = n WHERE data IS NULL"},
-        {"delivery.owner", "SELECT event FROM delivery WHERE (owner IS NOT NULL) <> (state = 1)"},
+         "SELECT unfinished() WHERE unfinished() <> (SELECT count(*) FROM now_new) + "
+         "(SELECT count(DISTINCT d >> 16) FROM open) + (SELECT last_number() - w.matched - "
+         "(SELECT count(*) FROM event WHERE n > w.matched) FROM world AS w)"},
+        {"matched",
+         "SELECT sum(matched) FROM event_tally HAVING coalesce(sum(matched), 0) <> "
+         "(SELECT count(*) FROM event WHERE n NOT IN (SELECT n FROM now_new) AND "
+         "n NOT IN (SELECT n FROM skipped))"},
+        {"skipped",
+         "SELECT sum(skipped) FROM event_tally HAVING coalesce(sum(skipped), 0) <> "
+         "(SELECT count(*) FROM skipped)"},
+        {"unmatched",
+         "SELECT n FROM unmatched WHERE n > (SELECT matched FROM world) OR n IN (SELECT n FROM "
+         "skipped) OR n NOT IN (SELECT n FROM event)"},
+        {"a new one has none",
+         "SELECT d FROM open WHERE d >> 16 IN (SELECT n FROM now_new) OR d >> 16 IN "
+         "(SELECT n FROM skipped)"},
+        {"erasure",
+         "SELECT n FROM secret WHERE n NOT IN (SELECT n FROM now_new) AND n NOT IN "
+         "(SELECT d >> 16 FROM open) AND n NOT IN (SELECT d >> 16 FROM ended WHERE state = 3) AND "
+         "n NOT IN (SELECT n FROM skipped WHERE retryable)"},
+        {"received",
+         "SELECT n FROM event AS e WHERE n <= (SELECT matched FROM world) AND NOT EXISTS "
+         "(SELECT 1 FROM received AS r WHERE r.minute = e.received_at / 60000 AND "
+         "e.n BETWEEN r.first AND r.last)"},
+    };
+}
+
+inline Rules deliveries_of_postgresql() {
+    return {
+        {"one runs",
+         "SELECT lane FROM claimed JOIN open USING (d) WHERE lane IS NOT NULL GROUP BY lane "
+         "HAVING count(*) > 1"},
+        {"turn",
+         "SELECT (d >> 16) || '/' || (d & 65535) FROM open AS o WHERE "
+         "(SELECT count(*) FROM turn AS t WHERE t.d = o.d) <> "
+         "(lane IS NULL OR d IN (SELECT d FROM claimed) OR NOT EXISTS (SELECT 1 FROM open AS p "
+         "WHERE p.lane = o.lane AND p.d <> o.d AND (p.d < o.d OR p.d IN (SELECT d FROM claimed)))"
+         ")::integer"},
+        {"turns of none", "SELECT d FROM turn WHERE d NOT IN (SELECT d FROM open)"},
+        {"at", "SELECT t.d FROM (SELECT d, at FROM ready UNION ALL SELECT d, at FROM due) AS t "
+         "JOIN open AS o ON o.d = t.d AND o.due_at <> t.at"},
+        {"next",
+         "SELECT o.d FROM open AS o WHERE next IS DISTINCT FROM (SELECT min(p.d) FROM open AS p "
+         "WHERE p.lane = o.lane AND p.d <> o.d AND p.d NOT IN (SELECT d FROM claimed) AND "
+         "(p.d > o.d OR o.d IN (SELECT d FROM claimed)))"},
+        {"open and ended", "SELECT d FROM open WHERE d IN (SELECT d FROM ended)"},
+        {"fellows",
+         "SELECT d FROM open AS o WHERE fellows = 1 AND (EXISTS (SELECT 1 FROM open AS p WHERE "
+         "p.d >> 16 = o.d >> 16 AND p.d <> o.d) OR EXISTS (SELECT 1 FROM ended AS p WHERE "
+         "p.d >> 16 = o.d >> 16))"},
+        {"output", "SELECT d FROM output WHERE d NOT IN (SELECT d FROM claimed)"},
+        {"holder",
+         "SELECT owner FROM holder WHERE cardinality(running) <> cardinality(started) OR "
+         "cardinality(running) <> cardinality(seeds)"},
+        {"counters",
+         "SELECT name FROM hook AS h LEFT JOIN hook_tally AS t ON t.hook = h.id GROUP BY h.id, name "
+         "HAVING coalesce(sum(open), 0) <> (SELECT count(*) FROM open WHERE d & 65535 = h.id) "
+         "OR coalesce(sum(done), 0) <> (SELECT count(*) FROM ended WHERE d & 65535 = h.id AND "
+         "state = 2) OR coalesce(sum(dead), 0) <> (SELECT count(*) FROM ended WHERE d & 65535 = h.id "
+         "AND state = 3) OR coalesce(sum(merged), 0) <> (SELECT count(*) FROM ended WHERE "
+         "d & 65535 = h.id AND state = 4) OR coalesce(sum(cancelled), 0) <> (SELECT count(*) FROM "
+         "ended WHERE d & 65535 = h.id AND state = 5)"},
     };
 }
 
@@ -360,15 +392,13 @@ inline Rules deliveries_of_sqlite() {
 }
 
 inline std::string Scene::recount() const {
+    const bool server = PostgresServer::wanted();
+    const std::string& views = server ? views_of_postgresql : views_of_sqlite;
     std::string broken;
-    if (PostgresServer::wanted()) {
-        for (const auto& [rule, query] : rules_of_postgresql()) broken += broken_rows(rule, query);
-        return broken;
-    }
-    for (const Rules& rules : {events_of_sqlite(), deliveries_of_sqlite()}) {
-        for (const auto& [rule, query] : rules) {
-            broken += broken_rows(rule, views_of_sqlite + query);
-        }
+    for (const Rules& rules :
+         {server ? events_of_postgresql() : events_of_sqlite(),
+          server ? deliveries_of_postgresql() : deliveries_of_sqlite()}) {
+        for (const auto& [rule, query] : rules) broken += broken_rows(rule, views + query);
     }
     return broken;
 }

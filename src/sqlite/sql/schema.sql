@@ -85,7 +85,7 @@ CREATE TABLE hook_minute (
 --   installation Whose token proved who it is of; NULL: the configuration's.
 --   ts           The sender's time as a number; NULL: it is none, and among the facts.
 --   delayed      Seconds in a spool; NULL: it was in none.
---   facts        The rest of EventFacts, see sqlite/facts.h.
+--   facts        The rest of EventFacts, see store/facts.h.
 --   body         encode_payload's.
 CREATE TABLE event (
     n INTEGER PRIMARY KEY CHECK (n > 0),

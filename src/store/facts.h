@@ -8,7 +8,7 @@
 
 #include "store/records.h"
 
-namespace bx::sqlite {
+namespace bx {
 
 // Code, kind, id, user_id, handler_id, and ts where it is no number.
 std::string pack_facts(const EventFacts& facts);
@@ -24,4 +24,4 @@ std::string pack_refusals(const std::vector<Refusal>& refused);
 // By hook.  What cannot be read is left out.
 std::vector<Refusal> unpack_refusals(std::string_view packed);
 
-}  // namespace bx::sqlite
+}  // namespace bx

@@ -1,11 +1,11 @@
-#include "sqlite/facts.h"
+#include "store/facts.h"
 
 #include <algorithm>
 
 #include "base/text.h"
 #include "store/errors.h"
 
-namespace bx::sqlite {
+namespace bx {
 
 namespace {
 
@@ -94,4 +94,4 @@ std::vector<Refusal> unpack_refusals(std::string_view packed) {
     return refused;
 }
 
-}  // namespace bx::sqlite
+}  // namespace bx

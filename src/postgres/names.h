@@ -1,0 +1,80 @@
+// Hooks and portals by number, as the tables have them, and deliveries by theirs.  What was looked
+// up once is remembered as long as the connection lasts: neither is ever deleted, or changed, but
+// another server may not have it.
+//
+// Every function that asks the database throws StoreError.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/siphash.h"
+#include "postgres/session.h"
+#include "store/records.h"
+
+namespace bx::postgres {
+
+using HookId = std::int64_t;
+using DeliveryId = std::int64_t;  // N << 16 | hook
+
+constexpr int hook_bits = 16;
+constexpr HookId hooks_at_most = (1 << hook_bits) - 1;
+
+constexpr DeliveryId delivery_id(EventNumber event, HookId hook) {
+    return event << hook_bits | hook;
+}
+constexpr EventNumber event_of(DeliveryId d) { return d >> hook_bits; }
+constexpr HookId hook_of(DeliveryId d) { return d & hooks_at_most; }
+
+struct Portal {
+    std::int64_t id = 0;
+    std::int64_t account = 0;  // stands for all portals of that name in lanes and turns
+};
+
+class Names {
+public:
+    explicit Names(Session& session) : session_(session) {}
+
+    Session& session() { return session_; }
+
+    // Of a hook that is there; none for an unknown name.
+    std::optional<HookId> known_hook(const std::string& name);
+    HookId hook(const std::string& name);  // makes it when there is none
+    std::string hook_name(HookId hook);    // "hook-7" when its row is missing
+    Portal portal(const EventFacts& facts);  // makes it when there is none
+    // Of ACCOUNT; none for facts without an id.
+    std::optional<std::int64_t> lane(std::int64_t account, const EventFacts& facts);
+
+    // True once a minute for each hook, and after what was written then may have been undone.
+    bool begins(HookId hook, std::int64_t minute);
+    void forget_minutes() { minutes_.clear(); }
+
+    // Hooks that may have something to claim; none: it is not known.
+    const std::optional<std::set<std::string>>& ready();
+    void set_ready(std::set<std::string> hooks) { ready_ = std::move(hooks); }
+    void add_ready(const std::string& hook) {
+        if (ready_) ready_->insert(hook);
+    }
+    void forget_ready() { ready_.reset(); }
+
+private:
+    void forget_another_server();
+    void read_hooks();
+
+    Session& session_;
+    std::int64_t generation_ = -1;  // of the connection that the rest was learnt from
+    std::map<std::string, HookId, std::less<>> hooks_;
+    std::unordered_map<HookId, std::string> hook_names_;
+    std::unordered_map<HookId, std::int64_t> minutes_;
+    std::map<std::pair<std::string, std::string>, Portal> portals_;  // by member_id and domain
+    std::optional<std::set<std::string>> ready_;
+    std::optional<SipKey> key_;
+};
+
+}  // namespace bx::postgres
