@@ -70,14 +70,10 @@ def warnings(site):
 def age(site, seconds):
     """What is new or waits is so much older."""
     ms = seconds * 1000
-    if site.database:
-        site.change_store(f"UPDATE %event SET received_at = received_at - {ms} WHERE state = 0")
-        site.change_store(f"UPDATE %delivery SET due_at = due_at - {ms} WHERE state = 0")
-        return
-    site.change_store(f"UPDATE event SET received_at = received_at - {ms} WHERE n > (SELECT matched FROM world)")
-    site.change_store(f"UPDATE open SET due_at = due_at - {ms}")
-    site.change_store(f"UPDATE ready SET at = at - {ms}")
-    site.change_store(f"UPDATE due SET at = at - {ms}")
+    site.change_store(f"UPDATE %event SET received_at = received_at - {ms} WHERE n > (SELECT matched FROM %world)")
+    site.change_store(f"UPDATE %open SET due_at = due_at - {ms}")
+    site.change_store(f"UPDATE %ready SET at = at - {ms}")
+    site.change_store(f"UPDATE %due SET at = at - {ms}")
 
 
 @BOTH_STORES
