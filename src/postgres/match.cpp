@@ -103,7 +103,7 @@ void Matching::dispatch(std::span<const Dispatch> verdicts, Millis now) {
     // Verdicts on what another server told are of no use.
     see_up_to(last);
     using in = sql::dispatch::In;
-    std::vector<std::int64_t> deliveries;
+    std::vector<DeliveryId> deliveries;
     std::vector<const NewDelivery*> made;
     for (const Dispatch& verdict : verdicts) {
         for (const NewDelivery& delivery : verdict.deliveries) {
@@ -141,7 +141,7 @@ void Matching::dispatch(std::span<const Dispatch> verdicts, Millis now) {
         made, [this](const auto* made_one) { return session_.theirs(made_one->due_at); });
     call[in::why] = bytes_of(made, [](const auto* made_one) -> const auto& { return made_one->reason; });
     session_.call(call, generation_);
-    for (const NewDelivery* delivery : made) names_.add_ready(delivery->hook);
+    for (const DeliveryId d : deliveries) names_.ready().add(hook_of(d));
 }
 
 bool Matching::merge_ahead(std::span<const Dispatch> verdicts, Millis now) {

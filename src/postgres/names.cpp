@@ -17,7 +17,7 @@ void Names::forget_another_server() {
     hook_names_.clear();
     minutes_.clear();
     portals_.clear();
-    ready_.reset();
+    ready_.forget();
     key_.reset();
 }
 
@@ -105,7 +105,7 @@ bool Names::begins(HookId hook, std::int64_t minute) {
     return true;
 }
 
-const std::optional<std::set<std::string>>& Names::ready() {
+ReadyHooks& Names::ready() {
     forget_another_server();
     return ready_;
 }

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -16,6 +15,7 @@
 
 #include "base/siphash.h"
 #include "postgres/session.h"
+#include "store/ready_hooks.h"
 #include "store/records.h"
 
 namespace bx::postgres {
@@ -55,13 +55,8 @@ public:
     bool begins(HookId hook, std::int64_t minute);
     void forget_minutes() { minutes_.clear(); }
 
-    // Hooks that may have something to claim; none: it is not known.
-    const std::optional<std::set<std::string>>& ready();
-    void set_ready(std::set<std::string> hooks) { ready_ = std::move(hooks); }
-    void add_ready(const std::string& hook) {
-        if (ready_) ready_->insert(hook);
-    }
-    void forget_ready() { ready_.reset(); }
+    // Whoever makes something claimable says so here.
+    ReadyHooks& ready();
 
 private:
     void forget_another_server();
@@ -73,8 +68,8 @@ private:
     std::unordered_map<HookId, std::string> hook_names_;
     std::unordered_map<HookId, std::int64_t> minutes_;
     std::map<std::pair<std::string, std::string>, Portal> portals_;  // by member_id and domain
-    std::optional<std::set<std::string>> ready_;
     std::optional<SipKey> key_;
+    ReadyHooks ready_;
 };
 
 }  // namespace bx::postgres

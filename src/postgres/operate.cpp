@@ -67,7 +67,7 @@ std::vector<std::int64_t> Operations::hooks_of(const RequestFacts& facts) {
     std::vector<std::int64_t> hooks;
     for (const RequestFacts::Delivery& delivery : facts.deliveries) {
         hooks.push_back(names_.hook(delivery.hook));
-        names_.add_ready(delivery.hook);
+        names_.ready().add(hooks.back());
     }
     return hooks;
 }
@@ -116,7 +116,7 @@ Outcome Operations::deliver(EventNumber number, const NewDelivery& delivery, Mil
         call[in::max] = Param::number(std::int64_t{delivery.max_attempts});
         call[in::refused] = Param::bytes(pack_refusals(refused));
         call[in::now] = session_.at(now);
-        names_.add_ready(delivery.hook);
+        names_.ready().add(names_.hook(delivery.hook));
         return session_.call(call).number(0, 0) != 0;
     });
 }

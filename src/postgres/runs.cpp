@@ -1,6 +1,5 @@
 // The runner's part of the PostgreSQL store: claim, finish.
 #include <algorithm>
-#include <map>
 #include <set>
 #include <unordered_map>
 
@@ -13,8 +12,8 @@ namespace bx::postgres {
 namespace {
 
 constexpr int claim_rounds = 10;  // of a thousand deliveries that are due, in one claim
-// Hooks that have something to claim are asked for so often, and whenever slots are left.
-constexpr Millis look_every = 20;
+// When a turn looks what hooks have something to claim.
+enum class Look { no, yes, when_slots_are_left };
 
 std::optional<int> small(std::optional<std::int64_t> number) {
     if (!number) return std::nullopt;
@@ -22,9 +21,9 @@ std::optional<int> small(std::optional<std::int64_t> number) {
 }
 
 // From the one after LAST on, round.
-std::vector<std::string> in_turn(const std::set<std::string>& hooks, const std::string& last) {
+std::vector<HookId> in_turn(const std::set<HookId>& hooks, HookId last) {
     const auto first = hooks.upper_bound(last);
-    std::vector<std::string> all(first, hooks.end());
+    std::vector<HookId> all(first, hooks.end());
     all.insert(all.end(), hooks.begin(), first);
     return all;
 }
@@ -56,25 +55,32 @@ private:
     };
     // What a turn found beside the claims.
     struct Left {
-        std::set<std::string> hooks;  // with something to claim
+        std::set<HookId> hooks;  // with something to claim
         bool more_due = false;
     };
+    Look when_to_look(int round);
     void add_ends(Turn& turn, std::span<const Finish> runs);
-    std::set<std::string> add_hooks(Turn& turn, const std::set<std::string>& hooks,
-                                    const HookCapacity& capacity);
+    void add_hooks(Turn& turn, const std::set<HookId>& hooks, const HookCapacity& capacity);
+    void remember(const std::set<HookId>& hooks, const HookCapacity& capacity);
     Left take_answer(const Result& answer, std::vector<Claim>& claims, Millis now);
     void forget(std::span<const Finish> runs);
 
     Names& names_;
     Session& session_;
     Millis claimed_at_ = 0;  // the last claim, whose runs start now
-    Millis looked_at_ = 0;   // for hooks, steady
     std::unordered_map<DeliveryId, Begun> begun_;
     std::set<DeliveryId> saved_;  // of these some output is kept
     // Whose turn it was: the hook served last, and of each hook the portal.
-    std::string last_hook_;
-    std::map<std::string, std::int64_t> last_portal_;
+    HookId last_hook_ = 0;
+    std::unordered_map<HookId, std::int64_t> last_portal_;
+    bool unsure_ = false;  // hooks that were not asked by the last claim may have something
 };
+
+Look Runs::when_to_look(int round) {
+    const ReadyHooks& ready = names_.ready();
+    if (round > 0 || !ready.is_fresh(steady_now())) return Look::yes;
+    return ready.leaves_out_many() ? Look::no : Look::when_slots_are_left;
+}
 
 // One round trip, unless more are due than a turn takes, or other hooks have something to claim than
 // it was known.
@@ -84,9 +90,10 @@ std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, std::siz
     if (slots == 0 && runs.empty()) return claims;
     for (int round = 0; round < claim_rounds; ++round) {
         const std::int64_t generation = session_.generation();
-        std::set<std::string> hooks = names_.ready().value_or(std::set<std::string>());
-        for (const Finish& run : runs) hooks.insert(run.hook);  // others of theirs may have a turn
-        const bool look = !names_.ready() || round > 0 || steady_now() - looked_at_ >= look_every;
+        const Look look = when_to_look(round);
+        // Others of theirs may have a turn.
+        for (const Finish& run : runs) names_.ready().add(names_.hook(run.hook));
+        const std::set<HookId> asked = names_.ready().hooks();
         using in = sql::turn::In;
         Turn turn;
         turn[in::owner] = session_.owner();
@@ -94,8 +101,8 @@ std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, std::siz
         turn[in::now] = session_.at(now);
         add_ends(turn, runs);
         turn[in::slots] = Param::number(static_cast<std::int64_t>(slots - claims.size()));
-        turn[in::list] = Param::boolean(look);
-        const std::set<std::string> asked = add_hooks(turn, hooks, capacity);
+        turn[in::list] = Param::number(static_cast<std::int64_t>(look));
+        add_hooks(turn, asked, capacity);
         Left left;
         try {
             left = take_answer(session_.call(turn, generation), claims, now);
@@ -106,13 +113,12 @@ std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, std::siz
         forget(runs);
         runs = {};
         if (slots == 0) break;
-        if (look || claims.size() < slots) {
-            looked_at_ = steady_now();
-            names_.set_ready(left.hooks);
-        }
-        if (claims.size() >= slots) break;
-        const bool others = std::ranges::any_of(left.hooks, [&](const std::string& hook) {
-            return !asked.contains(hook) && capacity(hook) > 0;
+        const bool full = claims.size() >= slots;
+        unsure_ = look == Look::no && !full;
+        if (look == Look::yes || (look != Look::no && !full)) remember(left.hooks, capacity);
+        if (full) break;
+        const bool others = std::ranges::any_of(left.hooks, [&](HookId hook) {
+            return !asked.contains(hook) && capacity(names_.hook_name(hook)) > 0;
         });
         if (!left.more_due && !others) break;
     }
@@ -175,23 +181,30 @@ void Runs::add_ends(Turn& turn, std::span<const Finish> runs) {
     turn[in::err_bytes] = numbers([](const Finish& run) { return run.err.bytes; }, 0);
 }
 
-// Of HOOKS those that have room; gives all that were asked.
-std::set<std::string> Runs::add_hooks(Turn& turn, const std::set<std::string>& hooks,
-                                      const HookCapacity& capacity) {
+void Runs::remember(const std::set<HookId>& hooks, const HookCapacity& capacity) {
+    std::set<HookId> enabled;
+    for (const HookId hook : hooks) {
+        if (capacity(names_.hook_name(hook)) > 0) enabled.insert(hook);
+    }
+    const std::size_t left_out = hooks.size() - enabled.size();
+    names_.ready().looked(std::move(enabled), left_out, steady_now());
+}
+
+// Of HOOKS those that have room.
+void Runs::add_hooks(Turn& turn, const std::set<HookId>& hooks, const HookCapacity& capacity) {
     using in = sql::turn::In;
     std::vector<std::int64_t> ids, room, last;
-    for (const std::string& hook : in_turn(hooks, last_hook_)) {
-        const std::size_t most = capacity(hook);
+    for (const HookId hook : in_turn(hooks, last_hook_)) {
+        const std::size_t most = capacity(names_.hook_name(hook));
         if (most == 0) continue;
-        ids.push_back(names_.hook(hook));
+        ids.push_back(hook);
         room.push_back(static_cast<std::int64_t>(most));
         last.push_back(last_portal_[hook]);
     }
-    if (ids.empty()) return hooks;
+    if (ids.empty()) return;
     turn[in::hooks] = Param::numbers(ids);
     turn[in::room] = Param::numbers(room);
     turn[in::last] = Param::numbers(last);
-    return hooks;
 }
 
 Runs::Left Runs::take_answer(const Result& answer, std::vector<Claim>& claims, Millis now) {
@@ -201,7 +214,7 @@ Runs::Left Runs::take_answer(const Result& answer, std::vector<Claim>& claims, M
         const DeliveryId d = answer.number(row, out::d);
         if (event_of(d) == 0) {
             if (d == 0) left.more_due = true;
-            if (d != 0) left.hooks.insert(names_.hook_name(d));
+            if (d != 0) left.hooks.insert(d);
             continue;
         }
         Claim claim;
@@ -218,8 +231,8 @@ Runs::Left Runs::take_answer(const Result& answer, std::vector<Claim>& claims, M
         claim.event.secrets_erased =
             answer.number(row, out::had_secret) != 0 && answer.is_null(row, out::secret);
         begun_[d] = {now, session_.run_seed()};
-        last_hook_ = claim.hook;
-        last_portal_[claim.hook] = answer.number(row, out::portal);
+        last_hook_ = hook_of(d);
+        last_portal_[last_hook_] = answer.number(row, out::portal);
         claims.push_back(std::move(claim));
     }
     return left;
@@ -281,7 +294,7 @@ std::vector<Orphan> Runs::orphans(std::span<const DeliveryName> mine) {
     call[in::lease] = Param::number(lease_time);
     call[in::mine] = Param::numbers(deliveries);
     const Result answer = session_.call(call);
-    names_.forget_ready();
+    names_.ready().forget();
     std::vector<Orphan> found;
     for (int row = 0; row < answer.rows(); ++row) {
         const DeliveryId d = answer.number(row, out::d);
@@ -303,7 +316,8 @@ std::vector<Orphan> Runs::orphans(std::span<const DeliveryName> mine) {
     return found;
 }
 
-std::optional<Millis> Runs::next_due(Millis) {
+std::optional<Millis> Runs::next_due(Millis now) {
+    if (unsure_) return now;
     return session_.ours(session_.call(Call<sql::next_due>()).maybe_number(0, 0));
 }
 

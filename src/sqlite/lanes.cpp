@@ -63,7 +63,8 @@ void pass_turn(Database& database, Lane lane, Millis now) {
     if (next) give_turn(database, *next, now);
 }
 
-std::size_t make_claimable(Database& database, Millis now, std::size_t at_most) {
+std::size_t make_claimable(Names& names, Millis now, std::size_t at_most) {
+    Database& database = names.database();
     struct Due {
         Millis at;
         DeliveryId d;
@@ -80,7 +81,9 @@ std::size_t make_claimable(Database& database, Millis now, std::size_t at_most) 
     }
     for (const auto& [at, d, account] : due) {
         database.run(sql::due_remove, at, d);
-        if (account) database.run(sql::ready_add, hook_of(d), *account, d, at);
+        if (!account) continue;
+        database.run(sql::ready_add, hook_of(d), *account, d, at);
+        names.ready().add(hook_of(d));
     }
     return due.size();
 }

@@ -26,7 +26,7 @@ void settle_lane(Database& database, Lane lane, Millis now);
 // The same when the lane's run has ended, and nothing else changed.
 void pass_turn(Database& database, Lane lane, Millis now);
 // Makes the deliveries whose time has come claimable, at most AT_MOST; gives how many.
-std::size_t make_claimable(Database& database, Millis now, std::size_t at_most);
+std::size_t make_claimable(Names& names, Millis now, std::size_t at_most);
 // The unfinished delivery right before it in its lane; for one that was put back before a running
 // one, that one.  None: there is none.
 std::optional<EventNumber> blocker(Database& database, DeliveryId d, Lane lane);

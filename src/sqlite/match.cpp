@@ -78,6 +78,7 @@ void insert_delivery(Change& change, const Dispatch& verdict, const Identity& of
     if (open.reason.empty()) open.reason = delivery.reason;
     change.add_open(open);
     change.counters().opened(hook);
+    change.names().ready().add(hook);
     if (!first) {
         give_turn(database, open.waiting(), now);
     } else if (!older.empty() || *first > open.d) {

@@ -98,6 +98,7 @@ bool merge_some(Names& names, const Merging& merging, DeliveryId before, Millis 
     change.database().run(sql::open_take_over, newest.d, newest.attempt, newest.max_attempts,
                           newest.due_at, newest.failures, newest.failed_at, newest.reason);
     settle_lane(change.database(), merging.lane, now);
+    names.ready().add(merging.hook);
     change.commit();
     return true;
 }

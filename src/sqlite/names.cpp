@@ -20,6 +20,12 @@ void Names::forget_what_was_undone() {
     minutes_.clear();
     portal_ids_.clear();
     portals_.clear();
+    ready_.forget();
+}
+
+ReadyHooks& Names::ready() {
+    forget_what_was_undone();
+    return ready_;
 }
 
 void Names::read_hooks() {

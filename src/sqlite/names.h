@@ -15,6 +15,7 @@
 
 #include "base/siphash.h"
 #include "sqlite/database.h"
+#include "store/ready_hooks.h"
 #include "store/records.h"
 
 namespace bx::sqlite {
@@ -68,6 +69,8 @@ public:
 
     // True once a minute for each hook, and after what was written then may have been undone.
     bool begins(HookId hook, std::int64_t minute);
+    // Whoever makes something claimable says so here.
+    ReadyHooks& ready();
 
 private:
     void forget_what_was_undone();
@@ -82,6 +85,7 @@ private:
     std::map<PortalKey, PortalId> portal_ids_;
     std::unordered_map<PortalId, Portal> portals_;
     std::optional<SipKey> key_;
+    ReadyHooks ready_;
 };
 
 }  // namespace bx::sqlite

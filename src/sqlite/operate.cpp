@@ -139,6 +139,7 @@ void Operations::make_due(DeliveryId d, Millis now) {
 Outcome Operations::retry(const DeliveryName& name, const ExtraAttempts& extra_attempts,
                           Millis now) {
     Change change(names_);
+    names_.ready().forget();
     const Requested found = requested(names_, name);
     Outcome outcome = judge_retry(found.facts);
     if (outcome.count == 0) return outcome;
@@ -172,6 +173,7 @@ void Operations::remove_refusal(EventNumber event, const std::string& hook) {
 
 Outcome Operations::deliver(EventNumber number, const NewDelivery& delivery, Millis now) {
     Change change(names_);
+    names_.ready().forget();
     const Requested found = requested(names_, {number, delivery.hook});
     Outcome outcome = judge_deliver(found.facts);
     if (outcome.count == 0) return outcome;
@@ -192,6 +194,7 @@ Outcome Operations::deliver(EventNumber number, const NewDelivery& delivery, Mil
 
 Outcome Operations::cancel(const DeliveryName& name, bool kill, Millis now) {
     Change change(names_);
+    names_.ready().forget();
     const Requested found = requested(names_, name);
     Outcome outcome = judge_cancel(found.facts, kill);
     if (outcome.count == 0) return outcome;

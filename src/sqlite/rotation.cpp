@@ -1,6 +1,7 @@
 #include "sqlite/rotation.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "sqlite/statements.h"
 
@@ -11,6 +12,22 @@ void Rotation::begin() {
     round_.clear();
     all_known_ = false;
     queues_.clear();
+    const ReadyHooks& ready = names_.ready();
+    remembers_ = ready.leaves_out_many() && ready.is_fresh(steady_now());
+    if (!remembers_) return;
+    all_known_ = true;
+    round_.assign(ready.hooks().begin(), ready.hooks().end());
+    // The one before that which is next.
+    const auto next = ready.hooks().upper_bound(last_hook_);
+    if (next != ready.hooks().begin()) place_ = *std::prev(next);
+    if (next == ready.hooks().begin() && !round_.empty()) place_ = round_.back();
+}
+
+const std::vector<HookId>& Rotation::all() {
+    const HookId place = place_;
+    while (!all_known_) next_hook();
+    place_ = place;
+    return round_;
 }
 
 // Round: the smallest follows the greatest.
@@ -92,6 +109,7 @@ void Rotation::leave_out(HookId hook) {
     if (at == round_.end()) return;
     place_ = at == round_.begin() ? round_.back() : *(at - 1);
     round_.erase(at);
+    names_.ready().remove(hook);
 }
 
 std::optional<Ready> Rotation::take(HookId hook, std::size_t most) {

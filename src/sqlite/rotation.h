@@ -22,10 +22,14 @@ struct Ready {
 
 class Rotation {
 public:
-    explicit Rotation(Database& database) : db_(database) {}
+    explicit Rotation(Names& names) : names_(names), db_(names.database()) {}
 
     // A claim begins, in a transaction of its own.
     void begin();
+    // Whether it asks those only that were remembered.
+    bool remembers() const { return remembers_; }
+    // All that had something claimable when the claim began, or were met.
+    const std::vector<HookId>& all();
     // The next hook round that has something claimable; none: no hook has.
     std::optional<HookId> next_hook();
     // Serves HOOK, which next_hook gave: what is claimable is to be deleted from `ready` before it
@@ -40,6 +44,7 @@ private:
     void leave_out(HookId hook);
     void fill(HookId hook, std::size_t most, std::deque<Ready>& queue);
 
+    Names& names_;
     Database& db_;
     HookId last_hook_ = 0;                                // that was served
     std::unordered_map<HookId, PortalId> last_account_;   // of each hook
@@ -48,6 +53,7 @@ private:
     HookId place_ = 0;                                    // the hook that was given last
     std::vector<HookId> round_;                           // hooks in their order, as far as known
     bool all_known_ = false;
+    bool remembers_ = false;
     std::unordered_map<HookId, std::deque<Ready>> queues_;
 };
 

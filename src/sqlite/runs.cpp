@@ -1,6 +1,7 @@
 // The runner's part of the SQLite store: claim, finish.
 #include <algorithm>
 #include <map>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -19,6 +20,7 @@ namespace {
 // due at once.
 constexpr std::size_t due_at_most = 1000;
 constexpr int claim_rounds = 10;  // of that, in one claim
+constexpr std::size_t asked_at_most = 16;  // hooks of a claim, before it is remembered which are disabled
 
 constexpr auto waiting = DeliveryState::waiting;
 
@@ -56,7 +58,7 @@ std::optional<Running> read_running(Database& database, DeliveryId d, int attemp
 class Runs final : public RunQueue {
 public:
     explicit Runs(Names& names)
-        : names_(names), db_(names.database()), rotation_(names.database()) {}
+        : names_(names), db_(names.database()), rotation_(names) {}
 
     std::vector<Claim> claim(std::size_t slots, const HookCapacity& capacity,
                              Millis now) override {
@@ -69,7 +71,7 @@ public:
     void save_output(EventNumber event, const std::string& hook, int attempt, const Output& out,
                      const Output& err) override;
     std::vector<Orphan> orphans(std::span<const DeliveryName> mine) override;
-    std::optional<Millis> next_due(Millis) override { return db_.maybe_number(sql::next_due); }
+    std::optional<Millis> next_due(Millis now) override;
     std::vector<DeliveryName> kill_requests() override;
 
 private:
@@ -79,6 +81,7 @@ private:
              DeliveryState state);
     void wait_again(Change& change, const Finish& run, const Open& open, const Running& ran);
     std::vector<Claim> claim_ready(std::size_t slots, const HookCapacity& capacity, Millis now);
+    void remember(const HookCapacity& capacity);
     std::optional<Claim> start(const Ready& ready, Millis now);
 
     Names& names_;
@@ -89,6 +92,7 @@ private:
     // Of what this worker runs: an event's row never changes.
     std::unordered_map<DeliveryId, std::optional<std::int64_t>> slots_;
     std::optional<bool> any_output_;  // saved; none: not looked yet
+    bool unsure_ = false;  // hooks that were not asked by the last claim may have something
 };
 
 // -- Finish
@@ -131,6 +135,7 @@ void Runs::wait_again(Change& change, const Finish& run, const Open& open, const
 void Runs::finish_one(Change& change, const Finish& run) {
     const std::optional<HookId> hook = names_.known_hook(run.hook);
     if (!hook) return;
+    names_.ready().add(*hook);  // another of its may have the turn
     const DeliveryId d = delivery_id(run.event, *hook);
     const std::optional<Running> ran = read_running(db_, d, run.attempt);
     if (!ran) return;
@@ -220,12 +225,26 @@ std::vector<Claim> Runs::claim_ready(std::size_t slots, const HookCapacity& capa
         --place->second;
         claims.push_back(std::move(*claim));
     }
+    unsure_ = rotation_.remembers() && claims.size() < slots;
+    if (!rotation_.remembers() && left.size() > asked_at_most) remember(capacity);
     return claims;
+}
+
+// The next claims are to ask no more of the hooks that were met in vain.
+void Runs::remember(const HookCapacity& capacity) {
+    std::set<HookId> enabled;
+    const std::vector<HookId>& all = rotation_.all();
+    for (const HookId hook : all) {
+        if (capacity(names_.hook_name(hook)) > 0) enabled.insert(hook);
+    }
+    const std::size_t left_out = all.size() - enabled.size();
+    names_.ready().looked(std::move(enabled), left_out, steady_now());
 }
 
 std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, std::size_t slots,
                                           const HookCapacity& capacity, Millis now) {
     std::vector<Claim> claims;
+    unsure_ = false;
     for (int round = 0;
          !runs.empty() || (round < claim_rounds && claims.size() < slots &&
                            db_.number(sql::something_due, now) != 0);
@@ -236,7 +255,7 @@ std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, std::siz
             Change change(names_);
             finish_all(change, std::exchange(runs, {}));
             if (const std::size_t free = slots - claims.size(); free > 0) {
-                all_due = make_claimable(db_, now, due_at_most) < due_at_most;
+                all_due = make_claimable(names_, now, due_at_most) < due_at_most;
                 more = claim_ready(free, capacity, now);
             }
             change.commit();
@@ -285,6 +304,11 @@ std::vector<Orphan> Runs::orphans(std::span<const DeliveryName>) {
                          small(rows.maybe_number(row::failures))});
     }
     return found;
+}
+
+std::optional<Millis> Runs::next_due(Millis now) {
+    if (unsure_) return now;
+    return db_.maybe_number(sql::next_due);
 }
 
 std::vector<DeliveryName> Runs::kill_requests() {

@@ -46,7 +46,7 @@ public:
     // those this one has claimed.  MINE are those it runs, or whose ends it has yet to record.
     virtual std::vector<Orphan> orphans(std::span<const DeliveryName> mine) = 0;
     // The earliest due time of a delivery that could then be claimed; none: nothing waits for a
-    // time.  Not later than NOW: more are due than `claim` has come to.
+    // time.  Not later than NOW: more are due than `claim` has come to, or may be.
     virtual std::optional<Millis> next_due(Millis now) = 0;
     // Running deliveries that a person wants ended (cancel --kill).
     virtual std::vector<DeliveryName> kill_requests() = 0;

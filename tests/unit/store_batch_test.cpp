@@ -1,6 +1,9 @@
 // What the store does in steps, and what one damaged or impossible row does to the rest.
 #include <boost/test/unit_test.hpp>
 
+#include <chrono>
+#include <thread>
+
 #include "store_scene.h"
 
 using store_tests::PostgresServer;
@@ -336,6 +339,43 @@ BOOST_AUTO_TEST_CASE(fewer_events_are_pruned_at_once_when_many_rows_are_theirs) 
     BOOST_TEST(s.store().upkeep().prune(order).deleted == 2U);
     BOOST_TEST(s.store().upkeep().prune(order).deleted == 1U);
     BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(disabled_hooks_with_work_are_not_asked_at_each_claim) {
+    Scene s;
+    const std::size_t disabled = 100;
+    std::vector<std::string> hooks;
+    for (std::size_t i = 0; i < disabled; ++i) hooks.push_back("off-" + std::to_string(i));
+    s.match(s.add("1"), hooks);
+    for (int i = 2; i < 20; ++i) s.put(std::to_string(i), "crm");
+    std::size_t asked = 0;
+    bool enabled = false;
+    const auto room = [&](const std::string& hook) {
+        ++asked;
+        return std::size_t{enabled || !hook.starts_with("off-")};
+    };
+    std::size_t least = disabled;  // it may be looked anew, since time has passed
+    for (int i = 2; i < 19; ++i) {
+        asked = 0;
+        BOOST_TEST(s.claim(1, room) == std::to_string(i) + "/crm#1");
+        least = std::min(least, asked);
+        s.done(std::to_string(i) + "/crm");
+    }
+    BOOST_TEST(least < 5U);
+    // What has become claimable is found at once, and what is enabled soon.
+    s.claim(1, room);
+    s.put("20", "idle");
+    BOOST_TEST(s.claim(1, room) == "20/idle#1");
+    enabled = true;
+    std::string claimed;
+    for (int tries = 0; claimed.empty() && tries < 1000; ++tries) {
+        claimed = s.claim(1, room);
+        if (!claimed.empty()) break;
+        const bx::Millis again = s.store().runs().next_due(s.now).value_or(s.now + 1);
+        BOOST_TEST(again <= s.now);  // until it has looked
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    BOOST_TEST(claimed.starts_with("1/off-"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -20,8 +20,8 @@ END $$;
 -- a_output: outputs of which some were saved before.  Those of runs that this worker does not hold, or
 -- in another attempt, are passed over.  a_at is the last of a_ended.  a_hooks are those to claim of, in
 -- turn, a_room of which may run at a time, within a hook round the portals, from the one after a_last
--- on.  Gives what is claimed; then with a_list, or when slots are left, the hooks that still have
--- something to claim (as d), and a 0 where more are due than it came to.
+-- on.  Gives what is claimed; then the hooks that still have something to claim (as d), with a_list 1, or
+-- 2 and slots left, but not with 0; and a 0 where more are due than it came to.
 -- columns no_claim: NULL::integer, NULL::integer, NULL::integer, NULL::bigint, NULL::bigint, NULL::bigint, NULL::smallint, NULL::bigint, NULL::bytea, NULL::bytea, NULL::bytea, NULL::boolean, NULL::bytea, NULL::bytea
 -- columns claim_row: d, attempt, max_attempts, failures, portal, n, received_at, origin, ts, facts, member_id, domain, had_secret, body, secret
 CREATE FUNCTION bxhook.turn(a_owner bigint, a_shard bigint, a_now bigint, a_at bigint,
@@ -29,7 +29,7 @@ CREATE FUNCTION bxhook.turn(a_owner bigint, a_shard bigint, a_now bigint, a_at b
     a_started bigint[], a_seed bigint[], a_ended bigint[], a_next bigint[], a_why bytea[],
     a_due bigint[], a_counts bigint[], a_max bigint[], a_exit bigint[], a_signal text[],
     a_note bytea[], a_out bytea[], a_out_bytes bigint[], a_err bytea[], a_err_bytes bigint[],
-    a_output bigint[], a_slots bigint, a_hooks bigint[], a_room bigint[], a_last bigint[], a_list boolean)
+    a_output bigint[], a_slots bigint, a_hooks bigint[], a_room bigint[], a_last bigint[], a_list bigint)
 RETURNS TABLE (d bigint, attempt integer, max_attempts integer, failures integer, portal bigint,
     n bigint, received_at bigint, origin smallint, ts bigint, facts bytea, member_id bytea,
     domain bytea, had_secret boolean, body bytea, secret bytea) LANGUAGE plpgsql AS $$
@@ -59,7 +59,7 @@ BEGIN
     IF v_more THEN
         RETURN QUERY SELECT 0::bigint, {no_claim};
     END IF;
-    IF a_list OR v_claimed < a_slots THEN
+    IF a_list = 1 OR a_list = 2 AND v_claimed < a_slots THEN
         RETURN QUERY SELECT h, {no_claim} FROM bxhook.ready_hooks() AS h;
     END IF;
 END $$;
