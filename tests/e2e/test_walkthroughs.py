@@ -249,7 +249,8 @@ class Move:
         self.site = site
         self.dir = directory(site.docroot / "b24", 0o755, site.user)
         self.terminal = Terminal(site, {"/home/USER/public_html": site.docroot, "~/bxhook": site.home})
-        self.page, self.hook, self.guard, self.wrapper = map(self.terminal.real, blocks("docs/from-php.md", "php"))
+        self.page, self.hook, self.guard, self.wrapper, self.check = map(
+            self.terminal.real, blocks("docs/from-php.md", "php"))
         write(self.dir / "crest.php", CREST, 0o644, site.user)
         write(self.dir / "handler.php", self.page, 0o644, site.user)
         os.link(site.binary, site.home / "bxhook")
@@ -357,7 +358,7 @@ def test_the_pages_answer_decides(move, code):
 
 
 def test_a_page_that_checks_the_token_is_dead_and_run_again(move):
-    """The token of another webhook; then the check is removed, as the page says, and all are run."""
+    """The token of another webhook; then the check is for the web alone, as the page says, and all are run."""
     old = "51856fefc120afa4b628cc82d3935cce"
     other = move.page.replace(old, old[::-1])
     assert other != move.page
@@ -365,9 +366,11 @@ def test_a_page_that_checks_the_token_is_dead_and_run_again(move):
     delivery = move.by_hook("ONCRMDEALUPDATE", move.wrapper, bitrix.body("ONCRMDEALUPDATE", "7"))
     assert delivery["state"] == "dead" and move.written() == []
     assert b"exit 77: the page answered 403" in move.site.run("list").stdout
-    unchecked = re.sub(r"if \(.*?\n}\n", "", other, flags=re.S)
-    assert "application_token" not in unchecked
-    write(move.dir / "handler.php", unchecked, 0o644, move.site.user)
+    changed, count = re.subn(r"^if \(.*application_token.*\n", lambda _: move.check.replace(old, old[::-1]), other,
+                             flags=re.M)
+    assert count == 1
+    write(move.dir / "handler.php", changed, 0o644, move.site.user)
+    assert move.by_page(bitrix.body("ONCRMDEALUPDATE", "7"))[0] == 403, "on the web it still checks"
     move.terminal.type(blocks("docs/from-php.md", "sh")[-1].rstrip() + " --yes\n")
     move.site.run("work", "--once")
     assert move.written() == ["7 Two chairs"]
