@@ -25,6 +25,7 @@ public:
     bool scrub() override { return true; }  // what is erased is deleted
     ClockRecord watch_clock(const ClockReading& now) override;
     std::int64_t unfinished() override { return postgres::unfinished(session_); }
+    EventNumber newest() override;
 
 private:
     Session& session_;
@@ -67,6 +68,10 @@ void Maintenance::recount_running() {
         ") AS difference GROUP BY hook HAVING sum(n) <> 0 "
         "ON CONFLICT (hook, what, shard) DO UPDATE SET n = t.n + excluded.n",
         {session_.shard()});
+}
+
+EventNumber Maintenance::newest() {
+    return session_.call("SELECT bxhook.last_number()", {}).number(0, 0);
 }
 
 std::int64_t Maintenance::count_prunable(const PruneOrder& order) {

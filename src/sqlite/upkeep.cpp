@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "sqlite/change.h"
+#include "sqlite/export.h"
 #include "sqlite/parts.h"
 
 namespace bx::sqlite {
@@ -24,6 +25,7 @@ public:
     bool scrub() override;
     ClockRecord watch_clock(const ClockReading& now) override;
     std::int64_t unfinished() override { return tally(db_, "unfinished"); }
+    EventNumber newest() override { return last_number(db_); }
 
 private:
     Database& db_;

@@ -20,7 +20,7 @@ public:
     void work();
     // When the next step of what is under way is due; `never`: nothing is under way.
     Millis next() const;
-    bool busy() const { return pruning_ || capping_ || output_sweep_.busy(); }
+    bool busy() const { return pruning_ || capping_ || outputs_.busy(); }
     void start_next_time() { minute_.set(0); }  // whenever it was done last
 
     // By how much the wall clock was set since the last call; 0 for less than a second.
@@ -35,7 +35,7 @@ private:
     WorkerContext& context_;
     Upkeep& store_;
     Pruner pruner_;
-    OutputSweep output_sweep_;
+    OutputUpkeep outputs_;
     Timer minute_;
     Timer step_;       // while busy()
     Timer scrub_;      // at the latest, also while hooks run
