@@ -144,11 +144,50 @@ private:
             dead.push_back(moved.event.retryable);
             more.push_back(moved.event.refused_more);
         }
+        if (!numbers.empty()) {
+            link_.run("UPDATE bxhook.event SET dead = d, refused_more = m "
+                      "FROM unnest($2, $3, $4) AS u (e, d, m) WHERE n = e AND e = ANY ($1)",
+                      {Param::numbers(added), Param::numbers(numbers), Param::numbers(dead),
+                       Param::numbers(more)}, until);
+        }
+        take_rules(events, added, until);
+    }
+
+    void take_rules(std::span<const MovedEvent> events, const std::vector<std::int64_t>& added,
+                    Millis until) {
+        std::vector<std::int64_t> numbers, rules;
+        std::vector<std::string> hooks;
+        for (const MovedEvent& moved : events) {
+            for (const Refusal& refusal : moved.event.refused) {
+                numbers.push_back(moved.event.number);
+                hooks.push_back(refusal.hook);
+                rules.push_back(static_cast<int>(refusal.rule));
+            }
+        }
         if (numbers.empty()) return;
-        link_.run("UPDATE bxhook.event SET dead = d, refused_more = m "
-                  "FROM unnest($2, $3, $4) AS u (e, d, m) WHERE n = e AND e = ANY ($1)",
-                  {Param::numbers(added), Param::numbers(numbers), Param::numbers(dead),
-                   Param::numbers(more)}, until);
+        link_.run("UPDATE bxhook.refusal SET rule = r FROM unnest($2, $3, $4) AS u (e, h, r) "
+                  "WHERE event = e AND hook = h AND e = ANY ($1)",
+                  {Param::numbers(added), Param::numbers(numbers), Param::texts(hooks),
+                   Param::numbers(rules)}, until);
+    }
+
+    void take_granted(std::span<const MovedEvent> events, const std::vector<std::int64_t>& added,
+                      Millis until) {
+        std::vector<std::int64_t> numbers, granted;
+        std::vector<std::string> hooks;
+        for (const MovedEvent& event : events) {
+            for (const MovedDelivery& delivery : event.deliveries) {
+                if (delivery.granted == 0) continue;
+                numbers.push_back(event.event.number);
+                hooks.push_back(delivery.record.hook);
+                granted.push_back(delivery.granted);
+            }
+        }
+        if (numbers.empty()) return;
+        link_.run("UPDATE bxhook.delivery SET granted = g FROM unnest($2, $3, $4) AS u (e, h, g) "
+                  "WHERE event = e AND hook = h AND e = ANY ($1)",
+                  {Param::numbers(added), Param::numbers(numbers), Param::texts(hooks),
+                   Param::numbers(granted)}, until);
     }
 
     void take_deliveries(std::span<const MovedEvent> events, const std::vector<std::int64_t>& added,
@@ -168,6 +207,7 @@ private:
         link_.run("SELECT bxhook.take_deliveries($1::integer, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
                   "$11, $12, $13, $14)",
                   params, until);
+        take_granted(events, added, until);
         if (attempts.empty()) return;
         Params rows{Param::numbers(added)};
         attempts.append_to(rows);

@@ -227,12 +227,13 @@ void add_refusals(Session& session, std::span<ListRow> rows) {
     }
     if (events.empty()) return;
     const Result refused = session.call(
-        "SELECT r.event, r.hook, r.reason FROM unnest($1) AS u (e) CROSS JOIN LATERAL ("
+        "SELECT r.event, r.hook, r.reason, r.rule FROM unnest($1) AS u (e) CROSS JOIN LATERAL ("
         "SELECT * FROM bxhook.refusal WHERE event = e ORDER BY hook) AS r",
         {Param::numbers(events)});
     for (int row = 0; row < refused.rows(); ++row) {
         skipped.at(refused.number(row, 0))
-            ->event.refused.push_back({refused.text(row, 1), refused.text(row, 2)});
+            ->event.refused.push_back({refused.text(row, 1), refused.text(row, 2),
+                                       static_cast<HookRule>(refused.number(row, 3))});
     }
 }
 

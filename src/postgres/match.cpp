@@ -6,12 +6,15 @@ namespace bx::postgres {
 
 namespace {
 
+constexpr Millis hooks_seen_kept = 30 * day;
+
 using MaybeBytes = std::vector<std::optional<std::string>>;
 
 // The columns of many verdicts, filled row by row.
 struct DispatchColumns {
     std::vector<std::int64_t> number, retryable, more, refused_event, event, ordered, coalesce, max,
         due;
+    std::vector<std::int64_t> refused_rule;
     MaybeBytes skip, refused_reason;
     std::vector<std::string> refused_hook, hook;
 };
@@ -28,6 +31,7 @@ DispatchColumns columns_of(std::span<const Dispatch> verdicts, const Session& se
             all.refused_event.push_back(verdict.event);
             all.refused_hook.push_back(refusal.hook);
             all.refused_reason.push_back(refusal.reason);
+            all.refused_rule.push_back(static_cast<int>(refusal.rule));
         }
         for (const NewDelivery& delivery : verdict.deliveries) {
             all.event.push_back(verdict.event);
@@ -69,8 +73,12 @@ public:
     void dispatch(std::span<const Dispatch> verdicts, Millis now) override;
     bool merge_ahead(std::span<const Dispatch> verdicts, Millis now) override;
     std::string fingerprint(const std::string& host) override;
-    void keep_fingerprint(const std::string& host, const std::string& fingerprint) override;
-    std::size_t renew_skipped(Millis from, Millis before, std::size_t at_most) override;
+    void keep_fingerprint(const std::string& host, const std::string& fingerprint,
+                          Millis now) override;
+    EventNumber newest_retryable() override;
+    Renewed renew_skipped(const RenewRange& range, std::size_t at_most) override;
+    std::size_t forget_reasons(const std::vector<std::string>& stopped,
+                               std::size_t at_most) override;
 
 private:
     void note_reasons(std::span<const Dispatch> verdicts);
@@ -101,13 +109,13 @@ void Matching::dispatch(std::span<const Dispatch> verdicts, Millis now) {
     const DispatchColumns all = columns_of(verdicts, session_);
     session_.call(
         "SELECT bxhook.dispatch($1::integer, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
-        "$14, $15)",
+        "$14, $15, $16)",
         {session_.shard(), session_.at(now), Param::numbers(all.number), Param::bytes(all.skip),
          Param::numbers(all.retryable), Param::numbers(all.more),
          Param::numbers(all.refused_event), Param::texts(all.refused_hook),
-         Param::bytes(all.refused_reason), Param::numbers(all.event), Param::texts(all.hook),
-         Param::numbers(all.ordered), Param::numbers(all.coalesce), Param::numbers(all.max),
-         Param::numbers(all.due)});
+         Param::bytes(all.refused_reason), Param::numbers(all.refused_rule),
+         Param::numbers(all.event), Param::texts(all.hook), Param::numbers(all.ordered),
+         Param::numbers(all.coalesce), Param::numbers(all.max), Param::numbers(all.due)});
     note_reasons(verdicts);
 }
 
@@ -144,20 +152,43 @@ std::string Matching::fingerprint(const std::string& host) {
     return answer.rows() > 0 ? answer.text(0, 0) : std::string();
 }
 
-void Matching::keep_fingerprint(const std::string& host, const std::string& fingerprint) {
-    session_.call("INSERT INTO bxhook.hooks_seen (host, fingerprint) VALUES ($1, $2) "
-                  "ON CONFLICT (host) DO UPDATE SET fingerprint = excluded.fingerprint",
-                  {Param::text(host), Param::text(fingerprint)});
+void Matching::keep_fingerprint(const std::string& host, const std::string& fingerprint,
+                                Millis now) {
+    session_.call("WITH old AS (DELETE FROM bxhook.hooks_seen WHERE seen_at < $4 AND host <> $1) "
+                  "INSERT INTO bxhook.hooks_seen (host, fingerprint, seen_at) VALUES ($1, $2, $3) "
+                  "ON CONFLICT (host) DO UPDATE SET fingerprint = $2, seen_at = $3",
+                  {Param::text(host), Param::text(fingerprint), session_.at(now),
+                   session_.at(now - hooks_seen_kept)});
 }
 
-std::size_t Matching::renew_skipped(Millis from, Millis before, std::size_t at_most) {
+EventNumber Matching::newest_retryable() {
+    return session_.call("SELECT coalesce(max(n), 0) FROM bxhook.event "
+                         "WHERE state = 2 AND dead > 0", {})
+        .number(0, 0);
+}
+
+// One that somebody else renews meanwhile has been looked at too.
+Renewed Matching::renew_skipped(const RenewRange& range, std::size_t at_most) {
+    const auto most = static_cast<std::int64_t>(at_most);
     const Result renewed = session_.call(
-        "SELECT count(*) FILTER (WHERE bxhook.renew($1::integer, n)) FROM ("
-        "SELECT n FROM bxhook.event WHERE ended_at IS NOT NULL AND dead > 0 AND ended_at >= $2 "
-        "AND ended_at < $3 AND state = 2 AND received_at >= $2 ORDER BY ended_at LIMIT $4) AS old",
-        {session_.shard(), session_.at(from), session_.at(before),
-         Param::number(static_cast<std::int64_t>(at_most))});
-    return static_cast<std::size_t>(renewed.number(0, 0));
+        "SELECT count(*) FILTER (WHERE bxhook.renew($1::integer, n)), coalesce(max(n), 0), "
+        "count(*) FROM (SELECT n FROM bxhook.event WHERE state = 2 AND dead > 0 "
+        "AND received_at >= $2 AND n > $3 AND n <= $4 ORDER BY n LIMIT $5) AS old",
+        {session_.shard(), session_.at(range.received_from), Param::number(range.after),
+         Param::number(range.up_to), Param::number(most)});
+    return {static_cast<std::size_t>(renewed.number(0, 0)), renewed.number(0, 1),
+            renewed.number(0, 2) == most};
+}
+
+std::size_t Matching::forget_reasons(const std::vector<std::string>& stopped,
+                                     std::size_t at_most) {
+    const Result count = session_.call(
+        "WITH forgotten AS (UPDATE bxhook.delivery SET reason = '' WHERE state = 0 "
+        "AND (event, hook) IN (SELECT event, hook FROM bxhook.delivery WHERE state <> 2 "
+        "AND state = 0 AND attempt = 0 AND reason <> '' AND hook <> ALL ($1) LIMIT $2) "
+        "RETURNING 1) SELECT count(*) FROM forgotten",
+        {Param::texts(stopped), Param::number(static_cast<std::int64_t>(at_most))});
+    return static_cast<std::size_t>(count.number(0, 0));
 }
 
 }  // namespace

@@ -16,11 +16,12 @@ std::vector<std::string> hooks_of(const RequestFacts& facts) {
     return hooks;
 }
 
-RequestFacts read_facts(View& view, const DeliveryName& name) {
-    RequestFacts facts{.name = name};
+RequestFacts read_facts(View& view, const DeliveryName& name, std::optional<RowState> chosen) {
+    RequestFacts facts{.name = name, .chosen = chosen};
     const std::optional<StoredEvent> event = view.event(name.event);
     if (!event) return facts;
     facts.event = event->state;
+    facts.retryable = event->retryable;
     facts.secrets_erased = event->secrets_erased;
     if (event->state != EventState::matched) return facts;
     for (const DeliveryRecord& record : view.deliveries(name.event)) {
@@ -36,13 +37,14 @@ public:
     explicit Operations(Session& session) : session_(session), view_(make_view(session)) {}
 
     Outcome retry(const DeliveryName& name, const ExtraAttempts& extra_attempts,
-                  Millis now) override;
+                  Millis now, std::optional<RowState> chosen) override;
     Outcome deliver(EventNumber number, const NewDelivery& delivery, Millis now) override;
-    Outcome cancel(const DeliveryName& name, bool kill, Millis now) override;
+    Outcome cancel(const DeliveryName& name, bool kill, Millis now,
+                   std::optional<RowState> chosen) override;
 
 private:
     template <typename Judge, typename Act>
-    Outcome request(const DeliveryName& name, Judge judge, Act act);
+    Outcome request(const DeliveryName& name, std::optional<RowState> chosen, Judge judge, Act act);
     bool cancel_deliveries(const RequestFacts& facts, bool kill, Millis now, Outcome& outcome);
 
     Session& session_;
@@ -53,10 +55,11 @@ private:
 // nothing was left to do: somebody else was faster, and the request is judged anew, as if it had
 // come afterwards.
 template <typename Judge, typename Act>
-Outcome Operations::request(const DeliveryName& name, Judge judge, Act act) {
+Outcome Operations::request(const DeliveryName& name, std::optional<RowState> chosen, Judge judge,
+                            Act act) {
     Outcome outcome;
     for (int tries = 0; tries < tries_at_most; ++tries) {
-        const RequestFacts facts = read_facts(*view_, name);
+        const RequestFacts facts = read_facts(*view_, name, chosen);
         outcome = judge(facts);
         if (outcome.count == 0 || act(facts, outcome)) return outcome;
     }
@@ -66,8 +69,9 @@ Outcome Operations::request(const DeliveryName& name, Judge judge, Act act) {
 }
 
 Outcome Operations::retry(const DeliveryName& name, const ExtraAttempts& extra_attempts,
-                          Millis now) {
-    return request(name, judge_retry, [&](const RequestFacts& facts, Outcome& outcome) {
+                          Millis now, std::optional<RowState> chosen) {
+    const bool also_done = chosen ? chosen == RowState::done : !name.hook.empty();
+    return request(name, chosen, judge_retry, [&](const RequestFacts& facts, Outcome& outcome) {
         if (facts.event == EventState::skipped) {
             return session_.call("SELECT bxhook.renew($1::integer, $2)",
                                  {session_.shard(), Param::number(name.event)})
@@ -79,7 +83,7 @@ Outcome Operations::retry(const DeliveryName& name, const ExtraAttempts& extra_a
         outcome.count =
             session_.call("SELECT bxhook.retry($1::integer, $2, $3, $4, $5, $6)",
                           {session_.shard(), Param::number(name.event), Param::texts(hooks),
-                           Param::numbers(extra), Param::boolean(!name.hook.empty()),
+                           Param::numbers(extra), Param::boolean(also_done),
                            session_.at(now)})
                 .number(0, 0);
         return outcome.count > 0;
@@ -87,7 +91,8 @@ Outcome Operations::retry(const DeliveryName& name, const ExtraAttempts& extra_a
 }
 
 Outcome Operations::deliver(EventNumber number, const NewDelivery& delivery, Millis now) {
-    return request({number, delivery.hook}, judge_deliver, [&](const RequestFacts&, Outcome&) {
+    const DeliveryName name{number, delivery.hook};
+    return request(name, std::nullopt, judge_deliver, [&](const RequestFacts&, Outcome&) {
         return session_.call("SELECT bxhook.deliver($1::integer, $2, $3, $4, $5, $6)",
                              {session_.shard(), Param::number(number), Param::text(delivery.hook),
                               Param::boolean(delivery.ordered),
@@ -97,11 +102,17 @@ Outcome Operations::deliver(EventNumber number, const NewDelivery& delivery, Mil
     });
 }
 
-Outcome Operations::cancel(const DeliveryName& name, bool kill, Millis now) {
+Outcome Operations::cancel(const DeliveryName& name, bool kill, Millis now,
+                           std::optional<RowState> chosen) {
     const auto judge = [&](const RequestFacts& facts) { return judge_cancel(facts, kill); };
-    return request(name, judge, [&](const RequestFacts& facts, Outcome& outcome) {
+    return request(name, chosen, judge, [&](const RequestFacts& facts, Outcome& outcome) {
         if (facts.event == EventState::matched) {
             return cancel_deliveries(facts, kill, now, outcome);
+        }
+        if (facts.event == EventState::skipped) {
+            return session_.call("SELECT bxhook.give_up($1, 'cancelled', $2)",
+                                 {Param::number(name.event), session_.at(now)})
+                       .number(0, 0) != 0;
         }
         return session_.call("SELECT bxhook.skip($1::integer, $2, 'cancelled', $3)",
                              {session_.shard(), Param::number(name.event), session_.at(now)})

@@ -32,7 +32,7 @@ BEGIN
             CONTINUE;
         END IF;
         UPDATE bxhook.delivery SET state = 0, due_at = a_now, ended_at = NULL, failed_at = NULL,
-            reason = '', max_attempts = attempt + v_old.extra,
+            reason = '', granted = attempt, max_attempts = attempt + v_old.extra,
             turn = CASE WHEN lane IS NULL THEN 2 END
         WHERE event = a_event AND hook = v_old.hook;
         SELECT open INTO v_open FROM bxhook.event WHERE n = a_event FOR UPDATE;
@@ -61,6 +61,19 @@ BEGIN
     PERFORM bxhook.count_up(a_shard, ARRAY['', '', ''], ARRAY['skipped', 'new', 'unfinished'],
         ARRAY[-1, 1, 1]);
     PERFORM pg_notify('bxhook', '');
+    RETURN true;
+END $$;
+
+-- A skipped event is not to be matched again; false when it was not to be.
+CREATE OR REPLACE FUNCTION bxhook.give_up(a_event bigint, a_reason bytea, a_now bigint)
+RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE bxhook.event SET ended_at = a_now, reason = a_reason, dead = 0, erased = true
+    WHERE n = a_event AND state = 2 AND dead > 0;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    DELETE FROM bxhook.secret WHERE event = a_event;
     RETURN true;
 END $$;
 

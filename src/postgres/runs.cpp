@@ -39,7 +39,7 @@ std::string failures_sql(const std::string& row) {
         "AND b.hook = " + row + ".hook AND b.attempt < " + row + ".attempt";
     return "CASE WHEN " + row + ".attempt = 1 THEN 0 WHEN " + attempts + ") = " + row +
            ".attempt - 1 THEN " + attempts +
-           " AND b.result IN (2, 3, 4) AND b.ended_at >= d.failed_at) END";
+           " AND b.result IN (2, 3, 4) AND b.attempt > d.granted) END";
 }
 
 std::optional<int> failures_of(std::optional<std::int64_t> number) {

@@ -11,8 +11,8 @@ const char* const schema_functions_worker = R"(
 CREATE OR REPLACE FUNCTION bxhook.dispatch(a_shard integer, a_now bigint, a_number bigint[],
     a_skip bytea[], a_retryable bigint[], a_more bigint[],
     a_refused_event bigint[], a_refused_hook text[], a_refused_reason bytea[],
-    a_event bigint[], a_hook text[], a_ordered bigint[], a_coalesce bigint[], a_max bigint[],
-    a_due bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+    a_refused_rule bigint[], a_event bigint[], a_hook text[], a_ordered bigint[],
+    a_coalesce bigint[], a_max bigint[], a_due bigint[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     v_live bigint[];
     v_all boolean;  -- of them are live, as nearly always
@@ -39,11 +39,12 @@ BEGIN
         RETURN;
     END IF;
     v_all := cardinality(v_live) = cardinality(a_number);
-    INSERT INTO bxhook.refusal (event, hook, reason)
-    SELECT DISTINCT ON (e, h) e, h, r
-    FROM unnest(a_refused_event, a_refused_hook, a_refused_reason) AS u (e, h, r)
+    INSERT INTO bxhook.refusal (event, hook, reason, rule)
+    SELECT DISTINCT ON (e, h) e, h, r, x
+    FROM unnest(a_refused_event, a_refused_hook, a_refused_reason, a_refused_rule)
+        AS u (e, h, r, x)
     WHERE v_all OR e = ANY (v_live)
-    ON CONFLICT (event, hook) DO UPDATE SET reason = excluded.reason;
+    ON CONFLICT (event, hook) DO UPDATE SET reason = excluded.reason, rule = excluded.rule;
     UPDATE bxhook.event SET refused_more = m FROM unnest(a_number, a_more) AS u (e, m)
     WHERE n = e AND m > 0 AND (v_all OR n = ANY (v_live));
     PERFORM bxhook.skip(a_shard, n, s, a_now, r <> 0)
@@ -119,7 +120,8 @@ CREATE OR REPLACE FUNCTION bxhook.dispatch(a_shard integer, a_now bigint, a_numb
     SELECT bxhook.dispatch(a_shard, a_now, a_number, a_skip,
         array_fill(0::bigint, ARRAY[cardinality(a_number)]),
         array_fill(0::bigint, ARRAY[cardinality(a_number)]), a_refused_event, a_refused_hook,
-        a_refused_reason, a_event, a_hook, a_ordered, a_coalesce, a_max, a_due)
+        a_refused_reason, array_fill(5::bigint, ARRAY[cardinality(a_refused_event)]), a_event,
+        a_hook, a_ordered, a_coalesce, a_max, a_due)
 $$;
 
 -- Makes those claimable whose time has come, a thousand at most, and gives the hooks that have

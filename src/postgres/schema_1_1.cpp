@@ -4,7 +4,9 @@
 namespace bx::postgres {
 
 // `once` has one row at most, see OnceRecord (store/records.h).  `clock`: see store/clock_watch.h;
-// its `wall` is the database's clock.  `hooks_seen`: see MatchQueue::fingerprint.
+// its `wall` is the database's clock.  `hooks_seen`: see MatchQueue::fingerprint.  `refusal.rule`: a
+// HookRule.  `delivery.granted`: attempts begun when a person last gave it attempts; until now the
+// time of the first failure since then has to tell.
 const char* const schema_tables_1_1 = R"(
 ALTER TABLE bxhook.event ADD COLUMN refused_more bigint NOT NULL DEFAULT 0;
 ALTER TABLE bxhook.worker ADD COLUMN trouble bytea NOT NULL DEFAULT '',
@@ -21,7 +23,16 @@ CREATE TABLE bxhook.clock (
     wall bigint NOT NULL,
     step bigint NOT NULL
 );
-CREATE TABLE bxhook.hooks_seen (host text PRIMARY KEY, fingerprint text NOT NULL);
+CREATE TABLE bxhook.hooks_seen (host text PRIMARY KEY, fingerprint text NOT NULL,
+    seen_at bigint NOT NULL);
+CREATE INDEX event_retryable ON bxhook.event (n) WHERE state = 2 AND dead > 0;
+ALTER TABLE bxhook.refusal ADD COLUMN rule smallint NOT NULL DEFAULT 5;
+UPDATE bxhook.refusal SET rule = 0 WHERE substring(reason FROM 1 FOR 6) = 'event '::bytea;
+ALTER TABLE bxhook.delivery ADD COLUMN granted integer NOT NULL DEFAULT 0;
+UPDATE bxhook.delivery AS d SET granted = CASE WHEN failed_at IS NULL THEN attempt - state
+    ELSE (SELECT count(*) FROM bxhook.attempt AS a WHERE a.event = d.event
+        AND a.hook = d.hook AND a.ended_at < d.failed_at) END
+WHERE state < 2 AND attempt > 0;
 )";
 
 const char* const schema_functions_1_1 = R"(

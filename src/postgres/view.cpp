@@ -130,10 +130,11 @@ std::optional<StoredEvent> Looks::event(EventNumber number) {
     read_payload(event, answer, 0, event_width);
     event.refused_more = answer.number(0, event_width + 2);
     const Result refused = session_.call(
-        "SELECT hook, reason FROM bxhook.refusal WHERE event = $1 ORDER BY hook",
+        "SELECT hook, reason, rule FROM bxhook.refusal WHERE event = $1 ORDER BY hook",
         {Param::number(number)});
     for (int row = 0; row < refused.rows(); ++row) {
-        event.refused.push_back({refused.text(row, 0), refused.text(row, 1)});
+        event.refused.push_back({refused.text(row, 0), refused.text(row, 1),
+                                 static_cast<HookRule>(refused.number(row, 2))});
     }
     return event;
 }

@@ -101,6 +101,16 @@ void Change::renew(EventNumber event) {
     counters_.add("", "unfinished", 1);
 }
 
+void Change::give_up(EventNumber event, const std::string& reason, Millis at) {
+    std::optional<Marks> found = marks(event);
+    if (!found) return;
+    found->dead = 0;
+    found->ended_at = at;
+    erase_secrets(*found);
+    save(event, *found);
+    database_.run("UPDATE event SET reason = ?2 WHERE n = ?1", {event, reason});
+}
+
 void Change::match(EventNumber event) {
     std::optional<Marks> found = marks(event);
     if (!found) return;

@@ -35,6 +35,8 @@ public:
     // A new event becomes skipped (RETRYABLE: with its secrets), and a skipped one new.
     void skip(EventNumber event, const std::string& reason, bool retryable, Millis at);
     void renew(EventNumber event);
+    // A skipped event is not to be matched again: its secrets go.
+    void give_up(EventNumber event, const std::string& reason, Millis at);
     // A skipped event becomes matched, with no delivery yet.
     void match(EventNumber event);
     // Erases the secrets in SLOT.

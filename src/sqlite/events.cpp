@@ -64,8 +64,11 @@ std::optional<EventFacts> new_facts(Database& database, EventNumber number) {
 std::vector<Refusal> refusals(Database& database, EventNumber number) {
     std::vector<Refusal> refused;
     Rows rows =
-        database.rows("SELECT hook, reason FROM refusal WHERE event = ? ORDER BY hook", {number});
-    while (rows.next()) refused.push_back({rows.text(0), rows.text(1)});
+        database.rows("SELECT hook, reason, rule FROM refusal WHERE event = ? ORDER BY hook",
+                      {number});
+    while (rows.next()) {
+        refused.push_back({rows.text(0), rows.text(1), static_cast<HookRule>(rows.number(2))});
+    }
     return refused;
 }
 

@@ -10,7 +10,7 @@ void read_deliveries(Database& database, EventNumber number,
                      std::vector<MovedDelivery>& deliveries) {
     Rows rows =
         database.rows("SELECT hook, state, reason, attempt, max_attempts, due_at, merged_into, "
-                      "ended_at, lane IS NOT NULL, failed_at FROM delivery WHERE event = ?",
+                      "ended_at, lane IS NOT NULL, failed_at, granted FROM delivery WHERE event = ?",
                       {number});
     while (rows.next()) {
         MovedDelivery& delivery = deliveries.emplace_back();
@@ -25,6 +25,7 @@ void read_deliveries(Database& database, EventNumber number,
         delivery.record.ended_at = rows.maybe_number(7);
         delivery.ordered = rows.number(8) != 0;
         delivery.failed_at = rows.maybe_number(9);
+        delivery.granted = static_cast<int>(rows.number(10));
     }
 }
 

@@ -10,6 +10,8 @@ namespace bx::sqlite {
 
 namespace {
 
+constexpr Millis hooks_seen_kept = 30 * day;
+
 class Matching final : public MatchQueue {
 public:
     explicit Matching(Database& database) : db_(database) {}
@@ -20,8 +22,12 @@ public:
         return merge_step(db_, verdicts, now);
     }
     std::string fingerprint(const std::string& host) override;
-    void keep_fingerprint(const std::string& host, const std::string& fingerprint) override;
-    std::size_t renew_skipped(Millis from, Millis before, std::size_t at_most) override;
+    void keep_fingerprint(const std::string& host, const std::string& fingerprint,
+                          Millis now) override;
+    EventNumber newest_retryable() override;
+    Renewed renew_skipped(const RenewRange& range, std::size_t at_most) override;
+    std::size_t forget_reasons(const std::vector<std::string>& stopped,
+                               std::size_t at_most) override;
 
 private:
     Database& db_;
@@ -76,8 +82,10 @@ void dispatch_one(Change& change, const Dispatch& verdict, Millis now) {
     const std::optional<EventFacts> facts = new_facts(database, verdict.event);
     if (!facts) return;  // cancelled meanwhile
     for (const Refusal& refusal : verdict.refused) {
-        database.run("INSERT OR REPLACE INTO refusal (event, hook, reason) VALUES (?, ?, ?)",
-                     {verdict.event, refusal.hook, refusal.reason});
+        database.run("INSERT OR REPLACE INTO refusal (event, hook, reason, rule) "
+                     "VALUES (?, ?, ?, ?)",
+                     {verdict.event, refusal.hook, refusal.reason,
+                      static_cast<int>(refusal.rule)});
     }
     if (verdict.refused_more > 0) {
         database.run("UPDATE event SET refused_more = ?2 WHERE n = ?1",
@@ -108,28 +116,61 @@ std::string Matching::fingerprint(const std::string& host) {
     return rows.next() ? rows.text(0) : std::string();
 }
 
-void Matching::keep_fingerprint(const std::string& host, const std::string& fingerprint) {
+void Matching::keep_fingerprint(const std::string& host, const std::string& fingerprint,
+                                Millis now) {
     Change change(db_);
-    db_.run("INSERT OR REPLACE INTO hooks_seen (host, fingerprint) VALUES (?, ?)",
-            {host, fingerprint});
+    db_.run("DELETE FROM hooks_seen WHERE seen_at < ?", {now - hooks_seen_kept});
+    db_.run("INSERT OR REPLACE INTO hooks_seen (host, fingerprint, seen_at) VALUES (?, ?, ?)",
+            {host, fingerprint, now});
     change.commit();
 }
 
-std::size_t Matching::renew_skipped(Millis from, Millis before, std::size_t at_most) {
+EventNumber Matching::newest_retryable() {
+    return db_.number("SELECT n FROM event INDEXED BY event_retryable "
+                      "WHERE state = 2 AND dead > 0 ORDER BY n DESC LIMIT 1");
+}
+
+Renewed Matching::renew_skipped(const RenewRange& range, std::size_t at_most) {
     Change change(db_);
+    Renewed renewed{.last = range.after};
     std::vector<EventNumber> numbers;
     {
-        Rows rows = db_.rows("SELECT n FROM event INDEXED BY event_dead "
-                             "WHERE ended_at IS NOT NULL AND dead > 0 AND ended_at >= ?1 "
-                             "AND ended_at < ?2 AND state = 2 AND received_at >= ?1 "
-                             "ORDER BY ended_at LIMIT ?3",
-                             {from, before, at_most});
+        Rows rows = db_.rows("SELECT n FROM event INDEXED BY event_retryable WHERE state = 2 "
+                             "AND dead > 0 AND received_at >= ?1 AND n > ?2 AND n <= ?3 "
+                             "ORDER BY n LIMIT ?4",
+                             {range.received_from, range.after, range.up_to, at_most});
         while (rows.next()) numbers.push_back(rows.number(0));
     }
-    if (numbers.empty()) return 0;
+    if (numbers.empty()) return renewed;
     for (const EventNumber number : numbers) change.renew(number);
     change.commit();
-    return numbers.size();
+    return {numbers.size(), numbers.back(), numbers.size() == at_most};
+}
+
+// The hook of a delivery that has the reason of its dispatch, and is not among STOPPED.
+std::optional<std::string> reasoned_hook(Database& database,
+                                         const std::vector<std::string>& stopped) {
+    Rows rows = database.rows("SELECT hook FROM delivery INDEXED BY delivery_state "
+                              "WHERE state <> 2 AND state = 0 AND attempt = 0 AND reason <> ''");
+    while (rows.next()) {
+        std::string hook = rows.text(0);
+        if (std::ranges::find(stopped, hook) == stopped.end()) return hook;
+    }
+    return std::nullopt;
+}
+
+std::size_t Matching::forget_reasons(const std::vector<std::string>& stopped,
+                                     std::size_t at_most) {
+    const std::optional<std::string> hook = reasoned_hook(db_, stopped);
+    if (!hook) return 0;
+    Change change(db_);
+    const std::int64_t count =
+        db_.run("UPDATE delivery SET reason = '' WHERE hook = ?1 AND event IN ("
+                "SELECT event FROM delivery INDEXED BY delivery_state WHERE state <> 2 "
+                "AND state = 0 AND hook = ?1 AND attempt = 0 AND reason <> '' LIMIT ?2)",
+                {*hook, at_most});
+    change.commit();
+    return static_cast<std::size_t>(count);
 }
 
 }  // namespace

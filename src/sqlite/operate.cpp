@@ -36,12 +36,14 @@ std::vector<Stored> stored_deliveries(Database& database, const DeliveryName& na
     return found;
 }
 
-Requested requested(Database& database, const DeliveryName& name) {
-    Requested found{{.name = name}};
+Requested requested(Database& database, const DeliveryName& name,
+                    std::optional<RowState> chosen = std::nullopt) {
+    Requested found{{.name = name, .chosen = chosen}};
     const std::optional<StoredEvent> event = load_event(database, name.event);
     if (!event) return found;
     found.event = event->facts;
     found.facts.event = event->state;
+    found.facts.retryable = event->retryable;
     found.facts.secrets_erased = event->secrets_erased;
     if (event->state == EventState::matched) found.deliveries = stored_deliveries(database, name);
     for (const Stored& delivery : found.deliveries) {
@@ -63,7 +65,7 @@ void retry_delivery(Change& change, EventNumber event, const Stored& delivery, i
                     Millis now) {
     Database& database = change.database();
     database.run("UPDATE delivery SET state = 0, turn = ?3, due_at = ?4, ended_at = NULL, "
-                 "failed_at = NULL, reason = '', max_attempts = attempt + ?5 "
+                 "failed_at = NULL, reason = '', granted = attempt, max_attempts = attempt + ?5 "
                  "WHERE event = ?1 AND hook = ?2",
                  {event, delivery.key.hook, turn_of(delivery.key, now, now), now, extra});
     change.counters().move(delivery.key.hook, delivery.state, waiting);
@@ -76,19 +78,19 @@ public:
     explicit Operations(Database& database) : db_(database) {}
 
     Outcome retry(const DeliveryName& name, const ExtraAttempts& extra_attempts,
-                  Millis now) override;
+                  Millis now, std::optional<RowState> chosen) override;
     Outcome deliver(EventNumber number, const NewDelivery& delivery, Millis now) override;
-    Outcome cancel(const DeliveryName& name, bool kill, Millis now) override;
+    Outcome cancel(const DeliveryName& name, bool kill, Millis now,
+                   std::optional<RowState> chosen) override;
 
 private:
     Database& db_;
 };
 
-Outcome Operations::retry(const DeliveryName& name,
-                           const ExtraAttempts& extra_attempts,
-                          Millis now) {
+Outcome Operations::retry(const DeliveryName& name, const ExtraAttempts& extra_attempts,
+                          Millis now, std::optional<RowState> chosen) {
     Change change(db_);
-    const Requested found = requested(db_, name);
+    const Requested found = requested(db_, name, chosen);
     Outcome outcome = judge_retry(found.facts);
     if (outcome.count == 0) return outcome;
     if (found.facts.event == EventState::skipped) change.renew(name.event);
@@ -124,12 +126,14 @@ Outcome Operations::deliver(EventNumber number, const NewDelivery& delivery, Mil
     return outcome;
 }
 
-Outcome Operations::cancel(const DeliveryName& name, bool kill, Millis now) {
+Outcome Operations::cancel(const DeliveryName& name, bool kill, Millis now,
+                           std::optional<RowState> chosen) {
     Change change(db_);
-    const Requested found = requested(db_, name);
+    const Requested found = requested(db_, name, chosen);
     Outcome outcome = judge_cancel(found.facts, kill);
     if (outcome.count == 0) return outcome;
     if (found.facts.event == EventState::fresh) change.skip(name.event, "cancelled", false, now);
+    if (found.facts.event == EventState::skipped) change.give_up(name.event, "cancelled", now);
     for (const Stored& delivery : found.deliveries) {
         if (delivery.state == waiting) {
             change.end_waiting(name.event, delivery.key, DeliveryState::cancelled, std::nullopt,

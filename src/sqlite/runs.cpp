@@ -92,7 +92,7 @@ std::string failures_sql(const std::string& ended) {
     const std::string attempts = "(SELECT count(*) FROM attempt AS a WHERE a.event = d.event "
                                  "AND a.hook = d.hook AND a.attempt <= " + ended;
     return "CASE WHEN " + ended + " = 0 THEN 0 WHEN " + attempts + ") = " + ended + " THEN " +
-           attempts + " AND a.result IN (2, 3, 4) AND a.ended_at >= d.failed_at) END";
+           attempts + " AND a.result IN (2, 3, 4) AND a.attempt > d.granted) END";
 }
 
 std::optional<int> failures_of(std::optional<std::int64_t> number) {

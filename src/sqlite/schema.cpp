@@ -136,7 +136,8 @@ CREATE TABLE worker (host TEXT NOT NULL, pid INTEGER NOT NULL, version TEXT NOT 
 )";
 
 // `once`: one row at most, see OnceRecord.  `clock`: see store/clock_watch.h.  `hooks_seen`: see
-// MatchQueue::fingerprint.
+// MatchQueue::fingerprint.  `refusal.rule` is a HookRule.  `delivery.granted`: attempts begun when a
+// person last gave it attempts; until now the time of the first failure since then has to tell.
 constexpr const char* version_1_1 = R"(
 ALTER TABLE event ADD COLUMN refused_more INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE worker ADD COLUMN trouble TEXT NOT NULL DEFAULT '';
@@ -144,7 +145,16 @@ ALTER TABLE worker ADD COLUMN once INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE once (left_at INTEGER NOT NULL, host TEXT NOT NULL, trouble TEXT NOT NULL);
 CREATE TABLE clock (boot TEXT PRIMARY KEY, up INTEGER NOT NULL, wall INTEGER NOT NULL,
     step INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE hooks_seen (host TEXT PRIMARY KEY, fingerprint TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE hooks_seen (host TEXT PRIMARY KEY, fingerprint TEXT NOT NULL,
+    seen_at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX event_retryable ON event (state) WHERE state = 2 AND dead > 0;
+ALTER TABLE refusal ADD COLUMN rule INTEGER NOT NULL DEFAULT 5;
+UPDATE refusal SET rule = 0 WHERE reason LIKE 'event %';
+ALTER TABLE delivery ADD COLUMN granted INTEGER NOT NULL DEFAULT 0;
+UPDATE delivery SET granted = CASE WHEN failed_at IS NULL THEN attempt - state
+    ELSE (SELECT count(*) FROM attempt AS a WHERE a.event = delivery.event
+        AND a.hook = delivery.hook AND a.ended_at < delivery.failed_at) END
+    WHERE state < 2 AND attempt > 0;
 )";
 
 constexpr std::array migrations = {Migration{1000, version_1_0}, Migration{1001, version_1_1}};

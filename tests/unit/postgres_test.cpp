@@ -495,6 +495,9 @@ BOOST_AUTO_TEST_CASE(a_store_of_version_1_0_is_upgraded_and_serves_its_programs)
                    "ALTER TABLE bxhook.event DROP COLUMN refused_more; "
                    "ALTER TABLE bxhook.worker DROP COLUMN trouble, DROP COLUMN once; "
                    "DROP TABLE bxhook.once, bxhook.clock, bxhook.hooks_seen; "
+                   "DROP INDEX bxhook.event_retryable; "
+                   "ALTER TABLE bxhook.refusal DROP COLUMN rule; "
+                   "ALTER TABLE bxhook.delivery DROP COLUMN granted; "
                    "UPDATE bxhook.version SET minor = 0");
     BOOST_TEST(says(failure<bx::StoreError>([&] { s.another(); }), "bxhook store upgrade"));
     BOOST_TEST(bx::postgresql_module(bx::StoreOwner::assumed()).upgrade(server().url()) == "upgraded schema 1.0 to 1.1");
