@@ -6,8 +6,8 @@
 #include <optional>
 #include <utility>
 
-#include "base/text.h"
 #include "postgres/events.h"
+#include "store/listing.h"
 
 namespace bx::postgres {
 
@@ -52,19 +52,21 @@ std::string list_statement(std::optional<RowState> state) {
     return columns + join + page;
 }
 
-// What the statement does not see to.
-bool matches(const ListFilter& filter, const StoredEvent& event, const std::string& hook) {
-    if (event.received_at < filter.from) return false;
-    if (filter.hooks.size() > 1 &&
-        std::ranges::find(filter.hooks, hook) == filter.hooks.end()) {
-        return false;
-    }
-    if (!filter.portal.empty() && !equal_ignoring_case(filter.portal, event.facts.domain) &&
-        !equal_ignoring_case(filter.portal, event.facts.member_id)) {
-        return false;
-    }
-    return filter.code_glob.empty() || glob_match(filter.code_glob, event.facts.code, true);
-}
+// A row of a statement, for `passes`.
+class Columns {
+public:
+    Columns(const StoredEvent& event, const std::string& hook) : event_(event), hook_(hook) {}
+
+    Millis received_at() const { return event_.received_at; }
+    const std::string& hook() const { return hook_; }
+    const std::string& code() const { return event_.facts.code; }
+    const std::string& domain() const { return event_.facts.domain; }
+    const std::string& member_id() const { return event_.facts.member_id; }
+
+private:
+    const StoredEvent& event_;
+    const std::string& hook_;
+};
 
 struct DeliveryRow {
     DeliveryRecord record;
@@ -133,38 +135,33 @@ public:
     }
 
     bool has_row() const { return event_.has_value(); }
-    // In the order of a list.  Both have a row.
-    bool comes_before(const Source& other) const {
-        if (beyond_.event != other.beyond_.event) return beyond_.event > other.beyond_.event;
-        return beyond_.hook > other.beyond_.hook;
-    }
+    const DeliveryName& place() const { return beyond_; }
     // The row, which there is; then on to the next.
     ListRow take() {
         ListRow row = read_row(session_, *page_, at_, std::move(*event_));
         next();
         return row;
     }
+
+private:
     void next() {
         event_.reset();
         while (has_more()) {
             StoredEvent event = read_event(session_, *page_, ++at_, delivery_width);
             beyond_ = {event.number, page_->text(at_, 1)};
-            if (!matches(filter_, event, beyond_.hook)) continue;
+            if (!passes(filter_, Columns(event, beyond_.hook))) continue;
             event_ = std::move(event);
             return;
         }
     }
-
-private:
     bool has_more() {
         if (page_ && at_ + 1 < page_->rows()) return true;
         if (page_ && page_->rows() < list_page) return false;
-        const std::string hook = filter_.hooks.size() == 1 ? filter_.hooks.front() : "";
         constexpr auto for_ever = std::numeric_limits<std::int64_t>::max();
         page_ = session_.call(
             statement_,
             {Param::number(smallest_), Param::number(beyond_.event), Param::text(beyond_.hook),
-             Param::text(hook), Param::bytes(filter_.id),
+             Param::text(hook_of(filter_)), Param::bytes(filter_.id),
              filter_.to ? session_.at(*filter_.to) : Param::number(for_ever),
              Param::number(list_page)});
         at_ = -1;
@@ -182,8 +179,7 @@ private:
 };
 
 std::vector<Source> list_sources(Session& session, const ListFilter& filter, EventNumber smallest) {
-    std::vector<std::optional<RowState>> states(filter.states.begin(), filter.states.end());
-    if (states.empty()) states.emplace_back();
+    const std::vector<std::optional<RowState>> states = states_of(filter);
     // Who asks for those after the last one that was seen misses none.
     const EventNumber largest = seen_up_to(session) + 1;
     std::vector<Source> sources;
@@ -240,26 +236,17 @@ void add_refusals(Session& session, std::span<ListRow> rows) {
 }  // namespace
 
 std::vector<ListRow> list(Session& session, const ListFilter& filter) {
-    std::vector<ListRow> list;
     EventNumber smallest = filter.after + 1;
     if (filter.from > 0) {
         // The clock may have stepped: an older event can have a later time, never the reverse here.
         const Result first =
             session.call("SELECT min(n) FROM bxhook.event WHERE received_at >= $1",
                          {session.at(filter.from)});
-        if (first.is_null(0, 0)) return list;
+        if (first.is_null(0, 0)) return {};
         smallest = std::max(smallest, first.number(0, 0));
     }
     std::vector<Source> sources = list_sources(session, filter, smallest);
-    while (list.size() < filter.limit) {
-        Source* next = nullptr;
-        for (Source& source : sources) {
-            if (source.has_row() && (!next || source.comes_before(*next))) next = &source;
-        }
-        if (!next) break;
-        list.push_back(next->take());
-    }
-    return list;
+    return merge_rows(sources, filter.limit);
 }
 
 void add_causes(Session& session, std::span<ListRow> rows) {

@@ -5,10 +5,10 @@
 #include <optional>
 #include <utility>
 
-#include "base/text.h"
 #include "sqlite/events.h"
 #include "sqlite/lanes.h"
 #include "store/errors.h"
+#include "store/listing.h"
 
 namespace bx::sqlite {
 
@@ -86,68 +86,62 @@ std::string list_statement(std::optional<RowState> state) {
            " ORDER BY d.event DESC, d.hook DESC";
 }
 
-// What the statement does not see to.  Reads no more than it needs: it may be asked about all rows.
-bool matches(const ListFilter& filter, const Rows& rows) {
-    constexpr int received_at = delivery_width + 2;
-    constexpr int event_code = delivery_width + 6;
-    constexpr int domain = delivery_width + 9;
-    constexpr int member_id = delivery_width + 10;
-    if (rows.number(received_at) < filter.from) return false;
-    if (filter.hooks.size() > 1 &&
-        std::ranges::find(filter.hooks, rows.text(1)) == filter.hooks.end()) {
-        return false;
-    }
-    if (!filter.portal.empty() && !equal_ignoring_case(filter.portal, rows.text(domain)) &&
-        !equal_ignoring_case(filter.portal, rows.text(member_id))) {
-        return false;
-    }
-    return filter.code_glob.empty() || glob_match(filter.code_glob, rows.text(event_code), true);
-}
+// A row of a statement, for `passes`.
+class Columns {
+public:
+    explicit Columns(const Rows& rows) : rows_(rows) {}
+
+    Millis received_at() const { return rows_.number(delivery_width + 2); }
+    std::string hook() const { return rows_.text(1); }
+    std::string code() const { return rows_.text(delivery_width + 6); }
+    std::string domain() const { return rows_.text(delivery_width + 9); }
+    std::string member_id() const { return rows_.text(delivery_width + 10); }
+
+private:
+    const Rows& rows_;
+};
 
 // The rows of one statement of a list, those that match.
 class Source {
 public:
-    Source(Rows rows, const ListFilter& filter)
-        : rows_(std::move(rows)), filter_(filter), more_(rows_.next()) {
-        skip();
+    Source(Database& database, Rows rows, const ListFilter& filter)
+        : database_(database), rows_(std::move(rows)), filter_(filter) {
+        next();
     }
 
     bool has_row() const { return more_; }
-    const Rows& rows() const { return rows_; }
-    void next() {
-        more_ = rows_.next();
-        skip();
-    }
-    // In the order of a list.  Both have a row.
-    bool comes_before(const Source& other) const {
-        const EventNumber mine = rows_.number(delivery_width);
-        const EventNumber theirs = other.rows_.number(delivery_width);
-        return mine != theirs ? mine > theirs : rows_.text(1) > other.rows_.text(1);
+    DeliveryName place() const { return {rows_.number(delivery_width), rows_.text(1)}; }
+    // The row, which there is; then on to the next.
+    ListRow take() {
+        ListRow row = read_row(database_, rows_);
+        next();
+        return row;
     }
 
 private:
-    void skip() {
-        while (more_ && !matches(filter_, rows_)) more_ = rows_.next();
+    void next() {
+        do more_ = rows_.next();
+        while (more_ && !passes(filter_, Columns(rows_)));
     }
 
+    Database& database_;
     Rows rows_;
     const ListFilter& filter_;
-    bool more_;
+    bool more_ = false;
 };
 
 std::vector<Source> list_sources(Database& database, const ListFilter& filter,
                                  EventNumber smallest) {
-    std::vector<std::optional<RowState>> states(filter.states.begin(), filter.states.end());
-    if (states.empty()) states.emplace_back();
+    const std::vector<std::optional<RowState>> states = states_of(filter);
     constexpr auto largest = std::numeric_limits<std::int64_t>::max();
     const DeliveryName beyond = filter.beyond.value_or(DeliveryName{largest, {}});
-    const std::string hook = filter.hooks.size() == 1 ? filter.hooks.front() : "";
     std::vector<Source> sources;
     sources.reserve(states.size());
     for (const std::optional<RowState> state : states) {
-        sources.emplace_back(database.rows(list_statement(state),
-                                           {smallest, beyond.event, beyond.hook, hook, filter.id,
-                                            filter.to.value_or(largest)}),
+        sources.emplace_back(database,
+                             database.rows(list_statement(state),
+                                           {smallest, beyond.event, beyond.hook, hook_of(filter),
+                                            filter.id, filter.to.value_or(largest)}),
                              filter);
     }
     return sources;
@@ -164,26 +158,16 @@ std::string stderr_end(Database& database, EventNumber event, const std::string&
 
 std::vector<ListRow> list(Database& database, const ListFilter& filter) {
     const Transaction moment(database, Transaction::Kind::read);
-    std::vector<ListRow> list;
     EventNumber smallest = filter.after + 1;
     if (filter.from > 0) {
         // The clock may have stepped: an older event can have a later time, never the reverse here.
         Rows rows = database.rows("SELECT min(n) FROM event WHERE received_at >= ?", {filter.from});
         const std::optional<EventNumber> first = rows.next() ? rows.maybe_number(0) : std::nullopt;
-        if (!first) return list;
+        if (!first) return {};
         smallest = std::max(smallest, *first);
     }
     std::vector<Source> sources = list_sources(database, filter, smallest);
-    while (list.size() < filter.limit) {
-        Source* next = nullptr;
-        for (Source& source : sources) {
-            if (source.has_row() && (!next || source.comes_before(*next))) next = &source;
-        }
-        if (!next) break;
-        list.push_back(read_row(database, next->rows()));
-        next->next();
-    }
-    return list;
+    return merge_rows(sources, filter.limit);
 }
 
 // What is damaged is the trouble of its row alone.
