@@ -53,11 +53,11 @@ bool Rematch::has_changed() {
 void Rematch::begin(std::string fingerprint) {
     try {
         if (queue_.fingerprint(host_) == fingerprint) return;
+        range_ = {.received_from = wall_now() - oldest, .up_to = queue_.newest_retryable()};
     } catch (...) {
         config_.reset();  // look again
         throw;
     }
-    range_ = {.received_from = wall_now() - oldest, .up_to = queue_.newest_retryable()};
     under_way_ = std::move(fingerprint);
     renewing_ = true;
     renewed_ = 0;
