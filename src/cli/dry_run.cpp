@@ -80,7 +80,7 @@ std::string dry_run_text(const Tree& body, const NewEvent& event, const Config& 
         text += "  " + hook->name + " matches: " + rule_of(*hook, facts.code) +
                 (hook->conflict.empty() ? "" : "; it waits: " + printable(hook->conflict)) + "\n";
     }
-    for (const HookRefusal& refusal : match.refused) {
+    for (const Refusal& refusal : match.refused) {
         text += "  " + refusal.hook + ": " + printable(refusal.reason, 1000) + "\n";
     }
     if (match.taken.empty()) text += "  no matching hook: the event would be skipped\n";

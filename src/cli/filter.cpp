@@ -35,11 +35,8 @@ std::vector<std::string> several_values(const Arguments& args, std::string_view 
 
 RowState checked_state(const std::string& text) {
     if (const std::optional<RowState> state = row_state(text)) return *state;
-    std::string known;
-    for (const RowState state : row_states()) {
-        known += (known.empty() ? "" : " ") + std::string(name_of(state));
-    }
-    throw UsageError("--state: '" + printable(text) + "' is not a state (" + known + ")");
+    throw UsageError("--state: '" + printable(text) + "' is not a state (" +
+                     joined_names(row_states(), " ") + ")");
 }
 
 Millis checked_moment(std::string_view option, const std::string& text, Millis now) {

@@ -69,10 +69,7 @@ private:
 
     void ask_states() {
         if (filter_.states.empty() || !meets_none({.states = filter_.states})) return;
-        std::string wanted;
-        for (const RowState state : filter_.states) {
-            wanted += (wanted.empty() ? "" : " or ") + std::string(name_of(state));
-        }
+        const std::string wanted = joined_names(filter_.states, " or ");
         const Names there = values_in(sample_, [](const ListRow& row) { return row_state(row); });
         lines_.push_back("nothing is " + wanted + instead_of("", there));
     }

@@ -279,6 +279,11 @@ Config Reader::read(const std::vector<Setting>& settings) {
 
 }  // namespace
 
+const HookSettings& settings_of(const Config& config, std::string_view hook) {
+    const auto block = std::ranges::find(config.hooks, hook, &HookBlock::name);
+    return block == config.hooks.end() ? config.defaults : block->settings;
+}
+
 ConfigPtr load_config(const std::string& path, ConfigPart part) {
     std::vector<Writer> writers;
     std::string text = read_trusted_file(path, max_file_size, writers);

@@ -109,6 +109,9 @@ enum class ConfigPart { gateway, all };
 
 using ConfigPtr = std::shared_ptr<const Config>;
 
+// Of the hook of that name, whether a block runs it or a script.
+const HookSettings& settings_of(const Config& config, std::string_view hook);
+
 // Reads and checks the file.  Throws ConfigError with every problem found; UnsafeFile when others
 // may write it or the portals file (for root also hooks_dir, and a directory above); Error when it
 // cannot be read.

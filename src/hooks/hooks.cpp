@@ -13,13 +13,16 @@
 #include "event/secrets.h"
 #include "hooks/scripts.h"
 #include "host/advice.h"
-#include "store/records.h"
 
 namespace bx {
 
 namespace {
 
 constexpr std::string_view any_code = "ANY";
+
+bool is_known(std::string_view code) {
+    return code == any_code || find_event(code) != nullptr;
+}
 
 const HookBlock* block_of(const Config& config, std::string_view name) {
     auto found = std::ranges::find(config.hooks, name, &HookBlock::name);
@@ -54,6 +57,9 @@ Hook block_hook(const HookBlock& block) {
     hook.program = block.run;
     take_settings(hook, block);
     if (block.run.empty()) {
+        // Of the script that it had: "ONCRMDEALADD.d.notify".
+        const std::string code = upper(block.name.substr(0, block.name.find(".d.")));
+        if (is_known(code)) hook.code = code;
         hook.problem =
             StartProblem{StartFault::missing, "missing: no file named " + block.name, ""};
     }
@@ -70,19 +76,17 @@ std::string short_origin_of(const Hook& hook, const std::string& hooks_dir) {
     return hook.from_dir ? hook.program.substr(hooks_dir.size() + 1) : "a block with run";
 }
 
-// Which of the two is the live one only the person knows.
+// Which of the two is the live one only the person knows: of two files mostly the younger one.
 Problem duplicate(const Hook& first, const Hook& second, const std::string& config) {
     const bool files = first.from_dir && second.from_dir;
     const std::string rename = files ? ": keep one, rename the other to *.disabled"
                                      : ": rename the block, or the file to *.disabled";
+    const std::string& older = is_older(second.program, first.program) ? second.program
+                                                                       : first.program;
     return {Level::error, "hook " + first.name,
             "two hooks are named '" + first.name + "', so neither runs: " + origin_of(first) +
                 " and " + origin_of(second) + rename,
-            files ? compare_command(first.program, second.program) : edit_command(config)};
-}
-
-bool is_known(std::string_view code) {
-    return code == any_code || find_event(code) != nullptr;
+            files ? disable_command(older) : edit_command(config)};
 }
 
 // The path below hooks_dir that keeps a file there from being renamed to TO, which would be the
@@ -181,12 +185,12 @@ bool matches(const EventFacts& facts, const Tree& body, std::string_view path,
     return value.is_text() && glob_match(glob, value.text(), false);
 }
 
-HookRefusal refused_by_event(const Hook& hook, const std::string& wanted) {
-    return {hook.name, HookRule::event, std::string(other_event) + " (wants" + wanted + ")"};
+Refusal refused_by_event(const Hook& hook, const std::string& wanted) {
+    return {hook.name, "other event (wants" + wanted + ")", HookRule::event};
 }
 
 // Why HOOK's event is another one; none: it is this one.
-std::optional<HookRefusal> event_refusal(const Hook& hook, std::string_view code) {
+std::optional<Refusal> event_refusal(const Hook& hook, std::string_view code) {
     auto fits = [&](const std::string& glob) { return glob_match(glob, code, true); };
     bool named = hook.code.empty() || hook.code == any_code || hook.code == code;
     if (!named) return refused_by_event(hook, " " + hook.code);
@@ -197,9 +201,9 @@ std::optional<HookRefusal> event_refusal(const Hook& hook, std::string_view code
 }
 
 // Why HOOK does not take this event of its own; none: it does.
-std::optional<HookRefusal> rule_refusal(const Hook& hook, const EventFacts& facts,
+std::optional<Refusal> rule_refusal(const Hook& hook, const EventFacts& facts,
                                         const Tree& body) {
-    if (hook.settings.disabled) return HookRefusal{hook.name, HookRule::disabled, "disabled"};
+    if (hook.settings.disabled) return Refusal{hook.name, "disabled", HookRule::disabled};
     for (const auto& [path, globs] : by_path(hook.when)) {
         auto fits = [&, where = path](std::string_view glob) {
             return matches(facts, body, where, glob);
@@ -207,23 +211,23 @@ std::optional<HookRefusal> rule_refusal(const Hook& hook, const EventFacts& fact
         if (std::ranges::any_of(globs, fits)) continue;
         std::string all;
         for (std::string_view glob : globs) all.append(all.empty() ? "" : " ").append(glob);
-        return HookRefusal{hook.name, HookRule::when, rule_text("when", path, all)};
+        return Refusal{hook.name, rule_text("when", path, all), HookRule::when};
     }
     for (const Condition& condition : hook.unless) {
         if (!matches(facts, body, condition.path, condition.glob)) continue;
-        return HookRefusal{hook.name, HookRule::unless,
-                           rule_text("unless", condition.path, condition.glob)};
+        return Refusal{hook.name, rule_text("unless", condition.path, condition.glob),
+                       HookRule::unless};
     }
     return std::nullopt;
 }
 
 // Why HOOK does not take the event; none: it does.
-std::optional<HookRefusal> refusal_of(const Hook& hook, const EventFacts& facts,
+std::optional<Refusal> refusal_of(const Hook& hook, const EventFacts& facts,
                                       const Tree& body) {
     if (auto other_event = event_refusal(hook, facts.code)) return other_event;
     if (auto rule = rule_refusal(hook, facts, body)) return rule;
     if (!hook.problem) return std::nullopt;
-    return HookRefusal{hook.name, HookRule::unable, hook.problem->reason};
+    return Refusal{hook.name, hook.problem->reason, HookRule::unable};
 }
 
 }  // namespace
@@ -307,6 +311,16 @@ std::string HookSet::stamp_of(const std::string& hooks_dir) {
     return list_scripts(hooks_dir).stamp;
 }
 
+std::string HookSet::inventory() const {
+    std::string all;
+    for (const Hook& hook : hooks_) {
+        all += hook.name + '\n' + hook.program + '\n' + hook.conflict + '\n';
+        if (hook.problem) all += hook.problem->reason;
+        all += '\n';
+    }
+    return all;
+}
+
 const Hook* HookSet::find(std::string_view name) const {
     auto found = std::ranges::lower_bound(hooks_, name, {}, &Hook::name);
     return found != hooks_.end() && found->name == name ? &*found : nullptr;
@@ -314,14 +328,14 @@ const Hook* HookSet::find(std::string_view name) const {
 
 HookSet::Match HookSet::match(const EventFacts& facts, const Tree& body) const {
     Match result;
-    std::vector<HookRefusal> refused_by_all;
+    std::vector<Refusal> refused_by_all;
     for (auto next = hooks_.begin(); next != hooks_.end();) {
         const Hook& hook = *next;
         // Those of its name stand beside it: what any of them takes is taken.
-        std::optional<HookRefusal> refusal;
+        std::optional<Refusal> refusal;
         bool taken = false;
         for (; next != hooks_.end() && next->name == hook.name; ++next) {
-            std::optional<HookRefusal> own = refusal_of(*next, facts, body);
+            std::optional<Refusal> own = refusal_of(*next, facts, body);
             taken = taken || !own;
             if (!refusal) refusal = std::move(own);
         }
@@ -331,7 +345,7 @@ HookSet::Match HookSet::match(const EventFacts& facts, const Tree& body) const {
         }
         const HookRule rule = refusal->rule;
         if (rule == HookRule::unable) result.broken = true;
-        if (rule != HookRule::event && !hook.problem) result.refused.push_back(*refusal);
+        if (rule != HookRule::event) result.refused.push_back(*refusal);
         refused_by_all.push_back(std::move(*refusal));
     }
     if (result.taken.empty()) result.refused = std::move(refused_by_all);

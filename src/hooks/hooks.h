@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "event/event.h"
 #include "hooks/start_problem.h"
+#include "store/records.h"
 
 namespace bx {
 
@@ -30,22 +31,6 @@ struct Hook {
     // Which other hook has its name: "two hooks have this name: ..., ...".  It takes events, and
     // what it takes waits: which of the two is meant only a person knows.  Empty: none has.
     std::string conflict{};
-};
-
-// By what a hook did not take an event.
-enum class HookRule {
-    event,     // its own events are others
-    disabled,
-    when,
-    unless,
-    unable,    // it would have taken it, but cannot run (Hook::problem)
-};
-
-struct HookRefusal {
-    std::string hook;
-    HookRule rule;
-    // "other event (wants ONCRMDEALADD)", "unless auth.user_id 17", "not executable"
-    std::string reason;
 };
 
 // True when HOOK's event and rules take the event, whether it can run or not.
@@ -71,12 +56,15 @@ public:
     // Two stamps of hooks_dir are equal when nothing changed in it that load() looks at.
     const std::string& stamp() const { return stamp_; }
     static std::string stamp_of(const std::string& hooks_dir);
+    // What events would be matched to: each hook, its program, and what keeps it from running.
+    // Other files of hooks_dir are not in it.
+    std::string inventory() const;
 
     struct Match {
         std::vector<const Hook*> taken;  // of one name only one: it is taken when any of them does
-        // With at least one taken: the hooks whose when/unless said no, and disabled ones.  With
-        // none: every hook, also those for other events.
-        std::vector<HookRefusal> refused;  // by name
+        // With at least one taken: the hooks whose when/unless said no, disabled ones, and those
+        // that cannot run.  With none: every hook, also those for other events.
+        std::vector<Refusal> refused;  // by name
         bool broken = false;               // one of these is `unable`
     };
     Match match(const EventFacts& facts, const Tree& body) const;

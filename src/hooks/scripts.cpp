@@ -90,6 +90,7 @@ private:
         if (::stat(full.c_str(), &info) == 0) return info;
         if (::lstat(full.c_str(), &info) == 0 && S_ISLNK(info.st_mode)) {
             list_.dangling.push_back(path);
+            list_.stamp.append("link ").append(path).append("\n");
         }
         return std::nullopt;
     }
@@ -103,14 +104,8 @@ private:
         script.code = upper(event);
         script.executable = (info.st_mode & 0111) != 0;
         script.valid_name = is_hook_name(script.name);
+        list_.stamp.append(script.executable ? "x " : "- ").append(path).append("\n");
         list_.scripts.push_back(std::move(script));
-        for (long long part : {static_cast<long long>(info.st_ino),
-                               static_cast<long long>(info.st_mode),
-                               static_cast<long long>(info.st_ctim.tv_sec),
-                               static_cast<long long>(info.st_ctim.tv_nsec)}) {
-            list_.stamp.append(std::to_string(part)).append(" ");
-        }
-        list_.stamp.append(path).append("\n");
     }
 
     const std::string& hooks_dir_;

@@ -17,7 +17,8 @@ struct Script {
 struct ScriptList {
     std::vector<Script> scripts;  // by path
     std::vector<std::string> dangling;  // links that lead nowhere, below hooks_dir, by path
-    std::string stamp;            // equal when nothing changed in what was looked at
+    // Equal for equal lists.  What is in the files is not part of it: a hook may log beside itself.
+    std::string stamp;
 };
 
 // Looks at HOOKS_DIR and its EVENT.d directories.  One that is missing is empty.  Throws Error when

@@ -91,6 +91,18 @@ std::string dated(const std::string& path) {
            std::to_string(info.st_size) + " bytes)";
 }
 
+bool is_older(const std::string& one, const std::string& other) {
+    struct stat mine {}, theirs {};
+    if (::stat(one.c_str(), &mine) != 0 || ::stat(other.c_str(), &theirs) != 0) return false;
+    const timespec& a = mine.st_mtim;
+    const timespec& b = theirs.st_mtim;
+    return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
+}
+
+std::string disable_command(const std::string& path) {
+    return "mv -nT " + shell_word(path) + " " + shell_word(path + ".disabled");
+}
+
 std::string compare_command(const std::string& one, const std::string& other) {
     return "ls -ld " + shell_word(one) + " " + shell_word(other);
 }

@@ -31,6 +31,12 @@ std::string sed_command(std::string_view script, const std::string& path);
 // "'/srv/hooks/a.sh' (of 2026-11-29T20:00:00.000Z, 120 bytes)", for who must choose between files.
 std::string dated(const std::string& path);
 
+// True when the file ONE was written before OTHER.
+bool is_older(const std::string& one, const std::string& other);
+
+// Renames the hook's file PATH so that it is none, over no other file.
+std::string disable_command(const std::string& path);
+
 // Shows these two files with their dates.
 std::string compare_command(const std::string& one, const std::string& other);
 

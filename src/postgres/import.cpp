@@ -62,23 +62,6 @@ bool is_open(const MovedDelivery& delivery) {
     return delivery.record.state <= DeliveryState::running;
 }
 
-// Failed runs since its attempts were last given; none: some were taken over in a merge.
-MaybeNumber failures(const MovedDelivery& delivery) {
-    const int ended = delivery.record.attempt - (delivery.record.state == DeliveryState::running);
-    int known = 0;
-    int failed = 0;
-    for (const AttemptRecord& run : delivery.attempts) {
-        if (run.result == AttemptResult::running) continue;
-        ++known;
-        const bool is_failure = run.result == AttemptResult::failed ||
-                                run.result == AttemptResult::timeout ||
-                                run.result == AttemptResult::lost;
-        failed += is_failure && delivery.failed_at && run.ended_at >= delivery.failed_at;
-    }
-    if (known < ended) return std::nullopt;
-    return failed;
-}
-
 class PostgresImport final : public StoreImport {
 public:
     explicit PostgresImport(const std::string& url)
@@ -209,7 +192,10 @@ private:
         call[in::max] = numbers([](const auto& moved) { return moved.record.max_attempts; });
         call[in::due] = numbers([](const auto& moved) { return moved.record.due_at; });
         call[in::failed] = numbers([](const auto& moved) { return moved.failed_at; });
-        call[in::failures] = numbers([](const auto& moved) { return failures(moved); });
+        call[in::failures] = numbers([](const auto& moved) -> MaybeNumber {
+            if (!moved.failures) return std::nullopt;
+            return *moved.failures;
+        });
         call[in::ended] = numbers([](const auto& moved) { return moved.record.ended_at; });
         call[in::merged] = numbers([](const auto& moved) { return moved.record.merged_into; });
         call[in::why] = bytes_of(

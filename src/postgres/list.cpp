@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <ranges>
 #include <tuple>
 #include <utility>
 
 #include "base/text.h"
 #include "postgres/events.h"
 #include "store/facts.h"
+#include "store/listing.h"
 
 namespace bx::postgres {
 
@@ -81,8 +81,6 @@ private:
     std::vector<EventNumber> page(EventNumber smallest, EventNumber greatest);
     void add_rows(const std::vector<EventNumber>& numbers);
     bool matches(const StoredEvent& event) const;
-    bool wants(RowState state) const;
-    bool wants(const ListRow& row) const;
 
     Names& names_;
     Session& session_;
@@ -141,27 +139,9 @@ std::vector<EventNumber> Lister::page(EventNumber smallest, EventNumber greatest
 bool Lister::matches(const StoredEvent& event) const {
     if (event.received_at < filter_.from) return false;
     if (filter_.to && event.received_at >= *filter_.to) return false;
-    if (!filter_.portal.empty() && !equal_ignoring_case(filter_.portal, event.facts.domain) &&
-        !equal_ignoring_case(filter_.portal, event.facts.member_id)) {
-        return false;
-    }
+    if (!is_of_portal(filter_, event.facts.domain, event.facts.member_id)) return false;
     if (!filter_.id.empty() && filter_.id != event.facts.id) return false;
     return filter_.code_glob.empty() || glob_match(filter_.code_glob, event.facts.code, true);
-}
-
-bool Lister::wants(RowState state) const {
-    return filter_.states.empty() ||
-           std::ranges::find(filter_.states, state) != filter_.states.end();
-}
-
-bool Lister::wants(const ListRow& row) const {
-    if (!wants(state_of(row))) return false;
-    if (!row.delivery) return filter_.hooks.empty();
-    const std::string& hook = row.delivery->hook;
-    const std::optional<DeliveryName>& beyond = filter_.beyond;
-    if (beyond && beyond->event == row.event.number && hook >= beyond->hook) return false;
-    return filter_.hooks.empty() ||
-           std::ranges::find(filter_.hooks, hook) != filter_.hooks.end();
 }
 
 // Those of NUMBERS that the filter lets through, with the deliveries that it does, as far as there is
@@ -174,16 +154,16 @@ void Lister::add_rows(const std::vector<EventNumber>& numbers) {
     std::vector<EventNumber> wanted;
     for (const StoredEvent& event : events) wanted.push_back(event.number);
     const std::vector<DeliveryRecord> all = show_deliveries(names_, wanted);
+    auto next = all.rbegin();  // of the same order
     for (const StoredEvent& event : events) {
         std::vector<ListRow> rows;
         if (event.state != EventState::matched) rows.push_back({event});
-        const auto its = std::ranges::equal_range(all, event.number, {}, &DeliveryRecord::event);
-        for (const DeliveryRecord& record : its | std::views::reverse) {
-            rows.push_back({event, record});
+        for (; next != all.rend() && next->event >= event.number; ++next) {
+            if (next->event == event.number) rows.push_back({event, *next});
         }
         for (ListRow& row : rows) {
             if (rows_.size() >= filter_.limit) return;
-            if (wants(row)) rows_.push_back(std::move(row));
+            if (passes(filter_, row)) rows_.push_back(std::move(row));
         }
     }
 }

@@ -15,6 +15,7 @@ namespace {
 // milliseconds are waited for those, and then it is looked once more.
 constexpr int last_looks = 20;
 constexpr std::chrono::milliseconds look_pause{1};
+constexpr Millis hooks_seen_kept = 30 * day;
 
 class Matching final : public MatchQueue {
 public:
@@ -24,8 +25,12 @@ public:
     void dispatch(std::span<const Dispatch> verdicts, Millis now) override;
     bool merge_ahead(std::span<const Dispatch> verdicts, Millis now) override;
     std::string fingerprint(const std::string& host) override;
-    void keep_fingerprint(const std::string& host, const std::string& fingerprint) override;
-    std::size_t renew_skipped(Millis from, Millis before, std::size_t at_most) override;
+    void keep_fingerprint(const std::string& host, const std::string& fingerprint,
+                          Millis now) override;
+    EventNumber newest_retryable() override;
+    Renewed renew_skipped(const RenewRange& range, std::size_t at_most) override;
+    std::size_t forget_reasons(const std::vector<std::string>& stopped,
+                               std::size_t at_most) override;
 
 private:
     std::vector<StoredEvent> look(std::size_t at_most);
@@ -168,21 +173,45 @@ std::string Matching::fingerprint(const std::string& host) {
     return session_.call(call).text(0, 0);
 }
 
-void Matching::keep_fingerprint(const std::string& host, const std::string& fingerprint) {
+void Matching::keep_fingerprint(const std::string& host, const std::string& fingerprint,
+                                Millis now) {
+    using in = sql::keep_fingerprint::In;
     Call<sql::keep_fingerprint> call;
-    call[sql::keep_fingerprint::In::host] = Param::text(host);
-    call[sql::keep_fingerprint::In::fingerprint] = Param::text(fingerprint);
+    call[in::host] = Param::text(host);
+    call[in::fingerprint] = Param::text(fingerprint);
+    call[in::now] = session_.at(now);
+    call[in::forget] = session_.at(now - hooks_seen_kept);
     session_.call(call);
 }
 
-std::size_t Matching::renew_skipped(Millis from, Millis before, std::size_t at_most) {
+EventNumber Matching::newest_retryable() {
+    return session_.call(Call<sql::newest_retryable>()).number(0, 0);
+}
+
+Renewed Matching::renew_skipped(const RenewRange& range, std::size_t at_most) {
     using in = sql::renew_skipped::In;
+    using out = sql::renew_skipped::Out;
     Call<sql::renew_skipped> call;
     call[in::owner] = session_.owner();
     call[in::shard] = session_.shard();
-    call[in::from] = session_.at(from);
-    call[in::before] = session_.at(before);
+    call[in::received_from] = session_.at(range.received_from);
+    call[in::after] = Param::number(range.after);
+    call[in::up_to] = Param::number(range.up_to);
     call[in::most] = Param::number(static_cast<std::int64_t>(at_most));
+    const Result answer = session_.call(call);
+    const auto count = static_cast<std::size_t>(answer.number(0, out::renewed));
+    return {count, answer.number(0, out::last), count == at_most};
+}
+
+std::size_t Matching::forget_reasons(const std::vector<std::string>& stopped,
+                                     std::size_t at_most) {
+    std::vector<std::int64_t> hooks;
+    for (const std::string& name : stopped) {
+        if (const std::optional<HookId> hook = names_.known_hook(name)) hooks.push_back(*hook);
+    }
+    Call<sql::forget_reasons> call;
+    call[sql::forget_reasons::In::stopped] = Param::numbers(hooks);
+    call[sql::forget_reasons::In::most] = Param::number(static_cast<std::int64_t>(at_most));
     return static_cast<std::size_t>(session_.call(call).number(0, 0));
 }
 

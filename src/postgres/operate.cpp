@@ -11,11 +11,12 @@ constexpr int tries_at_most = 5;  // of a request that others are faster than
 // What bxhook.cancel did with a delivery.
 constexpr std::int64_t did_cancel = 1, did_mark = 2, did_leave_running = 3;
 
-RequestFacts read_facts(View& view, const DeliveryName& name) {
-    RequestFacts facts{.name = name};
+RequestFacts read_facts(View& view, const DeliveryName& name, std::optional<RowState> chosen) {
+    RequestFacts facts{.name = name, .chosen = chosen};
     const std::optional<StoredEvent> event = view.event(name.event);
     if (!event) return facts;
     facts.event = event->state;
+    facts.retryable = event->retryable;
     facts.secrets_erased = event->secrets_erased;
     if (event->state != EventState::matched) return facts;
     for (const DeliveryRecord& record : view.deliveries(name.event)) {
@@ -32,13 +33,14 @@ public:
         : names_(names), session_(names.session()), view_(make_view(names)) {}
 
     Outcome retry(const DeliveryName& name, const ExtraAttempts& extra_attempts,
-                  Millis now) override;
+                  Millis now, std::optional<RowState> chosen) override;
     Outcome deliver(EventNumber number, const NewDelivery& delivery, Millis now) override;
-    Outcome cancel(const DeliveryName& name, bool kill, Millis now) override;
+    Outcome cancel(const DeliveryName& name, bool kill, Millis now,
+                   std::optional<RowState> chosen) override;
 
 private:
     template <typename Judge, typename Act>
-    Outcome request(const DeliveryName& name, Judge judge, Act act);
+    Outcome request(const DeliveryName& name, std::optional<RowState> chosen, Judge judge, Act act);
     bool cancel_deliveries(const RequestFacts& facts, bool kill, Millis now, Outcome& outcome);
     std::vector<std::int64_t> hooks_of(const RequestFacts& facts);
 
@@ -51,10 +53,11 @@ private:
 // nothing was left to do: somebody else was faster, and the request is judged anew, as if it had
 // come afterwards.
 template <typename Judge, typename Act>
-Outcome Operations::request(const DeliveryName& name, Judge judge, Act act) {
+Outcome Operations::request(const DeliveryName& name, std::optional<RowState> chosen, Judge judge,
+                            Act act) {
     Outcome outcome;
     for (int tries = 0; tries < tries_at_most; ++tries) {
-        const RequestFacts facts = read_facts(*view_, name);
+        const RequestFacts facts = read_facts(*view_, name, chosen);
         outcome = judge(facts);
         if (outcome.count == 0 || act(facts, outcome)) return outcome;
     }
@@ -73,8 +76,9 @@ std::vector<std::int64_t> Operations::hooks_of(const RequestFacts& facts) {
 }
 
 Outcome Operations::retry(const DeliveryName& name, const ExtraAttempts& extra_attempts,
-                          Millis now) {
-    return request(name, judge_retry, [&](const RequestFacts& facts, Outcome& outcome) {
+                          Millis now, std::optional<RowState> chosen) {
+    const bool also_done = chosen ? chosen == RowState::done : !name.hook.empty();
+    return request(name, chosen, judge_retry, [&](const RequestFacts& facts, Outcome& outcome) {
         if (facts.event == EventState::skipped) {
             using in = sql::renew::In;
             Call<sql::renew> call;
@@ -95,7 +99,7 @@ Outcome Operations::retry(const DeliveryName& name, const ExtraAttempts& extra_a
         call[in::n] = Param::number(name.event);
         call[in::hook] = Param::numbers(hooks_of(facts));
         call[in::extra] = Param::numbers(extra);
-        call[in::done] = Param::boolean(!name.hook.empty());
+        call[in::done] = Param::boolean(also_done);
         call[in::now] = session_.at(now);
         outcome.count = session_.call(call).number(0, 0);
         return outcome.count > 0;
@@ -103,7 +107,8 @@ Outcome Operations::retry(const DeliveryName& name, const ExtraAttempts& extra_a
 }
 
 Outcome Operations::deliver(EventNumber number, const NewDelivery& delivery, Millis now) {
-    return request({number, delivery.hook}, judge_deliver, [&](const RequestFacts&, Outcome&) {
+    const DeliveryName name{number, delivery.hook};
+    return request(name, std::nullopt, judge_deliver, [&](const RequestFacts&, Outcome&) {
         using in = sql::deliver::In;
         std::vector<Refusal> refused;
         if (const std::optional<StoredEvent> event = view_->event(number)) refused = event->refused;
@@ -121,11 +126,18 @@ Outcome Operations::deliver(EventNumber number, const NewDelivery& delivery, Mil
     });
 }
 
-Outcome Operations::cancel(const DeliveryName& name, bool kill, Millis now) {
+Outcome Operations::cancel(const DeliveryName& name, bool kill, Millis now,
+                           std::optional<RowState> chosen) {
     const auto judge = [&](const RequestFacts& facts) { return judge_cancel(facts, kill); };
-    return request(name, judge, [&](const RequestFacts& facts, Outcome& outcome) {
+    return request(name, chosen, judge, [&](const RequestFacts& facts, Outcome& outcome) {
         if (facts.event == EventState::matched) {
             return cancel_deliveries(facts, kill, now, outcome);
+        }
+        if (facts.event == EventState::skipped) {
+            Call<sql::give_up> call;
+            call[sql::give_up::In::n] = Param::number(name.event);
+            call[sql::give_up::In::now] = session_.at(now);
+            return session_.call(call).number(0, 0) != 0;
         }
         using in = sql::cancel_new::In;
         Call<sql::cancel_new> call;

@@ -25,6 +25,9 @@ public:
     bool cap_due(Millis latest) override;
     bool scrub() override { return true; }  // what is erased is deleted
     ClockRecord watch_clock(const ClockReading& now) override;
+    EventNumber newest() override {
+        return session_.call(Call<sql::last_number>()).number(0, 0);
+    }
     std::int64_t unfinished() override { return postgres::unfinished(session_); }
 
 private:

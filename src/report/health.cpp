@@ -26,11 +26,6 @@ enum class Slot {
     withheld,    // the hook is disabled, or stopped
 };
 
-const HookSettings& settings_of(const Config& config, const std::string& hook) {
-    const auto block = std::ranges::find(config.hooks, hook, &HookBlock::name);
-    return block == config.hooks.end() ? config.defaults : block->settings;
-}
-
 std::int64_t runs_at_once(const StoreStatus& status, const Config& config) {
     const auto workers = static_cast<std::int64_t>(std::max<std::size_t>(status.workers.size(), 1));
     return workers * config.worker.concurrency;

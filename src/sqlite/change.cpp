@@ -78,6 +78,11 @@ void Change::renew(EventNumber event) {
     counters_.finished(-1);
 }
 
+void Change::give_up(EventNumber event, const std::string& reason, Millis at) {
+    database().run(sql::skip_add, event, at, false, reason);
+    erase(event, database().maybe_number(sql::event_slot, event));
+}
+
 void Change::match(EventNumber event) {
     database().run(sql::skip_remove, event);
     counters_.skipped(-1);

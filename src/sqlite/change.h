@@ -56,6 +56,8 @@ public:
     // with no delivery yet.
     void skip(EventNumber event, const std::string& reason, bool retryable, Millis at);
     void renew(EventNumber event);
+    // A skipped event is not to be matched again: its secrets go.
+    void give_up(EventNumber event, const std::string& reason, Millis at);
     void match(EventNumber event);
     // Of an event that is there.
     bool is_new(EventNumber event);

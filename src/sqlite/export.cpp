@@ -14,16 +14,20 @@ namespace {
 struct Laned {
     bool ordered = false;
     std::optional<Millis> failed_at;
+    std::optional<int> failures;
 };
 
 Laned laned(Database& database, DeliveryId d) {
     {
         Rows rows = database.rows(sql::open, d);
         using row = sql::open_row;
-        if (rows.next()) return {!rows.is_null(row::lane), rows.maybe_number(row::failed_at)};
+        if (rows.next()) {
+            return {!rows.is_null(row::lane), rows.maybe_number(row::failed_at),
+                    small(rows.maybe_number(row::failures))};
+        }
     }
     Rows rows = database.rows(sql::ended_again, d);
-    return {rows.next() && rows.number(sql::again_row::laned) != 0, std::nullopt};
+    return {rows.next() && rows.number(sql::again_row::laned) != 0, std::nullopt, 0};
 }
 
 void read_deliveries(Names& names, MovedEvent& moved) {
@@ -32,12 +36,13 @@ void read_deliveries(Names& names, MovedEvent& moved) {
     bool open = false;
     for (DeliveryRecord& record : deliveries(names, number)) {
         const DeliveryId d = delivery_id(number, names.known_hook(record.hook).value());
-        const auto [ordered, failed_at] = laned(names.database(), d);
+        const auto [ordered, failed_at, failures] = laned(names.database(), d);
         MovedDelivery& delivery = moved.deliveries.emplace_back();
         delivery.record = std::move(record);
         delivery.record.blocked_by.reset();
         delivery.ordered = ordered;
         delivery.failed_at = failed_at;
+        delivery.failures = failures;
         delivery.attempts = attempts(names, d);
         open = open || !delivery.record.ended_at;
         ended_at = std::max(ended_at, delivery.record.ended_at.value_or(0));

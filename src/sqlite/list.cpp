@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <limits>
 #include <list>
-#include <ranges>
 #include <utility>
 
 #include "base/text.h"
@@ -12,6 +11,7 @@
 #include "sqlite/statements.h"
 #include "store/errors.h"
 #include "store/facts.h"
+#include "store/listing.h"
 
 namespace bx::sqlite {
 
@@ -168,8 +168,6 @@ private:
     std::optional<StoredEvent> matching_event(EventNumber number);
     bool is_of_portal(const Rows& rows);
     bool is_of_time(EventNumber number, Millis received_at);
-    bool wants(RowState state) const;
-    bool wants(const DeliveryRecord& delivery) const;
     void add(const StoredEvent& event);
 
     Names& names_;
@@ -193,8 +191,7 @@ bool Lister::is_of_time(EventNumber number, Millis received_at) {
 bool Lister::is_of_portal(const Rows& rows) {
     if (filter_.portal.empty()) return true;
     const Portal& portal = names_.portal(rows.number(sql::event_row::portal));
-    return equal_ignoring_case(filter_.portal, portal.domain) ||
-           equal_ignoring_case(filter_.portal, portal.member_id);
+    return bx::is_of_portal(filter_, portal.domain, portal.member_id);
 }
 
 // Reads no more than it needs: it may be asked about all events.
@@ -218,35 +215,17 @@ std::optional<StoredEvent> Lister::matching_event(EventNumber number) {
     return event;
 }
 
-bool Lister::wants(RowState state) const {
-    return filter_.states.empty() ||
-           std::ranges::find(filter_.states, state) != filter_.states.end();
-}
-
-bool Lister::wants(const DeliveryRecord& delivery) const {
-    if (!filter_.hooks.empty() &&
-        std::ranges::find(filter_.hooks, delivery.hook) == filter_.hooks.end()) {
-        return false;
-    }
-    const std::optional<DeliveryName>& beyond = filter_.beyond;
-    if (beyond && delivery.event == beyond->event && delivery.hook >= beyond->hook) return false;
-    const auto is_its = [&](RowState state) {
-        return !is_of_event(state) && delivery_state(state) == delivery.state;
-    };
-    return filter_.states.empty() || std::ranges::any_of(filter_.states, is_its);
-}
-
 void Lister::add(const StoredEvent& event) {
     if (event.state != EventState::matched) {
-        const RowState state =
-            event.state == EventState::fresh ? RowState::fresh : RowState::skipped;
-        if (filter_.hooks.empty() && wants(state)) rows_.push_back({event});
+        ListRow row{event};
+        if (passes(filter_, row)) rows_.push_back(std::move(row));
         return;
     }
     std::vector<DeliveryRecord> found = deliveries(names_, event.number);
-    for (DeliveryRecord& delivery : found | std::views::reverse) {
+    for (auto delivery = found.rbegin(); delivery != found.rend(); ++delivery) {
         if (rows_.size() >= filter_.limit) return;
-        if (wants(delivery)) rows_.push_back({event, std::move(delivery)});
+        ListRow row{event, std::move(*delivery)};
+        if (passes(filter_, row)) rows_.push_back(std::move(row));
     }
 }
 

@@ -1,5 +1,6 @@
 // The matcher's part of the SQLite store.
 #include <algorithm>
+#include <set>
 
 #include "sqlite/change.h"
 #include "sqlite/events.h"
@@ -12,6 +13,8 @@ namespace bx::sqlite {
 
 namespace {
 
+constexpr Millis hooks_seen_kept = 30 * day;
+
 class Matching final : public MatchQueue {
 public:
     explicit Matching(Names& names) : names_(names), db_(names.database()) {}
@@ -22,8 +25,12 @@ public:
         return merge_step(names_, verdicts, now);
     }
     std::string fingerprint(const std::string& host) override;
-    void keep_fingerprint(const std::string& host, const std::string& fingerprint) override;
-    std::size_t renew_skipped(Millis from, Millis before, std::size_t at_most) override;
+    void keep_fingerprint(const std::string& host, const std::string& fingerprint,
+                          Millis now) override;
+    EventNumber newest_retryable() override;
+    Renewed renew_skipped(const RenewRange& range, std::size_t at_most) override;
+    std::size_t forget_reasons(const std::vector<std::string>& stopped,
+                               std::size_t at_most) override;
 
 private:
     Names& names_;
@@ -116,23 +123,50 @@ std::string Matching::fingerprint(const std::string& host) {
     return rows.next() ? rows.text(0) : std::string();
 }
 
-void Matching::keep_fingerprint(const std::string& host, const std::string& fingerprint) {
+void Matching::keep_fingerprint(const std::string& host, const std::string& fingerprint,
+                                Millis now) {
     Transaction transaction(db_, Transaction::Kind::write);
-    db_.run(sql::fingerprint_keep, host, fingerprint);
+    db_.run(sql::fingerprints_forget, now - hooks_seen_kept);
+    db_.run(sql::fingerprint_keep, host, fingerprint, now);
     transaction.commit();
 }
 
-std::size_t Matching::renew_skipped(Millis from, Millis before, std::size_t at_most) {
+EventNumber Matching::newest_retryable() {
+    return db_.maybe_number(sql::retryable_last).value_or(0);
+}
+
+Renewed Matching::renew_skipped(const RenewRange& range, std::size_t at_most) {
     Change change(names_);
     std::vector<EventNumber> numbers;
     {
-        Rows rows = db_.rows(sql::skipped_retryable, from, before, at_most);
+        Rows rows = db_.rows(sql::retryable, range.after, range.up_to, range.received_from, at_most);
         while (rows.next()) numbers.push_back(rows.number(0));
     }
-    if (numbers.empty()) return 0;
+    if (numbers.empty()) return {.last = range.after};
     for (const EventNumber number : numbers) change.renew(number);
     change.commit();
-    return numbers.size();
+    return {numbers.size(), numbers.back(), numbers.size() == at_most};
+}
+
+std::size_t Matching::forget_reasons(const std::vector<std::string>& stopped,
+                                     std::size_t at_most) {
+    std::set<HookId> still;
+    for (const std::string& name : stopped) {
+        if (const std::optional<HookId> hook = names_.known_hook(name)) still.insert(*hook);
+    }
+    Change change(names_);
+    std::vector<DeliveryId> found;
+    {
+        Rows rows = db_.rows(sql::reasoned);
+        while (found.size() < at_most && rows.next()) {
+            const DeliveryId d = rows.number(0);
+            if (!still.contains(hook_of(d))) found.push_back(d);
+        }
+    }
+    if (found.empty()) return 0;
+    for (const DeliveryId d : found) db_.run(sql::reason_forget, d);
+    change.commit();
+    return found.size();
 }
 
 }  // namespace

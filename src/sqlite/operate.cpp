@@ -56,11 +56,13 @@ std::vector<Stored> stored_deliveries(Names& names, const DeliveryName& name) {
     return found;
 }
 
-Requested requested(Names& names, const DeliveryName& name) {
-    Requested found{{.name = name}};
+Requested requested(Names& names, const DeliveryName& name,
+                    std::optional<RowState> chosen = std::nullopt) {
+    Requested found{{.name = name, .chosen = chosen}};
     const std::optional<StoredEvent> event = load_event(names, name.event);
     if (!event) return found;
     found.facts.event = event->state;
+    found.facts.retryable = event->retryable;
     found.facts.secrets_erased = event->secrets_erased;
     if (event->state == EventState::matched) found.deliveries = stored_deliveries(names, name);
     for (const Stored& delivery : found.deliveries) {
@@ -75,9 +77,10 @@ public:
     explicit Operations(Names& names) : names_(names), db_(names.database()) {}
 
     Outcome retry(const DeliveryName& name, const ExtraAttempts& extra_attempts,
-                  Millis now) override;
+                  Millis now, std::optional<RowState> chosen) override;
     Outcome deliver(EventNumber number, const NewDelivery& delivery, Millis now) override;
-    Outcome cancel(const DeliveryName& name, bool kill, Millis now) override;
+    Outcome cancel(const DeliveryName& name, bool kill, Millis now,
+                   std::optional<RowState> chosen) override;
 
 private:
     void retry_ended(Change& change, const Stored& delivery, int extra, Millis now);
@@ -137,10 +140,10 @@ void Operations::make_due(DeliveryId d, Millis now) {
 }
 
 Outcome Operations::retry(const DeliveryName& name, const ExtraAttempts& extra_attempts,
-                          Millis now) {
+                          Millis now, std::optional<RowState> chosen) {
     Change change(names_);
     names_.ready().forget();
-    const Requested found = requested(names_, name);
+    const Requested found = requested(names_, name, chosen);
     Outcome outcome = judge_retry(found.facts);
     if (outcome.count == 0) return outcome;
     if (found.facts.event == EventState::skipped) change.renew(name.event);
@@ -192,10 +195,11 @@ Outcome Operations::deliver(EventNumber number, const NewDelivery& delivery, Mil
     return outcome;
 }
 
-Outcome Operations::cancel(const DeliveryName& name, bool kill, Millis now) {
+Outcome Operations::cancel(const DeliveryName& name, bool kill, Millis now,
+                           std::optional<RowState> chosen) {
     Change change(names_);
     names_.ready().forget();
-    const Requested found = requested(names_, name);
+    const Requested found = requested(names_, name, chosen);
     Outcome outcome = judge_cancel(found.facts, kill);
     if (outcome.count == 0) return outcome;
     if (found.facts.event == EventState::fresh) {
@@ -203,6 +207,7 @@ Outcome Operations::cancel(const DeliveryName& name, bool kill, Millis now) {
         db_.run(sql::unmatched_remove, name.event);
         change.pass_skipped();
     }
+    if (found.facts.event == EventState::skipped) change.give_up(name.event, "cancelled", now);
     for (const Stored& delivery : found.deliveries) {
         if (delivery.state == waiting) {
             const std::optional<Open> open = read_open(db_, delivery.d);

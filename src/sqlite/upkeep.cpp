@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "sqlite/counters.h"
+#include "sqlite/export.h"
 #include "sqlite/parts.h"
 #include "sqlite/prune.h"
 #include "sqlite/statements.h"
@@ -30,6 +31,7 @@ public:
     bool cap_due(Millis latest) override;
     bool scrub() override;
     ClockRecord watch_clock(const ClockReading& now) override;
+    EventNumber newest() override { return last_number(db_); }
     std::int64_t unfinished() override { return last_event(db_).unfinished(); }
 
 private:

@@ -78,6 +78,7 @@ std::string pack_refusals(const std::vector<Refusal>& refused) {
     for (const Refusal& refusal : refused) {
         append(packed, refusal.hook);
         append(packed, refusal.reason);
+        packed += static_cast<char>(refusal.rule);
     }
     return packed;
 }
@@ -87,8 +88,10 @@ std::vector<Refusal> unpack_refusals(std::string_view packed) {
     while (!packed.empty()) {
         const auto hook = take(packed);
         const auto reason = take(packed);
-        if (!hook || !reason) break;
-        refused.push_back({std::string(*hook), std::string(*reason)});
+        if (!hook || !reason || packed.empty()) break;
+        refused.push_back({std::string(*hook), std::string(*reason),
+                           static_cast<HookRule>(packed.front())});
+        packed.remove_prefix(1);
     }
     std::ranges::sort(refused, {}, &Refusal::hook);
     return refused;

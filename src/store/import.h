@@ -12,6 +12,7 @@ struct MovedDelivery {
     DeliveryRecord record;  // without `blocked_by`
     bool ordered = true;    // it has a lane
     std::optional<Millis> failed_at;
+    std::optional<int> failures;  // as Claim's
     std::vector<AttemptRecord> attempts;
 };
 

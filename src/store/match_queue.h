@@ -12,6 +12,19 @@
 
 namespace bx {
 
+// Which skipped events are made new.
+struct RenewRange {
+    Millis received_from = 0;
+    EventNumber after = 0;  // N greater than this
+    EventNumber up_to = 0;  // and at most this
+};
+
+struct Renewed {
+    std::size_t count = 0;  // events made new
+    EventNumber last = 0;   // that was looked at
+    bool more = false;      // there may be more behind it
+};
+
 class MatchQueue {
 public:
     virtual ~MatchQueue() = default;
@@ -31,10 +44,18 @@ public:
     // What hooks and configuration of HOST were like when the skipped events that are `retryable`
     // were last made new again there; empty: they never were.
     virtual std::string fingerprint(const std::string& host) = 0;
-    virtual void keep_fingerprint(const std::string& host, const std::string& fingerprint) = 0;
-    // Makes such events new: those received at or after FROM and skipped before BEFORE, oldest
-    // first, at most AT_MOST; gives how many.
-    virtual std::size_t renew_skipped(Millis from, Millis before, std::size_t at_most) = 0;
+    // Forgets hosts that have not kept one for a month.
+    virtual void keep_fingerprint(const std::string& host, const std::string& fingerprint,
+                                  Millis now) = 0;
+    // The largest number of such an event; 0: there is none.
+    virtual EventNumber newest_retryable() = 0;
+    // Makes such events new: those of RANGE in order of N, at most AT_MOST.  By their numbers: when
+    // they were skipped says nothing where the clock has been set back since.
+    virtual Renewed renew_skipped(const RenewRange& range, std::size_t at_most) = 0;
+    // Deliveries that have not run yet lose the reason of their dispatch (NewDelivery::reason), but
+    // those of the hooks STOPPED; at most AT_MOST.  Gives how many.
+    virtual std::size_t forget_reasons(const std::vector<std::string>& stopped,
+                                       std::size_t at_most) = 0;
 };
 
 }  // namespace bx

@@ -29,6 +29,7 @@ Outcome outcome_for(const RequestFacts& facts, Reason reason) {
     outcome.reason = reason;
     outcome.name = facts.name;
     outcome.event = facts.event.value_or(EventState::fresh);
+    outcome.chosen = facts.chosen;
     return outcome;
 }
 
@@ -53,8 +54,17 @@ Outcome refused_by_state(const RequestFacts& facts, Reason reason) {
     return outcome;
 }
 
-// What no request can do anything with; none: there is an event, and in a matched one a delivery.
+bool is_as_chosen(const RequestFacts& facts, RowState chosen) {
+    if (is_of_event(chosen)) return facts.event == event_state(chosen);
+    return !facts.deliveries.empty() && facts.deliveries.front().state == delivery_state(chosen);
+}
+
+// What no request can do anything with; none: there is an event, and in a matched one a delivery,
+// in the state that it was chosen by.
 std::optional<Outcome> refuse_missing(const RequestFacts& facts) {
+    if (facts.chosen && !is_as_chosen(facts, *facts.chosen)) {
+        return outcome_for(facts, Reason::left_state);
+    }
     if (!facts.event) return outcome_for(facts, Reason::no_event);
     const bool matched = facts.event == EventState::matched;
     if (matched ? facts.deliveries.empty() : !facts.name.hook.empty()) {
@@ -95,6 +105,9 @@ std::string text_of(const Outcome& outcome) {
                             "its name: " + number + "/HOOK)";
         case Reason::none_to_cancel: return number + " has no waiting delivery";
         case Reason::some_run: return running_text(outcome);
+        case Reason::left_state:
+            return to_string(outcome.name) + " is not " +
+                   std::string(name_of(outcome.chosen.value_or(RowState::fresh))) + " any more";
         case Reason::changed: return to_string(outcome.name) + " changed meanwhile: try it again";
     }
     return {};
@@ -133,9 +146,11 @@ Outcome judge_deliver(const RequestFacts& facts) {
 
 Outcome judge_cancel(const RequestFacts& facts, bool kill) {
     if (std::optional<Outcome> refusal = refuse_missing(facts)) return *std::move(refusal);
-    if (facts.event == EventState::skipped) return outcome_for(facts, Reason::is_skipped);
+    if (facts.event == EventState::skipped && !facts.retryable) {
+        return outcome_for(facts, Reason::is_skipped);
+    }
     Outcome outcome = outcome_for(facts, Reason::done);
-    outcome.count = facts.event == EventState::fresh ? 1 : 0;
+    outcome.count = facts.event == EventState::matched ? 0 : 1;
     for (const RequestFacts::Delivery& delivery : facts.deliveries) {
         const bool runs = delivery.state == DeliveryState::running;
         if (delivery.state == DeliveryState::waiting || (runs && kill)) ++outcome.count;

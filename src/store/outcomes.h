@@ -18,11 +18,12 @@ struct Outcome {
         no_event,
         no_delivery,     // `event` says why
         still_new,       // a worker matches it next, whatever is asked for it
-        is_skipped,      // it has nothing to cancel
+        is_skipped,      // for good: it has nothing to cancel
         in_state,        // the one delivery named is in `state`, and stays so
         none_to_retry,   // no delivery is dead or cancelled, or waits
         none_to_cancel,  // no delivery waits
         some_run,        // those of `running`, which only `kill` ends; `count` others are changed
+        left_state,      // it is not in the state any more that it was `chosen` by
         changed,         // others were faster, again and again
     };
     Reason reason = Reason::done;
@@ -34,6 +35,7 @@ struct Outcome {
     std::vector<std::string> running{};            // hooks
     bool secrets_erased = false;                   // hooks get the event without them
     std::optional<EventNumber> blocked_by{};       // the one delivery named waits for this one
+    std::optional<RowState> chosen{};              // as the request has it
 
     bool done() const { return reason == Reason::done; }
 };
@@ -55,7 +57,9 @@ struct RequestFacts {
         std::optional<EventNumber> blocked_by{};
     };
     DeliveryName name;
+    std::optional<RowState> chosen{};      // the state that it was in when it was chosen
     std::optional<EventState> event{};     // none: there is no such event
+    bool retryable = false;                // skipped, to be matched again
     bool secrets_erased = false;
     std::vector<Delivery> deliveries{};    // of a matched event: those that `name` names, by hook
 };
@@ -69,7 +73,8 @@ bool is_retried(DeliveryState state, const DeliveryName& name);
 // A delivery of the hook that `name` has, which must not have one: of a matched event or a skipped
 // one.
 Outcome judge_deliver(const RequestFacts& facts);
-// `cancel`: what waits, with KILL what runs too, or a new event, which becomes skipped.
+// `cancel`: what waits, with KILL what runs too, or a new event, which becomes skipped, or a skipped
+// one that was to be matched again.
 Outcome judge_cancel(const RequestFacts& facts, bool kill);
 
 }  // namespace bx

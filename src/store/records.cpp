@@ -54,6 +54,14 @@ std::optional<RowState> row_state(std::string_view name) {
 
 std::span<const RowState> row_states() { return states_of_rows; }
 
+std::string joined_names(std::span<const RowState> states, std::string_view separator) {
+    std::string text;
+    for (const RowState state : states) {
+        text.append(text.empty() ? "" : separator).append(name_of(state));
+    }
+    return text;
+}
+
 EventState event_state(RowState state) {
     return state == RowState::fresh ? EventState::fresh : EventState::skipped;
 }
@@ -84,7 +92,7 @@ std::string name_of(const ListRow& row) {
     return to_string({row.event.number, row.delivery ? row.delivery->hook : std::string(no_hook)});
 }
 
-bool is_of_other_event(const Refusal& refusal) { return refusal.reason.starts_with(other_event); }
+bool is_of_other_event(const Refusal& refusal) { return refusal.rule == HookRule::event; }
 
 RowState state_of(const ListRow& row) {
     if (row.delivery) {

@@ -33,6 +33,8 @@ std::optional<RowState> row_state(std::string_view name);
 
 // All of them, in the order of a delivery's life.
 std::span<const RowState> row_states();
+// "dead, cancelled", with ", " as SEPARATOR.
+std::string joined_names(std::span<const RowState> states, std::string_view separator);
 // True for the state of an event that has no deliveries.
 constexpr bool is_of_event(RowState state) { return state <= RowState::skipped; }
 // The same state of an event; STATE is_of_event.
@@ -64,14 +66,24 @@ struct NewEvent {
     std::string secrets;
 };
 
-// A hook that did not take an event, and its rule: "unless auth.user_id 17".
+// By what a hook did not take an event.
+enum class HookRule {
+    event,     // its own events are others
+    disabled,
+    when,
+    unless,
+    unable,    // it would have taken it, but cannot run
+    unknown,   // it is not said
+};
+
+// A hook that did not take an event, and why: "other event (wants ONCRMDEALADD)",
+// "unless auth.user_id 17", "not executable".
 struct Refusal {
     std::string hook;
     std::string reason;
+    HookRule rule = HookRule::unknown;
 };
-
-// How the reason of a hook that is for other events begins: "other event (wants ONCRMLEADADD)".
-constexpr std::string_view other_event = "other event";
+// True for a hook that is for other events: mostly not worth a word.
 bool is_of_other_event(const Refusal& refusal);
 
 struct StoredEvent {

@@ -51,6 +51,8 @@ public:
     virtual ClockRecord watch_clock(const ClockReading& now) = 0;
     // Events that are `new` or have a delivery waiting or running, due or not.
     virtual std::int64_t unfinished() = 0;
+    // The largest number that was ever given to an event; 0: none was.
+    virtual EventNumber newest() = 0;
 };
 
 }  // namespace bx

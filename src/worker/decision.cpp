@@ -1,7 +1,6 @@
 #include "worker/decision.h"
 
 #include <algorithm>
-#include <functional>
 #include <utility>
 
 #include "event/catalog.h"
@@ -34,13 +33,18 @@ NewDelivery delivery_of(const Hook& hook, const StoredEvent& event, Millis now) 
             from + settings.delay, hook.conflict};
 }
 
-bool is_of_other_event(const HookRefusal& refusal) { return refusal.rule == HookRule::event; }
+// Who is told first: of a hook that cannot run, then by what others of this very event go, at last
+// those of other events.
+int rank_of(const Refusal& refusal) {
+    if (refusal.rule == HookRule::unable) return 0;
+    return is_of_other_event(refusal) ? 2 : 1;
+}
 
 // For the log, which is all that a person without a shell has.  KEPT may be fewer than there were;
 // hooks of other events go unsaid.
-std::string log_reason_of(const Dispatch& dispatch, std::span<const HookRefusal> kept) {
+std::string log_reason_of(const Dispatch& dispatch, std::span<const Refusal> kept) {
     std::string reason = dispatch.skip_reason;
-    for (const HookRefusal& refusal : kept) {
+    for (const Refusal& refusal : kept) {
         if (!is_of_other_event(refusal)) reason += "; " + refusal.hook + ": " + refusal.reason;
     }
     if (dispatch.refused_more > 0) {
@@ -49,11 +53,12 @@ std::string log_reason_of(const Dispatch& dispatch, std::span<const HookRefusal>
     return reason;
 }
 
-// Puts the refusals that say most first, those of hooks of this very event, and removes those
-// beyond MOST; gives how many.
-std::int64_t keep_first(std::vector<HookRefusal>& refusals, std::size_t most) {
+// Puts the refusals that say most first, and removes those beyond MOST; gives how many.
+std::int64_t keep_first(std::vector<Refusal>& refusals, std::size_t most) {
     // clang 14 cannot compile the one of std::ranges.
-    std::stable_partition(refusals.begin(), refusals.end(), std::not_fn(is_of_other_event));
+    std::stable_sort(refusals.begin(), refusals.end(), [](const Refusal& a, const Refusal& b) {
+        return rank_of(a) < rank_of(b);
+    });
     if (refusals.size() <= most) return 0;
     const auto more = static_cast<std::int64_t>(refusals.size() - most);
     refusals.erase(refusals.begin() + static_cast<std::ptrdiff_t>(most), refusals.end());
@@ -84,9 +89,7 @@ Decision match(const StoredEvent& event, const HookSet& hooks, Millis now) {
         dispatch.retryable = match.broken;
         decision.log_reason = log_reason_of(dispatch, match.refused);
     }
-    for (HookRefusal& refusal : match.refused) {
-        dispatch.refused.push_back({std::move(refusal.hook), std::move(refusal.reason)});
-    }
+    dispatch.refused = std::move(match.refused);
     return decision;
 }
 

@@ -1,6 +1,7 @@
 #include "worker/matcher.h"
 
 #include <chrono>
+#include <functional>
 #include <set>
 #include <thread>
 #include <utility>
@@ -16,6 +17,8 @@ namespace {
 constexpr Millis merge_time = second / 5;
 // Events that wait for a hook's file and are read with each batch, to reach those behind them.
 constexpr std::size_t held_at_most = 100;
+// Events that may be skipped again: as many as are matched again in one go (rematch.cpp).
+constexpr std::size_t said_at_most = 10'000;
 
 // The lanes of EVENT in all hooks, and so what must not go before it.
 std::pair<std::string, std::string> place_of(const StoredEvent& event) {
@@ -145,17 +148,41 @@ void Matcher::set_aside(EventNumber event, const std::string& why) {
     context_.progress = context_.more = true;
 }
 
-void Matcher::report(const Dispatch& dispatch, const std::string& log_reason) const {
-    if (!dispatch.deliveries.empty()) return;
-    if (dispatch.retryable && dispatch.refused.empty()) {  // no hook was asked
+void Matcher::report(const Dispatch& dispatch, const std::string& log_reason) {
+    if (!dispatch.deliveries.empty()) {
+        report_unable(dispatch);
+    } else if (dispatch.retryable && dispatch.refused.empty()) {  // no hook was asked
         context_.log.error("set aside",
                            {{"event", dispatch.event},
                             {"reason", dispatch.skip_reason},
                             {"fix", "bxhook retry " + std::to_string(dispatch.event)}});
     } else if (dispatch.retryable) {
-        context_.log.warning("skipped", {{"event", dispatch.event}, {"reason", log_reason}});
+        report_retryable(dispatch.event, log_reason);
     } else {
         context_.log.info("skipped", {{"event", dispatch.event}, {"reason", log_reason}});
+    }
+}
+
+// Once for each reason: it is matched again with every change of the hooks.
+void Matcher::report_retryable(EventNumber event, const std::string& log_reason) {
+    if (said_.size() > said_at_most) said_.clear();
+    const std::size_t hash = std::hash<std::string>()(log_reason);
+    const auto [place, is_new] = said_.try_emplace(event, hash);
+    const bool again = !is_new && std::exchange(place->second, hash) == hash;
+    if (again) context_.log.debug("skipped again", {{"event", event}, {"reason", log_reason}});
+    else context_.log.warning("skipped", {{"event", event}, {"reason", log_reason}});
+}
+
+// It is not matched again, since other hooks have it: a person says that this one is to get it too.
+void Matcher::report_unable(const Dispatch& dispatch) const {
+    for (const Refusal& refusal : dispatch.refused) {
+        if (refusal.rule != HookRule::unable) continue;
+        const DeliveryName name{dispatch.event, refusal.hook};
+        context_.log.warning("a hook that cannot run did not get an event that others got",
+                             {{"event", dispatch.event},
+                              {"hook", refusal.hook},
+                              {"cause", refusal.reason},
+                              {"fix", "correct it, then bxhook retry " + to_string(name)}});
     }
 }
 

@@ -6,6 +6,7 @@
 // would take wait, and later ones of their lanes; the others do not.
 #pragma once
 
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,7 +38,9 @@ private:
     void dispatch(std::span<const Dispatch> dispatches, std::span<const std::string> log_reasons);
     bool has_failed_often(EventNumber event);
     void set_aside(EventNumber event, const std::string& why);
-    void report(const Dispatch& dispatch, const std::string& log_reason) const;
+    void report(const Dispatch& dispatch, const std::string& log_reason);
+    void report_retryable(EventNumber event, const std::string& log_reason);
+    void report_unable(const Dispatch& dispatch) const;
 
     WorkerContext& context_;
     MatchQueue& queue_;
@@ -47,6 +50,8 @@ private:
     std::size_t held_ = 0;      // events that wait for a hook's file, as far as was looked
     EventNumber failing_ = 0;   // alone, so often:
     int failures_ = 0;
+    // Why events were skipped that are to be matched again, as hashes of what was logged.
+    std::map<EventNumber, std::size_t> said_;
 };
 
 }  // namespace bx

@@ -16,12 +16,14 @@ namespace {
 constexpr Millis oldest = day;             // events that came before are left to a person
 constexpr std::size_t in_one_pass = 10'000;
 constexpr std::size_t in_one_step = 100;
+constexpr std::size_t reasons_in_one_step = 1000;
 constexpr Millis pauses = 10;              // times what a pass took, before the next one
 
 // Equal for equal hooks and settings.  Nobody gains by two that are equal by chance, so the key may
 // be known.
-std::string fingerprint_of(const Config& config, const std::string& stamp) {
-    const std::uint64_t hash = siphash(SipKey{1, 2}, print_config(config) + '\0' + stamp);
+std::string fingerprint_of(const Config& config, const HookSet& hooks) {
+    const std::uint64_t hash =
+        siphash(SipKey{1, 2}, print_config(config) + '\0' + hooks.inventory());
     std::array<char, 16> digits;
     return {digits.data(),
             std::to_chars(digits.data(), digits.data() + digits.size(), hash, 16).ptr};
@@ -34,8 +36,9 @@ Rematch::Rematch(WorkerContext& context, MatchQueue& queue)
 
 void Rematch::work() {
     if (under_way_.empty() && (!next_.due(context_.now) || !has_changed())) return;
-    if (under_way_.empty()) begin(fingerprint_of(*config_, stamp_));
-    if (!under_way_.empty()) step();
+    if (under_way_.empty()) begin(fingerprint_of(*config_, context_.live.hooks().set()));
+    if (renewing_) renew();
+    else if (!under_way_.empty()) forget_reasons();
 }
 
 bool Rematch::has_changed() {
@@ -50,26 +53,37 @@ bool Rematch::has_changed() {
 void Rematch::begin(std::string fingerprint) {
     try {
         if (queue_.fingerprint(host_) == fingerprint) return;
+        range_ = {.received_from = wall_now() - oldest, .up_to = queue_.newest_retryable()};
     } catch (...) {
         config_.reset();  // look again
         throw;
     }
     under_way_ = std::move(fingerprint);
-    before_ = wall_now();
+    renewing_ = true;
     renewed_ = 0;
     begun_ = steady_now();
 }
 
-void Rematch::step() {
+void Rematch::renew() {
     const std::size_t most = std::min(in_one_step, in_one_pass - renewed_);
-    const std::size_t renewed = queue_.renew_skipped(before_ - oldest, before_, most);
-    renewed_ += renewed;
-    if (renewed < most || renewed_ == in_one_pass) return end();
+    const Renewed step = queue_.renew_skipped(range_, most);
+    renewed_ += step.count;
+    range_.after = step.last;
+    renewing_ = step.more && renewed_ < in_one_pass;
+    context_.more = true;
+}
+
+void Rematch::forget_reasons() {
+    std::vector<std::string> stopped;
+    for (const Hook& hook : context_.live.hooks().set().hooks()) {
+        if (!hook.conflict.empty()) stopped.push_back(hook.name);
+    }
+    if (queue_.forget_reasons(stopped, reasons_in_one_step) == 0) return end();
     context_.more = true;
 }
 
 void Rematch::end() {
-    queue_.keep_fingerprint(host_, under_way_);
+    queue_.keep_fingerprint(host_, under_way_, wall_now());
     under_way_.clear();
     next_.set(steady_now() + pauses * (steady_now() - begun_));
     if (renewed_ == 0) return;

@@ -19,14 +19,16 @@ public:
     Rematch(WorkerContext& context, MatchQueue& queue);
 
     // Where hooks or configuration are not what they were: makes such events new, the oldest first,
-    // none that came over a day ago.  A step of it, in one transaction; there is more to do when it
-    // sets context.more.  Throws what the store throws.
+    // none that came over a day ago; and deliveries that waited for a person to choose between two
+    // hooks of one name do not say so any more.  A step of it, in one transaction; there is more to
+    // do when it sets context.more.  Throws what the store throws.
     void work();
 
 private:
     bool has_changed();
     void begin(std::string fingerprint);
-    void step();
+    void renew();
+    void forget_reasons();
     void end();
 
     WorkerContext& context_;
@@ -35,7 +37,8 @@ private:
     ConfigPtr config_;       // that was looked at last, with the hooks of this stamp
     std::string stamp_;
     std::string under_way_;  // the fingerprint of a pass; empty: none
-    Millis before_ = 0;      // of the pass: events skipped later have met these hooks
+    RenewRange range_;       // of the pass: events skipped later have met these hooks
+    bool renewing_ = false;  // the pass is still at the events
     std::size_t renewed_ = 0;
     Millis begun_ = 0;       // steady
     Timer next_;             // the next pass

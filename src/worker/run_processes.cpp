@@ -31,13 +31,14 @@ struct Stat {
     bool has_no_environment = false;  // or none that we may read
 };
 
-// FIELDS of /proc/PID/stat, from `state` on.  env_end is 0 while a process becomes another program;
-// startcode is 1 where the kernel keeps these addresses, and the environment, from us.
+// FIELDS of /proc/PID/stat, from `state` on.  startcode is 0 while a process becomes another program:
+// the kernel sets it after the environment, which is empty until then (fs/binfmt_elf.c, and stat
+// reads it first); it is 1 where the kernel keeps these addresses, and the environment, from us.
 bool lacks_environment(const std::vector<std::string_view>& fields) {
     constexpr std::size_t startcode = 23, env_start = 47, env_end = 48;  // 26, 50, 51 in proc(5)
     if (fields.size() <= env_end) return false;
     return fields[startcode] == "1" ||
-           (fields[env_end] != "0" && fields[env_start] == fields[env_end]);
+           (fields[startcode] != "0" && fields[env_start] == fields[env_end]);
 }
 
 Stat stat_of(const std::string& dir) {

@@ -10,8 +10,8 @@ namespace bx {
 
 // Every living process of run RUN: the session SESSION (0: none known), plus every process of our
 // user whose environment carries BX_RUN=RUN, also one that is just becoming another program.  By
-// reading /proc; waits a millisecond when some of our user show no environment, ten at most when one
-// shows no command line either, however many they are.  Throws Error when it cannot.
+// reading /proc; waits for those that are just becoming another program, 50 ms at most, however
+// many they are.  Throws Error when it cannot.
 std::vector<pid_t> processes_of(pid_t session, const std::string& run);
 
 // Sends SIGNAL to all of them; gives how many there were.

@@ -15,7 +15,7 @@ WorkerUpkeep::WorkerUpkeep(WorkerContext& context, Upkeep& store, View& view)
     : context_(context),
       store_(store),
       pruner_(store),
-      output_sweep_(context, view),
+      outputs_(context, store, view),
       scrub_(context.now + scrub_limit),
       wall_ahead_(wall_now() - context.now) {}
 
@@ -29,9 +29,9 @@ void WorkerUpkeep::work() {
         if (capping_) cap_waits();
         if (pruning_) {
             prune();
-            if (!pruning_) output_sweep_.begin(std::exchange(pruned_, false));
+            if (!pruning_ && outputs_.begin(pruned_)) pruned_ = false;
         }
-        if (output_sweep_.busy()) output_sweep_.step();
+        if (outputs_.busy()) outputs_.step();
         step_.set(steady_now() + step_pause);
     }
     scrub();

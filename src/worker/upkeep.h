@@ -20,7 +20,7 @@ public:
     void work();
     // When the next step of what is under way is due; `never`: nothing is under way.
     Millis next() const;
-    bool busy() const { return pruning_ || capping_ || output_sweep_.busy(); }
+    bool busy() const { return pruning_ || capping_ || outputs_.busy(); }
     // All of it, whenever it was done last.
     void start_next_time() {
         minute_.set(0);
@@ -39,7 +39,7 @@ private:
     WorkerContext& context_;
     Upkeep& store_;
     Pruner pruner_;
-    OutputSweep output_sweep_;
+    OutputUpkeep outputs_;
     Timer minute_;
     Timer hour_;
     Timer step_;       // while busy()

@@ -81,6 +81,16 @@ def script_of_root(mode):
     return lambda site: os.chown(site.hook("ONCRMLEADADD", "exit 0\n", mode), 0, 0)
 
 
+def portals_of_root(site):
+    """In a directory of root's, as /etc/bxhook."""
+    site.configure(portals="portals portals.txt\n")
+    portals = write(site.home / "portals.txt", f"- {bitrix.DOMAIN} {bitrix.TOKEN}\n", 0o600)
+    for path in (portals, site.path, site.home, site.config, site.hooks):
+        os.chown(path, 0, site.user.pw_gid)
+    site.home.chmod(0o711)
+    site.config.chmod(0o640)
+
+
 def mode_of(what, mode):
     return lambda site: (site.home / what).chmod(mode)
 
@@ -239,7 +249,8 @@ def test_what_nobody_can_reach_is_not_for_all(site):
     (script_of_root(0o711), "warning", ["hook ONCRMLEADADD", "cannot be read"]),
     (lambda site: os.chown(site.config, 0, 0), "error", ["bxhook.conf", "cannot read it"]),
     (lambda site: os.chown(site.config, 65534, 65534), "error", ["bxhook.conf", "belongs to nobody"]),
-], ids=["store", "script", "unreadable script", "config", "config of another"])
+    (portals_of_root, "error", ["portals.txt", "cannot read it"]),
+], ids=["store", "script", "unreadable script", "config", "config of another", "portals"])
 def test_finds_what_root_must_mend(site, plant, level, words):
     made_store(site)
 
@@ -335,8 +346,7 @@ def test_of_hooks_of_one_name_and_the_others_beside_them(site):
     found = problems(site, status=1)
     assert fitting(found, "error", ["hook ONUSERADD", "bad interpreter"]), found
     for name in ("ONAPPTEST", "ONTASKADD"):
-        type_in(site, finds(site, "error", [f"hook {name}", f"two hooks are named '{name}'"], fix="ls -ld "))
-        (site.hooks / f"{name}.py").chmod(0o644)
+        type_in(site, finds(site, "error", [f"hook {name}", f"two hooks are named '{name}'"], fix="mv -nT "))
     assert not fitting(problems(site), "error", ["two hooks"])
 
 

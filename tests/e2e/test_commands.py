@@ -475,6 +475,23 @@ def test_prune_deletes_finished_events_and_dead_ones_only_when_asked(quiet):
     assert done < dead
 
 
+@BOTH_STORES
+def test_prune_deletes_the_files_of_outputs_too(quiet):
+    quiet.configure(worker="start manual", more="log { outputs yes }\n")
+    quiet.hook("any", "exit 0")
+    post(quiet)
+    work(quiet)
+    kept = post(quiet)
+    outputs, = quiet.path.rglob("outputs")
+    assert [path.name for path in outputs.iterdir()] == ["1-any-1.txt"]
+    quiet.run("prune", "--yes", "--trust-clock", "--older-than", "0s")
+    assert list(outputs.iterdir()) == [] and [line["event"] for line in quiet.list()] == [kept]
+    outputs.rmdir()
+    outputs.symlink_to("/etc")
+    told = quiet.run("prune", "--yes", "--trust-clock", "--older-than", "0s").stderr
+    assert b"it is a symbolic link, which is not followed: make it a directory" in told
+
+
 DECODED = [
     ("application/x-www-form-urlencoded", b"a[]=1&a[]=2&b[x]=%D1%8F/", {"a": ["1", "2"], "b": {"x": "\u044f/"}}),
     ("application/json; charset=utf-8", b'{"n":1.50,"t":true,"z":null}', {"n": "1.50", "t": "1"}),

@@ -261,6 +261,25 @@ def test_log_deals_writes_a_line_for_every_deal(site):
         ['"7"', f'"{bitrix.DOMAIN}"', '"17"'], ['"8"', f'"{bitrix.DOMAIN}"', '"17"']]
 
 
+def test_a_line_and_a_mail_for_one_event(site, mail):
+    """The directory and the block of the index: two hooks, each with a delivery of its own."""
+    text = (EXAMPLES / "README.md").read_text()
+    names = re.findall(r"^hooks/(ONCRMDEALADD\.d/\S+) +(\S+), the hook (\S+)$", text, re.M)
+    assert [hook for _, _, hook in names] == ["ONCRMDEALADD.d.csv", "ONCRMDEALADD.d.mail"]
+    block = re.search(r"```conf\n(hook ONCRMDEALADD\.d\.mail \{.*?)```", text, re.S)[1]
+    settings = block.replace("env {", f"env {{ SMTP_URL {mail.url} ")
+    site.configure(more=settings + f"hook ONCRMDEALADD.d.csv {{ env {{ HOME {site.home} }} }}\n", worker=WORKER)
+    for name, example, _ in names:
+        site.hook(name, (EXAMPLES / example).read_text())
+    number = accept(site, bitrix.event("ONCRMDEALADD", "7"))
+    site.run("work", "--once")
+    assert {delivery["hook"]: delivery["state"] for delivery in site.show(number)["deliveries"]} == {
+        hook: "done" for _, _, hook in names}, site.show(number)
+    [(sender, recipients, _)] = mail.messages
+    assert (sender, recipients) == ("bitrix24@example.com", ["sales@example.com"])
+    assert '"7"' in (site.home / "deals.csv").read_text()
+
+
 def test_log_deals_writes_a_repeated_event_once(site):
     use(site, "log-deals.sh", "ONCRMDEALADD.sh", f"env {{ HOME {site.home} }}")
     delivery, _ = deliver(site, bitrix.event("ONCRMDEALADD", 'a"b,c'))

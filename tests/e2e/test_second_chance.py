@@ -92,3 +92,55 @@ def test_retry_sees_a_hook_that_was_added_a_moment_before(quiet):
         quiet.run("retry", number)
         quiet.delivery(number, code)
     assert worker.text().count(" skipped ") == 5, "none again with the old verdict"
+
+
+@BOTH_STORES
+def test_what_waits_does_not_say_that_two_hooks_have_one_name_once_one_is_gone(quiet):
+    quiet.configure(worker="start manual", more="hook ONCRMDEALUPDATE { delay 1h }\n")
+    quiet.hook("ONCRMDEALUPDATE.sh", "exit 0")
+    other = quiet.hook("ONCRMDEALUPDATE.php", "exit 0")
+    number = post(quiet)
+
+    def delivery():
+        quiet.run("work", "--once", check=False)  # exit 1: a hook is broken
+        found, = quiet.show(number)["deliveries"]
+        return found["state"], found["reason"]
+    assert delivery() == ("waiting", "two hooks have this name: ONCRMDEALUPDATE.php, ONCRMDEALUPDATE.sh")
+    other.rename(f"{other}.disabled")
+    assert delivery() == ("waiting", None)
+
+
+@BOTH_STORES
+def test_a_broken_hook_beside_a_good_one_is_named_and_can_get_the_event(quiet):
+    quiet.hook("any", "exit 0")
+    path = quiet.hook("ONCRMDEALUPDATE", "exit 0", mode=0o644)
+    number = post(quiet)
+    told = work(quiet)
+    assert f"warning worker: a hook that cannot run did not get an event that others got event={number} " in told
+    assert f'fix="correct it, then bxhook retry {number}/ONCRMDEALUPDATE"' in told
+    event = quiet.show(number)
+    assert event["refused"] == [{"hook": "ONCRMDEALUPDATE", "reason": "not executable"}]
+    assert [delivery["hook"] for delivery in event["deliveries"]] == ["any"]
+    path.chmod(0o755)
+    quiet.run("retry", f"{number}/ONCRMDEALUPDATE")
+    work(quiet)
+    assert quiet.delivery(number, "ONCRMDEALUPDATE")["state"] == "done"
+
+
+@BOTH_STORES
+def test_a_hook_that_logs_beside_itself_is_no_change(quiet):
+    quiet.hook("any", f"echo $BX_EVENT >> {quiet.hooks}/deals.log")
+    quiet.hook("ONCRMDEALUPDATE.d/one", "exit 0", mode=0o644)
+    quiet.configure(worker="start manual", more="hook any { unless { data.FIELDS.ID 7 } }\n")
+    (quiet.hooks / "deals.log").touch()
+    (quiet.hooks / "deals.log").chmod(0o666)
+    skipped = post(quiet, id=7)
+    assert f"warning worker: skipped event={skipped} " in work(quiet)
+    for _ in range(2):
+        post(quiet, "ONTASKADD", id=8)
+        assert AGAIN not in work(quiet)
+    assert (quiet.hooks / "deals.log").read_text() == "ONTASKADD\n" * 2
+    quiet.run("cancel", skipped)
+    event = quiet.show(skipped)
+    assert (event["state"], event["reason"], event["retryable"], event["secrets"]) == (
+        "skipped", "cancelled", False, "erased")

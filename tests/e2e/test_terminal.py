@@ -16,8 +16,10 @@ import client
 from scratch import AS_ROOT
 
 
-def on_terminal(site, *arguments, columns=80, keys=b"", env=None):
-    """Exit status of a command, and what it writes to a terminal that wide."""
+def on_terminal(site, *arguments, columns=80, keys=b"", env=None, at_question=None):
+    """Exit status of a command, and what it writes to a terminal that wide.
+
+    AT_QUESTION is called once it asks, and its answer is typed."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.environ.clear()
@@ -38,6 +40,9 @@ def on_terminal(site, *arguments, columns=80, keys=b"", env=None):
         if not piece:
             break
         output += piece
+        if at_question and output.endswith(b"[y/N] "):
+            os.write(terminal, at_question())
+            at_question = None
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
     return os.waitstatus_to_exitcode(status), output.decode().replace("\r\n", "\n")
@@ -213,6 +218,22 @@ def test_bulk_asks_on_a_terminal(quiet, reply, state):
     status, text = on_terminal(quiet, "retry", "--all", keys=reply)
     assert status == 0 and "retry 1 dead delivery? [y/N]" in text
     assert [line["state"] for line in quiet.list()] == [state]
+
+
+def test_what_changes_while_bulk_asks_is_left_as_it_is(quiet):
+    quiet.hook("any", "test $BX_ATTEMPT -gt 1 || exit 65")
+    first, second = post(quiet), post(quiet)
+    quiet.run("work", "--once")
+
+    def meanwhile():
+        quiet.run("retry", first)
+        quiet.run("work", "--once")
+        return b"y\n"
+    status, text = on_terminal(quiet, "retry", "--state", "dead", at_question=meanwhile)
+    assert status == 0 and "retry 2 dead deliveries? [y/N]" in text
+    assert "retried 1 of 2, 1 changed meanwhile\n" in text
+    assert {line["event"]: (line["state"], line["attempt"]) for line in quiet.list()} == {
+        first: ("done", 2), second: ("waiting", 1)}
 
 
 def test_prune_asks_on_a_terminal(quiet):

@@ -219,13 +219,50 @@ def test_what_a_hook_printed_is_in_a_file(upload):
     assert client_status(server, "/.htbxhook/state/outputs/1-ONCRMDEALMOVETOCATEGORY-1.txt") in (403, 404)
 
 
+RETRY = "retry --state dead,waiting --yes"
+
+
+def test_cron_runs_again_what_failed(upload):
+    """Its line, once, after the script was corrected: what is dead, and what waits for its next attempt."""
+    site = upload()
+    site.mark_executable()
+    site.give_token()
+    server = apache(site, ["cgid"])
+    for code, status in (("ONCRMDEALADD", 78), ("ONCRMDEALUPDATE", 75)):
+        write(site.home / "hooks" / f"{code}.sh", f"#!/bin/sh\nexit {status}\n", 0o755, site.user)
+        assert server.post(bitrix.body(code)).status == 200
+    wait_for(lambda: (site.status()["deliveries"]["dead"], site.status()["deliveries"]["waiting"]) == (1, 1), site.log)
+    assert [word for word in ("dead delivery=1/", "again_at=") if word not in "\n".join(site.log_lines())] == []
+    for code in ("ONCRMDEALADD", "ONCRMDEALUPDATE"):
+        write(site.home / "hooks" / f"{code}.sh", "#!/bin/sh\nexit 0\n", 0o755, site.user)
+    done = subprocess.run(["/bin/sh", "-c", f"{site.binary} {RETRY}"], cwd="/", env={"PATH": "/usr/bin:/bin"},
+                          capture_output=True, timeout=30, **as_user(site.user))
+    assert done.returncode == 0, done
+    wait_for(lambda: site.status()["deliveries"]["done"] == 2, site.log)
+
+
+def test_a_refused_config_is_in_the_log(upload):
+    """The browser says ready, for the old one is in use: the paper sends there for the word and the place."""
+    site = upload()
+    site.mark_executable()
+    site.give_token()
+    server = apache(site, ["fcgid"])
+    assert server.get().body.startswith(b"bxhook: ready")
+    number = len(site.config.read_text().splitlines()) + 1
+    site.config.write_text(site.config.read_text() + 'hooks_dir "hooks\n')
+    wait_for(lambda: server.post(bitrix.body()).status == 200
+             and any("config refused" in line and f"bxhook.conf:{number}:" in line for line in site.log_lines()),
+             site.log)
+
+
 def test_the_papers_are_in_it_and_fit_a_page(upload):
     site = upload()
     for name in ("README.txt", "README.ru.txt"):
         lines = (site.docroot / name).read_text(encoding="utf-8").splitlines()
         assert len(lines) < 90 and max(map(len, lines)) <= 79, name
         for word in ("token \"\"", "home=../../bxhook", "bxhook: ready", "could not be started", "the program is missing",
-                     "state/outputs", "accepted", "not executable", "wrong token", "work --once", ".sample"):
+                     "state/outputs", "accepted", "not executable", "wrong token", "work --once", ".sample",
+                     "again_at", "\n   dead ", "config refused", RETRY, "ONCRMDEALADD.d/", "Text file busy"):
             assert word in "\n".join(lines), f"{name}: {word}"
     examples = {path.name for path in (site.home / "examples").iterdir()}
     assert examples == {path.name for path in (ROOT / "examples").iterdir()}

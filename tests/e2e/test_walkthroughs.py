@@ -249,7 +249,8 @@ class Move:
         self.site = site
         self.dir = directory(site.docroot / "b24", 0o755, site.user)
         self.terminal = Terminal(site, {"/home/USER/public_html": site.docroot, "~/bxhook": site.home})
-        self.page, self.hook, self.wrapper = map(self.terminal.real, blocks("docs/from-php.md", "php"))
+        self.page, self.hook, self.guard, self.wrapper, self.check = map(
+            self.terminal.real, blocks("docs/from-php.md", "php"))
         write(self.dir / "crest.php", CREST, 0o644, site.user)
         write(self.dir / "handler.php", self.page, 0o644, site.user)
         os.link(site.binary, site.home / "bxhook")
@@ -327,6 +328,68 @@ def test_the_page_finds_what_it_looks_at(move):
     assert in_the_hook == on_the_web
 
 
+# What a page answers -> state, exit, stdout of the delivery.
+ANSWERS = {
+    "http_response_code(403); exit;": ("dead", 77, ""),
+    "header('HTTP/1.1 404 Not Found'); die('gone');": ("dead", 77, "gone"),
+    "echo 'half'; header('HTTP/1.1 500 Internal Server Error');": ("waiting", 75, "half"),
+    "http_response_code(429);": ("waiting", 75, ""),
+    "throw new Exception('boom');": ("waiting", None, None),
+    "http_response_code(302); echo 'fine';": ("done", 0, "fine"),
+    "echo 'fine'; exit;": ("done", 0, "fine"),
+    "register_shutdown_function(function () { echo 'late'; http_response_code(503); });": ("waiting", 75, "late"),
+    "http_response_code(403); register_shutdown_function(function () { echo 'late'; });": ("dead", 77, "late"),
+}
+
+
+@pytest.mark.parametrize("code", ANSWERS)
+def test_the_pages_answer_decides(move, code):
+    """A page that refuses is not done; nothing that it does at its end is left out."""
+    write(move.dir / "handler.php", f"<?php\n{code}\n", 0o644, move.site.user)
+    delivery = move.by_hook("ONCRMDEALUPDATE", move.wrapper, bitrix.body("ONCRMDEALUPDATE", "7"))
+    state, status, printed = ANSWERS[code]
+    attempt = delivery["attempts"][0]
+    assert delivery["state"] == state, delivery
+    if status is None:
+        assert attempt["exit"] in (75, 255) and "boom" in attempt["stdout"] + attempt["stderr"], attempt
+        return
+    assert (attempt["exit"], attempt["stdout"]) == (status, printed), attempt
+    assert bool(re.search(r"the page answered [45]\d\d", attempt["stderr"])) == (status != 0)
+
+
+def test_a_page_that_checks_the_token_is_dead_and_run_again(move):
+    """The token of another webhook; then the check is for the web alone, as the page says, and all are run."""
+    old = "51856fefc120afa4b628cc82d3935cce"
+    other = move.page.replace(old, old[::-1])
+    assert other != move.page
+    write(move.dir / "handler.php", other, 0o644, move.site.user)
+    delivery = move.by_hook("ONCRMDEALUPDATE", move.wrapper, bitrix.body("ONCRMDEALUPDATE", "7"))
+    assert delivery["state"] == "dead" and move.written() == []
+    assert b"exit 77: the page answered 403" in move.site.run("list").stdout
+    changed, count = re.subn(r"^if \(.*application_token.*\n", lambda _: move.check.replace(old, old[::-1]), other,
+                             flags=re.M)
+    assert count == 1
+    write(move.dir / "handler.php", changed, 0o644, move.site.user)
+    assert move.by_page(bitrix.body("ONCRMDEALUPDATE", "7"))[0] == 403, "on the web it still checks"
+    move.terminal.type(blocks("docs/from-php.md", "sh")[-1].rstrip() + " --yes\n")
+    move.site.run("work", "--once")
+    assert move.written() == ["7 Two chairs"]
+
+
+def test_a_test_does_nothing(move):
+    """The lines that look at BX_TEST: a test event is done, and nothing is written."""
+    start = move.hook.index("$event =")
+    move.site.hook("ONCRMDEALADD.php", move.hook[:start] + move.guard + move.hook[start:])
+    move.site.run("trigger", "ONCRMDEALADD")
+    move.site.run("work", "--once")
+    assert move.site.delivery(1, "ONCRMDEALADD")["attempts"][0]["stdout"] == "a test: not sent\n"
+    assert move.written() == []
+    body = bitrix.body("ONCRMDEALADD", "8")
+    assert client.fastcgi(move.site.socket, body).status == 200
+    move.site.run("work", "--once")
+    assert move.written() == ["8 Two chairs"]
+
+
 def test_both_refuse_a_wrong_token(move):
     body = bitrix.body("ONCRMDEALADD", "7", token=bitrix.WRONG_TOKEN)
     assert move.by_page(body)[0] == 403
@@ -346,7 +409,7 @@ def test_what_the_page_loses_the_hook_tries_again(move):
 
 def test_php_commands(move):
     move.site.hook("ONCRMDEALADD.php", move.hook)
-    trigger, again = blocks("docs/from-php.md", "sh")
+    trigger, again = blocks("docs/from-php.md", "sh")[:2]
     move.site.work()
     assert "done" in move.terminal.type(trigger)
     move.terminal.type(again)

@@ -106,6 +106,19 @@ BOOST_AUTO_TEST_CASE(of_many_refusals_the_number_is_kept) {
     BOOST_TEST(skipped.log_reason == "no matching hook; 30 more hooks did not match");
 }
 
+BOOST_AUTO_TEST_CASE(a_hook_that_cannot_run_is_among_those_that_are_kept) {
+    block("a", {"*"});
+    for (int i = 0; i < 30; ++i) block("h" + std::to_string(i), {"*"}).disabled = true;
+    bx::HookBlock& missing = config.hooks.emplace_back();
+    missing.name = "z";
+    const bx::Dispatch dispatch = decide(event("event=ONCRMDEALADD")).dispatch;
+    BOOST_TEST(dispatch.deliveries.size() == 1U);
+    BOOST_TEST(dispatch.refused_more == 11);
+    BOOST_REQUIRE(dispatch.refused.size() == 20U);
+    BOOST_TEST(dispatch.refused[0].hook == "z");
+    BOOST_TEST((dispatch.refused[0].rule == bx::HookRule::unable));
+}
+
 BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_skipped_and_may_be_retried) {
     block("a", {"*"});
     bx::StoredEvent damaged = event("event=ONCRMDEALADD");

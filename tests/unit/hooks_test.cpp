@@ -62,7 +62,7 @@ struct Fixture {
         bx::HookSet::Match match = set.match(bx::read_event(tree), tree);
         std::string text;
         for (const bx::Hook* hook : match.taken) text += hook->name + " ";
-        for (const bx::HookRefusal& refusal : match.refused) {
+        for (const bx::Refusal& refusal : match.refused) {
             text += "| " + refusal.hook + ": " + refusal.reason + " ";
         }
         if (!text.empty()) text.pop_back();
@@ -132,9 +132,14 @@ BOOST_AUTO_TEST_CASE(two_hooks_of_one_name_take_events_and_say_that_they_are_two
     BOOST_TEST(problem.place == "hook ONCRMDEALADD");
     BOOST_TEST(problem.message.starts_with("two hooks are named 'ONCRMDEALADD', so neither runs: "));
     BOOST_TEST(problem.message.ends_with(": keep one, rename the other to *.disabled"));
-    for (const char* name : {"ONCRMDEALADD.sh", "ONCRMDEALADD.php"}) {
-        BOOST_TEST(problem.fix.find(name) != std::string::npos, name);
-    }
+    const std::string php = config.hooks_dir + "/ONCRMDEALADD.php";
+    fs::last_write_time(php, fs::last_write_time(php) - std::chrono::hours(1));
+    BOOST_TEST(bx::HookSet::load(config).duplicates()[0].fix ==
+               "mv -nT " + php + " " + php + ".disabled");
+    fs::last_write_time(php, fs::last_write_time(php) + std::chrono::hours(2));
+    BOOST_TEST(bx::HookSet::load(config).duplicates()[0].fix ==
+               "mv -nT " + config.hooks_dir + "/ONCRMDEALADD.sh " + config.hooks_dir +
+                   "/ONCRMDEALADD.sh.disabled");
     BOOST_TEST(match("event=ONCRMDEALADD") == "ONCRMDEALADD any");  // once
     BOOST_TEST(match("event=ONCRMLEADADD") == "any");
     file("ONCRMDEALADD.php", 0644);
@@ -280,7 +285,7 @@ BOOST_AUTO_TEST_CASE(a_refusal_tells_its_rule) {
         bx::HookSet set = bx::HookSet::load(config);
         bx::HookSet::Match match = set.match(bx::read_event(tree), tree);
         std::string text;
-        for (const bx::HookRefusal& refusal : match.refused) {
+        for (const bx::Refusal& refusal : match.refused) {
             text += refusal.hook + std::to_string(static_cast<int>(refusal.rule)) + ' ';
         }
         return text + (match.broken ? "broken" : "");
@@ -328,8 +333,41 @@ BOOST_AUTO_TEST_CASE(the_stamp_changes_with_what_load_sees) {
     ::chmod(path.c_str(), 0644);
     BOOST_TEST(bx::HookSet::stamp_of(config.hooks_dir) != before);
     before = bx::HookSet::stamp_of(config.hooks_dir);
-    file("ONCRMDEALADD");
+    const std::string added = file("ONCRMDEALADD");
     BOOST_TEST(bx::HookSet::stamp_of(config.hooks_dir) != before);
+    before = bx::HookSet::stamp_of(config.hooks_dir);
+    std::ofstream(added, std::ios::app) << "echo more\n";
+    BOOST_TEST(bx::HookSet::stamp_of(config.hooks_dir) == before);
+    fs::create_symlink("nowhere", config.hooks_dir + "/ONCRMLEADADD");
+    BOOST_TEST(bx::HookSet::stamp_of(config.hooks_dir) != before);
+}
+
+BOOST_AUTO_TEST_CASE(the_inventory_is_of_hooks_alone) {
+    const std::string path = file("any.sh");
+    const auto inventory = [&] { return bx::HookSet::load(config).inventory(); };
+    std::string before = inventory();
+    file("deals.log", 0644);
+    file("README", 0644);
+    BOOST_TEST(inventory() == before);
+    const auto changes = [&] { return std::exchange(before, inventory()) != before; };
+    ::chmod(path.c_str(), 0644);
+    BOOST_TEST(changes());
+    file("any.php");
+    BOOST_TEST(changes());  // it is the one that runs
+    ::chmod(path.c_str(), 0755);
+    BOOST_TEST(changes());  // two have the name
+    fs::remove(path);
+    BOOST_TEST(changes());
+}
+
+BOOST_AUTO_TEST_CASE(a_hook_that_cannot_run_says_so_also_where_another_takes_the_event) {
+    file("any");
+    file("ONCRMDEALADD", 0644);
+    block("ONCRMLEADADD");
+    BOOST_TEST(match("event=ONCRMDEALADD") == "any | ONCRMDEALADD: not executable");
+    BOOST_TEST(match("event=ONCRMLEADADD") ==
+               "any | ONCRMLEADADD: missing: no file named ONCRMLEADADD");
+    BOOST_TEST(match("event=ONTASKADD") == "any");
 }
 
 BOOST_AUTO_TEST_CASE(starts_only_what_nobody_else_can_write) {

@@ -1,4 +1,5 @@
 // What hooks print, as files beside the store: `log { outputs yes }`.
+#include "worker/output_files.h"
 #include "worker_scene.h"
 
 namespace {
@@ -107,6 +108,75 @@ BOOST_AUTO_TEST_CASE(the_files_go_with_their_events) {
     BOOST_TEST(wait_for([&] { return count() == 2U; }), count());
     BOOST_TEST(has("notes.txt"));
     BOOST_TEST(has("12-mine"));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_wholly_a_name_of_ours_is_left_alone) {
+    BOOST_TEST(bx::event_of_output("12-any-1.txt").value() == 12);
+    BOOST_TEST(bx::event_of_output("12-any.d.log-x-10.txt").value() == 12);
+    for (const char* name :
+         {"12-notes.txt", "12-1.txt", "12-any-1.txt~", "12-any-1.TXT", "any-any-1.txt", "-any-1.txt",
+          "012-any-1.txt", "0-any-1.txt", "+12-any-1.txt", "12-any-x.txt", "12-any-01.txt",
+          "12-any-0.txt", "12--1.txt", "12-.any-1.txt", "12-a b-1.txt", "12-any-.txt",
+          "99999999999999999999-any-1.txt", ".txt", "12-any-1"}) {
+        BOOST_TEST(!bx::event_of_output(name).has_value(), name);
+    }
+}
+
+// A link is neither followed nor deleted, and a directory stays.
+BOOST_AUTO_TEST_CASE(only_plain_files_go) {
+    keep_outputs();
+    hook("any", "echo hello");
+    add("event=ONTASKADD");
+    BOOST_TEST(once() == 0);
+    const std::string outputs = dir + "/state/outputs/";
+    std::ofstream(dir + "/precious") << "mine\n";
+    fs::create_symlink(dir + "/precious", outputs + "1-any-2.txt");
+    fs::create_directory(outputs + "1-any-3.txt");
+    std::ofstream(outputs + "1-notes.txt") << "mine\n";
+    std::ofstream(outputs + "9000-any-1.txt") << "of another store\n";
+    const bx::Millis end_of_time = bx::wall_now() + bx::hour;
+    BOOST_TEST(store()->upkeep().prune({.done_before = end_of_time}).deleted == 1U);
+    start_and_wait();
+    BOOST_TEST(wait_for([&] { return !has("1-any-1.txt"); }));
+    BOOST_TEST(count() == 4U);
+    BOOST_TEST(read(dir + "/precious") == "mine\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_link_in_the_place_of_the_directory_is_not_followed) {
+    keep_outputs();
+    fs::create_directory(dir + "/elsewhere");
+    std::ofstream(dir + "/elsewhere/1-any-1.txt") << "mine\n";
+    fs::create_symlink(dir + "/elsewhere", dir + "/state/outputs");
+    hook("any", "echo hello");
+    add("event=ONTASKADD");
+    BOOST_TEST(once() == 0);
+    BOOST_TEST(read(dir + "/elsewhere/1-any-1.txt") == "mine\n");
+    const bx::Millis end_of_time = bx::wall_now() + bx::hour;
+    BOOST_TEST(store()->upkeep().prune({.done_before = end_of_time}).deleted == 1U);
+    start_and_wait();
+    wait_file("worker.log", "the files of deleted events stay");
+    BOOST_TEST(log().find("it is a symbolic link, which is not followed") != std::string::npos);
+    BOOST_TEST(read(dir + "/elsewhere/1-any-1.txt") == "mine\n");
+}
+
+BOOST_AUTO_TEST_CASE(two_stores_in_one_directory_have_directories_of_their_own) {
+    keep_outputs();
+    hook("any", "echo hello");
+    add("event=ONTASKADD");
+    BOOST_TEST(once() == 0);
+    std::string text = read(dir + "/bxhook.conf");
+    text.replace(text.find("queue.db"), 8, "other.db");
+    std::ofstream(dir + "/bxhook.conf") << text;
+    store_path = dir + "/state/other.db";
+    for (int i = 0; i < 2; ++i) add("event=ONTASKADD");
+    BOOST_TEST(once() == 0);
+    BOOST_TEST(count() == 1U);
+    BOOST_TEST(read(dir + "/state/other.db.outputs/2-any-1.txt").starts_with("2/any, "));
+    const bx::Millis end_of_time = bx::wall_now() + bx::hour;
+    BOOST_TEST(store()->upkeep().prune({.done_before = end_of_time}).deleted == 2U);
+    start_and_wait();
+    BOOST_TEST(wait_for([&] { return fs::is_empty(dir + "/state/other.db.outputs"); }));
+    BOOST_TEST(count() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(the_files_of_events_that_are_there_stay) {

@@ -147,7 +147,8 @@ BOOST_AUTO_TEST_CASE(notes_the_rules_that_skipped_an_event) {
     ListRow row{sample_event(), std::nullopt};
     row.event.state = EventState::skipped;
     row.event.reason = "no hook";
-    row.event.refused = {{"a", "event ONCRMLEADADD"}, {"b", "unless auth.user_id 17"}};
+    row.event.refused = {{"a", "other event (wants ONCRMLEADADD)", HookRule::event},
+                         {"b", "unless auth.user_id 17", HookRule::unless}};
     BOOST_TEST(row_note(row, now) == "no hook: b: unless auth.user_id 17");
     row.event.refused.resize(1);
     BOOST_TEST(row_note(row, now) == "no hook");

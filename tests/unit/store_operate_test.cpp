@@ -336,52 +336,145 @@ BOOST_AUTO_TEST_CASE(of_two_retries_at_once_the_later_is_told_what_the_other_has
 
 // -- A second chance for what was skipped for a mistake
 
+namespace {
+
+// An event that is skipped now, for a mistake when RETRYABLE.
+bx::EventNumber skip(Scene& s, bool retryable) {
+    bx::Dispatch verdict;
+    verdict.event = s.add("1");
+    verdict.skip_reason = "no hook takes it";
+    verdict.refused = {{"crm", "not executable", bx::HookRule::unable}};
+    verdict.retryable = retryable;
+    s.store().matching().dispatch(std::vector{verdict}, s.now);
+    return verdict.event;
+}
+
+}  // namespace
+
 BOOST_AUTO_TEST_CASE(what_was_skipped_for_a_mistake_is_made_new_oldest_first) {
     Scene s;
-    const auto skip = [&](bool retryable) {
-        bx::Dispatch verdict;
-        verdict.event = s.add("1");
-        verdict.skip_reason = "no hook takes it";
-        verdict.refused = {{"crm", "not executable"}};
-        verdict.retryable = retryable;
-        s.store().matching().dispatch(std::vector{verdict}, s.now);
-        s.now += 10;
-    };
-    skip(true);   // 1: too old
+    skip(s, true);   // 1: too old
     s.now += bx::day;
     const bx::Millis from = s.now;
-    skip(true);   // 2
-    skip(false);  // 3: for good
-    skip(true);   // 4
-    const bx::Millis before = s.now;
-    skip(true);   // 5: after the hooks were looked at
+    skip(s, true);   // 2
+    skip(s, false);  // 3: for good
+    s.now -= bx::hour / 2;  // the clock is set back, which has no say in it
+    s.now += bx::hour;
+    skip(s, true);   // 4
+    s.now -= bx::hour / 2;
+    bx::MatchQueue& queue = s.store().matching();
+    const bx::EventNumber newest = queue.newest_retryable();
+    BOOST_TEST(newest == 4);
+    skip(s, true);   // 5: after the hooks were looked at
     s.put("6");
     s.claim(1);
     s.dead("6/crm");
-    bx::MatchQueue& queue = s.store().matching();
-    BOOST_TEST(queue.renew_skipped(from, before, 1) == 1U);
+    const bx::Renewed first = queue.renew_skipped({from, 0, newest}, 1);
+    BOOST_TEST(first.count == 1U);
+    BOOST_TEST(first.last == 2);
+    BOOST_TEST(first.more);
     BOOST_TEST(s.list(by_state("new")) == "2/-");
-    BOOST_TEST(queue.renew_skipped(from, before, 9) == 1U);
-    BOOST_TEST(s.list(by_state("new")) == "4/- 2/-");
-    BOOST_TEST(queue.renew_skipped(from, before, 9) == 0U);
+    s.store().matching().dispatch(std::vector{bx::Dispatch{2, {}, {}, "again", 0, true}}, s.now);
+    const bx::Renewed second = queue.renew_skipped({from, first.last, newest}, 9);
+    BOOST_TEST(second.count == 1U);
+    BOOST_TEST(!second.more);
+    BOOST_TEST(s.list(by_state("new")) == "4/-");
+    BOOST_TEST(queue.renew_skipped({from, second.last, newest}, 9).count == 0U);
     BOOST_TEST(s.store().view().event(4)->refused.empty());
     BOOST_TEST(s.secrets(4) == "secret of 1");
     BOOST_TEST(s.recount() == "");
-    s.match(2, Hooks{"crm"});
-    BOOST_TEST(s.claim(1) == "2/crm#1");
+    s.match(4, Hooks{"crm"});
+    BOOST_TEST(s.claim(1) == "4/crm#1");
     BOOST_TEST(s.recount() == "");
 }
 
-BOOST_AUTO_TEST_CASE(each_host_keeps_what_its_hooks_were_like) {
+BOOST_AUTO_TEST_CASE(what_was_to_be_matched_again_can_be_cancelled) {
+    Scene s;
+    skip(s, true);
+    s.now += 10;
+    const bx::Outcome outcome = s.cancel(1);
+    BOOST_TEST(outcome.done());
+    BOOST_TEST(outcome.count == 1);
+    const bx::StoredEvent event = s.store().view().event(1).value();
+    BOOST_TEST((event.state == bx::EventState::skipped));
+    BOOST_TEST(event.reason == "cancelled");
+    BOOST_TEST(!event.retryable);
+    BOOST_TEST(event.refused.size() == 1U);
+    BOOST_TEST(s.secrets(1) == "erased");
+    BOOST_TEST(s.store().matching().newest_retryable() == 0);
+    BOOST_TEST(s.recount() == "");
+    BOOST_TEST(text_of(s.cancel(1)) == "1 is skipped");
+    BOOST_TEST(s.retry(1).done());
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(each_host_keeps_what_its_hooks_were_like_for_a_month) {
     Scene s;
     bx::MatchQueue& queue = s.store().matching();
     BOOST_TEST(queue.fingerprint("web1") == "");
-    queue.keep_fingerprint("web1", "a");
-    queue.keep_fingerprint("web2", "b");
-    queue.keep_fingerprint("web1", "c");
+    queue.keep_fingerprint("web1", "a", s.now);
+    queue.keep_fingerprint("web2", "b", s.now);
+    queue.keep_fingerprint("web1", "c", s.now + bx::day);
     s.open();
     BOOST_TEST(s.store().matching().fingerprint("web1") == "c");
     BOOST_TEST(s.store().matching().fingerprint("web2") == "b");
+    s.store().matching().keep_fingerprint("web3", "d", s.now + 30 * bx::day + 1);
+    BOOST_TEST(s.store().matching().fingerprint("web1") == "c");
+    BOOST_TEST(s.store().matching().fingerprint("web2") == "");
+}
+
+BOOST_AUTO_TEST_CASE(the_reason_of_a_dispatch_is_forgotten_but_of_hooks_that_still_stop) {
+    Scene s;
+    bx::NewDelivery one = s.delivery("one"), two = s.delivery("two"), crm = s.delivery("crm");
+    one.reason = two.reason = "two hooks have this name";
+    for (int i = 0; i < 3; ++i) s.match(s.add("7"), std::vector{crm, one, two});
+    s.claim(1);
+    s.fails("1/crm", bx::hour);
+    bx::MatchQueue& queue = s.store().matching();
+    BOOST_TEST(queue.forget_reasons({"one", "two"}, 9) == 0U);
+    std::size_t count = 0;
+    while (const std::size_t step = queue.forget_reasons({"two"}, 2)) {
+        BOOST_TEST(step <= 2U);
+        count += step;
+    }
+    BOOST_TEST(count == 3U);
+    BOOST_TEST(s.record(3, "one").reason == "");
+    BOOST_TEST(s.record(3, "two").reason == "two hooks have this name");
+    BOOST_TEST(s.record(1, "crm").reason == "exit 1");
+    BOOST_TEST(queue.forget_reasons({}, 9) == 3U);
+    BOOST_TEST(s.recount() == "");
+}
+
+// -- What was chosen by its state
+
+BOOST_AUTO_TEST_CASE(what_left_the_state_that_it_was_chosen_by_stays_as_it_is) {
+    Scene s;
+    const auto none = [](const std::string&) { return 2; };
+    bx::Operator& operate = s.store().operate();
+    s.put("1");
+    s.claim(1);
+    s.dead("1/crm");
+    BOOST_TEST(s.retry(1, "crm").done());
+    s.claim(1);
+    s.done("1/crm");  // meanwhile
+    const bx::Outcome late = operate.retry({1, "crm"}, none, s.now, bx::RowState::dead);
+    BOOST_TEST((late.reason == bx::Outcome::Reason::left_state));
+    BOOST_TEST(text_of(late) == "1/crm is not dead any more");
+    BOOST_TEST(s.state(1) == "done");
+    BOOST_TEST(operate.retry({1, "crm"}, none, s.now, bx::RowState::done).done());
+    BOOST_TEST(s.state(1) == "waiting");
+    s.claim(1);
+    BOOST_TEST(!operate.cancel({1, "crm"}, true, s.now, bx::RowState::waiting).done());
+    BOOST_TEST(s.store().runs().kill_requests().empty());
+    BOOST_TEST(operate.cancel({1, "crm"}, true, s.now, bx::RowState::running).done());
+    s.put("2");  // of a new event, which is matched meanwhile
+    BOOST_TEST(!operate.cancel({2, ""}, false, s.now, bx::RowState::fresh).done());
+    BOOST_TEST(!operate.retry({2, ""}, none, s.now, bx::RowState::skipped).done());
+    BOOST_TEST(!operate.retry({99, "crm"}, none, s.now, bx::RowState::dead).done());
+    BOOST_TEST(s.state(2) == "waiting");
+    s.skip(s.add("3"), "none");
+    BOOST_TEST(operate.retry({3, ""}, none, s.now, bx::RowState::skipped).done());
+    BOOST_TEST(s.recount() == "");
 }
 
 // -- Looking
@@ -661,6 +754,28 @@ BOOST_AUTO_TEST_CASE(a_claim_says_how_often_it_has_failed_since_attempts_were_gi
     s.retry(1);
     BOOST_TEST(failures() == 0);
     s.fails("1/crm", 1);
+    BOOST_TEST(failures() == 1);
+}
+
+// When they failed says nothing where the clock has been set back since.
+BOOST_AUTO_TEST_CASE(failures_are_counted_by_number) {
+    Scene s;
+    s.put("7");
+    const auto failures = [&] {
+        s.claim(1);
+        return s.claims.at("1/crm").failures.value_or(-1);
+    };
+    BOOST_TEST(failures() == 0);
+    s.fails("1/crm", -bx::day);
+    s.now -= bx::hour;
+    BOOST_TEST(failures() == 1);
+    s.fails("1/crm", -bx::day);
+    BOOST_TEST(failures() == 2);
+    s.dead("1/crm");
+    s.retry(1);
+    BOOST_TEST(failures() == 0);
+    s.now -= bx::hour;
+    s.fails("1/crm", -bx::day);
     BOOST_TEST(failures() == 1);
 }
 

@@ -131,7 +131,8 @@ public:
     }
     void skip(bx::EventNumber event, const std::string& reason) {
         store().matching().dispatch(
-            std::vector{bx::Dispatch{event, {}, {{"crm", "disabled"}}, reason}}, now);
+            std::vector{bx::Dispatch{event, {}, {{"crm", "disabled", bx::HookRule::disabled}}, reason}},
+            now);
     }
     // An event of that entity, matched to one hook.
     bx::EventNumber put(const std::string& id, const std::string& hook = "crm",

@@ -115,6 +115,10 @@ BOOST_AUTO_TEST_CASE(a_skipped_event_says_why_and_loses_its_secrets) {
     BOOST_TEST(event.refused.size() == 1U);
     BOOST_TEST(event.refused[0].hook == "crm");
     BOOST_TEST(event.refused[0].reason == "disabled");
+    BOOST_TEST((event.refused[0].rule == bx::HookRule::disabled));
+    std::vector<bx::ListRow> rows = s.store().view().list({});
+    s.store().view().add_causes(rows);
+    BOOST_TEST((rows.at(0).event.refused.at(0).rule == bx::HookRule::disabled));
     BOOST_TEST(s.secrets(1) == "erased");
     BOOST_TEST(event.body == "body of 1");
     BOOST_TEST(!s.store().upkeep().unfinished() > 0);

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <numeric>
 
 #include "base/fd.h"
 #include "event/event.h"
@@ -48,15 +49,26 @@ public:
     }
     bool merge_ahead(std::span<const bx::Dispatch>, bx::Millis) override { return false; }
     std::string fingerprint(const std::string&) override { return kept; }
-    void keep_fingerprint(const std::string&, const std::string& fingerprint) override {
+    void keep_fingerprint(const std::string&, const std::string& fingerprint,
+                          bx::Millis) override {
         kept = fingerprint;
     }
-    std::size_t renew_skipped(bx::Millis from, bx::Millis before, std::size_t at_most) override {
-        BOOST_TEST(before - from == bx::day);
+    bx::EventNumber newest_retryable() override { return 1'000'000; }
+    bx::Renewed renew_skipped(const bx::RenewRange& range, std::size_t at_most) override {
+        BOOST_TEST(bx::wall_now() - range.received_from >= bx::day);
+        BOOST_TEST(range.up_to == 1'000'000);
+        BOOST_TEST(static_cast<std::size_t>(range.after) == sum(renewals));
         const std::size_t count = std::min(at_most, skipped);
         skipped -= count;
         renewals.push_back(count);
-        return count;
+        return {count, static_cast<bx::EventNumber>(sum(renewals)), count == at_most};
+    }
+    std::size_t forget_reasons(const std::vector<std::string>& of, std::size_t) override {
+        stopped = of;
+        return 0;
+    }
+    static std::size_t sum(const std::vector<std::size_t>& counts) {
+        return std::accumulate(counts.begin(), counts.end(), std::size_t{0});
     }
 
     bx::EventNumber bad = 0;
@@ -64,7 +76,8 @@ public:
     std::map<bx::EventNumber, std::string> reasons;  // of those dispatched
     std::string kept;                    // the fingerprint
     std::size_t skipped = 0;             // to be matched again
-    std::vector<std::size_t> renewals;
+    std::vector<std::size_t> renewals;   // of a pass
+    std::vector<std::string> stopped;    // hooks of which reasons were not to be forgotten
 
 private:
     std::vector<bx::StoredEvent> events_;
@@ -161,6 +174,16 @@ BOOST_AUTO_TEST_CASE(skipped_events_have_a_second_chance_when_hooks_or_config_ch
     queue.skipped = 20'000;
     BOOST_TEST((passes() == Steps(100, 100)));  // the others are left to a person
     BOOST_TEST((passes() == Steps{}));
+    for (int i = 0; i < 3; ++i) {  // a hook logs beside itself
+        std::ofstream(dir + "/hooks/deals.log", std::ios::app) << "7\n";
+        BOOST_TEST((passes() == Steps{}));
+    }
+    std::ofstream(dir + "/hooks/ONCRMDEALADD.sh") << "#!/bin/sh\n";
+    ::chmod((dir + "/hooks/ONCRMDEALADD.sh").c_str(), 0755);
+    queue.skipped = 0;
+    BOOST_TEST((passes() == Steps{0}));
+    BOOST_TEST((queue.stopped == std::vector<std::string>{"ONCRMDEALADD", "ONCRMDEALADD"}));
+    queue.skipped = 20'000;
     std::ofstream(dir + "/bxhook.conf", std::ios::app) << "defaults { timeout 7s }\n";
     BOOST_TEST((passes() == Steps(100, 100)));
     bx::Rematch later(context, queue);  // of a worker that starts: all is as it was
@@ -195,6 +218,55 @@ BOOST_AUTO_TEST_CASE(an_event_that_cannot_be_dispatched_is_found_by_halves_and_s
     BOOST_TEST(queue.reasons[2] == "no matching hook");
     BOOST_TEST(lines("set aside event=1 ") == 1U);
     BOOST_TEST(context.unscrubbed);
+}
+
+BOOST_AUTO_TEST_CASE(an_event_skipped_again_for_the_same_reason_is_no_news) {
+    std::ofstream(dir + "/bxhook.conf", std::ios::app) << "hook lost { attempts 3 }\n";
+    log.configure({.level = bx::LogLevel::debug, .file = dir + "/worker.log"});
+    bx::ConfigFile file(dir + "/bxhook.conf", bx::ConfigPart::all);
+    const bx::Millis now = bx::steady_now();
+    bx::WorkerContext context{.log = log,
+                              .options = {},
+                              .live = bx::LiveConfig(file, file.current()->store, {}, log),
+                              .now = now,
+                              .progress_at = now};
+    context.live.refresh(now);
+    FakeQueue first(1), second(1), third(2);
+    bx::Matcher matcher(context, first);
+    BOOST_TEST(matcher.match());
+    BOOST_TEST(lines("warning worker: skipped event=1 ") == 1U);
+    BOOST_TEST(lines("skipped again") == 0U);
+    first = second;  // it is new again
+    BOOST_TEST(matcher.match());
+    BOOST_TEST(lines("warning worker: skipped event=1 ") == 1U);
+    BOOST_TEST(lines("debug worker: skipped again event=1 ") == 1U);
+    std::ofstream(dir + "/bxhook.conf", std::ios::app) << "hook lost-too { attempts 3 }\n";
+    context.now += bx::hour;
+    first = third;
+    BOOST_TEST(matcher.match());
+    BOOST_TEST(lines("warning worker: skipped event=1 ") == 2U);
+    BOOST_TEST(lines("warning worker: skipped event=2 ") == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(an_event_that_a_broken_hook_did_not_get_is_named_with_the_way_to_it) {
+    std::filesystem::create_directory(dir + "/hooks");
+    std::ofstream(dir + "/hooks/any") << "#!/bin/sh\n";
+    ::chmod((dir + "/hooks/any").c_str(), 0755);
+    std::ofstream(dir + "/hooks/ONCRMDEALADD.php") << "#!/bin/sh\n";
+    bx::ConfigFile file(dir + "/bxhook.conf", bx::ConfigPart::all);
+    const bx::Millis now = bx::steady_now();
+    bx::WorkerContext context{.log = log,
+                              .options = {},
+                              .live = bx::LiveConfig(file, file.current()->store, {}, log),
+                              .now = now,
+                              .progress_at = now};
+    context.live.refresh(now);
+    FakeQueue queue(2);
+    bx::Matcher matcher(context, queue);
+    BOOST_TEST(matcher.match());
+    BOOST_TEST(lines("did not get an event that others got event=2 hook=ONCRMDEALADD "
+                     "cause=\"not executable\" "
+                     "fix=\"correct it, then bxhook retry 2/ONCRMDEALADD\"") == 1U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -49,6 +49,13 @@ void report_owner_problem(const Config& config, const std::string& problem, Find
     findings.error(config.store.for_people(), problem, fix);
 }
 
+// By the user that reads it for good, which this process is now.
+void report_if_unreadable(const std::string& path, Findings& findings) {
+    if (::access(path.c_str(), R_OK) == 0) return;
+    findings.error(path, user_name(::geteuid()) + ", who owns the store, cannot read it",
+                   let_read_command(path));
+}
+
 }  // namespace
 
 bool become_owner(const Config& config, Findings& findings) {
@@ -61,11 +68,8 @@ bool become_owner(const Config& config, Findings& findings) {
         report_owner_problem(config, error.what(), findings);
         return false;
     }
-    if (::access(config.path.c_str(), R_OK) != 0) {
-        findings.error(config.path,
-                       user_name(::geteuid()) + ", who owns the store, cannot read it",
-                       let_read_command(config.path));
-    }
+    report_if_unreadable(config.path, findings);
+    if (!config.portals_file.empty()) report_if_unreadable(config.portals_file, findings);
     return true;
 }
 

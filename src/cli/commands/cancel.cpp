@@ -20,13 +20,13 @@ int run(const Arguments& args) {
     check_choice(args, action);
     ConfigPtr config = config_of(args, ConfigPart::gateway);
     std::unique_ptr<Store> store = store_of(*config);
-    action.perform = [&](const DeliveryName& name) {
-        return reply_of(store->operate().cancel(name, kill, wall_now()));
+    action.perform = [&](const Chosen& row) {
+        return reply_of(store->operate().cancel(row.name, kill, wall_now(), row.state));
     };
-    std::vector<DeliveryName> names = choose(args, *store, action);
-    bool all = perform(args, names, action);
+    std::vector<Chosen> chosen = choose(args, *store, action);
+    bool all = perform(args, chosen, action);
     // It frees the next of a lane, and only the worker can end what runs.
-    if (!names.empty()) {
+    if (!chosen.empty()) {
         summon_worker(config->store.worker_files, config->path, config->worker.auto_start);
     }
     return all ? 0 : 1;
@@ -41,8 +41,9 @@ Command cancel_command() {
     command.summary = "give up deliveries that wait";
     command.help = R"(
 Makes waiting deliveries 'cancelled', those of event N or N/HOOK alone; an event
-that is still new becomes skipped.  With --kill running ones too: the worker ends
-all their processes.  'bxhook retry' takes it back.
+that is still new becomes skipped, and one that was skipped for a mistake is not
+matched again.  With --kill running ones too: the worker ends all their processes.
+'bxhook retry' takes it back.
 
 The options choose in bulk, as those of 'list': waiting deliveries, or --state new,
 with --kill also running.  The count is shown and confirmed; where there is no

@@ -132,9 +132,9 @@ void tell_left_out(View& view, ListFilter filter, const ListRow& last, bool limi
     filter.limit = counted_at_most;
     const std::size_t more = view.list(filter).size();
     if (more == 0) return;
-    std::string text = "the newest " + std::to_string(shown) + " of " +
-                       (more < counted_at_most ? "" : "more than ") + std::to_string(shown + more) +
-                       " are shown";
+    std::string text = "the newest " + std::to_string(shown);
+    if (more < counted_at_most) text += " of " + std::to_string(shown + more) + " are shown";
+    else text += " are shown, and at least " + std::to_string(more) + " more match";
     if (!limit_given) text += " ('--limit N' for more, '| less' for all)";
     // What cannot be told there has no other place.
     (void)write_all(STDERR_FILENO, Screen::of_stdout().filled("bxhook: ", text));

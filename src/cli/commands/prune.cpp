@@ -6,6 +6,8 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/terminal/progress.h"
+#include "report/wording.h"
+#include "worker/output_files.h"
 #include "worker/pruner.h"
 
 namespace bx {
@@ -25,8 +27,17 @@ Millis believed_time(Store& store, bool trusted) {
                 iso_time(known.wall + clock_trial));
 }
 
-std::string counted(std::int64_t events) {
-    return std::to_string(events) + (events == 1 ? " event" : " events");
+std::string counted_events(std::int64_t events) { return counted(events, "event", "events"); }
+
+// The files of hooks' output go with their events.
+void sweep_outputs(const Config& config, Store& store) {
+    OutputSweep sweep(store.upkeep(), store.view());
+    const std::string dir = outputs_directory(config);
+    const std::string complaint = sweep.begin(dir);
+    if (!complaint.empty()) {
+        remark("the files of deleted events stay in '" + dir + "': " + complaint);
+    }
+    while (sweep.busy()) sweep.step();
 }
 
 int run(const Arguments& args) {
@@ -39,7 +50,7 @@ int run(const Arguments& args) {
     order.done_before = now - done_age;
     if (args.has("--dead")) order.dead_before = now - dead_age;
     const std::int64_t count = store->upkeep().count_prunable(order);
-    if (count > 0 && !is_confirmed(args, "delete " + counted(count) + "?")) return 0;
+    if (count > 0 && !is_confirmed(args, "delete " + counted_events(count) + "?")) return 0;
     std::size_t total = 0;
     Progress progress("deleting events");
     Pruner pruner(store->upkeep());
@@ -55,8 +66,9 @@ int run(const Arguments& args) {
         progress.at(total);
         std::this_thread::sleep_for(std::chrono::milliseconds(step_pause));
     }
+    sweep_outputs(*config, *store);
     progress.clear();
-    print("deleted " + counted(static_cast<std::int64_t>(total)) + "\n");
+    print("deleted " + counted_events(static_cast<std::int64_t>(total)) + "\n");
     return status;
 }
 

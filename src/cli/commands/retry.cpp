@@ -17,12 +17,6 @@ namespace {
 constexpr std::array states{RowState::dead, RowState::cancelled, RowState::skipped,
                             RowState::waiting, RowState::done};
 
-// `attempts` of HOOK, whether a block runs it or a script of that name.
-int attempts_of(const Config& config, const std::string& hook) {
-    auto block = std::ranges::find(config.hooks, hook, &HookBlock::name);
-    return block == config.hooks.end() ? config.defaults.attempts : block->settings.attempts;
-}
-
 bool has_delivery(Store& store, const DeliveryName& name) {
     const std::vector<DeliveryRecord> all = store.view().deliveries(name.event);
     return std::ranges::find(all, name.hook, &DeliveryRecord::hook) != all.end();
@@ -53,17 +47,18 @@ int run(const Arguments& args) {
     check_choice(args, action);
     ConfigPtr config = config_of(args, ConfigPart::all);
     std::unique_ptr<Store> store = store_of(*config);
-    action.perform = [&](const DeliveryName& name) {
-        if (!name.hook.empty() && !has_delivery(*store, name)) {
+    action.perform = [&](const Chosen& row) {
+        const DeliveryName& name = row.name;
+        if (!row.state && !name.hook.empty() && !has_delivery(*store, name)) {
             const std::optional<StoredEvent> event = store->view().event(name.event);
             if (event && event->state != EventState::fresh) return deliver(*config, *store, name);
         }
-        auto extra = [&](const std::string& hook) { return attempts_of(*config, hook); };
-        return reply_of(store->operate().retry(name, extra, wall_now()));
+        auto extra = [&](const std::string& hook) { return settings_of(*config, hook).attempts; };
+        return reply_of(store->operate().retry(name, extra, wall_now(), row.state));
     };
-    std::vector<DeliveryName> names = choose(args, *store, action);
-    bool all = perform(args, names, action);
-    if (!names.empty()) {
+    std::vector<Chosen> chosen = choose(args, *store, action);
+    bool all = perform(args, chosen, action);
+    if (!chosen.empty()) {
         summon_worker(config->store.worker_files, config->path, config->worker.auto_start);
     }
     return all ? 0 : 1;

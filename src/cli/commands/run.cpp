@@ -107,7 +107,7 @@ std::string refusal_of(const HookSet& hooks, const Hook& hook, const StoredEvent
                                      event.secrets_erased ? Secrets::omit : Secrets::keep);
     const HookSet::Match match = hooks.match(event.facts, body);
     if (std::ranges::find(match.taken, hook.name, &Hook::name) != match.taken.end()) return "";
-    const auto refused = std::ranges::find(match.refused, hook.name, &HookRefusal::hook);
+    const auto refused = std::ranges::find(match.refused, hook.name, &Refusal::hook);
     if (refused == match.refused.end()) return "it is for other events";
     return refused->rule == HookRule::unable ? "" : printable(refused->reason, 1000);
 }

@@ -80,8 +80,9 @@ StatusReport make_report(const Arguments& args, Millis now) {
     Findings found("status", OwnCommands(args.has("--config") ? report.config_path : ""));
     look(report, now, found);
     report.problems = found.list();
-    std::ranges::stable_partition(
-        report.problems, [](const Problem& problem) { return problem.level == Level::error; });
+    std::stable_partition(
+        report.problems.begin(), report.problems.end(),
+        [](const Problem& problem) { return problem.level == Level::error; });
     return report;
 }
 

@@ -229,35 +229,58 @@ BEGIN
     PERFORM bxhook.count_fellows(a_d >> 16);
 END $$;
 
--- Those that are to be matched anew, received at or after a time and skipped since then but before
--- another, are new again: the oldest, a_most.  Gives how many.
-CREATE FUNCTION bxhook.renew_skipped(a_owner bigint, a_shard bigint, a_from bigint, a_before bigint,
-    a_most bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+-- Those that are to be matched anew, of a range of numbers and received at a time or later, are new
+-- again: the first a_most.  Gives how many, and the last of them.
+CREATE FUNCTION bxhook.renew_skipped(a_owner bigint, a_shard bigint, a_received_from bigint,
+    a_after bigint, a_up_to bigint, a_most bigint) RETURNS TABLE (renewed bigint, last bigint)
+LANGUAGE plpgsql AS $$
 DECLARE
     v_n bigint;
-    v_renewed bigint := 0;
 BEGIN
     PERFORM bxhook.lock_matching();
+    renewed := 0;
+    last := a_after;
     FOR v_n IN
         SELECT s.n FROM bxhook.skipped AS s
         CROSS JOIN LATERAL (SELECT * FROM bxhook.event AS e WHERE e.n = s.n OFFSET 0) AS e
-        WHERE s.retryable AND s.at >= a_from AND s.at < a_before AND e.received_at >= a_from
-        ORDER BY s.at LIMIT a_most
+        WHERE s.retryable AND s.n > a_after AND s.n <= a_up_to AND e.received_at >= a_received_from
+        ORDER BY s.n LIMIT a_most
     LOOP
         PERFORM bxhook.renew(a_owner, a_shard, v_n);
-        v_renewed := v_renewed + 1;
+        renewed := renewed + 1;
+        last := v_n;
     END LOOP;
-    RETURN v_renewed;
+    RETURN NEXT;
+END $$;
+
+CREATE FUNCTION bxhook.newest_retryable() RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT coalesce(max(n), 0) FROM bxhook.skipped WHERE retryable
+$$;
+
+-- Deliveries that wait and have not run yet lose the reason of their dispatch, but those of the hooks
+-- a_stopped; a_most.  Gives how many.
+CREATE FUNCTION bxhook.forget_reasons(a_stopped bigint[], a_most bigint) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_d bigint[] := ARRAY(SELECT d FROM bxhook.open WHERE attempt = 0 AND reason IS NOT NULL
+        AND d & 65535 <> ALL (a_stopped) AND d NOT IN (SELECT c FROM bxhook.claimed() AS c)
+        ORDER BY d LIMIT a_most FOR UPDATE SKIP LOCKED);
+    v_count bigint;
+BEGIN
+    UPDATE bxhook.open SET reason = NULL WHERE d = ANY (v_d);
+    GET DIAGNOSTICS v_count = ROW_COUNT;
+    RETURN v_count;
 END $$;
 
 CREATE FUNCTION bxhook.fingerprint(a_host text) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT fingerprint FROM bxhook.hooks_seen WHERE host = a_host
 $$;
 
-CREATE FUNCTION bxhook.keep_fingerprint(a_host text, a_fingerprint text) RETURNS void
-LANGUAGE sql AS $$
-    INSERT INTO bxhook.hooks_seen (host, fingerprint) VALUES (a_host, a_fingerprint)
-    ON CONFLICT (host) DO UPDATE SET fingerprint = excluded.fingerprint
+CREATE FUNCTION bxhook.keep_fingerprint(a_host text, a_fingerprint text, a_now bigint,
+    a_forget bigint) RETURNS void LANGUAGE sql AS $$
+    DELETE FROM bxhook.hooks_seen WHERE seen_at < a_forget AND host <> a_host;
+    INSERT INTO bxhook.hooks_seen (host, fingerprint, seen_at) VALUES (a_host, a_fingerprint, a_now)
+    ON CONFLICT (host) DO UPDATE SET fingerprint = excluded.fingerprint, seen_at = excluded.seen_at
 $$;
 
 -- -- Merging

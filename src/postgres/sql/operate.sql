@@ -1,7 +1,8 @@
 -- What a person changes.
 
 -- Dead and cancelled deliveries of an event, with a_done also done ones, wait again; a_extra more
--- attempts are given to each.  Those that wait become due.  Gives how many.
+-- attempts are given to each.  Those of 0 waited when they were looked at: they become due if they still
+-- wait.  Gives how many.
 CREATE FUNCTION bxhook.retry(a_owner bigint, a_shard bigint, a_n bigint, a_hook bigint[],
     a_extra bigint[], a_done boolean, a_now bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
@@ -9,12 +10,14 @@ DECLARE
     v_count bigint := 0;
 BEGIN
     PERFORM bxhook.lock_lanes();
-    v_count := bxhook.make_due(a_n, a_hook, a_now);
+    v_count := bxhook.make_due(a_n, ARRAY(SELECT h FROM unnest(a_hook, a_extra) AS u (h, x)
+        WHERE x = 0), a_now);
     FOR v_old IN
         SELECT e.d, e.state, e.laned, e.attempt, u.x AS extra FROM unnest(a_hook, a_extra) AS u (h, x)
         CROSS JOIN LATERAL (SELECT * FROM bxhook.ended AS e
             WHERE e.d = (a_n << 16 | u.h) OFFSET 0) AS e
-        WHERE e.state IN ({dead}, {cancelled}) OR a_done AND e.state = {done} ORDER BY e.d
+        WHERE u.x > 0 AND (e.state IN ({dead}, {cancelled}) OR a_done AND e.state = {done})
+        ORDER BY e.d
     LOOP
         PERFORM bxhook.count_events(a_shard, CASE WHEN EXISTS (SELECT 1 FROM bxhook.open
             WHERE d BETWEEN a_n << 16 AND a_n << 16 | 65535) THEN 0 ELSE -1 END, 0, 0);
@@ -73,6 +76,19 @@ BEGIN
     INSERT INTO bxhook.unmatched (n) SELECT a_n FROM bxhook.world WHERE matched >= a_n;
     PERFORM bxhook.count_events(a_shard, -1, 0, -1);
     PERFORM bxhook.wake_others(a_owner);
+    RETURN true;
+END $$;
+
+-- A skipped event is not to be matched again; false: it was not to be.
+CREATE FUNCTION bxhook.give_up(a_n bigint, a_now bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM bxhook.lock_matching();
+    UPDATE bxhook.skipped SET retryable = false, reason = 'cancelled', at = a_now
+    WHERE n = a_n AND retryable;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    DELETE FROM bxhook.secret WHERE n = a_n;
     RETURN true;
 END $$;
 

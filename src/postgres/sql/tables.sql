@@ -151,7 +151,7 @@ CREATE TABLE bxhook.skipped (
     retryable boolean NOT NULL,
     reason bytea NOT NULL
 );
-CREATE INDEX skipped_retryable ON bxhook.skipped (at) WHERE retryable;
+CREATE INDEX skipped_retryable ON bxhook.skipped (n) WHERE retryable;
 
 -- The hooks that did not take an event, and why (store/facts.h); `more`: how many others did not.
 CREATE TABLE bxhook.refusal (n bigint PRIMARY KEY, more bigint NOT NULL, list bytea NOT NULL);
@@ -183,6 +183,7 @@ CREATE TABLE bxhook.open (
 ) WITH (fillfactor = 70);
 CREATE INDEX open_lane ON bxhook.open (lane, d) WHERE lane IS NOT NULL;
 CREATE INDEX open_failed ON bxhook.open (d) WHERE failed_at IS NOT NULL AND lane IS NOT NULL;
+CREATE INDEX open_reasoned ON bxhook.open (d) WHERE attempt = 0 AND reason IS NOT NULL;
 
 -- Deliveries that can be claimed now, and those that can be at a time.  `at` is open.due_at.
 CREATE TABLE bxhook.ready (
@@ -290,7 +291,11 @@ CREATE TABLE bxhook.clock (
     step bigint NOT NULL
 );
 -- MatchQueue::fingerprint.
-CREATE TABLE bxhook.hooks_seen (host text PRIMARY KEY, fingerprint text NOT NULL);
+CREATE TABLE bxhook.hooks_seen (
+    host text PRIMARY KEY,
+    fingerprint text NOT NULL,
+    seen_at bigint NOT NULL
+);
 
 -- Rows that come and go: what is dead of them would be in the way of claims.  It is on few pages,
 -- those of the last events: autovacuum is not to take its time over them.

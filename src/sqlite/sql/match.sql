@@ -45,10 +45,26 @@ UPDATE open SET attempt = :attempt, max_attempts = :max_attempts, due_at = :due_
 -- @fingerprint (host)
 SELECT fingerprint FROM hooks_seen WHERE host = :host;
 
--- @fingerprint_keep (host, fingerprint)
-INSERT OR REPLACE INTO hooks_seen (host, fingerprint) VALUES (:host, :fingerprint);
+-- @fingerprint_keep (host, fingerprint, now)
+INSERT OR REPLACE INTO hooks_seen (host, fingerprint, seen_at) VALUES (:host, :fingerprint, :now);
 
--- @skipped_retryable (since, before, at_most)
+-- @fingerprints_forget (before)
+DELETE FROM hooks_seen WHERE seen_at < :before;
+
+-- @retryable_last
+SELECT n FROM skipped INDEXED BY skipped_retryable WHERE retryable = 1 AND n > 0
+ORDER BY n DESC LIMIT 1;
+
+-- @retryable (after, up_to, received_from, at_most)
 SELECT s.n FROM skipped AS s INDEXED BY skipped_retryable CROSS JOIN event AS e ON e.n = s.n
-WHERE s.retryable = 1 AND s.at >= :since AND s.at < :before AND e.received_at >= :since
-ORDER BY s.at LIMIT :at_most;
+WHERE s.retryable = 1 AND s.n > :after AND s.n <= :up_to AND e.received_at >= :received_from
+ORDER BY s.n LIMIT :at_most;
+
+-- Those that have the reason of their dispatch.
+-- columns reasoned_row: d
+-- @reasoned
+SELECT d FROM open INDEXED BY open_reasoned WHERE attempt = 0 AND reason IS NOT NULL AND d > 0
+    AND d NOT IN (SELECT d FROM running) ORDER BY d;
+
+-- @reason_forget (d)
+UPDATE open SET reason = NULL WHERE d = :d;

@@ -117,7 +117,7 @@ CREATE TABLE skipped (
     retryable INTEGER NOT NULL CHECK (retryable IN (0, 1)),
     reason TEXT NOT NULL
 );
-CREATE INDEX skipped_retryable ON skipped (at) WHERE retryable = 1;
+CREATE INDEX skipped_retryable ON skipped (n) WHERE retryable = 1;
 
 -- The hooks that did not take an event, and why; `more`: how many others did not.
 CREATE TABLE refusal (n INTEGER PRIMARY KEY, more INTEGER NOT NULL, list BLOB NOT NULL);
@@ -145,6 +145,7 @@ CREATE TABLE open (
 );
 CREATE INDEX open_lane ON open (lane, d) WHERE lane IS NOT NULL;
 CREATE INDEX open_failed ON open (d) WHERE failed_at IS NOT NULL AND lane IS NOT NULL;
+CREATE INDEX open_reasoned ON open (d) WHERE attempt = 0 AND reason IS NOT NULL;
 
 -- Deliveries that can be claimed now, and those that can be at a time.  `at` is open.due_at.
 CREATE TABLE ready (
@@ -237,7 +238,11 @@ CREATE TABLE clock (
 ) WITHOUT ROWID;
 
 -- MatchQueue::fingerprint.
-CREATE TABLE hooks_seen (host TEXT PRIMARY KEY, fingerprint TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE hooks_seen (
+    host TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    seen_at INTEGER NOT NULL
+) WITHOUT ROWID;
 
 -- What nothing writes yet: applications, their tokens, calls and subscriptions; what was fetched
 -- and is known; keys of the page.
