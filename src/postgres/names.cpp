@@ -1,5 +1,7 @@
 #include "postgres/names.h"
 
+#include <tuple>
+
 #include "postgres/sql.h"
 
 namespace bx::postgres {
@@ -17,6 +19,7 @@ void Names::forget_another_server() {
     hook_names_.clear();
     minutes_.clear();
     portals_.clear();
+    portal_names_.clear();
     ready_.forget();
     key_.reset();
 }
@@ -78,6 +81,23 @@ Portal Names::portal(const EventFacts& facts) {
     if (portals_.size() >= portals_kept) portals_.clear();
     portals_.emplace(std::move(key), portal);
     return portal;
+}
+
+void Names::name_portal(std::int64_t id, EventFacts& facts) {
+    forget_another_server();
+    auto found = portal_names_.find(id);
+    if (found == portal_names_.end()) {
+        using out = sql::portal_name::Out;
+        Call<sql::portal_name> call;
+        call[sql::portal_name::In::id] = Param::number(id);
+        const Result answer = session_.call(call);
+        if (answer.rows() == 0) return;
+        forget_another_server();
+        if (portal_names_.size() >= portals_kept) portal_names_.clear();
+        found = portal_names_.try_emplace(id, answer.text(0, out::member_id),
+                                          answer.text(0, out::domain)).first;
+    }
+    std::tie(facts.member_id, facts.domain) = found->second;
 }
 
 std::optional<std::int64_t> Names::lane(std::int64_t account, const EventFacts& facts) {

@@ -48,6 +48,8 @@ public:
     HookId hook(const std::string& name);  // makes it when there is none
     std::string hook_name(HookId hook);    // "hook-7" when its row is missing
     Portal portal(const EventFacts& facts);  // makes it when there is none
+    // The reverse: fills in what FACTS have of the portal of that id.
+    void name_portal(std::int64_t id, EventFacts& facts);
     // Of ACCOUNT; none for facts without an id.
     std::optional<std::int64_t> lane(std::int64_t account, const EventFacts& facts);
 
@@ -68,6 +70,7 @@ private:
     std::unordered_map<HookId, std::string> hook_names_;
     std::unordered_map<HookId, std::int64_t> minutes_;
     std::map<std::pair<std::string, std::string>, Portal> portals_;  // by member_id and domain
+    std::unordered_map<std::int64_t, std::pair<std::string, std::string>> portal_names_;
     std::optional<SipKey> key_;
     ReadyHooks ready_;
 };

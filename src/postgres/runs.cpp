@@ -225,6 +225,9 @@ Runs::Left Runs::take_answer(const Result& answer, std::vector<Claim>& claims, M
         claim.started_at = now;
         claim.run = run_name(session_.run_seed(), event_of(d), claim.hook, claim.attempt);
         claim.event = read_event(session_, answer, row, out::n);
+        if (const auto portal = answer.maybe_number(row, out::event_portal)) {
+            names_.name_portal(*portal, claim.event.facts);
+        }
         claim.event.number = event_of(d);
         claim.event.state = EventState::matched;
         read_payload(claim.event, answer, row, out::body);

@@ -6,12 +6,12 @@ CREATE FUNCTION bxhook.claimed() RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
 $$;
 
 -- They have the turn of their lane, or no lane.
-CREATE FUNCTION bxhook.give_turns(a_d bigint[], a_now bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION bxhook.give_turns(a_d bigint[], a_now bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     v_ready bigint;
 BEGIN
     IF coalesce(cardinality(a_d), 0) = 0 THEN
-        RETURN;
+        RETURN true;
     END IF;
     INSERT INTO bxhook.ready (hook, portal, d, at)
     SELECT d & 65535, portal, d, due_at FROM bxhook.open WHERE d = ANY (a_d) AND due_at <= a_now;
@@ -20,6 +20,7 @@ BEGIN
         INSERT INTO bxhook.due (at, d)
         SELECT due_at, d FROM bxhook.open WHERE d = ANY (a_d) AND due_at > a_now;
     END IF;
+    RETURN true;
 END $$;
 
 -- True when it had the turn.

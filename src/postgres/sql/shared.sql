@@ -7,6 +7,9 @@
 -- arrays of numbers one is unnested, WITH ORDINALITY, and the others are asked by its place, which
 -- takes less: none of these has NULL among its elements.
 --
+-- What each turn of a worker calls gives true, and is called by an assignment, which takes a fraction of
+-- what PERFORM takes.
+--
 -- They run in READ COMMITTED, where each statement sees what was committed before it: after a lock
 -- was waited for, what its holder did is seen.
 
@@ -89,13 +92,18 @@ BEGIN
     WHERE p.name = a_name AND p.member_id = a_member_id AND p.domain = a_domain;
 END $$;
 
+CREATE FUNCTION bxhook.portal_name(a_id bigint) RETURNS TABLE (member_id bytea, domain bytea)
+LANGUAGE sql STABLE AS $$
+    SELECT p.member_id, p.domain FROM bxhook.portal AS p WHERE p.id = a_id
+$$;
+
 -- -- Counters
 
 CREATE FUNCTION bxhook.count_events(a_shard bigint, a_finished bigint, a_matched bigint,
-    a_skipped bigint) RETURNS void LANGUAGE plpgsql AS $$
+    a_skipped bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     IF a_finished = 0 AND a_matched = 0 AND a_skipped = 0 THEN
-        RETURN;
+        RETURN true;
     END IF;
     UPDATE bxhook.event_tally SET finished = finished + a_finished, matched = matched + a_matched,
         skipped = skipped + a_skipped WHERE shard = a_shard;
@@ -105,6 +113,7 @@ BEGIN
         ON CONFLICT (shard) DO UPDATE SET finished = t.finished + excluded.finished,
             matched = t.matched + excluded.matched, skipped = t.skipped + excluded.skipped;
     END IF;
+    RETURN true;
 END $$;
 
 -- As bxhook.count_deliveries, of open ones whose runs were done, as nearly all are, and of one hook;
@@ -127,14 +136,14 @@ END $$;
 -- Deliveries that have gone from a state to a state: {waiting} is open, NULL none; with a_result of
 -- the run that did it.  One element each.
 CREATE FUNCTION bxhook.count_deliveries(a_shard bigint, a_d bigint[], a_from bigint[],
-    a_to bigint[], a_result bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+    a_to bigint[], a_result bigint[]) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     IF coalesce(cardinality(a_d), 0) = 0 THEN
-        RETURN;
+        RETURN true;
     END IF;
     IF {waiting} = ALL (a_from) AND {done} = ALL (a_to) AND {ran_done} = ALL (a_result) THEN
         IF bxhook.count_done(a_shard, a_d) THEN
-            RETURN;
+            RETURN true;
         END IF;
     END IF;
     INSERT INTO bxhook.hook_tally (hook, shard)
@@ -170,4 +179,5 @@ BEGIN
             FROM unnest(a_d, a_from, a_to, a_result) AS u (d, a, b, r)) AS moved
         GROUP BY 1 ORDER BY 1) AS s
     WHERE t.hook = s.hook AND t.shard = a_shard;
+    RETURN true;
 END $$;

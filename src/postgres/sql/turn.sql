@@ -22,8 +22,8 @@ END $$;
 -- turn, a_room of which may run at a time, within a hook round the portals, from the one after a_last
 -- on.  Gives what is claimed; then the hooks that still have something to claim (as d), with a_list 1, or
 -- 2 and slots left, but not with 0; and a 0 where more are due than it came to.
--- columns no_claim: NULL::integer, NULL::integer, NULL::integer, NULL::bigint, NULL::bigint, NULL::bigint, NULL::smallint, NULL::bigint, NULL::bytea, NULL::bytea, NULL::bytea, NULL::boolean, NULL::bytea, NULL::bytea
--- columns claim_row: d, attempt, max_attempts, failures, portal, n, received_at, origin, ts, facts, member_id, domain, had_secret, body, secret
+-- columns no_claim: NULL::integer, NULL::integer, NULL::integer, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::smallint, NULL::bigint, NULL::bytea, NULL::bytea, NULL::bytea, NULL::boolean, NULL::bytea, NULL::bytea
+-- columns claim_row: d, attempt, max_attempts, failures, portal, event_portal, n, received_at, origin, ts, facts, member_id, domain, had_secret, body, secret
 CREATE FUNCTION bxhook.turn(a_owner bigint, a_shard bigint, a_now bigint, a_at bigint,
     a_minute_hooks bigint[], a_d bigint[], a_attempt bigint[], a_result bigint[],
     a_started bigint[], a_seed bigint[], a_ended bigint[], a_next bigint[], a_why bytea[],
@@ -31,21 +31,27 @@ CREATE FUNCTION bxhook.turn(a_owner bigint, a_shard bigint, a_now bigint, a_at b
     a_note bytea[], a_out bytea[], a_out_bytes bigint[], a_err bytea[], a_err_bytes bigint[],
     a_output bigint[], a_slots bigint, a_hooks bigint[], a_room bigint[], a_last bigint[], a_list bigint)
 RETURNS TABLE (d bigint, attempt integer, max_attempts integer, failures integer, portal bigint,
-    n bigint, received_at bigint, origin smallint, ts bigint, facts bytea, member_id bytea,
-    domain bytea, had_secret boolean, body bytea, secret bytea) LANGUAGE plpgsql AS $$
+    event_portal bigint, n bigint, received_at bigint, origin smallint, ts bigint, facts bytea,
+    member_id bytea, domain bytea, had_secret boolean, body bytea, secret bytea)
+LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     v_alone boolean := bxhook.begin_turn(a_d, a_next);
+    v_over bigint[] := '{}';
     v_more boolean;
+    v_held boolean;
     v_claimed bigint := 0;
 BEGIN
     IF a_d IS NOT NULL THEN
-        PERFORM bxhook.finish(a_owner, a_shard, a_at, a_minute_hooks, v_alone, a_d, a_attempt,
+        v_over := bxhook.finish(a_owner, a_shard, a_at, a_minute_hooks, v_alone, a_d, a_attempt,
             a_result, a_started, a_seed, a_ended, a_next, a_why, a_due, a_counts, a_max, a_exit,
             a_signal, a_note, a_out, a_out_bytes, a_err, a_err_bytes);
         IF a_output IS NOT NULL THEN
             DELETE FROM bxhook.output AS o WHERE o.d = ANY (a_output);
         END IF;
+    END IF;
+    IF a_slots = 0 OR a_hooks IS NULL THEN
+        v_held := bxhook.hold(a_owner, v_over, '{}');
     END IF;
     IF a_slots = 0 THEN
         RETURN;
@@ -53,7 +59,7 @@ BEGIN
     v_more := bxhook.call_due(a_now);
     IF a_hooks IS NOT NULL THEN
         RETURN QUERY SELECT {claim_row}
-        FROM bxhook.claim(a_owner, a_slots, a_hooks, a_room, a_last);
+        FROM bxhook.claim(a_owner, v_over, a_slots, a_hooks, a_room, a_last);
         GET DIAGNOSTICS v_claimed = ROW_COUNT;
     END IF;
     IF v_more THEN
@@ -71,25 +77,48 @@ DECLARE
     v_owner bigint;
 BEGIN
     FOREACH v_owner IN ARRAY a_owners LOOP
-        UPDATE bxhook.holder SET running = '{}', started = '{}', seeds = '{}',
-            held = ARRAY(SELECT h FROM unnest(held) AS u (h) WHERE h <> ALL (a_d))
-        WHERE owner = v_owner AND running <@ a_d;
-        CONTINUE WHEN FOUND;
-        UPDATE bxhook.holder SET running = left_over.r, started = left_over.s, seeds = left_over.q,
-            held = ARRAY(SELECT h FROM unnest(held) AS u (h) WHERE h <> ALL (a_d))
-        FROM (SELECT array_agg(r) AS r, array_agg(s) AS s, array_agg(q) AS q
-            FROM bxhook.holder AS h, unnest(h.running, h.started, h.seeds) AS u (r, s, q)
-            WHERE h.owner = v_owner AND r <> ALL (a_d)) AS left_over
-        WHERE owner = v_owner;
+        PERFORM bxhook.hold(v_owner, a_d, '{}');
     END LOOP;
 END $$;
+
+-- A worker holds a_added now, and a_over no more.
+CREATE FUNCTION bxhook.hold(a_owner bigint, a_over bigint[], a_added bigint[]) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF cardinality(a_over) > 0 THEN
+        UPDATE bxhook.holder SET running = '{}', started = '{}', seeds = '{}',
+            held = ARRAY(SELECT h FROM unnest(held) AS u (h) WHERE h <> ALL (a_over)) || a_added
+        WHERE owner = a_owner AND running <@ a_over;
+        IF FOUND THEN
+            RETURN true;
+        END IF;
+        UPDATE bxhook.holder SET running = left_over.r, started = left_over.s, seeds = left_over.q,
+            held = ARRAY(SELECT h FROM unnest(held) AS u (h) WHERE h <> ALL (a_over)) || a_added
+        FROM (SELECT array_agg(r) AS r, array_agg(s) AS s, array_agg(q) AS q
+            FROM bxhook.holder AS h, unnest(h.running, h.started, h.seeds) AS u (r, s, q)
+            WHERE h.owner = a_owner AND r <> ALL (a_over)) AS left_over
+        WHERE owner = a_owner;
+    ELSIF cardinality(a_added) > 0 THEN
+        UPDATE bxhook.holder SET held = held || a_added WHERE owner = a_owner;
+    ELSE
+        RETURN true;
+    END IF;
+    IF NOT FOUND AND cardinality(a_added) > 0 THEN
+        INSERT INTO bxhook.holder AS h (owner, held) VALUES (a_owner, a_added)
+        ON CONFLICT (owner) DO UPDATE SET held = h.held || excluded.held;
+    END IF;
+    RETURN true;
+END $$;
+
+-- Gives those of the runs that have ended their deliveries and are still to be taken from what a_owner
+-- holds.
 
 CREATE FUNCTION bxhook.finish(a_owner bigint, a_shard bigint, a_at bigint,
     a_minute_hooks bigint[], a_alone boolean, a_d bigint[], a_attempt bigint[], a_result bigint[],
     a_started bigint[], a_seed bigint[], a_ended bigint[], a_next bigint[], a_why bytea[],
     a_due bigint[], a_counts bigint[], a_max bigint[], a_exit bigint[], a_signal text[],
     a_note bytea[], a_out bytea[], a_out_bytes bigint[], a_err bytea[], a_err_bytes bigint[])
-RETURNS void LANGUAGE plpgsql AS $$
+RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     v_mine bigint[];
     v_owners bigint[] := ARRAY[a_owner];
@@ -97,6 +126,7 @@ DECLARE
     v_next bigint[] := a_next;
     v_ended bigint[] := a_d;
     v_failed bigint[];
+    v_over bigint[];
 BEGIN
     -- Nobody takes over what this worker holds meanwhile, or it has nothing any more.
     SELECT held || running INTO v_mine FROM bxhook.holder WHERE owner = a_owner FOR UPDATE;
@@ -107,7 +137,7 @@ BEGIN
             unnest(of) AS u (h) WHERE h = ANY (a_d);
     END IF;
     IF v_mine IS NULL THEN
-        RETURN;
+        RETURN '{}';
     END IF;
     v_wishes := ARRAY(SELECT d FROM bxhook.kill_wish);
     IF v_wishes && a_d THEN
@@ -119,8 +149,10 @@ BEGIN
         SELECT array_agg(d) FILTER (WHERE s <> {waiting}), array_agg(d) FILTER (WHERE s = {waiting})
         INTO v_ended, v_failed FROM unnest(a_d, v_next) AS u (d, s) WHERE d = ANY (v_mine);
     END IF;
-    PERFORM bxhook.begin_minute(a_shard, a_at / 60000, a_minute_hooks);
-    PERFORM bxhook.finish_ended(v_owners, a_shard, a_at, v_ended, a_d, a_attempt, a_result, a_started,
+    IF a_minute_hooks IS NOT NULL THEN
+        PERFORM bxhook.begin_minute(a_shard, a_at / 60000, a_minute_hooks);
+    END IF;
+    v_over := bxhook.finish_ended(a_shard, a_at, v_ended, a_d, a_attempt, a_result, a_started,
         a_seed, a_ended, v_next, a_why, a_counts, a_max, a_exit, a_signal, a_note, a_out,
         a_out_bytes, a_err, a_err_bytes);
     IF v_failed IS NOT NULL THEN
@@ -132,15 +164,17 @@ BEGIN
         DELETE FROM bxhook.kill_wish AS w WHERE d = ANY (a_d)
             AND NOT EXISTS (SELECT 1 FROM bxhook.open AS o WHERE o.d = w.d);
     END IF;
+    IF v_owners <> ARRAY[a_owner] THEN
+        PERFORM bxhook.drop_held(v_owners, v_over);
+        RETURN '{}';
+    END IF;
+    RETURN v_over;
 END $$;
 
 -- The counters of these hooks as they are when a minute begins.
 CREATE FUNCTION bxhook.begin_minute(a_shard bigint, a_minute bigint, a_hooks bigint[]) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    IF a_hooks IS NULL THEN
-        RETURN;
-    END IF;
     INSERT INTO bxhook.hook_minute (hook, shard, minute, done, failed, dead)
     SELECT u.h, a_shard, a_minute, coalesce(t.ran_done, 0),
         coalesce(t.ran_failed + t.ran_timeout + t.ran_lost, 0), coalesce(t.ended_dead, 0)
@@ -151,14 +185,15 @@ BEGIN
     WHERE hook = ANY (a_hooks) AND shard = a_shard AND minute < a_minute - 70;
 END $$;
 
--- Those that end their deliveries, a_of.
-CREATE FUNCTION bxhook.finish_ended(a_owners bigint[], a_shard bigint, a_at bigint, a_of bigint[], a_d bigint[],
+-- Those that end their deliveries, a_of; gives which did.
+CREATE FUNCTION bxhook.finish_ended(a_shard bigint, a_at bigint, a_of bigint[], a_d bigint[],
     a_attempt bigint[], a_result bigint[], a_started bigint[], a_seed bigint[], a_ended bigint[],
     a_next bigint[], a_why bytea[], a_counts bigint[], a_max bigint[], a_exit bigint[],
     a_signal text[], a_note bytea[], a_out bytea[], a_out_bytes bigint[], a_err bytea[],
-    a_err_bytes bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+    a_err_bytes bigint[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     v_gone record;
+    v_told boolean;
 BEGIN
     WITH gone AS (
         DELETE FROM bxhook.open
@@ -179,18 +214,18 @@ BEGIN
         array_agg(d >> 16) FILTER (WHERE fellows > 1) AS shared
     INTO v_gone FROM gone;
     IF v_gone.d IS NULL THEN
-        RETURN;
+        RETURN '{}';
     END IF;
-    PERFORM bxhook.drop_held(a_owners, v_gone.d);
     DELETE FROM bxhook.secret WHERE n = ANY (v_gone.erased);
     IF v_gone.shared IS NOT NULL THEN
         v_gone.finished := v_gone.finished + bxhook.finish_events(v_gone.shared);
     END IF;
     -- Another statement: it sees those that were linked to one while that was waited for.
-    PERFORM bxhook.give_turns(v_gone.next, a_at);
-    PERFORM bxhook.count_deliveries(a_shard, v_gone.d,
+    v_told := bxhook.give_turns(v_gone.next, a_at);
+    v_told := bxhook.count_deliveries(a_shard, v_gone.d,
         array_fill({waiting}::bigint, ARRAY[cardinality(v_gone.d)]), v_gone.state, v_gone.result);
-    PERFORM bxhook.count_events(a_shard, v_gone.finished, 0, 0);
+    v_told := bxhook.count_events(a_shard, v_gone.finished, 0, 0);
+    RETURN v_gone.d;
 END $$;
 
 -- Those after which their deliveries, a_of, wait again.
@@ -301,37 +336,38 @@ BEGIN
     END LOOP;
 END $$;
 
-CREATE FUNCTION bxhook.claim(a_owner bigint, a_slots bigint, a_hooks bigint[], a_room bigint[],
-    a_last bigint[])
+-- a_over: what has ended in this transaction, and is still held.  Of portals the session knows what
+-- they are.
+-- columns claimed_event: e.n, e.received_at, e.origin, e.ts, e.facts, NULL::bytea, NULL::bytea, e.secret
+CREATE FUNCTION bxhook.claim(a_owner bigint, a_over bigint[], a_slots bigint, a_hooks bigint[],
+    a_room bigint[], a_last bigint[])
 RETURNS TABLE (d bigint, attempt integer, max_attempts integer, failures integer, portal bigint,
-    n bigint, received_at bigint, origin smallint, ts bigint, facts bytea, member_id bytea,
-    domain bytea, had_secret boolean, body bytea, secret bytea) LANGUAGE plpgsql AS $$
+    event_portal bigint, n bigint, received_at bigint, origin smallint, ts bigint, facts bytea,
+    member_id bytea, domain bytea, had_secret boolean, body bytea, secret bytea)
+LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     v_claimed bigint[];
     v_d bigint[];
+    v_held boolean;
 BEGIN
     PERFORM pg_advisory_xact_lock(1652058216, 2);
-    v_claimed := ARRAY(SELECT c FROM bxhook.claimed() AS c);
+    v_claimed := ARRAY(SELECT c FROM bxhook.claimed() AS c WHERE c <> ALL (a_over));
     v_d := bxhook.choose(a_slots, a_hooks, ARRAY(
         SELECT greatest(0, r - (SELECT count(*) FROM unnest(v_claimed) AS c (d)
             WHERE c.d & 65535 = h))
         FROM unnest(a_hooks, a_room) AS u (h, r)), a_last);
+    v_held := bxhook.hold(a_owner, a_over, v_d);
     IF cardinality(v_d) = 0 THEN
         RETURN;
     END IF;
-    UPDATE bxhook.holder SET held = held || v_d WHERE owner = a_owner;
-    IF NOT FOUND THEN
-        INSERT INTO bxhook.holder AS h (owner, held) VALUES (a_owner, v_d)
-        ON CONFLICT (owner) DO UPDATE SET held = h.held || excluded.held;
-    END IF;
     -- Whatever is missing of the event: it is claimed.
     RETURN QUERY
-    SELECT u.d, o.attempt + 1, o.max_attempts, o.failures, o.portal, {event_row}, e.body, s.data
+    SELECT u.d, o.attempt + 1, o.max_attempts, o.failures, o.portal, e.portal, {claimed_event},
+        e.body, s.data
     FROM unnest(v_d) AS u (d)
     CROSS JOIN LATERAL (SELECT * FROM bxhook.open AS o WHERE o.d = u.d OFFSET 0) AS o
     LEFT JOIN LATERAL (SELECT * FROM bxhook.event AS e WHERE e.n = u.d >> 16 OFFSET 0) AS e ON true
-    LEFT JOIN LATERAL (SELECT * FROM bxhook.portal AS p WHERE p.id = e.portal OFFSET 0) AS p ON true
     LEFT JOIN LATERAL (SELECT * FROM bxhook.secret AS s WHERE s.n = u.d >> 16 OFFSET 0) AS s ON true;
 END $$;
 
