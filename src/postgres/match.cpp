@@ -2,10 +2,9 @@
 #include <chrono>
 #include <thread>
 
-#include "postgres/columns.h"
 #include "postgres/events.h"
 #include "postgres/parts.h"
-#include "store/facts.h"
+#include "postgres/verdicts.h"
 
 namespace bx::postgres {
 
@@ -35,7 +34,6 @@ public:
 private:
     std::vector<StoredEvent> look(std::size_t at_most);
     void pass_over();
-    void see_up_to(EventNumber last);
 
     Names& names_;
     Session& session_;
@@ -74,6 +72,7 @@ std::vector<StoredEvent> Matching::look(std::size_t at_most) {
         seen_ = answer.number(row, out::seen);
         if (answer.is_null(row, out::n)) {
             under_way_ = answer.number(row, out::received_at) > seen_;
+            names_.saw({generation_, seen_});
             break;
         }
         events.push_back(read_event(session_, answer, row, out::n));
@@ -94,59 +93,15 @@ void Matching::pass_over() {
     passed_ = seen_;
 }
 
-// LAST may be of an event that somebody else told of.
-void Matching::see_up_to(EventNumber last) {
-    if (generation_ == session_.generation() && last <= seen_) return;
-    generation_ = session_.generation();
-    seen_ = postgres::seen_up_to(session_);
-}
-
 void Matching::dispatch(std::span<const Dispatch> verdicts, Millis now) {
     if (verdicts.empty()) return;
-    EventNumber last = 0;
-    for (const Dispatch& verdict : verdicts) last = std::max(last, verdict.event);
-    // Verdicts on what another server told are of no use.
-    see_up_to(last);
-    using in = sql::dispatch::In;
-    std::vector<DeliveryId> deliveries;
-    std::vector<const NewDelivery*> made;
-    for (const Dispatch& verdict : verdicts) {
-        for (const NewDelivery& delivery : verdict.deliveries) {
-            deliveries.push_back(delivery_id(verdict.event, names_.hook(delivery.hook)));
-            made.push_back(&delivery);
-        }
-    }
+    const Seen seen = names_.see_up_to(last_of(verdicts));
+    const Deliveries deliveries = deliveries_of(names_, verdicts);
     Call<sql::dispatch> call;
-    call[in::owner] = session_.owner();
-    call[in::shard] = session_.shard();
-    call[in::now] = session_.at(now);
-    call[in::seen] = Param::number(seen_);
-    call[in::n] = numbers_of(verdicts, [](const auto& verdict) { return verdict.event; });
-    std::vector<std::optional<std::string>> skips;
-    std::vector<std::string> refused;
-    for (const Dispatch& verdict : verdicts) {
-        const bool skipped = verdict.deliveries.empty();
-        skips.push_back(skipped ? std::optional(verdict.skip_reason) : std::nullopt);
-        refused.push_back(pack_refusals(verdict.refused));
-    }
-    call[in::skip] = Param::bytes(skips);
-    call[in::retryable] =
-        Param::numbers([&] {
-            std::vector<std::int64_t> list;
-            for (const Dispatch& verdict : verdicts) list.push_back(verdict.retryable);
-            return list;
-        }());
-    call[in::refused] = bytes_of(refused, [](const auto& text) -> const auto& { return text; });
-    call[in::more] = numbers_of(verdicts, [](const auto& verdict) { return verdict.refused_more; }, 0);
-    call[in::d] = Param::numbers(deliveries);
-    call[in::ordered] = numbers_of(made, [](const auto* made_one) { return made_one->ordered; });
-    call[in::coalesce] = numbers_of(made, [](const auto* made_one) { return made_one->coalesce; });
-    call[in::max] = numbers_of(made, [](const auto* made_one) { return made_one->max_attempts; });
-    call[in::due] = numbers_of(
-        made, [this](const auto* made_one) { return session_.theirs(made_one->due_at); });
-    call[in::why] = bytes_of(made, [](const auto* made_one) -> const auto& { return made_one->reason; });
-    session_.call(call, generation_);
-    for (const DeliveryId d : deliveries) names_.ready().add(hook_of(d));
+    add_verdicts(call, session_, verdicts, deliveries, seen.number, now);
+    // Verdicts on what another server told are of no use.
+    session_.call(call, seen.generation);
+    for (const DeliveryId d : deliveries.ids) names_.ready().add(hook_of(d));
 }
 
 bool Matching::merge_ahead(std::span<const Dispatch> verdicts, Millis now) {

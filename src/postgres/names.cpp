@@ -2,6 +2,7 @@
 
 #include <tuple>
 
+#include "postgres/events.h"
 #include "postgres/sql.h"
 
 namespace bx::postgres {
@@ -123,6 +124,14 @@ bool Names::begins(HookId hook, std::int64_t minute) {
     if (last == minute) return false;
     last = minute;
     return true;
+}
+
+Seen Names::see_up_to(EventNumber last) {
+    const std::int64_t generation = session_.generation();
+    if (seen_.generation != generation || last > seen_.number) {
+        seen_ = {generation, postgres::seen_up_to(session_)};
+    }
+    return seen_;
 }
 
 ReadyHooks& Names::ready() {

@@ -37,6 +37,12 @@ struct Portal {
     std::int64_t account = 0;  // stands for all portals of that name in lanes and turns
 };
 
+// Up to this event no other is to come any more, as the connection of that generation has told.
+struct Seen {
+    std::int64_t generation = -1;
+    EventNumber number = 0;
+};
+
 class Names {
 public:
     explicit Names(Session& session) : session_(session) {}
@@ -57,6 +63,9 @@ public:
     bool begins(HookId hook, std::int64_t minute);
     void forget_minutes() { minutes_.clear(); }
 
+    // What was told last; where that does not reach up to LAST (somebody else told of it), it is asked.
+    Seen see_up_to(EventNumber last);
+    void saw(const Seen& seen) { seen_ = seen; }
     // Whoever makes something claimable says so here.
     ReadyHooks& ready();
 
@@ -73,6 +82,7 @@ private:
     std::unordered_map<std::int64_t, std::pair<std::string, std::string>> portal_names_;
     std::optional<SipKey> key_;
     ReadyHooks ready_;
+    Seen seen_;
 };
 
 }  // namespace bx::postgres

@@ -6,6 +6,7 @@
 #include "postgres/columns.h"
 #include "postgres/events.h"
 #include "postgres/parts.h"
+#include "postgres/verdicts.h"
 
 namespace bx::postgres {
 
@@ -40,6 +41,8 @@ public:
     void finish(std::span<const Finish> runs) override;
     std::vector<Claim> finish_and_claim(std::span<const Finish> runs, std::size_t slots,
                                         const HookCapacity& capacity, Millis now) override;
+    std::vector<Claim> dispatch_and_claim(std::span<const Dispatch> verdicts, std::size_t slots,
+                                          const HookCapacity& capacity, Millis now) override;
     void save_output(EventNumber event, const std::string& hook, int attempt, const Output& out,
                      const Output& err) override;
     std::vector<Orphan> orphans(std::span<const DeliveryName> mine) override;
@@ -59,8 +62,10 @@ private:
         bool more_due = false;
     };
     Look when_to_look(int round);
+    void look_ahead(const HookCapacity& capacity);
     void add_ends(Turn& turn, std::span<const Finish> runs);
-    void add_hooks(Turn& turn, const std::set<HookId>& hooks, const HookCapacity& capacity);
+    template <typename Function>
+    void add_hooks(Call<Function>& call, const std::set<HookId>& hooks, const HookCapacity& capacity);
     void remember(const std::set<HookId>& hooks, const HookCapacity& capacity);
     Left take_answer(const Result& answer, std::vector<Claim>& claims, Millis now);
     void forget(std::span<const Finish> runs);
@@ -82,6 +87,14 @@ Look Runs::when_to_look(int round) {
     return ready.leaves_out_many() ? Look::no : Look::when_slots_are_left;
 }
 
+// So that of hooks of which nothing is known none is passed over.
+void Runs::look_ahead(const HookCapacity& capacity) {
+    const Result answer = session_.call(Call<sql::ready_hooks>());
+    std::set<HookId> hooks;
+    for (int row = 0; row < answer.rows(); ++row) hooks.insert(answer.number(row, 0));
+    remember(hooks, capacity);
+}
+
 // One round trip, unless more are due than a turn takes, or other hooks have something to claim than
 // it was known.
 std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, std::size_t slots,
@@ -91,6 +104,7 @@ std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, std::siz
     for (int round = 0; round < claim_rounds; ++round) {
         const std::int64_t generation = session_.generation();
         const Look look = when_to_look(round);
+        if (!names_.ready().known() && slots > 0) look_ahead(capacity);
         // Others of theirs may have a turn.
         for (const Finish& run : runs) names_.ready().add(names_.hook(run.hook));
         const std::set<HookId> asked = names_.ready().hooks();
@@ -191,8 +205,10 @@ void Runs::remember(const std::set<HookId>& hooks, const HookCapacity& capacity)
 }
 
 // Of HOOKS those that have room.
-void Runs::add_hooks(Turn& turn, const std::set<HookId>& hooks, const HookCapacity& capacity) {
-    using in = sql::turn::In;
+template <typename Function>
+void Runs::add_hooks(Call<Function>& call, const std::set<HookId>& hooks,
+                     const HookCapacity& capacity) {
+    using in = typename Function::In;
     std::vector<std::int64_t> ids, room, last;
     for (const HookId hook : in_turn(hooks, last_hook_)) {
         const std::size_t most = capacity(names_.hook_name(hook));
@@ -202,13 +218,15 @@ void Runs::add_hooks(Turn& turn, const std::set<HookId>& hooks, const HookCapaci
         last.push_back(last_portal_[hook]);
     }
     if (ids.empty()) return;
-    turn[in::hooks] = Param::numbers(ids);
-    turn[in::room] = Param::numbers(room);
-    turn[in::last] = Param::numbers(last);
+    call[in::hooks] = Param::numbers(ids);
+    call[in::room] = Param::numbers(room);
+    call[in::last] = Param::numbers(last);
 }
 
+// The columns of a claim are those of sql::dispatch_and_claim too.
 Runs::Left Runs::take_answer(const Result& answer, std::vector<Claim>& claims, Millis now) {
     using out = sql::turn::Out;
+    static_assert(int{out::width} == int{sql::dispatch_and_claim::Out::width});
     Left left;
     for (int row = 0; row < answer.rows(); ++row) {
         const DeliveryId d = answer.number(row, out::d);
@@ -239,6 +257,22 @@ Runs::Left Runs::take_answer(const Result& answer, std::vector<Claim>& claims, M
         claims.push_back(std::move(claim));
     }
     return left;
+}
+
+std::vector<Claim> Runs::dispatch_and_claim(std::span<const Dispatch> verdicts,
+                                            std::size_t slots, const HookCapacity& capacity,
+                                            Millis now) {
+    const Seen seen = names_.see_up_to(last_of(verdicts));
+    const Deliveries deliveries = deliveries_of(names_, verdicts);
+    for (const DeliveryId d : deliveries.ids) names_.ready().add(hook_of(d));
+    Call<sql::dispatch_and_claim> call;
+    add_verdicts(call, session_, verdicts, deliveries, seen.number, now);
+    call[sql::dispatch_and_claim::In::slots] = Param::number(static_cast<std::int64_t>(slots));
+    add_hooks(call, names_.ready().hooks(), capacity);
+    std::vector<Claim> claims;
+    take_answer(session_.call(call, seen.generation), claims, now);
+    claimed_at_ = now;
+    return claims;
 }
 
 void Runs::forget(std::span<const Finish> runs) {

@@ -4,6 +4,7 @@
 
 #include "sqlite/change.h"
 #include "sqlite/events.h"
+#include "sqlite/match.h"
 #include "sqlite/merge.h"
 #include "sqlite/parts.h"
 #include "sqlite/statements.h"
@@ -113,8 +114,7 @@ void dispatch_one(Change& change, const Dispatch& verdict, Millis now) {
 void Matching::dispatch(std::span<const Dispatch> verdicts, Millis now) {
     if (verdicts.empty()) return;
     Change change(names_);
-    for (const Dispatch& verdict : verdicts) dispatch_one(change, verdict, now);
-    change.pass_skipped();
+    sqlite::dispatch(change, verdicts, now);
     change.commit();
 }
 
@@ -170,6 +170,11 @@ std::size_t Matching::forget_reasons(const std::vector<std::string>& stopped,
 }
 
 }  // namespace
+
+void dispatch(Change& change, std::span<const Dispatch> verdicts, Millis now) {
+    for (const Dispatch& verdict : verdicts) dispatch_one(change, verdict, now);
+    change.pass_skipped();
+}
 
 std::unique_ptr<MatchQueue> make_match_queue(Names& names) {
     return std::make_unique<Matching>(names);

@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "sqlite/change.h"
 #include "sqlite/events.h"
+#include "sqlite/match.h"
 #include "sqlite/parts.h"
 #include "sqlite/rotation.h"
 #include "sqlite/statements.h"
@@ -68,6 +69,8 @@ public:
     void finish(std::span<const Finish> runs) override;
     std::vector<Claim> finish_and_claim(std::span<const Finish> runs, std::size_t slots,
                                         const HookCapacity& capacity, Millis now) override;
+    std::vector<Claim> dispatch_and_claim(std::span<const Dispatch> verdicts, std::size_t slots,
+                                          const HookCapacity& capacity, Millis now) override;
     void save_output(EventNumber event, const std::string& hook, int attempt, const Output& out,
                      const Output& err) override;
     std::vector<Orphan> orphans(std::span<const DeliveryName> mine) override;
@@ -263,6 +266,17 @@ std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, std::siz
         std::ranges::move(more, std::back_inserter(claims));
         if (all_due) break;
     }
+    return claims;
+}
+
+std::vector<Claim> Runs::dispatch_and_claim(std::span<const Dispatch> verdicts,
+                                            std::size_t slots, const HookCapacity& capacity,
+                                            Millis now) {
+    Change change(names_);
+    dispatch(change, verdicts, now);
+    make_claimable(names_, now, due_at_most);
+    std::vector<Claim> claims = claim_ready(slots, capacity, now);
+    change.commit();
     return claims;
 }
 

@@ -39,6 +39,10 @@ public:
     // runs may have been recorded all the same; to do it again does no harm.
     virtual std::vector<Claim> finish_and_claim(std::span<const Finish> runs, std::size_t slots,
                                                 const HookCapacity& capacity, Millis now) = 0;
+    // MatchQueue::dispatch(VERDICTS), then claim(...), in one transaction.
+    virtual std::vector<Claim> dispatch_and_claim(std::span<const Dispatch> verdicts,
+                                                  std::size_t slots, const HookCapacity& capacity,
+                                                  Millis now) = 0;
     // The output so far of a run, for `logs --follow`.
     virtual void save_output(EventNumber event, const std::string& hook, int attempt,
                              const Output& out, const Output& err) = 0;

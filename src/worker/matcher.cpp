@@ -1,5 +1,6 @@
 #include "worker/matcher.h"
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <set>
@@ -40,6 +41,7 @@ bool Matcher::match() {
     } catch (const std::exception& error) {
         batch_.failed();
         held_ = 0;
+        starts_ = false;  // it may not be the events' fault
         if (size > 1 || !may_be_its_own_fault(error) || !has_failed_often(first_)) throw;
         set_aside(first_, error.what());
         return true;
@@ -123,12 +125,26 @@ void Matcher::dispatch(std::span<const Dispatch> dispatches,
                        std::span<const std::string> log_reasons) {
     while (!dispatches.empty()) {
         const std::size_t count = count_for_transaction(dispatches);
-        queue_.dispatch(dispatches.first(count), wall_now());
-        fault_point("after-dispatch");
+        put(dispatches.first(count), count == dispatches.size());
         for (std::size_t i = 0; i < count; ++i) report(dispatches[i], log_reasons[i]);
         dispatches = dispatches.subspan(count);
         log_reasons = log_reasons.subspan(count);
     }
+}
+
+// In one transaction.
+void Matcher::put(std::span<const Dispatch> dispatches, bool are_last) {
+    const auto may_start = [now = wall_now()](const Dispatch& dispatch) {
+        return std::ranges::any_of(dispatch.deliveries, [now](const NewDelivery& delivery) {
+            return delivery.due_at <= now;
+        });
+    };
+    const bool start = dispatch_and_start_ && starts_ && are_last &&
+                       std::ranges::any_of(dispatches, may_start);
+    if (start && dispatch_and_start_(dispatches)) return;
+    queue_.dispatch(dispatches, wall_now());
+    starts_ = true;
+    fault_point("after-dispatch");
 }
 
 bool Matcher::has_failed_often(EventNumber event) {

@@ -44,6 +44,16 @@ void Runner::record_and_start() {
     }
 }
 
+bool Runner::dispatch_and_start(std::span<const Dispatch> verdicts) {
+    const std::size_t slots = std::min(free_slots(), recorder_.claims_at_most());
+    if (slots == 0 || unrecorded() > 0) return false;
+    std::vector<Claim> claims = recorder_.dispatch_and_claim(verdicts, slots, wall_now());
+    fault_point("after-dispatch");
+    queue_.started(claims);
+    for (Claim& claim : claims) start(claim);
+    return true;
+}
+
 void Runner::note_next_due(Millis wall) {
     const std::optional<Millis> due = queue_.next_due(wall);
     if (!due) return;

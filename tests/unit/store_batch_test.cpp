@@ -378,4 +378,39 @@ BOOST_AUTO_TEST_CASE(disabled_hooks_with_work_are_not_asked_at_each_claim) {
     BOOST_TEST(claimed.starts_with("1/off-"));
 }
 
+BOOST_AUTO_TEST_CASE(what_is_matched_is_claimed_in_the_same_transaction) {
+    Scene s;
+    const auto room = [](const std::string& hook) { return std::size_t{hook != "off"}; };
+    const auto put = [&](const std::vector<bx::Dispatch>& verdicts, std::size_t slots) {
+        std::string names;
+        const std::vector<bx::Claim> claims =
+            s.store().runs().dispatch_and_claim(verdicts, slots, room, s.now);
+        s.store().runs().started(claims);
+        for (const bx::Claim& claim : claims) {
+            const std::string name = store_tests::key_of(claim.event.number, claim.hook);
+            s.claims[name] = claim;
+            names += name + "=" + claim.event.body + "," + claim.event.facts.member_id + " ";
+        }
+        return names;
+    };
+    bx::Dispatch none{s.add("1"), {}, {}, "none"};
+    bx::NewDelivery later = s.delivery("later");
+    later.due_at = s.now + 1000;
+    bx::Dispatch some{s.add("2"), {s.delivery("crm"), s.delivery("off"), later}, {}, {}};
+    BOOST_TEST(put({none, some}, 9) == "2/crm=body of 2,p ");
+    BOOST_TEST(s.state(2, "crm") == "running");
+    BOOST_TEST(s.state(2, "off") == "waiting");
+    BOOST_TEST(s.recount() == "");
+    BOOST_TEST(put({{s.add("2"), {s.delivery("crm")}, {}, {}}}, 9) == "");  // of the same lane
+    const bx::EventNumber cancelled = s.add("3");
+    s.cancel(cancelled);
+    BOOST_TEST(put({{cancelled, {s.delivery("crm")}, {}, {}}}, 9) == "");
+    s.done("2/crm");
+    s.now += 1000;
+    // What was due before goes first.
+    BOOST_TEST(put({{s.add("5"), {s.delivery("crm")}, {}, {}}}, 2) ==
+               "2/later=body of 2,p 3/crm=body of 2,p ");
+    BOOST_TEST(s.recount() == "");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

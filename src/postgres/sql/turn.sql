@@ -371,6 +371,27 @@ BEGIN
     LEFT JOIN LATERAL (SELECT * FROM bxhook.secret AS s WHERE s.n = u.d >> 16 OFFSET 0) AS s ON true;
 END $$;
 
+-- bxhook.dispatch, and a claim of what it has made claimable, or others.
+CREATE FUNCTION bxhook.dispatch_and_claim(a_owner bigint, a_shard bigint, a_now bigint, a_seen bigint,
+    a_n bigint[], a_skip bytea[], a_retryable bigint[], a_refused bytea[], a_more bigint[],
+    a_d bigint[], a_ordered bigint[], a_coalesce bigint[], a_max bigint[], a_due bigint[],
+    a_why bytea[], a_slots bigint, a_hooks bigint[], a_room bigint[], a_last bigint[])
+RETURNS TABLE (d bigint, attempt integer, max_attempts integer, failures integer, portal bigint,
+    event_portal bigint, n bigint, received_at bigint, origin smallint, ts bigint, facts bytea,
+    member_id bytea, domain bytea, had_secret boolean, body bytea, secret bytea)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM bxhook.dispatch(a_owner, a_shard, a_now, a_seen, a_n, a_skip, a_retryable, a_refused,
+        a_more, a_d, a_ordered, a_coalesce, a_max, a_due, a_why);
+    IF a_hooks IS NOT NULL THEN
+        PERFORM pg_advisory_xact_lock_shared(1652058216, 4);
+        PERFORM bxhook.call_due(a_now);
+        RETURN QUERY SELECT {claim_row}
+        FROM bxhook.claim(a_owner, '{}', a_slots, a_hooks, a_room, a_last);
+    END IF;
+END $$;
+
 -- Takes up to a_slots from `ready`, in turn.  Nobody else does meanwhile.
 CREATE FUNCTION bxhook.choose(a_slots bigint, a_hooks bigint[], a_room bigint[], a_last bigint[])
 RETURNS bigint[] LANGUAGE plpgsql AS $$
