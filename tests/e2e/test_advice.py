@@ -158,6 +158,7 @@ def test_a_rename_never_meets_another_hook(site, other, mode):
     """An old copy of a misspelled name beside the live hook."""
     site.hook("ONCRMDAELUPDATE.sh", "echo old\n")
     site.hook(other, "echo live\n", mode)
+    before = hook_files(site)
     (_, _, message, fix), = fitting(problems(site), "warning", ["ONCRMDAELUPDATE.sh", "is not a known event"])
     assert f"/{other}' (of 20" in message and "ONCRMDAELUPDATE.sh' (of 20" in message and "choose one" in message
     type_in(site, fix)
@@ -187,7 +188,6 @@ def test_a_rename_of_a_name_that_needs_quotes(site):
 def test_of_two_files_of_one_name_the_older_one_is_switched_off(site):
     site.hook("ONTASKADD.sh", "exit 0\n")
     os.utime(site.hook("ONTASKADD.py", "exit 0\n"), (0, 0))
-    before = hook_files(site)
     (_, _, message, fix), = fitting(problems(site), "error", ["two hooks are named 'ONTASKADD'"])
     assert "ONTASKADD.py' (of 1970-01-01T00:00:00.000Z, " in message and "ONTASKADD.sh' (of 20" in message
     type_in(site, fix)
