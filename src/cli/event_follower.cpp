@@ -70,7 +70,7 @@ void EventFollower::say_skipped() {
     good_ = false;
     const Story story = read_story(store_.view(), {number_, ""}, false);
     std::string text = screen_.fit(std::to_string(number_) + ": skipped") + "\n";
-    for (const Fact& fact : decision_of(story)) {
+    for (const Fact& fact : decision_of(story, wall_now())) {
         const std::string label = fact.label.empty() ? "" : fact.label + ": ";
         text += screen_.fit("  " + label + fact.text) + "\n";
     }
