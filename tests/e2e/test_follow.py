@@ -68,6 +68,35 @@ def test_an_event_that_no_hook_matches_is_a_failure_with_its_reasons(site):
     assert told(done)[1] == "1: skipped" and "  guarded: unless auth.user_id 1" in told(done)
 
 
+@BOTH_STORES
+def test_a_delivery_that_is_held_back_ends_it_with_the_reason(site):
+    """Two files of one name: nothing runs until a person chose."""
+    for name in ("ONCRMDEALADD.sh", "ONCRMDEALADD.py"):
+        site.hook(name, "echo never")
+    site.hook("any", "echo ran")
+    done = trigger(site, "ONCRMDEALADD")
+    (held,) = [line for line in told(done) if line.startswith("1/ONCRMDEALADD: waiting, ")]
+    assert done.returncode == 1 and held.endswith("two hooks have this name: ONCRMDEALADD.py, ONCRMDEALADD.sh")
+    assert "1/any: done, took Nms" in told(done) and b"never" not in done.stdout
+
+
+@BOTH_STORES
+def test_hooks_that_skipped_the_event_are_named_beside_those_that_run(site):
+    site.configure("hook guarded { event * run /bin/true unless { auth.user_id 1 } }\n"
+                   "hook off { event * run /bin/true disabled yes }\nhook other { event ONTASK* run /bin/true }\n")
+    site.hook("any", "exit 0")
+    done = trigger(site, "ONCRMDEALADD")
+    assert done.returncode == 0 and told(done) == [
+        "stored as test event 1", "1/guarded: skipped, unless auth.user_id 1", "1/off: skipped, disabled",
+        "1/any: started", "1/any: done, took Nms"]
+
+
+def test_a_disabled_hook_alone_is_a_failure_with_its_reason(site):
+    site.configure("hook off { event * run /bin/true disabled yes }\n")
+    done = trigger(site, "ONCRMDEALADD")
+    assert done.returncode == 1 and told(done)[1] == "1: skipped" and "  off: disabled" in told(done)
+
+
 def test_what_waits_for_its_turn_is_said(site):
     gate = site.gate()
     site.hook("ONCRMDEALUPDATE", f'[ "$BX_EVENT_NUMBER" = 2 ] || {gate.wait}')
@@ -85,6 +114,20 @@ def test_without_a_worker_it_says_so_and_waits_for_one(site):
     wait_for(lambda: "no worker runs yet" in process.text(), process.text)
     assert process.running()
     site.run("work", "--once")
+    assert process.popen.wait(20) == 0 and "  | ran\n" in process.text()
+
+
+def test_a_worker_that_cannot_use_its_hooks_is_said_and_waited_for(site):
+    site.configure(worker="start manual")
+    site.hook("any", "echo ran")
+    site.work()
+    wait_for(lambda: site.status()["workers"], "the worker")
+    site.hooks.chmod(0)
+    wait_for(lambda: site.status()["workers"][0]["config_error"], "the worker to see it")
+    process = site.start([site.binary, "trigger", "ONAPPTEST", "--follow", "--config", site.config], "follow.log")
+    wait_for(lambda: "cannot read the hooks directory" in process.text(), process.text)
+    assert process.running() and "the worker cannot use configuration or hooks" in process.text()
+    site.hooks.chmod(0o755)
     assert process.popen.wait(20) == 0 and "  | ran\n" in process.text()
 
 
