@@ -178,6 +178,7 @@ def test_no_match_says_what_there_is_instead(quiet):
             (("--state", "dead,new"), "nothing is dead or new; there are done"),
             (("--to", "2001-01-01"), "no event was received in that time; the newest was at 20"),
             (("--id", "6675", "--event", "x", "--hook", "qqq"), "no event's code matches 'x'"),
+            (("--state", "dead,new", "--id", "6675"), "what matches is done, not dead or new: choose it with --state"),
             (("--state", "done", "--id", "13"), "an entity with the id '13'")]:
         done = quiet.run("list", *words)
         assert done.stdout == b"" and told in done.stderr.decode(), (words, done.stderr)
@@ -186,6 +187,8 @@ def test_no_match_says_what_there_is_instead(quiet):
     work(quiet)
     assert "nothing meets all of these" in said(quiet, "list", "--hook", "ONTASKADD", "--id", "6675")
     assert said(quiet, "list", "--json", "--hook", "erp") == "", "for a program nothing is an answer"
+    nothing = quiet.run("retry", "--id", "6675", "--yes")
+    assert b"what matches is done, not dead: choose it with --state" in nothing.stderr
     nothing = quiet.run("retry", "--hook", "erp", "--yes")
     assert b"0 dead deliveries, nothing to retry" in nothing.stdout and b"no hook 'erp'" in nothing.stderr
     assert quiet.list("--id", "1")[0]["event"] == other
