@@ -61,7 +61,7 @@ LOOKS = "it only looks"  # and so harms nothing, whatever it meets
 CASES = {
     "${EDITOR:-vi}": ("test_finds_and_corrects", LOOKS),
     "apt-get install curl": ("test_a_program_that_is_missing_is_named", LOOKS),
-    "bxhook check": ("test_another_user_is_told_whom_to_be_and_no_more", LOOKS),
+    "bxhook check": ("test_another_user_is_told_who_to_run_as_and_no_more", LOOKS),
     "bxhook check --url": ("test_asks_from_outside", LOOKS),
     "bxhook events": ("test_a_code_that_is_like_no_other", LOOKS),
     "bxhook help": ("test_commands_that_only_look", LOOKS),
@@ -118,7 +118,7 @@ CASES = {
     "sudo bxhook init /srv/bxhook --user bxhook": ("test_init_is_told_where_it_makes_that_config",
                                                    "test_the_next_steps_meet_a_live_hook"),
     "sudo": ("test_who_may_not_read_the_config_is_told_how_to", LOOKS),
-    "sudo -u": ("test_another_user_is_told_whom_to_be_and_no_more", LOOKS),
+    "sudo -u": ("test_another_user_is_told_who_to_run_as_and_no_more", LOOKS),
     "sysctl -w net.core.somaxconn=4096": ("test_of_a_machine_that_lets_few_connections_wait", LOOKS),
     "systemctl enable --now bxhook-worker": ("test_check_starts_the_worker", "test_a_unit_of_another_config_is_not_told"),
     "tail -n 50": ("test_the_log_of_a_worker_that_hangs_is_shown", LOOKS),

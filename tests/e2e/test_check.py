@@ -271,7 +271,7 @@ def test_finds_what_root_must_mend(site, plant, level, words):
 
 
 @needs_root
-def test_another_user_is_told_whom_to_be_and_no_more(site):
+def test_another_user_is_told_who_to_run_as_and_no_more(site):
     """What that user may or may not do says nothing of the site."""
     made_store(site)
     site.home.chmod(0o755)
