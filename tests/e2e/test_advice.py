@@ -70,6 +70,7 @@ CASES = {
     "bxhook list --state waiting": ("test_commands_that_only_look", LOOKS),
     "bxhook logs": ("test_logs_say_why_a_delivery_has_not_run", LOOKS),
     "bxhook retry --state dead": ("test_finds_and_corrects", "test_bulk_retry_asks"),
+    "bxhook retry --state waiting": ("test_many_blocked_lanes_go_on_together", "test_bulk_retry_asks"),
     "bxhook retry": ("test_a_blocked_lane_goes_on_at_once", LOOKS),
     "bxhook run": ("test_an_event_of_several_or_no_deliveries_needs_the_hook", "test_nothing_is_recorded"),
     "bxhook serve": ("test_init_leads_to_a_hook_that_ran", "test_a_live_socket_is_left_alone"),

@@ -183,8 +183,8 @@ BOOST_AUTO_TEST_CASE(a_blocked_lane_is_retried_and_never_cancelled) {
                              "hook works, this runs it now\n");
     BOOST_TEST(fixes().ends_with(" retry 7/crm\n"));
     for (int i = 0; i < 6; ++i) status.blocked.push_back(status.blocked[0]);
-    BOOST_TEST(said().ends_with("warning lanes: 2 more are blocked: 'bxhook status' lists them; once the "
-                                "hooks work, this runs all that wait now\n"));
+    BOOST_TEST(said().ends_with("warning lanes: 2 more are blocked: 'bxhook status' lists them; "
+                                "once the hooks work, this runs all that wait now\n"));
     BOOST_TEST(fixes().ends_with(" retry --state waiting\n"));
 }
 

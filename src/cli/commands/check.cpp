@@ -122,8 +122,8 @@ Checks everything that could keep an event from its hook: configuration, hooks,
 permissions, store, worker, machine.  It shows every problem with its place and
 the command that fixes it, and changes nothing.  The exit status is 1 for errors,
 not for warnings.  An error of a hook keeps only that hook from its events: the last
-line then says 'usable except for 1 hook'.  Run it as the user that bxhook runs as, or as root, which then
-checks with that user's rights.  Before an edit goes live:
+line then says 'usable except for 1 hook'.  Run it as the user that bxhook runs as, or
+as root, which then checks with that user's rights.  Before an edit goes live:
 
   cp -p bxhook.conf new.conf; vi new.conf
   bxhook check --config new.conf && mv new.conf bxhook.conf
