@@ -1,4 +1,4 @@
-// The parts of what commands show: output as it comes, problems, URLs, samples, the whole of status.
+// Parts of what commands show: output as it comes, problems, URLs, samples, all of status.
 #include <boost/test/unit_test.hpp>
 
 #include <string>
@@ -179,12 +179,14 @@ BOOST_AUTO_TEST_CASE(the_document_has_workers_lanes_and_hooks) {
     const std::string text = status_json(report);
     for (const std::string_view part :
          {R"({"ok":true,"level":"ok","problems":[],)",
-          R"("workers":[{"host":"web1","pid":7,"version":"1.0.0","since":"2024-11-21T01:36:28.123Z",)"
-          R"("running":2,"config_error":null,"trouble":"disk full","once":false,)"
+          R"("workers":[{"host":"web1","pid":7,"version":"1.0.0",)"
+          R"("since":"2024-11-21T01:36:28.123Z","running":2,"config_error":null,)"
+          R"("trouble":"disk full","once":false,)"
           R"("seen_at":"2024-11-21T01:36:28.123Z"}],)",
           R"("blocked":[{"delivery":"1040/crm","portal":null,"kind":"ONCRMDEAL","id":"6675",)"
           R"("reason":"exit 1","since":"2024-11-21T01:36:28.123Z","behind":4}],)",
-          R"("hooks":[{"hook":"crm","waiting":1,"running":2,"done_1h":9,"failed_1h":3,"dead_1h":0}])",
+          R"("hooks":[{"hook":"crm","waiting":1,"running":2,"done_1h":9,)"
+          R"("failed_1h":3,"dead_1h":0}])",
           R"("due":5,"oldest_due_at":null,"unfinished":0,"limit":null,)"}) {
         BOOST_TEST(has(text, part), part << " in " << text);
     }
