@@ -73,8 +73,8 @@ std::string first_line_of(const std::string& program) {
     return std::string(line);
 }
 
-// With LINE the kernel, or the program `env`, looks for "php\r".  Other interpreters get it as their
-// argument, and some do not mind.
+// With LINE the kernel, or the program `env`, looks for "php\r".  Other interpreters get the CR in
+// an argument, and some do not mind.
 bool names_windows_end(std::string_view line) {
     if (!line.ends_with('\r')) return false;
     const std::size_t blank = line.find_first_of(" \t");

@@ -16,9 +16,9 @@ public:
     BinaryWatch();  // throws Error when /proc does not tell what runs
 
     // True when another file stands at the program's path, or this one was written over, and it has
-    // not changed for a second: one that is still being uploaded is not to be started.  One that is
-    // missing, as between the two steps of an upload by FTP, is not yet replaced.  Call it again and
-    // again.
+    // not changed for a second: one that is still being uploaded is not to be started.  One that
+    // is missing, as between the two steps of an upload by FTP, is not yet replaced.  Call it again
+    // and again.
     bool was_replaced();
     // The file at the program's path may be executed.
     bool may_start() const;

@@ -18,8 +18,8 @@ FileId file_id(const std::string& path);
 // Of what is open at FD.  Throws Error.
 FileId file_id(int fd);
 
-// True when PATH leads to no file, or to another one than ID.  What cannot be told (a directory that
-// may not be searched, a disk that hangs) is no answer: false.
+// True when PATH leads to no file, or to another one than ID.  False too when it cannot be told: a
+// directory may not be searched, say.
 bool is_gone(const std::string& path, const FileId& id);
 
 }  // namespace bx

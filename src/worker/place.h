@@ -1,6 +1,6 @@
-// Where this worker belongs, and whether it still does.  Somebody with FTP renames the directory that
-// holds config, hooks and store, or deletes it: the worker would live on in it, find no hooks, and
-// keep the place of the one that is wanted now.
+// Where this worker belongs, and whether its files are still there.  By FTP people rename the
+// directory that holds config, hooks and store, or delete it: the worker would live on in it, find
+// no hooks, and keep the place of the one that is wanted now.
 #pragma once
 
 #include <string>
