@@ -195,20 +195,21 @@ void Log::put(std::string_view lines) {
         rest_ = left.substr(0, left.find('\n') + 1);
         left.remove_prefix(rest_.size());
     }
-    dropped_ += std::ranges::count(left, '\n');
+    dropped_.lines += std::ranges::count(left, '\n');
 }
 
 // Writes what earlier lines left to be written; false: that was not taken either.
 bool Log::send_rest() {
     rest_.erase(0, send(rest_));
-    if (!rest_.empty() || dropped_ == 0) return rest_.empty();
+    if (!rest_.empty() || dropped_.lines == 0) return rest_.empty();
+    const auto [lines, cause] = dropped_;
     const std::string line =
         line_of(LogLevel::warning, "log lines were lost: they could not be written",
-                {{"lines", dropped_},
-                 {"cause", cause_ == EAGAIN ? "nobody reads it" : std::strerror(cause_)}});
+                {{"lines", lines},
+                 {"cause", cause == EAGAIN ? "nobody reads it" : std::strerror(cause)}});
     const std::size_t put = send(line);
     if (put == 0) return false;
-    dropped_ = 0;
+    dropped_.lines = 0;
     rest_ = line.substr(put);
     return rest_.empty();
 }
@@ -222,7 +223,7 @@ void Log::send_unsent() {
 // Gives the bytes that were taken.
 std::size_t Log::send(std::string_view data) {
     const std::size_t put = output().write(data);
-    if (put < data.size()) cause_ = errno;
+    if (put < data.size()) dropped_.cause = errno;
     written_ += static_cast<std::int64_t>(put);
     return put;
 }
@@ -235,7 +236,7 @@ LogOutput& Log::output() {
 
 // The output is another from now on: the rest of a line has no place there.
 void Log::break_off() {
-    if (!rest_.empty()) ++dropped_;
+    if (!rest_.empty()) ++dropped_.lines;
     rest_.clear();
 }
 

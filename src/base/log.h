@@ -70,7 +70,7 @@ public:
     void reopen();  // now, not within the second (SIGUSR1)
 
     // Lines were dropped and that is still to be told: call send_unsent() in a second.
-    bool has_unsent() const { return dropped_ > 0 || !rest_.empty(); }
+    bool has_unsent() const { return dropped_.lines > 0 || !rest_.empty(); }
     void send_unsent();
 
     // While one lives, lines are collected: a write for many, at the latest at its end.  One at a
@@ -122,8 +122,10 @@ private:
     std::string complaint_;     // why the file cannot be opened, as it was told
     std::int64_t written_ = 0;  // bytes in the file, as far as this process knows
     std::string rest_;          // of a line that was written in part
-    std::int64_t dropped_ = 0;  // lines, since that was told
-    int cause_ = 0;             // errno of that
+    struct {
+        std::int64_t lines = 0;  // since that was told
+        int cause = 0;           // errno of that
+    } dropped_;
     bool collecting_ = false;
     std::string collected_;     // whole lines: one, or at most PIPE_BUF bytes
 };

@@ -105,7 +105,7 @@ Curl::Curl(const std::string& config) {
                   "\n%{http_code} %{time_total}", "--config", "/dev/fd/3", "--globoff"},
          .env = curl_environment(),
          .fds = {input.read.get(), output.write.get(), errors.write.get(), options.read.get()},
-         .dir = "/"});  // not ours: it may run as a user whom root has become
+         .dir = "/"});  // not ours: it may run as another user than root
     if (curl.error == ENOENT) throw Error("cannot run 'curl': install it (apt-get install curl)");
     if (curl.error != 0) throw system_error("cannot run 'curl'", curl.error);
     pid_ = curl.pid;

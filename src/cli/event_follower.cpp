@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/text.h"
 #include "cli/output.h"
 #include "cli/terminal/colours.h"
@@ -20,11 +21,12 @@ namespace {
 constexpr std::chrono::milliseconds pause{100};
 constexpr Millis worker_patience = 3 * second;  // until a worker is missed
 
-// Nothing more is to be seen of it without a person, or for as long as its backoff lasts.
+// Nothing more is to be seen of it without a person, or for as long as its backoff lasts.  One that
+// has not run and has a reason is held back: another hook has its name.
 bool is_over(const DeliveryRecord& record) {
     switch (record.state) {
         case DeliveryState::running: return false;
-        case DeliveryState::waiting: return record.attempt > 0;
+        case DeliveryState::waiting: return record.attempt > 0 || !record.reason.empty();
         default: return true;
     }
 }
@@ -36,17 +38,24 @@ EventFollower::EventFollower(Store& store, EventNumber number) : store_(store), 
 bool EventFollower::follow() {
     const Millis begun = steady_now();
     for (bool missed = false; !look(); std::this_thread::sleep_for(pause)) {
-        if (missed || steady_now() - begun < worker_patience || !shown_.empty()) continue;
+        if (missed || steady_now() - begun < worker_patience || told_) continue;
         missed = true;
-        if (!has_worker()) {
-            remark("no worker runs yet, still waiting for one ('bxhook status' shows why)");
-        }
+        remark(why_silent());
     }
     return good_;
 }
 
-bool EventFollower::has_worker() const {
-    return store_.view().status(wall_now()).worker_runs;
+std::string EventFollower::why_silent() const {
+    const StoreStatus status = store_.view().status(wall_now());
+    if (!status.worker_runs) {
+        return "no worker runs yet, still waiting for one ('bxhook status' shows why)";
+    }
+    for (const WorkerRecord& worker : status.workers) {
+        if (worker.config_error.empty()) continue;
+        return "the worker cannot use configuration or hooks, still waiting for that to be "
+               "fixed: " + printable(worker.config_error, 4000);
+    }
+    return "nothing has started yet, still waiting ('bxhook status' shows why)";
 }
 
 // True when there is nothing more to see.
@@ -57,6 +66,7 @@ bool EventFollower::look() {
         say_skipped();
         return true;
     }
+    say_refusals(event);
     bool over = true;
     for (const DeliveryRecord& record : store_.view().deliveries(number_)) {
         Shown& shown = shown_[record.hook];
@@ -70,11 +80,21 @@ void EventFollower::say_skipped() {
     good_ = false;
     const Story story = read_story(store_.view(), {number_, ""}, false);
     std::string text = screen_.fit(std::to_string(number_) + ": skipped") + "\n";
-    for (const Fact& fact : decision_of(story)) {
+    for (const Fact& fact : decision_of(story, wall_now())) {
         const std::string label = fact.label.empty() ? "" : fact.label + ": ";
         text += screen_.fit("  " + label + fact.text) + "\n";
     }
     print(text);
+}
+
+// Once: the hooks that would be missed without a word.
+void EventFollower::say_refusals(const StoredEvent& event) {
+    if (std::exchange(refusals_said_, true)) return;
+    for (const Refusal& refusal : event.refused) {
+        if (is_of_other_event(refusal)) continue;
+        print(screen_.fit(to_string({number_, refusal.hook}) + ": skipped, " +
+                          printable(refusal.reason, 1000)) + "\n");
+    }
 }
 
 void EventFollower::look_at(const DeliveryRecord& record, Shown& shown) {
@@ -116,6 +136,7 @@ void EventFollower::say_end(const DeliveryRecord& record, const AttemptRecord* a
 
 // LINE with its LF, below the output so far.
 void EventFollower::say(const std::string& line) {
+    told_ = true;
     print((open_line_ ? "\n" : "") + line);
     open_line_ = false;
     source_.clear();

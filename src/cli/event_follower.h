@@ -14,8 +14,8 @@ class EventFollower {
 public:
     EventFollower(Store& store, EventNumber number);
 
-    // Returns when the first attempt of each delivery has ended, or when no hook matched.  True
-    // when every delivery is done or merged.  Throws Error.
+    // Returns when the first attempt of each delivery has ended or cannot begin, or when no hook
+    // matched.  True when every delivery is done or merged.  Throws Error.
     bool follow();
 
 private:
@@ -28,8 +28,9 @@ private:
     };
 
     bool look();
-    bool has_worker() const;
+    std::string why_silent() const;
     void say_skipped();
+    void say_refusals(const StoredEvent& event);
     void look_at(const DeliveryRecord& record, Shown& shown);
     void say_waiting(const DeliveryRecord& record, Shown& shown);
     void say_end(const DeliveryRecord& record, const AttemptRecord* attempt);
@@ -42,6 +43,8 @@ private:
     std::map<std::string, Shown> shown_;  // by hook
     std::string source_;                  // of the last line of output
     bool open_line_ = false;              // that line has no end yet
+    bool told_ = false;                   // of a delivery anything
+    bool refusals_said_ = false;
     bool good_ = true;
 };
 

@@ -61,7 +61,7 @@ Millis checked_end(const std::string& text, Millis from, Millis now) {
 void set_times(ListFilter& filter, const Arguments& args) {
     const Millis now = wall_now();
     if (args.has("--from") && args.has("--since")) {
-        throw UsageError("--since: it is the same as --from: give one of them");
+        throw UsageError("--since: the same as --from, give only one of them");
     }
     for (const std::string_view option : {"--from", "--since"}) {
         const std::string text = one_value(args, option);

@@ -41,6 +41,12 @@ Names values_in(std::span<const ListRow> rows, What what) {
     return {values.begin(), values.end()};
 }
 
+std::string joined(const Names& names, std::string_view separator) {
+    std::string text;
+    for (const std::string& name : names) text.append(text.empty() ? "" : separator).append(name);
+    return text;
+}
+
 class Inquiry {
 public:
     Inquiry(View& view, const ListFilter& filter, std::span<const std::string> hooks)
@@ -51,7 +57,7 @@ public:
             return {"no event has come yet: 'bxhook trigger ONCRMDEALUPDATE' makes one, "
                     "'bxhook check --url URL' checks whether Bitrix24's can come"};
         }
-        ask_states();
+        if (!ask_other_states()) ask_states();
         for (const std::string& hook : filter_.hooks) ask_hook(hook);
         ask_code();
         ask_portal();
@@ -67,11 +73,32 @@ private:
         return view_.list(condition).empty();
     }
 
+    // True where only the states keep rows from matching: FILTER may have them by default.
+    bool ask_other_states() {
+        if (filter_.states.empty()) return false;
+        ListFilter others = filter_;
+        others.states.clear();
+        others.beyond.reset();
+        others.limit = sample_size;
+        const bool narrow = !filter_.hooks.empty() || !filter_.code_glob.empty() ||
+                            !filter_.portal.empty() || !filter_.id.empty() || filter_.from > 0 ||
+                            filter_.to;
+        const std::vector<ListRow> rows = narrow ? view_.list(others) : std::vector<ListRow>();
+        if (rows.empty()) return false;
+        lines_.push_back("what matches is " +
+                         joined(values_in(rows, [](const ListRow& row) { return row_state(row); }),
+                                " or ") +
+                         ", not " + wanted_states() + ": choose it with --state");
+        return true;
+    }
+
+    // "dead or new"
+    std::string wanted_states() const { return joined_names(filter_.states, " or "); }
+
     void ask_states() {
         if (filter_.states.empty() || !meets_none({.states = filter_.states})) return;
-        const std::string wanted = joined_names(filter_.states, " or ");
         const Names there = values_in(sample_, [](const ListRow& row) { return row_state(row); });
-        lines_.push_back("nothing is " + wanted + instead_of("", there));
+        lines_.push_back("nothing is " + wanted_states() + instead_of("", there));
     }
     void ask_hook(const std::string& hook) {
         if (!meets_none({.hooks = {hook}})) return;

@@ -87,6 +87,9 @@ Answer Gateway::readiness(const Request& request) {
         if (!has_portals) {
             trouble_.report("not ready", config ? "no portal is configured" : config_.error());
         }
+        if (has_portals && !config_.error().empty()) {
+            trouble_.report("config refused, still using the old one", config_.error());
+        }
         const bool ready = has_portals && queue_.accepts_events(config->limits);
         return line_answer(ready ? "bxhook: ready" : "bxhook: not ready, see its log",
                            request.method == "HEAD");

@@ -1,7 +1,5 @@
 #include "gateway/store_slot.h"
 
-#include <sys/stat.h>
-
 #include <utility>
 
 namespace bx {
@@ -16,14 +14,12 @@ void StoreSlot::move_to(const StorePlace& place) {
     next_try_ = 0;
 }
 
-StoreSlot::FileId StoreSlot::file_id() const {
-    struct stat info {};
-    if (!place_.is_file() || ::stat(place_.address.c_str(), &info) != 0) return {};
-    return {info.st_dev, info.st_ino};
+FileId StoreSlot::id_at_place() const {
+    return place_.is_file() ? file_id(place_.address) : FileId{};
 }
 
 void StoreSlot::check_place() {
-    if (store_ && file_id() != opened_) store_.reset();
+    if (store_ && id_at_place() != opened_) store_.reset();
 }
 
 void StoreSlot::use(const std::function<void(EventSink&)>& work) {
@@ -41,7 +37,7 @@ void StoreSlot::use(const std::function<void(EventSink&)>& work) {
 
 void StoreSlot::open() {
     store_ = open_(place_, options_);
-    opened_ = file_id();
+    opened_ = id_at_place();
 }
 
 void StoreSlot::close_after(const std::string& cause) {

@@ -1,14 +1,13 @@
 // The gateway's store: opened when first needed, and again after trouble, at most once a second.
 #pragma once
 
-#include <sys/types.h>
-
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "base/clock.h"
 #include "config/store_place.h"
+#include "host/file_id.h"
 #include "store/store.h"
 
 namespace bx {
@@ -32,12 +31,7 @@ public:
     void use(const std::function<void(EventSink&)>& work);
 
 private:
-    struct FileId {
-        dev_t device = 0;
-        ino_t inode = 0;
-        bool operator==(const FileId&) const = default;
-    };
-    FileId file_id() const;
+    FileId id_at_place() const;
     void open();
     void close_after(const std::string& cause);
 

@@ -62,21 +62,34 @@ std::optional<std::string> unsafe_from(const std::string& hooks_dir, const std::
     return std::nullopt;
 }
 
-// The interpreter a script's first line names; empty for a binary.
-std::string interpreter_of(const std::string& program) {
+// What follows "#!" on a script's first line; empty for a binary.
+std::string first_line_of(const std::string& program) {
     constexpr std::size_t max_line = 256;  // BINPRM_BUF_SIZE
     const std::string begin = first_bytes(program, max_line);
     std::string_view line = begin;
     if (!line.starts_with("#!")) return {};
     line = line.substr(2, line.find('\n') - 2);
     line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
-    return std::string(line.substr(0, line.find_first_of(" \t")));
+    return std::string(line);
+}
+
+// With LINE the kernel, or the program `env`, looks for "php\r".  Other interpreters get the CR in
+// an argument, and some do not mind.
+bool names_windows_end(std::string_view line) {
+    if (!line.ends_with('\r')) return false;
+    const std::size_t blank = line.find_first_of(" \t");
+    if (blank == std::string_view::npos) return true;
+    const std::string_view argument = trim(line.substr(blank));
+    return line.substr(0, blank).ends_with("/env") && !argument.starts_with('-');
 }
 
 std::optional<StartProblem> bad_interpreter(const std::string& program) {
-    std::string interpreter = interpreter_of(program);
-    if (interpreter.empty() || ::access(interpreter.c_str(), X_OK) == 0) return std::nullopt;
-    if (interpreter.ends_with('\r')) {
+    const std::string line = first_line_of(program);
+    const std::string interpreter = line.substr(0, line.find_first_of(" \t"));
+    const bool windows = names_windows_end(line);
+    const bool there = !windows && ::access(interpreter.c_str(), X_OK) == 0;
+    if (interpreter.empty() || there) return std::nullopt;
+    if (windows) {
         return StartProblem{StartFault::bad_interpreter,
                             "bad interpreter: the script has Windows line ends (CRLF), save it "
                             "with Unix line ends (LF)",

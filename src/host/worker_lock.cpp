@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "host/file_id.h"
 #include "host/signals.h"
 
 namespace bx {
@@ -46,6 +47,10 @@ WorkerLock::WorkerLock(const std::string& worker_files, Millis wait) : worker_fi
     }
     lock_ = std::move(lock);
 }
+
+std::string WorkerLock::path() const { return lock_path(worker_files_); }
+
+bool WorkerLock::is_in_place() const { return !is_gone(path(), file_id(lock_.get())); }
 
 void WorkerLock::open_wake() {
     const std::string path = wake_path(worker_files_);

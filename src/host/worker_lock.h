@@ -18,6 +18,10 @@ public:
     WorkerLock(const std::string& worker_files, Millis wait);
 
     bool held() const { return static_cast<bool>(lock_); }
+    std::string path() const;
+    // False when the locked file is no longer the one at its path, so that another worker could
+    // take the lock beside this one.  It must be held.
+    bool is_in_place() const;
     // Opens the FIFO for reading (making it, 0600) and clears it.  From here on wakers succeed.
     // Throws Error.
     void open_wake();

@@ -21,7 +21,7 @@ constexpr std::size_t shown_at_most = 5;       // of lanes, and of hooks
 // What keeps a hook's due deliveries from starting.
 enum class Slot {
     free,        // nothing: a worker that is there starts one at once
-    hook_full,   // as many runs of the hook as may be are under way
+    hook_full,   // the hook has as many runs as its `concurrency` allows
     worker_full, // the same of the workers
     withheld,    // the hook is disabled, or stopped
 };
@@ -99,17 +99,18 @@ void judge_slots(const StoreStatus& status, const Config& config, Millis now, co
             problems.push_back(
                 {Level::warning, "hook " + printable(hook.hook),
                  "deliveries have been due since " + iso_time(*hook.oldest_due_at) +
-                     ", and as many of its runs as may be (" + std::to_string(hook.running) +
-                     ") are under way: raise its `concurrency`, or make it faster",
+                     ", and all " + std::to_string(hook.running) +
+                     " runs that it may have at a time are under way: raise its `concurrency`, "
+                     "or make it faster",
                  edit_command(config.path)});
         }
     }
     if (!workers_since) return;
     problems.push_back({Level::warning, "worker: concurrency",
                         "deliveries have been due since " + iso_time(*workers_since) +
-                            ", and as many runs as may be (" + std::to_string(status.running) +
-                            ") are under way: raise `concurrency` of the worker, or make hooks "
-                            "faster",
+                            ", and all " + std::to_string(status.running) +
+                            " runs that the worker may have at a time are under way: raise its "
+                            "`concurrency`, or make hooks faster",
                         edit_command(config.path)});
 }
 
@@ -135,8 +136,9 @@ void judge_lanes(const StoreStatus& status, const OwnCommands& commands,
         const auto more = static_cast<std::int64_t>(blocked.size() - shown);
         problems.push_back({Level::warning, "lanes",
                             counted(more, "more is", "more are") +
-                                " blocked: 'bxhook status' lists them",
-                            ""});
+                                " blocked: 'bxhook status' lists them; once the hooks work, this "
+                                "runs all that wait now",
+                            commands.line("retry --state waiting")});
     }
 }
 

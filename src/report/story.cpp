@@ -20,9 +20,20 @@ void read_body(Story& story, bool with_secrets) {
     try {
         if (event.body.empty()) return;  // missing
         story.body = decode_payload(event.body, event.secrets, secrets);
+        story.masked = secrets == Secrets::hide && !event.secrets.empty();
     } catch (const Error& error) {
         event.damage = error.what();
     }
+}
+
+// As worker/rematch.cpp does it: by itself only what came within a day.
+std::string second_chance_of(const StoredEvent& event, Millis now) {
+    const std::string by_hand = "'bxhook retry " + std::to_string(event.number) + "'";
+    if (now - event.received_at > day) {
+        return "it is over a day old, so only " + by_hand + " matches it again";
+    }
+    return "it is matched again by itself, within seconds, when hooks or configuration change; " +
+           by_hand + " does it now";
 }
 
 }  // namespace
@@ -70,7 +81,7 @@ std::string_view why_given_up(const DeliveryRecord& delivery) {
     return said ? " (which means: do not try again)" : "";
 }
 
-std::vector<Fact> decision_of(const Story& story) {
+std::vector<Fact> decision_of(const Story& story, Millis now) {
     const StoredEvent& event = story.event;
     std::vector<Fact> list;
     auto sentence = [&list](std::string text) { list.push_back({"", std::move(text)}); };
@@ -87,9 +98,7 @@ std::vector<Fact> decision_of(const Story& story) {
     if (event.refused_more > 0) {
         sentence(std::to_string(event.refused_more) + " more hooks did not match");
     }
-    if (event.retryable) {
-        sentence("'bxhook retry " + std::to_string(event.number) + "' matches it again");
-    }
+    if (event.retryable) sentence(second_chance_of(event, now));
     return list;
 }
 

@@ -20,6 +20,7 @@ struct Story {
     StoredEvent event;  // `damage` also where the body does not decode
     Tree body;          // empty where it cannot be read
     std::vector<DeliveryStory> deliveries;  // by hook
+    bool masked = false;                    // the body has secrets, shown as ***
 };
 
 // The event NUMBER.  Throws Error when there is none.
@@ -38,8 +39,9 @@ struct Fact {
 
 // Who sent the event and what it is about.
 std::vector<Fact> facts_of(const StoredEvent& event, Millis now);
-// What was decided, and why: the reason of a skip, which hooks matched and which did not.
-std::vector<Fact> decision_of(const Story& story);
+// What was decided, and why: the reason of a skip, which hooks matched and which did not; whether
+// it is matched again.
+std::vector<Fact> decision_of(const Story& story, Millis now);
 
 // What to add to the reason of a delivery that died with attempts left, because its hook said so
 // by the exit status; empty for others.

@@ -18,6 +18,7 @@ struct WorkerContext {
     Millis now;
     Millis progress_at;
     bool stopping = false;    // no run is started any more
+    bool draining = false;    // nor for now: those under way are waited for
     bool progress = false;    // this iteration did something
     bool more = true;         // the next one would find more to do
     bool unscrubbed = true;   // secrets may have been erased since the last scrub

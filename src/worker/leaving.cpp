@@ -25,6 +25,38 @@ void Leaving::start() {
     grace_.set(steady_now() + (config && !again ? config->worker.shutdown_grace : 0));
 }
 
+void Leaving::look(bool woken) {
+    if (context_.stopping) return;
+    context_.live.check_place();
+    if (!context_.live.lost().empty()) {
+        leave_lost_place(woken);
+    } else if (context_.live.has_new_program()) {
+        make_way_for_program();
+    }
+}
+
+void Leaving::leave_lost_place(bool woken) {
+    context_.log.warning("leaving: a worker must be started where its files are now",
+                         {{"cause", context_.live.lost()}});
+    if (!context_.options.detached) fail();  // so that a supervisor starts it again
+    start();
+    if (woken) note_wake();
+}
+
+// A hook is not interrupted for it.  Those under way are waited for, but not so long that one that
+// takes hours keeps the others waiting.
+void Leaving::make_way_for_program() {
+    if (drain_.next() == Timer::never) {
+        const ConfigPtr& config = context_.live.config();
+        drain_.set(context_.now + (config ? config->worker.shutdown_grace : 0));
+    }
+    context_.draining = !drain_.due(context_.now);
+    if (context_.runs.size() > 0) return;
+    context_.log.info("restarting: the program was replaced");
+    start();
+    called_ = true;
+}
+
 bool Leaving::may_leave(bool recorded, bool quiet) const {
     if (context_.runs.size() > 0) return false;
     if (context_.stopping) return recorded || context_.now >= grace_.next() + last_tries;
@@ -42,10 +74,11 @@ void Leaving::hand_over() {
     if (worker_lock_.drain()) note_wake();
     worker_lock_.close_wake();
     const ConfigPtr& config = context_.live.config();
-    if (!called_ || !config || !config->worker.auto_start) return;
+    const std::string path = context_.live.path_now();
+    if (!called_ || !config || !config->worker.auto_start || path.empty()) return;
     try {
-        start_worker(context_.live.path());  // it waits for our lock
-        context_.log.info("more events came while stopping: starting another worker");
+        start_worker(path);  // it waits for our lock
+        context_.log.info("starting another worker", {{"config", path}});
     } catch (const std::exception& error) {
         context_.log.error("cannot start another worker", {{"cause", error.what()}});
     }

@@ -14,6 +14,9 @@ public:
     // Starts no run any more; those under way get the grace of the config.  The second time they
     // get none.
     void start();
+    // Starts when a file of this worker is not in its place any more, or, at a moment when nothing
+    // runs, when its program was replaced.  WOKEN: somebody has work for a worker.
+    void look(bool woken);
     // No run is left: the grace is over.
     void end_grace() { grace_.set(context_.now); }
     bool grace_over() const { return context_.stopping && grace_.due(context_.now); }
@@ -29,16 +32,21 @@ public:
     Millis next(Millis now) const;
 
     // Starts another worker when somebody woke this one while it was stopping, who would have
-    // started one otherwise.
+    // started one otherwise, or when its program was replaced.  Where the directory of the config
+    // was renamed, from there: that is where it was woken.
     void hand_over();
 
     void fail() { exit_status_ = 1; }
     int exit_status() const { return exit_status_; }
 
 private:
+    void leave_lost_place(bool woken);
+    void make_way_for_program();
+
     WorkerContext& context_;
     WorkerLock& worker_lock_;
     Timer grace_;
+    Timer drain_{Timer::never};  // due: what runs is waited for no more
     Timer idle_;            // due: long enough without unfinished events
     bool called_ = false;   // while stopping: somebody wants a worker
     int exit_status_ = 0;

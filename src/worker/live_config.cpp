@@ -15,12 +15,20 @@ LogSettings log_settings(const Config& config, const WorkerOptions& options) {
     return settings;
 }
 
-LiveConfig::LiveConfig(ConfigFile& file, const StorePlace& store_place,
+LiveConfig::LiveConfig(ConfigFile& file, const StorePlace& store_place, const WorkerLock& lock,
                        const WorkerOptions& options, Log& log)
-    : file_(file), log_(log), options_(options), store_place_(store_place), hooks_(log) {}
+    : file_(file),
+      log_(log),
+      options_(options),
+      store_place_(store_place),
+      hooks_(log),
+      place_(file.path(), store_place, lock) {}
 
 void LiveConfig::refresh(Millis now) {
     if (!look_.every(second, now)) return;
+    check_place();
+    if (!lost_.empty()) return;
+    has_new_program_ = options_.detached && place_.has_new_program();
     switch (file_.refresh(std::exchange(force_, false))) {
         case ConfigFile::Change::loaded:
             log_.configure(log_settings(*config(), options_));
@@ -37,6 +45,12 @@ void LiveConfig::refresh(Millis now) {
     if (!options_.once) hooks_.log_warnings();
 }
 
+void LiveConfig::check_place() {
+    if (!lost_.empty()) return;
+    lost_ = place_.lost();
+    if (!lost_.empty()) hooks_.stop(lost_);
+}
+
 void LiveConfig::load_next_time() {
     force_ = true;
     look_next_time();
@@ -46,7 +60,7 @@ bool LiveConfig::take_loaded() { return std::exchange(loaded_, false); }
 
 const Hook* LiveConfig::find_hook(const std::string& name, Millis now) {
     const Hook* hook = hooks_.set().find(name);
-    if (hook && !hook->problem) return hook;
+    if ((hook && !hook->problem) || !lost_.empty()) return hook;
     hooks_.refresh(config(), now);  // it may have been corrected since the last look
     return hooks_.set().find(name);
 }

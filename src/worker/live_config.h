@@ -1,5 +1,6 @@
 // The config and the hooks as they are now: both are looked at once a second, and a change takes
-// effect at once.
+// effect at once.  So are the places of the files this worker belongs to: once one is lost, the
+// config stays as it is and no event is matched any more.
 #pragma once
 
 #include <string>
@@ -9,6 +10,7 @@
 #include "config/config.h"
 #include "config/config_file.h"
 #include "worker/live_hooks.h"
+#include "worker/place.h"
 #include "worker/worker.h"
 
 namespace bx {
@@ -19,13 +21,21 @@ LogSettings log_settings(const Config& config, const WorkerOptions& options);
 class LiveConfig {
 public:
     // STORE_PLACE is Config::store as the store was opened.
-    LiveConfig(ConfigFile& file, const StorePlace& store_place, const WorkerOptions& options,
-               Log& log);
+    LiveConfig(ConfigFile& file, const StorePlace& store_place, const WorkerLock& lock,
+               const WorkerOptions& options, Log& log);
 
     // Looks at both when the last look is a second old.  NOW is steady time.
     void refresh(Millis now);
     void look_next_time() { look_.set(0); }  // whenever the last look was
     void load_next_time();                   // changed or not
+    // Looks for the places alone, now.
+    void check_place();
+    // What is not in its place; empty: all is.
+    const std::string& lost() const { return lost_; }
+    // Another program stands in the place of this one.  Only a detached worker looks.
+    bool has_new_program() const { return has_new_program_; }
+    // Where the config file is now; empty: nowhere.
+    std::string path_now() const { return lost_.empty() ? path() : place_.config_now(); }
     // True once after a config was loaded.
     bool take_loaded();
 
@@ -52,6 +62,9 @@ private:
     const WorkerOptions options_;
     const StorePlace store_place_;
     LiveHooks hooks_;
+    WorkerPlace place_;
+    std::string lost_;
+    bool has_new_program_ = false;
     Timer look_;
     bool force_ = false;
     bool loaded_ = false;

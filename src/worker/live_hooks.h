@@ -21,6 +21,8 @@ public:
     // Reads them again when hooks_dir changed or CONFIG is another than last time.  A directory
     // that cannot be read: the old set stays and unreadable() says why.
     void refresh(const ConfigPtr& config, Millis now);
+    // No event is to be matched with this set any more, for PROBLEM.
+    void stop(const std::string& problem) { unreadable_ = problem; }
 
     // The last good set; empty at first.
     const HookSet& set() const { return set_; }

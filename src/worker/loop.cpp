@@ -23,7 +23,7 @@ Loop::Loop(ConfigFile& config_file, Store& store, const StorePlace& store_place,
       signals_(signals),
       context_{.log = log,
                .options = options,
-               .live = LiveConfig(config_file, store_place, options, log),
+               .live = LiveConfig(config_file, store_place, worker_lock, options, log),
                .now = steady_now(),
                .progress_at = steady_now()},
       trouble_(log),
@@ -94,6 +94,7 @@ void Loop::work() {
     runner_.collect();
     context_.live.refresh(context_.now);
     follow_config();
+    leaving_.look(woken_);
     if (trouble_.may_try(context_.now) && has_store_work()) use_store();
 }
 

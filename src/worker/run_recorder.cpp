@@ -35,7 +35,7 @@ void report_failure(const Finish& finish, const std::string& name, const std::st
                                              {"again_at", iso_time(finish.due_at)}});
     }
     for (std::string_view line : last_lines(finish.err.kept, stderr_lines)) {
-        log.warning("stderr: " + std::string(line), {{"delivery", name}});
+        log.warning("stderr", {{"delivery", name}, {"line", line}});
     }
 }
 

@@ -62,14 +62,15 @@ void Runner::note_next_due(Millis wall) {
 
 Millis Runner::next(Millis now) const {
     if (unrecorded() > 0) return now;
-    if (context_.stopping || due_.next() == Timer::never) return Timer::never;
+    if (context_.stopping || context_.draining || due_.next() == Timer::never) return Timer::never;
     return now + std::max(due_.next() - wall_now(), Millis{0});
 }
 
 // How many hooks may be started now.
 std::size_t Runner::free_slots() const {
     const ConfigPtr& config = context_.live.config();
-    if (!config || context_.stopping || !membership_.may_start_runs()) return 0;
+    if (!config || context_.stopping || context_.draining) return 0;
+    if (!membership_.may_start_runs()) return 0;
     const auto most = static_cast<std::size_t>(config->worker.concurrency);
     return most - std::min(most, context_.runs.size());
 }

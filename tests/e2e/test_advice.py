@@ -61,7 +61,7 @@ LOOKS = "it only looks"  # and so harms nothing, whatever it meets
 CASES = {
     "${EDITOR:-vi}": ("test_finds_and_corrects", LOOKS),
     "apt-get install curl": ("test_a_program_that_is_missing_is_named", LOOKS),
-    "bxhook check": ("test_another_user_is_told_whom_to_be_and_no_more", LOOKS),
+    "bxhook check": ("test_another_user_is_told_who_to_run_as_and_no_more", LOOKS),
     "bxhook check --url": ("test_asks_from_outside", LOOKS),
     "bxhook events": ("test_a_code_that_is_like_no_other", LOOKS),
     "bxhook help": ("test_commands_that_only_look", LOOKS),
@@ -70,6 +70,7 @@ CASES = {
     "bxhook list --state waiting": ("test_commands_that_only_look", LOOKS),
     "bxhook logs": ("test_logs_say_why_a_delivery_has_not_run", LOOKS),
     "bxhook retry --state dead": ("test_finds_and_corrects", "test_bulk_retry_asks"),
+    "bxhook retry --state waiting": ("test_many_blocked_lanes_go_on_together", "test_bulk_retry_asks"),
     "bxhook retry": ("test_a_blocked_lane_goes_on_at_once", LOOKS),
     "bxhook run": ("test_an_event_of_several_or_no_deliveries_needs_the_hook", "test_nothing_is_recorded"),
     "bxhook serve": ("test_init_leads_to_a_hook_that_ran", "test_a_live_socket_is_left_alone"),
@@ -118,7 +119,7 @@ CASES = {
     "sudo bxhook init /srv/bxhook --user bxhook": ("test_init_is_told_where_it_makes_that_config",
                                                    "test_the_next_steps_meet_a_live_hook"),
     "sudo": ("test_who_may_not_read_the_config_is_told_how_to", LOOKS),
-    "sudo -u": ("test_another_user_is_told_whom_to_be_and_no_more", LOOKS),
+    "sudo -u": ("test_another_user_is_told_who_to_run_as_and_no_more", LOOKS),
     "sysctl -w net.core.somaxconn=4096": ("test_of_a_machine_that_lets_few_connections_wait", LOOKS),
     "systemctl enable --now bxhook-worker": ("test_check_starts_the_worker", "test_a_unit_of_another_config_is_not_told"),
     "tail -n 50": ("test_the_log_of_a_worker_that_hangs_is_shown", LOOKS),
@@ -158,6 +159,7 @@ def test_a_rename_never_meets_another_hook(site, other, mode):
     """An old copy of a misspelled name beside the live hook."""
     site.hook("ONCRMDAELUPDATE.sh", "echo old\n")
     site.hook(other, "echo live\n", mode)
+    before = hook_files(site)
     (_, _, message, fix), = fitting(problems(site), "warning", ["ONCRMDAELUPDATE.sh", "is not a known event"])
     assert f"/{other}' (of 20" in message and "ONCRMDAELUPDATE.sh' (of 20" in message and "choose one" in message
     type_in(site, fix)
@@ -187,7 +189,6 @@ def test_a_rename_of_a_name_that_needs_quotes(site):
 def test_of_two_files_of_one_name_the_older_one_is_switched_off(site):
     site.hook("ONTASKADD.sh", "exit 0\n")
     os.utime(site.hook("ONTASKADD.py", "exit 0\n"), (0, 0))
-    before = hook_files(site)
     (_, _, message, fix), = fitting(problems(site), "error", ["two hooks are named 'ONTASKADD'"])
     assert "ONTASKADD.py' (of 1970-01-01T00:00:00.000Z, " in message and "ONTASKADD.sh' (of 20" in message
     type_in(site, fix)

@@ -179,6 +179,10 @@ FAULTS = {
                             "'ONCRMDAELUPDATE' is not a known event, did you mean 'ONCRMDEALUPDATE'?"], None),
     "directory of no event": (script("exit 0\n", "ONCRMDAELUPDATE.d/one"), "warning",
                               ["ONCRMDAELUPDATE.d/one", "'ONCRMDAELUPDATE' is not a known event"], None),
+    "hook put aside": (script("exit 0\n", "ONAPPTEST.d/mail.php.old"), "warning",
+                       ["hook ONAPPTEST.d.mail.php.old", "it takes events", "rename its file *.disabled"], None),
+    "file put aside": (script("exit 0\n", "ONAPPTEST.php.old"), "warning",
+                       ["ONAPPTEST.php.old", "is not a known event and takes no event", "rename its file *.disabled"], None),
     "not executable": (script("exit 0\n", "ONCRMLEADADD", 0o644), "error", ["hook ONCRMLEADADD", "not executable"], None),
     "unsafe permissions": (script("exit 0\n", mode=0o775), "error", ["hook ONAPPTEST", "unsafe permissions"], None),
     "unsafe directory": (mode_of("hooks", 0o777), "error", ["hook any", "unsafe permissions"], None),
@@ -267,7 +271,7 @@ def test_finds_what_root_must_mend(site, plant, level, words):
 
 
 @needs_root
-def test_another_user_is_told_whom_to_be_and_no_more(site):
+def test_another_user_is_told_who_to_run_as_and_no_more(site):
     """What that user may or may not do says nothing of the site."""
     made_store(site)
     site.home.chmod(0o755)
@@ -323,7 +327,11 @@ def test_text_has_place_problem_and_command(site):
     lines = text_of(done).splitlines()
     at = lines.index(f"error: hook ONAPPTEST: unsafe permissions: '{site.hooks}/ONAPPTEST'")
     assert lines[at + 1] == f"    fix: chmod go-w {site.hooks}/ONAPPTEST"
-    assert lines[-1].startswith(f"{site.config}: not usable: 1 error") and done.returncode == 1
+    assert lines[-1].startswith(f"{site.config}: usable except for 1 hook: 1 error") and done.returncode == 1
+    site.hook("ONTASKADD", "exit 0\n", 0o644)
+    assert "usable except for 2 hooks: 2 errors" in text_of(site.run("check", check=False)).splitlines()[-1]
+    site.configure(more="limits { body x }\n")
+    assert f"{site.config}: not usable: 1 error" in text_of(site.run("check", check=False)).splitlines()[-1]
 
 
 def test_of_a_missing_config(site):

@@ -176,6 +176,9 @@ def test_show_hides_secrets_unless_asked(quiet):
         assert bitrix.TOKEN not in text_of(quiet.run("show", number, *options))
         assert "***" in text_of(quiet.run("show", number, *options))
         assert bitrix.TOKEN in text_of(quiet.run("show", number, "--secrets", *options))
+    page = text_of(quiet.run("show", number))
+    assert page.count("\nwhat came (secrets masked, --secrets shows them)\n") == page.count("masked") == 1
+    assert "\nwhat came\n" in text_of(quiet.run("show", number, "--secrets"))
     assert quiet.show(number)["body"]["auth"]["application_token"] == "***"
     assert quiet.show(number)["secrets"] == "kept"
 

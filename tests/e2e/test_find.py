@@ -60,14 +60,14 @@ def test_bulk_takes_the_same_filters_and_done_ones(quiet):
     work(quiet)
     asked = quiet.run("retry", "--state", "done", "--id", "2", check=False)
     assert asked.returncode == 2 and b"retry 1 done delivery? no terminal to confirm on: add --yes" in asked.stderr
-    told = quiet.run("retry", "--state", "done", "--id", "2", "--from", "1h", "--yes").stdout
-    assert told == b"retried 1 of 1, 1 without tokens (already erased)\n"
+    expected = quiet.run("retry", "--state", "done", "--id", "2", "--from", "1h", "--yes").stdout
+    assert expected == b"retried 1 of 1, 1 without tokens (already erased)\n"
     assert states(quiet) == {first: "done", second: "waiting"}
     quiet.run("cancel", "--id", "1,2", "--yes")
     assert states(quiet)[second] == "waiting", "an id may have a comma in it"
     quiet.run("cancel", "--id", "2", "--yes")
-    told = quiet.run("retry", "--state", "cancelled,done", "--yes").stdout
-    assert told == b"retried 2 of 2, 2 without tokens (already erased)\n"
+    expected = quiet.run("retry", "--state", "cancelled,done", "--yes").stdout
+    assert expected == b"retried 2 of 2, 2 without tokens (already erased)\n"
     assert states(quiet) == {first: "waiting", second: "waiting"}
 
 
@@ -166,7 +166,7 @@ def test_no_match_says_what_there_is_instead(quiet):
     quiet.hook("ONTASKADD", "exit 0")
     post(quiet)
     work(quiet)
-    for words, told in [
+    for words, expected in [
             (("--hook", "erp"), "there is no hook 'erp', did you mean 'ONCRMDEALUPDATE.d.erp'?"),
             (("--hook", "qqq"), "there is no hook 'qqq'; there are ONCRMDEALUPDATE.d.erp, ONTASKADD"),
             (("--hook", "ONTASKADD"), "hook 'ONTASKADD' has no delivery yet"),
@@ -178,14 +178,17 @@ def test_no_match_says_what_there_is_instead(quiet):
             (("--state", "dead,new"), "nothing is dead or new; there are done"),
             (("--to", "2001-01-01"), "no event was received in that time; the newest was at 20"),
             (("--id", "6675", "--event", "x", "--hook", "qqq"), "no event's code matches 'x'"),
+            (("--state", "dead,new", "--id", "6675"), "what matches is done, not dead or new: choose it with --state"),
             (("--state", "done", "--id", "13"), "an entity with the id '13'")]:
         done = quiet.run("list", *words)
-        assert done.stdout == b"" and told in done.stderr.decode(), (words, done.stderr)
+        assert done.stdout == b"" and expected in done.stderr.decode(), (words, done.stderr)
         assert all(line.startswith("bxhook: ") for line in done.stderr.decode().splitlines())
     other = post(quiet, "ONTASKADD", id="1")
     work(quiet)
     assert "nothing meets all of these" in said(quiet, "list", "--hook", "ONTASKADD", "--id", "6675")
     assert said(quiet, "list", "--json", "--hook", "erp") == "", "for a program nothing is an answer"
+    nothing = quiet.run("retry", "--id", "6675", "--yes")
+    assert b"what matches is done, not dead: choose it with --state" in nothing.stderr
     nothing = quiet.run("retry", "--hook", "erp", "--yes")
     assert b"0 dead deliveries, nothing to retry" in nothing.stdout and b"no hook 'erp'" in nothing.stderr
     assert quiet.list("--id", "1")[0]["event"] == other

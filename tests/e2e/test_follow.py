@@ -22,7 +22,7 @@ def trigger(site, *words, **options):
     return site.run("trigger", *words, "--follow", check=False, **options)
 
 
-def told(done):
+def shown(done):
     """What it writes, without its times."""
     return re.sub(r"\b\d+ms\b", "Nms", done.stdout.decode()).splitlines()
 
@@ -32,7 +32,7 @@ def test_it_shows_what_the_hook_prints_and_how_it_ends(site):
     site.hook("ONCRMDEALADD", 'echo "deal $BX_ID"; echo second; echo oops >&2')
     done = trigger(site, "ONCRMDEALADD", "--set", "data.FIELDS.ID=7")
     assert done.returncode == 0 and done.stderr == b"", done
-    assert told(done) == ["stored as test event 1", "1/ONCRMDEALADD: started", "  1/ONCRMDEALADD: stdout", "  | deal 7",
+    assert shown(done) == ["stored as test event 1", "1/ONCRMDEALADD: started", "  1/ONCRMDEALADD: stdout", "  | deal 7",
                           "  | second", "  1/ONCRMDEALADD: stderr", "  | oops", "1/ONCRMDEALADD: done, took Nms"]
 
 
@@ -53,7 +53,7 @@ def test_a_failure_ends_it_with_status_1_and_the_next_attempt(site):
     site.hook("any.d/later", "exit 75")
     site.hook("any.d/never", "echo why >&2; exit 65")
     done = trigger(site, "ONAPPTEST")
-    lines = told(done)
+    lines = shown(done)
     assert done.returncode == 1
     assert "1/any.d.good: done, took Nms" in lines and "1/any.d.never: dead, exit 65, took Nms" in lines
     assert "  | why" in lines
@@ -65,7 +65,36 @@ def test_an_event_that_no_hook_matches_is_a_failure_with_its_reasons(site):
     site.configure("hook guarded { event * run /bin/true unless { auth.user_id 1 } }\n")
     done = trigger(site, "ONCRMDEALADD")
     assert done.returncode == 1
-    assert told(done)[1] == "1: skipped" and "  guarded: unless auth.user_id 1" in told(done)
+    assert shown(done)[1] == "1: skipped" and "  guarded: unless auth.user_id 1" in shown(done)
+
+
+@BOTH_STORES
+def test_a_delivery_that_is_held_back_ends_it_with_the_reason(site):
+    """Two files of one name: nothing runs until a person chose."""
+    for name in ("ONCRMDEALADD.sh", "ONCRMDEALADD.py"):
+        site.hook(name, "echo never")
+    site.hook("any", "echo ran")
+    done = trigger(site, "ONCRMDEALADD")
+    (held,) = [line for line in shown(done) if line.startswith("1/ONCRMDEALADD: waiting, ")]
+    assert done.returncode == 1 and held.endswith("two hooks have this name: ONCRMDEALADD.py, ONCRMDEALADD.sh")
+    assert "1/any: done, took Nms" in shown(done) and b"never" not in done.stdout
+
+
+@BOTH_STORES
+def test_hooks_that_skipped_the_event_are_named_beside_those_that_run(site):
+    site.configure("hook guarded { event * run /bin/true unless { auth.user_id 1 } }\n"
+                   "hook off { event * run /bin/true disabled yes }\nhook other { event ONTASK* run /bin/true }\n")
+    site.hook("any", "exit 0")
+    done = trigger(site, "ONCRMDEALADD")
+    assert done.returncode == 0 and shown(done) == [
+        "stored as test event 1", "1/guarded: skipped, unless auth.user_id 1", "1/off: skipped, disabled",
+        "1/any: started", "1/any: done, took Nms"]
+
+
+def test_a_disabled_hook_alone_is_a_failure_with_its_reason(site):
+    site.configure("hook off { event * run /bin/true disabled yes }\n")
+    done = trigger(site, "ONCRMDEALADD")
+    assert done.returncode == 1 and shown(done)[1] == "1: skipped" and "  off: disabled" in shown(done)
 
 
 def test_what_waits_for_its_turn_is_said(site):
@@ -88,10 +117,24 @@ def test_without_a_worker_it_says_so_and_waits_for_one(site):
     assert process.popen.wait(20) == 0 and "  | ran\n" in process.text()
 
 
+def test_a_worker_that_cannot_use_its_hooks_is_said_and_waited_for(site):
+    site.configure(worker="start manual")
+    site.hook("any", "echo ran")
+    site.work()
+    wait_for(lambda: site.status()["workers"], "the worker")
+    site.hooks.chmod(0)
+    wait_for(lambda: site.status()["workers"][0]["config_error"], "the worker to see it")
+    process = site.start([site.binary, "trigger", "ONAPPTEST", "--follow", "--config", site.config], "follow.log")
+    wait_for(lambda: "cannot read the hooks directory" in process.text(), process.text)
+    assert process.running() and "the worker cannot use configuration or hooks" in process.text()
+    site.hooks.chmod(0o755)
+    assert process.popen.wait(20) == 0 and "  | ran\n" in process.text()
+
+
 def test_through_a_url_it_looks_into_the_gateway_s_store(web):
     web.site.hook("ONAPPTEST", "echo through the web")
     done = trigger(web.site, "ONAPPTEST", "--url", web.url)
-    lines = told(done)
+    lines = shown(done)
     assert done.returncode == 0 and lines[0].startswith("200 ") and "  | through the web" in lines
     assert not web.site.show(re.search(r'"event":(\d+)', lines[0])[1])["test"]
 

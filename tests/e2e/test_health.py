@@ -260,6 +260,22 @@ def test_a_blocked_lane_wants_attention_and_is_never_given_up(manual):
     assert "cancel" not in problem and problem in warnings(site)
 
 
+def test_many_blocked_lanes_go_on_together(manual):
+    """By the one command that stands below those that are named."""
+    site = manual
+    site.configure(worker="start manual", backoff="1h")
+    site.hook("any", "exit 1\n")
+    for entity in range(1, 8):
+        post(site, id=entity), post(site, id=entity)
+    site.run("work", "--once")
+    problem = status(site)[1][-1]
+    assert problem.startswith("lanes: 2 more are blocked") and " retry --state waiting " in problem
+    site.hook("any", "exit 0\n")
+    site.run("retry", "--state", "waiting", "--yes")
+    site.run("work", "--once")
+    assert site.status()["deliveries"]["done"] == 14 and status(site) == (0, [])
+
+
 def test_a_config_that_is_wrong_is_told_once_whatever_its_worker_says(manual):
     site = manual
     site.work()

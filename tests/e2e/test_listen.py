@@ -99,7 +99,7 @@ def test_a_store_of_roots_is_refused_with_the_chown(site):
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="only root can be several users")
-def test_another_user_is_told_whom_to_be(site):
+def test_another_user_is_told_who_to_run_as(site):
     site.path.chmod(0o755)
     site.home.chmod(0o755)
     site.config.chmod(0o644)

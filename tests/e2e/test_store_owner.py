@@ -44,7 +44,7 @@ def test_a_store_of_root_is_refused_with_the_way_out(site, exists):
 
 
 @needs_root
-def test_another_user_is_told_whom_to_be(quiet):
+def test_another_user_is_told_who_to_run_as(quiet):
     post(quiet)
     quiet.home.chmod(0o755)
     quiet.config.chmod(0o644)

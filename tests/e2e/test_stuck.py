@@ -51,7 +51,7 @@ def test_an_event_that_cannot_be_matched_is_set_aside_and_the_others_go_on(quiet
     row, = [line for line in quiet.list() if line["event"] == 2]
     assert (row["state"], row["retryable"]) == ("skipped", True)
     assert {line["retryable"] for line in quiet.list() if line["event"] != 2} == {None}
-    assert "'bxhook retry 2' matches it again" in quiet.run("show", "2").stdout.decode()
+    assert "'bxhook retry 2' does it now" in quiet.run("show", "2").stdout.decode()
     told, = [line for line in log.splitlines() if "set aside" in line]
     assert "event=2" in told and 'fix="bxhook retry 2"' in told
 

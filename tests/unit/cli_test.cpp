@@ -84,11 +84,11 @@ BOOST_AUTO_TEST_CASE(knows_help_and_config_for_every_command) {
 
 struct BadWords {
     Words words;
-    std::string told;
+    std::string said;
 };
 
 std::ostream& operator<<(std::ostream& out, const BadWords& bad) {
-    return out << bad.told;
+    return out << bad.said;
 }
 
 const std::vector<BadWords> bad_words{
@@ -104,7 +104,7 @@ const std::vector<BadWords> bad_words{
 
 BOOST_DATA_TEST_CASE(refuses_wrong_usage_and_says_what, data::make(bad_words), bad) {
     BOOST_CHECK_EXCEPTION(parse(bad.words), UsageError, [&](const UsageError& error) {
-        return std::string_view(error.what()).find(bad.told) != std::string_view::npos;
+        return std::string_view(error.what()).find(bad.said) != std::string_view::npos;
     });
 }
 
@@ -175,8 +175,8 @@ BOOST_AUTO_TEST_CASE(names_every_command_and_option_in_the_help) {
         BOOST_TEST(!command.summary.empty());
         std::string text = help_text(command);
         for (const Option& option : command.options) {
-            bool told = text.find("  " + std::string(option.name)) != std::string::npos;
-            BOOST_TEST(told == !option.help.empty());
+            bool said = text.find("  " + std::string(option.name)) != std::string::npos;
+            BOOST_TEST(said == !option.help.empty());
         }
         BOOST_TEST((command.run != nullptr));
     }

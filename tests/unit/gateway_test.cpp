@@ -391,8 +391,10 @@ BOOST_AUTO_TEST_CASE(an_invalid_new_config_is_refused_and_the_old_one_stays) {
     BOOST_TEST(verdict(event()) == "200");
     configure("portal {");
     BOOST_TEST(verdict(event()) == "200");
-    BOOST_TEST(line(method("GET")) == "200 bxhook: ready\n");
     BOOST_TEST(log_count("config refused, still using the old one") == 1u);
+    // Who looks at the page reads it among the last lines of the log, not once for each request.
+    for (int i = 0; i < 3; ++i) BOOST_TEST(line(method("GET")) == "200 bxhook: ready\n");
+    BOOST_TEST(log_count("config refused, still using the old one") == 2u);
 }
 
 BOOST_AUTO_TEST_CASE(a_new_config_applies_without_a_restart) {

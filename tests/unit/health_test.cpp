@@ -158,14 +158,14 @@ BOOST_AUTO_TEST_CASE(what_waits_for_a_slot_is_told_after_ten_seconds) {
     status.hooks[0].oldest_due_at = now - 10 * second - 1;
     BOOST_TEST(said() == "warning hook crm: deliveries have been due since " +
                              bx::iso_time(now - 10 * second - 1) +
-                             ", and as many of its runs as may be (2) are under way: raise its "
-                             "`concurrency`, or make it faster\n");
+                             ", and all 2 runs that it may have at a time are under way: raise "
+                             "its `concurrency`, or make it faster\n");
     status.running = 4;
     due("erp", bx::hour);
     BOOST_TEST(said() == "warning worker: concurrency: deliveries have been due since " +
                              bx::iso_time(now - bx::hour) +
-                             ", and as many runs as may be (4) are under way: raise `concurrency` "
-                             "of the worker, or make hooks faster\n");
+                             ", and all 4 runs that the worker may have at a time are under way: "
+                             "raise its `concurrency`, or make hooks faster\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_blocked_lane_is_retried_and_never_cancelled) {
@@ -183,7 +183,9 @@ BOOST_AUTO_TEST_CASE(a_blocked_lane_is_retried_and_never_cancelled) {
                              "hook works, this runs it now\n");
     BOOST_TEST(fixes().ends_with(" retry 7/crm\n"));
     for (int i = 0; i < 6; ++i) status.blocked.push_back(status.blocked[0]);
-    BOOST_TEST(said().ends_with("warning lanes: 2 more are blocked: 'bxhook status' lists them\n"));
+    BOOST_TEST(said().ends_with("warning lanes: 2 more are blocked: 'bxhook status' lists them; "
+                                "once the hooks work, this runs all that wait now\n"));
+    BOOST_TEST(fixes().ends_with(" retry --state waiting\n"));
 }
 
 BOOST_AUTO_TEST_CASE(what_died_in_the_last_hour_is_told_while_something_is_dead) {

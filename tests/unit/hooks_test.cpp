@@ -431,6 +431,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_start_is_told_before) {
     block("gone", {"*"}, top + "/nowhere");
     block("dir", {"*"}, config.hooks_dir);
     block("crlf", {"*"}, file("../crlf", 0755, "#!/bin/sh\r\nexit 0\r\n"));
+    block("crlf-env", {"*"}, file("../crlf-env", 0755, "#!/usr/bin/env php\r\n<?php\r\n"));
+    block("flag", {"*"}, file("../flag", 0755, "#!/usr/bin/env -S sh\r\n"));
     block("lost", {"*"}, file("../lost", 0755, "#! /no/such/interpreter -x\n"));
     block("plain", {"*"}, file("../plain", 0644));
     block("good", {"*"}, file("../good", 0755, "#! /usr/bin/env sh\n"));
@@ -439,6 +441,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_start_is_told_before) {
     BOOST_TEST(problem("crlf") ==
                "bad interpreter: the script has Windows line ends (CRLF), save it with Unix line "
                "ends (LF)");
+    BOOST_TEST(problem("crlf-env") == problem("crlf"));
+    BOOST_TEST(problem("flag") == "");  // what it takes for blanks is its own
     BOOST_TEST(problem("lost") == "bad interpreter '/no/such/interpreter'");
     BOOST_TEST(problem("plain") == "not executable");
     BOOST_TEST(problem("good") == "");

@@ -223,7 +223,7 @@ BOOST_AUTO_TEST_CASE(tells_what_was_decided) {
     story.event.refused.push_back({"crm-log", "unless auth.user_id 17\n"});
     story.event.refused.push_back({"other", "other event (wants ONCRMDEALADD)"});
     story.event.refused_more = 3;
-    BOOST_TEST(lines_of(decision_of(story)) ==
+    BOOST_TEST(lines_of(decision_of(story, now)) ==
                "crm-sync: matched\n"
                "crm-log: unless auth.user_id 17\\n\n"
                "other: other event (wants ONCRMDEALADD)\n"
@@ -232,11 +232,15 @@ BOOST_AUTO_TEST_CASE(tells_what_was_decided) {
     story.event.state = EventState::skipped;
     story.event.reason = "no hook";
     story.event.retryable = true;
-    BOOST_TEST(lines_of(decision_of(story)) ==
-               "reason: no hook\n'bxhook retry 1042' matches it again\n");
+    BOOST_TEST(lines_of(decision_of(story, now)) ==
+               "reason: no hook\nit is matched again by itself, within seconds, when hooks or "
+               "configuration change; 'bxhook retry 1042' does it now\n");
+    BOOST_TEST(lines_of(decision_of(story, now + day)) ==
+               "reason: no hook\nit is over a day old, so only 'bxhook retry 1042' matches it "
+               "again\n");
     story.event = sample_event();
     story.event.state = EventState::fresh;
-    BOOST_TEST(lines_of(decision_of(story)).starts_with("no worker has matched it yet"));
+    BOOST_TEST(lines_of(decision_of(story, now)).starts_with("no worker has matched it yet"));
 }
 
 BOOST_AUTO_TEST_CASE(tells_why_a_delivery_died_with_attempts_left) {

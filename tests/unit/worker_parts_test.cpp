@@ -89,6 +89,7 @@ struct Fixture {
         BOOST_REQUIRE(::mkdtemp(name.data()) != nullptr);
         dir = name;
         log.configure({.file = dir + "/worker.log"});
+        std::ofstream(dir + "/queue.db") << "it is only looked for";
         std::ofstream(dir + "/bxhook.conf") << "store queue.db\nhooks_dir hooks\n"
                                             << "portal { token abcdefgh1234 }\n"
                                             << "log { file worker.log }\n";
@@ -144,9 +145,10 @@ BOOST_AUTO_TEST_CASE(skipped_events_have_a_second_chance_when_hooks_or_config_ch
     using Steps = std::vector<std::size_t>;
     bx::ConfigFile file(dir + "/bxhook.conf", bx::ConfigPart::all);
     const bx::Millis now = bx::steady_now();
+    const bx::WorkerLock lock(dir + "/queue.db", 0);
     bx::WorkerContext context{.log = log,
                               .options = {},
-                              .live = bx::LiveConfig(file, file.current()->store, {}, log),
+                              .live = bx::LiveConfig(file, file.current()->store, lock, {}, log),
                               .now = now,
                               .progress_at = now};
     FakeQueue queue(0);
@@ -195,9 +197,10 @@ BOOST_AUTO_TEST_CASE(skipped_events_have_a_second_chance_when_hooks_or_config_ch
 BOOST_AUTO_TEST_CASE(an_event_that_cannot_be_dispatched_is_found_by_halves_and_set_aside) {
     bx::ConfigFile file(dir + "/bxhook.conf", bx::ConfigPart::all);
     const bx::Millis now = bx::steady_now();
+    const bx::WorkerLock lock(dir + "/queue.db", 0);
     bx::WorkerContext context{.log = log,
                               .options = {},
-                              .live = bx::LiveConfig(file, file.current()->store, {}, log),
+                              .live = bx::LiveConfig(file, file.current()->store, lock, {}, log),
                               .now = now,
                               .progress_at = now};
     context.live.refresh(now);
@@ -225,9 +228,10 @@ BOOST_AUTO_TEST_CASE(an_event_skipped_again_for_the_same_reason_is_no_news) {
     log.configure({.level = bx::LogLevel::debug, .file = dir + "/worker.log"});
     bx::ConfigFile file(dir + "/bxhook.conf", bx::ConfigPart::all);
     const bx::Millis now = bx::steady_now();
+    const bx::WorkerLock lock(dir + "/queue.db", 0);
     bx::WorkerContext context{.log = log,
                               .options = {},
-                              .live = bx::LiveConfig(file, file.current()->store, {}, log),
+                              .live = bx::LiveConfig(file, file.current()->store, lock, {}, log),
                               .now = now,
                               .progress_at = now};
     context.live.refresh(now);
@@ -255,9 +259,10 @@ BOOST_AUTO_TEST_CASE(an_event_that_a_broken_hook_did_not_get_is_named_with_the_w
     std::ofstream(dir + "/hooks/ONCRMDEALADD.php") << "#!/bin/sh\n";
     bx::ConfigFile file(dir + "/bxhook.conf", bx::ConfigPart::all);
     const bx::Millis now = bx::steady_now();
+    const bx::WorkerLock lock(dir + "/queue.db", 0);
     bx::WorkerContext context{.log = log,
                               .options = {},
-                              .live = bx::LiveConfig(file, file.current()->store, {}, log),
+                              .live = bx::LiveConfig(file, file.current()->store, lock, {}, log),
                               .now = now,
                               .progress_at = now};
     context.live.refresh(now);

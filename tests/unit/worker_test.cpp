@@ -145,7 +145,8 @@ BOOST_AUTO_TEST_CASE(dead_after_the_last_attempt_and_at_once_for_a_permanent_exi
     wait_state(tried, "dead 5/5 exit 1");
     BOOST_TEST(log().find("error worker: dead delivery=" + std::to_string(tried) +
                           "/ONCRMDEALUPDATE") != std::string::npos);
-    BOOST_TEST(log().find("warning worker: stderr: no such deal delivery=") != std::string::npos);
+    BOOST_TEST(log().find("warning worker: stderr delivery=" + std::to_string(tried) +
+                          "/ONCRMDEALUPDATE line=\"no such deal\"") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_start_is_a_failed_attempt_with_its_reason) {

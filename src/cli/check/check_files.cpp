@@ -91,7 +91,8 @@ void check_place(const std::string& path, Findings& findings) {
         if (looks_like_document_root(dir)) {
             return findings.warning(path,
                                     "seems to be below the document root '" + dir +
-                                        "': move it out of there, or where that cannot be into " +
+                                        "': move it out of there, or where that is impossible "
+                                        "into " +
                                         absolute_path(dir, ".htbxhook/"),
                                     way_out(path, dir));
         }

@@ -161,10 +161,40 @@ void check_settings(const Hook& hook, const std::string& place, const std::strin
     }
 }
 
+// True for the name of a file that somebody put aside: nothing keeps it from being a hook.
+bool is_put_aside(std::string_view path) {
+    constexpr std::array<std::string_view, 5> ends{".old", ".bak", ".orig", ".save", ".copy"};
+    return std::ranges::any_of(ends, [&](std::string_view end) { return path.ends_with(end); });
+}
+
+std::string disable_command(const std::string& path) {
+    return "mv -nT " + shell_word(path) + " " + shell_word(path + ".disabled");
+}
+
+void check_name(const Hook& hook, const std::string& place, Findings& findings) {
+    const bool known = hook.code == "ANY" || find_event(hook.code) != nullptr;
+    if (!hook.from_dir || hook.problem || !known || !is_put_aside(hook.program)) return;
+    findings.warning(place,
+                     "'" + hook.program + "' looks as if it was put aside, but it takes events: "
+                     "to disable a hook, rename its file *.disabled",
+                     disable_command(hook.program));
+}
+
+// What HookSet warns of, with the command that settles it.
+Problem warning_of(Problem warning, const OwnCommands& commands) {
+    if (is_put_aside(warning.place)) {
+        warning.message += " and takes no event; to disable a hook, rename its file *.disabled";
+        warning.fix = disable_command(warning.place);
+    }
+    warning.fix = commands.typed(warning.fix);
+    return warning;
+}
+
 void check_hook(const Hook& hook, const Config& config, Findings& findings) {
     std::string place = "hook " + hook.name;
     if (hook.program.empty()) return;  // a block without its script: HookSet warns
     check_program(hook, config, place, findings);
+    check_name(hook, place, findings);
     check_settings(hook, place, config.path, findings);
     check_conditions(hook.when, place, config, findings);
     check_conditions(hook.unless, place, config, findings);
@@ -193,9 +223,8 @@ Hooks check_hooks(const Config& config, Findings& findings) {
         return {.any_enabled = true};  // as far as is known
     }
     for (const Problem& duplicate : hooks.duplicates()) findings.add(duplicate);
-    for (Problem warning : hooks.warnings()) {
-        warning.fix = findings.commands().typed(warning.fix);
-        findings.add(std::move(warning));
+    for (const Problem& warning : hooks.warnings()) {
+        findings.add(warning_of(warning, findings.commands()));
     }
     for (const Hook& hook : hooks.hooks()) check_hook(hook, config, findings);
     // A file that cannot run is one that is meant to: there is an error about it.

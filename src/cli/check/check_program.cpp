@@ -53,8 +53,8 @@ std::string path_of(const Hook& hook) {
     return std::string(search_path);
 }
 
-// For a script that begins with BEGIN, and with no such line.  Only the person knows what it is
-// written in: a guess by its name and looks.
+// For a script that begins with BEGIN, and has no such line.  Only the person knows what it is
+// written in: a guess by its name and first bytes.
 std::string likely_first_line(const std::string& path, std::string_view begin) {
     constexpr std::array<std::pair<std::string_view, std::string_view>, 5> languages{{
         {".php", "php"}, {".py", "python3"}, {".pl", "perl"}, {".rb", "ruby"}, {".js", "node"}}};

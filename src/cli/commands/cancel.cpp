@@ -38,12 +38,12 @@ Command cancel_command() {
     Command command;
     command.name = "cancel";
     command.synopsis = "N[/HOOK]... | FILTER... | --all";
-    command.summary = "give up deliveries that wait";
+    command.summary = "cancel waiting deliveries";
     command.help = R"(
 Makes waiting deliveries 'cancelled', those of event N or N/HOOK alone; an event
 that is still new becomes skipped, and one that was skipped for a mistake is not
 matched again.  With --kill running ones too: the worker ends all their processes.
-'bxhook retry' takes it back.
+'bxhook retry' undoes it.
 
 The options choose in bulk, as those of 'list': waiting deliveries, or --state new,
 with --kill also running.  The count is shown and confirmed; where there is no

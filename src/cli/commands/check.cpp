@@ -1,5 +1,7 @@
 #include <unistd.h>
 
+#include <set>
+
 #include "base/escape.h"
 #include "base/fd.h"
 #include "cli/check/findings.h"
@@ -18,15 +20,16 @@ namespace {
 
 struct Examined {
     Findings findings;
+    bool complete = false;              // the configuration can be used
     std::optional<Millis> answered_in;  // by the gateway at --url
 };
 
 Examined examine(const Arguments& args, const Loaded& loaded, Findings findings) {
-    if (!loaded.config) return {std::move(findings), {}};
+    if (!loaded.config) return {std::move(findings), false, {}};
     const Config& config = *loaded.config;
     const bool draft = is_draft(config);
     check_gateways(config, findings);
-    if (!become_owner(config, findings)) return {std::move(findings), {}};
+    if (!become_owner(config, findings)) return {std::move(findings), loaded.complete, {}};
     check_portals(config, findings);
     check_files(config, findings);
     Hooks hooks;
@@ -38,7 +41,28 @@ Examined examine(const Arguments& args, const Loaded& loaded, Findings findings)
     check_host(findings);
     std::optional<Millis> answered_in;
     if (args.has("--url")) answered_in = check_web(args.value("--url"), config, findings);
-    return {std::move(findings), answered_in};
+    return {std::move(findings), loaded.complete, answered_in};
+}
+
+// The hooks that no event can use, where that is all that is wrong; none: something else is too.
+std::size_t broken_hooks(const Examined& examined) {
+    std::set<std::string> hooks;
+    for (const Problem& problem : examined.findings.list()) {
+        if (problem.level != Level::error) continue;
+        if (!examined.complete || !problem.place.starts_with("hook ")) return 0;
+        hooks.insert(problem.place);
+    }
+    return hooks.size();
+}
+
+// "not usable: 2 errors", "usable except for 1 hook: 1 error", "ok"
+std::string verdict_of(const Examined& examined) {
+    const auto errors = static_cast<std::int64_t>(examined.findings.errors());
+    if (errors == 0) return "ok";
+    const auto broken = static_cast<std::int64_t>(broken_hooks(examined));
+    const std::string usable =
+        broken == 0 ? "not usable" : "usable except for " + counted(broken, "hook", "hooks");
+    return usable + ": " + counted(errors, "error", "errors");
 }
 
 std::string as_json(const Examined& examined, const std::string* config_text) {
@@ -57,9 +81,8 @@ std::string as_text(const std::string& path, const Examined& examined) {
     const Findings& findings = examined.findings;
     std::string text;
     for (const Problem& problem : findings.list()) text += problem_lines(screen, problem);
-    const auto errors = static_cast<std::int64_t>(findings.errors());
-    const std::int64_t warnings = static_cast<std::int64_t>(findings.list().size()) - errors;
-    std::string verdict = errors > 0 ? "not usable: " + counted(errors, "error", "errors") : "ok";
+    const auto warnings = static_cast<std::int64_t>(findings.list().size() - findings.errors());
+    std::string verdict = verdict_of(examined);
     if (warnings > 0) verdict += ", " + counted(warnings, "warning", "warnings");
     if (examined.answered_in) {
         verdict += ", answered in " + std::to_string(*examined.answered_in) + " ms";
@@ -98,8 +121,9 @@ Command check_command() {
 Checks everything that could keep an event from its hook: configuration, hooks,
 permissions, store, worker, machine.  It shows every problem with its place and
 the command that fixes it, and changes nothing.  The exit status is 1 for errors,
-not for warnings.  Run it as the user that bxhook runs as, or as root, which then
-checks with that user's rights.  Before an edit goes live:
+not for warnings.  An error of a hook keeps only that hook from its events: the last
+line then says 'usable except for 1 hook'.  Run it as the user that bxhook runs as, or
+as root, which then checks with that user's rights.  Before an edit goes live:
 
   cp -p bxhook.conf new.conf; vi new.conf
   bxhook check --config new.conf && mv new.conf bxhook.conf

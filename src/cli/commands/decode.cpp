@@ -67,7 +67,7 @@ Command decode_command() {
     command.help = R"(
 Reads a body on stdin and writes it as JSON on one line: what PHP's $_POST would
 contain, and what a hook gets on stdin.  A body that is malformed or over the limits
-of the configuration (or the default limits, without one) is refused, as the gateway
+of the configuration (without one, the default limits) is refused, as the gateway
 would refuse it.
 
   printf 'event=ONCRMDEALADD&data[FIELDS][ID]=7' | bxhook decode

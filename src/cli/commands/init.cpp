@@ -300,7 +300,7 @@ Command init_command() {
     command.synopsis = "[DIR]";
     command.summary = "make a directory with config, hooks and state";
     command.help = R"(
-Makes DIR (the working directory, without one), readable only by its owner, with a
+Makes DIR (by default the working directory), readable only by its owner, with a
 commented bxhook.conf, hooks/ with samples and state/ for the store.  Existing files
 are never overwritten.  Choose a DIR outside the document root; where the host has no
 such place, use DOCROOT_DIR/.htbxhook, which gets its own .htaccess.

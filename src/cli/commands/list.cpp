@@ -194,7 +194,9 @@ A terminal shows a page, and fewer columns where it is narrow; a pipe gets all.
 With --follow the oldest comes first, and each is shown again when its state
 changes, until Ctrl-C.
 
-  bxhook list --state dead,waiting              what needs attention
+  bxhook list --state dead,waiting              what needs attention; once the
+                                                hook works, 'retry' with these
+                                                filters runs it now
   bxhook list --id 7303 --event 'ONCRMDEAL*'    what became of that deal
   bxhook list --from 03:00 --to 04:00           an hour of last night
 )";

@@ -89,6 +89,7 @@ If one of several fails, the others are still processed and the exit status is 1
 
   bxhook retry 1042                             what of event 1042 is not done
   bxhook retry --state dead --hook crm-sync     all that this hook gave up
+  bxhook retry --state waiting --id 7303        what waits, once its hook works
   bxhook retry --state done --hook crm-sync --from 03:00 --to 04:00
                                                 do that hour again
 )";

@@ -186,8 +186,11 @@ Command run_command() {
     command.help = R"(
 Runs that hook on event N as the worker would: with the same environment, stdin,
 directory, user and time limit.  You see its output, and its exit status is the
-command's.  Nothing is recorded and no delivery changes; the hook sees BX_TEST=1.  N
-alone is enough when the event has one delivery.
+command's.  Nothing is recorded and no delivery changes.  N alone is enough when the
+event has one delivery.
+
+The hook does its real work: what it sends or writes elsewhere is sent and written.
+It sees BX_TEST=1, and should look at that where a test must change nothing.
 
 With --file, SCRIPT runs in the hook's place, for example a copy that you are editing:
 

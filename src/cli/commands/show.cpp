@@ -25,7 +25,7 @@ public:
         head(story.event);
         body(story);
         title("what was decided: " + std::string(name_of(story.event.state)));
-        for (const Fact& fact : decision_of(story)) tell(fact);
+        for (const Fact& fact : decision_of(story, now_)) tell(fact);
         for (const DeliveryStory& delivery : story.deliveries) tell(delivery);
         return std::move(text_);
     }
@@ -59,7 +59,9 @@ private:
 
     void body(const Story& story) {
         constexpr std::size_t most_path = 40;
-        title(story.event.secrets_erased ? "what came (its secrets were erased)" : "what came");
+        title(story.event.secrets_erased ? "what came (its secrets were erased)"
+              : story.masked             ? "what came (secrets masked, --secrets shows them)"
+                                         : "what came");
         if (!story.event.damage.empty()) {
             line("  it cannot be read: " + printable(story.event.damage));
         }

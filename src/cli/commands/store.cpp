@@ -61,10 +61,10 @@ Command store_command() {
     command.summary = "prepare and look after the PostgreSQL store";
     command.help = R"(
 init makes the schema bxhook in the database that `store` in the config names, with all
-it needs; it does nothing where that is there already.  upgrade brings it up to this
+it needs; where it exists already, it does nothing.  upgrade brings it up to this
 version, while gateways and workers of the version before go on.  status shows server
-and schema.  copy takes over all events of a SQLite store, with their numbers and what
-became of them, while gateways go on adding to it; again it takes what came since.
+and schema.  copy copies all events of a SQLite store, with their numbers, deliveries
+and attempts, while gateways go on adding to it; run again, it copies what came since.
 init and upgrade need a role that may create; gateways, workers and the
 other commands do not: bxhook(1) has the least rights.
 A SQLite store needs no such command: the first event makes it, and the first start

@@ -229,11 +229,16 @@ this configuration, which must be that of the gateway.
 match and why, and what they would be started with.  'bxhook events' lists the known
 events; an unknown one gets data[FIELDS][ID]=1.
 
-The sample is that of an application.  An outgoing webhook sends no auth.user_id,
-access_token, expires, expires_in, scope and status, so that a hook with
-'unless { auth.user_id 17 }' runs for all of a webhook's events.  As from a webhook:
+The hooks do their real work: one that must change nothing in a test looks at
+BX_TEST.
 
-  bxhook trigger ONCRMDEALUPDATE --unset auth.user_id --dry-run
+The sample is that of an application, with an access_token that Bitrix24 does not
+know.  An outgoing webhook sends no access_token, auth.user_id, expires, expires_in,
+scope and status, so that a hook which calls REST with the event's token cannot, and
+one with 'unless { auth.user_id 17 }' runs for all of a webhook's events.  An
+application's event may lack them too, where no user caused it.  As from a webhook:
+
+  bxhook trigger ONCRMDEALUPDATE --unset auth.access_token --unset auth.user_id
 )";
     command.options = {
         {"--set", "PATH=VALUE", "change a field of the sample: data.FIELDS.ID=7 (repeatable)"},
