@@ -237,6 +237,9 @@ BOOST_AUTO_TEST_CASE(answers_as_the_contract_says) {
         {post("event=E&auth[application_token]=wrong" + auth), "403 invalid_application_token"},
         {post("event=E&auth[application_token]=secret-token&auth[member_id]=m2"),
          "403 invalid_application_token"},
+        {post("event=E&auth[application_token]=secret-token&auth[member_id]=m2"
+              "&auth[domain]=a.example"),
+         "403 invalid_application_token"},
         {post("event=E" + auth), "200"},
         {post(R"({"event":"E","auth":{"application_token":"secret-token","member_id":"m1"}})",
               "application/json"),
@@ -246,9 +249,11 @@ BOOST_AUTO_TEST_CASE(answers_as_the_contract_says) {
         BOOST_TEST_CONTEXT(request.body) { BOOST_TEST(verdict(request) == expected); }
     }
     BOOST_TEST(log_count("secret-token") == 0u);
-    BOOST_TEST(log_count(" refused ") == 23u);
+    BOOST_TEST(log_count(" refused ") == 24u);
     BOOST_TEST(log_count("reason=\"wrong token, sent by portal 'm1'\"") == 1u);
     BOOST_TEST(log_count("reason=\"wrong token, unknown portal 'm2'\"") == 1u);
+    BOOST_TEST(log_count("reason=\"wrong token, unknown portal 'a.example', member_id 'm2'\"") ==
+               1u);
 }
 
 BOOST_AUTO_TEST_CASE(checks_in_the_order_of_the_table) {
