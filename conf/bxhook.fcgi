@@ -13,7 +13,10 @@ case $0 in */*) cd "${0%/*}" || exit ;; esac
 [ -x "$program" ] || chmod u+x "$program" 2>/dev/null
 if [ ! -e "$home/state/queue.db" ]; then
     mkdir "$home/state"
-    case $home in *.htbxhook) chmod 700 "$home" "$home/state" ;; esac
+    # A directory of bxhook's own, not one that the web server reads as well.
+    case $home in
+    *.htbxhook | */bxhook) [ -e "$home/bxhook.fcgi" ] || chmod 700 "$home" "$home/state" ;;
+    esac
 fi 2>/dev/null
 
 # The log, unless bxhook.conf names another: renamed to bxhook.log.1 at 10 MB.

@@ -150,6 +150,7 @@ void Gateway::commit(std::span<const NewEvent> events, std::span<const Sender> s
 Answer Gateway::accept(const NewEvent& event, EventNumber number, const Request& request) {
     log_.info("accepted", {{"event", number},
                            {"code", event.facts.code},
+                           {"id", event.facts.id},
                            {"portal", event.facts.portal()},
                            {"handler", event.facts.handler_id},
                            {"peer", request.remote_addr}});

@@ -35,13 +35,17 @@ RequestRefusal malformed(std::string reason) {
 }
 
 RequestRefusal refusal_of(const Intake::Arrival& arrival) {
-    // A mistyped domain or member_id of a portal block is seen by the portal alone.  Both texts
-    // cost the same: the sender learns nothing from the time either.
+    // A mistyped domain or member_id of a portal block is seen by the portal alone, so both are said
+    // as they were sent.  Both texts cost the same: the sender learns nothing from the time either.
     constexpr std::array portal{", unknown portal '", ", sent by portal '"};
     const GateResult& gate = arrival.gate;
-    return {RefusalCode::invalid_application_token, std::string(describe(gate.verdict)) +
-                                                        portal[gate.known ? 1 : 0] +
-                                                        arrival.facts.portal() + "'"};
+    const EventFacts& facts = arrival.facts;
+    std::string reason = std::string(describe(gate.verdict)) + portal[gate.known ? 1 : 0] +
+                         facts.portal() + "'";
+    if (!facts.domain.empty() && !facts.member_id.empty()) {
+        reason += ", member_id '" + facts.member_id + "'";
+    }
+    return {RefusalCode::invalid_application_token, std::move(reason)};
 }
 
 }  // namespace

@@ -29,6 +29,8 @@ bool is_mounted_noexec(const std::string& path) {
     return ::statvfs(path.c_str(), &system) == 0 && (system.f_flag & ST_NOEXEC) != 0;
 }
 
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+
 bool is_trusted(uid_t owner) {
     return owner == 0 || owner == ::geteuid();
 }
@@ -84,6 +86,12 @@ bool names_windows_end(std::string_view line) {
 }
 
 std::optional<StartProblem> bad_interpreter(const std::string& program) {
+    if (first_bytes(program, byte_order_mark.size()) == byte_order_mark) {
+        return StartProblem{StartFault::bad_interpreter,
+                            "bad interpreter: the script begins with a byte order mark, save it "
+                            "as UTF-8 without BOM",
+                            sed_command("1s/^\\xEF\\xBB\\xBF//", program)};
+    }
     const std::string line = first_line_of(program);
     const std::string interpreter = line.substr(0, line.find_first_of(" \t"));
     const bool windows = names_windows_end(line);

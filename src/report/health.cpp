@@ -99,18 +99,18 @@ void judge_slots(const StoreStatus& status, const Config& config, Millis now, co
             problems.push_back(
                 {Level::warning, "hook " + printable(hook.hook),
                  "deliveries have been due since " + iso_time(*hook.oldest_due_at) +
-                     ", and all " + std::to_string(hook.running) +
-                     " runs that it may have at a time are under way: raise its `concurrency`, "
-                     "or make it faster",
+                     ", and as many runs as it may have at a time (" +
+                     std::to_string(hook.running) +
+                     ") are under way: raise its `concurrency`, or make it faster",
                  edit_command(config.path)});
         }
     }
     if (!workers_since) return;
     problems.push_back({Level::warning, "worker: concurrency",
                         "deliveries have been due since " + iso_time(*workers_since) +
-                            ", and all " + std::to_string(status.running) +
-                            " runs that the worker may have at a time are under way: raise its "
-                            "`concurrency`, or make hooks faster",
+                            ", and as many runs as the worker may have at a time (" +
+                            std::to_string(status.running) +
+                            ") are under way: raise its `concurrency`, or make hooks faster",
                         edit_command(config.path)});
 }
 
@@ -142,15 +142,14 @@ void judge_lanes(const StoreStatus& status, const OwnCommands& commands,
     }
 }
 
-// Those of them that were retried with success, cancelled or deleted are not dead any more.
+// Not those that were retried with success, cancelled or deleted.
 void judge_dead(const StoreStatus& status, const OwnCommands& commands,
                 std::vector<Problem>& problems) {
-    if (status.dead == 0) return;
     std::size_t shown = 0;
     for (const HookCounts& hook : status.hooks) {
-        if (hook.dead_1h == 0 || ++shown > shown_at_most) continue;
+        if (hook.newly_dead() == 0 || ++shown > shown_at_most) continue;
         problems.push_back({Level::warning, "hook " + printable(hook.hook),
-                            counted(hook.dead_1h, "delivery", "deliveries") +
+                            counted(hook.newly_dead(), "delivery", "deliveries") +
                                 " died in the last hour ('bxhook list --state dead' shows why); "
                                 "once the hook works, this runs its dead ones again",
                             commands.line("retry --state dead --hook " + shell_word(hook.hook))});
@@ -225,7 +224,7 @@ Health judge_health(const StoreStatus& status, const Config& config, Millis now,
 
 std::optional<Problem> judge_old_dead(const StoreStatus& status, const OwnCommands& commands) {
     std::int64_t old = status.dead;
-    for (const HookCounts& hook : status.hooks) old -= hook.dead_1h;
+    for (const HookCounts& hook : status.hooks) old -= hook.newly_dead();
     if (old <= 0) return std::nullopt;
     return Problem{Level::warning, "deliveries",
                    counted(old, "is", "are") +

@@ -83,10 +83,11 @@ void Looks::read_hooks(StoreStatus& status, Millis now) {
         hook.done_1h = rows.number(row::done_now);
         hook.failed_1h = rows.number(row::failed_now);
         hook.dead_1h = rows.number(row::dead_now);
+        hook.dead = rows.number(row::dead);
         status.waiting += hook.waiting;
         status.running += hook.running;
         status.done += rows.number(row::done);
-        status.dead += rows.number(row::dead);
+        status.dead += hook.dead;
         status.merged += rows.number(row::merged);
         status.cancelled += rows.number(row::cancelled);
     }

@@ -134,7 +134,10 @@ void StoreStatus::add_tally(std::string_view hook, std::string_view what, std::i
             hooks.back().running = count;
             break;
         case DeliveryState::done: done += count; break;
-        case DeliveryState::dead: dead += count; break;
+        case DeliveryState::dead:
+            dead += count;
+            hooks.back().dead = count;
+            break;
         case DeliveryState::merged: merged += count; break;
         case DeliveryState::cancelled: cancelled += count; break;
     }

@@ -1,6 +1,7 @@
 // What lies in the store, as plain values.  The words are the contract's.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -264,9 +265,12 @@ struct BlockedLane {
 // died (whose last run is among the failed).
 struct HookCounts {
     std::string hook;
-    std::int64_t waiting = 0, running = 0;
-    std::int64_t done_1h = 0, failed_1h = 0, dead_1h = 0;
+    std::int64_t waiting = 0, running = 0, dead = 0;
+    std::int64_t done_1h = 0, failed_1h = 0, dead_1h = 0;  // what happened, whatever came after it
     std::optional<Millis> oldest_due_at{};  // waiting, due now, nothing before it in its lane
+
+    // Of the last hour's, those that are dead yet, as far as the counts tell.
+    std::int64_t newly_dead() const { return std::min(dead, dead_1h); }
 };
 
 struct StoreStatus {

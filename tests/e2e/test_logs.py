@@ -46,7 +46,7 @@ def test_a_line_an_event_each_and_its_number_in_it(site):
         assert [level for level, _, text in heard if f"event={number} " in text] == ["info"], heard
     assert [(level, text.split()[0]) for level, _, text in did if f"delivery={done}/" in text] == [("info", "done")]
     assert [(level, text.split()[0]) for level, _, text in did if f"delivery={dead}/" in text] == [
-        ("error", "dead"), ("warning", "stderr:")]
+        ("error", "dead"), ("warning", "stderr")]
     assert [(level, text) for level, _, text in did if f"event={skipped} " in text] == [
         ("info", f'skipped event={skipped} reason="no matching hook"')]
     for number in (done, dead, skipped):

@@ -62,9 +62,10 @@ class Uploaded(Site):
 
     def move_outside(self):
         """The better place, and the line that says so."""
-        self.home.rename(self.path / "home")
-        self.edit(self.docroot / "bxhook.fcgi", "home=.htbxhook\n", f"home={self.path}/home\n")
-        self.home = self.path / "home"
+        self.home.rename(self.path / "bxhook")
+        self.edit(self.docroot / "bxhook.fcgi", "home=.htbxhook\n", f"home={self.path}/bxhook\n")
+        self.home = self.path / "bxhook"
+        self.home.chmod(0o755)
         self.config, self.binary, self.out = self.home / "bxhook.conf", self.home / "bxhook", self.home / "out"
 
     def mark_executable(self, name="bxhook.fcgi"):
@@ -118,6 +119,7 @@ def test_two_lines_and_a_browser_are_enough(upload, modules, name, outside):
     site.mark_executable(name)
     server = apache(site, modules, f"/{name}")
     assert server.get().body == b"bxhook: not ready, see its log\n"
+    assert site.home.stat().st_mode & 0o777 == 0o700
     assert any("portal 1: token: is empty" in line for line in site.log_lines())
     assert server.post(bitrix.body()).status == 503
     site.give_token()

@@ -304,6 +304,13 @@ parse_str($looked['input'], $looked['parsed']);
 fwrite($memory = fopen('php://memory', 'w+'), 'kept');
 rewind($memory);
 $looked['memory'] = stream_get_contents($memory);
+$temporary = fopen('php://temp', 'w+');
+fwrite($temporary, 'longer');
+$looked['truncated'] = [ftruncate($temporary, 4), fflush($temporary), rewind($temporary), stream_get_contents($temporary)];
+$file = new SplFileObject('php://temp', 'w+');
+$looked['file'] = $file->fwrite('kept');
+$looked['locked'] = flock($log = fopen('php://stderr', 'w'), LOCK_SH);
+$looked['blocking'] = stream_set_blocking($log, true);
 header('X-From: page');
 http_response_code(200);
 file_put_contents('looked.json', json_encode($looked));
@@ -322,7 +329,8 @@ def test_the_page_finds_what_it_looks_at(move):
     assert (delivery["state"], delivery["attempts"][0]["stdout"]) == ("done", "7"), delivery
     in_the_hook = json.loads(looked.read_text())
     assert in_the_hook["request"] == in_the_hook["post"] == in_the_hook["parsed"] == bitrix.event("ONCRMDEALUPDATE", "7")
-    assert in_the_hook["memory"] == "kept"
+    assert in_the_hook["memory"] == "kept" and in_the_hook["truncated"][-1] == "long" and in_the_hook["file"] == 4
+    assert delivery["attempts"][0]["stderr"] == ""
     on_the_web["input"] = in_the_hook["input"]  # a POST of php-cgi has it, as other bytes of the same form
     on_the_web["root"] = in_the_hook["root"]
     assert in_the_hook == on_the_web
@@ -355,6 +363,13 @@ def test_the_pages_answer_decides(move, code):
         return
     assert (attempt["exit"], attempt["stdout"]) == (status, printed), attempt
     assert bool(re.search(r"the page answered [45]\d\d", attempt["stderr"])) == (status != 0)
+
+
+def test_what_a_page_printed_before_it_hung_is_kept(move):
+    move.site.configure(worker="start manual", backoff="1h", defaults="timeout 1s")
+    write(move.dir / "handler.php", "<?php\necho 'step 1';\nsleep(60);\n", 0o644, move.site.user)
+    delivery = move.by_hook("ONCRMDEALUPDATE", move.wrapper, bitrix.body("ONCRMDEALUPDATE", "7"))
+    assert (delivery["attempts"][0]["result"], delivery["attempts"][0]["stdout"]) == ("timeout", "step 1"), delivery
 
 
 def test_a_page_that_checks_the_token_is_dead_and_run_again(move):

@@ -198,8 +198,8 @@ BOOST_AUTO_TEST_CASE(accepts_a_verified_event) {
     BOOST_TEST(added.received_at > 1'700'000'000'000);
     BOOST_TEST(added.body.find("secret-token") == std::string::npos);
     BOOST_TEST(added.secrets.find("secret-token") != std::string::npos);
-    BOOST_TEST(log_count("accepted event=1 code=ONCRMDEALADD portal=a.example handler=655 "
-                         "peer=192.0.2.7") == 1u);
+    BOOST_TEST(log_count("accepted event=1 code=ONCRMDEALADD id=7 portal=a.example "
+                         "handler=655 peer=192.0.2.7") == 1u);
     BOOST_TEST(log_count("secret-token") == 0u);
 }
 
@@ -237,6 +237,9 @@ BOOST_AUTO_TEST_CASE(answers_as_the_contract_says) {
         {post("event=E&auth[application_token]=wrong" + auth), "403 invalid_application_token"},
         {post("event=E&auth[application_token]=secret-token&auth[member_id]=m2"),
          "403 invalid_application_token"},
+        {post("event=E&auth[application_token]=secret-token&auth[member_id]=m2"
+              "&auth[domain]=a.example"),
+         "403 invalid_application_token"},
         {post("event=E" + auth), "200"},
         {post(R"({"event":"E","auth":{"application_token":"secret-token","member_id":"m1"}})",
               "application/json"),
@@ -246,9 +249,11 @@ BOOST_AUTO_TEST_CASE(answers_as_the_contract_says) {
         BOOST_TEST_CONTEXT(request.body) { BOOST_TEST(verdict(request) == expected); }
     }
     BOOST_TEST(log_count("secret-token") == 0u);
-    BOOST_TEST(log_count(" refused ") == 23u);
+    BOOST_TEST(log_count(" refused ") == 24u);
     BOOST_TEST(log_count("reason=\"wrong token, sent by portal 'm1'\"") == 1u);
     BOOST_TEST(log_count("reason=\"wrong token, unknown portal 'm2'\"") == 1u);
+    BOOST_TEST(log_count("reason=\"wrong token, unknown portal 'a.example', member_id 'm2'\"") ==
+               1u);
 }
 
 BOOST_AUTO_TEST_CASE(checks_in_the_order_of_the_table) {
@@ -427,7 +432,7 @@ BOOST_AUTO_TEST_CASE(a_renamed_portal_is_logged_and_accepted) {
     BOOST_TEST(log_count("domain differs from its block's") == 1u);
     BOOST_TEST(log_count("member_id=m1 domain=new.example configured=a.example") == 1u);
     // What was proven, not what was sent.
-    BOOST_TEST(log_count("accepted event=1 code=E portal=a.example") == 1u);
+    BOOST_TEST(log_count("accepted event=1 code=E id=\"\" portal=a.example") == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(a_sender_that_names_another_portal_stays_itself) {
@@ -439,15 +444,15 @@ BOOST_AUTO_TEST_CASE(a_sender_that_names_another_portal_stays_itself) {
         return verdict(post("event=E&auth[application_token]=" + token + names));
     };
     BOOST_TEST(send("token-of-one", "&auth[member_id]=m1&auth[domain]=b.example") == "200");
-    BOOST_TEST(log_count("accepted event=1 code=E portal=m1 ") == 1u);
+    BOOST_TEST(log_count("accepted event=1 code=E id=\"\" portal=m1 ") == 1u);
     BOOST_TEST(send("token-of-two", "&auth[member_id]=m2&auth[domain]=B.example") == "200");
-    BOOST_TEST(log_count("accepted event=2 code=E portal=b.example ") == 1u);
+    BOOST_TEST(log_count("accepted event=2 code=E id=\"\" portal=b.example ") == 1u);
     for (const char* names : {"&auth[member_id]=m1", "&auth[domain]=b.example",
                               "&auth[member_id]=b.example", "&auth[domain]=m1"}) {
         BOOST_TEST(send("token-of-any", names) == "403 invalid_application_token", names);
     }
     BOOST_TEST(send("token-of-any", "&auth[member_id]=m3&auth[domain]=c.example") == "200");
-    BOOST_TEST(log_count("accepted event=3 code=E portal=c.example ") == 1u);
+    BOOST_TEST(log_count("accepted event=3 code=E id=\"\" portal=c.example ") == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(bytes_from_outside_stay_on_their_log_line) {

@@ -158,14 +158,14 @@ BOOST_AUTO_TEST_CASE(what_waits_for_a_slot_is_told_after_ten_seconds) {
     status.hooks[0].oldest_due_at = now - 10 * second - 1;
     BOOST_TEST(said() == "warning hook crm: deliveries have been due since " +
                              bx::iso_time(now - 10 * second - 1) +
-                             ", and all 2 runs that it may have at a time are under way: raise "
-                             "its `concurrency`, or make it faster\n");
+                             ", and as many runs as it may have at a time (2) are under way: "
+                             "raise its `concurrency`, or make it faster\n");
     status.running = 4;
     due("erp", bx::hour);
     BOOST_TEST(said() == "warning worker: concurrency: deliveries have been due since " +
                              bx::iso_time(now - bx::hour) +
-                             ", and all 4 runs that the worker may have at a time are under way: "
-                             "raise its `concurrency`, or make hooks faster\n");
+                             ", and as many runs as the worker may have at a time (4) are under "
+                             "way: raise its `concurrency`, or make hooks faster\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_blocked_lane_is_retried_and_never_cancelled) {
@@ -194,7 +194,12 @@ BOOST_AUTO_TEST_CASE(what_died_in_the_last_hour_is_told_while_something_is_dead)
     counts.dead_1h = 2;
     status.hooks.push_back(counts);
     BOOST_TEST(said() == "");  // retried with success
+    status.dead = 3;
+    BOOST_TEST(said() == "");  // another hook's
     status.dead = 5;
+    status.hooks[0].dead = 1;
+    BOOST_TEST(said().starts_with("warning hook crm: 1 delivery died in the last hour "));
+    status.hooks[0].dead = 4;
     BOOST_TEST(said().starts_with("warning hook crm: 2 deliveries died in the last hour "));
     BOOST_TEST(fixes().ends_with(" retry --state dead --hook crm\n"));
     const auto old = bx::judge_old_dead(status, bx::OwnCommands());

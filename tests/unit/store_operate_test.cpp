@@ -685,6 +685,7 @@ BOOST_AUTO_TEST_CASE(status_counts_what_there_is) {
     BOOST_TEST(status.hooks[0].done_1h == 1);
     BOOST_TEST(status.hooks[1].failed_1h == 1);
     BOOST_TEST(status.hooks[1].dead_1h == 1);
+    BOOST_TEST(status.hooks[1].dead == 1);
     const bx::StoreStatus after = s.store().view().status(s.now + 1000);  // the delay is over
     BOOST_TEST(after.due == 2);
     BOOST_TEST(after.oldest_due_at.value() == s.now);

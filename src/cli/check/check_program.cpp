@@ -78,12 +78,6 @@ void check_first_line(const Hook& hook, const std::string& place, Findings& find
         return findings.error(place, "'" + hook.program + "' is empty: put the program into it",
                               edit_command(hook.program));
     }
-    if (begin.starts_with("\xEF\xBB\xBF")) {
-        return findings.error(place,
-                              "begins with a byte order mark, which hides its first line: save it "
-                              "as UTF-8 without BOM",
-                              sed_command("1s/^\\xEF\\xBB\\xBF//", hook.program));
-    }
     if (!begin.starts_with("#!")) {
         return findings.error(place,
                               "its first line names no interpreter; it could be: " +
