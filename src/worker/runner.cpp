@@ -98,11 +98,11 @@ std::optional<StartProblem> Runner::launch(const Claim& claim, const Allowance& 
     if (!hook->conflict.empty()) return StartProblem{StartFault::ambiguous, hook->conflict, ""};
     if (hook->problem) return hook->problem;
     if (auto problem = start_problem(*hook, config.hooks_dir)) return problem;
-    const Invocation what = prepare_invocation(claim, *hook, home_);
+    Invocation what = prepare_invocation(claim, *hook, home_);
     if (!what.refusal.empty()) return StartProblem{StartFault::bad_argument, what.refusal, ""};
     fault_point("before-spawn");
     membership_.watch(claim.run);
-    auto process = std::make_unique<Process>(what, config.limits.output);
+    auto process = std::make_unique<Process>(std::move(what), config.limits.output);
     membership_.watch(claim.run, process->pid());
     fault_point("after-spawn");
     context_.runs.add(std::make_unique<Run>(claim, allowance, context_.live.settings_of(claim.hook),
