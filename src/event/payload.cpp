@@ -185,7 +185,7 @@ class Lister {
 public:
     Lister(std::string_view body, std::string_view secrets, Secrets mode)
         : bytes_(body), body_(body), secrets_(secrets), mode_(mode) {
-        values_.reserve(body.size() / 16);  // a guess
+        values_.reserve(32);  // more than most events have
         values_.emplace_back();
         open_.push_back({0, 0});
     }

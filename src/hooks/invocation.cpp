@@ -317,7 +317,9 @@ Invocation prepare_invocation(const Claim& claim, const Hook& hook, const std::s
     }
     invocation.env = environment_of(claim, hook, body, home);
     invocation.dir = hook.settings.dir.empty() ? directory_of(hook.program) : hook.settings.dir;
-    invocation.input.reserve(claim.event.body.size() + claim.event.secrets.size() + 100);
+    // Enough, unless much has to be escaped; else a large one would take twice the room it needs.
+    invocation.input.reserve(claim.event.body.size() + claim.event.secrets.size() +
+                             8 * body.size());
     append_list_json(invocation.input, body);
     invocation.input += '\n';
     invocation.secrets = secrets_of(body);

@@ -1,4 +1,7 @@
 // The matcher's part of the PostgreSQL store.
+#include <algorithm>
+#include <limits>
+
 #include "postgres/events.h"
 #include "postgres/parts.h"
 
@@ -65,7 +68,7 @@ class Matching final : public MatchQueue {
 public:
     explicit Matching(Session& session) : session_(session) {}
 
-    std::vector<StoredEvent> undispatched(std::size_t at_most) override;
+    std::vector<StoredEvent> undispatched(std::size_t at_most, std::size_t bytes) override;
     void dispatch(std::span<const Dispatch> verdicts, Millis now) override;
     bool merge_ahead(std::span<const Dispatch> verdicts, Millis now) override;
     std::string fingerprint(const std::string& host) override;
@@ -78,16 +81,22 @@ private:
     Session& session_;
 };
 
-std::vector<StoredEvent> Matching::undispatched(std::size_t at_most) {
+std::vector<StoredEvent> Matching::undispatched(std::size_t at_most, std::size_t bytes) {
+    // octet_length reads no bytes, only how many there are.
     static const std::string statement =
-        "SELECT " + std::string(event_columns) +
-        ", b.data, s.data FROM bxhook.event AS e LEFT JOIN bxhook.body AS b ON b.event = e.n "
-        "LEFT JOIN bxhook.secret AS s ON s.event = e.n "
-        "WHERE e.state = 0 AND e.state <> 1 AND e.n <= $2 ORDER BY e.n LIMIT $1";
+        "SELECT " + std::string(event_columns) + ", e.body, e.secret FROM "
+        "(SELECT *, sum(coalesce(octet_length(body), 0) + coalesce(octet_length(secret), 0)) "
+        "OVER (ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS ahead FROM "
+        "(SELECT e.*, b.data AS body, s.data AS secret FROM bxhook.event AS e "
+        "LEFT JOIN bxhook.body AS b ON b.event = e.n LEFT JOIN bxhook.secret AS s ON s.event = e.n "
+        "WHERE e.state = 0 AND e.state <> 1 AND e.n <= $2 ORDER BY e.n LIMIT $1) AS oldest) AS e "
+        "WHERE ahead IS NULL OR ahead < $3 ORDER BY e.n";
+    constexpr std::size_t limit = std::numeric_limits<std::int64_t>::max();
     const EventNumber last = seen_up_to(session_);
     const Result answer =
         session_.call(statement, {Param::number(static_cast<std::int64_t>(at_most)),
-                                  Param::number(last)});
+                                  Param::number(last),
+                                  Param::number(static_cast<std::int64_t>(std::min(bytes, limit)))});
     std::vector<StoredEvent> events;
     for (int row = 0; row < answer.rows(); ++row) {
         events.push_back(read_event(session_, answer, row, 0));

@@ -14,7 +14,7 @@ class Matching final : public MatchQueue {
 public:
     explicit Matching(Database& database) : db_(database) {}
 
-    std::vector<StoredEvent> undispatched(std::size_t at_most) override;
+    std::vector<StoredEvent> undispatched(std::size_t at_most, std::size_t bytes) override;
     void dispatch(std::span<const Dispatch> verdicts, Millis now) override;
     bool merge_ahead(std::span<const Dispatch> verdicts, Millis now) override {
         return merge_step(db_, verdicts, now);
@@ -27,7 +27,7 @@ private:
     Database& db_;
 };
 
-std::vector<StoredEvent> Matching::undispatched(std::size_t at_most) {
+std::vector<StoredEvent> Matching::undispatched(std::size_t at_most, std::size_t bytes) {
     const Transaction moment(db_, Transaction::Kind::read);
     std::vector<EventNumber> numbers;
     {
@@ -37,8 +37,13 @@ std::vector<StoredEvent> Matching::undispatched(std::size_t at_most) {
         while (rows.next()) numbers.push_back(rows.number(0));
     }
     std::vector<StoredEvent> events;
+    std::size_t read = 0;
     for (EventNumber number : numbers) {
-        if (auto event = load_event(db_, number)) events.push_back(std::move(*event));
+        auto event = load_event(db_, number);
+        if (!event) continue;
+        read += event->payload_bytes();
+        events.push_back(std::move(*event));
+        if (read >= bytes) break;
     }
     return events;
 }

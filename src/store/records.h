@@ -1,6 +1,7 @@
 // What lies in the store, as plain values.  The words are the contract's.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -90,6 +91,8 @@ struct StoredEvent {
     std::string damage;             // why body or secrets cannot be read; empty: they can
     std::string body;
     std::string secrets;
+
+    std::size_t payload_bytes() const { return body.size() + secrets.size(); }
 };
 
 // A delivery to be made of an event.

@@ -36,7 +36,10 @@ void Runner::record_and_start() {
     if (ended || !claims.empty()) context_.progress = true;
     context_.unscrubbed = context_.unscrubbed || ended;
     queue_.started(claims);
-    for (Claim& claim : claims) start(claim);
+    for (Claim& claim : claims) {
+        start(claim);
+        claim = {};  // its event may be large, and more are to be started
+    }
     if (claims.size() < slots) {
         note_next_due(wall);
     } else if (slots < free) {
