@@ -21,6 +21,20 @@ LiveConfig::LiveConfig(ConfigFile& file, const StorePlace& store_place,
 
 void LiveConfig::refresh(Millis now) {
     if (!look_.every(second, now)) return;
+    look_at_config();
+    if (!config()) return;
+    hooks_.refresh(config(), now);
+    if (!options_.once) hooks_.log_warnings();
+}
+
+void LiveConfig::look(Millis now) {
+    look_at_config();
+    if (!config()) return;
+    hooks_.refresh_if_changed(config(), now);
+    if (!options_.once) hooks_.log_warnings();
+}
+
+void LiveConfig::look_at_config() {
     switch (file_.refresh(std::exchange(force_, false))) {
         case ConfigFile::Change::loaded:
             log_.configure(log_settings(*config(), options_));
@@ -32,9 +46,6 @@ void LiveConfig::refresh(Millis now) {
             break;
         case ConfigFile::Change::none: break;
     }
-    if (!config()) return;
-    hooks_.refresh(config(), now);
-    if (!options_.once) hooks_.log_warnings();
 }
 
 void LiveConfig::load_next_time() {

@@ -24,6 +24,8 @@ public:
 
     // Looks at both when the last look is a second old.  NOW is steady time.
     void refresh(Millis now);
+    // Looks at both now, but at no file of hooks_dir when nothing changed there.
+    void look(Millis now);
     void look_next_time() { look_.set(0); }  // whenever the last look was
     void load_next_time();                   // changed or not
     // True once after a config was loaded.
@@ -47,6 +49,8 @@ public:
     const std::string& problem() const;
 
 private:
+    void look_at_config();
+
     ConfigFile& file_;
     Log& log_;
     const WorkerOptions options_;

@@ -118,8 +118,7 @@ std::vector<const StoredEvent*> Matcher::take_free(std::span<const StoredEvent> 
 // A hook that was there before its event, or was corrected before the event's retry, must take it:
 // the last look has to be younger than what these events were read from.
 void Matcher::refresh() {
-    context_.live.look_next_time();
-    context_.live.refresh(context_.now);
+    context_.live.look(context_.now);
 }
 
 // False: there is more to merge than fits into an iteration.
