@@ -1,5 +1,7 @@
 // The matcher's part of the PostgreSQL store.
+#include <algorithm>
 #include <chrono>
+#include <limits>
 #include <thread>
 
 #include "postgres/events.h"
@@ -20,7 +22,7 @@ class Matching final : public MatchQueue {
 public:
     explicit Matching(Names& names) : names_(names), session_(names.session()) {}
 
-    std::vector<StoredEvent> undispatched(std::size_t at_most) override;
+    std::vector<StoredEvent> undispatched(std::size_t at_most, std::size_t bytes) override;
     void dispatch(std::span<const Dispatch> verdicts, Millis now) override;
     bool merge_ahead(std::span<const Dispatch> verdicts, Millis now) override;
     std::string fingerprint(const std::string& host) override;
@@ -32,7 +34,7 @@ public:
                                std::size_t at_most) override;
 
 private:
-    std::vector<StoredEvent> look(std::size_t at_most);
+    std::vector<StoredEvent> look(std::size_t at_most, std::size_t bytes);
     void pass_over();
 
     Names& names_;
@@ -46,24 +48,29 @@ private:
     bool backlog_ = false;  // there were more than it was asked for
 };
 
-std::vector<StoredEvent> Matching::undispatched(std::size_t at_most) {
+std::vector<StoredEvent> Matching::undispatched(std::size_t at_most, std::size_t bytes) {
     // Before the look, so that nothing comes unnoticed in between; with a backlog it looks anyway.
     const bool listens = !backlog_ && session_.go_to_sleep();
-    std::vector<StoredEvent> events = look(at_most);
+    std::vector<StoredEvent> events = look(at_most, bytes);
     for (int i = 0; listens && i < last_looks && events.empty() && under_way_; ++i) {
         std::this_thread::sleep_for(look_pause);
-        events = look(at_most);
+        events = look(at_most, bytes);
     }
-    backlog_ = events.size() >= at_most;
+    std::size_t read = 0;
+    for (const StoredEvent& event : events) read += event.payload_bytes();
+    backlog_ = events.size() >= at_most || read >= bytes;
     if (listens && under_way_) session_.look_again();
     if (events.empty()) pass_over();
     return events;
 }
 
-std::vector<StoredEvent> Matching::look(std::size_t at_most) {
+std::vector<StoredEvent> Matching::look(std::size_t at_most, std::size_t bytes) {
+    constexpr std::size_t limit = std::numeric_limits<std::int64_t>::max();
+    using in = sql::new_events::In;
     using out = sql::new_events::Out;
     Call<sql::new_events> call;
-    call[sql::new_events::In::most] = Param::number(static_cast<std::int64_t>(at_most));
+    call[in::most] = Param::number(static_cast<std::int64_t>(at_most));
+    call[in::bytes] = Param::number(static_cast<std::int64_t>(std::min(bytes, limit)));
     if (generation_ != session_.generation()) passed_ = 0;
     generation_ = session_.generation();
     const Result answer = session_.call(call, generation_);

@@ -20,7 +20,7 @@ class Matching final : public MatchQueue {
 public:
     explicit Matching(Names& names) : names_(names), db_(names.database()) {}
 
-    std::vector<StoredEvent> undispatched(std::size_t at_most) override;
+    std::vector<StoredEvent> undispatched(std::size_t at_most, std::size_t bytes) override;
     void dispatch(std::span<const Dispatch> verdicts, Millis now) override;
     bool merge_ahead(std::span<const Dispatch> verdicts, Millis now) override {
         return merge_step(names_, verdicts, now);
@@ -34,36 +34,65 @@ public:
                                std::size_t at_most) override;
 
 private:
+    std::size_t add_unmatched(std::vector<StoredEvent>& events, std::size_t at_most,
+                              std::size_t bytes);
+    void add_new(std::vector<StoredEvent>& events, std::size_t at_most, std::size_t bytes);
+
     Names& names_;
     Database& db_;
 };
 
-std::vector<StoredEvent> Matching::undispatched(std::size_t at_most) {
+std::vector<StoredEvent> Matching::undispatched(std::size_t at_most, std::size_t bytes) {
     const Transaction moment(db_, Transaction::Kind::read);
+    std::vector<StoredEvent> events;
+    const std::size_t read = add_unmatched(events, at_most, bytes);
+    if (read < bytes) add_new(events, at_most - events.size(), bytes - read);
+    return events;
+}
+
+// Those up to world.matched.  Gives how many bytes they have.
+std::size_t Matching::add_unmatched(std::vector<StoredEvent>& events, std::size_t at_most,
+                                    std::size_t bytes) {
     std::vector<EventNumber> numbers;
     {
         Rows rows = db_.rows(sql::unmatched_first, at_most);
         while (rows.next()) numbers.push_back(rows.number(0));
     }
-    std::vector<StoredEvent> events;
+    std::size_t read = 0;
     for (const EventNumber number : numbers) {
-        if (auto event = load_event(names_, number)) events.push_back(std::move(*event));
+        std::optional<StoredEvent> event = load_event(names_, number);
+        if (!event) continue;
+        read += event->payload_bytes();
+        events.push_back(std::move(*event));
+        if (read >= bytes) break;
     }
+    return read;
+}
+
+// Those behind it.  Bodies are read until they alone come to BYTES, and their secrets after them.
+void Matching::add_new(std::vector<StoredEvent>& events, std::size_t at_most, std::size_t bytes) {
     std::vector<std::optional<std::int64_t>> slots;
     const std::size_t before = events.size();
+    std::size_t read = 0;
     {
-        Rows rows = db_.rows(sql::new_after, read_world(db_).matched, at_most - before);
+        Rows rows = db_.rows(sql::new_after, read_world(db_).matched, at_most);
         using row = sql::whole_event;
-        while (rows.next()) {
+        while (read < bytes && rows.next()) {
             StoredEvent& event = events.emplace_back();
             event.number = rows.number(row::n);
             read_facts(names_, rows, 0, event);
             read_body(rows, row::body, event);
             slots.push_back(rows.maybe_number(row::slot));
+            read += event.body.size();
         }
     }
-    for (std::size_t i = 0; i < slots.size(); ++i) load_secrets(db_, slots[i], events[before + i]);
-    return events;
+    read = 0;
+    for (std::size_t i = 0; i < slots.size() && read < bytes; ++i) {
+        StoredEvent& event = events[before + i];
+        load_secrets(db_, slots[i], event);
+        read += event.payload_bytes();
+        if (read >= bytes) events.resize(before + i + 1);
+    }
 }
 
 void insert_delivery(Change& change, const Dispatch& verdict, const Identity& of,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -103,6 +104,8 @@ struct StoredEvent {
     std::string damage;             // why body or secrets cannot be read; empty: they can
     std::string body;
     std::string secrets;
+
+    std::size_t payload_bytes() const { return body.size() + secrets.size(); }
 };
 
 // A delivery to be made of an event.

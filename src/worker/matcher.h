@@ -42,6 +42,7 @@ public:
     Millis next(Millis now) const;
 
 private:
+    std::vector<StoredEvent> oldest(std::size_t at_most);
     bool match_oldest(std::size_t at_most);
     std::vector<const StoredEvent*> take_free(std::span<const StoredEvent> events,
                                               std::size_t at_most);
@@ -59,9 +60,12 @@ private:
     MatchQueue& queue_;
     const DispatchAndStart dispatch_and_start_;
     Rematch rematch_;
-    Batch batch_{32};           // an event may hold limits.body
+    Batch batch_{32};
     EventNumber first_ = 0;     // of the batch under way
-    std::size_t held_ = 0;      // events that wait for a hook's file, as far as was looked
+    // Events that wait for a hook's file, as far as was looked, and their bytes.
+    std::size_t held_ = 0;
+    std::size_t held_bytes_ = 0;
+    bool full_ = false;         // there may be more events behind those that were read
     EventNumber failing_ = 0;   // alone, so often:
     int failures_ = 0;
     bool starts_ = true;        // what is matched is started in the same transaction

@@ -1,9 +1,10 @@
 -- The matcher's part.
 
--- The oldest new events, and up to where none is to come any more.  Then a row without one, whose
--- received_at is the last number that was given.
+-- The oldest new events, none behind the one with which their bodies and secrets come to a_bytes, and
+-- up to where none is to come any more.  Then a row without one, whose received_at is the last number
+-- that was given.
 -- columns event_row: e.n, e.received_at, e.origin, e.ts, e.facts, p.member_id, p.domain, e.secret AS had_secret
-CREATE FUNCTION bxhook.new_events(a_most bigint)
+CREATE FUNCTION bxhook.new_events(a_most bigint, a_bytes bigint)
 RETURNS TABLE (seen bigint, n bigint, received_at bigint, origin smallint, ts bigint, facts bytea,
     member_id bytea, domain bytea, had_secret boolean, body bytea, secret bytea)
 LANGUAGE plpgsql AS $$
@@ -13,18 +14,24 @@ DECLARE
     v_matched bigint;
 BEGIN
     SELECT matched INTO v_matched FROM bxhook.world;
+    -- octet_length reads no bytes, only how many there are.
     RETURN QUERY
-    SELECT v_seen, {event_row}, e.body, s.data FROM (
-        (SELECT u.n FROM bxhook.unmatched AS u ORDER BY u.n LIMIT a_most)
-        UNION ALL
-        (SELECT f.n FROM bxhook.event AS f WHERE f.n > v_matched AND f.n <= v_seen
-            AND NOT EXISTS (SELECT 1 FROM bxhook.skipped AS k WHERE k.n = f.n)
-        ORDER BY f.n LIMIT a_most)
-        ORDER BY 1 LIMIT a_most) AS new
-    CROSS JOIN LATERAL (SELECT * FROM bxhook.event AS e WHERE e.n = new.n OFFSET 0) AS e
+    SELECT v_seen, {event_row}, e.body, e.data FROM (
+        SELECT o.*, s.data, sum(octet_length(o.body) + coalesce(octet_length(s.data), 0))
+            OVER (ORDER BY o.n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS ahead
+        FROM (
+            (SELECT u.n FROM bxhook.unmatched AS u ORDER BY u.n LIMIT a_most)
+            UNION ALL
+            (SELECT f.n FROM bxhook.event AS f WHERE f.n > v_matched AND f.n <= v_seen
+                AND NOT EXISTS (SELECT 1 FROM bxhook.skipped AS k WHERE k.n = f.n)
+            ORDER BY f.n LIMIT a_most)
+            ORDER BY 1 LIMIT a_most) AS new
+        CROSS JOIN LATERAL (SELECT * FROM bxhook.event AS e WHERE e.n = new.n OFFSET 0) AS o
+        LEFT JOIN LATERAL (SELECT * FROM bxhook.secret AS s WHERE s.n = new.n OFFSET 0) AS s
+            ON true) AS e
     LEFT JOIN LATERAL (SELECT * FROM bxhook.portal AS p WHERE p.id = e.portal OFFSET 0) AS p ON true
-    LEFT JOIN LATERAL (SELECT * FROM bxhook.secret AS s WHERE s.n = new.n OFFSET 0) AS s ON true
-    ORDER BY new.n;
+    WHERE e.ahead IS NULL OR e.ahead < a_bytes
+    ORDER BY e.n;
     seen := v_seen;
     received_at := bxhook.last_number();
     RETURN NEXT;
