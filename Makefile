@@ -167,6 +167,22 @@ $(BUILD)/catalog.inc: src/event/catalog.tsv src/event/catalog.awk
 	@mkdir -p $(@D)
 	$(Q_GEN)awk -f src/event/catalog.awk src/event/catalog.tsv > $@
 
+# The SQL of the PostgreSQL store, compiled in.
+PG_SQL := src/postgres/sql/tables.sql $(sort $(filter-out %/tables.sql,$(wildcard src/postgres/sql/*.sql)))
+$(MODULE_OBJ) $(BUILD)/tests/unit/postgres_test.o: $(BUILD)/postgres_sql.inc
+$(BUILD)/postgres_sql.inc: src/postgres/sql/sql.awk $(PG_SQL)
+	@mkdir -p $(@D)
+	$(Q_GEN)awk -f src/postgres/sql/sql.awk $(PG_SQL) > $@
+
+# The statements of the SQLite store, compiled in.
+SQLITE_FIRST := src/sqlite/sql/schema.sql src/sqlite/sql/shared.sql
+SQLITE_SQL := $(SQLITE_FIRST) $(filter-out $(SQLITE_FIRST),$(sort $(wildcard src/sqlite/sql/*.sql)))
+SQLITE_SRC := $(filter src/sqlite/%,$(LIB_SRC))
+$(SQLITE_SRC:%.cpp=$(BUILD)/%.o) $(SQLITE_SRC:%.cpp=$(BUILD)/faults/%.o): $(BUILD)/sqlite_statements.inc
+$(BUILD)/sqlite_statements.inc: src/sqlite/sql/statements.awk $(SQLITE_SQL)
+	@mkdir -p $(@D)
+	$(Q_GEN)awk -f $^ > $@
+
 # What depends on the version or a chosen place; only that is compiled anew when one changes.
 DEFINES = -DBXHOOK_VERSION='"$(VERSION)"' -DBXHOOK_SYSCONFDIR='"$(sysconfdir)"' \
 	$(if $(MODULE),-DBXHOOK_MODULEDIR='"$(moduledir)"',-DBXHOOK_NO_MODULE)

@@ -1,5 +1,7 @@
 #include "base/siphash.h"
 
+#include <endian.h>
+
 #include <bit>
 #include <cstring>
 
@@ -30,11 +32,11 @@ struct State {
     }
 };
 
-// In the host's byte order: hashes stay in memory.
+// Little-endian, as the algorithm has it: hashes lie in files, too.
 std::uint64_t load(const char* bytes) {
     std::uint64_t word = 0;
     std::memcpy(&word, bytes, sizeof word);
-    return word;
+    return le64toh(word);
 }
 
 // What is left at the end, less than 8 bytes.  (A copy of variable length is a call.)

@@ -14,6 +14,7 @@
 #include "config/hook_name.h"
 #include "config/info.h"
 #include "config/keys.h"
+#include "config/portal_index.h"
 #include "config/portals.h"
 #include "config/problems.h"
 
@@ -37,15 +38,24 @@ std::string host_directory(const std::string& config_dir) {
     return first.starts_with('/') ? std::string(first) : absolute_path(config_dir, "state");
 }
 
+std::string index_of(const Config& config) { return config.store.worker_files + ".portals"; }
+
 class Reader {
 public:
-    Reader(std::string path, ConfigPart part, std::vector<Writer> writers)
-        : path_(std::move(path)), dir_(directory_of(path_)), part_(part), blocks_(dir_, problems_) {
+    // STAMP is the file's from before it was read.
+    Reader(std::string path, ConfigPart part, std::vector<Writer> writers, const FileStamp& stamp)
+        : path_(std::move(path)),
+          dir_(directory_of(path_)),
+          part_(part),
+          stamps_{stamp, {}},
+          blocks_(dir_, problems_) {
         config_.writers = std::move(writers);
     }
 
     Config read(const std::vector<Setting>& settings);
     Problems& problems() { return problems_; }
+    // For the next request, of CONFIG that was read and has no problem.
+    void write_portal_index(const Config& config) const;
 
 private:
     struct Later {  // what is read after the rest, wherever it stands
@@ -66,10 +76,12 @@ private:
     void add_event(HookBlock& hook, const Setting& setting, const std::string& place);
     void set_run(HookBlock& hook, const Setting& setting, const std::string& place);
     void require_trust() const;
+    bool find_portal_index();
 
     std::string path_;
     std::string dir_;
     ConfigPart part_;
+    PortalIndex::Stamps stamps_;
     Problems problems_;
     BlockReader blocks_;
     Config config_;
@@ -245,6 +257,21 @@ BlockKeys Reader::unused_by_the_gateway() {
             {"defaults", true, ignore}};
 }
 
+// As root everything is read: who can change it is to be known.
+bool Reader::find_portal_index() {
+    if (part_ != ConfigPart::request || ::geteuid() == 0) return false;
+    stamps_.portals = stamp_of(config_.portals_file);
+    config_.portal_index = PortalIndex::open(index_of(config_), stamps_, config_.portals_file);
+    return config_.portal_index != nullptr;
+}
+
+void Reader::write_portal_index(const Config& config) const {
+    if (part_ != ConfigPart::request || ::geteuid() == 0) return;
+    if (config.portals_file.empty() || config.portal_index) return;
+    PortalIndex::write(index_of(config), stamps_, config.portals_file, config.portals,
+                       wall_now());
+}
+
 void Reader::read_defaults(const Setting& setting) {
     BlockKeys keys = blocks_.keys_of(hook_keys(), config_.defaults);
     keys.push_back(env_key(config_.defaults));
@@ -268,7 +295,7 @@ Config Reader::read(const std::vector<Setting>& settings) {
     }
     if (!config_.store.is_file()) config_.store.worker_files = host_directory(dir_) + "/worker";
     require_trust();
-    if (!config_.portals_file.empty()) {
+    if (!config_.portals_file.empty() && !find_portal_index()) {
         read_portals_file(config_.portals_file, config_.portals, problems_, config_.writers);
     }
     if (all) trust_directory(config_.hooks_dir, config_.writers);
@@ -279,6 +306,10 @@ Config Reader::read(const std::vector<Setting>& settings) {
 
 }  // namespace
 
+bool Config::has_portals() const {
+    return !portals.empty() || (portal_index && !portal_index->empty());
+}
+
 const HookSettings& settings_of(const Config& config, std::string_view hook) {
     const auto block = std::ranges::find(config.hooks, hook, &HookBlock::name);
     return block == config.hooks.end() ? config.defaults : block->settings;
@@ -286,10 +317,12 @@ const HookSettings& settings_of(const Config& config, std::string_view hook) {
 
 ConfigPtr load_config(const std::string& path, ConfigPart part) {
     std::vector<Writer> writers;
+    const FileStamp stamp = stamp_of(path);
     std::string text = read_trusted_file(path, max_file_size, writers);
-    Reader reader(path, part, std::move(writers));
+    Reader reader(path, part, std::move(writers), stamp);
     Config config = reader.read(parse_info(text, path));
     reader.problems().throw_if_any();
+    reader.write_portal_index(config);
     return std::make_shared<const Config>(std::move(config));
 }
 

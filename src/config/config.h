@@ -28,6 +28,8 @@ struct Portal {
     std::size_t line = 0;             // of the portals file; 0: a block of the configuration file
 };
 
+class PortalIndex;
+
 enum class Order { entity, none };
 
 // How a hook is run; every field has a value (defaults, then the `defaults` block, then its own).
@@ -90,6 +92,10 @@ struct Config {
     std::string hooks_dir = "hooks";
     std::string portals_file;  // absolute; empty: none
     std::vector<Portal> portals;
+    // With ConfigPart::request: the portals of portals_file, which are not in `portals` then.  Null:
+    // they are.
+    std::shared_ptr<const PortalIndex> portal_index;
+    bool has_portals() const;
     std::vector<HookBlock> hooks;
     HookSettings defaults;
     Worker worker;
@@ -104,8 +110,10 @@ struct Config {
 // How much of the file must be right.
 //   gateway: what the gateway uses: syntax, unknown top-level keys, store, portal, portals, limits,
 //            worker.start, log.  hooks, defaults and retention are left at their defaults.
+//   request: the same, for one request: where the portals file was found right before and has not
+//            changed it is not read again (portal_index.h).
 //   all:     everything.
-enum class ConfigPart { gateway, all };
+enum class ConfigPart { gateway, request, all };
 
 using ConfigPtr = std::shared_ptr<const Config>;
 

@@ -1,6 +1,5 @@
 #include "config/config_file.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -51,17 +50,6 @@ ConfigFile ConfigFile::pending(std::string path, ConfigPart part) {
     file.path_ = std::move(path);
     file.part_ = part;
     return file;
-}
-
-ConfigFile::Stamp ConfigFile::stamp_of(const std::string& path) {
-    struct stat status{};
-    if (path.empty() || ::stat(path.c_str(), &status) != 0) return {};
-    auto nanoseconds = [](const timespec& time) {
-        return static_cast<long long>(time.tv_sec) * 1000000000 + time.tv_nsec;
-    };
-    return {static_cast<long long>(status.st_dev), static_cast<long long>(status.st_ino),
-            static_cast<long long>(status.st_size), nanoseconds(status.st_mtim),
-            nanoseconds(status.st_ctim)};
 }
 
 // Stamps are taken before the files are read: a change meanwhile is seen at the next look.

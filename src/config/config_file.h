@@ -4,6 +4,7 @@
 #include <string>
 
 #include "config/config.h"
+#include "config/file_stamp.h"
 
 namespace bx {
 
@@ -39,20 +40,15 @@ public:
     const std::string& path() const { return path_; }
 
 private:
-    struct Stamp {
-        long long device = 0, inode = 0, size = -1, mtime_ns = 0, ctime_ns = 0;
-        bool operator==(const Stamp&) const = default;
-    };
     ConfigFile() = default;
     void load();
-    static Stamp stamp_of(const std::string& path);
 
     std::string path_;
     ConfigPart part_ = ConfigPart::all;
     ConfigPtr current_;
     std::string error_;
-    Stamp config_stamp_;
-    Stamp portals_stamp_;
+    FileStamp config_stamp_;
+    FileStamp portals_stamp_;
 };
 
 }  // namespace bx

@@ -52,9 +52,15 @@ Portal portal_of(std::span<const std::string> words, Problems& problems) {
     return portal;
 }
 
-// LINE of FILE, the one of that NUMBER.
-void read_line(std::string_view line, const std::string& file, std::size_t number,
-               std::vector<Portal>& portals, Problems& problems) {
+// The end of a message on what both FIRST and another portal claim.
+std::string used_by(const Portal& first) {
+    return " is already used by " + first.place;
+}
+
+}  // namespace
+
+void read_portals_line(std::string_view line, const std::string& file, std::size_t number,
+                       std::vector<Portal>& portals, Problems& problems) {
     const std::vector<std::string> words = words_of(line);
     if (words.empty() || words[0].front() == '#' || words[0].front() == ';') return;
     if (words.size() < 3) {
@@ -71,13 +77,6 @@ void read_line(std::string_view line, const std::string& file, std::size_t numbe
     portal.line = number;
     portals.push_back(std::move(portal));
 }
-
-// The end of a message on what both FIRST and another portal claim.
-std::string used_by(const Portal& first) {
-    return " is already used by " + first.place;
-}
-
-}  // namespace
 
 void read_portals_file(const std::string& path, std::vector<Portal>& portals, Problems& problems,
                        std::vector<Writer>& writers) {
@@ -97,7 +96,7 @@ void read_portals_file(const std::string& path, std::vector<Portal>& portals, Pr
     std::size_t number = 0;
     for (std::string_view line : split(text, '\n')) {
         ++number;
-        read_line(line, path, number, portals, problems);
+        read_portals_line(line, path, number, portals, problems);
     }
 }
 

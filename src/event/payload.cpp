@@ -1,6 +1,8 @@
 #include "event/payload.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cstdint>
 #include <vector>
 
@@ -37,6 +39,13 @@ Error damaged() {
     return Error("a stored event is damaged: its body does not decode");
 }
 
+struct Record {
+    std::uint64_t shared;
+    std::size_t keys, keys_end;  // in the body; at least one key
+    Kind kind;
+    std::uint64_t length;        // of a text
+};
+
 class Reader {
 public:
     explicit Reader(std::string_view bytes) : bytes_(bytes) {}
@@ -68,9 +77,23 @@ public:
         return begin;
     }
 
-    std::string_view text() {
-        const std::uint64_t length = number();
+    std::string_view text(std::uint64_t length) {
         return bytes_.substr(skip(length), static_cast<std::size_t>(length));
+    }
+    std::string_view text() { return text(number()); }
+
+    // Up to a text's text, which is next.
+    Record record() {
+        Record record;
+        record.shared = number();
+        const std::uint64_t length = number();
+        record.keys = skip(length);
+        record.keys_end = at_;
+        if (length == 0 || bytes_[record.keys] != '\0') throw damaged();
+        const std::uint64_t number_of_kind = number();
+        record.kind = static_cast<Kind>(number_of_kind % 4);
+        record.length = number_of_kind / 4;
+        return record;
     }
 
 private:
@@ -100,19 +123,13 @@ public:
 
 private:
     void read_record() {
-        const std::uint64_t shared = body_.number();
-        const std::uint64_t length = body_.number();
-        const std::size_t keys = body_.skip(length);
-        const std::uint64_t number = body_.number();
-        if (shared >= open_.size() || length == 0 || tree_.buffer()[keys] != '\0') throw damaged();
-        open_.resize(static_cast<std::size_t>(shared) + 1);
-
-        const std::size_t end = keys + static_cast<std::size_t>(length);
-        const auto kind = static_cast<Kind>(number % 4);
-        if (kind == Kind::secret && mode_ == Secrets::omit) {
-            omit(keys, end);
+        const Record record = body_.record();
+        if (record.shared >= open_.size()) throw damaged();
+        open_.resize(static_cast<std::size_t>(record.shared) + 1);
+        if (record.kind == Kind::secret && mode_ == Secrets::omit) {
+            omit(record.keys, record.keys_end);
         } else {
-            set(enter(keys, end), kind, number / 4);
+            set(enter(record.keys, record.keys_end), record.kind, record.length);
         }
     }
 
@@ -161,6 +178,89 @@ private:
     Tree tree_;
     Tree::Slice hidden_;
     std::vector<Place> open_{Tree::root_place};  // the arrays of the record before
+};
+
+// Lists the values where they lie in the body.
+class Lister {
+public:
+    Lister(std::string_view body, std::string_view secrets, Secrets mode)
+        : bytes_(body), body_(body), secrets_(secrets), mode_(mode) {
+        values_.reserve(32);  // more than most events have
+        values_.emplace_back();
+        open_.push_back({0, 0});
+    }
+
+    std::vector<PayloadValue> list() {
+        body_.expect_version();
+        if (mode_ == Secrets::keep && !secrets_.at_end()) secrets_.expect_version();
+        while (!body_.at_end()) read_record();
+        if (mode_ == Secrets::keep && !secrets_.at_end()) throw damaged();
+        return std::move(values_);
+    }
+
+private:
+    struct Open {
+        std::size_t value;
+        std::size_t children;  // so far
+    };
+
+    void read_record() {
+        const Record record = body_.record();
+        if (record.shared >= open_.size()) throw damaged();
+        open_.resize(static_cast<std::size_t>(record.shared) + 1);
+        std::size_t begin = record.keys + 1;
+        for (;;) {
+            const std::size_t end = std::min(bytes_.find('\0', begin), record.keys_end);
+            const std::string_view key = bytes_.substr(begin, end - begin);
+            if (end == record.keys_end) return add_last(key, record);
+            add(key).kind = PayloadValue::Kind::list;
+            open_.push_back({values_.size() - 1, 0});
+            begin = end + 1;
+        }
+    }
+
+    void add_last(std::string_view key, const Record& record) {
+        switch (record.kind) {
+            case Kind::text:
+                add(key).text = body_.text(record.length);
+                return;
+            case Kind::secret:
+                if (mode_ == Secrets::omit) return;
+                add(key).text = mode_ == Secrets::hide ? "***" : secrets_.text();
+                return;
+            case Kind::empty_array:
+                add(key).kind = PayloadValue::Kind::list;
+                return;
+        }
+        throw damaged();
+    }
+
+    // An array is a list until a key says otherwise.
+    PayloadValue& add(std::string_view key) {
+        Open& array = open_.back();
+        if (!is_index(key, array.children++)) {
+            values_[array.value].kind = PayloadValue::Kind::object;
+        }
+        PayloadValue& value = values_.emplace_back();
+        value.key = key;
+        value.depth = static_cast<std::uint32_t>(open_.size());
+        value.kind = PayloadValue::Kind::text;
+        return value;
+    }
+
+    static bool is_index(std::string_view key, std::size_t index) {
+        if (key.empty() || key[0] < '0' || key[0] > '9') return false;
+        std::array<char, 20> digits;
+        const auto end = std::to_chars(digits.begin(), digits.end(), index).ptr;
+        return key == std::string_view(digits.begin(), end);
+    }
+
+    std::string_view bytes_;
+    Reader body_;
+    Reader secrets_;
+    Secrets mode_;
+    std::vector<PayloadValue> values_;
+    std::vector<Open> open_;  // the arrays of the record before
 };
 
 void append_leaf(Payload& payload, Value leaf) {
@@ -216,6 +316,54 @@ Payload encode_payload(const Tree& tree) {
 
 Tree decode_payload(std::string_view body, std::string_view secrets, Secrets secrets_mode) {
     return Decoder(body, secrets, secrets_mode).decode();
+}
+
+std::vector<PayloadValue> list_payload(std::string_view body, std::string_view secrets,
+                                       Secrets secrets_mode) {
+    return Lister(body, secrets, secrets_mode).list();
+}
+
+const PayloadValue* find_value(PayloadValues values, std::string_view path) {
+    const PayloadValue* value = &values.front();
+    while (value != nullptr && !path.empty()) {
+        const std::size_t dot = std::min(path.find('.'), path.size());
+        const std::string_view key = path.substr(0, dot);
+        const PayloadValues below = values_below(values, value);
+        const auto child = std::ranges::find_if(below, [&](const PayloadValue& each) {
+            return each.depth == value->depth + 1 && each.key == key;
+        });
+        value = child == below.end() ? nullptr : &*child;
+        path.remove_prefix(std::min(dot + 1, path.size()));
+    }
+    return value;
+}
+
+PayloadValues values_below(PayloadValues values, const PayloadValue* array) {
+    const PayloadValues rest = values.subspan(static_cast<std::size_t>(array - values.data()) + 1);
+    const auto end = std::ranges::find_if(
+        rest, [array](const PayloadValue& each) { return each.depth <= array->depth; });
+    return {rest.begin(), end};
+}
+
+void append_list_json(std::string& out, PayloadValues values) {
+    JsonWriter json(out);
+    std::vector<PayloadValue::Kind> open;  // arrays
+    const auto close_to = [&](std::size_t depth) {
+        for (; open.size() > depth; open.pop_back()) {
+            open.back() == PayloadValue::Kind::list ? json.end_array() : json.end_object();
+        }
+    };
+    for (const PayloadValue& value : values) {
+        close_to(value.depth);
+        if (!open.empty() && open.back() == PayloadValue::Kind::object) json.key(value.key);
+        switch (value.kind) {
+            case PayloadValue::Kind::text: json.value(value.text); continue;
+            case PayloadValue::Kind::list: json.begin_array(); break;
+            case PayloadValue::Kind::object: json.begin_object(); break;
+        }
+        open.push_back(value.kind);
+    }
+    close_to(0);
 }
 
 void append_tree_json(std::string& out, const Tree& tree) {

@@ -4,8 +4,8 @@
 
 namespace bx {
 
-ConfigReload::ConfigReload(std::string path, Log& log)
-    : file_(ConfigFile::pending(std::move(path), ConfigPart::gateway)), log_(log) {}
+ConfigReload::ConfigReload(std::string path, ConfigPart part, Log& log)
+    : file_(ConfigFile::pending(std::move(path), part)), log_(log) {}
 
 bool ConfigReload::is_due(bool force) {
     const Millis now = steady_now();

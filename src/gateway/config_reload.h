@@ -13,7 +13,7 @@ namespace bx {
 class ConfigReload {
 public:
     // Loads nothing yet.  LOG is told when a config is refused.
-    ConfigReload(std::string path, Log& log);
+    ConfigReload(std::string path, ConfigPart part, Log& log);
 
     // Null until one could be loaded.
     const ConfigPtr& current() const { return file_.current(); }

@@ -29,7 +29,8 @@ RequestRefusal unavailable(std::string reason) {
 Gateway::Gateway(std::string config_path, Options options, Log& log)
     : options_(std::move(options)),
       log_(log),
-      config_(std::move(config_path), log),
+      config_(std::move(config_path),
+              options_.one_shot ? ConfigPart::request : ConfigPart::gateway, log),
       trouble_(log),
       store_(
           [this](const StorePlace& place, const StoreOptions& wanted) {
@@ -83,7 +84,7 @@ void Gateway::handle(std::span<Request> requests, const Answerer& answer) {
 Answer Gateway::readiness(const Request& request) {
     try {
         const ConfigPtr& config = config_.current();
-        const bool has_portals = config && !config->portals.empty();
+        const bool has_portals = config && config->has_portals();
         if (!has_portals) {
             trouble_.report("not ready", config ? "no portal is configured" : config_.error());
         }

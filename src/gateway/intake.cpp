@@ -56,7 +56,7 @@ std::optional<RequestRefusal> Intake::refuse_type(const Request& request) {
     return RequestRefusal{RefusalCode::unsupported_content_type, std::move(reason)};
 }
 
-Intake::Decision Intake::take(Request& request, Log& log) const {
+Intake::Decision Intake::take(Request& request, Log& log) {
     // The limit may have been another when the body was read.
     if (request.cut || request.body.size() > limits_.body) {
         return RequestRefusal{RefusalCode::too_large, "the body is larger than limits.body, " +
@@ -73,7 +73,7 @@ Intake::Decision Intake::take(Request& request, Log& log) const {
 }
 
 // Throws FormError and BadEvent.
-Intake::Decision Intake::verify(Request& request, Log& log) const {
+Intake::Decision Intake::verify(Request& request, Log& log) {
     const std::size_t size = request.body.size();
     const Tree body = decode(std::move(request.body), request.content_type);
     if (request.broken) return malformed("the body cannot be read to its end");
@@ -96,8 +96,16 @@ Tree Intake::decode(std::string body, std::string_view content_type) const {
     return decode_body(std::move(body), content_type, {limits_.fields, limits_.depth});
 }
 
-Intake::Arrival Intake::read(const Tree& body) const {
-    return {read_event(body), gate_.check(body)};
+Intake::Arrival Intake::read(const Tree& body) {
+    EventFacts facts = read_event(body);
+    if (index_) find_portals(facts);
+    return {std::move(facts), gate_.check(body)};
+}
+
+void Intake::find_portals(const EventFacts& sent) {
+    std::vector<Portal> portals = index_->find(sent.member_id, sent.domain);
+    portals.insert(portals.end(), portals_.begin(), portals_.end());
+    gate_ = Gate(portals);
 }
 
 NewEvent Intake::make_event(const Tree& body, Arrival arrival) {

@@ -1,13 +1,16 @@
 // From a POST to the event in it, or to the reason why it is refused.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "base/log.h"
 #include "config/config.h"
+#include "config/portal_index.h"
 #include "event/event.h"
 #include "event/gate.h"
 #include "form/form.h"
@@ -22,14 +25,18 @@ public:
     // What a decoded body says, and what the gate says of its sender.
     struct Arrival {
         EventFacts facts;  // as sent
-        GateResult gate;   // views of the body and of the Intake
+        GateResult gate;   // views of the body and of the Intake, up to the next one
     };
 
     // The event to be stored, or why there is none.
     using Decision = std::variant<NewEvent, RequestRefusal>;
 
     // CONFIG's portals and limits are copied.
-    explicit Intake(const Config& config) : gate_(config.portals), limits_(config.limits) {}
+    explicit Intake(const Config& config)
+        : index_(config.portal_index),
+          portals_(index_ ? config.portals : std::vector<Portal>()),
+          gate_(config.portals),
+          limits_(config.limits) {}
 
     // The refusal of a body that no config could make readable, by its type and encoding.
     static std::optional<RequestRefusal> refuse_type(const Request& request);
@@ -37,22 +44,26 @@ public:
     // The event of REQUEST, whose token was right; or the first refusal, in the contract's order,
     // after those of method and type.  The body is consumed.  A portal that was renamed is a line
     // in LOG.  Throws std::bad_alloc.
-    Decision take(Request& request, Log& log) const;
+    Decision take(Request& request, Log& log);
 
     // -- The steps of take(), for a body that did not come in a request
 
     // Throws FormError when BODY cannot be decoded or exceeds the limits of fields or depth.
     Tree decode(std::string body, std::string_view content_type) const;
-    // Throws BadEvent.
-    Arrival read(const Tree& body) const;
+    // Throws BadEvent; with Config::portal_index Error too.
+    Arrival read(const Tree& body);
     // The event of BODY as it is to be stored, received now: of the portal that ARRIVAL's gate
     // found, or as sent when it knows none, and whatever it says of the token.
     static NewEvent make_event(const Tree& body, Arrival arrival);
 
 private:
-    Decision verify(Request& request, Log& log) const;
+    Decision verify(Request& request, Log& log);
+    void find_portals(const EventFacts& sent);
 
-    Gate gate_;
+    // Where the portals of the portals file are looked up: with them, those of the blocks.
+    std::shared_ptr<const PortalIndex> index_;
+    std::vector<Portal> portals_;
+    Gate gate_;  // of the last body's sender, where they are looked up
     Config::Limits limits_;
 };
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
+#include <set>
 
 #include "base/escape.h"
 #include "base/fd.h"
@@ -230,6 +232,17 @@ std::optional<Refusal> refusal_of(const Hook& hook, const EventFacts& facts,
     return Refusal{hook.name, hook.problem->reason, HookRule::unable};
 }
 
+// The codes, in upper case, of all events that HOOK may take; none: its globs tell.
+std::vector<std::string> codes_of(const Hook& hook) {
+    if (!hook.code.empty() && hook.code != any_code) return {hook.code};
+    std::vector<std::string> codes;
+    for (const std::string& glob : hook.globs) {
+        if (glob.find_first_of("*?[") != std::string::npos) return {};
+        codes.push_back(upper(glob));
+    }
+    return codes;
+}
+
 }  // namespace
 
 bool takes(const Hook& hook, const EventFacts& facts, const Tree& body) {
@@ -251,6 +264,7 @@ HookSet HookSet::load(const Config& config) {
                      [](const Hook& a, const Hook& b) { return a.name < b.name; });
     set.note_duplicates(config);
     for (const Hook& hook : inactive) set.add_inactive(hook);
+    set.index();
     return set;
 }
 
@@ -326,16 +340,46 @@ const Hook* HookSet::find(std::string_view name) const {
     return found != hooks_.end() && found->name == name ? &*found : nullptr;
 }
 
+void HookSet::index() {
+    for (std::size_t first = 0; first < hooks_.size(); first = next_name(first)) {
+        std::set<std::string> codes;
+        bool all_named = true;
+        for (std::size_t at = first, end = next_name(first); at < end; ++at) {
+            const std::vector<std::string> own = codes_of(hooks_[at]);
+            all_named = all_named && !own.empty();
+            codes.insert(own.begin(), own.end());
+        }
+        if (!all_named) codes.clear();
+        for (const std::string& code : codes) by_code_[code].push_back(first);
+        if (codes.empty()) by_globs_.push_back(first);
+    }
+}
+
+std::size_t HookSet::next_name(std::size_t first) const {
+    std::size_t next = first + 1;
+    while (next < hooks_.size() && hooks_[next].name == hooks_[first].name) ++next;
+    return next;
+}
+
+// Those of which a hook may take events of CODE.
+HookSet::Places HookSet::candidates(const std::string& code) const {
+    const auto named = by_code_.find(code);
+    if (named == by_code_.end()) return by_globs_;
+    Places places;
+    std::ranges::merge(named->second, by_globs_, std::back_inserter(places));
+    return places;
+}
+
 HookSet::Match HookSet::match(const EventFacts& facts, const Tree& body) const {
     Match result;
-    std::vector<Refusal> refused_by_all;
-    for (auto next = hooks_.begin(); next != hooks_.end();) {
-        const Hook& hook = *next;
+    std::map<std::size_t, Refusal> refusals;
+    for (const std::size_t first : candidates(facts.code)) {
+        const Hook& hook = hooks_[first];
         // Those of its name stand beside it: what any of them takes is taken.
         std::optional<Refusal> refusal;
         bool taken = false;
-        for (; next != hooks_.end() && next->name == hook.name; ++next) {
-            std::optional<Refusal> own = refusal_of(*next, facts, body);
+        for (std::size_t at = first, end = next_name(first); at < end; ++at) {
+            std::optional<Refusal> own = refusal_of(hooks_[at], facts, body);
             taken = taken || !own;
             if (!refusal) refusal = std::move(own);
         }
@@ -346,10 +390,22 @@ HookSet::Match HookSet::match(const EventFacts& facts, const Tree& body) const {
         const HookRule rule = refusal->rule;
         if (rule == HookRule::unable) result.broken = true;
         if (rule != HookRule::event) result.refused.push_back(*refusal);
-        refused_by_all.push_back(std::move(*refusal));
+        refusals.emplace(first, std::move(*refusal));
     }
-    if (result.taken.empty()) result.refused = std::move(refused_by_all);
+    if (result.taken.empty()) result.refused = refused_by_all(facts, std::move(refusals));
     return result;
+}
+
+// With those of other events, of whom only REFUSALS are known yet.
+std::vector<Refusal> HookSet::refused_by_all(
+    const EventFacts& facts, std::map<std::size_t, Refusal> refusals) const {
+    for (std::size_t first = 0; first < hooks_.size(); first = next_name(first)) {
+        if (refusals.contains(first)) continue;
+        refusals.emplace(first, *event_refusal(hooks_[first], facts.code));
+    }
+    std::vector<Refusal> all;
+    for (auto& [place, refusal] : refusals) all.push_back(std::move(refusal));
+    return all;
 }
 
 }  // namespace bx

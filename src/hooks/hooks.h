@@ -2,9 +2,12 @@
 // event, and why not.  Nothing here starts anything.
 #pragma once
 
+#include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/problem.h"
@@ -74,8 +77,19 @@ private:
     void add_blocks(const Config& config, const ScriptList& list, std::vector<Hook>& inactive);
     void add_inactive(const Hook& hook);
     void note_duplicates(const Config& config);
+    void index();
+    // Places in hooks_, in order, each the first of its name.
+    using Places = std::vector<std::size_t>;
+    Places candidates(const std::string& code) const;
+    std::size_t next_name(std::size_t first) const;
+    std::vector<Refusal> refused_by_all(const EventFacts& facts,
+                                        std::map<std::size_t, Refusal> refusals) const;
 
     std::vector<Hook> hooks_;
+    // Who is asked of an event: the names all of whose hooks name their events, by each of these,
+    // and the others, where one goes by globs or takes every event.
+    std::unordered_map<std::string, Places> by_code_;
+    Places by_globs_;
     std::vector<Problem> warnings_;
     std::vector<Problem> duplicates_;
     std::string stamp_;

@@ -3,10 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <functional>
 #include <optional>
 #include <unordered_set>
+#include <utility>
 
 #include "base/escape.h"
 #include "base/fd.h"
@@ -28,15 +30,20 @@ constexpr std::size_t max_variable = std::size_t{32} << 10;
 constexpr std::size_t max_data_variables = std::size_t{128} << 10;
 constexpr std::string_view data_prefix = "BX_DATA";
 
-// The variables of one run.  A name set again keeps its place and takes the new value.
+std::string variable(std::string_view name, std::string_view value) {
+    std::string text;
+    text.reserve(name.size() + 1 + value.size());
+    return std::move(text.append(name).append(1, '=').append(value));
+}
+
+// The variables of one run, AT_MOST of them.
 class Environment {
 public:
+    explicit Environment(std::size_t at_most) { variables_.reserve(at_most); }
+
+    // NAME was not set before.
     void set(std::string_view name, std::string_view value) {
-        std::string prefix = std::string(name) + '=';
-        auto same = std::ranges::find_if(
-            variables_, [&](const std::string& variable) { return variable.starts_with(prefix); });
-        if (same == variables_.end()) same = variables_.emplace(same);
-        *same = prefix.append(value);
+        variables_.push_back(variable(name, value));
     }
 
     // A value that came with the event: not set when it is empty or cannot be a variable's.
@@ -49,26 +56,20 @@ public:
         }
     }
 
-    // Every scalar below DATA that is not secret, as BX_DATA_...
-    void set_data(Value data) {
-        std::unordered_set<std::string> names;
-        std::size_t used = 0;
-        each_scalar(data, [&](KeyPath path, Value scalar) {
-            if (is_secret_key(scalar.key())) return;
-            // The name is not made before it is known to fit: a thousand fields may share a key of
-            // the body's size.
-            std::size_t name_size = data_name_size(path);
-            std::size_t size = name_size + scalar.text().size() + 2;  // '=' and the final NUL
-            bool fit = fits(scalar.text()) && name_size <= max_variable &&
-                       used + size <= max_data_variables;
-            std::string name = fit ? data_name(path) : std::string();
-            if (!fit || !names.insert(name).second) {
-                truncated_ = true;
-                return;
+    // Every scalar of DATA, what is below `data`, that is not secret, as BX_DATA_...
+    void set_data(PayloadValues data) {
+        std::string name(data_prefix);  // of the array that is open, in front of it those around it
+        std::vector<std::size_t> ends{name.size()};  // of their names
+        for (const PayloadValue& value : data) {
+            ends.resize(value.depth - 1);
+            name.resize(ends.back());
+            if (!value.is_text()) {
+                append_to_name(name, value.key);
+                ends.push_back(name.size());
+            } else if (!is_secret_key(value.key)) {
+                set_scalar(name, value);
             }
-            used += size;
-            variables_.push_back(name.append("=").append(scalar.text()));
-        });
+        }
     }
 
     std::vector<std::string> take() {
@@ -81,53 +82,87 @@ private:
         return value.size() <= max_variable && value.find('\0') == std::string_view::npos;
     }
 
-    static std::size_t data_name_size(KeyPath path) {
-        std::size_t size = data_prefix.size();
-        for (std::string_view key : path) size += 1 + key.size();
-        return size;
-    }
-
-    static std::string data_name(KeyPath path) {
-        std::string name(data_prefix);
-        for (std::string_view key : path) {
-            name += '_';
-            for (char c : key) {
-                c = upper(c);
-                name += (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
-            }
+    static void append_to_name(std::string& name, std::string_view key) {
+        name += '_';
+        for (char c : key) {
+            c = upper(c);
+            name += (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
         }
-        return name;
     }
 
-    std::vector<std::string> variables_;
+    // In an array of that NAME, which is used and left longer.  A name is not made before it is
+    // known to fit: a thousand fields may share an array's name of the body's size.
+    void set_scalar(std::string& name, const PayloadValue& scalar) {
+        const std::size_t name_size = name.size() + 1 + scalar.key.size();
+        const std::size_t size = name_size + scalar.text.size() + 2;  // '=' and the final NUL
+        if (!fits(scalar.text) || name_size > max_variable || used_ + size > max_data_variables) {
+            truncated_ = true;
+            return;
+        }
+        append_to_name(name, scalar.key);
+        if (names_.contains(name)) {
+            truncated_ = true;
+            return;
+        }
+        used_ += size;
+        set(name, scalar.text);
+        names_.insert(std::string_view(variables_.back()).substr(0, name_size));
+    }
+
+    std::vector<std::string> variables_;  // never moved: names_ are pieces of them
+    std::unordered_set<std::string_view> names_;  // of the event's data
+    std::size_t used_ = 0;                // bytes of these variables
     bool truncated_ = false;
 };
 
+// Empty for an array, and where there is nothing.
+std::string_view text_at(PayloadValues body, std::string_view path) {
+    const PayloadValue* value = find_value(body, path);
+    return value == nullptr ? std::string_view() : value->text;
+}
+
 // When the access token ends, or empty: auth.expires, or ts + auth.expires_in (seconds).
-std::string token_expiry(const Tree& body, const EventFacts& facts) {
+std::string token_expiry(PayloadValues body, const EventFacts& facts) {
     constexpr std::int64_t year_10000 = 253402300800;  // seconds; ISO 8601 has four digits
-    std::optional<std::int64_t> moment = parse_number(body.at("auth.expires").text());
+    std::optional<std::int64_t> moment = parse_number(text_at(body, "auth.expires"));
     if (!moment) {
         std::optional<std::int64_t> ts = parse_number(facts.ts);
-        std::optional<std::int64_t> in = parse_number(body.at("auth.expires_in").text());
+        std::optional<std::int64_t> in = parse_number(text_at(body, "auth.expires_in"));
         if (ts && in && *ts < year_10000 && *in < year_10000) moment = *ts + *in;
     }
     return moment && *moment < year_10000 ? iso_time(*moment * second) : std::string();
 }
 
-std::vector<std::string> environment_of(const Claim& claim, const Hook& hook, const Tree& body,
+auto find_name(const auto& variables, std::string_view name) {
+    return std::ranges::find_if(variables, [name](const auto& each) { return each.first == name; });
+}
+
+// All but `env` and the data.
+constexpr std::size_t own_variables = 24;
+
+// What every program gets, each as OWN, the hook's `env`, has it if it does; then the rest of OWN.
+void set_general(Environment& env, const std::vector<std::pair<std::string, std::string>>& own,
+                 const std::string& home) {
+    std::vector<std::pair<std::string_view, std::string_view>> general{
+        {"PATH", search_path}, {"HOME", home}, {"LANG", "C.UTF-8"}};
+    if (const char* zone = std::getenv("TZ")) general.emplace_back("TZ", zone);
+    for (const auto& [name, value] : general) {
+        const auto same = find_name(own, name);
+        env.set(name, same == own.end() ? value : same->second);
+    }
+    for (const auto& [name, value] : own) {
+        if (name.starts_with("BX_") || find_name(general, name) != general.end()) continue;
+        env.set(name, value);
+    }
+}
+
+std::vector<std::string> environment_of(const Claim& claim, const Hook& hook, PayloadValues body,
                                         const std::string& home) {
     const EventFacts& facts = claim.event.facts;
-    Environment env;
+    Environment env(own_variables + hook.settings.env.size() + body.size());
     // First: who looks for a run's processes reads it in /proc.
     env.set("BX_RUN", claim.run);
-    env.set("PATH", search_path);
-    env.set("HOME", home);
-    env.set("LANG", "C.UTF-8");
-    if (const char* zone = std::getenv("TZ")) env.set("TZ", zone);
-    for (const auto& [name, value] : hook.settings.env) {
-        if (!name.starts_with("BX_")) env.set(name, value);
-    }
+    set_general(env, hook.settings.env, home);
     env.set("BX_EVENT", facts.code);
     env.set_from_event("BX_ID", facts.id);
     env.set_from_event("BX_PORTAL", facts.domain);
@@ -142,42 +177,45 @@ std::vector<std::string> environment_of(const Claim& claim, const Hook& hook, co
     env.set("BX_RECEIVED_AT", iso_time(claim.event.received_at));
     env.set_from_event("BX_TOKEN_EXPIRES_AT", token_expiry(body, facts));
     if (claim.event.test) env.set("BX_TEST", "1");
-    env.set_data(body.at("data"));
+    if (const PayloadValue* data = find_value(body, "data")) {
+        env.set_data(values_below(body, data));
+    }
     return env.take();
 }
 
 // The values to mask: every secret as it is, and as it stands in the JSON on stdin where that
 // differs.
-std::vector<std::string> secrets_of(const Tree& body) {
+std::vector<std::string> secrets_of(PayloadValues body) {
     std::vector<std::string> secrets;
-    each_scalar(body.root(), [&](KeyPath, Value scalar) {
-        if (!is_secret_key(scalar.key()) || scalar.text().size() < min_masked_secret) return;
-        secrets.emplace_back(scalar.text());
+    for (const PayloadValue& value : body) {
+        if (value.text.size() < min_masked_secret || !is_secret_key(value.key)) continue;
+        secrets.emplace_back(value.text);
         std::string quoted;
-        append_json_string(quoted, scalar.text());
-        secrets.push_back(quoted.substr(1, quoted.size() - 2));
-    });
+        append_json_string(quoted, value.text);
+        quoted = quoted.substr(1, quoted.size() - 2);
+        if (quoted != value.text) secrets.push_back(std::move(quoted));
+    }
     std::ranges::sort(secrets);
     secrets.erase(std::unique(secrets.begin(), secrets.end()), secrets.end());
     return secrets;
 }
 
 // The value that {PATH} stands for; what makes it unusable goes into PROBLEM.
-std::string_view argument_value(const Tree& body, std::string_view path,
+std::string_view argument_value(PayloadValues body, std::string_view path,
                                 std::string_view& problem) {
-    Value value = body.at(path);
-    if (!value) {
+    const PayloadValue* value = find_value(body, path);
+    if (value == nullptr) {
         problem = "is missing";
-    } else if (value.is_array()) {
+    } else if (!value->is_text()) {
         problem = "is an array";
-    } else if (is_secret_key(value.key())) {
+    } else if (is_secret_key(value->key)) {
         problem = "is secret";
-    } else if (value.text().size() > max_argument) {
+    } else if (value->text.size() > max_argument) {
         problem = "is over 64 KB";
-    } else if (value.text().find('\0') != std::string_view::npos) {
+    } else if (value->text.find('\0') != std::string_view::npos) {
         problem = "holds NUL";
     } else {
-        return value.text();
+        return value->text;
     }
     return {};
 }
@@ -207,21 +245,9 @@ bool split_argument(std::string_view text, const std::function<void(std::string_
     }
 }
 
-// None: REFUSAL says why the event cannot be read.
-std::optional<Tree> body_of(const StoredEvent& event, std::string& refusal) {
-    try {
-        if (!event.damage.empty()) throw Error(event.damage);
-        return decode_payload(event.body, event.secrets,
-                              event.secrets_erased ? Secrets::omit : Secrets::keep);
-    } catch (const Error& error) {
-        refusal = std::string("the event cannot be read: ") + error.what();
-        return std::nullopt;
-    }
-}
-
-}  // namespace
-
-std::string expand_argument(const std::string& text, const Tree& body, std::string& refusal) {
+// One argument template: {path.in.event} replaced, {{ a brace.  REFUSAL is set when a path is
+// missing, an array, secret, over 64 KB or holds NUL.
+std::string expand_argument(const std::string& text, PayloadValues body, std::string& refusal) {
     std::string result;
     const bool closed = split_argument(
         text, [&](std::string_view plain) { result.append(plain); },
@@ -235,6 +261,20 @@ std::string expand_argument(const std::string& text, const Tree& body, std::stri
     if (!closed && refusal.empty()) refusal = unclosed_brace(text);
     return refusal.empty() ? result : std::string();
 }
+
+// None: REFUSAL says why the event cannot be read.
+std::vector<PayloadValue> body_of(const StoredEvent& event, std::string& refusal) {
+    try {
+        if (!event.damage.empty()) throw Error(event.damage);
+        return list_payload(event.body, event.secrets,
+                            event.secrets_erased ? Secrets::omit : Secrets::keep);
+    } catch (const Error& error) {
+        refusal = std::string("the event cannot be read: ") + error.what();
+        return {};
+    }
+}
+
+}  // namespace
 
 std::vector<Problem> argument_problems(const std::string& text) {
     std::vector<Problem> problems;
@@ -267,9 +307,8 @@ std::string own_home() {
 
 Invocation prepare_invocation(const Claim& claim, const Hook& hook, const std::string& home) {
     Invocation invocation;
-    const std::optional<Tree> decoded = body_of(claim.event, invocation.refusal);
-    if (!decoded) return invocation;
-    const Tree& body = *decoded;
+    const std::vector<PayloadValue> body = body_of(claim.event, invocation.refusal);
+    if (body.empty()) return invocation;
     invocation.program = hook.program;
     invocation.argv.push_back(hook.program);
     for (const std::string& arg : hook.args) {
@@ -278,7 +317,10 @@ Invocation prepare_invocation(const Claim& claim, const Hook& hook, const std::s
     }
     invocation.env = environment_of(claim, hook, body, home);
     invocation.dir = hook.settings.dir.empty() ? directory_of(hook.program) : hook.settings.dir;
-    append_tree_json(invocation.input, body);
+    // Enough, unless much has to be escaped; else a large one would take twice the room it needs.
+    invocation.input.reserve(claim.event.body.size() + claim.event.secrets.size() +
+                             8 * body.size());
+    append_list_json(invocation.input, body);
     invocation.input += '\n';
     invocation.secrets = secrets_of(body);
     return invocation;

@@ -33,10 +33,6 @@ Invocation prepare_invocation(const Claim& claim, const Hook& hook, const std::s
 // This process's user's, "/" for one without: what HOME is to be.
 std::string own_home();
 
-// One argument template: {path.in.event} replaced, {{ a brace.  REFUSAL is set when a path is
-// missing, an array, secret, over 64 KB or holds NUL.
-std::string expand_argument(const std::string& text, const Tree& body, std::string& refusal);
-
 // What keeps the template TEXT from ever becoming an argument, or makes that unlikely; `place` and
 // `fix` are the caller's to fill.
 std::vector<Problem> argument_problems(const std::string& text);

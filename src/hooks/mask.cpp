@@ -4,10 +4,11 @@
 
 namespace bx {
 
-Masker::Masker(const std::vector<std::string>& secrets) {
-    for (const std::string& secret : secrets) {
+void Masker::build() {
+    for (const std::string& secret : secrets_) {
         if (secret.size() >= min_masked_secret) insert(secret);
     }
+    secrets_ = {};
     if (nodes_.size() > 1) link();
 }
 
@@ -35,6 +36,7 @@ void Masker::insert(std::string_view secret) {
 // Finds the fallback of every node, those of the shorter beginnings first.
 void Masker::link() {
     std::vector<std::uint32_t> queue{0};
+    queue.reserve(nodes_.size());
     for (std::size_t i = 0; i < queue.size(); ++i) {
         const std::uint32_t parent = queue[i];
         for (std::uint32_t child = nodes_[parent].child; child != 0; child = nodes_[child].sibling) {
@@ -74,6 +76,7 @@ void Masker::cover(std::size_t length) {
 }
 
 std::string Masker::add(std::string_view data) {
+    if (!secrets_.empty() && !data.empty()) build();
     if (nodes_.size() == 1) return std::string(data);
     for (char c : data) {
         pending_ += c;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace bx {
@@ -14,11 +15,12 @@ constexpr std::size_t min_masked_secret = 6;  // bytes
 
 // Replaces every occurrence of a secret in a stream by ***, also one that arrives in pieces, and
 // overlapping ones as one.  Linear in the stream, however many secrets there are and whatever they
-// have in common: one Aho-Corasick automaton for all, of 24 bytes for each byte of the secrets.
+// have in common: one Aho-Corasick automaton for all, of 24 bytes for each byte of the secrets.  It is
+// built when there is something to mask: most streams of hooks stay empty.
 class Masker {
 public:
     // Secrets under min_masked_secret bytes are ignored.
-    explicit Masker(const std::vector<std::string>& secrets);
+    explicit Masker(std::vector<std::string> secrets) : secrets_(std::move(secrets)) {}
 
     // Takes the next piece; gives what can be passed on.  Held back is only what may be the
     // beginning of a secret.
@@ -41,12 +43,14 @@ private:
 
     std::uint32_t find(std::uint32_t node, char c) const;
     std::uint32_t after(std::uint32_t node, char c) const;
+    void build();
     void insert(std::string_view secret);
     void link();
     void step(char c);
     void cover(std::size_t length);
     std::string release(std::size_t size);
 
+    std::vector<std::string> secrets_;  // until the automaton is built
     std::vector<Node> nodes_{Node{}};
     std::uint32_t state_ = 0;  // the longest beginning that ends the stream so far
     std::string pending_;

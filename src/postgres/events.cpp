@@ -1,35 +1,71 @@
 #include "postgres/events.h"
 
+#include <array>
+#include <charconv>
+
+#include "store/facts.h"
+
 namespace bx::postgres {
+
+namespace {
+
+constexpr std::int64_t test_origin = 2;  // event.origin
+
+// The order of {event_row}.
+struct EventRow {
+    enum : int { n, received_at, origin, ts, facts, member_id, domain, had_secret };
+};
+
+}  // namespace
 
 StoredEvent read_event(const Session& session, const Result& answer, int row, int first) {
     StoredEvent event;
-    event.number = answer.number(row, first);
-    event.state = static_cast<EventState>(answer.number(row, first + 1));
-    event.received_at = session.ours(answer.number(row, first + 2));
-    event.test = answer.number(row, first + 3) != 0;
-    event.reason = answer.text(row, first + 4);
-    event.secrets_erased = answer.number(row, first + 5) != 0;
-    event.facts = {answer.text(row, first + 6),  answer.text(row, first + 7),
-                   answer.text(row, first + 8),  answer.text(row, first + 9),
-                   answer.text(row, first + 10), answer.text(row, first + 11),
-                   answer.text(row, first + 12), answer.text(row, first + 13)};
-    event.retryable = event.state == EventState::skipped && answer.number(row, first + 14) > 0;
+    if (answer.is_null(row, first + EventRow::n)) {
+        event.damage = "its event is missing";
+        return event;
+    }
+    event.number = answer.number(row, first + EventRow::n);
+    event.received_at = session.ours(answer.number(row, first + EventRow::received_at));
+    event.test = answer.number(row, first + EventRow::origin) == test_origin;
+    event.facts.member_id = answer.text(row, first + EventRow::member_id);
+    event.facts.domain = answer.text(row, first + EventRow::domain);
+    try {
+        unpack_facts(answer.text(row, first + EventRow::facts),
+                     answer.maybe_number(row, first + EventRow::ts), event.facts);
+    } catch (const StoreDamaged& damaged) {
+        event.damage = damaged.what();
+    }
     return event;
 }
 
 void read_payload(StoredEvent& event, const Result& answer, int row, int first) {
-    if (answer.is_null(row, first)) event.damage = "its body is missing";
     event.body = answer.text(row, first);
     event.secrets = answer.text(row, first + 1);
+    if (event.body.empty() && event.damage.empty()) event.damage = "its body is missing";
 }
 
 EventNumber seen_up_to(Session& session) {
-    return session.call("SELECT bxhook.seen_up_to()", {}).number(0, 0);
+    return session.call(Call<sql::seen_up_to>()).number(0, 0);
 }
 
 std::int64_t unfinished(Session& session) {
-    return session.call("SELECT bxhook.unfinished()", {}).number(0, 0);
+    return session.call(Call<sql::unfinished>()).number(0, 0);
+}
+
+std::string run_name(std::int64_t seed, EventNumber event, const std::string& hook, int attempt) {
+    std::array<char, 16> hex;
+    const auto bits = static_cast<std::uint64_t>(seed);
+    const auto end = std::to_chars(hex.data(), hex.data() + hex.size(), bits, 16).ptr;
+    return std::to_string(event) + '-' + hook + '-' + std::to_string(attempt) + '-' +
+           std::string(hex.data(), end);
+}
+
+std::int64_t seed_of(const std::string& run) {
+    const std::size_t dash = run.rfind('-');
+    std::uint64_t bits = 0;
+    std::from_chars(run.data() + (dash == std::string::npos ? 0 : dash + 1),
+                    run.data() + run.size(), bits, 16);
+    return static_cast<std::int64_t>(bits);
 }
 
 }  // namespace bx::postgres

@@ -151,6 +151,7 @@ std::string advice(std::string_view code) {
 
 // -- Params
 
+Param Param::null() { return {0, std::nullopt}; }
 Param Param::number(std::int64_t value) { return {type_bigint, big_endian(value)}; }
 Param Param::number(std::optional<std::int64_t> value) {
     return value ? number(*value) : Param(type_bigint, std::nullopt);

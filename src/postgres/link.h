@@ -38,6 +38,7 @@ public:
 // A value for a `$1` of a statement: bigint, text, bytea, boolean or an array of them.
 class Param {
 public:
+    static Param null();  // of whatever type
     static Param number(std::int64_t value);
     static Param number(std::optional<std::int64_t> value);
     static Param text(std::string_view value);

@@ -1,4 +1,4 @@
-// Deliveries of the PostgreSQL store as a person looks at them (store/view.h).
+// Events and deliveries of the PostgreSQL store as a person looks at them (store/view.h).
 //
 // Every function throws StoreError.
 #pragma once
@@ -6,13 +6,17 @@
 #include <span>
 #include <vector>
 
-#include "postgres/session.h"
+#include "postgres/names.h"
 #include "store/records.h"
 
 namespace bx::postgres {
 
-std::vector<ListRow> list(Session& session, const ListFilter& filter);
-void add_causes(Session& session, std::span<ListRow> rows);
-std::vector<DeliveryRecord> deliveries(Session& session, EventNumber number);  // by hook
+// Those of NUMBERS that are there, in no order; without refusals, body and secrets.
+std::vector<StoredEvent> show_events(Session& session, const std::vector<EventNumber>& numbers);
+// Deliveries of NUMBERS, by event and hook.
+std::vector<DeliveryRecord> show_deliveries(Names& names, const std::vector<EventNumber>& numbers);
+
+std::vector<ListRow> list(Names& names, const ListFilter& filter);
+void add_causes(Names& names, std::span<ListRow> rows);
 
 }  // namespace bx::postgres

@@ -1,75 +1,28 @@
 // The matcher's part of the PostgreSQL store.
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <thread>
+
 #include "postgres/events.h"
 #include "postgres/parts.h"
+#include "postgres/verdicts.h"
 
 namespace bx::postgres {
 
 namespace {
 
+// When a worker goes to sleep, who adds something at the same time may not have seen it: so many
+// milliseconds are waited for those, and then it is looked once more.
+constexpr int last_looks = 20;
+constexpr std::chrono::milliseconds look_pause{1};
 constexpr Millis hooks_seen_kept = 30 * day;
-
-using MaybeBytes = std::vector<std::optional<std::string>>;
-
-// The columns of many verdicts, filled row by row.
-struct DispatchColumns {
-    std::vector<std::int64_t> number, retryable, more, refused_event, event, ordered, coalesce, max,
-        due;
-    std::vector<std::int64_t> refused_rule;
-    MaybeBytes skip, refused_reason;
-    std::vector<std::string> refused_hook, hook;
-};
-
-DispatchColumns columns_of(std::span<const Dispatch> verdicts, const Session& session) {
-    DispatchColumns all;
-    for (const Dispatch& verdict : verdicts) {
-        all.number.push_back(verdict.event);
-        const bool skipped = verdict.deliveries.empty();
-        all.skip.push_back(skipped ? std::optional(verdict.skip_reason) : std::nullopt);
-        all.retryable.push_back(verdict.retryable);
-        all.more.push_back(verdict.refused_more);
-        for (const Refusal& refusal : verdict.refused) {
-            all.refused_event.push_back(verdict.event);
-            all.refused_hook.push_back(refusal.hook);
-            all.refused_reason.push_back(refusal.reason);
-            all.refused_rule.push_back(static_cast<int>(refusal.rule));
-        }
-        for (const NewDelivery& delivery : verdict.deliveries) {
-            all.event.push_back(verdict.event);
-            all.hook.push_back(delivery.hook);
-            all.ordered.push_back(delivery.ordered);
-            all.coalesce.push_back(delivery.coalesce);
-            all.max.push_back(delivery.max_attempts);
-            all.due.push_back(session.theirs(delivery.due_at));
-        }
-    }
-    return all;
-}
-
-// Why deliveries wait beyond their time, where there is something to say.
-struct ReasonColumns {
-    std::vector<std::int64_t> event;
-    std::vector<std::string> hook;
-    MaybeBytes reason;
-};
-
-ReasonColumns reasons_of(std::span<const Dispatch> verdicts) {
-    ReasonColumns all;
-    for (const Dispatch& verdict : verdicts) {
-        for (const NewDelivery& delivery : verdict.deliveries) {
-            if (delivery.reason.empty()) continue;
-            all.event.push_back(verdict.event);
-            all.hook.push_back(delivery.hook);
-            all.reason.push_back(delivery.reason);
-        }
-    }
-    return all;
-}
 
 class Matching final : public MatchQueue {
 public:
-    explicit Matching(Session& session) : session_(session) {}
+    explicit Matching(Names& names) : names_(names), session_(names.session()) {}
 
-    std::vector<StoredEvent> undispatched(std::size_t at_most) override;
+    std::vector<StoredEvent> undispatched(std::size_t at_most, std::size_t bytes) override;
     void dispatch(std::span<const Dispatch> verdicts, Millis now) override;
     bool merge_ahead(std::span<const Dispatch> verdicts, Millis now) override;
     std::string fingerprint(const std::string& host) override;
@@ -81,120 +34,153 @@ public:
                                std::size_t at_most) override;
 
 private:
-    void note_reasons(std::span<const Dispatch> verdicts);
+    std::vector<StoredEvent> look(std::size_t at_most, std::size_t bytes);
+    void pass_over();
 
+    Names& names_;
     Session& session_;
+    // What this connection told: up to it no event is to come any more, and up to where all are
+    // matched; whether some are under way behind it.
+    std::int64_t generation_ = -1;
+    EventNumber seen_ = 0;
+    EventNumber passed_ = 0;
+    bool under_way_ = false;
+    bool backlog_ = false;  // there were more than it was asked for
 };
 
-std::vector<StoredEvent> Matching::undispatched(std::size_t at_most) {
-    static const std::string statement =
-        "SELECT " + std::string(event_columns) +
-        ", b.data, s.data FROM bxhook.event AS e LEFT JOIN bxhook.body AS b ON b.event = e.n "
-        "LEFT JOIN bxhook.secret AS s ON s.event = e.n "
-        "WHERE e.state = 0 AND e.state <> 1 AND e.n <= $2 ORDER BY e.n LIMIT $1";
-    const EventNumber last = seen_up_to(session_);
-    const Result answer =
-        session_.call(statement, {Param::number(static_cast<std::int64_t>(at_most)),
-                                  Param::number(last)});
+std::vector<StoredEvent> Matching::undispatched(std::size_t at_most, std::size_t bytes) {
+    // Before the look, so that nothing comes unnoticed in between; with a backlog it looks anyway.
+    const bool listens = !backlog_ && session_.go_to_sleep();
+    std::vector<StoredEvent> events = look(at_most, bytes);
+    for (int i = 0; listens && i < last_looks && events.empty() && under_way_; ++i) {
+        std::this_thread::sleep_for(look_pause);
+        events = look(at_most, bytes);
+    }
+    std::size_t read = 0;
+    for (const StoredEvent& event : events) read += event.payload_bytes();
+    backlog_ = events.size() >= at_most || read >= bytes;
+    if (listens && under_way_) session_.look_again();
+    if (events.empty()) pass_over();
+    return events;
+}
+
+std::vector<StoredEvent> Matching::look(std::size_t at_most, std::size_t bytes) {
+    constexpr std::size_t limit = std::numeric_limits<std::int64_t>::max();
+    using in = sql::new_events::In;
+    using out = sql::new_events::Out;
+    Call<sql::new_events> call;
+    call[in::most] = Param::number(static_cast<std::int64_t>(at_most));
+    call[in::bytes] = Param::number(static_cast<std::int64_t>(std::min(bytes, limit)));
+    if (generation_ != session_.generation()) passed_ = 0;
+    generation_ = session_.generation();
+    const Result answer = session_.call(call, generation_);
     std::vector<StoredEvent> events;
     for (int row = 0; row < answer.rows(); ++row) {
-        events.push_back(read_event(session_, answer, row, 0));
-        read_payload(events.back(), answer, row, event_width);
+        seen_ = answer.number(row, out::seen);
+        if (answer.is_null(row, out::n)) {
+            under_way_ = answer.number(row, out::received_at) > seen_;
+            names_.saw({generation_, seen_});
+            break;
+        }
+        events.push_back(read_event(session_, answer, row, out::n));
+        read_payload(events.back(), answer, row, out::body);
+        events.back().secrets_erased =
+            answer.number(row, out::had_secret) != 0 && answer.is_null(row, out::secret);
     }
     return events;
 }
 
-void Matching::dispatch(std::span<const Dispatch> verdicts, Millis now) {
-    if (verdicts.empty()) return;
-    const DispatchColumns all = columns_of(verdicts, session_);
-    session_.call(
-        "SELECT bxhook.dispatch($1::integer, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
-        "$14, $15, $16)",
-        {session_.shard(), session_.at(now), Param::numbers(all.number), Param::bytes(all.skip),
-         Param::numbers(all.retryable), Param::numbers(all.more),
-         Param::numbers(all.refused_event), Param::texts(all.refused_hook),
-         Param::bytes(all.refused_reason), Param::numbers(all.refused_rule),
-         Param::numbers(all.event), Param::texts(all.hook), Param::numbers(all.ordered),
-         Param::numbers(all.coalesce), Param::numbers(all.max), Param::numbers(all.due)});
-    note_reasons(verdicts);
+// Numbers of which nothing came, and what was cancelled before its match.
+void Matching::pass_over() {
+    if (seen_ <= passed_) return;
+    Call<sql::pass_over> call;
+    call[sql::pass_over::In::shard] = session_.shard();
+    call[sql::pass_over::In::seen] = Param::number(seen_);
+    session_.call(call, generation_);
+    passed_ = seen_;
 }
 
-// In a statement of its own: were it lost, the deliveries would wait all the same.
-void Matching::note_reasons(std::span<const Dispatch> verdicts) {
-    const ReasonColumns all = reasons_of(verdicts);
-    if (all.event.empty()) return;
-    session_.call("UPDATE bxhook.delivery AS d SET reason = u.r "
-                  "FROM unnest($1::bigint[], $2::text[], $3::bytea[]) AS u (e, h, r) "
-                  "WHERE d.event = u.e AND d.hook = u.h AND d.state = 0 AND d.reason = ''",
-                  {Param::numbers(all.event), Param::texts(all.hook), Param::bytes(all.reason)});
+void Matching::dispatch(std::span<const Dispatch> verdicts, Millis now) {
+    if (verdicts.empty()) return;
+    const Seen seen = names_.see_up_to(last_of(verdicts));
+    const Deliveries deliveries = deliveries_of(names_, verdicts);
+    Call<sql::dispatch> call;
+    add_verdicts(call, session_, verdicts, deliveries, seen.number, now);
+    // Verdicts on what another server told are of no use.
+    session_.call(call, seen.generation);
+    for (const DeliveryId d : deliveries.ids) names_.ready().add(hook_of(d));
 }
 
 bool Matching::merge_ahead(std::span<const Dispatch> verdicts, Millis now) {
-    std::vector<std::int64_t> events;
-    std::vector<std::string> hooks;
+    std::vector<std::int64_t> deliveries;
+    const std::int64_t generation = session_.generation();
     for (const Dispatch& verdict : verdicts) {
         for (const NewDelivery& delivery : verdict.deliveries) {
             if (!delivery.coalesce || !delivery.ordered) continue;
-            events.push_back(verdict.event);
-            hooks.push_back(delivery.hook);
+            deliveries.push_back(delivery_id(verdict.event, names_.hook(delivery.hook)));
         }
     }
-    if (events.empty()) return false;
-    return session_.call("SELECT bxhook.merge_ahead($1::integer, $2, $3, $4)",
-                         {session_.shard(), session_.at(now), Param::numbers(events),
-                          Param::texts(hooks)})
-               .number(0, 0) != 0;
+    if (deliveries.empty()) return false;
+    using in = sql::merge_ahead::In;
+    Call<sql::merge_ahead> call;
+    call[in::shard] = session_.shard();
+    call[in::now] = session_.at(now);
+    call[in::d] = Param::numbers(deliveries);
+    return session_.call(call, generation).number(0, 0) != 0;
 }
 
 std::string Matching::fingerprint(const std::string& host) {
-    const Result answer = session_.call("SELECT fingerprint FROM bxhook.hooks_seen WHERE host = $1",
-                                        {Param::text(host)});
-    return answer.rows() > 0 ? answer.text(0, 0) : std::string();
+    Call<sql::fingerprint> call;
+    call[sql::fingerprint::In::host] = Param::text(host);
+    return session_.call(call).text(0, 0);
 }
 
 void Matching::keep_fingerprint(const std::string& host, const std::string& fingerprint,
                                 Millis now) {
-    session_.call("WITH old AS (DELETE FROM bxhook.hooks_seen WHERE seen_at < $4 AND host <> $1) "
-                  "INSERT INTO bxhook.hooks_seen (host, fingerprint, seen_at) VALUES ($1, $2, $3) "
-                  "ON CONFLICT (host) DO UPDATE SET fingerprint = $2, seen_at = $3",
-                  {Param::text(host), Param::text(fingerprint), session_.at(now),
-                   session_.at(now - hooks_seen_kept)});
+    using in = sql::keep_fingerprint::In;
+    Call<sql::keep_fingerprint> call;
+    call[in::host] = Param::text(host);
+    call[in::fingerprint] = Param::text(fingerprint);
+    call[in::now] = session_.at(now);
+    call[in::forget] = session_.at(now - hooks_seen_kept);
+    session_.call(call);
 }
 
 EventNumber Matching::newest_retryable() {
-    return session_.call("SELECT coalesce(max(n), 0) FROM bxhook.event "
-                         "WHERE state = 2 AND dead > 0", {})
-        .number(0, 0);
+    return session_.call(Call<sql::newest_retryable>()).number(0, 0);
 }
 
-// One that somebody else renews meanwhile has been looked at too.
 Renewed Matching::renew_skipped(const RenewRange& range, std::size_t at_most) {
-    const auto most = static_cast<std::int64_t>(at_most);
-    const Result renewed = session_.call(
-        "SELECT count(*) FILTER (WHERE bxhook.renew($1::integer, n)), coalesce(max(n), 0), "
-        "count(*) FROM (SELECT n FROM bxhook.event WHERE state = 2 AND dead > 0 "
-        "AND received_at >= $2 AND n > $3 AND n <= $4 ORDER BY n LIMIT $5) AS old",
-        {session_.shard(), session_.at(range.received_from), Param::number(range.after),
-         Param::number(range.up_to), Param::number(most)});
-    return {static_cast<std::size_t>(renewed.number(0, 0)), renewed.number(0, 1),
-            renewed.number(0, 2) == most};
+    using in = sql::renew_skipped::In;
+    using out = sql::renew_skipped::Out;
+    Call<sql::renew_skipped> call;
+    call[in::owner] = session_.owner();
+    call[in::shard] = session_.shard();
+    call[in::received_from] = session_.at(range.received_from);
+    call[in::after] = Param::number(range.after);
+    call[in::up_to] = Param::number(range.up_to);
+    call[in::most] = Param::number(static_cast<std::int64_t>(at_most));
+    const Result answer = session_.call(call);
+    const auto count = static_cast<std::size_t>(answer.number(0, out::renewed));
+    return {count, answer.number(0, out::last), count == at_most};
 }
 
 std::size_t Matching::forget_reasons(const std::vector<std::string>& stopped,
                                      std::size_t at_most) {
-    const Result count = session_.call(
-        "WITH forgotten AS (UPDATE bxhook.delivery SET reason = '' WHERE state = 0 "
-        "AND (event, hook) IN (SELECT event, hook FROM bxhook.delivery WHERE state <> 2 "
-        "AND state = 0 AND attempt = 0 AND reason <> '' AND hook <> ALL ($1) LIMIT $2) "
-        "RETURNING 1) SELECT count(*) FROM forgotten",
-        {Param::texts(stopped), Param::number(static_cast<std::int64_t>(at_most))});
-    return static_cast<std::size_t>(count.number(0, 0));
+    std::vector<std::int64_t> hooks;
+    for (const std::string& name : stopped) {
+        if (const std::optional<HookId> hook = names_.known_hook(name)) hooks.push_back(*hook);
+    }
+    Call<sql::forget_reasons> call;
+    call[sql::forget_reasons::In::stopped] = Param::numbers(hooks);
+    call[sql::forget_reasons::In::most] = Param::number(static_cast<std::int64_t>(at_most));
+    return static_cast<std::size_t>(session_.call(call).number(0, 0));
 }
 
 }  // namespace
 
-std::unique_ptr<MatchQueue> make_match_queue(Session& session) {
-    return std::make_unique<Matching>(session);
+std::unique_ptr<MatchQueue> make_match_queue(Names& names) {
+    return std::make_unique<Matching>(names);
 }
 
 }  // namespace bx::postgres

@@ -1,5 +1,6 @@
 // What a person changes in the PostgreSQL store.
 #include "postgres/parts.h"
+#include "store/facts.h"
 
 namespace bx::postgres {
 
@@ -9,12 +10,6 @@ constexpr int tries_at_most = 5;  // of a request that others are faster than
 
 // What bxhook.cancel did with a delivery.
 constexpr std::int64_t did_cancel = 1, did_mark = 2, did_leave_running = 3;
-
-std::vector<std::string> hooks_of(const RequestFacts& facts) {
-    std::vector<std::string> hooks;
-    for (const RequestFacts::Delivery& delivery : facts.deliveries) hooks.push_back(delivery.hook);
-    return hooks;
-}
 
 RequestFacts read_facts(View& view, const DeliveryName& name, std::optional<RowState> chosen) {
     RequestFacts facts{.name = name, .chosen = chosen};
@@ -34,7 +29,8 @@ RequestFacts read_facts(View& view, const DeliveryName& name, std::optional<RowS
 
 class Operations final : public Operator {
 public:
-    explicit Operations(Session& session) : session_(session), view_(make_view(session)) {}
+    explicit Operations(Names& names)
+        : names_(names), session_(names.session()), view_(make_view(names)) {}
 
     Outcome retry(const DeliveryName& name, const ExtraAttempts& extra_attempts,
                   Millis now, std::optional<RowState> chosen) override;
@@ -46,7 +42,9 @@ private:
     template <typename Judge, typename Act>
     Outcome request(const DeliveryName& name, std::optional<RowState> chosen, Judge judge, Act act);
     bool cancel_deliveries(const RequestFacts& facts, bool kill, Millis now, Outcome& outcome);
+    std::vector<std::int64_t> hooks_of(const RequestFacts& facts);
 
+    Names& names_;
     Session& session_;
     std::unique_ptr<View> view_;
 };
@@ -68,24 +66,42 @@ Outcome Operations::request(const DeliveryName& name, std::optional<RowState> ch
     return outcome;
 }
 
+std::vector<std::int64_t> Operations::hooks_of(const RequestFacts& facts) {
+    std::vector<std::int64_t> hooks;
+    for (const RequestFacts::Delivery& delivery : facts.deliveries) {
+        hooks.push_back(names_.hook(delivery.hook));
+        names_.ready().add(hooks.back());
+    }
+    return hooks;
+}
+
 Outcome Operations::retry(const DeliveryName& name, const ExtraAttempts& extra_attempts,
                           Millis now, std::optional<RowState> chosen) {
     const bool also_done = chosen ? chosen == RowState::done : !name.hook.empty();
     return request(name, chosen, judge_retry, [&](const RequestFacts& facts, Outcome& outcome) {
         if (facts.event == EventState::skipped) {
-            return session_.call("SELECT bxhook.renew($1::integer, $2)",
-                                 {session_.shard(), Param::number(name.event)})
-                       .number(0, 0) != 0;
+            using in = sql::renew::In;
+            Call<sql::renew> call;
+            call[in::owner] = session_.owner();
+            call[in::shard] = session_.shard();
+            call[in::n] = Param::number(name.event);
+            return session_.call(call).number(0, 0) != 0;
         }
-        const std::vector<std::string> hooks = hooks_of(facts);
+        using in = sql::retry::In;
         std::vector<std::int64_t> extra;
-        for (const std::string& hook : hooks) extra.push_back(extra_attempts(hook));
-        outcome.count =
-            session_.call("SELECT bxhook.retry($1::integer, $2, $3, $4, $5, $6)",
-                          {session_.shard(), Param::number(name.event), Param::texts(hooks),
-                           Param::numbers(extra), Param::boolean(also_done),
-                           session_.at(now)})
-                .number(0, 0);
+        for (const RequestFacts::Delivery& delivery : facts.deliveries) {
+            const bool waits = delivery.state == DeliveryState::waiting;
+            extra.push_back(waits ? 0 : extra_attempts(delivery.hook));
+        }
+        Call<sql::retry> call;
+        call[in::owner] = session_.owner();
+        call[in::shard] = session_.shard();
+        call[in::n] = Param::number(name.event);
+        call[in::hook] = Param::numbers(hooks_of(facts));
+        call[in::extra] = Param::numbers(extra);
+        call[in::done] = Param::boolean(also_done);
+        call[in::now] = session_.at(now);
+        outcome.count = session_.call(call).number(0, 0);
         return outcome.count > 0;
     });
 }
@@ -93,12 +109,20 @@ Outcome Operations::retry(const DeliveryName& name, const ExtraAttempts& extra_a
 Outcome Operations::deliver(EventNumber number, const NewDelivery& delivery, Millis now) {
     const DeliveryName name{number, delivery.hook};
     return request(name, std::nullopt, judge_deliver, [&](const RequestFacts&, Outcome&) {
-        return session_.call("SELECT bxhook.deliver($1::integer, $2, $3, $4, $5, $6)",
-                             {session_.shard(), Param::number(number), Param::text(delivery.hook),
-                              Param::boolean(delivery.ordered),
-                              Param::number(std::int64_t{delivery.max_attempts}),
-                              session_.at(now)})
-                   .number(0, 0) != 0;
+        using in = sql::deliver::In;
+        std::vector<Refusal> refused;
+        if (const std::optional<StoredEvent> event = view_->event(number)) refused = event->refused;
+        std::erase_if(refused, [&](const auto& one) { return one.hook == delivery.hook; });
+        Call<sql::deliver> call;
+        call[in::owner] = session_.owner();
+        call[in::shard] = session_.shard();
+        call[in::d] = Param::number(delivery_id(number, names_.hook(delivery.hook)));
+        call[in::ordered] = Param::boolean(delivery.ordered);
+        call[in::max] = Param::number(std::int64_t{delivery.max_attempts});
+        call[in::refused] = Param::bytes(pack_refusals(refused));
+        call[in::now] = session_.at(now);
+        names_.ready().add(names_.hook(delivery.hook));
+        return session_.call(call).number(0, 0) != 0;
     });
 }
 
@@ -110,28 +134,40 @@ Outcome Operations::cancel(const DeliveryName& name, bool kill, Millis now,
             return cancel_deliveries(facts, kill, now, outcome);
         }
         if (facts.event == EventState::skipped) {
-            return session_.call("SELECT bxhook.give_up($1, 'cancelled', $2)",
-                                 {Param::number(name.event), session_.at(now)})
-                       .number(0, 0) != 0;
+            Call<sql::give_up> call;
+            call[sql::give_up::In::n] = Param::number(name.event);
+            call[sql::give_up::In::now] = session_.at(now);
+            return session_.call(call).number(0, 0) != 0;
         }
-        return session_.call("SELECT bxhook.skip($1::integer, $2, 'cancelled', $3)",
-                             {session_.shard(), Param::number(name.event), session_.at(now)})
-                   .number(0, 0) != 0;
+        using in = sql::cancel_new::In;
+        Call<sql::cancel_new> call;
+        call[in::shard] = session_.shard();
+        call[in::n] = Param::number(name.event);
+        call[in::now] = session_.at(now);
+        return session_.call(call).number(0, 0) != 0;
     });
 }
 
 bool Operations::cancel_deliveries(const RequestFacts& facts, bool kill, Millis now,
                                    Outcome& outcome) {
-    const Result done = session_.call(
-        "SELECT name, did FROM bxhook.cancel($1::integer, $2, $3, $4, $5)",
-        {session_.shard(), Param::number(facts.name.event), Param::texts(hooks_of(facts)),
-         Param::boolean(kill), session_.at(now)});
+    using in = sql::cancel::In;
+    using out = sql::cancel::Out;
+    Call<sql::cancel> call;
+    call[in::owner] = session_.owner();
+    call[in::shard] = session_.shard();
+    call[in::n] = Param::number(facts.name.event);
+    call[in::hook] = Param::numbers(hooks_of(facts));
+    call[in::kill] = Param::boolean(kill);
+    call[in::now] = session_.at(now);
+    const Result done = session_.call(call);
     outcome.count = 0;
     outcome.running.clear();
     for (int row = 0; row < done.rows(); ++row) {
-        const std::int64_t did = done.number(row, 1);
+        const std::int64_t did = done.number(row, out::did);
         if (did == did_cancel || did == did_mark) ++outcome.count;
-        if (did == did_leave_running) outcome.running.push_back(done.text(row, 0));
+        if (did == did_leave_running) {
+            outcome.running.push_back(names_.hook_name(done.number(row, out::hook)));
+        }
     }
     const bool some_run = !outcome.running.empty();
     outcome.reason = some_run ? Outcome::Reason::some_run : Outcome::Reason::done;
@@ -140,8 +176,8 @@ bool Operations::cancel_deliveries(const RequestFacts& facts, bool kill, Millis 
 
 }  // namespace
 
-std::unique_ptr<Operator> make_operator(Session& session) {
-    return std::make_unique<Operations>(session);
+std::unique_ptr<Operator> make_operator(Names& names) {
+    return std::make_unique<Operations>(names);
 }
 
 }  // namespace bx::postgres

@@ -4,12 +4,13 @@ namespace bx::postgres {
 
 PostgresStore::PostgresStore(const std::string& url, const StoreOptions& options)
     : session_(url, options),
-      sink_(make_sink(session_)),
-      matching_(make_match_queue(session_)),
-      runs_(make_run_queue(session_)),
-      workers_(make_worker_registry(session_)),
-      upkeep_(make_upkeep(session_)),
-      view_(make_view(session_)),
-      operator_(make_operator(session_)) {}
+      names_(session_),
+      sink_(make_sink(names_)),
+      matching_(make_match_queue(names_)),
+      runs_(make_run_queue(names_)),
+      workers_(make_worker_registry(names_)),
+      upkeep_(make_upkeep(names_)),
+      view_(make_view(names_)),
+      operator_(make_operator(names_)) {}
 
 }  // namespace bx::postgres

@@ -23,6 +23,7 @@ public:
 
 private:
     Session session_;
+    Names names_;
     std::unique_ptr<EventSink> sink_;
     std::unique_ptr<MatchQueue> matching_;
     std::unique_ptr<RunQueue> runs_;

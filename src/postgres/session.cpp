@@ -1,9 +1,10 @@
 #include "postgres/session.h"
 
+#include <sys/eventfd.h>
+
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cstdlib>
+#include <utility>
 
 #include "base/random.h"
 #include "base/text.h"
@@ -16,17 +17,10 @@ namespace {
 // Less would not be enough to connect to a server some way off.
 constexpr Millis least_limit = second;
 constexpr int tries_at_most = 5;  // of a transaction that the server undid
-constexpr int shards = 64;
 constexpr Millis skew_tolerance = 2 * second;  // what connecting may take
 
 // Not negative.
 std::int64_t random_number() { return static_cast<std::int64_t>(random_bits() >> 1); }
-
-std::string hex(std::int64_t number) {
-    std::array<char, 16> digits;
-    return {digits.data(),
-            std::to_chars(digits.data(), digits.data() + digits.size(), number, 16).ptr};
-}
 
 }  // namespace
 
@@ -35,8 +29,7 @@ Session::Session(const std::string& url, const StoreOptions& options)
       options_(options),
       limit_(std::max(options.wait, least_limit)),
       owner_(random_number()),
-      shard_(owner_ % shards),
-      run_seed_(hex(random_number())) {
+      run_seed_(random_number()) {
     link(until());
 }
 
@@ -46,6 +39,9 @@ Link& Session::link(Millis until) {
     auto made = std::make_unique<Link>(url_, Link::Patience{limit_, options_.give_up}, until);
     set_up(*made, until);
     link_ = std::move(made);
+    ++generation_;
+    shard_.reset();
+    asleep_ = false;
     return *link_;
 }
 
@@ -80,15 +76,35 @@ void Session::set_up(Link& link, Millis until) {
     skew_ = std::abs(skew) < skew_tolerance ? 0 : skew / second * second;
 }
 
-Result Session::call(std::string_view sql, const Params& values) {
+Result Session::run(std::string_view sql, const Params& values,
+                    std::optional<std::int64_t> generation) {
     const Millis end = until();
     for (int tries = 1;; ++tries) {
         try {
-            return link(end).run(sql, values, end);
+            Link& server = link(end);
+            if (generation && *generation != generation_) {
+                throw StoreAway("the connection to the store was made anew");
+            }
+            return server.run(sql, values, end);
         } catch (const Conflict&) {
             if (tries == tries_at_most) throw;
         }
     }
+}
+
+std::int64_t Session::generation() {
+    link(until());
+    return generation_;
+}
+
+Param Session::shard() {
+    link(until());
+    if (!shard_) {
+        Call<sql::take_shard> take;
+        take[sql::take_shard::In::seed] = owner();
+        shard_ = call(take).number(0, 0);
+    }
+    return Param::number(*shard_);
 }
 
 std::optional<Millis> Session::ours(std::optional<Millis> moment) const {
@@ -101,10 +117,27 @@ int Session::wake_fd() {
     if (!listens_) {
         link_->script("LISTEN bxhook", until());
         listens_ = true;
+        go_to_sleep();
     }
-    return link_->fd();
+    if (!look_again_) return link_->fd();
+    if (!always_readable_) always_readable_ = Fd(::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+    return always_readable_.get();
 }
 
-bool Session::take_wakes() { return link_ && link_->take_notices(); }
+bool Session::take_wakes() {
+    const bool again = std::exchange(look_again_, false);
+    if (!link_ || !link_->take_notices()) return again;
+    asleep_ = false;
+    return true;
+}
+
+bool Session::go_to_sleep() {
+    if (!listens_ || asleep_) return false;
+    Call<sql::sleep> sleep;
+    sleep[sql::sleep::In::owner] = owner();
+    call(sleep);
+    asleep_ = true;
+    return true;
+}
 
 }  // namespace bx::postgres

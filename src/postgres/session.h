@@ -12,7 +12,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/fd.h"
 #include "postgres/link.h"
+#include "postgres/sql.h"
 #include "store/options.h"
 
 namespace bx::postgres {
@@ -26,10 +28,23 @@ public:
     // Connects, and checks the schema.
     Session(const std::string& url, const StoreOptions& options);
 
-    // Runs one statement; again when the server undid it in favour of another.
-    Result call(std::string_view sql, const Params& values);
+    // Calls a function; again when the server undid it in favour of another.
+    template <typename Function>
+    Result call(const Call<Function>& call) {
+        return run(Function::text, call.values(), std::nullopt);
+    }
+    // The same on the connection of that generation: StoreAway when it was lost, since what the
+    // values were made from may not be true of another server.
+    template <typename Function>
+    Result call(const Call<Function>& call, std::int64_t generation) {
+        return run(Function::text, call.values(), generation);
+    }
+    // Of the connection: greater each time it is made.
+    std::int64_t generation();
     // For more than `call` does: the connection, made again when it was lost, until UNTIL (steady).
     Link& link(Millis until);
+    // The connection is of no more use.
+    void lose() { link_.reset(); }
     // When a call that begins now must have ended (steady).
     Millis until() const { return steady_now() + limit_; }
     bool is_told_to_stop() const { return options_.give_up && options_.give_up(); }
@@ -40,28 +55,38 @@ public:
     std::optional<Millis> ours(std::optional<Millis> moment) const;
     Param at(Millis moment) const { return Param::number(theirs(moment)); }
 
-    // This worker, in what it claims; where it counts; what makes the names of its runs unlike
-    // those of others.
+    // This worker, in what it claims; where this session counts; what makes the names of its runs
+    // unlike those of others.
     Param owner() const { return Param::number(owner_); }
-    Param shard() const { return Param::number(shard_); }
-    Param run_seed() const { return Param::text(run_seed_); }
+    Param shard();
+    std::int64_t run_seed() const { return run_seed_; }
 
-    // As WorkerRegistry's.  From the first wake_fd on the server notifies this session.
+    // As WorkerRegistry's.  From the first wake_fd on the server notifies this session, once it has
+    // gone to sleep.
     int wake_fd();
     bool take_wakes();
+    // What is added from now on wakes this session; false: it does not listen, or did so before.
+    bool go_to_sleep();
+    // wake_fd is readable until take_wakes, whatever comes.
+    void look_again() { look_again_ = true; }
 
 private:
     void set_up(Link& link, Millis until);
+    Result run(std::string_view sql, const Params& values, std::optional<std::int64_t> generation);
 
     const std::string url_;
     const StoreOptions options_;
     const Millis limit_;  // for one call
     const std::int64_t owner_;
-    const std::int64_t shard_;
-    const std::string run_seed_;
+    const std::int64_t run_seed_;
     std::unique_ptr<Link> link_;
+    std::int64_t generation_ = 0;
+    std::optional<std::int64_t> shard_;  // as long as the connection lasts
     Millis skew_ = 0;       // of the database's clock, ahead of ours
     bool listens_ = false;  // a worker
+    bool asleep_ = false;
+    bool look_again_ = false;
+    Fd always_readable_;
 };
 
 }  // namespace bx::postgres

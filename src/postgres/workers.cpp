@@ -7,7 +7,7 @@ namespace {
 
 class Workers final : public WorkerRegistry {
 public:
-    explicit Workers(Session& session) : session_(session) {}
+    explicit Workers(Names& names) : session_(names.session()) {}
 
     void register_worker(const WorkerRecord& worker) override;
     void unregister_worker(const WorkerRecord& worker) override;
@@ -20,24 +20,35 @@ private:
 };
 
 void Workers::register_worker(const WorkerRecord& worker) {
-    session_.call("SELECT bxhook.worker_stays($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-                  {session_.owner(), Param::text(worker.host), Param::number(worker.pid),
-                   Param::text(worker.version), session_.at(worker.since),
-                   Param::number(std::int64_t{worker.running}), Param::bytes(worker.config_error),
-                   Param::bytes(worker.trouble), Param::boolean(worker.once),
-                   Param::number(lease_time)});
+    using in = sql::worker_stays::In;
+    Call<sql::worker_stays> call;
+    call[in::id] = session_.owner();
+    call[in::host] = Param::text(worker.host);
+    call[in::pid] = Param::number(worker.pid);
+    call[in::version] = Param::text(worker.version);
+    call[in::since] = session_.at(worker.since);
+    call[in::running] = Param::number(std::int64_t{worker.running});
+    call[in::config_error] = Param::bytes(worker.config_error);
+    call[in::trouble] = Param::bytes(worker.trouble);
+    call[in::once] = Param::boolean(worker.once);
+    call[in::lease] = Param::number(lease_time);
+    session_.call(call);
 }
 
 void Workers::unregister_worker(const WorkerRecord& worker) {
-    session_.call("SELECT bxhook.worker_leaves($1, $2, $3, $4)",
-                  {session_.owner(), Param::text(worker.host), Param::bytes(worker.trouble),
-                   Param::boolean(worker.once)});
+    using in = sql::worker_leaves::In;
+    Call<sql::worker_leaves> call;
+    call[in::id] = session_.owner();
+    call[in::host] = Param::text(worker.host);
+    call[in::trouble] = Param::bytes(worker.trouble);
+    call[in::once] = Param::boolean(worker.once);
+    session_.call(call);
 }
 
 }  // namespace
 
-std::unique_ptr<WorkerRegistry> make_worker_registry(Session& session) {
-    return std::make_unique<Workers>(session);
+std::unique_ptr<WorkerRegistry> make_worker_registry(Names& names) {
+    return std::make_unique<Workers>(names);
 }
 
 }  // namespace bx::postgres

@@ -2,75 +2,83 @@
 #include "sqlite/change.h"
 #include "sqlite/parts.h"
 #include "sqlite/secrets.h"
+#include "sqlite/statements.h"
+#include "store/facts.h"
 
 namespace bx::sqlite {
 
 namespace {
 
-EventNumber insert_event(Database& database, const NewEvent& event) {
-    const EventFacts& facts = event.facts;
-    const std::optional<std::int64_t> slot = keep_secrets(database, event.secrets);
-    database.run("INSERT INTO event (slot, received_at, test, code, kind, id, domain, member_id, "
-            "user_id, handler_id, ts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            {slot, event.received_at, event.test, facts.code, facts.kind, facts.id, facts.domain,
-             facts.member_id, facts.user_id, facts.handler_id, facts.ts});
-    const EventNumber number = database.last_inserted();
-    database.run("INSERT INTO body (event, data) VALUES (?, ?)", {number, Blob{event.body}});
-    return number;
-}
+constexpr int posted = 0;  // event.origin
+constexpr int tested = 2;
+// Gateways commit a little out of order of receipt; what goes back further is a clock that was set.
+constexpr Millis step_at_least = minute;
 
 class Sink final : public EventSink {
 public:
-    explicit Sink(Database& database) : db_(database) {}
+    explicit Sink(Names& names) : names_(names), db_(names.database()) {}
 
     std::vector<std::optional<EventNumber>> add(std::span<const NewEvent> events,
                                                 std::int64_t queue_limit) override;
     std::int64_t probe() override;
-    std::int64_t unfinished() override { return tally(db_, "unfinished"); }
+    std::int64_t unfinished() override { return last_event(db_).unfinished(); }
 
 private:
+    // Adds it after LAST, which it becomes.
+    void insert(const NewEvent& event, LastEvent& last);
+
+    Names& names_;
     Database& db_;
+    SlotHand hand_;
 };
+
+void Sink::insert(const NewEvent& event, LastEvent& last) {
+    const EventFacts& facts = event.facts;
+    const EventNumber number = ++last.number;
+    const std::optional<std::int64_t> slot = keep_secrets(db_, hand_, number, event.secrets);
+    const std::string packed = pack_facts(facts);
+    db_.run(sql::event_add, number, event.received_at, names_.portal(facts), slot,
+            event.test ? tested : posted, ts_number(facts.ts), Blob{packed}, Blob{event.body});
+    if (last.received_at && event.received_at < *last.received_at - step_at_least) {
+        db_.run(sql::clock_step_add, number);
+    }
+    last.received_at = event.received_at;
+}
 
 std::vector<std::optional<EventNumber>> Sink::add(std::span<const NewEvent> events,
                                                   std::int64_t queue_limit) {
     std::vector<std::optional<EventNumber>> numbers;
     numbers.reserve(events.size());
-    Change change(db_);
-    std::int64_t free = queue_limit - tally(db_, "unfinished");
-    std::int64_t added = 0;
+    Transaction transaction(db_, Transaction::Kind::write);
+    LastEvent last = last_event(db_);
+    const EventNumber before = last.number;
     for (const NewEvent& event : events) {
-        if (added >= free) {
+        if (last.unfinished() >= queue_limit) {
             numbers.push_back(std::nullopt);
             continue;
         }
-        numbers.push_back(insert_event(db_, event));
-        ++added;
+        insert(event, last);
+        numbers.push_back(last.number);
     }
-    if (added > 0) {
-        change.counters().add("", "new", added);
-        change.counters().add("", "unfinished", added);
-        change.commit();
-    }
+    if (last.number > before) transaction.commit();
     return numbers;
 }
 
 std::int64_t Sink::probe() {
     const Transaction undone(db_, Transaction::Kind::write);
-    const std::int64_t unfinished = tally(db_, "unfinished");
+    LastEvent last = last_event(db_);
+    const std::int64_t unfinished = last.unfinished();
     NewEvent event;
     event.body = event.secrets = "probe";
-    insert_event(db_, event);
-    db_.run("INSERT INTO tally (hook, what, n) VALUES ('', 'probe', 1) "
-            "ON CONFLICT (hook, what) DO UPDATE SET n = n + 1");
+    insert(event, last);
     db_.flush();  // a full disk shows only when something reaches it
     return unfinished;
 }
 
 }  // namespace
 
-std::unique_ptr<EventSink> make_sink(Database& database) {
-    return std::make_unique<Sink>(database);
+std::unique_ptr<EventSink> make_sink(Names& names) {
+    return std::make_unique<Sink>(names);
 }
 
 }  // namespace bx::sqlite

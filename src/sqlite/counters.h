@@ -1,44 +1,80 @@
-// The counters that are kept with what they count, so that nothing is ever counted over.
+// The counters that are kept with what they count, so that nothing is ever counted over (but by
+// repair.h).
 //
 // Every function that reads or writes the database throws StoreError.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <string>
-#include <string_view>
+#include <optional>
 #include <vector>
 
-#include "sqlite/database.h"
+#include "sqlite/names.h"
 #include "store/records.h"
 
 namespace bx::sqlite {
 
-// Of events: `new`, `matched`, `skipped`, `unfinished`, `erased`, `scrubbed`.
-std::int64_t tally(Database& database, std::string_view what);
+// The row of `world`.
+struct World {
+    EventNumber matched = 0;
+    std::int64_t finished = 0;
+    std::int64_t pruned = 0;
+    std::int64_t skipped = 0;
+    std::int64_t erased = 0;
+    std::int64_t scrubbed = 0;
+};
+World read_world(Database& database);
 
-// What a transaction adds to them.  HOOK is empty for those of events.
+struct LastEvent {
+    EventNumber number = 0;  // the greatest there ever was
+    std::int64_t finished = 0;
+    std::optional<Millis> received_at;  // of the last one that is there
+
+    std::int64_t unfinished() const { return number - finished; }
+};
+LastEvent last_event(Database& database);
+
+// What a transaction adds to them.
 class Counters {
 public:
-    explicit Counters(Database& database) : database_(database) {}
+    explicit Counters(Names& names) : names_(names) {}
 
-    void add(std::string_view hook, std::string_view what, std::int64_t by);
-    // A delivery of HOOK went from one state to another.
-    void move(std::string_view hook, DeliveryState from, DeliveryState to);
-    // A run of HOOK ended; for the last hour's rates.
-    void add_run(const std::string& hook, AttemptResult result, DeliveryState next, Millis at);
-    // The counter as it will be after the commit.
-    std::int64_t value(std::string_view hook, std::string_view what);
+    // A delivery of HOOK is new, ended, or is open again.
+    void opened(HookId hook) { ++of(hook).open; }
+    void ended(HookId hook, DeliveryState state);
+    void resumed(HookId hook, DeliveryState state);
+    void removed(HookId hook, DeliveryState state) { --of(hook).now[index(state)]; }
+    // A run of HOOK ended; DIED: its delivery too.
+    void ran(HookId hook, AttemptResult result, bool died, Millis at);
+
+    void matched_up_to(EventNumber n) { world_.matched = std::max(world_.matched, n); }
+    void finished(std::int64_t events) { world_.finished += events; }
+    void skipped(std::int64_t events) { world_.skipped += events; }
+    void pruned(EventNumber event);
+    void erased() { ++world_.erased; }
     // Before the commit.
     void write();
 
 private:
-    struct Counter {
-        std::string hook;
-        std::string_view what;
-        std::int64_t by;
+    static constexpr std::size_t states = 4;   // done to cancelled
+    static constexpr std::size_t results = 6;  // done to cancelled
+    struct OfHook {
+        HookId hook = 0;
+        std::int64_t open = 0;
+        std::int64_t now[states] = {};
+        std::int64_t ever[states] = {};
+        std::int64_t ran[results] = {};
     };
-    Database& database_;
-    std::vector<Counter> counters_;
+    static std::size_t index(DeliveryState state) {
+        return static_cast<std::size_t>(state) - static_cast<std::size_t>(DeliveryState::done);
+    }
+    OfHook& of(HookId hook);
+    void write(const OfHook& counts);
+
+    Names& names_;
+    std::vector<OfHook> hooks_;  // as many as hooks in a batch: few
+    World world_;
+    EventNumber last_ = 0;
 };
 
 }  // namespace bx::sqlite

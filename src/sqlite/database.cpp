@@ -29,8 +29,7 @@ Rows::Rows(Rows&& other) noexcept
 
 Rows::~Rows() {
     if (statement_ == nullptr) return;
-    sqlite3_reset(statement_);
-    sqlite3_clear_bindings(statement_);
+    sqlite3_reset(statement_);  // what is bound is bound anew before the next step
 }
 
 bool Rows::next() {
@@ -42,15 +41,23 @@ std::int64_t Rows::number(int column) const {
 }
 
 std::optional<std::int64_t> Rows::maybe_number(int column) const {
-    if (sqlite3_column_type(statement_, column) == SQLITE_NULL) return std::nullopt;
+    if (is_null(column)) return std::nullopt;
     return number(column);
 }
 
-std::string Rows::text(int column) const {
+std::string_view Rows::view(int column) const {
     const void* bytes = sqlite3_column_blob(statement_, column);
     const int size = sqlite3_column_bytes(statement_, column);
     if (bytes == nullptr) return {};
     return {static_cast<const char*>(bytes), static_cast<std::size_t>(size)};
+}
+
+std::string Rows::text(int column) const {
+    return std::string(view(column));
+}
+
+bool Rows::is_null(int column) const {
+    return sqlite3_column_type(statement_, column) == SQLITE_NULL;
 }
 
 // -- Database
@@ -100,11 +107,23 @@ bool Database::wait_longer(int tries) {
 
 sqlite3_stmt* Database::prepare(std::string_view sql) {
     if (auto found = statements_.find(sql); found != statements_.end()) return found->second.get();
+    sqlite3_stmt* statement = compile(sql);
+    statements_[std::string(sql)].reset(statement);
+    return statement;
+}
+
+sqlite3_stmt* Database::prepare(int id, const char* text) {
+    const auto at = static_cast<std::size_t>(id);
+    if (at >= known_.size()) known_.resize(at + 1);
+    if (!known_[at]) known_[at].reset(compile(text));
+    return known_[at].get();
+}
+
+sqlite3_stmt* Database::compile(std::string_view sql) {
     sqlite3_stmt* statement = nullptr;
     const int code = sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()),
                                         SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
     if (code != SQLITE_OK) fail(code);
-    statements_[std::string(sql)].reset(statement);
     return statement;
 }
 
@@ -169,13 +188,21 @@ void Database::fail(int code) {
 }
 
 Rows Database::rows(std::string_view sql, BoundList values) {
-    Rows result(*this, prepare(sql));
+    return rows_of(prepare(sql), values);
+}
+
+Rows Database::rows_of(sqlite3_stmt* statement, BoundList values) {
+    Rows result(*this, statement);
     bind(result.statement_, values, true);
     return result;
 }
 
 std::int64_t Database::run(std::string_view sql, BoundList values) {
-    const Rows guard(*this, prepare(sql));
+    return run_it(prepare(sql), values);
+}
+
+std::int64_t Database::run_it(sqlite3_stmt* statement, BoundList values) {
+    const Rows guard(*this, statement);
     bind(guard.statement_, values, false);
     while (step(guard.statement_)) {
     }
@@ -199,6 +226,9 @@ std::int64_t Database::last_inserted() const {
 std::vector<std::string> Database::statements() const {
     std::vector<std::string> texts;
     for (const auto& entry : statements_) texts.push_back(entry.first);
+    for (const Compiled& statement : known_) {
+        if (statement) texts.emplace_back(sqlite3_sql(statement.get()));
+    }
     return texts;
 }
 
@@ -230,12 +260,13 @@ bool Database::empty_log(Millis limit) {
 
 // -- Transaction
 
-Transaction::Transaction(Database& database, Kind kind) : database_(database) {
+Transaction::Transaction(Database& database, Kind kind) : database_(database), kind_(kind) {
     database_.run(kind == Kind::write ? "BEGIN IMMEDIATE" : "BEGIN");
 }
 
 Transaction::~Transaction() {
     if (!open_) return;
+    if (kind_ == Kind::write) ++database_.undone_;
     try {
         database_.run("ROLLBACK");
     } catch (const StoreError&) {

@@ -37,6 +37,9 @@ public:
     Bound(std::optional<std::int64_t> number) {
         if (number) value_ = *number;
     }
+    Bound(std::optional<int> number) {
+        if (number) value_ = std::int64_t{*number};
+    }
     Bound(std::string_view text) : value_(text) {}
     Bound(const std::string& text) : value_(std::string_view(text)) {}
     Bound(const char* text) : value_(std::string_view(text)) {}
@@ -48,6 +51,14 @@ private:
 };
 
 using BoundList = std::initializer_list<Bound>;
+
+// A statement that is known when the program is compiled (statements.h), with so many parameters.
+template <int parameters>
+struct Statement {
+    int id;
+    const char* name;
+    const char* text;
+};
 
 // The result of a statement, row by row.  One statement text has one result at a time: end the
 // first (leave its scope) before the same text runs again.
@@ -64,6 +75,8 @@ public:
     std::int64_t number(int column) const;
     std::optional<std::int64_t> maybe_number(int column) const;  // none for NULL
     std::string text(int column) const;
+    std::string_view view(int column) const;  // until the next row
+    bool is_null(int column) const;
 
 private:
     friend class Database;
@@ -90,17 +103,41 @@ public:
 
     const std::string& path() const { return path_; }
 
-    // Statements are compiled once and kept by their text, so texts must be few and fixed.
-    Rows rows(std::string_view sql, BoundList values = {});
+    // Statements are compiled once and kept.
+    template <int parameters, typename... Values>
+    Rows rows(const Statement<parameters>& statement, const Values&... values) {
+        static_assert(sizeof...(Values) == parameters);
+        return rows_of(prepare(statement.id, statement.text), {Bound(values)...});
+    }
     // Runs it to its end; gives how many rows it changed.
+    template <int parameters, typename... Values>
+    std::int64_t run(const Statement<parameters>& statement, const Values&... values) {
+        static_assert(sizeof...(Values) == parameters);
+        return run_it(prepare(statement.id, statement.text), {Bound(values)...});
+    }
+    // The first column of its first row, 0 without one; maybe_number: none for NULL too.
+    template <int parameters, typename... Values>
+    std::int64_t number(const Statement<parameters>& statement, const Values&... values) {
+        return maybe_number(statement, values...).value_or(0);
+    }
+    template <int parameters, typename... Values>
+    std::optional<std::int64_t> maybe_number(const Statement<parameters>& statement,
+                                             const Values&... values) {
+        Rows result = rows(statement, values...);
+        return result.next() ? result.maybe_number(0) : std::nullopt;
+    }
+
+    // The same of others, by their text: they must be few and fixed.
+    Rows rows(std::string_view sql, BoundList values = {});
     std::int64_t run(std::string_view sql, BoundList values = {});
-    // The first column of its first row, 0 without one.
     std::int64_t number(std::string_view sql, BoundList values = {});
     // Several statements without values, not kept.
     void script(const std::string& sql);
 
     std::int64_t last_inserted() const;
     std::vector<std::string> statements() const;  // the texts compiled so far
+    // Transactions that were undone so far: what was made in one is not there.
+    std::int64_t undone() const { return undone_; }
 
     // Leaves the write-ahead log to other processes when this one ends.
     void keep_log_at_close();
@@ -112,6 +149,7 @@ public:
 
 private:
     friend class Rows;
+    friend class Transaction;
     struct Finalize {
         void operator()(sqlite3_stmt* statement) const;
     };
@@ -127,6 +165,10 @@ private:
 
     bool wait_longer(int tries);
     sqlite3_stmt* prepare(std::string_view sql);
+    sqlite3_stmt* prepare(int id, const char* text);
+    sqlite3_stmt* compile(std::string_view sql);
+    Rows rows_of(sqlite3_stmt* statement, BoundList values);
+    std::int64_t run_it(sqlite3_stmt* statement, BoundList values);
     void bind(sqlite3_stmt* statement, BoundList values, bool copy);
     bool step(sqlite3_stmt* statement);
     [[noreturn]] void fail(int code);
@@ -136,9 +178,11 @@ private:
     Millis limit_;           // of the wait in force
     Millis wait_began_ = 0;  // steady
     bool gave_up_ = false;
+    std::int64_t undone_ = 0;
     std::unique_ptr<sqlite3, Close> handle_;
-    std::unordered_map<std::string, std::unique_ptr<sqlite3_stmt, Finalize>, Hash, std::equal_to<>>
-        statements_;
+    using Compiled = std::unique_ptr<sqlite3_stmt, Finalize>;
+    std::vector<Compiled> known_;  // by id
+    std::unordered_map<std::string, Compiled, Hash, std::equal_to<>> statements_;
 };
 
 // Rolled back unless committed.
@@ -157,6 +201,7 @@ public:
 
 private:
     Database& database_;
+    const Kind kind_;
     bool open_ = true;
 };
 

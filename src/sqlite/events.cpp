@@ -1,114 +1,145 @@
 #include "sqlite/events.h"
 
+#include <array>
+#include <charconv>
+
 #include "sqlite/secrets.h"
+#include "sqlite/statements.h"
 #include "store/errors.h"
+#include "store/facts.h"
 
 namespace bx::sqlite {
 
 namespace {
 
-void load_payload(Database& database, StoredEvent& event, std::optional<std::int64_t> slot) {
+constexpr std::int64_t test_origin = 2;  // event.origin
+
+AttemptRecord read_attempt(const Rows& rows) {
+    using row = sql::shown_run;
+    AttemptRecord attempt;
+    attempt.attempt = static_cast<int>(rows.number(row::attempt));
+    attempt.ended_at = rows.maybe_number(row::ended_at);
+    attempt.result = static_cast<AttemptResult>(rows.number(row::result));
+    attempt.started_at = rows.number(row::started_at);
+    if (const auto exit = rows.maybe_number(row::exit)) attempt.exit = static_cast<int>(*exit);
+    attempt.signal = rows.text(row::signal);
+    attempt.reason = rows.text(row::note);
+    attempt.out = {rows.text(row::out), rows.number(row::out_bytes)};
+    attempt.err = {rows.text(row::err), rows.number(row::err_bytes)};
+    return attempt;
+}
+
+}  // namespace
+
+std::string run_name(std::int64_t seed, EventNumber event, const std::string& hook, int attempt) {
+    std::array<char, 16> hex;
+    const auto bits = static_cast<std::uint64_t>(seed);
+    const auto end = std::to_chars(hex.data(), hex.data() + hex.size(), bits, 16).ptr;
+    return std::to_string(event) + '-' + hook + '-' + std::to_string(attempt) + '-' +
+           std::string(hex.data(), end);
+}
+
+std::optional<EventState> event_state(Database& database, EventNumber number) {
+    const auto state = database.maybe_number(sql::event_state, number);
+    if (!state) return std::nullopt;
+    return static_cast<EventState>(*state);
+}
+
+void read_state(Database& database, StoredEvent& event) {
+    event.state = event_state(database, event.number).value_or(EventState::matched);
+    if (event.state != EventState::skipped) return;
+    Rows rows = database.rows(sql::skip, event.number);
+    if (!rows.next()) return;
+    event.reason = rows.text(sql::skip_row::reason);
+    event.retryable = rows.number(sql::skip_row::retryable) != 0;
+}
+
+void read_facts(Names& names, const Rows& rows, int first, StoredEvent& event) {
+    using row = sql::event_row;
+    event.received_at = rows.number(first + row::received_at);
+    event.test = rows.number(first + row::origin) == test_origin;
+    const Portal& portal = names.portal(rows.number(first + row::portal));
+    event.facts.member_id = portal.member_id;
+    event.facts.domain = portal.domain;
     try {
-        {
-            Rows rows = database.rows("SELECT data FROM body WHERE event = ?", {event.number});
-            if (!rows.next()) throw StoreDamaged("its body is missing");
-            event.body = rows.text(0);
-        }
-        if (slot) event.secrets = secrets_in(database, *slot);
+        unpack_facts(rows.view(first + row::facts), rows.maybe_number(first + row::ts), event.facts);
     } catch (const StoreDamaged& damaged) {
         event.damage = damaged.what();
     }
 }
 
-}  // namespace
+void read_body(const Rows& rows, int column, StoredEvent& event) {
+    event.body = rows.text(column);
+    if (event.body.empty()) event.damage = "its body is missing";
+}
 
-std::optional<StoredEvent> load_event(Database& database, EventNumber number) {
+void load_secrets(Database& database, std::optional<std::int64_t> slot, StoredEvent& event) {
+    if (!slot) return;
+    try {
+        const std::optional<std::string> secrets = secrets_in(database, *slot, event.number);
+        event.secrets_erased = !secrets;
+        event.secrets = secrets.value_or("");
+    } catch (const StoreDamaged& damaged) {
+        event.damage = damaged.what();
+    }
+}
+
+std::optional<StoredEvent> load_event(Names& names, EventNumber number) {
+    Database& database = names.database();
     StoredEvent event;
+    event.number = number;
     std::optional<std::int64_t> slot;
     {
-        Rows rows = database.rows(
-            "SELECT state, erased, received_at, test, code, kind, id, domain, member_id, user_id, "
-            "handler_id, ts, reason, slot, dead, refused_more FROM event WHERE n = ?",
-            {number});
+        Rows rows = database.rows(sql::event_whole, number);
         if (!rows.next()) return std::nullopt;
-        event.number = number;
-        event.state = static_cast<EventState>(rows.number(0));
-        event.secrets_erased = rows.number(1) != 0;
-        event.received_at = rows.number(2);
-        event.test = rows.number(3) != 0;
-        event.facts = {rows.text(4), rows.text(5), rows.text(6),  rows.text(7),
-                       rows.text(8), rows.text(9), rows.text(10), rows.text(11)};
-        event.reason = rows.text(12);
-        slot = rows.maybe_number(13);
-        event.retryable = event.state == EventState::skipped && rows.number(14) > 0;
-        event.refused_more = rows.number(15);
+        read_facts(names, rows, 0, event);
+        read_body(rows, sql::whole_event::body, event);
+        slot = rows.maybe_number(sql::whole_event::slot);
     }
-    load_payload(database, event, slot);
+    load_secrets(database, slot, event);
+    read_state(database, event);
+    Rows rows = database.rows(sql::refusals, number);
+    if (rows.next()) event.refused_more = rows.number(sql::refusal_row::more);
     return event;
 }
 
-std::optional<EventFacts> new_facts(Database& database, EventNumber number) {
-    Rows rows = database.rows("SELECT code, kind, id, domain, member_id FROM event "
-                              "WHERE n = ? AND state = 0",
-                              {number});
+std::optional<Identity> identity(Names& names, EventNumber number) {
+    Rows rows = names.database().rows(sql::event_facts, number);
     if (!rows.next()) return std::nullopt;
-    EventFacts facts;
-    facts.code = rows.text(0);
-    facts.kind = rows.text(1);
-    facts.id = rows.text(2);
-    facts.domain = rows.text(3);
-    facts.member_id = rows.text(4);
-    return facts;
+    const Portal& portal = names.portal(rows.number(sql::facts_row::portal));
+    Identity of;
+    of.account = portal.account;
+    of.facts.member_id = portal.member_id;
+    of.facts.domain = portal.domain;
+    try {
+        unpack_facts(rows.view(sql::facts_row::facts), rows.maybe_number(sql::facts_row::ts),
+                     of.facts);
+    } catch (const StoreDamaged&) {
+        of.facts.id.clear();  // without a lane
+    }
+    return of;
 }
 
 std::vector<Refusal> refusals(Database& database, EventNumber number) {
-    std::vector<Refusal> refused;
-    Rows rows =
-        database.rows("SELECT hook, reason, rule FROM refusal WHERE event = ? ORDER BY hook",
-                      {number});
-    while (rows.next()) {
-        refused.push_back({rows.text(0), rows.text(1), static_cast<HookRule>(rows.number(2))});
-    }
-    return refused;
+    Rows rows = database.rows(sql::refusals, number);
+    if (!rows.next()) return {};
+    return unpack_refusals(rows.view(sql::refusal_row::list));
 }
 
-std::vector<AttemptRecord> attempts(Database& database, EventNumber number,
-                                    const std::string& hook) {
+std::vector<AttemptRecord> attempts(Names& names, DeliveryId d) {
     std::vector<AttemptRecord> found;
-    Rows rows = database.rows(
-        "SELECT attempt, run, result, exit, signal, reason, started_at, ended_at, out, out_bytes, "
-        "err, err_bytes FROM attempt WHERE event = ? AND hook = ? ORDER BY attempt",
-        {number, hook});
-    while (rows.next()) {
-        AttemptRecord attempt;
-        attempt.attempt = static_cast<int>(rows.number(0));
-        attempt.run = rows.text(1);
-        attempt.result = static_cast<AttemptResult>(rows.number(2));
-        if (const auto exit = rows.maybe_number(3)) attempt.exit = static_cast<int>(*exit);
-        attempt.signal = rows.text(4);
-        attempt.reason = rows.text(5);
-        attempt.started_at = rows.number(6);
-        attempt.ended_at = rows.maybe_number(7);
-        attempt.out = {rows.text(8), rows.number(9)};
-        attempt.err = {rows.text(10), rows.number(11)};
-        found.push_back(std::move(attempt));
-    }
+    const std::string hook = names.hook_name(hook_of(d));
+    const auto take = [&](Rows rows) {
+        while (rows.next()) {
+            found.push_back(read_attempt(rows));
+            found.back().run = run_name(rows.number(sql::shown_run::seed), event_of(d), hook,
+                                        found.back().attempt);
+        }
+    };
+    take(names.database().rows(sql::attempts, d));
+    take(names.database().rows(sql::attempt_last, d));
+    take(names.database().rows(sql::attempt_running, d));
     return found;
-}
-
-StoredEvent read_event(const Rows& rows, int first) {
-    StoredEvent event;
-    event.number = rows.number(first);
-    event.state = static_cast<EventState>(rows.number(first + 1));
-    event.received_at = rows.number(first + 2);
-    event.test = rows.number(first + 3) != 0;
-    event.reason = rows.text(first + 4);
-    event.secrets_erased = rows.number(first + 5) != 0;
-    event.facts = {rows.text(first + 6),  rows.text(first + 7),  rows.text(first + 8),
-                   rows.text(first + 9),  rows.text(first + 10), rows.text(first + 11),
-                   rows.text(first + 12), rows.text(first + 13)};
-    event.retryable = event.state == EventState::skipped && rows.number(first + 14) > 0;
-    return event;
 }
 
 }  // namespace bx::sqlite

@@ -5,27 +5,38 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "sqlite/database.h"
+#include "sqlite/names.h"
 #include "store/records.h"
 
 namespace bx::sqlite {
 
+// None: there is no such event.
+std::optional<EventState> event_state(Database& database, EventNumber number);
 // With body and secrets, or `damage`; without refusals.  None: there is no such event.
-std::optional<StoredEvent> load_event(Database& database, EventNumber number);
-// What lanes are made of, and the code.  None: it is not new (any more).
-std::optional<EventFacts> new_facts(Database& database, EventNumber number);
+std::optional<StoredEvent> load_event(Names& names, EventNumber number);
+// Its state, and why it was skipped.
+void read_state(Database& database, StoredEvent& event);
+// What lanes are made of, and the code.
+struct Identity {
+    EventFacts facts;
+    PortalId account = 0;
+};
+std::optional<Identity> identity(Names& names, EventNumber number);
 std::vector<Refusal> refusals(Database& database, EventNumber number);  // by hook
-std::vector<AttemptRecord> attempts(Database& database, EventNumber number,
-                                    const std::string& hook);
+// Of a delivery, with the one under way; oldest first.
+std::vector<AttemptRecord> attempts(Names& names, DeliveryId d);
 
-// Of an event `e`: what read_event reads, from column FIRST on.  Without body and secrets.
-constexpr std::string_view event_columns =
-    "e.n, e.state, e.received_at, e.test, e.reason, e.erased, e.code, e.kind, e.id, e.domain, "
-    "e.member_id, e.user_id, e.handler_id, e.ts, e.dead";
-constexpr int event_width = 15;
-StoredEvent read_event(const Rows& rows, int first);
+// BX_RUN of a run: SEED is its row's.
+std::string run_name(std::int64_t seed, EventNumber event, const std::string& hook, int attempt);
+
+// Facts and what stands beside them, into EVENT, of a row that has the columns of sql::event_row
+// from FIRST on.  What cannot be read is its `damage`.
+void read_facts(Names& names, const Rows& rows, int first, StoredEvent& event);
+// The body, the same.
+void read_body(const Rows& rows, int column, StoredEvent& event);
+// Puts the secrets of a slot into EVENT, or why they cannot be read.
+void load_secrets(Database& database, std::optional<std::int64_t> slot, StoredEvent& event);
 
 }  // namespace bx::sqlite

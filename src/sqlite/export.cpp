@@ -1,62 +1,82 @@
 #include "sqlite/export.h"
 
+#include <algorithm>
+
+#include "sqlite/counters.h"
 #include "sqlite/events.h"
+#include "sqlite/list.h"
+#include "sqlite/statements.h"
 
 namespace bx::sqlite {
 
 namespace {
 
-void read_deliveries(Database& database, EventNumber number,
-                     std::vector<MovedDelivery>& deliveries) {
-    Rows rows =
-        database.rows("SELECT hook, state, reason, attempt, max_attempts, due_at, merged_into, "
-                      "ended_at, lane IS NOT NULL, failed_at, granted FROM delivery WHERE event = ?",
-                      {number});
-    while (rows.next()) {
-        MovedDelivery& delivery = deliveries.emplace_back();
-        delivery.record.event = number;
-        delivery.record.hook = rows.text(0);
-        delivery.record.state = static_cast<DeliveryState>(rows.number(1));
-        delivery.record.reason = rows.text(2);
-        delivery.record.attempt = static_cast<int>(rows.number(3));
-        delivery.record.max_attempts = static_cast<int>(rows.number(4));
-        delivery.record.due_at = rows.maybe_number(5);
-        delivery.record.merged_into = rows.maybe_number(6);
-        delivery.record.ended_at = rows.maybe_number(7);
-        delivery.ordered = rows.number(8) != 0;
-        delivery.failed_at = rows.maybe_number(9);
-        delivery.granted = static_cast<int>(rows.number(10));
+struct Laned {
+    bool ordered = false;
+    std::optional<Millis> failed_at;
+    std::optional<int> failures;
+};
+
+Laned laned(Database& database, DeliveryId d) {
+    {
+        Rows rows = database.rows(sql::open, d);
+        using row = sql::open_row;
+        if (rows.next()) {
+            return {!rows.is_null(row::lane), rows.maybe_number(row::failed_at),
+                    small(rows.maybe_number(row::failures))};
+        }
     }
+    Rows rows = database.rows(sql::ended_again, d);
+    return {rows.next() && rows.number(sql::again_row::laned) != 0, std::nullopt, 0};
+}
+
+void read_deliveries(Names& names, MovedEvent& moved) {
+    const EventNumber number = moved.event.number;
+    Millis ended_at = 0;
+    bool open = false;
+    for (DeliveryRecord& record : deliveries(names, number)) {
+        const DeliveryId d = delivery_id(number, names.known_hook(record.hook).value());
+        const auto [ordered, failed_at, failures] = laned(names.database(), d);
+        MovedDelivery& delivery = moved.deliveries.emplace_back();
+        delivery.record = std::move(record);
+        delivery.record.blocked_by.reset();
+        delivery.ordered = ordered;
+        delivery.failed_at = failed_at;
+        delivery.failures = failures;
+        delivery.attempts = attempts(names, d);
+        open = open || !delivery.record.ended_at;
+        ended_at = std::max(ended_at, delivery.record.ended_at.value_or(0));
+    }
+    if (!open && !moved.deliveries.empty()) moved.ended_at = ended_at;
 }
 
 }  // namespace
 
-std::vector<MovedEvent> moved_events(Database& database, EventNumber after, std::size_t at_most) {
+std::vector<MovedEvent> moved_events(Names& names, EventNumber after, std::size_t at_most) {
+    Database& database = names.database();
     const Transaction moment(database, Transaction::Kind::read);
-    std::vector<MovedEvent> moved;
+    std::vector<EventNumber> numbers;
     {
-        Rows rows = database.rows("SELECT n, ended_at FROM event WHERE n > ? ORDER BY n LIMIT ?",
-                                  {after, at_most});
-        while (rows.next()) {
-            moved.emplace_back().event.number = rows.number(0);
-            moved.back().ended_at = rows.maybe_number(1);
-        }
+        Rows rows = database.rows(sql::events_after, after, at_most);
+        while (rows.next()) numbers.push_back(rows.number(sql::age_row::n));
     }
-    for (MovedEvent& event : moved) {
-        const EventNumber number = event.event.number;
-        event.event = load_event(database, number).value();  // what cannot be read of it is empty
+    std::vector<MovedEvent> moved;
+    for (const EventNumber number : numbers) {
+        MovedEvent& event = moved.emplace_back();
+        event.event = load_event(names, number).value();  // what cannot be read of it is empty
         event.event.refused = refusals(database, number);
-        read_deliveries(database, number, event.deliveries);
-        for (MovedDelivery& delivery : event.deliveries) {
-            delivery.attempts = attempts(database, number, delivery.record.hook);
+        if (event.event.state == EventState::skipped) {
+            Rows rows = database.rows(sql::skip, number);
+            if (rows.next()) event.ended_at = rows.number(sql::skip_row::at);
+        } else {
+            read_deliveries(names, event);
         }
     }
     return moved;
 }
 
 EventNumber last_number(Database& database) {
-    // AUTOINCREMENT's own memory.
-    return database.number("SELECT seq FROM sqlite_sequence WHERE name = 'event'");
+    return last_event(database).number;
 }
 
 }  // namespace bx::sqlite

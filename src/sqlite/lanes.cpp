@@ -2,80 +2,101 @@
 
 #include <vector>
 
+#include "sqlite/statements.h"
+
 namespace bx::sqlite {
 
-bool lane_is_free(Database& database, const LaneKey& key) {
-    return database.number("SELECT EXISTS (SELECT 1 FROM delivery INDEXED BY delivery_lane "
-                           "WHERE hook = ? AND portal = ? AND lane = ? AND state < 2)",
-                           {key.hook, key.portal, key.lane}) == 0;
+void give_turn(Database& database, const Waiting& waiting, Millis now) {
+    const auto& [d, account, due_at] = waiting;
+    if (due_at <= now) {
+        database.run(sql::ready_add, hook_of(d), account, d, due_at);
+    } else {
+        database.run(sql::due_add, due_at, d);
+    }
 }
 
-void give_turn(Database& database, const LaneKey& key, Millis now) {
-    if (key.lane.empty()) return;
-    struct Standing {
-        EventNumber event;
-        std::optional<std::int64_t> turn;  // as it is
-        std::optional<std::int64_t> due;   // as it must be
-    };
-    std::vector<Standing> standings;
+bool take_turn(Database& database, const Waiting& waiting) {
+    const auto& [d, account, due_at] = waiting;
+    return database.run(sql::ready_remove, hook_of(d), account, d) > 0 ||
+           database.run(sql::due_remove, due_at, d) > 0;
+}
+
+void settle_lane(Database& database, Lane lane, Millis now) {
+    if (!lane) return;
+    const bool one_runs = database.maybe_number(sql::lane_runs, lane).has_value();
+    std::vector<Waiting> waiting;
     {
-        // The index gives the running one first, then the waiting by event.  Only these two can be
-        // wrong: one delivery changed, and before that at most the first waiting had the turn.
-        Rows rows = database.rows(
-            "SELECT event, state, turn, due_at FROM delivery INDEXED BY delivery_lane "
-            "WHERE hook = ? AND portal = ? AND lane = ? AND state < 2 "
-            "ORDER BY state DESC, event LIMIT 2",
-            {key.hook, key.portal, key.lane});
+        // One delivery changed, and before that at most the first that waited had the turn: so
+        // nobody has it now but these.
+        Rows rows = database.rows(sql::lane_standing, lane);
+        using row = sql::standing_row;
         while (rows.next()) {
-            Standing standing{rows.number(0), rows.maybe_number(2), std::nullopt};
-            const bool waiting =
-                static_cast<DeliveryState>(rows.number(1)) == DeliveryState::waiting;
-            if (waiting && standings.empty()) standing.due = turn_at(rows.number(3), now);
-            standings.push_back(standing);
+            if (rows.number(row::runs) != 0) continue;
+            waiting.push_back(
+                {rows.number(row::d), rows.number(row::portal), rows.number(row::due_at)});
         }
     }
-    for (const Standing& standing : standings) {
-        if (standing.turn == standing.due) continue;
-        database.run("UPDATE delivery SET turn = ? WHERE event = ? AND hook = ?",
-                      {standing.due, standing.event, key.hook});
+    bool first = true;
+    for (const Waiting& one : waiting) {
+        const auto& [d, account, due_at] = one;
+        if (first && !one_runs) {
+            if (database.number(sql::has_turn, hook_of(d), account, d, due_at) == 0) {
+                give_turn(database, one, now);
+            }
+        } else {
+            take_turn(database, one);
+        }
+        first = false;
     }
 }
 
-std::optional<std::int64_t> turn_of(const LaneKey& key, Millis due_at, Millis now) {
-    if (!key.lane.empty()) return std::nullopt;
-    return turn_at(due_at, now);
-}
-
-std::int64_t make_claimable(Database& database, Millis now, std::size_t at_most) {
-    // Mostly none is due, and asking first costs a tenth.
-    const bool any = database.number("SELECT EXISTS (SELECT 1 FROM delivery "
-                                     "INDEXED BY delivery_due WHERE turn = 1 AND due_at <= ?)",
-                                     {now}) != 0;
-    if (!any) return 0;
-    return database.run(
-        "UPDATE delivery SET turn = 2 WHERE (event, hook) IN "
-        "(SELECT event, hook FROM delivery INDEXED BY delivery_due "
-        "WHERE turn = 1 AND due_at <= ? ORDER BY due_at LIMIT ?)",
-        {now, at_most});
-}
-
-std::optional<EventNumber> blocker(Database& database, EventNumber event, const LaneKey& key) {
-    std::optional<EventNumber> before;
+void pass_turn(Database& database, Lane lane, Millis now) {
+    if (!lane) return;
+    std::optional<Waiting> next;
     {
-        Rows rows = database.rows("SELECT max(event) FROM delivery INDEXED BY delivery_lane "
-                                  "WHERE hook = ? AND portal = ? AND lane = ? AND state < 2 "
-                                  "AND state = 0 AND event < ?",
-                                  {key.hook, key.portal, key.lane, event});
-        if (rows.next()) before = rows.maybe_number(0);
+        Rows rows = database.rows(sql::lane_next, lane);
+        using row = sql::next_row;
+        if (rows.next()) {
+            next = {rows.number(row::d), rows.number(row::portal), rows.number(row::due_at)};
+        }
     }
-    Rows rows = database.rows("SELECT event FROM delivery INDEXED BY delivery_lane "
-                              "WHERE hook = ? AND portal = ? AND lane = ? AND state < 2 "
-                              "AND state = 1",
-                              {key.hook, key.portal, key.lane});
-    if (!rows.next()) return before;
-    const EventNumber running = rows.number(0);
-    if (!before || (running < event && running > *before)) return running;
-    return before;
+    if (next) give_turn(database, *next, now);
+}
+
+std::size_t make_claimable(Names& names, Millis now, std::size_t at_most) {
+    Database& database = names.database();
+    struct Due {
+        Millis at;
+        DeliveryId d;
+        std::optional<PortalId> account;  // none: it is not open
+    };
+    std::vector<Due> due;
+    {
+        Rows rows = database.rows(sql::due_by, now, at_most);
+        using row = sql::due_row;
+        while (rows.next()) {
+            due.push_back(
+                {rows.number(row::at), rows.number(row::d), rows.maybe_number(row::portal)});
+        }
+    }
+    for (const auto& [at, d, account] : due) {
+        database.run(sql::due_remove, at, d);
+        if (!account) continue;
+        database.run(sql::ready_add, hook_of(d), *account, d, at);
+        names.ready().add(hook_of(d));
+    }
+    return due.size();
+}
+
+std::optional<EventNumber> blocker(Database& database, DeliveryId d, Lane lane) {
+    if (!lane) return std::nullopt;
+    std::optional<DeliveryId> other = database.maybe_number(sql::lane_before, lane, d);
+    if (!other) {
+        other = database.maybe_number(sql::lane_runs, lane);
+        if (other == d) return std::nullopt;
+    }
+    if (!other) return std::nullopt;
+    return event_of(*other);
 }
 
 }  // namespace bx::sqlite

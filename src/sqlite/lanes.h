@@ -1,35 +1,34 @@
-// Lanes of the SQLite store: which delivery has the turn.  The rules are at the top of schema.cpp.
+// Lanes of the SQLite store: which delivery has the turn.  The rules are in sql/schema.sql.
+//
+// Every function that reads or writes the database throws StoreError.
 #pragma once
 
 #include <cstdint>
 #include <optional>
-#include <string>
 
-#include "sqlite/database.h"
-#include "store/records.h"
+#include "sqlite/names.h"
 
 namespace bx::sqlite {
 
-// Where a delivery queues.  `lane` is empty for one without a lane.
-struct LaneKey {
-    std::string hook;
-    std::string portal;
-    std::string lane;
+// What a delivery that waits is claimed by.
+struct Waiting {
+    DeliveryId d = 0;
+    PortalId account = 0;
+    Millis due_at = 0;
 };
 
-// True when no delivery of the lane is waiting or running.
-bool lane_is_free(Database& database, const LaneKey& key);
-// Gives the turn to the delivery it belongs to; call it after every change of a lane's deliveries.
-void give_turn(Database& database, const LaneKey& key, Millis now);
-// `delivery.turn` of one that has the turn.
-constexpr int turn_at(Millis due_at, Millis now) { return due_at <= now ? 2 : 1; }
-// The turn of a waiting delivery that is due at DUE_AT and has no lane.  None for one in a lane,
-// where give_turn decides.
-std::optional<std::int64_t> turn_of(const LaneKey& key, Millis due_at, Millis now);
+// Gives the turn to a delivery that has none, and whose it is.
+void give_turn(Database& database, const Waiting& waiting, Millis now);
+// Takes it back; false: it had none.
+bool take_turn(Database& database, const Waiting& waiting);
+// Gives the lane's turn to whom it belongs, after any change of the lane.
+void settle_lane(Database& database, Lane lane, Millis now);
+// The same when the lane's run has ended, and nothing else changed.
+void pass_turn(Database& database, Lane lane, Millis now);
 // Makes the deliveries whose time has come claimable, at most AT_MOST; gives how many.
-std::int64_t make_claimable(Database& database, Millis now, std::size_t at_most);
-// The unfinished delivery right before that of EVENT; for one that was put back before a running
+std::size_t make_claimable(Names& names, Millis now, std::size_t at_most);
+// The unfinished delivery right before it in its lane; for one that was put back before a running
 // one, that one.  None: there is none.
-std::optional<EventNumber> blocker(Database& database, EventNumber event, const LaneKey& key);
+std::optional<EventNumber> blocker(Database& database, DeliveryId d, Lane lane);
 
 }  // namespace bx::sqlite

@@ -2,200 +2,276 @@
 
 #include <algorithm>
 #include <limits>
-#include <optional>
+#include <list>
 #include <utility>
 
+#include "base/text.h"
 #include "sqlite/events.h"
 #include "sqlite/lanes.h"
+#include "sqlite/statements.h"
 #include "store/errors.h"
+#include "store/facts.h"
 #include "store/listing.h"
 
 namespace bx::sqlite {
 
 namespace {
 
-constexpr int shown_stderr = 4096;  // bytes at its end, for its last line
+constexpr Millis out_of_order = minute;  // gateways' times, see `clock_step`
+constexpr int shown_stderr = 4096;       // bytes at its end, for its last line
 
-// The order of the columns is that of read_delivery.
-constexpr std::string_view delivery_columns =
-    "d.event, d.hook, d.state, d.reason, d.attempt, d.max_attempts, d.due_at, d.merged_into, "
-    "d.ended_at, d.turn, d.portal, d.lane";
-constexpr int delivery_width = 12;
-
-struct DeliveryRow {
+// A delivery that is open; its blocker is looked up when it is shown.
+DeliveryRecord read_open_delivery(Names& names, const Rows& rows, Lane& lane) {
+    using row = sql::open_delivery;
+    const DeliveryId d = rows.number(row::d);
     DeliveryRecord record;
-    LaneKey key;
-    bool behind = false;  // another of its lane
-};
-
-DeliveryRow read_delivery(const Rows& rows) {
-    DeliveryRow row;
-    row.record.event = rows.number(0);
-    row.record.hook = rows.text(1);
-    row.record.state = static_cast<DeliveryState>(rows.number(2));
-    row.record.reason = rows.text(3);
-    row.record.attempt = static_cast<int>(rows.number(4));
-    row.record.max_attempts = static_cast<int>(rows.number(5));
-    row.record.due_at = rows.maybe_number(6);
-    row.record.merged_into = rows.maybe_number(7);
-    row.record.ended_at = rows.maybe_number(8);
-    row.key = {row.record.hook, rows.text(10), rows.text(11)};
-    row.behind = row.record.state == DeliveryState::waiting && !rows.maybe_number(9);
-    return row;
+    record.event = event_of(d);
+    record.hook = names.hook_name(hook_of(d));
+    record.reason = rows.text(row::reason);
+    record.max_attempts = static_cast<int>(rows.number(row::max_attempts));
+    if (const auto attempt = rows.maybe_number(row::running)) {
+        record.state = DeliveryState::running;
+        record.attempt = static_cast<int>(*attempt);
+        return record;
+    }
+    record.attempt = static_cast<int>(rows.number(row::attempt));
+    record.due_at = rows.number(row::due_at);
+    lane = rows.maybe_number(row::lane);
+    return record;
 }
 
-ListRow read_row(Database& database, const Rows& rows) {
-    ListRow row;
-    row.event = read_event(rows, delivery_width);
-    if (!rows.maybe_number(0)) return row;
-    DeliveryRow delivery = read_delivery(rows);
-    if (delivery.behind) {
-        delivery.record.blocked_by = blocker(database, row.event.number, delivery.key);
-    }
-    row.delivery = std::move(delivery.record);
-    return row;
+DeliveryRecord read_ended_delivery(Names& names, const Rows& rows) {
+    using row = sql::ended_delivery;
+    const DeliveryId d = rows.number(row::d);
+    DeliveryRecord record;
+    record.event = event_of(d);
+    record.hook = names.hook_name(hook_of(d));
+    record.state = static_cast<DeliveryState>(rows.number(row::state));
+    record.reason = rows.text(row::reason);
+    record.attempt = static_cast<int>(rows.number(row::attempt));
+    record.max_attempts = static_cast<int>(rows.number(row::max_attempts));
+    record.merged_into = rows.maybe_number(row::merged_into);
+    record.ended_at = rows.number(row::at);
+    return record;
 }
 
-// -- The rows of `list`, newest first: those of one state, or of any, by the index that has them.
-// ?1 is the smallest event, ?2 and ?3 the row that they come after, ?4 the one hook or empty, ?5 the
-// entity's id or empty, ?6 the time they were received before.
-std::string list_statement(std::optional<RowState> state) {
-    const std::string columns =
-        "SELECT " + std::string(delivery_columns) + ", " + std::string(event_columns) + " FROM ";
-    const std::string chosen = " AND (?4 = '' OR d.hook = ?4) AND (?5 = '' OR e.id = ?5) "
-                               "AND e.received_at < ?6";
-    const std::string range = " AND e.n >= ?1 AND e.n <= ?2 AND (e.n < ?2 OR d.hook < ?3)" + chosen;
-    if (!state) {
-        return columns + "event AS e LEFT JOIN delivery AS d ON d.event = e.n WHERE 1" + range +
-               " ORDER BY e.n DESC, d.hook DESC";
+}  // namespace
+
+std::vector<DeliveryRecord> deliveries(Names& names, EventNumber event) {
+    Database& database = names.database();
+    std::vector<DeliveryRecord> found;
+    {
+        Rows rows = database.rows(sql::open_deliveries, first_of(event), last_of(event));
+        while (rows.next()) {
+            Lane lane;
+            found.push_back(read_open_delivery(names, rows, lane));
+            if (lane) {
+                found.back().blocked_by =
+                    blocker(database, rows.number(sql::open_delivery::d), lane);
+            }
+        }
     }
-    if (is_of_event(*state)) {  // -1: such an event has no delivery
-        return columns +
-               "event AS e INDEXED BY event_state LEFT JOIN delivery AS d ON d.event = -1 " +
-               "WHERE e.state <> 1 AND e.state = " +
-               std::to_string(static_cast<int>(event_state(*state))) + range + " ORDER BY e.n DESC";
+    {
+        Rows rows = database.rows(sql::ended_deliveries, first_of(event), last_of(event));
+        while (rows.next()) found.push_back(read_ended_delivery(names, rows));
     }
-    const std::string code = std::to_string(static_cast<int>(delivery_state(*state)));
-    if (state == RowState::done) {  // nearly all: the index leaves them out
-        return columns + "event AS e CROSS JOIN delivery AS d ON d.event = e.n WHERE d.state = " +
-               code + range + " ORDER BY e.n DESC, d.hook DESC";
-    }
-    return columns + "delivery AS d INDEXED BY delivery_state CROSS JOIN event AS e " +
-           "ON e.n = d.event WHERE d.state <> 2 AND d.event >= ?1 AND d.event <= ?2 " +
-           "AND (d.event < ?2 OR d.hook < ?3) AND d.state = " + code + chosen +
-           " ORDER BY d.event DESC, d.hook DESC";
+    std::ranges::sort(found, {}, &DeliveryRecord::hook);
+    return found;
 }
 
-// A row of a statement, for `passes`.
-class Columns {
+namespace {
+
+// Numbers of events that may be on the list, newest first: the streams of each kind of row, merged.
+class Candidates {
 public:
-    explicit Columns(const Rows& rows) : rows_(rows) {}
+    // HOOK: rows of that one only; 0: of any.
+    Candidates(Database& database, const ListFilter& filter, HookId hook);
 
-    Millis received_at() const { return rows_.number(delivery_width + 2); }
-    std::string hook() const { return rows_.text(1); }
-    std::string code() const { return rows_.text(delivery_width + 6); }
-    std::string domain() const { return rows_.text(delivery_width + 9); }
-    std::string member_id() const { return rows_.text(delivery_width + 10); }
+    std::optional<EventNumber> next();  // smaller than the last
+    // Passes over those that are not smaller than N.
+    void go_below(EventNumber n) { below_ = std::min(below_, n); }
 
 private:
-    const Rows& rows_;
+    struct Stream {
+        Rows rows;
+        std::optional<EventNumber> head;
+    };
+    template <int parameters, typename... Values>
+    void add(const Statement<parameters>& statement, const Values&... values) {
+        streams_.push_back({db_.rows(statement, values..., smallest_, greatest_), std::nullopt});
+    }
+    void add_streams_of(RowState state);
+    bool advance(Stream& stream) const;
+
+    Database& db_;
+    const HookId hook_;
+    const EventNumber smallest_;
+    EventNumber greatest_ = event_of(std::numeric_limits<DeliveryId>::max());
+    std::list<Stream> streams_;
+    EventNumber below_ = std::numeric_limits<EventNumber>::max();
 };
 
-// The rows of one statement of a list, those that match.
-class Source {
-public:
-    Source(Database& database, Rows rows, const ListFilter& filter)
-        : database_(database), rows_(std::move(rows)), filter_(filter) {
-        next();
+Candidates::Candidates(Database& database, const ListFilter& filter, HookId hook)
+    : db_(database), hook_(hook), smallest_(filter.after + 1) {
+    if (filter.beyond) {
+        const EventNumber last = filter.beyond->event - (filter.beyond->hook.empty() ? 1 : 0);
+        greatest_ = std::min(greatest_, last);
     }
+    if (filter.states.empty() && filter.hooks.empty()) {
+        add(sql::list_all);
+        return;
+    }
+    std::vector<RowState> states = filter.states;
+    if (states.empty()) states.assign(row_states().begin(), row_states().end());
+    for (const RowState state : states) add_streams_of(state);
+}
 
-    bool has_row() const { return more_; }
-    DeliveryName place() const { return {rows_.number(delivery_width), rows_.text(1)}; }
-    // The row, which there is; then on to the next.
-    ListRow take() {
-        ListRow row = read_row(database_, rows_);
-        next();
-        return row;
+void Candidates::add_streams_of(RowState state) {
+    switch (state) {
+        case RowState::fresh:
+            add(sql::list_new);
+            return add(sql::list_unmatched);
+        case RowState::skipped: return add(sql::list_skipped);
+        case RowState::waiting: return add(sql::list_waiting, hook_);
+        case RowState::running: return add(sql::list_running, hook_);
+        case RowState::done: return add(sql::list_done, hook_);
+        case RowState::dead: return add(sql::list_dead, hook_);
+        case RowState::merged: return add(sql::list_merged, hook_);
+        case RowState::cancelled: return add(sql::list_cancelled, hook_);
     }
+}
+
+// False: it has come to its end.
+bool Candidates::advance(Stream& stream) const {
+    while (!stream.head || *stream.head >= below_) {
+        if (!stream.rows.next()) return false;
+        stream.head = stream.rows.number(0);
+    }
+    return true;
+}
+
+std::optional<EventNumber> Candidates::next() {
+    std::erase_if(streams_, [this](Stream& stream) { return !advance(stream); });
+    if (streams_.empty()) return std::nullopt;
+    below_ = std::ranges::max_element(streams_, {}, &Stream::head)->head.value();
+    return below_;
+}
+
+class Lister {
+public:
+    Lister(Names& names, const ListFilter& filter, HookId hook)
+        : names_(names), filter_(filter), candidates_(names.database(), filter, hook) {}
+
+    std::vector<ListRow> list();
 
 private:
-    void next() {
-        do more_ = rows_.next();
-        while (more_ && !passes(filter_, Columns(rows_)));
-    }
+    std::optional<StoredEvent> matching_event(EventNumber number);
+    bool is_of_portal(const Rows& rows);
+    bool is_of_time(EventNumber number, Millis received_at);
+    void add(const StoredEvent& event);
 
-    Database& database_;
-    Rows rows_;
+    Names& names_;
     const ListFilter& filter_;
-    bool more_ = false;
+    Candidates candidates_;
+    std::vector<ListRow> rows_;
 };
 
-std::vector<Source> list_sources(Database& database, const ListFilter& filter,
-                                 EventNumber smallest) {
-    const std::vector<std::optional<RowState>> states = states_of(filter);
-    constexpr auto largest = std::numeric_limits<std::int64_t>::max();
-    const DeliveryName beyond = filter.beyond.value_or(DeliveryName{largest, {}});
-    std::vector<Source> sources;
-    sources.reserve(states.size());
-    for (const std::optional<RowState> state : states) {
-        sources.emplace_back(database,
-                             database.rows(list_statement(state),
-                                           {smallest, beyond.event, beyond.hook, hook_of(filter),
-                                            filter.id, filter.to.value_or(largest)}),
-                             filter);
+// Those in front of one that is too old are older still, as far back as to where the clock was set
+// back.
+bool Lister::is_of_time(EventNumber number, Millis received_at) {
+    if (filter_.to && received_at >= *filter_.to) return false;
+    if (received_at >= filter_.from) return true;
+    if (received_at < filter_.from - out_of_order) {
+        const auto step = names_.database().maybe_number(sql::last_clock_step, number);
+        candidates_.go_below(step.value_or(0));
     }
-    return sources;
+    return false;
 }
 
-std::string stderr_end(Database& database, EventNumber event, const std::string& hook) {
-    Rows rows = database.rows("SELECT substr(err, ?3) FROM attempt WHERE event = ?1 AND hook = ?2 "
-                              "ORDER BY attempt DESC LIMIT 1",
-                              {event, hook, -shown_stderr});
+bool Lister::is_of_portal(const Rows& rows) {
+    if (filter_.portal.empty()) return true;
+    const Portal& portal = names_.portal(rows.number(sql::event_row::portal));
+    return bx::is_of_portal(filter_, portal.domain, portal.member_id);
+}
+
+// Reads no more than it needs: it may be asked about all events.
+std::optional<StoredEvent> Lister::matching_event(EventNumber number) {
+    StoredEvent event;
+    event.number = number;
+    {
+        using row = sql::event_row;
+        Rows rows = names_.database().rows(sql::list_event, number);
+        if (!rows.next() || !is_of_time(number, rows.number(row::received_at))) return std::nullopt;
+        const std::string_view facts = rows.view(row::facts);
+        if (!filter_.code_glob.empty() &&
+            !glob_match(filter_.code_glob, packed_code(facts), true)) {
+            return std::nullopt;
+        }
+        if (!is_of_portal(rows)) return std::nullopt;
+        read_facts(names_, rows, 0, event);
+    }
+    if (!filter_.id.empty() && event.facts.id != filter_.id) return std::nullopt;
+    read_state(names_.database(), event);
+    return event;
+}
+
+void Lister::add(const StoredEvent& event) {
+    if (event.state != EventState::matched) {
+        ListRow row{event};
+        if (passes(filter_, row)) rows_.push_back(std::move(row));
+        return;
+    }
+    std::vector<DeliveryRecord> found = deliveries(names_, event.number);
+    for (auto delivery = found.rbegin(); delivery != found.rend(); ++delivery) {
+        if (rows_.size() >= filter_.limit) return;
+        ListRow row{event, std::move(*delivery)};
+        if (passes(filter_, row)) rows_.push_back(std::move(row));
+    }
+}
+
+std::vector<ListRow> Lister::list() {
+    while (rows_.size() < filter_.limit) {
+        const std::optional<EventNumber> number = candidates_.next();
+        if (!number) break;
+        if (const std::optional<StoredEvent> event = matching_event(*number)) add(*event);
+    }
+    return std::move(rows_);
+}
+
+// The end of what the last run wrote, if it is the one that failed.
+std::string stderr_end(Names& names, const DeliveryRecord& delivery) {
+    const std::optional<HookId> hook = names.known_hook(delivery.hook);
+    if (!hook) return {};
+    const DeliveryId d = delivery_id(delivery.event, *hook);
+    Rows rows = names.database().rows(delivery.ended_at ? sql::err_of_end : sql::err_of_attempt, d,
+                                      -shown_stderr);
     return rows.next() ? rows.text(0) : std::string();
 }
 
 }  // namespace
 
-std::vector<ListRow> list(Database& database, const ListFilter& filter) {
-    const Transaction moment(database, Transaction::Kind::read);
-    EventNumber smallest = filter.after + 1;
-    if (filter.from > 0) {
-        // The clock may have stepped: an older event can have a later time, never the reverse here.
-        Rows rows = database.rows("SELECT min(n) FROM event WHERE received_at >= ?", {filter.from});
-        const std::optional<EventNumber> first = rows.next() ? rows.maybe_number(0) : std::nullopt;
-        if (!first) return {};
-        smallest = std::max(smallest, *first);
+std::vector<ListRow> list(Names& names, const ListFilter& filter) {
+    const Transaction moment(names.database(), Transaction::Kind::read);
+    HookId one = 0;
+    if (filter.hooks.size() == 1) {
+        const std::optional<HookId> hook = names.known_hook(filter.hooks.front());
+        if (!hook) return {};
+        one = *hook;
     }
-    std::vector<Source> sources = list_sources(database, filter, smallest);
-    return merge_rows(sources, filter.limit);
+    return Lister(names, filter, one).list();
 }
 
 // What is damaged is the trouble of its row alone.
-void add_causes(Database& database, std::span<ListRow> rows) {
-    const Transaction moment(database, Transaction::Kind::read);
+void add_causes(Names& names, std::span<ListRow> rows) {
+    const Transaction moment(names.database(), Transaction::Kind::read);
     for (ListRow& row : rows) {
         try {
-            const EventNumber event = row.event.number;
-            if (has_failed(row)) row.stderr_end = stderr_end(database, event, row.delivery->hook);
+            if (has_failed(row)) row.stderr_end = stderr_end(names, *row.delivery);
             if (row.event.state != EventState::skipped) continue;
-            row.event.refused = refusals(database, event);
+            row.event.refused = refusals(names.database(), row.event.number);
         } catch (const StoreDamaged&) {
         }
     }
-}
-
-std::vector<DeliveryRecord> deliveries(Database& database, EventNumber number) {
-    const Transaction moment(database, Transaction::Kind::read);
-    std::vector<DeliveryRecord> found;
-    Rows rows = database.rows("SELECT " + std::string(delivery_columns) +
-                                  " FROM delivery AS d WHERE d.event = ? ORDER BY d.hook",
-                              {number});
-    while (rows.next()) {
-        DeliveryRow row = read_delivery(rows);
-        if (row.behind) row.record.blocked_by = blocker(database, number, row.key);
-        found.push_back(std::move(row.record));
-    }
-    return found;
 }
 
 }  // namespace bx::sqlite

@@ -6,13 +6,13 @@
 #include <span>
 #include <vector>
 
-#include "sqlite/database.h"
+#include "sqlite/names.h"
 #include "store/records.h"
 
 namespace bx::sqlite {
 
-std::vector<ListRow> list(Database& database, const ListFilter& filter);
-void add_causes(Database& database, std::span<ListRow> rows);
-std::vector<DeliveryRecord> deliveries(Database& database, EventNumber number);  // by hook
+std::vector<ListRow> list(Names& names, const ListFilter& filter);
+void add_causes(Names& names, std::span<ListRow> rows);
+std::vector<DeliveryRecord> deliveries(Names& names, EventNumber event);  // by hook
 
 }  // namespace bx::sqlite

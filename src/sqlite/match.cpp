@@ -1,10 +1,14 @@
 // The matcher's part of the SQLite store.
 #include <algorithm>
+#include <set>
 
 #include "sqlite/change.h"
 #include "sqlite/events.h"
+#include "sqlite/match.h"
 #include "sqlite/merge.h"
 #include "sqlite/parts.h"
+#include "sqlite/statements.h"
+#include "store/facts.h"
 
 namespace bx::sqlite {
 
@@ -14,12 +18,12 @@ constexpr Millis hooks_seen_kept = 30 * day;
 
 class Matching final : public MatchQueue {
 public:
-    explicit Matching(Database& database) : db_(database) {}
+    explicit Matching(Names& names) : names_(names), db_(names.database()) {}
 
-    std::vector<StoredEvent> undispatched(std::size_t at_most) override;
+    std::vector<StoredEvent> undispatched(std::size_t at_most, std::size_t bytes) override;
     void dispatch(std::span<const Dispatch> verdicts, Millis now) override;
     bool merge_ahead(std::span<const Dispatch> verdicts, Millis now) override {
-        return merge_step(db_, verdicts, now);
+        return merge_step(names_, verdicts, now);
     }
     std::string fingerprint(const std::string& host) override;
     void keep_fingerprint(const std::string& host, const std::string& fingerprint,
@@ -30,153 +34,179 @@ public:
                                std::size_t at_most) override;
 
 private:
+    std::size_t add_unmatched(std::vector<StoredEvent>& events, std::size_t at_most,
+                              std::size_t bytes);
+    void add_new(std::vector<StoredEvent>& events, std::size_t at_most, std::size_t bytes);
+
+    Names& names_;
     Database& db_;
 };
 
-std::vector<StoredEvent> Matching::undispatched(std::size_t at_most) {
+std::vector<StoredEvent> Matching::undispatched(std::size_t at_most, std::size_t bytes) {
     const Transaction moment(db_, Transaction::Kind::read);
-    std::vector<EventNumber> numbers;
-    {
-        Rows rows = db_.rows("SELECT n FROM event INDEXED BY event_state "
-                             "WHERE state <> 1 AND state = 0 ORDER BY n LIMIT ?",
-                             {at_most});
-        while (rows.next()) numbers.push_back(rows.number(0));
-    }
     std::vector<StoredEvent> events;
-    for (EventNumber number : numbers) {
-        if (auto event = load_event(db_, number)) events.push_back(std::move(*event));
-    }
+    const std::size_t read = add_unmatched(events, at_most, bytes);
+    if (read < bytes) add_new(events, at_most - events.size(), bytes - read);
     return events;
 }
 
-void insert_delivery(Change& change, EventNumber event, const EventFacts& facts,
+// Those up to world.matched.  Gives how many bytes they have.
+std::size_t Matching::add_unmatched(std::vector<StoredEvent>& events, std::size_t at_most,
+                                    std::size_t bytes) {
+    std::vector<EventNumber> numbers;
+    {
+        Rows rows = db_.rows(sql::unmatched_first, at_most);
+        while (rows.next()) numbers.push_back(rows.number(0));
+    }
+    std::size_t read = 0;
+    for (const EventNumber number : numbers) {
+        std::optional<StoredEvent> event = load_event(names_, number);
+        if (!event) continue;
+        read += event->payload_bytes();
+        events.push_back(std::move(*event));
+        if (read >= bytes) break;
+    }
+    return read;
+}
+
+// Those behind it.  Bodies are read until they alone come to BYTES, and their secrets after them.
+void Matching::add_new(std::vector<StoredEvent>& events, std::size_t at_most, std::size_t bytes) {
+    std::vector<std::optional<std::int64_t>> slots;
+    const std::size_t before = events.size();
+    std::size_t read = 0;
+    {
+        Rows rows = db_.rows(sql::new_after, read_world(db_).matched, at_most);
+        using row = sql::whole_event;
+        while (read < bytes && rows.next()) {
+            StoredEvent& event = events.emplace_back();
+            event.number = rows.number(row::n);
+            read_facts(names_, rows, 0, event);
+            read_body(rows, row::body, event);
+            slots.push_back(rows.maybe_number(row::slot));
+            read += event.body.size();
+        }
+    }
+    read = 0;
+    for (std::size_t i = 0; i < slots.size() && read < bytes; ++i) {
+        StoredEvent& event = events[before + i];
+        load_secrets(db_, slots[i], event);
+        read += event.payload_bytes();
+        if (read >= bytes) events.resize(before + i + 1);
+    }
+}
+
+void insert_delivery(Change& change, const Dispatch& verdict, const Identity& of,
                      const NewDelivery& delivery, Millis now) {
     Database& database = change.database();
-    const LaneKey key{delivery.hook, facts.lane_portal(),
-                      delivery.ordered ? lane_of(facts) : std::string()};
-    const bool laned = !key.lane.empty();
-    const bool alone = !laned || lane_is_free(database, key);
-    CarriedOver carried_over;
-    if (!alone && delivery.coalesce) {
-        carried_over = merge(change, key, mergeable(database, key, event, facts.code), event, now);
+    const HookId hook = change.names().hook(delivery.hook);
+    Open open{.d = delivery_id(verdict.event, hook), .account = of.account};
+    open.due_at = delivery.due_at;
+    open.max_attempts = delivery.max_attempts;
+    open.fellows = static_cast<std::int64_t>(verdict.deliveries.size());
+    if (delivery.ordered) open.lane = change.names().lane(hook, of.account, of.facts);
+    std::optional<DeliveryId> first;  // of those that are there
+    if (open.lane) first = database.maybe_number(sql::lane_next, open.lane);
+    std::vector<Open> older;
+    if (first && delivery.coalesce) {
+        const Merging merging{hook, open.lane, of.account, of.facts};
+        older = mergeable(change.names(), merging, open.d);
+        merge(change, older, open, now);
     }
-    const Millis due_at = carried_over.due_at.value_or(delivery.due_at);
-    if (carried_over.reason.empty()) carried_over.reason = delivery.reason;
-
-    std::optional<std::int64_t> turn;
-    if (alone) turn = turn_at(due_at, now);
-    Bound lane = nullptr;
-    if (laned) lane = key.lane;
-    database.run("INSERT INTO delivery (event, hook, state, turn, portal, lane, attempt, "
-                 "max_attempts, due_at, failed_at, reason) "
-                 "VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?)",
-                 {event, delivery.hook, turn, key.portal, lane, carried_over.attempt,
-                  std::max(carried_over.max_attempts, delivery.max_attempts), due_at,
-                  carried_over.failed_at, carried_over.reason});
-    change.counters().add(delivery.hook, name_of(DeliveryState::waiting), 1);
-    if (!alone) give_turn(database, key, now);
+    if (open.reason.empty()) open.reason = delivery.reason;
+    change.add_open(open);
+    change.counters().opened(hook);
+    change.names().ready().add(hook);
+    if (!first) {
+        give_turn(database, open.waiting(), now);
+    } else if (!older.empty() || *first > open.d) {
+        settle_lane(database, open.lane, now);
+    }
 }
 
 void dispatch_one(Change& change, const Dispatch& verdict, Millis now) {
-    Database& database = change.database();
-    const std::optional<EventFacts> facts = new_facts(database, verdict.event);
-    if (!facts) return;  // cancelled meanwhile
-    for (const Refusal& refusal : verdict.refused) {
-        database.run("INSERT OR REPLACE INTO refusal (event, hook, reason, rule) "
-                     "VALUES (?, ?, ?, ?)",
-                     {verdict.event, refusal.hook, refusal.reason,
-                      static_cast<int>(refusal.rule)});
-    }
-    if (verdict.refused_more > 0) {
-        database.run("UPDATE event SET refused_more = ?2 WHERE n = ?1",
-                     {verdict.event, verdict.refused_more});
+    const std::optional<Identity> of = identity(change.names(), verdict.event);
+    if (!of || !change.is_new(verdict.event)) return;  // cancelled meanwhile
+    change.take_new(verdict.event);
+    if (!verdict.refused.empty() || verdict.refused_more > 0) {
+        const std::string list = pack_refusals(verdict.refused);
+        change.database().run(sql::refusals_add, verdict.event, verdict.refused_more, Blob{list});
     }
     if (verdict.deliveries.empty()) {
         change.skip(verdict.event, verdict.skip_reason, verdict.retryable, now);
         return;
     }
-    database.run("UPDATE event SET state = 1, open = ?2 WHERE n = ?1",
-                 {verdict.event, verdict.deliveries.size()});
-    change.counters().add("", "new", -1);
-    change.counters().add("", "matched", 1);
     for (const NewDelivery& delivery : verdict.deliveries) {
-        insert_delivery(change, verdict.event, *facts, delivery, now);
+        insert_delivery(change, verdict, *of, delivery, now);
     }
 }
 
 void Matching::dispatch(std::span<const Dispatch> verdicts, Millis now) {
     if (verdicts.empty()) return;
-    Change change(db_);
-    for (const Dispatch& verdict : verdicts) dispatch_one(change, verdict, now);
+    Change change(names_);
+    sqlite::dispatch(change, verdicts, now);
     change.commit();
 }
 
 std::string Matching::fingerprint(const std::string& host) {
-    Rows rows = db_.rows("SELECT fingerprint FROM hooks_seen WHERE host = ?", {host});
+    Rows rows = db_.rows(sql::fingerprint, host);
     return rows.next() ? rows.text(0) : std::string();
 }
 
 void Matching::keep_fingerprint(const std::string& host, const std::string& fingerprint,
                                 Millis now) {
-    Change change(db_);
-    db_.run("DELETE FROM hooks_seen WHERE seen_at < ?", {now - hooks_seen_kept});
-    db_.run("INSERT OR REPLACE INTO hooks_seen (host, fingerprint, seen_at) VALUES (?, ?, ?)",
-            {host, fingerprint, now});
-    change.commit();
+    Transaction transaction(db_, Transaction::Kind::write);
+    db_.run(sql::fingerprints_forget, now - hooks_seen_kept);
+    db_.run(sql::fingerprint_keep, host, fingerprint, now);
+    transaction.commit();
 }
 
 EventNumber Matching::newest_retryable() {
-    return db_.number("SELECT n FROM event INDEXED BY event_retryable "
-                      "WHERE state = 2 AND dead > 0 ORDER BY n DESC LIMIT 1");
+    return db_.maybe_number(sql::retryable_last).value_or(0);
 }
 
 Renewed Matching::renew_skipped(const RenewRange& range, std::size_t at_most) {
-    Change change(db_);
-    Renewed renewed{.last = range.after};
+    Change change(names_);
     std::vector<EventNumber> numbers;
     {
-        Rows rows = db_.rows("SELECT n FROM event INDEXED BY event_retryable WHERE state = 2 "
-                             "AND dead > 0 AND received_at >= ?1 AND n > ?2 AND n <= ?3 "
-                             "ORDER BY n LIMIT ?4",
-                             {range.received_from, range.after, range.up_to, at_most});
+        Rows rows = db_.rows(sql::retryable, range.after, range.up_to, range.received_from, at_most);
         while (rows.next()) numbers.push_back(rows.number(0));
     }
-    if (numbers.empty()) return renewed;
+    if (numbers.empty()) return {.last = range.after};
     for (const EventNumber number : numbers) change.renew(number);
     change.commit();
     return {numbers.size(), numbers.back(), numbers.size() == at_most};
 }
 
-// The hook of a delivery that has the reason of its dispatch, and is not among STOPPED.
-std::optional<std::string> reasoned_hook(Database& database,
-                                         const std::vector<std::string>& stopped) {
-    Rows rows = database.rows("SELECT hook FROM delivery INDEXED BY delivery_state "
-                              "WHERE state <> 2 AND state = 0 AND attempt = 0 AND reason <> ''");
-    while (rows.next()) {
-        std::string hook = rows.text(0);
-        if (std::ranges::find(stopped, hook) == stopped.end()) return hook;
-    }
-    return std::nullopt;
-}
-
 std::size_t Matching::forget_reasons(const std::vector<std::string>& stopped,
                                      std::size_t at_most) {
-    const std::optional<std::string> hook = reasoned_hook(db_, stopped);
-    if (!hook) return 0;
-    Change change(db_);
-    const std::int64_t count =
-        db_.run("UPDATE delivery SET reason = '' WHERE hook = ?1 AND event IN ("
-                "SELECT event FROM delivery INDEXED BY delivery_state WHERE state <> 2 "
-                "AND state = 0 AND hook = ?1 AND attempt = 0 AND reason <> '' LIMIT ?2)",
-                {*hook, at_most});
+    std::set<HookId> still;
+    for (const std::string& name : stopped) {
+        if (const std::optional<HookId> hook = names_.known_hook(name)) still.insert(*hook);
+    }
+    Change change(names_);
+    std::vector<DeliveryId> found;
+    {
+        Rows rows = db_.rows(sql::reasoned);
+        while (found.size() < at_most && rows.next()) {
+            const DeliveryId d = rows.number(0);
+            if (!still.contains(hook_of(d))) found.push_back(d);
+        }
+    }
+    if (found.empty()) return 0;
+    for (const DeliveryId d : found) db_.run(sql::reason_forget, d);
     change.commit();
-    return static_cast<std::size_t>(count);
+    return found.size();
 }
 
 }  // namespace
 
-std::unique_ptr<MatchQueue> make_match_queue(Database& database) {
-    return std::make_unique<Matching>(database);
+void dispatch(Change& change, std::span<const Dispatch> verdicts, Millis now) {
+    for (const Dispatch& verdict : verdicts) dispatch_one(change, verdict, now);
+    change.pass_skipped();
+}
+
+std::unique_ptr<MatchQueue> make_match_queue(Names& names) {
+    return std::make_unique<Matching>(names);
 }
 
 }  // namespace bx::sqlite

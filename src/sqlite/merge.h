@@ -1,46 +1,31 @@
 // Coalescing in the SQLite store: what of a lane can be merged, and merging it.
+//
+// Every function that reads or writes the database throws StoreError.
 #pragma once
 
-#include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "sqlite/change.h"
 
 namespace bx::sqlite {
 
-// A delivery that waits.
-struct Older {
-    EventNumber event = 0;
-    int attempt = 0;
-    int max_attempts = 0;
-    Millis due_at = 0;
-    std::optional<Millis> failed_at;
-    std::string reason;
+// What is merged is of one of these.  `lane` is a hash: the facts are compared.
+struct Merging {
+    HookId hook = 0;
+    Lane lane;
+    PortalId account = 0;
+    EventFacts facts;
 };
 
-// What a delivery takes over from those that are merged into it.
-struct CarriedOver {
-    int attempt = 0;
-    int max_attempts = 0;
-    std::optional<Millis> due_at;
-    std::optional<Millis> failed_at;
-    std::string reason;
+// The lane's waiting deliveries before BEFORE with that code, by N; of the lane's last thousand
+// that wait before it.
+std::vector<Open> mergeable(Names& names, const Merging& merging, DeliveryId before);
 
-    void take(const Older& older);  // in the order of N
-};
-
-// The lane's waiting deliveries of events before BEFORE with that code, by N; of the lane's last
-// thousand that wait before it.
-std::vector<Older> mergeable(Database& database, const LaneKey& key, EventNumber before,
-                             const std::string& code);
-
-// Merges OLDER into the delivery of event INTO; give_turn is yet to be called.
-CarriedOver merge(Change& change, const LaneKey& key, const std::vector<Older>& older,
-                  EventNumber into, Millis now);
+// Merges OLDER into INTO, which takes over due time and attempts; its lane is yet to be settled.
+void merge(Change& change, const std::vector<Open>& older, Open& into, Millis now);
 
 // A step of MatchQueue::merge_ahead.
-bool merge_step(Database& database, std::span<const Dispatch> verdicts, Millis now);
+bool merge_step(Names& names, std::span<const Dispatch> verdicts, Millis now);
 
 }  // namespace bx::sqlite

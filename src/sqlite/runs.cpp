@@ -1,14 +1,17 @@
 // The runner's part of the SQLite store: claim, finish.
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <map>
+#include <set>
+#include <unordered_map>
 #include <utility>
 
 #include "base/random.h"
 #include "sqlite/change.h"
 #include "sqlite/events.h"
+#include "sqlite/match.h"
 #include "sqlite/parts.h"
+#include "sqlite/rotation.h"
+#include "sqlite/statements.h"
 
 namespace bx::sqlite {
 
@@ -18,154 +21,45 @@ namespace {
 // due at once.
 constexpr std::size_t due_at_most = 1000;
 constexpr int claim_rounds = 10;  // of that, in one claim
+constexpr std::size_t asked_at_most = 16;  // hooks of a claim, before it is remembered which are disabled
 
 constexpr auto waiting = DeliveryState::waiting;
-constexpr auto running = DeliveryState::running;
 
-std::string run_name(std::uint64_t seed, EventNumber event, const std::string& hook, int attempt) {
-    std::array<char, 16> hex;
-    const auto end = std::to_chars(hex.data(), hex.data() + hex.size(), seed, 16).ptr;
-    return std::to_string(event) + '-' + hook + '-' + std::to_string(attempt) + '-' +
-           std::string(hex.data(), end);
+// NULL for nothing.
+Bound word(const std::string& text) {
+    if (text.empty()) return nullptr;
+    return text;
 }
 
-bool something_due(Database& database, Millis now) {
-    return database.number("SELECT EXISTS (SELECT 1 FROM delivery INDEXED BY delivery_ready "
-                           "WHERE turn = 2) OR EXISTS (SELECT 1 FROM delivery "
-                           "INDEXED BY delivery_due WHERE turn = 1 AND due_at <= ?)",
-                           {now}) != 0;
+Bound bytes(const std::string& kept) {
+    if (kept.empty()) return nullptr;
+    return Blob{kept};
 }
 
-// Whose turn it is: round the hooks, and within a hook round the portals, across claims.
-class Rotation {
-public:
-    explicit Rotation(Database& database) : db_(database) {}
+// The attempts that a delivery has after RUN.
+int given(const Finish& run, const Open& open) {
+    return run.max_attempts.value_or(open.max_attempts) + (run.counts ? 0 : 1);
+}
 
-    const std::string& last_hook() const { return last_hook_; }  // that was served
-    // The next after AFTER that has something claimable; none: no hook has.
-    std::optional<std::string> next_hook(const std::string& after);
-    // Serves HOOK, which has something claimable: of the portal after the one served last the
-    // smallest event.
-    EventNumber take(const std::string& hook);
-
-private:
-    Database& db_;
-    std::string last_hook_;
-    std::map<std::string, std::string> last_portal_;  // of each hook
+// The row of `running`.
+struct Running {
+    Millis started_at = 0;
+    std::int64_t seed = 0;
+    bool kill = false;
 };
 
-std::optional<std::string> Rotation::next_hook(const std::string& after) {
-    {
-        Rows rows = db_.rows("SELECT hook FROM delivery INDEXED BY delivery_ready "
-                             "WHERE turn = 2 AND hook > ? ORDER BY hook LIMIT 1",
-                             {after});
-        if (rows.next()) return rows.text(0);
-    }
-    Rows rows = db_.rows("SELECT hook FROM delivery INDEXED BY delivery_ready "
-                         "WHERE turn = 2 ORDER BY hook LIMIT 1");
-    if (rows.next()) return rows.text(0);
-    return std::nullopt;
+std::optional<Running> read_running(Database& database, DeliveryId d, int attempt) {
+    Rows rows = database.rows(sql::running, d, attempt);
+    if (!rows.next()) return std::nullopt;
+    using row = sql::running_row;
+    return Running{rows.number(row::started_at), rows.number(row::seed),
+                   rows.number(row::kill) != 0};
 }
-
-EventNumber Rotation::take(const std::string& hook) {
-    last_hook_ = hook;
-    if (auto last = last_portal_.find(hook); last != last_portal_.end()) {
-        Rows rows = db_.rows("SELECT event, portal FROM delivery INDEXED BY delivery_ready "
-                             "WHERE turn = 2 AND hook = ? AND portal > ? "
-                             "ORDER BY portal, event LIMIT 1",
-                             {hook, last->second});
-        if (rows.next()) {
-            last->second = rows.text(1);
-            return rows.number(0);
-        }
-    }
-    Rows rows = db_.rows("SELECT event, portal FROM delivery INDEXED BY delivery_ready "
-                         "WHERE turn = 2 AND hook = ? ORDER BY portal, event LIMIT 1",
-                         {hook});
-    if (!rows.next()) throw StoreError("cannot claim: hook '" + hook + "' has nothing ready");
-    last_portal_[hook] = rows.text(1);
-    return rows.number(0);
-}
-
-// Of delivery d, whose last attempt that ended is ENDED: Claim::failures.
-std::string failures_sql(const std::string& ended) {
-    const std::string attempts = "(SELECT count(*) FROM attempt AS a WHERE a.event = d.event "
-                                 "AND a.hook = d.hook AND a.attempt <= " + ended;
-    return "CASE WHEN " + ended + " = 0 THEN 0 WHEN " + attempts + ") = " + ended + " THEN " +
-           attempts + " AND a.result IN (2, 3, 4) AND a.attempt > d.granted) END";
-}
-
-std::optional<int> failures_of(std::optional<std::int64_t> number) {
-    if (!number) return std::nullopt;
-    return static_cast<int>(*number);
-}
-
-// -- Finish
-
-void record_attempt(Database& database, const Finish& run) {
-    database.run(
-        "UPDATE attempt SET result = ?4, exit = ?5, signal = ?6, reason = ?7, ended_at = ?8, "
-        "out = ?9, out_bytes = ?10, err = ?11, err_bytes = ?12 "
-        "WHERE event = ?1 AND hook = ?2 AND attempt = ?3",
-        {run.event, run.hook, run.attempt, static_cast<int>(run.result),
-         std::optional<std::int64_t>(run.exit), run.signal, run.reason, run.ended_at,
-         Blob{run.out.kept}, run.out.bytes, Blob{run.err.kept}, run.err.bytes});
-}
-
-void finish_one(Change& change, const Finish& run, bool kill_requested) {
-    Database& database = change.database();
-    LaneKey key{run.hook, {}, {}};
-    {
-        Rows rows = database.rows("SELECT portal, lane FROM delivery "
-                                  "WHERE event = ? AND hook = ? AND state = 1 AND attempt = ?",
-                                  {run.event, run.hook, run.attempt});
-        if (!rows.next()) return;
-        key.portal = rows.text(0);
-        key.lane = rows.text(1);
-    }
-    DeliveryState next = run.next;
-    // A run that a person wants ended is not repeated, however it ended.
-    if (kill_requested &&
-        database.run("DELETE FROM kill_wish WHERE event = ? AND hook = ?",
-                     {run.event, run.hook}) > 0 && next == waiting) {
-        next = DeliveryState::cancelled;
-    }
-    record_attempt(database, run);
-
-    const bool again = next == waiting;
-    std::optional<Millis> due_at, failed_at, ended_at;
-    std::optional<std::int64_t> turn;
-    if (again) {
-        due_at = run.due_at;
-        if (run.counts) failed_at = run.ended_at;
-        turn = turn_of(key, run.due_at, run.ended_at);
-    } else {
-        ended_at = run.ended_at;
-    }
-    database.run("UPDATE delivery SET state = ?3, turn = ?4, due_at = ?5, ended_at = ?6, "
-                 "reason = ?7, failed_at = coalesce(failed_at, ?8), "
-                 "max_attempts = coalesce(?10, max_attempts) + ?9 WHERE event = ?1 AND hook = ?2",
-                 {run.event, run.hook, static_cast<int>(next), turn, due_at, ended_at,
-                  run.delivery_reason, failed_at, !run.counts,
-                  std::optional<std::int64_t>(run.max_attempts)});
-    change.counters().move(run.hook, running, next);
-    change.counters().add_run(run.hook, run.result, next, run.ended_at);
-    give_turn(database, key, run.ended_at);
-    if (!again) change.delivery_ended(run.event, next, run.ended_at);
-}
-
-void finish_all(Change& change, std::span<const Finish> runs) {
-    if (runs.empty()) return;
-    const bool kill_requested =
-        change.database().number("SELECT EXISTS (SELECT 1 FROM kill_wish)") != 0;
-    for (const Finish& run : runs) finish_one(change, run, kill_requested);
-}
-
-// -- The role
 
 class Runs final : public RunQueue {
 public:
-    explicit Runs(Database& database) : db_(database), rotation_(database) {}
+    explicit Runs(Names& names)
+        : names_(names), db_(names.database()), rotation_(names) {}
 
     std::vector<Claim> claim(std::size_t slots, const HookCapacity& capacity,
                              Millis now) override {
@@ -175,6 +69,8 @@ public:
     void finish(std::span<const Finish> runs) override;
     std::vector<Claim> finish_and_claim(std::span<const Finish> runs, std::size_t slots,
                                         const HookCapacity& capacity, Millis now) override;
+    std::vector<Claim> dispatch_and_claim(std::span<const Dispatch> verdicts, std::size_t slots,
+                                          const HookCapacity& capacity, Millis now) override;
     void save_output(EventNumber event, const std::string& hook, int attempt, const Output& out,
                      const Output& err) override;
     std::vector<Orphan> orphans(std::span<const DeliveryName> mine) override;
@@ -182,92 +78,188 @@ public:
     std::vector<DeliveryName> kill_requests() override;
 
 private:
-    std::vector<Claim> claim_ready(Change& change, std::size_t slots, const HookCapacity& capacity,
-                                   Millis now);
-    Claim start(Change& change, EventNumber event, const std::string& hook, Millis now);
+    void finish_all(Change& change, std::span<const Finish> runs);
+    void finish_one(Change& change, const Finish& run);
+    void end(Change& change, const Finish& run, const Open& open, const Running& ran,
+             DeliveryState state);
+    void wait_again(Change& change, const Finish& run, const Open& open, const Running& ran);
+    std::vector<Claim> claim_ready(std::size_t slots, const HookCapacity& capacity, Millis now);
+    void remember(const HookCapacity& capacity);
+    std::optional<Claim> start(const Ready& ready, Millis now);
 
+    Names& names_;
     Database& db_;
     Rotation rotation_;
-    const std::uint64_t run_seed_ = random_bits();  // makes run names of different stores and
-                                                    // processes differ
+    // Makes run names of different stores and processes differ.
+    const std::int64_t seed_ = static_cast<std::int64_t>(random_bits());
+    // Of what this worker runs: an event's row never changes.
+    std::unordered_map<DeliveryId, std::optional<std::int64_t>> slots_;
+    std::optional<bool> any_output_;  // saved; none: not looked yet
+    bool unsure_ = false;  // hooks that were not asked by the last claim may have something
 };
 
-std::size_t capacity_left(Change& change, const std::string& hook, const HookCapacity& capacity) {
-    const std::size_t most = capacity(hook);
-    // Less those just recorded.
-    const std::int64_t now = change.counters().value(hook, name_of(running));
-    const auto taken = static_cast<std::size_t>(std::max(now, std::int64_t{0}));
-    return most > taken ? most - taken : 0;
+// -- Finish
+
+void Runs::end(Change& change, const Finish& run, const Open& open, const Running& ran,
+               DeliveryState state) {
+    db_.run(sql::open_remove, open.d);
+    db_.run(sql::ended_run, open.d, static_cast<int>(state), run.ended_at, run.attempt,
+            given(run, open), open.lane.has_value(), word(run.delivery_reason),
+            static_cast<int>(run.result), ran.started_at, ran.seed, run.exit, word(run.signal),
+            word(run.reason), run.out.bytes, run.err.bytes, bytes(run.out.kept),
+            bytes(run.err.kept));
+    change.counters().ran(hook_of(open.d), run.result, state == DeliveryState::dead, run.ended_at);
+    change.counters().ended(hook_of(open.d), state);
+    pass_turn(db_, open.lane, run.ended_at);
+    const auto known = slots_.extract(open.d);
+    change.delivery_ended(open.d, open.fellows, state,
+                          known.empty() ? std::nullopt : known.mapped());
 }
 
-Claim Runs::start(Change& change, EventNumber event, const std::string& hook, Millis now) {
-    static const std::string attempts_so_far = "SELECT attempt, max_attempts, " +
-                                               failures_sql("d.attempt") +
-                                               " FROM delivery AS d WHERE event = ? AND hook = ?";
-    Claim claim;
-    claim.hook = hook;
-    claim.started_at = now;
-    {
-        Rows rows = db_.rows(attempts_so_far, {event, hook});
-        rows.next();
-        claim.attempt = static_cast<int>(rows.number(0)) + 1;
-        claim.max_attempts = static_cast<int>(rows.number(1));
-        claim.failures = failures_of(rows.maybe_number(2));
-    }
-    if (auto loaded = load_event(db_, event)) {
-        claim.event = std::move(*loaded);
+void Runs::wait_again(Change& change, const Finish& run, const Open& open, const Running& ran) {
+    db_.run(sql::attempt_add, open.d, run.attempt, run.ended_at, static_cast<int>(run.result),
+            ran.started_at, ran.seed, run.exit, word(run.signal), word(run.reason), run.out.bytes,
+            run.err.bytes, bytes(run.out.kept), bytes(run.err.kept));
+    slots_.erase(open.d);
+    std::optional<Millis> failed_at;
+    if (run.counts) failed_at = run.ended_at;
+    const bool failed = run.result == AttemptResult::failed ||
+                        run.result == AttemptResult::timeout || run.result == AttemptResult::lost;
+    db_.run(sql::open_again, open.d, run.attempt, given(run, open), run.due_at, failed, failed_at,
+            word(run.delivery_reason));
+    change.counters().ran(hook_of(open.d), run.result, false, run.ended_at);
+    if (open.lane) {
+        settle_lane(db_, open.lane, run.ended_at);
     } else {
-        claim.event.number = event;
-        claim.event.damage = "its event is missing";
+        give_turn(db_, {open.d, open.account, run.due_at}, run.ended_at);
     }
-    claim.run = run_name(run_seed_, event, hook, claim.attempt);
-    db_.run("UPDATE delivery SET state = 1, turn = NULL, due_at = NULL, attempt = ?3 "
-            "WHERE event = ?1 AND hook = ?2",
-            {event, hook, claim.attempt});
-    db_.run("INSERT OR REPLACE INTO attempt (event, hook, attempt, run, result, started_at) "
-            "VALUES (?, ?, ?, ?, 0, ?)",
-            {event, hook, claim.attempt, claim.run, now});
-    change.counters().move(hook, waiting, running);
+}
+
+void Runs::finish_one(Change& change, const Finish& run) {
+    const std::optional<HookId> hook = names_.known_hook(run.hook);
+    if (!hook) return;
+    names_.ready().add(*hook);  // another of its may have the turn
+    const DeliveryId d = delivery_id(run.event, *hook);
+    const std::optional<Running> ran = read_running(db_, d, run.attempt);
+    if (!ran) return;
+    db_.run(sql::running_remove, d);
+    if (any_output_.value_or(true)) db_.run(sql::output_remove, d);
+    const std::optional<Open> open = read_open(db_, d);
+    if (!open) return;
+    // A run that a person wants ended is not repeated, however it ended.
+    const DeliveryState next =
+        ran->kill && run.next == waiting ? DeliveryState::cancelled : run.next;
+    if (next == waiting) {
+        wait_again(change, run, *open, *ran);
+    } else {
+        end(change, run, *open, *ran, next);
+    }
+}
+
+void Runs::finish_all(Change& change, std::span<const Finish> runs) {
+    if (!any_output_) any_output_ = db_.number(sql::output_any) != 0;
+    for (const Finish& run : runs) finish_one(change, run);
+}
+
+// -- Claim
+
+// None: somebody else has changed something, and it is not there to be run.
+std::optional<Claim> Runs::start(const Ready& ready, Millis now) {
+    db_.run(sql::ready_remove, ready.hook, ready.account, ready.d);
+    Claim claim;
+    claim.hook = names_.hook_name(ready.hook);
+    claim.started_at = now;
+    claim.event.number = event_of(ready.d);
+    claim.event.state = EventState::matched;
+    std::optional<std::int64_t> slot;
+    {
+        Rows rows = db_.rows(sql::claim, ready.d);
+        using row = sql::claim_row;
+        if (!rows.next()) return std::nullopt;
+        claim.attempt = static_cast<int>(rows.number(row::attempt)) + 1;
+        claim.max_attempts = static_cast<int>(rows.number(row::max_attempts));
+        claim.failures = small(rows.maybe_number(row::failures));
+        slot = rows.maybe_number(row::slot);
+        if (rows.is_null(row::received_at)) {
+            claim.event.damage = "its event is missing";
+        } else {
+            constexpr int first = row::received_at - sql::event_row::received_at;
+            read_facts(names_, rows, first, claim.event);
+            read_body(rows, row::body, claim.event);
+        }
+    }
+    if (db_.run(sql::running_add, ready.d, claim.attempt, now, seed_) == 0) return std::nullopt;
+    load_secrets(db_, slot, claim.event);
+    slots_[ready.d] = slot;
+    claim.run = run_name(seed_, claim.event.number, claim.hook, claim.attempt);
     return claim;
 }
 
 // Once round the hooks, and again, until the slots are full or nobody may take one.
-std::vector<Claim> Runs::claim_ready(Change& change, std::size_t slots,
-                                     const HookCapacity& capacity, Millis now) {
+std::vector<Claim> Runs::claim_ready(std::size_t slots, const HookCapacity& capacity, Millis now) {
+    std::map<HookId, std::size_t> runs;
+    {
+        Rows rows = db_.rows(sql::running_hooks);
+        while (rows.next()) ++runs[rows.number(0)];
+    }
     std::vector<Claim> claims;
-    std::map<std::string, std::size_t> left;  // of the hooks met so far
-    std::string hook = rotation_.last_hook();
+    std::map<HookId, std::size_t> left;  // of the hooks met so far
     std::size_t refused = 0;  // in a row; as many as hooks: none has both capacity and work
+    rotation_.begin();
     while (claims.size() < slots) {
-        const std::optional<std::string> next = rotation_.next_hook(hook);
+        const std::optional<HookId> next = rotation_.next_hook();
         if (!next) break;
-        hook = *next;
+        const HookId hook = *next;
         const auto [place, is_new] = left.try_emplace(hook, 0);
-        if (is_new) place->second = capacity_left(change, hook, capacity);
+        if (is_new) {
+            const std::size_t most = capacity(names_.hook_name(hook));
+            place->second = most > runs[hook] ? most - runs[hook] : 0;
+        }
         if (place->second == 0) {
             if (++refused > left.size()) break;
             continue;
         }
         refused = 0;
+        const std::size_t most = std::min(place->second, slots - claims.size());
+        const std::optional<Ready> ready = rotation_.take(hook, most);
+        if (!ready) continue;
+        std::optional<Claim> claim = start(*ready, now);
+        if (!claim) continue;
         --place->second;
-        claims.push_back(start(change, rotation_.take(hook), hook, now));
+        claims.push_back(std::move(*claim));
     }
+    unsure_ = rotation_.remembers() && claims.size() < slots;
+    if (!rotation_.remembers() && left.size() > asked_at_most) remember(capacity);
     return claims;
+}
+
+// The next claims are to ask no more of the hooks that were met in vain.
+void Runs::remember(const HookCapacity& capacity) {
+    std::set<HookId> enabled;
+    const std::vector<HookId>& all = rotation_.all();
+    for (const HookId hook : all) {
+        if (capacity(names_.hook_name(hook)) > 0) enabled.insert(hook);
+    }
+    const std::size_t left_out = all.size() - enabled.size();
+    names_.ready().looked(std::move(enabled), left_out, steady_now());
 }
 
 std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, std::size_t slots,
                                           const HookCapacity& capacity, Millis now) {
     std::vector<Claim> claims;
-    for (int round = 0; !runs.empty() || (round < claim_rounds && claims.size() < slots &&
-                                          something_due(db_, now)); ++round) {
+    unsure_ = false;
+    for (int round = 0;
+         !runs.empty() || (round < claim_rounds && claims.size() < slots &&
+                           db_.number(sql::something_due, now) != 0);
+         ++round) {
         bool all_due = true;
         std::vector<Claim> more;
         {
-            Change change(db_);
+            Change change(names_);
             finish_all(change, std::exchange(runs, {}));
             if (const std::size_t free = slots - claims.size(); free > 0) {
-                all_due = make_claimable(db_, now, due_at_most) < std::int64_t{due_at_most};
-                more = claim_ready(change, free, capacity, now);
+                all_due = make_claimable(names_, now, due_at_most) < due_at_most;
+                more = claim_ready(free, capacity, now);
             }
             change.commit();
         }
@@ -277,59 +269,76 @@ std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, std::siz
     return claims;
 }
 
+std::vector<Claim> Runs::dispatch_and_claim(std::span<const Dispatch> verdicts,
+                                            std::size_t slots, const HookCapacity& capacity,
+                                            Millis now) {
+    Change change(names_);
+    dispatch(change, verdicts, now);
+    make_claimable(names_, now, due_at_most);
+    std::vector<Claim> claims = claim_ready(slots, capacity, now);
+    change.commit();
+    return claims;
+}
+
 void Runs::finish(std::span<const Finish> runs) {
     if (runs.empty()) return;
-    Change change(db_);
+    Change change(names_);
     finish_all(change, runs);
     change.commit();
 }
 
-void Runs::save_output(EventNumber event, const std::string& hook, int attempt,
-                       const Output& out, const Output& err) {
-    Change change(db_);
-    db_.run("UPDATE attempt SET out = ?4, out_bytes = ?5, err = ?6, err_bytes = ?7 "
-            "WHERE event = ?1 AND hook = ?2 AND attempt = ?3 AND result = 0",
-            {event, hook, attempt, Blob{out.kept}, out.bytes, Blob{err.kept}, err.bytes});
+// -- The rest
+
+void Runs::save_output(EventNumber event, const std::string& hook, int attempt, const Output& out,
+                       const Output& err) {
+    const std::optional<HookId> id = names_.known_hook(hook);
+    if (!id) return;
+    Change change(names_);
+    const DeliveryId d = delivery_id(event, *id);
+    if (!read_running(db_, d, attempt)) return;
+    db_.run(sql::output_add, d, Blob{out.kept}, out.bytes, Blob{err.kept}, err.bytes);
     change.commit();
+    any_output_ = true;
 }
 
 std::vector<Orphan> Runs::orphans(std::span<const DeliveryName>) {
-    // A delivery whose attempt is missing gets a run name that no process has.
-    static const std::string statement =
-        "SELECT d.event, d.hook, d.attempt, d.max_attempts, "
-        "coalesce(a.run, d.event || '-' || d.hook || '-missing'), coalesce(a.started_at, 0), a.out, "
-        "a.out_bytes, a.err, a.err_bytes, " + failures_sql("(d.attempt - 1)") +
-        " FROM delivery AS d INDEXED BY delivery_state LEFT JOIN attempt AS a "
-        "ON a.event = d.event AND a.hook = d.hook AND a.attempt = d.attempt "
-        "WHERE d.state <> 2 AND d.state = 1 ORDER BY d.event";
     std::vector<Orphan> found;
-    Rows rows = db_.rows(statement);
+    Rows rows = db_.rows(sql::orphans);
+    using row = sql::orphan_row;
     while (rows.next()) {
-        found.push_back({rows.number(0), rows.text(1), static_cast<int>(rows.number(2)),
-                         static_cast<int>(rows.number(3)), rows.text(4), rows.number(5),
-                         {rows.text(6), rows.number(7)}, {rows.text(8), rows.number(9)},
-                         failures_of(rows.maybe_number(10))});
+        const DeliveryId d = rows.number(row::d);
+        const std::string hook = names_.hook_name(hook_of(d));
+        const int attempt = static_cast<int>(rows.number(row::attempt));
+        found.push_back({event_of(d), hook, attempt,
+                         static_cast<int>(rows.number(row::max_attempts)),
+                         run_name(rows.number(row::seed), event_of(d), hook, attempt),
+                         rows.number(row::started_at),
+                         {rows.text(row::out), rows.number(row::out_bytes)},
+                         {rows.text(row::err), rows.number(row::err_bytes)},
+                         small(rows.maybe_number(row::failures))});
     }
     return found;
 }
 
-std::optional<Millis> Runs::next_due(Millis) {
-    Rows rows =
-        db_.rows("SELECT min(due_at) FROM delivery INDEXED BY delivery_due WHERE turn = 1");
-    return rows.next() ? rows.maybe_number(0) : std::nullopt;
+std::optional<Millis> Runs::next_due(Millis now) {
+    if (unsure_) return now;
+    return db_.maybe_number(sql::next_due);
 }
 
 std::vector<DeliveryName> Runs::kill_requests() {
     std::vector<DeliveryName> requests;
-    Rows rows = db_.rows("SELECT event, hook FROM kill_wish ORDER BY event, hook");
-    while (rows.next()) requests.push_back({rows.number(0), rows.text(1)});
+    Rows rows = db_.rows(sql::running_killed);
+    while (rows.next()) {
+        const DeliveryId d = rows.number(0);
+        requests.push_back({event_of(d), names_.hook_name(hook_of(d))});
+    }
     return requests;
 }
 
 }  // namespace
 
-std::unique_ptr<RunQueue> make_run_queue(Database& database) {
-    return std::make_unique<Runs>(database);
+std::unique_ptr<RunQueue> make_run_queue(Names& names) {
+    return std::make_unique<Runs>(names);
 }
 
 }  // namespace bx::sqlite

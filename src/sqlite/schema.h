@@ -1,4 +1,4 @@
-// The tables of the SQLite store, and how a file comes to have them.
+// How a SQLite file comes to have the tables of a store, which are in sql/schema.sql.
 #pragma once
 
 #include <string>
@@ -16,9 +16,10 @@ enum class Journal {
 // The journal that the file system of DIR allows.
 Journal journal_for(const std::string& dir);
 
-// Makes the file (0600) when there is none and OPTIONS.create, checks that it is ours, brings its
-// schema up to date, and sets the connection up.  Nothing is changed in a file that is refused.
-// Throws StoreVersionError for a file of another program or of a newer major version.
+// Makes the file (0600) when there is none and OPTIONS.create, checks that it is ours, makes its
+// tables when it has none, and sets the connection up.  Nothing is changed in a file that is
+// refused.  Throws StoreVersionError for a file of another program, of bxhook 1.0 or of a newer
+// major version.
 std::unique_ptr<Database> open_database(const std::string& path, const StoreOptions& options,
                                         Journal journal);
 

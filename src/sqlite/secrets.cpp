@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/random.h"
+#include "sqlite/statements.h"
 #include "store/errors.h"
 
 namespace bx::sqlite {
@@ -9,50 +11,79 @@ namespace bx::sqlite {
 namespace {
 
 constexpr std::size_t slot_unit = 64;
-constexpr std::size_t length_size = 4;  // before the secrets, little-endian: how long they are
+constexpr std::size_t owner_size = 8;   // first, little-endian: whose they are; 0: free
+constexpr std::size_t length_size = 4;  // then, the same: how long they are
+constexpr std::int64_t looked_at = 4;
+constexpr int misses_in_vain = 64;
+constexpr int then_every = 8;
+
+std::string encoded(std::uint64_t number, std::size_t size) {
+    std::string bytes(size, '\0');
+    for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(number >> (8 * i) & 0xFF);
+    return bytes;
+}
+
+std::uint64_t decoded(std::string_view bytes) {
+    std::uint64_t number = 0;
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        number |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[i])) << (8 * i);
+    }
+    return number;
+}
+
+std::string owner(EventNumber event) {
+    return encoded(static_cast<std::uint64_t>(event), owner_size);
+}
+
+// One that is free among the next few; none: none of these is.
+std::optional<std::int64_t> find_free(Database& database, SlotHand& hand, std::size_t size) {
+    if (hand.misses >= misses_in_vain && ++hand.misses % then_every != 0) return std::nullopt;
+    if (!hand.at || *hand.at >= hand.last) {
+        hand.last = database.number(sql::slot_last);
+        const auto any = static_cast<std::int64_t>(random_bits() >> 1);
+        hand.at = hand.at || hand.last == 0 ? 0 : any % hand.last;
+    }
+    const std::int64_t end = *hand.at + looked_at;
+    const std::optional<std::int64_t> found =
+        database.maybe_number(sql::slot_free, *hand.at, end, size);
+    hand.at = found.value_or(end);
+    hand.misses = found ? 0 : std::min(hand.misses + 1, misses_in_vain);
+    return found;
+}
 
 }  // namespace
 
-std::optional<std::int64_t> keep_secrets(Database& database, std::string_view secrets) {
+std::optional<std::int64_t> keep_secrets(Database& database, SlotHand& hand, EventNumber event,
+                                         std::string_view secrets) {
     if (secrets.empty()) return std::nullopt;
-    std::string data(length_size, '\0');
-    for (std::size_t i = 0; i < length_size; ++i) {
-        data[i] = static_cast<char>(secrets.size() >> (8 * i) & 0xFF);
-    }
+    std::string data = owner(event) + encoded(secrets.size(), length_size);
     data += secrets;
     data.resize((data.size() + slot_unit - 1) / slot_unit * slot_unit);
-
-    const std::int64_t free = database.number(
-        "SELECT slot FROM free_slot WHERE size = ? ORDER BY slot LIMIT 1", {data.size()});
-    if (free == 0) {
-        database.run("INSERT INTO slot (data) VALUES (?)", {Blob{data}});
-        return database.last_inserted();
+    if (const auto free = find_free(database, hand, data.size())) {
+        database.run(sql::slot_take, *free, Blob{data});
+        return free;
     }
-    database.run("DELETE FROM free_slot WHERE size = ? AND slot = ?", {data.size(), free});
-    if (database.run("UPDATE slot SET data = ?2 WHERE slot = ?1", {free, Blob{data}}) == 0) {
-        database.run("INSERT INTO slot (slot, data) VALUES (?1, ?2)", {free, Blob{data}});
-    }
-    return free;
+    database.run(sql::slot_make, Blob{data});
+    return database.last_inserted();
 }
 
-void erase_slot(Database& database, std::int64_t slot) {
-    const std::int64_t size =
-        database.number("SELECT length(data) FROM slot WHERE slot = ?", {slot});
-    database.run("UPDATE slot SET data = zeroblob(?2) WHERE slot = ?1", {slot, size});
-    database.run("INSERT OR IGNORE INTO free_slot (size, slot) VALUES (?, ?)", {size, slot});
+bool erase_secrets(Database& database, std::int64_t slot, EventNumber event) {
+    const std::string mine = owner(event);
+    return database.run(sql::slot_erase, slot, Blob{mine}) > 0;
 }
 
-std::string secrets_in(Database& database, std::int64_t slot) {
-    Rows rows = database.rows("SELECT data FROM slot WHERE slot = ?", {slot});
-    std::string data = rows.next() ? rows.text(0) : std::string();
-    std::size_t size = 0;
-    for (std::size_t i = 0; i < std::min(length_size, data.size()); ++i) {
-        size |= static_cast<std::size_t>(static_cast<unsigned char>(data[i])) << (8 * i);
+std::optional<std::string> secrets_in(Database& database, std::int64_t slot, EventNumber event) {
+    Rows rows = database.rows(sql::slot_data, slot);
+    const std::string_view data = rows.next() ? rows.view(0) : std::string_view();
+    const auto mine = static_cast<std::uint64_t>(event);
+    if (!data.empty() && data.size() % slot_unit == 0) {
+        const std::uint64_t of = decoded(data.substr(0, owner_size));
+        const std::uint64_t size = decoded(data.substr(owner_size, length_size));
+        const std::string_view rest = data.substr(owner_size + length_size);
+        if (of == 0 || of > mine) return std::nullopt;
+        if (of == mine && size <= rest.size()) return std::string(rest.substr(0, size));
     }
-    if (data.size() < length_size || size > data.size() - length_size) {
-        throw StoreDamaged("its secrets, in slot " + std::to_string(slot) + ", are damaged");
-    }
-    return data.substr(length_size, size);
+    throw StoreDamaged("its secrets, in slot " + std::to_string(slot) + ", are damaged");
 }
 
 }  // namespace bx::sqlite

@@ -5,8 +5,11 @@
 // could still be read in the file).  So secrets never move: each lies in a slot, a row padded to a
 // multiple of 64 bytes; erasing writes zeros over it, and the slot is used again by secrets of the
 // same padded size.  SQLite overwrites a row by one of the same size in place, and adds one of a
-// new greatest key without touching the others.  Slots are never deleted; there are as many as there
-// were secrets at the busiest time.
+// new greatest key without touching the others.  Slots are never deleted.
+//
+// Whose the secrets are stands before them, since an event's row keeps the number of its slot when
+// they are erased, and another's may lie there by then.  An event's number is always greater than
+// that of the one that had its slot before.
 #pragma once
 
 #include <cstdint>
@@ -15,21 +18,27 @@
 #include <string_view>
 
 #include "sqlite/database.h"
+#include "store/records.h"
 
 namespace bx::sqlite {
 
-// An event's secrets are erased by the transaction that ends its last open delivery, or skips it,
-// unless it may be tried again: a delivery is dead, or the skip is retryable.  In PostgreSQL
-// bxhook.deliveries_ended and bxhook.skip do it (postgres/shared_sql.cpp).
-inline bool are_due_for_erasure(std::int64_t open, std::int64_t dead) {
-    return open == 0 && dead == 0;
-}
+// Where to look for a slot that is free: some are looked at for each that is needed, going round
+// them, and without one among these there will be one more.  So their number grows to a small
+// multiple of those in use at the busiest time.  While many in a row were in vain, which is when a
+// queue grows, only now and then some are looked at.
+struct SlotHand {
+    std::optional<std::int64_t> at;  // begins anywhere
+    std::int64_t last = 0;
+    int misses = 0;  // in a row
+};
 
 // Inside a write transaction.  Gives their slot; none: there are none.
-std::optional<std::int64_t> keep_secrets(Database& database, std::string_view secrets);
-void erase_slot(Database& database, std::int64_t slot);
+std::optional<std::int64_t> keep_secrets(Database& database, SlotHand& hand, EventNumber event,
+                                         std::string_view secrets);
+// True when they were there, and are zeros now.
+bool erase_secrets(Database& database, std::int64_t slot, EventNumber event);
 
-// The secrets of a slot, as they were given.  Throws StoreDamaged.
-std::string secrets_in(Database& database, std::int64_t slot);
+// The secrets of an event, as they were given; none: they were erased.  Throws StoreDamaged.
+std::optional<std::string> secrets_in(Database& database, std::int64_t slot, EventNumber event);
 
 }  // namespace bx::sqlite

@@ -10,7 +10,8 @@ namespace bx::sqlite {
 
 class SqliteStore final : public Store {
 public:
-    // Opens it as open_database does.
+    // Opens it as open_database does.  A worker's is looked over for what was changed by hand
+    // (repair.h).
     SqliteStore(const std::string& path, const StoreOptions& options, Journal journal);
 
     Database& database() { return *database_; }  // for tests, which look at plans and pragmas
@@ -25,6 +26,7 @@ public:
 
 private:
     std::unique_ptr<Database> database_;
+    Names names_;
     std::unique_ptr<EventSink> sink_;
     std::unique_ptr<MatchQueue> matching_;
     std::unique_ptr<RunQueue> runs_;

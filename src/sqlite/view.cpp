@@ -1,8 +1,10 @@
 // What the SQLite store shows.
 #include "host/worker_lock.h"
+#include "sqlite/counters.h"
 #include "sqlite/events.h"
 #include "sqlite/list.h"
 #include "sqlite/parts.h"
+#include "sqlite/statements.h"
 
 namespace bx::sqlite {
 
@@ -10,116 +12,153 @@ namespace {
 
 constexpr int blocked_at_most = 100;
 
-// -- Status
-
-void read_tallies(Database& database, StoreStatus& status) {
-    Rows rows = database.rows("SELECT hook, what, n FROM tally ORDER BY hook");
-    while (rows.next()) status.add_tally(rows.text(0), rows.text(1), rows.number(2));
-}
-
-void read_rates(Database& database, StoreStatus& status, Millis now) {
-    Rows rows = database.rows("SELECT hook, sum(done), sum(failed), sum(dead) FROM rate "
-                              "WHERE minute > ? AND minute <= ? GROUP BY hook",
-                              {(now - hour) / minute, now / minute});
-    while (rows.next()) {
-        status.set_rates(rows.text(0), rows.number(1), rows.number(2), rows.number(3));
-    }
-}
-
-void read_due(Database& database, StoreStatus& status, Millis now) {
-    const auto take = [&status](Rows rows) {
-        while (rows.next()) status.add_due(rows.text(0), rows.number(1), rows.number(2));
-    };
-    take(database.rows("SELECT hook, count(*), min(due_at) FROM delivery "
-                       "INDEXED BY delivery_ready WHERE turn = 2 GROUP BY hook"));
-    take(database.rows("SELECT hook, count(*), min(due_at) FROM delivery "
-                       "INDEXED BY delivery_due WHERE turn = 1 AND due_at <= ? GROUP BY hook",
-                       {now}));
-    Rows rows = database.rows("SELECT received_at FROM event INDEXED BY event_state "
-                              "WHERE state <> 1 AND state = 0 ORDER BY n LIMIT 1");
-    if (rows.next()) status.oldest_new_at = rows.number(0);
-}
-
-void read_workers(Database& database, StoreStatus& status) {
-    Rows rows = database.rows(
-        "SELECT host, pid, version, since, config_error, trouble, once FROM worker");
-    while (rows.next()) {
-        // One worker runs all that is running.
-        status.workers.push_back({rows.text(0), rows.number(1), rows.text(2), rows.number(3),
-                                  static_cast<int>(status.running), rows.text(4), {}, rows.text(5),
-                                  rows.number(6) != 0});
-    }
-    Rows once = database.rows("SELECT left_at, host, trouble FROM once");
-    if (once.next()) status.once = {once.number(0), once.text(1), once.text(2)};
-    Rows clocks = database.rows("SELECT boot, up, wall, step FROM clock");
-    while (clocks.next()) {
-        status.clocks.push_back(
-            {clocks.text(0), clocks.number(1), clocks.number(2), clocks.number(3)});
-    }
-}
-
-void read_blocked(Database& database, StoreStatus& status) {
-    Rows rows = database.rows(
-        "SELECT " + std::string(event_columns) +
-            ", d.hook, d.portal, d.lane, d.reason, d.failed_at " +
-            "FROM delivery AS d INDEXED BY delivery_failed CROSS JOIN event AS e ON e.n = d.event "
-            "WHERE d.failed_at IS NOT NULL AND d.state < 2 AND d.lane IS NOT NULL "
-            "AND (d.turn IS NOT NULL OR d.state = 1) ORDER BY d.event LIMIT ?",
-        {blocked_at_most});
-    while (rows.next()) {
-        BlockedLane lane;
-        lane.facts = read_event(rows, 0).facts;
-        lane.event = rows.number(0);
-        lane.hook = rows.text(event_width);
-        lane.reason = rows.text(event_width + 3);
-        lane.since = rows.number(event_width + 4);
-        lane.behind = database.number(
-            "SELECT count(*) FROM delivery INDEXED BY delivery_lane "
-            "WHERE hook = ? AND portal = ? AND lane = ? AND state < 2 AND state = 0 AND event <> ?",
-            {lane.hook, rows.text(event_width + 1), rows.text(event_width + 2), lane.event});
-        status.blocked.push_back(std::move(lane));
-    }
-}
-
-// -- The role
-
 class Looks final : public View {
 public:
-    explicit Looks(Database& database) : db_(database) {}
+    explicit Looks(Names& names) : names_(names), db_(names.database()) {}
 
     std::vector<ListRow> list(const ListFilter& filter) override {
-        return sqlite::list(db_, filter);
+        return sqlite::list(names_, filter);
     }
-    void add_causes(std::span<ListRow> rows) override { sqlite::add_causes(db_, rows); }
+    void add_causes(std::span<ListRow> rows) override { sqlite::add_causes(names_, rows); }
     std::optional<StoredEvent> event(EventNumber number) override;
-    std::vector<DeliveryRecord> deliveries(EventNumber number) override {
-        return sqlite::deliveries(db_, number);
-    }
-    std::vector<AttemptRecord> attempts(EventNumber number, const std::string& hook) override {
-        return sqlite::attempts(db_, number, hook);
-    }
+    std::vector<DeliveryRecord> deliveries(EventNumber number) override;
+    std::vector<AttemptRecord> attempts(EventNumber number, const std::string& hook) override;
     StoreStatus status(Millis now) override;
 
 private:
+    void read_events(StoreStatus& status);
+    void read_hooks(StoreStatus& status, Millis now);
+    void read_due(StoreStatus& status, Millis now);
+    void read_workers(StoreStatus& status);
+    void read_blocked(StoreStatus& status);
+
+    Names& names_;
     Database& db_;
 };
 
 std::optional<StoredEvent> Looks::event(EventNumber number) {
     const Transaction moment(db_, Transaction::Kind::read);
-    std::optional<StoredEvent> event = load_event(db_, number);
+    std::optional<StoredEvent> event = load_event(names_, number);
     if (event) event->refused = refusals(db_, number);
     return event;
+}
+
+std::vector<DeliveryRecord> Looks::deliveries(EventNumber number) {
+    const Transaction moment(db_, Transaction::Kind::read);
+    return sqlite::deliveries(names_, number);
+}
+
+std::vector<AttemptRecord> Looks::attempts(EventNumber number, const std::string& hook) {
+    const Transaction moment(db_, Transaction::Kind::read);
+    const std::optional<HookId> id = names_.known_hook(hook);
+    if (!id) return {};
+    return sqlite::attempts(names_, delivery_id(number, *id));
+}
+
+// -- Status
+
+void Looks::read_events(StoreStatus& status) {
+    const World world = read_world(db_);
+    const LastEvent last = last_event(db_);
+    status.unfinished = last.unfinished();
+    status.events_skipped = world.skipped;
+    status.events_new = last.number - world.matched -
+                        db_.number(sql::skipped_after, world.matched) +
+                        db_.number(sql::unmatched_count);
+    status.events_matched = last.number - world.pruned - status.events_new - world.skipped;
+    status.oldest_new_at = db_.maybe_number(sql::unmatched_received);
+    if (!status.oldest_new_at) {
+        status.oldest_new_at = db_.maybe_number(sql::new_received, world.matched);
+    }
+}
+
+void Looks::read_hooks(StoreStatus& status, Millis now) {
+    Rows rows = db_.rows(sql::hook_counts, (now - hour) / minute, now / minute);
+    using row = sql::count_row;
+    while (rows.next()) {
+        HookCounts& hook = status.hooks.emplace_back();
+        hook.hook = rows.text(row::name);
+        hook.running = rows.number(row::running);
+        hook.waiting = rows.number(row::open) - hook.running;
+        hook.done_1h = rows.number(row::done_now);
+        hook.failed_1h = rows.number(row::failed_now);
+        hook.dead_1h = rows.number(row::dead_now);
+        hook.dead = rows.number(row::dead);
+        status.waiting += hook.waiting;
+        status.running += hook.running;
+        status.done += rows.number(row::done);
+        status.dead += hook.dead;
+        status.merged += rows.number(row::merged);
+        status.cancelled += rows.number(row::cancelled);
+    }
+}
+
+void Looks::read_due(StoreStatus& status, Millis now) {
+    const auto take = [&](Rows rows) {
+        using row = sql::waits_row;
+        while (rows.next()) {
+            status.add_due(names_.hook_name(rows.number(row::hook)), rows.number(row::n),
+                           rows.number(row::oldest));
+        }
+    };
+    take(db_.rows(sql::ready_counts));
+    take(db_.rows(sql::due_counts, now));
+}
+
+void Looks::read_workers(StoreStatus& status) {
+    {
+        Rows rows = db_.rows(sql::workers);
+        using row = sql::worker_row;
+        while (rows.next()) {
+            // One worker runs all that is running.
+            status.workers.push_back({rows.text(row::host), rows.number(row::pid),
+                                      rows.text(row::version), rows.number(row::since),
+                                      static_cast<int>(status.running),
+                                      rows.text(row::config_error), {}, rows.text(row::trouble),
+                                      rows.number(row::once) != 0});
+        }
+    }
+    {
+        Rows rows = db_.rows(sql::once);
+        using row = sql::once_row;
+        if (rows.next()) {
+            status.once = {rows.number(row::left_at), rows.text(row::host),
+                           rows.text(row::trouble)};
+        }
+    }
+    Rows rows = db_.rows(sql::clocks);
+    using row = sql::clock_row;
+    while (rows.next()) {
+        status.clocks.push_back({rows.text(row::boot), rows.number(row::up),
+                                 rows.number(row::wall), rows.number(row::step)});
+    }
+}
+
+void Looks::read_blocked(StoreStatus& status) {
+    Rows rows = db_.rows(sql::blocked, blocked_at_most);
+    using row = sql::blocked_row;
+    while (rows.next()) {
+        const DeliveryId d = rows.number(row::d);
+        BlockedLane lane;
+        lane.event = event_of(d);
+        lane.hook = names_.hook_name(hook_of(d));
+        if (auto of = identity(names_, lane.event)) lane.facts = std::move(of->facts);
+        lane.reason = rows.text(row::reason);
+        lane.since = rows.number(row::failed_at);
+        lane.behind = db_.number(sql::behind, rows.number(row::lane));
+        status.blocked.push_back(std::move(lane));
+    }
 }
 
 StoreStatus Looks::status(Millis now) {
     StoreStatus status;
     {
         const Transaction moment(db_, Transaction::Kind::read);
-        read_tallies(db_, status);
-        read_rates(db_, status, now);
-        read_due(db_, status, now);
-        read_workers(db_, status);
-        read_blocked(db_, status);
+        read_events(status);
+        read_hooks(status, now);
+        read_due(status, now);
+        read_workers(status);
+        read_blocked(status);
     }
     status.worker_runs = worker_runs(db_.path());
     // A row that a killed worker left behind is not a worker.
@@ -130,8 +169,8 @@ StoreStatus Looks::status(Millis now) {
 
 }  // namespace
 
-std::unique_ptr<View> make_view(Database& database) {
-    return std::make_unique<Looks>(database);
+std::unique_ptr<View> make_view(Names& names) {
+    return std::make_unique<Looks>(names);
 }
 
 }  // namespace bx::sqlite

@@ -1,6 +1,6 @@
 // The registry of the SQLite store's one worker.
-#include "sqlite/change.h"
 #include "sqlite/parts.h"
+#include "sqlite/statements.h"
 
 namespace bx::sqlite {
 
@@ -22,26 +22,23 @@ private:
 };
 
 void Workers::register_worker(const WorkerRecord& worker) {
-    Change change(db_);
+    Transaction transaction(db_, Transaction::Kind::write);
     // There is one worker: another's row is that of one that was killed.
-    db_.run("DELETE FROM worker");
-    db_.run("INSERT INTO worker (host, pid, version, since, running, config_error, trouble, once) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            {worker.host, worker.pid, worker.version, worker.since, worker.running,
-             worker.config_error, worker.trouble, worker.once});
-    if (!worker.once) db_.run("DELETE FROM once");
-    change.commit();
+    db_.run(sql::workers_forget);
+    db_.run(sql::worker_add, worker.host, worker.pid, worker.version, worker.since, worker.running,
+            worker.config_error, worker.trouble, worker.once);
+    if (!worker.once) db_.run(sql::once_forget);
+    transaction.commit();
 }
 
 void Workers::unregister_worker(const WorkerRecord& worker) {
-    Change change(db_);
-    db_.run("DELETE FROM worker WHERE host = ? AND pid = ?", {worker.host, worker.pid});
+    Transaction transaction(db_, Transaction::Kind::write);
+    db_.run(sql::worker_remove, worker.host, worker.pid);
     if (worker.once) {
-        db_.run("DELETE FROM once");
-        db_.run("INSERT INTO once (left_at, host, trouble) VALUES (?, ?, ?)",
-                {wall_now(), worker.host, worker.trouble});
+        db_.run(sql::once_forget);
+        db_.run(sql::once_add, wall_now(), worker.host, worker.trouble);
     }
-    change.commit();
+    transaction.commit();
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ struct MovedDelivery {
     DeliveryRecord record;  // without `blocked_by`
     bool ordered = true;    // it has a lane
     std::optional<Millis> failed_at;
-    int granted = 0;        // attempts begun when attempts were last given
+    std::optional<int> failures;  // as Claim's
     std::vector<AttemptRecord> attempts;
 };
 

@@ -29,8 +29,10 @@ class MatchQueue {
 public:
     virtual ~MatchQueue() = default;
 
-    // The oldest `new` events in order of N, with body and secrets or `damage`.
-    virtual std::vector<StoredEvent> undispatched(std::size_t at_most) = 0;
+    // The oldest `new` events in order of N, with body and secrets or `damage`: AT_MOST of them, and
+    // none behind the one with which their payload_bytes() come to BYTES.
+    virtual std::vector<StoredEvent> undispatched(std::size_t at_most,
+                                                  std::size_t bytes = SIZE_MAX) = 0;
     // Marks the events matched (or skipped, erasing their secrets) and writes their deliveries.
     // An event that is no longer `new` (cancelled meanwhile) is passed over.  Coalescing: a waiting
     // delivery of the same hook, lane and code becomes `merged` into the new one, which takes over

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -74,7 +75,7 @@ enum class HookRule {
     when,
     unless,
     unable,    // it would have taken it, but cannot run
-    unknown,   // kept by a program of version 1.0, which did not say
+    unknown,   // it is not said
 };
 
 // A hook that did not take an event, and why: "other event (wants ONCRMDEALADD)",
@@ -103,6 +104,8 @@ struct StoredEvent {
     std::string damage;             // why body or secrets cannot be read; empty: they can
     std::string body;
     std::string secrets;
+
+    std::size_t payload_bytes() const { return body.size() + secrets.size(); }
 };
 
 // A delivery to be made of an event.

@@ -39,6 +39,10 @@ public:
     // runs may have been recorded all the same; to do it again does no harm.
     virtual std::vector<Claim> finish_and_claim(std::span<const Finish> runs, std::size_t slots,
                                                 const HookCapacity& capacity, Millis now) = 0;
+    // MatchQueue::dispatch(VERDICTS), then claim(...), in one transaction.
+    virtual std::vector<Claim> dispatch_and_claim(std::span<const Dispatch> verdicts,
+                                                  std::size_t slots, const HookCapacity& capacity,
+                                                  Millis now) = 0;
     // The output so far of a run, for `logs --follow`.
     virtual void save_output(EventNumber event, const std::string& hook, int attempt,
                              const Output& out, const Output& err) = 0;
@@ -46,7 +50,7 @@ public:
     // those this one has claimed.  MINE are those it runs, or whose ends it has yet to record.
     virtual std::vector<Orphan> orphans(std::span<const DeliveryName> mine) = 0;
     // The earliest due time of a delivery that could then be claimed; none: nothing waits for a
-    // time.  Not later than NOW: more are due than `claim` has come to.
+    // time.  Not later than NOW: more are due than `claim` has come to, or may be.
     virtual std::optional<Millis> next_due(Millis now) = 0;
     // Running deliveries that a person wants ended (cancel --kill).
     virtual std::vector<DeliveryName> kill_requests() = 0;

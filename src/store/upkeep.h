@@ -15,6 +15,13 @@ struct PruneOrder {
     Millis dead_before = 0;     // and those with a dead delivery; 0: none
     std::size_t at_most = 100;  // events in one transaction; fewer when many rows are theirs
     std::vector<EventNumber> passed_over{};  // these stay; few
+    bool all = true;            // also those that were looked at before, and left; else it may be
+                                // that only what has become old since is found
+};
+
+struct Pruned {
+    std::size_t deleted = 0;  // events
+    bool more = false;        // there may be more: call it again
 };
 
 // Between two steps of prune, merge_ahead or cap_due: the others are to get the store's lock.
@@ -24,10 +31,9 @@ class Upkeep {
 public:
     virtual ~Upkeep() = default;
 
-    // Deletes finished events, oldest first, in one bounded transaction; gives how many.  Call it
-    // again until it gives 0.
-    virtual std::size_t prune(const PruneOrder& order) = 0;
-    // Those that prune would delete, and in that order.
+    // Deletes finished events, oldest first: a step of it, in one bounded transaction.
+    virtual Pruned prune(const PruneOrder& order) = 0;
+    // Those that the next step of prune would delete, and in that order.
     virtual std::vector<EventNumber> prunable(const PruneOrder& order) = 0;
     // Counts anew how many deliveries of each hook run, which bounds the next claim: a count that
     // was changed by hand would hold up its hook for ever.

@@ -27,10 +27,11 @@ CopyCount copy_store(const std::string& path, StoreImport& into,
         throw Error("a worker runs for store '" + path +
                     "': set `worker { start manual }` in its config, and stop it");
     }
+    sqlite::Names names(*from);
     into.give_numbers_after(sqlite::last_number(*from));
     CopyCount count;
     for (EventNumber last = 0;;) {
-        const std::vector<MovedEvent> events = sqlite::moved_events(*from, last, step);
+        const std::vector<MovedEvent> events = sqlite::moved_events(names, last, step);
         if (events.empty()) return count;
         count.copied += into.take(events);
         count.events += events.size();

@@ -29,6 +29,22 @@ void LiveConfig::refresh(Millis now) {
     check_place();
     if (!lost_.empty()) return;
     has_new_program_ = options_.detached && place_.has_new_program();
+    look_at_config();
+    if (!config()) return;
+    hooks_.refresh(config(), now);
+    if (!options_.once) hooks_.log_warnings();
+}
+
+void LiveConfig::look(Millis now) {
+    check_place();
+    if (!lost_.empty()) return;
+    look_at_config();
+    if (!config()) return;
+    hooks_.refresh_if_changed(config(), now);
+    if (!options_.once) hooks_.log_warnings();
+}
+
+void LiveConfig::look_at_config() {
     switch (file_.refresh(std::exchange(force_, false))) {
         case ConfigFile::Change::loaded:
             log_.configure(log_settings(*config(), options_));
@@ -40,9 +56,6 @@ void LiveConfig::refresh(Millis now) {
             break;
         case ConfigFile::Change::none: break;
     }
-    if (!config()) return;
-    hooks_.refresh(config(), now);
-    if (!options_.once) hooks_.log_warnings();
 }
 
 void LiveConfig::check_place() {

@@ -26,6 +26,8 @@ public:
 
     // Looks at both when the last look is a second old.  NOW is steady time.
     void refresh(Millis now);
+    // Looks at both and for the places now, but at no file of hooks_dir when nothing changed there.
+    void look(Millis now);
     void look_next_time() { look_.set(0); }  // whenever the last look was
     void load_next_time();                   // changed or not
     // Looks for the places alone, now.
@@ -57,6 +59,8 @@ public:
     const std::string& problem() const;
 
 private:
+    void look_at_config();
+
     ConfigFile& file_;
     Log& log_;
     const WorkerOptions options_;

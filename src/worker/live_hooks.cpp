@@ -17,6 +17,7 @@ bool can_run(const HookSet& set, const std::string& name) {
 }  // namespace
 
 void LiveHooks::refresh(const ConfigPtr& config, Millis now) {
+    if (!watch_.watching(config->hooks_dir)) watch_.begin(config->hooks_dir);
     try {
         std::string stamp = HookSet::stamp_of(config->hooks_dir);
         if (config == config_ && stamp == stamp_) return;
@@ -29,6 +30,11 @@ void LiveHooks::refresh(const ConfigPtr& config, Millis now) {
         stamp_.reset();
         report(error.what());
     }
+}
+
+void LiveHooks::refresh_if_changed(const ConfigPtr& config, Millis now) {
+    const bool unchanged = watch_.unchanged(config->hooks_dir);
+    if (!unchanged || config != config_ || !stamp_) refresh(config, now);
 }
 
 void LiveHooks::report(const std::string& problem) {

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "hooks/hooks.h"
+#include "hooks/hooks_watch.h"
 
 namespace bx {
 
@@ -21,6 +22,8 @@ public:
     // Reads them again when hooks_dir changed or CONFIG is another than last time.  A directory
     // that cannot be read: the old set stays and unreadable() says why.
     void refresh(const ConfigPtr& config, Millis now);
+    // The same, without a look at every file when the kernel says that nothing changed.
+    void refresh_if_changed(const ConfigPtr& config, Millis now);
     // No event is to be matched with this set any more, for PROBLEM.
     void stop(const std::string& problem) { unreadable_ = problem; }
 
@@ -51,6 +54,7 @@ private:
     void report(const std::string& problem);
 
     Log& log_;
+    HooksWatch watch_;
     ConfigPtr config_;                  // set_ and stamp_ were made with
     HookSet set_;
     std::optional<std::string> stamp_;  // none: look again

@@ -29,7 +29,10 @@ Loop::Loop(ConfigFile& config_file, Store& store, const StorePlace& store_place,
       trouble_(log),
       membership_(context_, store.workers(), trouble_),
       runner_(context_, store.runs(), membership_),
-      matcher_(context_, store.matching()),
+      matcher_(context_, store.matching(),
+               [this](std::span<const Dispatch> verdicts) {
+                   return runner_.dispatch_and_start(verdicts);
+               }),
       upkeep_(context_, store.upkeep(), store.view()),
       leaving_(context_, worker_lock) {}
 

@@ -1,5 +1,6 @@
 #include "worker/matcher.h"
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <set>
@@ -15,8 +16,11 @@ namespace {
 
 // In one iteration: the hooks' pipes wait as long.
 constexpr Millis merge_time = second / 5;
+// Of the events of a batch, each of which may hold limits.body; the last may go beyond.
+constexpr std::size_t batch_bytes = std::size_t{256} << 10;
 // Events that wait for a hook's file and are read with each batch, to reach those behind them.
 constexpr std::size_t held_at_most = 100;
+constexpr std::size_t held_bytes_at_most = std::size_t{2} << 20;
 // Events that may be skipped again: as many as are matched again in one go (rematch.cpp).
 constexpr std::size_t said_at_most = 10'000;
 
@@ -39,7 +43,8 @@ bool Matcher::match() {
         return matched;
     } catch (const std::exception& error) {
         batch_.failed();
-        held_ = 0;
+        held_ = held_bytes_ = 0;
+        starts_ = false;  // it may not be the events' fault
         if (size > 1 || !may_be_its_own_fault(error) || !has_failed_often(first_)) throw;
         set_aside(first_, error.what());
         return true;
@@ -51,16 +56,28 @@ Millis Matcher::next(Millis now) const {
     return at > now ? at : Timer::never;
 }
 
+// AT_MOST of them, and those that are held.
+std::vector<StoredEvent> Matcher::oldest(std::size_t at_most) {
+    const std::size_t most = at_most + held_;
+    const std::size_t most_bytes = batch_bytes + held_bytes_;
+    std::vector<StoredEvent> events = queue_.undispatched(most, most_bytes);
+    std::size_t bytes = 0;
+    for (const StoredEvent& event : events) bytes += event.payload_bytes();
+    full_ = events.size() == most || bytes >= most_bytes;
+    return events;
+}
+
 bool Matcher::match_oldest(std::size_t at_most) {
-    const std::size_t held_before = held_;
-    const std::vector<StoredEvent> events = queue_.undispatched(at_most + held_before);
+    const auto held_before = std::pair(held_, held_bytes_);
+    const std::vector<StoredEvent> events = oldest(at_most);
     if (events.empty()) return false;
     refresh();
     context_.live.log_hook_warnings();
     if (!context_.live.hooks().ready()) return false;
     const std::vector<const StoredEvent*> free = take_free(events, at_most);
-    const bool may_be_more = events.size() == at_most + held_before;
-    if (free.size() == at_most || (may_be_more && held_ > held_before)) context_.more = true;
+    // Unless all are held, and no more of them may be: then they are waited for.
+    const bool moves = !free.empty() || std::pair(held_, held_bytes_) != held_before;
+    if (free.size() == at_most || (full_ && moves)) context_.more = true;
     if (free.empty()) return false;
     first_ = free.front()->number;
     std::vector<Dispatch> dispatches;
@@ -86,25 +103,27 @@ std::vector<const StoredEvent*> Matcher::take_free(std::span<const StoredEvent> 
     std::set<std::pair<std::string, std::string>> held_places;
     std::vector<const StoredEvent*> free;
     std::size_t held = 0;
+    std::size_t held_bytes = 0;
     for (const StoredEvent& event : events) {
         if (free.size() == at_most) break;
         const auto place = place_of(event);
         if (held_places.contains(place) || is_taken(event, gone)) {
             ++held;
+            held_bytes += event.payload_bytes();
             if (!place.second.empty()) held_places.insert(place);
         } else {
             free.push_back(&event);
         }
     }
     held_ = std::min(held, held_at_most);
+    held_bytes_ = std::min(held_bytes, held_bytes_at_most);
     return free;
 }
 
 // A hook that was there before its event, or was corrected before the event's retry, must take it:
 // the last look has to be younger than what these events were read from.
 void Matcher::refresh() {
-    context_.live.look_next_time();
-    context_.live.refresh(context_.now);
+    context_.live.look(context_.now);
 }
 
 // False: there is more to merge than fits into an iteration.
@@ -123,12 +142,26 @@ void Matcher::dispatch(std::span<const Dispatch> dispatches,
                        std::span<const std::string> log_reasons) {
     while (!dispatches.empty()) {
         const std::size_t count = count_for_transaction(dispatches);
-        queue_.dispatch(dispatches.first(count), wall_now());
-        fault_point("after-dispatch");
+        put(dispatches.first(count), count == dispatches.size());
         for (std::size_t i = 0; i < count; ++i) report(dispatches[i], log_reasons[i]);
         dispatches = dispatches.subspan(count);
         log_reasons = log_reasons.subspan(count);
     }
+}
+
+// In one transaction.
+void Matcher::put(std::span<const Dispatch> dispatches, bool are_last) {
+    const auto may_start = [now = wall_now()](const Dispatch& dispatch) {
+        return std::ranges::any_of(dispatch.deliveries, [now](const NewDelivery& delivery) {
+            return delivery.due_at <= now;
+        });
+    };
+    const bool start = dispatch_and_start_ && starts_ && are_last &&
+                       std::ranges::any_of(dispatches, may_start);
+    if (start && dispatch_and_start_(dispatches)) return;
+    queue_.dispatch(dispatches, wall_now());
+    starts_ = true;
+    fault_point("after-dispatch");
 }
 
 bool Matcher::has_failed_often(EventNumber event) {

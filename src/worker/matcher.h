@@ -4,11 +4,16 @@
 // to find out that it is that one: what fails is tried again by halves, and an event that fails
 // alone is set aside.  While a hook's file is gone for a moment (LiveHooks::gone) the events it
 // would take wait, and later ones of their lanes; the others do not.
+//
+// Where slots are free, deliveries are claimed in the transaction that makes them: a single event's
+// hook starts one commit sooner.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "store/match_queue.h"
@@ -20,8 +25,15 @@ namespace bx {
 
 class Matcher {
 public:
-    Matcher(WorkerContext& context, MatchQueue& queue)
-        : context_(context), queue_(queue), rematch_(context, queue) {}
+    // Puts verdicts into the store and starts what may run now, in one transaction; false: it can start
+    // nothing, and has done nothing.
+    using DispatchAndStart = std::function<bool(std::span<const Dispatch>)>;
+
+    Matcher(WorkerContext& context, MatchQueue& queue, DispatchAndStart dispatch_and_start = nullptr)
+        : context_(context),
+          queue_(queue),
+          dispatch_and_start_(std::move(dispatch_and_start)),
+          rematch_(context, queue) {}
 
     // Matches a batch of the oldest new events, in bounded time.  True when it made deliveries, or
     // skipped events.  Throws what the store throws.
@@ -30,12 +42,14 @@ public:
     Millis next(Millis now) const;
 
 private:
+    std::vector<StoredEvent> oldest(std::size_t at_most);
     bool match_oldest(std::size_t at_most);
     std::vector<const StoredEvent*> take_free(std::span<const StoredEvent> events,
                                               std::size_t at_most);
     void refresh();
     bool merge_ahead(std::span<const Dispatch> dispatches);
     void dispatch(std::span<const Dispatch> dispatches, std::span<const std::string> log_reasons);
+    void put(std::span<const Dispatch> dispatches, bool are_last);
     bool has_failed_often(EventNumber event);
     void set_aside(EventNumber event, const std::string& why);
     void report(const Dispatch& dispatch, const std::string& log_reason);
@@ -44,12 +58,17 @@ private:
 
     WorkerContext& context_;
     MatchQueue& queue_;
+    const DispatchAndStart dispatch_and_start_;
     Rematch rematch_;
-    Batch batch_{32};           // an event may hold limits.body
+    Batch batch_{32};
     EventNumber first_ = 0;     // of the batch under way
-    std::size_t held_ = 0;      // events that wait for a hook's file, as far as was looked
+    // Events that wait for a hook's file, as far as was looked, and their bytes.
+    std::size_t held_ = 0;
+    std::size_t held_bytes_ = 0;
+    bool full_ = false;         // there may be more events behind those that were read
     EventNumber failing_ = 0;   // alone, so often:
     int failures_ = 0;
+    bool starts_ = true;        // what is matched is started in the same transaction
     // Why events were skipped that are to be matched again, as hashes of what was logged.
     std::map<EventNumber, std::size_t> said_;
 };

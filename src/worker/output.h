@@ -20,9 +20,8 @@ using OutputListener = std::function<void(std::string_view)>;
 // Keeps the head and the tail of a stream, at most MAX bytes, the cut marked between them.
 class OutputKeeper {
 public:
-    OutputKeeper(std::size_t max, const std::vector<std::string>& secrets,
-                 OutputListener listener = {})
-        : max_(max), masker_(secrets), listener_(std::move(listener)) {}
+    OutputKeeper(std::size_t max, std::vector<std::string> secrets, OutputListener listener = {})
+        : max_(max), masker_(std::move(secrets)), listener_(std::move(listener)) {}
 
     void add(std::string_view data);
     void end() { keep(masker_.end()); }  // nothing follows

@@ -40,11 +40,11 @@ Error start_error(int code, const Invocation& invocation) {
 
 }  // namespace
 
-Process::Process(const Invocation& invocation, std::size_t output_limit, OutputListener on_out,
+Process::Process(Invocation invocation, std::size_t output_limit, OutputListener on_out,
                  OutputListener on_err)
-    : pending_(invocation.input),
+    : pending_(std::move(invocation.input)),
       out_(output_limit, invocation.secrets, std::move(on_out)),
-      err_(output_limit, invocation.secrets, std::move(on_err)) {
+      err_(output_limit, std::move(invocation.secrets), std::move(on_err)) {
     Pipe in = make_pipe();
     Pipe out = make_pipe();
     Pipe err = make_pipe();

@@ -18,7 +18,7 @@ class Process {
 public:
     // Starts it, with umask 022 and nothing of ours (start_program).  Throws Error when it cannot be
     // started; what() is the reason for the attempt: "missing", "bad interpreter", ...
-    Process(const Invocation& invocation, std::size_t output_limit, OutputListener on_out = {},
+    Process(Invocation invocation, std::size_t output_limit, OutputListener on_out = {},
             OutputListener on_err = {});
 
     pid_t pid() const { return pid_; }

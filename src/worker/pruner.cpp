@@ -18,9 +18,9 @@ PruneStep Pruner::step(PruneOrder order) {
     order.passed_over = passed_over_;
     const Millis begun = steady_now();
     try {
-        const std::size_t deleted = store_.prune(order);
+        const Pruned pruned = store_.prune(order);
         batch_.went(steady_now() - begun);
-        return {.deleted = deleted, .more = deleted > 0};
+        return {.deleted = pruned.deleted, .more = pruned.more};
     } catch (const StoreError& error) {
         if (!is_of_one_event(error)) throw;
         batch_.failed();

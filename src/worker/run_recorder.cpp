@@ -103,8 +103,7 @@ std::vector<Claim> RunRecorder::record_and_claim(std::size_t slots, Millis wall)
     const Millis begun = steady_now();
     try {
         std::vector<Claim> claims = queue_.finish_and_claim(
-            {unrecorded_.data(), count}, slots,
-            [this](const std::string& hook) { return context_.live.concurrency_of(hook); }, wall);
+            {unrecorded_.data(), count}, slots, capacity(), wall);
         unrecorded_.erase(unrecorded_.begin(),
                           unrecorded_.begin() + static_cast<std::ptrdiff_t>(count));
         failures_ = 0;
@@ -118,6 +117,15 @@ std::vector<Claim> RunRecorder::record_and_claim(std::size_t slots, Millis wall)
         if (doubtful && ++failures_ >= failures_at_most) record_alone();
         throw;
     }
+}
+
+std::vector<Claim> RunRecorder::dispatch_and_claim(std::span<const Dispatch> verdicts,
+                                                   std::size_t slots, Millis wall) {
+    return queue_.dispatch_and_claim(verdicts, slots, capacity(), wall);
+}
+
+HookCapacity RunRecorder::capacity() const {
+    return [this](const std::string& hook) { return context_.live.concurrency_of(hook); };
 }
 
 // The first run could not be recorded, again and again, with nothing else.  At last it is recorded

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,11 +36,15 @@ public:
     // Records some of the runs and claims up to SLOTS deliveries.  Throws what the store throws:
     // the runs are unrecorded still.
     std::vector<Claim> record_and_claim(std::size_t slots, Millis wall);
+    // Puts VERDICTS into the store, and claims up to SLOTS deliveries.  Throws what the store throws.
+    std::vector<Claim> dispatch_and_claim(std::span<const Dispatch> verdicts, std::size_t slots,
+                                          Millis wall);
 
 private:
     void decide(Finish& finish, const Allowance& allowance, const HookSettings& settings);
     void keep(Finish finish, int most, Millis started_at);
     void record_alone();
+    HookCapacity capacity() const;
 
     WorkerContext& context_;
     RunQueue& queue_;

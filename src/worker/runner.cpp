@@ -36,12 +36,28 @@ void Runner::record_and_start() {
     if (ended || !claims.empty()) context_.progress = true;
     context_.unscrubbed = context_.unscrubbed || ended;
     queue_.started(claims);
-    for (Claim& claim : claims) start(claim);
+    for (Claim& claim : claims) {
+        start(claim);
+        claim = {};  // its event may be large, and more are to be started
+    }
     if (claims.size() < slots) {
         note_next_due(wall);
     } else if (slots < free) {
         context_.more = true;
     }
+}
+
+bool Runner::dispatch_and_start(std::span<const Dispatch> verdicts) {
+    const std::size_t slots = std::min(free_slots(), recorder_.claims_at_most());
+    if (slots == 0 || unrecorded() > 0) return false;
+    std::vector<Claim> claims = recorder_.dispatch_and_claim(verdicts, slots, wall_now());
+    fault_point("after-dispatch");
+    queue_.started(claims);
+    for (Claim& claim : claims) {
+        start(claim);
+        claim = {};  // as above
+    }
+    return true;
 }
 
 void Runner::note_next_due(Millis wall) {
@@ -99,11 +115,11 @@ std::optional<StartProblem> Runner::launch(const Claim& claim, const Allowance& 
     if (!hook->conflict.empty()) return StartProblem{StartFault::ambiguous, hook->conflict, ""};
     if (hook->problem) return hook->problem;
     if (auto problem = start_problem(*hook, config.hooks_dir)) return problem;
-    const Invocation what = prepare_invocation(claim, *hook, home_);
+    Invocation what = prepare_invocation(claim, *hook, home_);
     if (!what.refusal.empty()) return StartProblem{StartFault::bad_argument, what.refusal, ""};
     fault_point("before-spawn");
     membership_.watch(claim.run);
-    auto process = std::make_unique<Process>(what, config.limits.output);
+    auto process = std::make_unique<Process>(std::move(what), config.limits.output);
     membership_.watch(claim.run, process->pid());
     fault_point("after-spawn");
     context_.runs.add(std::make_unique<Run>(claim, allowance, context_.live.settings_of(claim.hook),

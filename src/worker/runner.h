@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ public:
 
     // Records what ended, and starts what may run in its place.
     void record_and_start();
+    // Puts VERDICTS into the store and, in the same transaction, starts what may run now; false: there
+    // is no slot for it, and nothing was done.
+    bool dispatch_and_start(std::span<const Dispatch> verdicts);
     // Takes over what dead workers left `running`, when it is time to look for that.
     void adopt_orphans();
     void look_for_orphans_next_time() { orphans_.set(0); }

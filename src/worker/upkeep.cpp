@@ -23,6 +23,7 @@ void WorkerUpkeep::work() {
     if (minute_.every(minute, context_.now)) {
         store_.recount_running();
         pruning_ = capping_ = context_.unscrubbed = true;
+        if (hour_.every(hour, context_.now)) prune_all_ = true;
     }
     if (next() <= context_.now) {
         if (capping_) cap_waits();
@@ -77,8 +78,10 @@ void WorkerUpkeep::prune() {
         return;
     }
     const PruneStep step = pruner_.step({.done_before = *wall - config->retention.done,
-                                         .dead_before = *wall - config->retention.dead});
+                                         .dead_before = *wall - config->retention.dead,
+                                         .all = prune_all_});
     pruning_ = step.more;
+    if (!pruning_) prune_all_ = false;
     pruned_ = pruned_ || step.deleted > 0;
     if (step.passed_over == 0) return;
     context_.log.error("cannot delete an old event",

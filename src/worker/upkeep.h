@@ -21,7 +21,11 @@ public:
     // When the next step of what is under way is due; `never`: nothing is under way.
     Millis next() const;
     bool busy() const { return pruning_ || capping_ || outputs_.busy(); }
-    void start_next_time() { minute_.set(0); }  // whenever it was done last
+    // All of it, whenever it was done last.
+    void start_next_time() {
+        minute_.set(0);
+        hour_.set(0);
+    }
 
     // By how much the wall clock was set since the last call; 0 for less than a second.
     Millis clock_step();
@@ -37,10 +41,12 @@ private:
     Pruner pruner_;
     OutputUpkeep outputs_;
     Timer minute_;
+    Timer hour_;
     Timer step_;       // while busy()
     Timer scrub_;      // at the latest, also while hooks run
     bool pruning_ = false;
-    bool pruned_ = false;  // something, since the files of outputs were last looked through
+    bool prune_all_ = false;  // also what was left before
+    bool pruned_ = false;     // something, since the files of outputs were last looked through
     bool capping_ = false;
     Millis wall_ahead_;  // of the steady time
 };

@@ -1,6 +1,7 @@
 #include "config/config_file.h"
 #include "worker/worker.h"
 
+#include <malloc.h>
 #include <sys/prctl.h>
 
 #include <csignal>
@@ -84,9 +85,16 @@ int work(ConfigFile& file, const Config& config, const StoreOwner& owner,
     return Loop(file, *store, config.store, *lock, signals, options, log).run();
 }
 
+// Left to itself, glibc keeps blocks of a large event's size once one was freed.
+void give_large_blocks_back() {
+    constexpr int large = 128 << 10;
+    ::mallopt(M_MMAP_THRESHOLD, large);
+}
+
 }  // namespace
 
 int run_worker(const std::string& config_path, const WorkerOptions& options, Log& log) {
+    give_large_blocks_back();
     close_inherited_descriptors();
     log.take_stderr();
     ConfigFile file = open_config(config_path, options);

@@ -90,12 +90,12 @@ def refuse(bench, stage, wrong, turn):
 def drain(bench, stage):
     """A worker matches all that the last round stored, and runs the hook of those that have one."""
     ours, runs = stage.ours, stage.ours.out / "runs"
-    total, watched = ours.events(), ours.events(f"id = '{WATCHED}'")
+    total, watched = ours.events(), ours.events(WATCHED)
     ours.start_worker()
     limit = 30 + total / MATCH_RATE
     try:
-        wait_for(lambda: lines_in(runs) >= watched and ours.events("state = 0") == 0, lambda:
-                 f"{watched} hooks of {total} events: {lines_in(runs)} ran, {ours.events('state = 0')} are new", limit)
+        wait_for(lambda: lines_in(runs) >= watched and ours.new() == 0, lambda:
+                 f"{watched} hooks of {total} events: {lines_in(runs)} ran, {ours.new()} are new", limit)
     except AssertionError as error:
         bench.problem(f"after the load: {error}")
     ours.stop_worker()

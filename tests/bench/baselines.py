@@ -156,12 +156,17 @@ class Ours:
     def stop_worker(self):
         self.worker.stop(limit=60)
 
-    def events(self, where="1"):
-        """How many are in the store."""
-        return count(self.store, f"SELECT count(*) FROM event WHERE {where}")
+    def events(self, fact=""):
+        """How many are in the store, with that code or id."""
+        return len(self.numbers(fact)) if fact else count(self.store, "SELECT count(*) FROM event")
 
-    def numbers(self, where="1"):
-        return rows(self.store, f"SELECT n FROM event WHERE {where}")
+    def new(self):
+        """How many wait to be matched."""
+        return count(self.store, "SELECT count(*) FROM event WHERE n > (SELECT matched FROM world)")
+
+    def numbers(self, fact):
+        packed = bytes([len(fact)]) + fact.encode()  # src/store/facts.h
+        return rows(self.store, f"SELECT n FROM event WHERE instr(facts, x'{packed.hex()}') > 0")
 
     def memory(self):
         return peak_memory(self.site.gateway.pid)

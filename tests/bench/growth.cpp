@@ -329,11 +329,11 @@ int prune(const std::string& place, const std::string& other, std::size_t step, 
     std::vector<double> steps;
     std::thread pruner([&] {
         const auto store = open(place, bx::Role::worker, bx::second);
-        for (std::size_t count = 1; count > 0;) {
+        for (bx::Pruned done{.more = true}; done.more;) {
             const Stopwatch watch;
-            count = store->upkeep().prune({bx::wall_now() + bx::hour, 0, step});
+            done = store->upkeep().prune({bx::wall_now() + bx::hour, 0, step});
             steps.push_back(watch.us().first / 1000);
-            pruned += count;
+            pruned += done.deleted;
             std::this_thread::sleep_for(std::chrono::milliseconds(pause));
         }
         over = true;

@@ -33,7 +33,7 @@ def runs_of(busy):
 def fill(bench, stage, wrk, waiting):
     """Posts until so many hooks wait; the worker must not run."""
     busy = stage.busy
-    taken = "code = 'ONCRMDEALUPDATE'"
+    taken = "ONCRMDEALUPDATE"
     while busy.events(taken) - lines_in(runs_of(busy)) < waiting:
         problem = wrk.run(stage.at("busy"), 64, 1).problem()
         if problem:
@@ -43,8 +43,7 @@ def fill(bench, stage, wrk, waiting):
 
 def wait_matched(busy):
     limit = 60 + busy.events() / 1000
-    wait_for(lambda: count(busy.store, "SELECT count(*) FROM event WHERE state = 0") == 0, "all events to be matched",
-             limit)
+    wait_for(lambda: busy.new() == 0, "all events to be matched", limit)
 
 
 def lines_per_second(path, seconds):
@@ -99,7 +98,7 @@ def peers(bench, stage, wrk, turn):
 
 def drain(bench, busy):
     """The worker runs what still waits; then each event that was answered has its line."""
-    waiting = busy.events("code = 'ONCRMDEALUPDATE'") - lines_in(runs_of(busy))
+    waiting = busy.events("ONCRMDEALUPDATE") - lines_in(runs_of(busy))
     busy.start_worker()
     last = [0, time.monotonic()]
 
@@ -107,14 +106,14 @@ def drain(bench, busy):
         ran = lines_in(runs_of(busy))
         if ran != last[0]:
             last[:] = [ran, time.monotonic()]
-        return ran >= busy.events("code = 'ONCRMDEALUPDATE'") or time.monotonic() - last[1] > 10
+        return ran >= busy.events("ONCRMDEALUPDATE") or time.monotonic() - last[1] > 10
     try:
         wait_for(over, f"{waiting} hooks", 60 + waiting / SLOWEST)
     except AssertionError as error:
         bench.problem(str(error))
     busy.stop_worker()
     ran = {int(line) for line in runs_of(busy).read_text().split()}
-    left = {n for n in busy.numbers("code = 'ONCRMDEALUPDATE'")} - ran
+    left = set(busy.numbers("ONCRMDEALUPDATE")) - ran
     bench.say(f"{len(ran):,} events were answered 200 and stored, {len(left)} of them without a run of their hook, "
               f"{lines_in(runs_of(busy)) - len(ran)} runs more than once")
     if left:

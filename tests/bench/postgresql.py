@@ -38,12 +38,11 @@ GOALS = [
 
 # -- The bare statements
 
-# The rows of an event as the gateway writes them: all columns, the same indexes, body and secrets.
+# The rows of an event as the gateway writes them: all columns, the same indexes, and secrets.
 BARE_TABLES = """
 CREATE SCHEMA bare;
 CREATE SEQUENCE bare.number;
 CREATE TABLE bare.event (LIKE bxhook.event INCLUDING ALL);
-CREATE TABLE bare.body (LIKE bxhook.body INCLUDING ALL);
 CREATE TABLE bare.secret (LIKE bxhook.secret INCLUDING ALL);
 CREATE TABLE bare.job (id bigserial PRIMARY KEY, state integer NOT NULL DEFAULT 0, due bigint NOT NULL,
     ended bigint, hook text NOT NULL, body bytea NOT NULL) WITH (fillfactor = 70);
@@ -64,9 +63,8 @@ def insert_script(columns, batch):
     """One statement that writes BATCH events: COLUMNS are those of an event of ours, as literals."""
     names = ", ".join(columns)
     row = "(nextval('bare.number'), " + ", ".join(columns.values()) + ")"
-    return (f"WITH e AS (INSERT INTO bare.event (n, {names}) VALUES {', '.join([row] * batch)} RETURNING n), "
-            f"b AS (INSERT INTO bare.body (event, data) SELECT n, '\\x{(b'b' * 500).hex()}' FROM e) "
-            f"INSERT INTO bare.secret (event, data) SELECT n, '\\x{(b's' * 130).hex()}' FROM e;\n")
+    return (f"WITH e AS (INSERT INTO bare.event (n, {names}) VALUES {', '.join([row] * batch)} RETURNING n) "
+            f"INSERT INTO bare.secret (n, data) SELECT n, '\\x{(b's' * 130).hex()}' FROM e;\n")
 
 
 class Subject:
@@ -121,7 +119,7 @@ class Subject:
         return self.database.sql("SELECT count(*) FROM bxhook.event")[0][0]
 
     def empty(self):
-        for table in ("event", "body", "secret", "job"):
+        for table in ("event", "secret", "job"):
             self.database.sql(f"TRUNCATE bare.{table}")
 
     def stop(self):

@@ -41,17 +41,21 @@ def problems(notes):
 
 
 # Whether it is known to have run, and whether its worker died or left during it.
-ATTEMPTS = "SELECT event, exit IS NOT NULL OR signal <> '', result IN (4, 5, 6) FROM {} WHERE hook = 'lane'"
+RAN = "exit IS NOT NULL OR signal <> '', result IN (4, 5, 6)"
+OF_LANE = "d & 65535 = (SELECT id FROM bxhook.hook WHERE name = 'lane')"
+ATTEMPTS = (f"SELECT d >> 16, {RAN} FROM bxhook.attempt WHERE {OF_LANE} UNION ALL "
+            f"SELECT d >> 16, {RAN} FROM bxhook.ended WHERE result IS NOT NULL AND {OF_LANE}")
+ATTEMPTS_OF_SQLITE = f"SELECT d >> 16, {RAN} FROM attempt UNION ALL SELECT d >> 16, {RAN} FROM ended WHERE result <> 0"
 READ_SQLITE = f"""
 import json, sqlite3, sys
 store = sqlite3.connect(sys.argv[1])
-print(json.dumps(store.execute("{ATTEMPTS.format('attempt')}").fetchall()))
+print(json.dumps(store.execute("{ATTEMPTS_OF_SQLITE}").fetchall()))
 """
 
 
 def attempts(site):
     """{event: [(ran, cut short) of each attempt]} of a site with one hook."""
-    rows = site.database.sql(ATTEMPTS.format("bxhook.attempt")) if site.database else sqlite_attempts(site)
+    rows = site.database.sql(ATTEMPTS) if site.database else sqlite_attempts(site)
     found = collections.defaultdict(list)
     for event, ran, cut_short in rows:
         found[event].append((bool(ran), bool(cut_short)))

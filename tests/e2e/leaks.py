@@ -82,9 +82,11 @@ def stored(site):
     try:
         with opened_copy(site.home / "state" / "queue.db") as copy:
             copy.text_factory = bytes
-            newest, kept = copy.execute("SELECT max(n), count(slot) FROM event").fetchone()
+            newest, = copy.execute("SELECT max(n) FROM event").fetchone()
+            slots = copy.execute("SELECT e.n, s.data FROM event AS e JOIN slot AS s ON s.id = e.slot")
+            kept = any(data[:8] == n.to_bytes(8, "little") for n, data in slots)
             names = {name.decode() for name, in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            return {f"table {name}": texts(copy, name) for name in names - {"slot"}}, newest, kept > 0
+            return {f"table {name}": texts(copy, name) for name in names - {"slot"}}, newest, kept
     except sqlite3.Error:  # none yet, or what a test made of it
         return {}, None, True
 

@@ -90,7 +90,7 @@ def test_other_values(complete):
 
 def test_an_event_cannot_run_anything(complete, full):
     with contextlib.closing(sqlite3.connect(full.home / "state" / "queue.db")) as store, store:
-        store.execute("UPDATE event SET domain = '$(touch${IFS}ran)`touch ran`.example'")  # today's gateway refuses it
+        store.execute("UPDATE portal SET domain = '$(touch${IFS}ran)`touch ran`.example'")  # today's gateway refuses it
     assert complete("bxhook list --portal $") == {"$(touch${IFS}ran)`touch", "ran`.example"}
     assert not (full.run_dir / "ran").exists()
 

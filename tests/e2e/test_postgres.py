@@ -82,7 +82,7 @@ def test_the_store_is_said_without_its_password(scratch, database):
         status = host.status()["store"]
         assert status["kind"] == "postgresql" and f"bxhook:***@127.0.0.1:{database.server.port}" in status["place"]
         said = host.run("store", "status").stdout.decode()
-        assert "1.1" in said and "***" in said
+        assert "2.0" in said and "***" in said
 
 
 def test_a_build_says_whether_it_has_the_module(scratch, database):
@@ -110,7 +110,7 @@ def as_version(database, major, minor):
 NEXT_MINOR = """
 BEGIN;
 ALTER TABLE bxhook.event ADD COLUMN added integer NOT NULL DEFAULT 7;
-ALTER TABLE bxhook.delivery ADD COLUMN added integer NOT NULL DEFAULT 7;
+ALTER TABLE bxhook.open ADD COLUMN added integer NOT NULL DEFAULT 7;
 ALTER TABLE bxhook.attempt ADD COLUMN added text;
 CREATE FUNCTION bxhook.added() RETURNS integer LANGUAGE sql AS 'SELECT 7';
 UPDATE bxhook.version SET minor = minor + 1;
@@ -146,11 +146,11 @@ def test_processes_go_on_while_the_schema_is_upgraded(scratch, database):
         cluster.recovers()
         assert host.gateway.running() and worker.running()
         assert b"up to date" in Host(scratch, database, "owner", url=database.url(postgres.OWNER)).run("store", "upgrade").stdout
-        with as_version(database, 2, 0):
+        with as_version(database, 3, 0):
             database.disconnect()
             assert cluster.send(host).status == 503
             refused = failed(host.run("list", check=False))
-            assert "a newer bxhook made" in refused and "2.0" in refused
+            assert "a newer bxhook made" in refused and "3.0" in refused
         cluster.recovers()
     finally:
         host.stop()

@@ -95,7 +95,7 @@ def lives(cluster):
 
 
 def stored(database, id):
-    return database.sql("SELECT count(*) FROM bxhook.event WHERE id = %s", id)[0][0]
+    return database.sql("SELECT count(*) FROM bxhook.event WHERE position(%s::bytea IN facts) > 0", id)[0][0]
 
 
 # -- The way to the database

@@ -69,7 +69,7 @@ BEGIN
     PERFORM pg_sleep(0.4);
     RETURN NULL;
 END $$;
-CREATE TRIGGER dawdle AFTER INSERT ON bxhook.event FOR EACH ROW WHEN (NEW.handler_id = 'slow'::bytea)
+CREATE TRIGGER dawdle AFTER INSERT ON bxhook.event FOR EACH ROW WHEN (position('slow'::bytea IN NEW.facts) > 0)
 EXECUTE FUNCTION public.dawdle();
 """
 

@@ -3,12 +3,13 @@
 import json
 import os
 import signal
+import subprocess
 
 import pytest
 
 import bitrix
 import client
-from scratch import alive, give, wait_for, write
+from scratch import alive, as_user, give, wait_for, write
 
 
 @pytest.fixture
@@ -216,3 +217,24 @@ def test_a_fifo_in_the_place_of_a_config_stops_nobody(site, portals):
     os.kill(pid, signal.SIGTERM)
     wait_for(lambda: not alive(pid), "the worker's end")
     old.rename(file)
+
+
+def test_by_cgi_a_portals_file_that_was_found_right_is_searched_and_a_changed_one_read(site):
+    lines = [f"m{i} p{i}.example token-of-portal-{i}" for i in range(50)]
+    site.configure(portals="portals portals.txt\n", worker="start manual")
+    path = write(site.home / "portals.txt", "\n".join(lines) + "\n", 0o600, site.user)
+
+    def status(i, token=None):
+        body = bitrix.body(token=token or f"token-of-portal-{i}", member_id=f"m{i}", domain=f"p{i}.example")
+        env = client.cgi_variables(body) | site.env | {"BXHOOK_CONFIG": str(site.config)}
+        done = subprocess.run([site.binary], env=env, input=body, capture_output=True, timeout=30, **as_user(site.user))
+        return client.parse_cgi(done.stdout).status
+    index = site.home / "state" / "queue.db.portals"
+    wait_for(lambda: status(7) == 200 and index.exists(), "the index")  # once the file is not quite new
+    before = index.read_bytes()
+    assert [status(0), status(49), status(50), status(7, "token-of-nobody"), status(7)] == [200, 200, 403, 403, 200]
+    assert index.read_bytes() == before
+    write(path, "\n".join([*lines, "m50 p50.example"]) + "\n", 0o600, site.user)
+    assert [status(7), status(7)] == [503, 503]
+    write(path, "\n".join([*lines[:7], *lines[8:], "m50 p50.example token-of-portal-50"]) + "\n", 0o600, site.user)
+    assert [status(7), status(50), status(49)] == [403, 200, 200]

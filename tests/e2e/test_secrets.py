@@ -99,9 +99,9 @@ PLANTS = {
     "a run's arguments": in_an_argument_of_a_run,
     "a process's arguments": in_an_argument_of_a_process,
     "a process's environment": in_the_environment_of_a_process,
-    "stored output": statement("UPDATE attempt SET err = 'x' || CAST(:secret AS TEXT)"),
-    "a stored body": statement("UPDATE body SET data = data || :secret"),
-    "a report": statement("UPDATE delivery SET reason = CAST(:secret AS TEXT)"),
+    "stored output": statement("UPDATE ended SET err = 'x' || CAST(:secret AS TEXT)"),
+    "a stored body": statement("UPDATE event SET body = body || :secret"),
+    "a report": statement("UPDATE ended SET reason = CAST(:secret AS TEXT)"),
     "a secret not erased": statement("INSERT INTO slot (data) VALUES (:secret)"),
 }
 

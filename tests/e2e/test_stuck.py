@@ -31,10 +31,10 @@ def notes(site):
 
 # A table that does not take the deliveries of event 2.
 FAILING = {
-    "sqlite": "CREATE TRIGGER failing BEFORE INSERT ON delivery WHEN NEW.event = 2 "
+    "sqlite": "CREATE TRIGGER failing BEFORE INSERT ON open WHEN NEW.d >> 16 = 2 "
               "BEGIN SELECT RAISE(ABORT, 'no place for it'); END",
-    "postgresql": "ALTER TABLE bxhook.delivery ADD CONSTRAINT failing CHECK (event <> 2) NOT VALID"}
-MENDED = {"sqlite": "DROP TRIGGER failing", "postgresql": "ALTER TABLE bxhook.delivery DROP CONSTRAINT failing"}
+    "postgresql": "ALTER TABLE bxhook.open ADD CONSTRAINT failing CHECK (d >> 16 <> 2) NOT VALID"}
+MENDED = {"sqlite": "DROP TRIGGER failing", "postgresql": "ALTER TABLE bxhook.open DROP CONSTRAINT failing"}
 
 
 @BOTH_STORES
@@ -71,36 +71,24 @@ def test_an_event_that_takes_too_long_is_set_aside(quiet):
         post(quiet, id=i)
     quiet.database.sql("CREATE FUNCTION bxhook.slow() RETURNS trigger LANGUAGE plpgsql AS "
                        "$$BEGIN PERFORM pg_sleep(30); RETURN NEW; END$$")
-    quiet.database.sql("CREATE TRIGGER slow BEFORE INSERT ON bxhook.delivery FOR EACH ROW "
-                       "WHEN (NEW.event = 4) EXECUTE FUNCTION bxhook.slow()")
+    quiet.database.sql("CREATE TRIGGER slow BEFORE INSERT ON bxhook.open FOR EACH ROW "
+                       "WHEN (NEW.d >> 16 = 4) EXECUTE FUNCTION bxhook.slow()")
     quiet.run("work", "--once")
     assert sorted(order(quiet)) == [1, 2, 3, 5, 6]
     assert quiet.show(4)["retryable"] and "timeout" in quiet.show(4)["reason"]
 
 
-@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
-def test_a_portal_too_long_for_an_index_stops_nobody(quiet):
-    """As older versions took it."""
-    quiet.hook("any", notes(quiet))
-    for i in range(3):
-        post(quiet, id=i)
-    quiet.database.sql("UPDATE bxhook.event SET portal = (SELECT string_agg(sha256(i::text::bytea), '') "
-                       "FROM generate_series(1, 200) AS i) WHERE n = 2")
-    quiet.run("work", "--once")
-    assert sorted(order(quiet)) == [1, 3]
-    assert "index row size" in quiet.show(2)["reason"]
-
-
+# Of SQLite's and of PostgreSQL's.
 DAMAGE = {
-    "body missing": "DELETE FROM {t}body WHERE event = 2",
-    "body garbage": "UPDATE {t}body SET data = {bytes} WHERE event = 2",
-    "secrets garbage": "UPDATE {t}{secret} SET data = {bytes} WHERE {secret_key} = 2"}
+    "body missing": ("UPDATE event SET body = x'' WHERE n = 2", "UPDATE {t}event SET body = '' WHERE n = 2"),
+    "body garbage": ("UPDATE event SET body = x'ffffff00' WHERE n = 2",
+                     "UPDATE {t}event SET body = '\\xffffff00' WHERE n = 2"),
+    "secrets garbage": ("UPDATE slot SET data = x'ffffff00' WHERE id = (SELECT slot FROM event WHERE n = 2)",
+                        "UPDATE {t}secret SET data = '\\xffffff00' WHERE n = 2")}
 
 
 def damage(site, kind):
-    names = {"bytes": "'\\xffffff00'", "secret": "secret", "secret_key": "event"} if site.database else \
-        {"bytes": "x'ffffff00'", "secret": "slot", "secret_key": "slot"}
-    change(site, DAMAGE[kind].format(t="{t}", **names))
+    change(site, DAMAGE[kind][1 if site.database else 0])
 
 
 @BOTH_STORES
@@ -131,7 +119,7 @@ def test_a_delivery_whose_event_cannot_be_read_is_dead_and_frees_its_lane(quiet,
         post(quiet, id=id)
     quiet.run("work", "--once")
     damage(quiet, kind)
-    change(quiet, "UPDATE {t}delivery SET due_at = 0")
+    change(quiet, "UPDATE {t}open SET due_at = 0; UPDATE {t}due SET at = 0")
     quiet.work()
     quiet.wait_idle()
     assert sorted(order(quiet)) == [1, 3, 4]
@@ -143,31 +131,34 @@ def test_a_delivery_whose_event_cannot_be_read_is_dead_and_frees_its_lane(quiet,
 
 # 30,000 like event 1, which waits: whoever posted them would wait for minutes.
 BACKLOG = 30_000
-SERIES = {"sqlite": "WITH RECURSIVE s (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < {n}) ",
-          "postgresql": ""}
 CLONE = {
     "sqlite": [
-        "INSERT INTO event (state, open, received_at, test, code, kind, id, domain, member_id, user_id, handler_id, "
-        "ts) SELECT 1, 1, received_at, test, code, kind, id, domain, member_id, user_id, handler_id, ts "
-        "FROM event, s WHERE n = 1"],
+        "WITH RECURSIVE s (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < {n}) "
+        "INSERT INTO event (received_at, portal, ts, facts, body) SELECT received_at, portal, ts, facts, body "
+        "FROM event, s WHERE n = 1",
+        "INSERT INTO open (d, lane, portal, due_at, attempt, max_attempts, fellows) "
+        "SELECT (e.n << 16) + (o.d & 65535), o.lane, o.portal, o.due_at, 0, o.max_attempts, 1 FROM event AS e, open AS o "
+        "WHERE o.d >> 16 = 1 AND e.n > 1",
+        "UPDATE world SET matched = matched + {n}",
+        "UPDATE hook SET open = open + {n} WHERE name = 'any'"],
     "postgresql": [
-        "INSERT INTO {t}event (n, state, open, received_at, test, code, kind, id, domain, member_id, user_id, "
-        "handler_id, ts, portal, lane) SELECT nextval('bxhook.event_number'), 1, 1, received_at, test, code, kind, "
-        "id, domain, member_id, user_id, handler_id, ts, portal, lane FROM {t}event, generate_series(1, {n}) "
-        "WHERE n = 1"]}
-CLONE_REST = [
-    "INSERT INTO {t}body (event, data) SELECT e.n, b.data FROM {t}event AS e, {t}body AS b WHERE b.event = 1 AND e.n > 1",
-    "INSERT INTO {t}delivery (event, hook, state, portal, lane, attempt, max_attempts, due_at, reason) "
-    "SELECT e.n, d.hook, 0, d.portal, d.lane, 0, d.max_attempts, d.due_at, d.reason FROM {t}event AS e, {t}delivery AS d "
-    "WHERE d.event = 1 AND e.n > 1",
-    "UPDATE {t}tally SET n = n + {n} WHERE hook = '' AND what IN ('matched', 'unfinished') "
-    "OR hook = 'any' AND what = 'waiting'"]
+        "INSERT INTO {t}event (n, received_at, lane, ts, portal, origin, secret, facts, body) "
+        "SELECT nextval('bxhook.event_number'), received_at, lane, ts, portal, origin, false, facts, body "
+        "FROM {t}event, generate_series(1, {n}) WHERE n = 1",
+        "INSERT INTO {t}open (d, lane, portal, due_at, attempt, max_attempts, fellows) "
+        "SELECT (e.n << 16) + (o.d & 65535), o.lane, o.portal, o.due_at, 0, o.max_attempts, 1 FROM {t}event AS e, {t}open AS o "
+        "WHERE o.d >> 16 = 1 AND e.n > 1",
+        "UPDATE {t}open AS o SET next = f.next FROM (SELECT d, lead(d) OVER (ORDER BY d) AS next FROM {t}open) AS f "
+        "WHERE f.d = o.d",
+        "UPDATE {t}world SET matched = (SELECT max(n) FROM {t}event)",
+        "UPDATE {t}received SET last = (SELECT max(n) FROM {t}event)",
+        "UPDATE {t}event_tally SET matched = matched + {n}",
+        "UPDATE {t}hook_tally SET open = open + {n}"]}
 
 
 def clone(site, store):
     """Event 1 and what waits of it, BACKLOG times more."""
-    first = SERIES[store] + CLONE[store][0]
-    for statement in [first, *CLONE_REST]:
+    for statement in CLONE[store]:
         change(site, statement.format(t="{t}", n=BACKLOG))
 
 
@@ -242,8 +233,9 @@ def test_an_event_that_cannot_be_deleted_keeps_no_other(quiet, store):
     assert [line["event"] for line in quiet.list()] == [2]
 
 
-WRONG_COUNT = {"sqlite": "INSERT INTO tally (hook, what, n) VALUES ('any', 'running', 1000)",
-               "postgresql": "INSERT INTO bxhook.tally (hook, what, shard, n) VALUES ('any', 'running', 0, 1000)"}
+WRONG_COUNT = {"sqlite": "INSERT INTO hook (name, open) VALUES ('any', 1000)",
+               "postgresql": "INSERT INTO bxhook.hook (id, name) VALUES (1, 'any'); "
+                             "INSERT INTO bxhook.hook_tally (hook, shard, open) VALUES (1, 0, 1000)"}
 
 
 @BOTH_STORES

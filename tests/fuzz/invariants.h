@@ -13,7 +13,8 @@ inline void require(bool holds) {
     if (!holds) std::abort();
 }
 
-// TREE as JSON, which is valid; and the payload made of it reads back as the same tree.
+// TREE as JSON, which is valid; and the payload made of it reads back as the same tree, and
+// lists as it.
 inline std::string checked_json(const Tree& tree) {
     std::string json;
     append_tree_json(json, tree);
@@ -26,6 +27,9 @@ inline std::string checked_json(const Tree& tree) {
     std::string json_again;
     append_tree_json(json_again, back);
     require(json_again == json);
+    std::string listed;
+    append_list_json(listed, list_payload(payload.body, payload.secrets, Secrets::keep));
+    require(listed == json);
 
     decode_payload(payload.body, {}, Secrets::hide);
     decode_payload(payload.body, {}, Secrets::omit);

@@ -1,5 +1,5 @@
 // libFuzzer: stored events as a damaged disk would give them back.  A line feed parts the body from
-// the secrets.
+// the secrets.  What is a tree is listed as that tree.
 #include "base/error.h"
 #include "invariants.h"
 
@@ -10,7 +10,10 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     const std::string_view secrets = input.substr(std::min(line + 1, input.size()));
     for (const bx::Secrets mode : {bx::Secrets::keep, bx::Secrets::hide, bx::Secrets::omit}) {
         try {
-            bx::checked_json(bx::decode_payload(body, secrets, mode));
+            std::string listed;
+            bx::append_list_json(listed, bx::list_payload(body, secrets, mode));
+            bx::require(nlohmann::json::accept(listed));
+            bx::require(bx::checked_json(bx::decode_payload(body, secrets, mode)) == listed);
         } catch (const bx::Error&) {
         }
     }

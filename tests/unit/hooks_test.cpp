@@ -4,8 +4,11 @@
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <random>
+#include <set>
 
 #include "form/form.h"
 
@@ -244,6 +247,58 @@ BOOST_AUTO_TEST_CASE(with_one_taken_only_rules_and_disabled_ones_are_told) {
     block("guarded", {"*"}, "/bin/true").unless = {{"auth.user_id", "1*"}};
     BOOST_TEST(match("event=ONTASKADD&auth[user_id]=17") ==
                "any | guarded: unless auth.user_id 1* | off: disabled");
+}
+
+// Who is for other events by its codes is not asked; the answer is that of asking everybody.
+BOOST_AUTO_TEST_CASE(those_that_are_not_asked_would_have_said_no) {
+    std::mt19937 random(3);  // the same on every run
+    const std::vector<std::string> events = {"ONCRMDEALADD", "onCrmDealAdd", "ONCRMLEADADD", "*",
+                                             "ONCRM*",       "ONCRMDEAL?DD", "[OX]NCRMLEADADD",
+                                             "ONCRMDEALUPDATE", "[", "ONTASKADD"};
+    const auto any_of = [&](const std::vector<std::string>& words) {
+        return words[random() % words.size()];
+    };
+    for (int i = 0; i < 200; ++i) {
+        std::vector<std::string> own;
+        for (auto count = 1 + random() % 3; count > 0; --count) own.push_back(any_of(events));
+        bx::HookBlock& hook = block("h" + std::to_string(random() % 120), own, "/bin/true");
+        if (random() % 4 == 0) hook.unless.push_back({"data.x", "1"});
+        hook.settings.disabled = random() % 8 == 0;
+    }
+    for (const char* name : {"ONCRMDEALADD.d/a", "oncrmleadadd", "any", "h5.sh", "ONTASKADD.d/b"}) {
+        file(name);
+    }
+    file("ONCRMDEALADD", 0644);
+    const bx::HookSet set = bx::HookSet::load(config);
+    for (const char* code : {"ONCRMDEALADD", "ONCRMLEADADD", "ONTASKADD", "ONCRMDEALUPDATE", "H5",
+                             "ANY", "["}) {
+        const bx::Tree tree = bx::decode_urlencoded("event=X&data[x]=1", {});
+        bx::EventFacts facts;
+        facts.code = code;
+        const bx::HookSet::Match match = set.match(facts, tree);
+        std::set<std::string> taken, wanted, named;
+        for (const bx::Hook* hook : match.taken) taken.insert(hook->name);
+        for (const bx::Hook& hook : set.hooks()) {
+            named.insert(hook.name);
+            if (bx::takes(hook, facts, tree) && !hook.problem) wanted.insert(hook.name);
+        }
+        BOOST_TEST_INFO(code);
+        BOOST_TEST((taken == wanted));
+        BOOST_TEST(taken.size() == match.taken.size());
+        BOOST_TEST(std::ranges::is_sorted(match.taken, {}, &bx::Hook::name));
+        BOOST_TEST(std::ranges::is_sorted(match.refused, {}, &bx::Refusal::hook));
+        if (taken.empty()) BOOST_TEST(match.refused.size() == named.size());
+    }
+}
+
+BOOST_AUTO_TEST_CASE(nobody_takes_it_and_everybody_is_told_once_by_name) {
+    block("b", {"ONCRMLEADADD"}, "/bin/true");
+    block("a", {"ONCRM*"}, "/bin/true").settings.disabled = true;
+    block("c", {"ONTASK?DD"}, "/bin/true");
+    file("ONTASKADD");
+    BOOST_TEST(match("event=ONCRMDEALADD") ==
+               "| ONTASKADD: other event (wants ONTASKADD) | a: disabled "
+               "| b: other event (wants ONCRMLEADADD) | c: other event (wants ONTASK?DD)");
 }
 
 BOOST_AUTO_TEST_CASE(when_and_unless) {

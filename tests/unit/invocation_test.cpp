@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <cstdlib>
 #include <ctime>
 #include <optional>
 
@@ -159,6 +160,28 @@ BOOST_AUTO_TEST_CASE(a_hooks_env_may_replace_ours_but_not_set_bx) {
     BOOST_TEST(get(what, "BX_EVENT") == "X");
     auto is_path = [](const std::string& entry) { return entry.starts_with("PATH="); };
     BOOST_TEST(std::ranges::count_if(what.env, is_path) == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_variable_that_env_replaces_keeps_its_place) {
+    const char* zone = std::getenv("TZ");
+    const std::string before = zone ? zone : "";
+    bx::Hook hook = hook_of();
+    hook.settings.env = {{"A", "1"}, {"TZ", "Asia/Omsk"}, {"HOME", "/srv"}, {"B", "2"}};
+    ::unsetenv("TZ");
+    const bx::Invocation without = bx::prepare_invocation(claim_of("event=X"), hook, "/home/bx");
+    ::setenv("TZ", "Europe/Minsk", 1);
+    const bx::Invocation with = bx::prepare_invocation(claim_of("event=X"), hook, "/home/bx");
+    zone ? ::setenv("TZ", before.c_str(), 1) : ::unsetenv("TZ");
+    const auto first = [](const bx::Invocation& what) {
+        std::string text;
+        for (int i = 0; i < 8; ++i) text += what.env.at(static_cast<std::size_t>(i)) + '\n';
+        return text;
+    };
+    const std::string path = "BX_RUN=run-7\nPATH=" + std::string(bx::search_path) + "\n";
+    BOOST_TEST(first(without) ==
+               path + "HOME=/srv\nLANG=C.UTF-8\nA=1\nTZ=Asia/Omsk\nB=2\nBX_EVENT=X\n");
+    BOOST_TEST(first(with) ==
+               path + "HOME=/srv\nLANG=C.UTF-8\nTZ=Asia/Omsk\nA=1\nB=2\nBX_EVENT=X\n");
 }
 
 BOOST_AUTO_TEST_CASE(data_names_hold_letters_digits_and_underscores_only) {
@@ -346,6 +369,16 @@ BOOST_AUTO_TEST_CASE(time_is_linear_in_hostile_secrets) {
     const std::string secret = std::string(200'000, 'a') + 'b';
     const std::string output = std::string(1'000'000, 'a');
     BOOST_TEST(mask_secrets(output, {secret}).size() < output.size());
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_that_stays_empty_is_no_work) {
+    const std::vector<std::string> secrets(1, std::string(100'000, 'a') + 'b');
+    const std::clock_t begun = std::clock();
+    for (int i = 0; i < 1000; ++i) BOOST_REQUIRE(bx::Masker(secrets).end() == "");
+    BOOST_TEST((std::clock() - begun) / CLOCKS_PER_SEC < 1);
+    bx::Masker masker(secrets);
+    masker.add("");
+    BOOST_TEST(masker.add("x" + secrets[0]) == "x***");
 }
 
 BOOST_AUTO_TEST_CASE(a_thousand_secrets_cost_no_more_than_one) {

@@ -100,7 +100,7 @@ BOOST_AUTO_TEST_CASE(the_files_go_with_their_events) {
     std::ofstream(dir + "/state/outputs/notes.txt") << "mine\n";
     std::ofstream(dir + "/state/outputs/12-mine") << "mine\n";
     const bx::Millis end_of_time = bx::wall_now() + bx::hour;
-    while (store()->upkeep().prune({.done_before = end_of_time, .at_most = 1000}) > 0) continue;
+    while (store()->upkeep().prune({.done_before = end_of_time, .at_most = 1000}).deleted > 0) continue;
     configure("");
     const bx::EventNumber young = deal("7");
     start_and_wait();
@@ -135,7 +135,7 @@ BOOST_AUTO_TEST_CASE(only_plain_files_go) {
     std::ofstream(outputs + "1-notes.txt") << "mine\n";
     std::ofstream(outputs + "9000-any-1.txt") << "of another store\n";
     const bx::Millis end_of_time = bx::wall_now() + bx::hour;
-    BOOST_TEST(store()->upkeep().prune({.done_before = end_of_time}) == 1U);
+    BOOST_TEST(store()->upkeep().prune({.done_before = end_of_time}).deleted == 1U);
     start_and_wait();
     BOOST_TEST(wait_for([&] { return !has("1-any-1.txt"); }));
     BOOST_TEST(count() == 4U);
@@ -152,7 +152,7 @@ BOOST_AUTO_TEST_CASE(a_link_in_the_place_of_the_directory_is_not_followed) {
     BOOST_TEST(once() == 0);
     BOOST_TEST(read(dir + "/elsewhere/1-any-1.txt") == "mine\n");
     const bx::Millis end_of_time = bx::wall_now() + bx::hour;
-    BOOST_TEST(store()->upkeep().prune({.done_before = end_of_time}) == 1U);
+    BOOST_TEST(store()->upkeep().prune({.done_before = end_of_time}).deleted == 1U);
     start_and_wait();
     wait_file("worker.log", "the files of deleted events stay");
     BOOST_TEST(log().find("it is a symbolic link, which is not followed") != std::string::npos);
@@ -173,7 +173,7 @@ BOOST_AUTO_TEST_CASE(two_stores_in_one_directory_have_directories_of_their_own) 
     BOOST_TEST(count() == 1U);
     BOOST_TEST(read(dir + "/state/other.db.outputs/2-any-1.txt").starts_with("2/any, "));
     const bx::Millis end_of_time = bx::wall_now() + bx::hour;
-    BOOST_TEST(store()->upkeep().prune({.done_before = end_of_time}) == 2U);
+    BOOST_TEST(store()->upkeep().prune({.done_before = end_of_time}).deleted == 2U);
     start_and_wait();
     BOOST_TEST(wait_for([&] { return fs::is_empty(dir + "/state/other.db.outputs"); }));
     BOOST_TEST(count() == 1U);

@@ -134,9 +134,13 @@ std::vector<std::string> PostgresServer::query(const std::string&) { return {}; 
 #endif
 
 void PostgresServer::clear() {
-    query("TRUNCATE bxhook.event, bxhook.body, bxhook.secret, bxhook.refusal, bxhook.batch, "
-          "bxhook.delivery, bxhook.attempt, bxhook.tally, bxhook.rate, bxhook.kill_wish, "
-          "bxhook.worker; ALTER SEQUENCE bxhook.event_number RESTART");
+    std::string tables;
+    for (const std::string& name : query("SELECT tablename FROM pg_tables WHERE schemaname = 'bxhook' "
+                                         "AND tablename NOT IN ('version', 'world')")) {
+        tables += (tables.empty() ? "bxhook." : ", bxhook.") + name;
+    }
+    query("TRUNCATE " + tables + " RESTART IDENTITY; UPDATE bxhook.world SET matched = 0; "
+          "ALTER SEQUENCE bxhook.event_number RESTART");
 }
 
 }  // namespace store_tests

@@ -1,6 +1,9 @@
 // What the store does in steps, and what one damaged or impossible row does to the rest.
 #include <boost/test/unit_test.hpp>
 
+#include <chrono>
+#include <thread>
+
 #include "store_scene.h"
 
 using store_tests::PostgresServer;
@@ -12,14 +15,18 @@ BOOST_AUTO_TEST_SUITE(store_batch)
 
 namespace {
 
-// As no program of ours would.
-void harm(const Scene& scene, const std::string& sql) {
+// As no program of ours would: in each kind of store by its statement.
+void harm(const Scene& scene, const std::string& sqlite, const std::string& postgresql) {
     if (PostgresServer::wanted()) {
         PostgresServer::instance().query("SET search_path = bxhook");
-        PostgresServer::instance().query(sql);
+        PostgresServer::instance().query(postgresql);
     } else {
-        bx::sqlite::Database(scene.place(), {}).script(sql);
+        bx::sqlite::Database(scene.place(), {}).script(sqlite);
     }
+}
+
+void lose_body(const Scene& scene) {
+    harm(scene, "UPDATE event SET body = x'' WHERE n = 1", "UPDATE event SET body = '' WHERE n = 1");
 }
 
 bx::Dispatch set_aside(bx::EventNumber event) {
@@ -83,8 +90,8 @@ BOOST_AUTO_TEST_CASE(an_event_set_aside_is_kept_as_long_as_a_dead_one) {
     Scene s;
     s.store().matching().dispatch(std::vector{set_aside(s.add("1"))}, s.now);
     s.now += 1000;
-    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now}) == 0U);
-    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now, .dead_before = s.now}) == 1U);
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now}).deleted == 0U);
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now, .dead_before = s.now}).deleted == 1U);
     BOOST_TEST(s.store().view().status(s.now).events_skipped == 0);
     BOOST_TEST(s.recount() == "");
 }
@@ -116,7 +123,7 @@ BOOST_AUTO_TEST_CASE(a_missing_body_is_the_damage_of_its_event_alone) {
     Scene s;
     s.add("1");
     s.add("2");
-    harm(s, "DELETE FROM body WHERE event = 1");
+    lose_body(s);
     const auto events = s.store().matching().undispatched(9);
     BOOST_REQUIRE(events.size() == 2U);
     BOOST_TEST(events[0].damage == "its body is missing");
@@ -132,7 +139,7 @@ BOOST_AUTO_TEST_CASE(a_delivery_whose_event_cannot_be_read_is_claimed_and_can_en
     s.put("7");
     s.put("7");
     s.put("8");
-    harm(s, "DELETE FROM body WHERE event = 1");
+    lose_body(s);
     BOOST_TEST(s.claim(9) == "1/crm#1 3/crm#1");
     BOOST_TEST(s.claims.at("1/crm").event.damage == "its body is missing");
     BOOST_TEST(s.claims.at("3/crm").event.damage == "");
@@ -146,7 +153,7 @@ BOOST_AUTO_TEST_CASE(a_delivery_whose_event_is_gone_ends_like_any_other) {
     Scene s;
     s.put("7");
     s.put("7");
-    harm(s, "DELETE FROM event WHERE n = 1");
+    harm(s, "DELETE FROM event WHERE n = 1", "DELETE FROM event WHERE n = 1");
     BOOST_TEST(s.claim(9) == "1/crm#1");
     BOOST_TEST(s.claims.at("1/crm").event.damage == "its event is missing");
     s.dead("1/crm");
@@ -161,12 +168,20 @@ BOOST_AUTO_TEST_CASE(numbers_that_mean_nothing_are_shown_as_damage) {
     s.put("1");
     s.put("2");
     s.claim(9);
-    harm(s, "UPDATE attempt SET result = 77 WHERE event = 1");
-    harm(s, "UPDATE delivery SET state = 78 WHERE event = 1");
+    s.fails("1/crm", 0);
+    s.dead("2/crm");
+    const std::string by_hand = "PRAGMA ignore_check_constraints = ON; ";
+    harm(s, by_hand + "UPDATE attempt SET result = 77",
+         "ALTER TABLE attempt DROP CONSTRAINT attempt_result_check; UPDATE attempt SET result = 77; "
+         "ALTER TABLE attempt ADD CONSTRAINT attempt_result_check "
+         "CHECK (result BETWEEN 1 AND 6) NOT VALID");
+    harm(s, by_hand + "UPDATE ended SET state = 78",
+         "ALTER TABLE ended DROP CONSTRAINT ended_state_check; UPDATE ended SET state = 78; "
+         "ALTER TABLE ended ADD CONSTRAINT ended_state_check CHECK (state BETWEEN 2 AND 5) NOT VALID");
     BOOST_TEST(s.list({}) == "2/crm 1/crm");
-    BOOST_TEST(s.state(1) == "damaged");
+    BOOST_TEST(s.state(2) == "damaged");
     BOOST_TEST(name_of(s.store().view().attempts(1, "crm").at(0).result) == "damaged");
-    harm(s, "UPDATE tally SET what = 'colour' WHERE what = 'running'");
+    BOOST_TEST(s.claim(9) == "1/crm#2");
     BOOST_TEST(s.store().view().status(s.now).events_matched == 2);
 }
 
@@ -178,8 +193,8 @@ BOOST_AUTO_TEST_CASE(events_that_are_passed_over_are_not_pruned) {
     BOOST_TEST(s.store().upkeep().prunable(order) == (std::vector<bx::EventNumber>{1, 2}));
     order.passed_over = {1};
     BOOST_TEST(s.store().upkeep().prunable(order) == (std::vector<bx::EventNumber>{2, 3}));
-    BOOST_TEST(s.store().upkeep().prune(order) == 2U);
-    BOOST_TEST(s.store().upkeep().prune(order) == 0U);
+    BOOST_TEST(s.store().upkeep().prune(order).deleted == 2U);
+    BOOST_TEST(s.store().upkeep().prune(order).deleted == 0U);
     BOOST_TEST(s.list({}) == "1/-");
     BOOST_TEST(s.recount() == "");
 }
@@ -187,7 +202,7 @@ BOOST_AUTO_TEST_CASE(events_that_are_passed_over_are_not_pruned) {
 BOOST_AUTO_TEST_CASE(an_event_has_no_state_without_meaning) {
     Scene s;
     s.add("1");
-    BOOST_CHECK_THROW(harm(s, "UPDATE event SET state = 7"), std::exception);
+    BOOST_CHECK_THROW(harm(s, "UPDATE event SET origin = 7", "UPDATE event SET origin = 7"), std::exception);
 }
 
 // -- Steps
@@ -321,8 +336,80 @@ BOOST_AUTO_TEST_CASE(fewer_events_are_pruned_at_once_when_many_rows_are_theirs) 
     }
     s.now += 1000;
     const bx::PruneOrder order{.done_before = s.now};
-    BOOST_TEST(s.store().upkeep().prune(order) == 2U);
-    BOOST_TEST(s.store().upkeep().prune(order) == 1U);
+    BOOST_TEST(s.store().upkeep().prune(order).deleted == 2U);
+    BOOST_TEST(s.store().upkeep().prune(order).deleted == 1U);
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(disabled_hooks_with_work_are_not_asked_at_each_claim) {
+    Scene s;
+    const std::size_t disabled = 100;
+    std::vector<std::string> hooks;
+    for (std::size_t i = 0; i < disabled; ++i) hooks.push_back("off-" + std::to_string(i));
+    s.match(s.add("1"), hooks);
+    for (int i = 2; i < 20; ++i) s.put(std::to_string(i), "crm");
+    std::size_t asked = 0;
+    bool enabled = false;
+    const auto room = [&](const std::string& hook) {
+        ++asked;
+        return std::size_t{enabled || !hook.starts_with("off-")};
+    };
+    std::size_t least = disabled;  // it may be looked anew, since time has passed
+    for (int i = 2; i < 19; ++i) {
+        asked = 0;
+        BOOST_TEST(s.claim(1, room) == std::to_string(i) + "/crm#1");
+        least = std::min(least, asked);
+        s.done(std::to_string(i) + "/crm");
+    }
+    BOOST_TEST(least < 5U);
+    // What has become claimable is found at once, and what is enabled soon.
+    s.claim(1, room);
+    s.put("20", "idle");
+    BOOST_TEST(s.claim(1, room) == "20/idle#1");
+    enabled = true;
+    std::string claimed;
+    for (int tries = 0; claimed.empty() && tries < 1000; ++tries) {
+        claimed = s.claim(1, room);
+        if (!claimed.empty()) break;
+        const bx::Millis again = s.store().runs().next_due(s.now).value_or(s.now + 1);
+        BOOST_TEST(again <= s.now);  // until it has looked
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    BOOST_TEST(claimed.starts_with("1/off-"));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_matched_is_claimed_in_the_same_transaction) {
+    Scene s;
+    const auto room = [](const std::string& hook) { return std::size_t{hook != "off"}; };
+    const auto put = [&](const std::vector<bx::Dispatch>& verdicts, std::size_t slots) {
+        std::string names;
+        const std::vector<bx::Claim> claims =
+            s.store().runs().dispatch_and_claim(verdicts, slots, room, s.now);
+        s.store().runs().started(claims);
+        for (const bx::Claim& claim : claims) {
+            const std::string name = store_tests::key_of(claim.event.number, claim.hook);
+            s.claims[name] = claim;
+            names += name + "=" + claim.event.body + "," + claim.event.facts.member_id + " ";
+        }
+        return names;
+    };
+    bx::Dispatch none{s.add("1"), {}, {}, "none"};
+    bx::NewDelivery later = s.delivery("later");
+    later.due_at = s.now + 1000;
+    bx::Dispatch some{s.add("2"), {s.delivery("crm"), s.delivery("off"), later}, {}, {}};
+    BOOST_TEST(put({none, some}, 9) == "2/crm=body of 2,p ");
+    BOOST_TEST(s.state(2, "crm") == "running");
+    BOOST_TEST(s.state(2, "off") == "waiting");
+    BOOST_TEST(s.recount() == "");
+    BOOST_TEST(put({{s.add("2"), {s.delivery("crm")}, {}, {}}}, 9) == "");  // of the same lane
+    const bx::EventNumber cancelled = s.add("3");
+    s.cancel(cancelled);
+    BOOST_TEST(put({{cancelled, {s.delivery("crm")}, {}, {}}}, 9) == "");
+    s.done("2/crm");
+    s.now += 1000;
+    // What was due before goes first.
+    BOOST_TEST(put({{s.add("5"), {s.delivery("crm")}, {}, {}}}, 2) ==
+               "2/later=body of 2,p 3/crm=body of 2,p ");
     BOOST_TEST(s.recount() == "");
 }
 

@@ -685,6 +685,7 @@ BOOST_AUTO_TEST_CASE(status_counts_what_there_is) {
     BOOST_TEST(status.hooks[0].done_1h == 1);
     BOOST_TEST(status.hooks[1].failed_1h == 1);
     BOOST_TEST(status.hooks[1].dead_1h == 1);
+    BOOST_TEST(status.hooks[1].dead == 1);
     const bx::StoreStatus after = s.store().view().status(s.now + 1000);  // the delay is over
     BOOST_TEST(after.due == 2);
     BOOST_TEST(after.oldest_due_at.value() == s.now);
@@ -928,10 +929,10 @@ BOOST_AUTO_TEST_CASE(finished_events_are_pruned_oldest_first_in_steps) {
         s.now += 1000;
     }
     const bx::PruneOrder order{.done_before = s.now - 1000, .at_most = 3};
-    BOOST_TEST(s.store().upkeep().prune(order) == 3U);
+    BOOST_TEST(s.store().upkeep().prune(order).deleted == 3U);
     BOOST_TEST(s.list({}) == "5/- 4/-");
-    BOOST_TEST(s.store().upkeep().prune(order) == 1U);
-    BOOST_TEST(s.store().upkeep().prune(order) == 0U);
+    BOOST_TEST(s.store().upkeep().prune(order).deleted == 1U);
+    BOOST_TEST(s.store().upkeep().prune(order).deleted == 0U);
     BOOST_TEST(s.list({}) == "5/-");
     BOOST_TEST(s.store().view().status(s.now).events_skipped == 1);
 }
@@ -954,7 +955,7 @@ BOOST_AUTO_TEST_CASE(what_a_prune_deletes_is_counted_before) {
     // A done delivery keeps its event.
     const bx::PruneOrder order{.done_before = s.now - 1000, .dead_before = s.now};
     BOOST_TEST(upkeep.count_prunable(order) == 1);
-    BOOST_TEST(upkeep.prune(order) == 1U);
+    BOOST_TEST(upkeep.prune(order).deleted == 1U);
     BOOST_TEST(upkeep.count_prunable(order) == 0);
 }
 
@@ -963,10 +964,10 @@ BOOST_AUTO_TEST_CASE(unfinished_events_are_never_pruned) {
     s.add("1");
     s.put("2");
     s.match(s.add("3"), Hooks{"a", "b"});
-    s.claim(1);  // 3/a
+    BOOST_TEST(s.claim(1, [](const std::string& hook) { return hook == "a" ? 1U : 0U; }) == "3/a#1");
     s.done("3/a");
     s.now += 365 * bx::day;
-    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now, .dead_before = s.now}) == 0U);
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now, .dead_before = s.now}).deleted == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(dead_ones_are_pruned_only_when_asked) {
@@ -976,10 +977,10 @@ BOOST_AUTO_TEST_CASE(dead_ones_are_pruned_only_when_asked) {
     s.dead("1/a");
     s.done("1/b");
     s.now += 1000;
-    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now}) == 0U);
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now}).deleted == 0U);
     // Its done delivery is kept for longer here: the event goes when its last delivery may.
-    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now - 1000, .dead_before = s.now}) == 0U);
-    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now, .dead_before = s.now}) == 1U);
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now - 1000, .dead_before = s.now}).deleted == 0U);
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now, .dead_before = s.now}).deleted == 1U);
     BOOST_TEST(!s.store().view().event(1).has_value());
     BOOST_TEST(s.store().view().deliveries(1).empty());
     BOOST_TEST(s.store().view().attempts(1, "a").empty());

@@ -80,6 +80,7 @@ public:
         store_.reset();
         store_ = another(options);
     }
+    void open_as_worker() { open({.role = bx::Role::worker}); }
     // Of another place, or as another role, from now on.
     void open_as(const std::string& place) {
         place_ = place;
@@ -240,78 +241,165 @@ private:
     std::unique_ptr<bx::Store> store_;
 };
 
-// One line a rule of the store's schema (src/sqlite/schema.cpp,
-// src/postgres/tables_sql.cpp), as the rows that break it.
+// One line a rule of the store's schema (src/sqlite/sql/schema.sql, src/postgres/sql/tables.sql),
+// as the rows that break it.
 using Rules = std::vector<std::pair<std::string, std::string>>;
 
-inline Rules rules_of_all() {
+// `now_new`: events that are new; `claimed`: deliveries that are; `turn`: those that have their turn.
+inline const std::string views_of_postgresql =
+    "WITH now_new (n) AS (SELECT n FROM event WHERE (n > (SELECT matched FROM world) OR "
+    "n IN (SELECT n FROM unmatched)) AND n NOT IN (SELECT n FROM skipped)), "
+    "claimed (d) AS (SELECT unnest(held || running) FROM holder), "
+    "turn (d) AS (SELECT d FROM ready UNION ALL SELECT d FROM due UNION ALL SELECT d FROM claimed) ";
+
+inline Rules events_of_postgresql() {
     return {
-        {"event.open",
-         "SELECT n FROM event WHERE open <> (SELECT count(*) FROM delivery "
-         "WHERE event = n AND state < 2)"},
-        {"event.dead",
-         "SELECT n FROM event WHERE dead <> (SELECT count(*) FROM delivery "
-         "WHERE event = n AND state = 3) AND NOT (state = 2 AND dead = 1)"},
-        {"event.ended_at",
-         "SELECT n FROM event WHERE (ended_at IS NULL) <> (state = 0 OR open > 0)"},
-        {"erasure", "SELECT n FROM event WHERE ended_at IS NOT NULL AND dead = 0 AND NOT erased"},
-        {"one runs",
-         "SELECT hook FROM delivery WHERE state = 1 AND lane IS NOT NULL "
-         "GROUP BY hook, portal, lane HAVING count(*) > 1"},
-        {"turn",
-         "SELECT event || '/' || hook FROM delivery AS d WHERE (turn IS NOT NULL) <> "
-         "(state = 0 AND (lane IS NULL OR NOT EXISTS (SELECT 1 FROM delivery AS o WHERE "
-         "o.hook = d.hook AND o.portal = d.portal AND o.lane = d.lane AND o.event <> d.event "
-         "AND (o.state = 1 OR (o.state = 0 AND o.event < d.event)))))"},
-        {"due_at", "SELECT event FROM delivery WHERE (due_at IS NOT NULL) <> (state = 0)"},
-        {"delivery.ended_at", "SELECT event FROM delivery WHERE (ended_at IS NULL) <> (state < 2)"},
-        {"attempts",
-         "SELECT event FROM delivery AS d WHERE state = 1 AND (SELECT count(*) FROM attempt "
-         "AS a WHERE a.event = d.event AND a.hook = d.hook AND a.result = 0) <> 1"},
-        {"tally",
-         "SELECT hook || what FROM tally AS t WHERE hook <> '' GROUP BY hook, what "
-         "HAVING sum(n) <> (SELECT count(*) FROM "
-         "delivery AS d WHERE d.hook = t.hook AND t.what = CASE d.state WHEN 0 THEN 'waiting' "
-         "WHEN 1 THEN 'running' WHEN 2 THEN 'done' WHEN 3 THEN 'dead' WHEN 4 THEN 'merged' "
-         "ELSE 'cancelled' END)"},
-        {"events",
-         "SELECT what FROM tally AS t WHERE hook = '' AND what IN ('new', 'matched', 'skipped') "
-         "GROUP BY what HAVING sum(n) <> (SELECT count(*) FROM event AS e WHERE t.what = "
-         "CASE e.state WHEN 0 THEN 'new' WHEN 1 THEN 'matched' ELSE 'skipped' END)"},
         {"unfinished",
-         "SELECT sum(n) FROM tally WHERE hook = '' AND what = 'unfinished' HAVING sum(n) <> "
-         "(SELECT count(*) FROM event WHERE ended_at IS NULL)"},
+         "SELECT unfinished() WHERE unfinished() <> (SELECT count(*) FROM now_new) + "
+         "(SELECT count(DISTINCT d >> 16) FROM open) + (SELECT last_number() - w.matched - "
+         "(SELECT count(*) FROM event WHERE n > w.matched) FROM world AS w)"},
+        {"matched",
+         "SELECT sum(matched) FROM event_tally HAVING coalesce(sum(matched), 0) <> "
+         "(SELECT count(*) FROM event WHERE n NOT IN (SELECT n FROM now_new) AND "
+         "n NOT IN (SELECT n FROM skipped))"},
+        {"skipped",
+         "SELECT sum(skipped) FROM event_tally HAVING coalesce(sum(skipped), 0) <> "
+         "(SELECT count(*) FROM skipped)"},
+        {"unmatched",
+         "SELECT n FROM unmatched WHERE n > (SELECT matched FROM world) OR n IN (SELECT n FROM "
+         "skipped) OR n NOT IN (SELECT n FROM event)"},
+        {"a new one has none",
+         "SELECT d FROM open WHERE d >> 16 IN (SELECT n FROM now_new) OR d >> 16 IN "
+         "(SELECT n FROM skipped)"},
+        {"erasure",
+         "SELECT n FROM secret WHERE n NOT IN (SELECT n FROM now_new) AND n NOT IN "
+         "(SELECT d >> 16 FROM open) AND n NOT IN (SELECT d >> 16 FROM ended WHERE state = 3) AND "
+         "n NOT IN (SELECT n FROM skipped WHERE retryable)"},
+        {"received",
+         "SELECT n FROM event AS e WHERE n <= (SELECT matched FROM world) AND NOT EXISTS "
+         "(SELECT 1 FROM received AS r WHERE r.minute = e.received_at / 60000 AND "
+         "e.n BETWEEN r.first AND r.last)"},
     };
 }
 
-inline Rules rules_of_sqlite() {
+inline Rules deliveries_of_postgresql() {
     return {
-        {"event.erased", "SELECT n FROM event WHERE erased AND slot IS NOT NULL"},
+        {"one runs",
+         "SELECT lane FROM claimed JOIN open USING (d) WHERE lane IS NOT NULL GROUP BY lane "
+         "HAVING count(*) > 1"},
+        {"turn",
+         "SELECT (d >> 16) || '/' || (d & 65535) FROM open AS o WHERE "
+         "(SELECT count(*) FROM turn AS t WHERE t.d = o.d) <> "
+         "(lane IS NULL OR d IN (SELECT d FROM claimed) OR NOT EXISTS (SELECT 1 FROM open AS p "
+         "WHERE p.lane = o.lane AND p.d <> o.d AND (p.d < o.d OR p.d IN (SELECT d FROM claimed)))"
+         ")::integer"},
+        {"turns of none", "SELECT d FROM turn WHERE d NOT IN (SELECT d FROM open)"},
+        {"at", "SELECT t.d FROM (SELECT d, at FROM ready UNION ALL SELECT d, at FROM due) AS t "
+         "JOIN open AS o ON o.d = t.d AND o.due_at <> t.at"},
+        {"next",
+         "SELECT o.d FROM open AS o WHERE next IS DISTINCT FROM (SELECT min(p.d) FROM open AS p "
+         "WHERE p.lane = o.lane AND p.d <> o.d AND p.d NOT IN (SELECT d FROM claimed) AND "
+         "(p.d > o.d OR o.d IN (SELECT d FROM claimed)))"},
+        {"open and ended", "SELECT d FROM open WHERE d IN (SELECT d FROM ended)"},
+        {"fellows",
+         "SELECT d FROM open AS o WHERE fellows = 1 AND (EXISTS (SELECT 1 FROM open AS p WHERE "
+         "p.d >> 16 = o.d >> 16 AND p.d <> o.d) OR EXISTS (SELECT 1 FROM ended AS p WHERE "
+         "p.d >> 16 = o.d >> 16))"},
+        {"output", "SELECT d FROM output WHERE d NOT IN (SELECT d FROM claimed)"},
+        {"holder",
+         "SELECT owner FROM holder WHERE cardinality(running) <> cardinality(started) OR "
+         "cardinality(running) <> cardinality(seeds)"},
+        {"counters",
+         "SELECT name FROM hook AS h LEFT JOIN hook_tally AS t ON t.hook = h.id GROUP BY h.id, name "
+         "HAVING coalesce(sum(open), 0) <> (SELECT count(*) FROM open WHERE d & 65535 = h.id) "
+         "OR coalesce(sum(done), 0) <> (SELECT count(*) FROM ended WHERE d & 65535 = h.id AND "
+         "state = 2) OR coalesce(sum(dead), 0) <> (SELECT count(*) FROM ended WHERE d & 65535 = h.id "
+         "AND state = 3) OR coalesce(sum(merged), 0) <> (SELECT count(*) FROM ended WHERE "
+         "d & 65535 = h.id AND state = 4) OR coalesce(sum(cancelled), 0) <> (SELECT count(*) FROM "
+         "ended WHERE d & 65535 = h.id AND state = 5)"},
+    };
+}
+
+// `now_new`: events that are new; `owner`: whose secrets lie in a slot, 0 for nobody's.
+inline const std::string views_of_sqlite =
+    "WITH now_new (n) AS (SELECT n FROM event WHERE (n > (SELECT matched FROM world) OR "
+    "n IN (SELECT n FROM unmatched)) AND n NOT IN (SELECT n FROM skipped)), "
+    "owner (slot, n) AS (SELECT id, instr('0123456789ABCDEF', substr(hex(data), 1, 1)) * 16 - 17 "
+    "+ instr('0123456789ABCDEF', substr(hex(data), 2, 1)) "
+    "+ instr('0123456789ABCDEF', substr(hex(data), 3, 1)) * 4096 "
+    "+ instr('0123456789ABCDEF', substr(hex(data), 4, 1)) * 256 - 4352 FROM slot) ";
+
+inline Rules events_of_sqlite() {
+    return {
+        {"unfinished",
+         "SELECT finished FROM world WHERE max(matched, last, (SELECT coalesce(max(n), 0) FROM "
+         "event)) - finished <> (SELECT count(*) FROM now_new) + "
+         "(SELECT count(DISTINCT d >> 16) FROM open)"},
+        {"skipped", "SELECT skipped FROM world WHERE skipped <> (SELECT count(*) FROM skipped)"},
+        {"pruned",
+         "SELECT pruned FROM world WHERE max(matched, last, (SELECT coalesce(max(n), 0) FROM "
+         "event)) - pruned <> (SELECT count(*) FROM event)"},
+        {"unmatched",
+         "SELECT n FROM unmatched WHERE n > (SELECT matched FROM world) OR n IN (SELECT n FROM "
+         "skipped) OR n NOT IN (SELECT n FROM event)"},
+        {"a new one has none",
+         "SELECT d FROM open WHERE d >> 16 IN (SELECT n FROM now_new) OR d >> 16 IN "
+         "(SELECT n FROM skipped)"},
+        {"erasure",
+         "SELECT e.n FROM event AS e JOIN owner ON owner.slot = e.slot AND owner.n = e.n WHERE "
+         "e.n NOT IN (SELECT n FROM now_new) AND e.n NOT IN (SELECT d >> 16 FROM open) AND "
+         "e.n NOT IN (SELECT d >> 16 FROM ended WHERE state = 3) AND "
+         "e.n NOT IN (SELECT n FROM skipped WHERE retryable)"},
         {"slots",
-         "SELECT slot FROM slot WHERE (SELECT count(*) FROM event WHERE event.slot = slot.slot) "
-         "+ (SELECT count(*) FROM free_slot AS f WHERE f.slot = slot.slot) <> 1"},
+         "SELECT slot FROM owner WHERE n <> 0 AND NOT EXISTS (SELECT 1 FROM event AS e WHERE "
+         "e.n = owner.n AND e.slot = owner.slot)"},
         {"free slots",
-         "SELECT f.slot FROM free_slot AS f JOIN slot AS s ON s.slot = f.slot "
-         "WHERE s.data <> zeroblob(f.size)"},
+         "SELECT id FROM slot JOIN owner ON slot = id WHERE n = 0 AND data <> zeroblob(length(data))"},
         {"integrity",
          "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'"},
     };
 }
 
-inline Rules rules_of_postgresql() {
+inline Rules deliveries_of_sqlite() {
     return {
-        {"event.erased", "SELECT n FROM event JOIN secret ON secret.event = n WHERE erased"},
-        {"event.body", "SELECT n FROM event LEFT JOIN body ON body.event = n WHERE data IS NULL"},
-        {"delivery.owner", "SELECT event FROM delivery WHERE (owner IS NOT NULL) <> (state = 1)"},
+        {"one runs",
+         "SELECT lane FROM running JOIN open USING (d) WHERE lane IS NOT NULL GROUP BY lane "
+         "HAVING count(*) > 1"},
+        {"turn",
+         "SELECT (d >> 16) || '/' || (d & 65535) FROM open AS o WHERE "
+         "(SELECT count(*) FROM running AS r WHERE r.d = o.d) + "
+         "(SELECT count(*) FROM ready AS r WHERE r.d = o.d AND r.portal = o.portal AND "
+         "r.at = o.due_at) + (SELECT count(*) FROM due AS r WHERE r.d = o.d AND r.at = o.due_at) "
+         "<> (lane IS NULL OR d IN (SELECT d FROM running) OR NOT EXISTS (SELECT 1 FROM open AS p "
+         "WHERE p.lane = o.lane AND p.d <> o.d AND (p.d < o.d OR p.d IN (SELECT d FROM running))))"},
+        {"turns of none",
+         "SELECT d FROM (SELECT d FROM ready UNION ALL SELECT d FROM due UNION ALL "
+         "SELECT d FROM running) WHERE d NOT IN (SELECT d FROM open)"},
+        {"open and ended", "SELECT d FROM open WHERE d IN (SELECT d FROM ended)"},
+        {"fellows",
+         "SELECT d FROM open AS o WHERE fellows = 1 AND (EXISTS (SELECT 1 FROM open AS p WHERE "
+         "p.d >> 16 = o.d >> 16 AND p.d <> o.d) OR EXISTS (SELECT 1 FROM ended AS p WHERE "
+         "p.d >> 16 = o.d >> 16))"},
+        {"attempts",
+         "SELECT d FROM running AS r JOIN open AS o USING (d) WHERE r.attempt <> o.attempt + 1"},
+        {"output", "SELECT d FROM output WHERE d NOT IN (SELECT d FROM running)"},
+        {"counters",
+         "SELECT name FROM hook AS h WHERE open <> (SELECT count(*) FROM open WHERE d & 65535 = "
+         "h.id) OR done <> (SELECT count(*) FROM ended WHERE d & 65535 = h.id AND state = 2) "
+         "OR dead <> (SELECT count(*) FROM ended WHERE d & 65535 = h.id AND state = 3) "
+         "OR merged <> (SELECT count(*) FROM ended WHERE d & 65535 = h.id AND state = 4) "
+         "OR cancelled <> (SELECT count(*) FROM ended WHERE d & 65535 = h.id AND state = 5)"},
     };
 }
 
 inline std::string Scene::recount() const {
-    std::string broken;
-    for (const auto& [rule, query] : rules_of_all()) broken += broken_rows(rule, query);
     const bool server = PostgresServer::wanted();
-    for (const auto& [rule, query] : server ? rules_of_postgresql() : rules_of_sqlite()) {
-        broken += broken_rows(rule, query);
+    const std::string& views = server ? views_of_postgresql : views_of_sqlite;
+    std::string broken;
+    for (const Rules& rules :
+         {server ? events_of_postgresql() : events_of_sqlite(),
+          server ? deliveries_of_postgresql() : deliveries_of_sqlite()}) {
+        for (const auto& [rule, query] : rules) broken += broken_rows(rule, views + query);
     }
     return broken;
 }

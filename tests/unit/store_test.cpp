@@ -27,7 +27,7 @@ BOOST_AUTO_TEST_CASE(numbers_are_never_used_again) {
     const bx::EventNumber last = s.add("1");
     s.skip(last, "none");
     s.now += bx::day;
-    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now}) == 1U);
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now}).deleted == 1U);
     s.open();
     BOOST_TEST(s.add("2") > last);
 }
@@ -104,6 +104,24 @@ BOOST_AUTO_TEST_CASE(new_events_come_in_order_with_body_and_secrets) {
     BOOST_TEST(events[0].body == "body of 1");
     BOOST_TEST(events[0].secrets == "secret of 1");
     BOOST_TEST(s.store().matching().undispatched(1).size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(new_events_are_bounded_in_bytes_but_never_none) {
+    Scene s;
+    for (const char* id : {"1", "2", "3"}) s.add(id);
+    const std::size_t one = std::string("body of 1secret of 1").size();
+    const auto count = [&](std::size_t at_most, std::size_t bytes) {
+        return s.store().matching().undispatched(at_most, bytes).size();
+    };
+    BOOST_TEST(count(9, 1) == 1U);
+    BOOST_TEST(count(9, one) == 1U);
+    BOOST_TEST(count(9, one + 1) == 2U);
+    BOOST_TEST(count(1, 100 * one) == 1U);
+    BOOST_TEST(count(9, 100 * one) == 3U);
+    s.match(2, Hooks{"crm"});  // 1 is a new one among those that are matched
+    BOOST_TEST(count(9, one) == 1U);
+    BOOST_TEST(count(9, one + 1) == 2U);
+    BOOST_TEST(count(9, 100 * one) == 2U);
 }
 
 BOOST_AUTO_TEST_CASE(a_skipped_event_says_why_and_loses_its_secrets) {

@@ -21,8 +21,9 @@ namespace {
 // New events 1 to N; one that is `bad` cannot be dispatched, whatever it is dispatched with.
 class FakeQueue : public bx::MatchQueue {
 public:
-    explicit FakeQueue(int events) {
-        const bx::Tree tree = bx::decode_urlencoded("event=ONCRMDEALADD", {});
+    explicit FakeQueue(int events, std::size_t size = 0) {
+        const bx::Tree tree =
+            bx::decode_urlencoded("event=ONCRMDEALADD&data[x]=" + std::string(size, 'x'), {});
         for (int i = 1; i <= events; ++i) {
             bx::StoredEvent& event = events_.emplace_back();
             event.number = i;
@@ -31,10 +32,17 @@ public:
         }
     }
 
-    std::vector<bx::StoredEvent> undispatched(std::size_t at_most) override {
+    std::vector<bx::StoredEvent> undispatched(std::size_t at_most, std::size_t bytes) override {
         asked.push_back(at_most);
-        const auto count = static_cast<std::ptrdiff_t>(std::min(at_most, events_.size()));
-        return {events_.begin(), events_.begin() + count};
+        std::vector<bx::StoredEvent> oldest;
+        std::size_t given = 0;
+        for (const bx::StoredEvent& event : events_) {
+            if (oldest.size() == at_most || given >= bytes) break;
+            oldest.push_back(event);
+            given += event.payload_bytes();
+        }
+        most_bytes = std::max(most_bytes, given);
+        return oldest;
     }
     void dispatch(std::span<const bx::Dispatch> dispatches, bx::Millis) override {
         for (const bx::Dispatch& dispatch : dispatches) {
@@ -73,6 +81,7 @@ public:
 
     bx::EventNumber bad = 0;
     std::vector<std::size_t> asked;
+    std::size_t most_bytes = 0;  // given at a time
     std::map<bx::EventNumber, std::string> reasons;  // of those dispatched
     std::string kept;                    // the fingerprint
     std::size_t skipped = 0;             // to be matched again
@@ -192,6 +201,27 @@ BOOST_AUTO_TEST_CASE(skipped_events_have_a_second_chance_when_hooks_or_config_ch
     queue.renewals.clear();
     later.work();
     BOOST_TEST((queue.renewals == Steps{}));
+}
+
+// A batch of 32 events of limits.body would be 32 MB.
+BOOST_AUTO_TEST_CASE(large_events_are_matched_few_at_a_time_and_all_of_them) {
+    bx::ConfigFile file(dir + "/bxhook.conf", bx::ConfigPart::all);
+    const bx::Millis now = bx::steady_now();
+    const bx::WorkerLock lock(dir + "/queue.db", 0);
+    bx::WorkerContext context{.log = log,
+                              .options = {},
+                              .live = bx::LiveConfig(file, file.current()->store, lock, {}, log),
+                              .now = now,
+                              .progress_at = now};
+    context.live.refresh(now);
+    FakeQueue queue(70, std::size_t{1} << 20);
+    bx::Matcher matcher(context, queue);
+    do {
+        context.more = false;
+        matcher.match();
+    } while (context.more);
+    BOOST_TEST(queue.reasons.size() == 70U);
+    BOOST_TEST(queue.most_bytes <= std::size_t{4} << 20);
 }
 
 BOOST_AUTO_TEST_CASE(an_event_that_cannot_be_dispatched_is_found_by_halves_and_set_aside) {

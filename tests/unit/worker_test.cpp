@@ -66,6 +66,8 @@ BOOST_AUTO_TEST_CASE(it_prunes_what_has_been_kept_for_long_enough) {
         std::vector<bx::Dispatch> verdicts;
         for (int i = 1; i <= old; ++i) verdicts.push_back({i, {}, {}, "no matching hook"});
         store()->matching().dispatch(verdicts, bx::wall_now() - 8 * bx::day);
+        bx::sqlite::Database(store_path, {}).script(
+            "UPDATE event SET received_at = received_at - 8 * 86400000");
     }
     bx::EventNumber young = add("event=ONTASKADD");
     const auto count = [&] {

@@ -91,7 +91,7 @@ struct Arrival {
 };
 
 Arrival arrive(const Message& message, const Config& config) {
-    const Intake intake(config);
+    Intake intake(config);
     Arrival arrival{intake.decode(message.body, message.content_type), {}};
     Intake::Arrival read = intake.read(arrival.tree);
     if (!read.gate.known && !config.portals.empty()) {
