@@ -47,16 +47,31 @@ bool only_once_works(const StoreStatus& status, Millis now) {
     return !status.workers.empty() || (status.once && now - status.once->left_at < lately);
 }
 
+// What WORKER, which is PLACE, reports of configuration and hooks.  On this machine they have just
+// been read: what was not found then is fixed, and the worker looks again each second.
+Problem complaint_of(const WorkerRecord& worker, const std::string& place, const Config& config,
+                     const Known& known) {
+    const std::string error = printable(worker.config_error, 4000);
+    if (worker.host == known.read_on) {
+        return {Level::warning, place,
+                "has not read configuration and hooks again yet, which takes it seconds: it still "
+                "reports: " + error,
+                show_log_command(config)};
+    }
+    const bool of_hooks = error.find(printable(config.hooks_dir, 4000)) != std::string::npos;
+    return {Level::error, place,
+            "cannot use configuration or hooks: " + error +
+                "; once that is fixed it continues within seconds",
+            of_hooks ? "ls -l " + shell_word(config.hooks_dir) : edit_command(config.path)};
+}
+
 void judge_workers(const StoreStatus& status, const Config& config, const Known& known,
                    std::vector<Problem>& problems) {
     for (const WorkerRecord& worker : status.workers) {
         const std::string place = "worker " + std::to_string(worker.pid) + " on " + worker.host;
         const std::string& error = worker.config_error;
         if (!error.empty() && std::ranges::find(known.problems, error) == known.problems.end()) {
-            problems.push_back({Level::error, place,
-                                "cannot use configuration or hooks: " + printable(error, 4000) +
-                                    "; once that is fixed it continues within seconds",
-                                edit_command(config.path)});
+            problems.push_back(complaint_of(worker, place, config, known));
         }
         if (!worker.trouble.empty()) {
             problems.push_back({Level::warning, place,

@@ -114,7 +114,14 @@ def test_two_files_of_one_name_stop_that_hook_alone(serving):
     assert waiting["reason"] == "two hooks have this name: ONCRMDEALUPDATE.php, ONCRMDEALUPDATE.sh"
     assert serving.run("status", check=False).returncode == 1
     assert "error worker: hook ONCRMDEALUPDATE does not run problem=" in serving.log()
+    worker = serving.worker_pid()
+    kill(worker, signal.SIGSTOP)
     (serving.hooks / "ONCRMDEALUPDATE.php").rename(serving.hooks / "ONCRMDEALUPDATE.php.disabled")
+    for command in ("check", "status"):  # what it reports is not what is there
+        said = serving.run(command, check=False)
+        assert said.returncode == 0, said
+        assert b"has not read configuration and hooks again yet" in said.stdout and b"not usable" not in said.stdout
+    kill(worker, signal.SIGCONT)
     serving.delivery(number, "ONCRMDEALUPDATE")
     assert (serving.out / "ran").read_text().split() == [str(number - 1), str(number)]
     wait_for(lambda: serving.run("status", check=False).returncode == 0, "all to be well again")

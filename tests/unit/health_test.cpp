@@ -138,6 +138,29 @@ BOOST_AUTO_TEST_CASE(a_worker_without_configuration_is_an_error_that_is_said_onc
         error.starts_with("error worker 7 on web1: cannot use configuration or hooks: hook a"));
     BOOST_TEST(said({{}, {"hook a: timout: unknown key"}}) == "");
     BOOST_TEST(said({{}, {"another"}}) == error);
+    BOOST_TEST(said({{}, {"another"}, "web2"}) == error);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_worker_here_reports_of_files_that_are_right_is_old) {
+    runs();
+    status.workers[0].config_error = "hook a: timout: unknown key";
+    BOOST_TEST(said({{}, {}, "web1"}) ==
+               "warning worker 7 on web1: has not read configuration and hooks again yet, which "
+               "takes it seconds: it still reports: hook a: timout: unknown key\n");
+    BOOST_TEST(said({{}, {"hook a: timout: unknown key"}, "web1"}) == "");
+}
+
+BOOST_AUTO_TEST_CASE(the_fix_of_what_a_worker_reports_names_the_place_it_is_about) {
+    runs();
+    config.path = "/srv/bx/bxhook.conf";
+    config.hooks_dir = "/srv/bx/hooks";
+    const auto fix = [&](const char* error) {
+        status.workers[0].config_error = error;
+        return fixes();
+    };
+    BOOST_TEST(fix("hook a: timout: unknown key") == "${EDITOR:-vi} /srv/bx/bxhook.conf\n");
+    BOOST_TEST(fix("two hooks are named 'any', so neither runs: '/srv/bx/hooks/any.sh' and "
+                   "'/srv/bx/hooks/any.py'") == "ls -l /srv/bx/hooks\n");
 }
 
 BOOST_AUTO_TEST_CASE(what_waits_for_a_stopped_hook_is_not_overdue) {

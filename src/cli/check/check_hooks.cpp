@@ -167,10 +167,6 @@ bool is_put_aside(std::string_view path) {
     return std::ranges::any_of(ends, [&](std::string_view end) { return path.ends_with(end); });
 }
 
-std::string disable_command(const std::string& path) {
-    return "mv -nT " + shell_word(path) + " " + shell_word(path + ".disabled");
-}
-
 void check_name(const Hook& hook, const std::string& place, Findings& findings) {
     const bool known = hook.code == "ANY" || find_event(hook.code) != nullptr;
     if (!hook.from_dir || hook.problem || !known || !is_put_aside(hook.program)) return;

@@ -16,6 +16,7 @@
 #include "config/secrets.h"
 #include "host/accounts.h"
 #include "host/advice.h"
+#include "host/host_name.h"
 
 namespace bx {
 
@@ -108,7 +109,7 @@ void check_work(const Config& config, Store& store, const Hooks& hooks, Findings
     const Millis now = wall_now();
     const StoreStatus status = store.view().status(now);
     const Health health =
-        judge_health(status, config, now, commands, known_from(findings, hooks));
+        judge_health(status, config, now, commands, known_from(findings, hooks, config));
     findings.add(health.problems);
     if (!status.worker_runs && !config.worker.auto_start && !health.overdue_since) {
         findings.warning("worker",
@@ -121,8 +122,8 @@ void check_work(const Config& config, Store& store, const Hooks& hooks, Findings
 
 }  // namespace
 
-Known known_from(const Findings& findings, const Hooks& hooks) {
-    Known known{hooks.stopped, {}};
+Known known_from(const Findings& findings, const Hooks& hooks, const Config& config) {
+    Known known{hooks.stopped, {}, is_draft(config) ? "" : host_name()};
     for (const Problem& problem : findings.list()) {
         known.problems.push_back(problem.message);
         known.problems.push_back(to_string(problem));

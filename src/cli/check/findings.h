@@ -75,8 +75,9 @@ void check_program(const Hook& hook, const Config& config, const std::string& pl
 // The store and its directory.  With HOOKS also what is done with the events in it: workers,
 // overdue work, blocked lanes, dead deliveries (report/health.h).
 void check_store(const Config& config, const Hooks* hooks, Findings& findings);
-// What FINDINGS says already, for judge_health().
-Known known_from(const Findings& findings, const Hooks& hooks);
+// What FINDINGS says already of CONFIG and HOOKS, all of which have been read, for judge_health().
+// Of a draft (is_draft) the workers know nothing.
+Known known_from(const Findings& findings, const Hooks& hooks, const Config& config);
 // Gateways of this config that run as another user than the store's.  As root, before it becomes
 // that user, it sees all of them.
 void check_gateways(const Config& config, Findings& findings);

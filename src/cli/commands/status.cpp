@@ -68,7 +68,7 @@ void look(StatusReport& report, Millis now, Findings& found) {
     }
     report.store = read_store(config, now, found);
     if (!report.store) return;
-    const Known known = known_from(found, hooks);
+    const Known known = known_from(found, hooks, config);
     found.add(judge_health(*report.store, config, now, found.commands(), known).problems);
     report_what_is_missing(config, hooks, found);
 }
