@@ -66,11 +66,15 @@ void ConfigFile::load() {
     error_.clear();
 }
 
+bool ConfigFile::has_changed() const {
+    return stamp_of(path_) != config_stamp_ ||
+           stamp_of(current_ ? current_->portals_file : "") != portals_stamp_;
+}
+
 // While the files are refused each look reads them again: what puts them right need not change a
 // file that is watched here (a portals file that only the refused config names, a permission).
 ConfigFile::Change ConfigFile::refresh(bool force) {
-    bool changed = stamp_of(path_) != config_stamp_ ||
-                   stamp_of(current_ ? current_->portals_file : "") != portals_stamp_;
+    const bool changed = has_changed();
     bool in_force = current_ && error_.empty();
     if (!force && !changed && in_force) return Change::none;
     try {

@@ -35,6 +35,8 @@ public:
     // too.
     Change refresh(bool force = false);
 
+    // The config or the portals file is not what it was when they were last read.  Only looks.
+    bool has_changed() const;
     // Why the file as it is now was refused; empty when it is in force.
     const std::string& error() const { return error_; }
     const std::string& path() const { return path_; }

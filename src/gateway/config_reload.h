@@ -23,6 +23,9 @@ public:
 
     // True at most once a second, and always with FORCE: load_changed() is due.
     bool is_due(bool force);
+    // The files are others than when they were last read: load_changed() would read them, whether it
+    // is due or not.  Only looks.
+    bool has_changed() const { return file_.has_changed(); }
     // Loads the config when its files have changed, or FORCE.  True: another one is in force.
     bool load_changed(bool force);
 

@@ -117,7 +117,7 @@ Intake::Decision Gateway::take_post(Request& request) {
     if (!owner_problem_.empty() && ::geteuid() == 0) {
         return unavailable("store: " + owner_problem_);
     }
-    return intake_->take(request, log_);
+    return intake_->take(request, log_, [this] { return renew_config(); });
 }
 
 // Commits the events in one transaction and answers those who sent them.
@@ -173,17 +173,27 @@ Answer Gateway::refuse(const RequestRefusal& refusal, const Request& request, st
 void Gateway::refresh_config(bool force) {
     if (!config_.is_due(force)) return;
     store_.check_place();
-    if (!config_.load_changed(force)) return;
+    load_config(force);
+}
+
+// Whenever the last look was.  Files that have not changed since are not read, so that nobody can
+// have them read by wrong tokens.
+bool Gateway::renew_config() { return config_.has_changed() && load_config(false); }
+
+bool Gateway::load_config(bool force) {
+    if (!config_.load_changed(force)) return false;
     apply_config();
-    if (options_.one_shot) return;
+    if (options_.one_shot) return true;
     log_.info("config loaded",
               {{"file", config_.path()}, {"portals", config_.current()->portals.size()}});
+    return true;
 }
 
 void Gateway::apply_config() {
     trouble_.attempt("the store cannot be used", [this] { become_owner(); });
     const Config& config = *config_.current();
-    intake_ = std::make_unique<Intake>(config);
+    if (intake_) intake_->renew(config);
+    else intake_ = std::make_unique<Intake>(config);
     store_.move_to(config.store);
     queue_.forget();
 }

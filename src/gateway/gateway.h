@@ -81,6 +81,9 @@ private:
     // Each is logged, and gives its answer.
     Answer accept(const NewEvent& event, EventNumber number, const Request& request);
     Answer refuse(const RequestRefusal& refusal, const Request& request, std::size_t size);
+    // Each is true when another config came into force.
+    bool renew_config();
+    bool load_config(bool force);
     void apply_config();
     StoreOwner become_owner();
     void open_log();

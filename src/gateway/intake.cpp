@@ -56,14 +56,14 @@ std::optional<RequestRefusal> Intake::refuse_type(const Request& request) {
     return RequestRefusal{RefusalCode::unsupported_content_type, std::move(reason)};
 }
 
-Intake::Decision Intake::take(Request& request, Log& log) {
+Intake::Decision Intake::take(Request& request, Log& log, const Renewal& renewal) {
     // The limit may have been another when the body was read.
     if (request.cut || request.body.size() > limits_.body) {
         return RequestRefusal{RefusalCode::too_large, "the body is larger than limits.body, " +
                                                           std::to_string(limits_.body) + " bytes"};
     }
     try {
-        return verify(request, log);
+        return verify(request, log, renewal);
     } catch (const FormError& error) {
         if (error.problem() != FormError::Problem::too_many_fields) return malformed(error.what());
         return RequestRefusal{RefusalCode::too_many_fields, error.what()};
@@ -73,7 +73,7 @@ Intake::Decision Intake::take(Request& request, Log& log) {
 }
 
 // Throws FormError and BadEvent.
-Intake::Decision Intake::verify(Request& request, Log& log) {
+Intake::Decision Intake::verify(Request& request, Log& log, const Renewal& renewal) {
     const std::size_t size = request.body.size();
     const Tree body = decode(std::move(request.body), request.content_type);
     if (request.broken) return malformed("the body cannot be read to its end");
@@ -82,6 +82,7 @@ Intake::Decision Intake::verify(Request& request, Log& log) {
                          " bytes, disagree");
     }
     Arrival arrival = read(body);
+    if (arrival.gate.verdict != GateVerdict::allowed && renewal()) arrival = read(body);
     if (arrival.gate.verdict != GateVerdict::allowed) return refusal_of(arrival);
     if (arrival.gate.renamed) {
         log.warning("the portal's domain differs from its block's",

@@ -1,6 +1,7 @@
 // From a POST to the event in it, or to the reason why it is refused.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,20 +32,26 @@ public:
     // The event to be stored, or why there is none.
     using Decision = std::variant<NewEvent, RequestRefusal>;
 
+    // Looks for a newer config at once: true, it has been given to renew().
+    using Renewal = std::function<bool()>;
+
     // CONFIG's portals and limits are copied.
     explicit Intake(const Config& config)
         : index_(config.portal_index),
           portals_(index_ ? config.portals : std::vector<Portal>()),
           gate_(config.portals),
           limits_(config.limits) {}
+    // The same, in place of those that it has.
+    void renew(const Config& config) { *this = Intake(config); }
 
     // The refusal of a body that no config could make readable, by its type and encoding.
     static std::optional<RequestRefusal> refuse_type(const Request& request);
 
     // The event of REQUEST, whose token was right; or the first refusal, in the contract's order,
-    // after those of method and type.  The body is consumed.  A portal that was renamed is a line
-    // in LOG.  Throws std::bad_alloc.
-    Decision take(Request& request, Log& log);
+    // after those of method and type.  A token is refused only when RENEWAL finds nothing newer:
+    // Bitrix24 does not resend what was refused a moment after its token was configured.  The body
+    // is consumed.  A portal that was renamed is a line in LOG.  Throws std::bad_alloc.
+    Decision take(Request& request, Log& log, const Renewal& renewal);
 
     // -- The steps of take(), for a body that did not come in a request
 
@@ -57,7 +64,7 @@ public:
     static NewEvent make_event(const Tree& body, Arrival arrival);
 
 private:
-    Decision verify(Request& request, Log& log);
+    Decision verify(Request& request, Log& log, const Renewal& renewal);
     void find_portals(const EventFacts& sent);
 
     // Where the portals of the portals file are looked up: with them, those of the blocks.

@@ -426,6 +426,33 @@ BOOST_AUTO_TEST_CASE(a_changed_config_is_seen_within_seconds) {
     }
 }
 
+// Bitrix24 does not resend what was refused.
+BOOST_AUTO_TEST_CASE(a_token_that_was_just_configured_is_right_at_once) {
+    BOOST_TEST(verdict(event()) == "200");
+    std::string text(one_portal);
+    text.replace(text.find("secret-token"), 12, "other-token!");
+    std::ofstream(dir + "/bxhook.conf") << text;
+    BOOST_TEST(verdict(post("event=E&auth[member_id]=m1&auth[application_token]=other-token!")) ==
+               "200");
+    BOOST_TEST(verdict(event()) == "403 invalid_application_token");
+}
+
+BOOST_AUTO_TEST_CASE(wrong_tokens_make_it_read_no_file_that_is_as_it_was) {
+    const std::string wrong = "event=E&auth[member_id]=m1&auth[application_token]=wrong";
+    BOOST_TEST(verdict(event()) == "200");
+    const std::size_t loaded = log_count("config loaded");
+    for (int i = 0; i < 3; ++i) {
+        BOOST_TEST(verdict(post(wrong)) == "403 invalid_application_token");
+    }
+    BOOST_TEST(log_count("config loaded") == loaded);
+    std::ofstream(dir + "/bxhook.conf") << "portal {";
+    for (int i = 0; i < 3; ++i) {
+        BOOST_TEST(verdict(post(wrong)) == "403 invalid_application_token");
+    }
+    BOOST_TEST(verdict(event()) == "200");
+    BOOST_TEST(log_count("config refused, still using the old one") == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(a_renamed_portal_is_logged_and_accepted) {
     BOOST_TEST(verdict(post("event=E&auth[application_token]=secret-token&auth[member_id]=m1"
                             "&auth[domain]=new.example")) == "200");
