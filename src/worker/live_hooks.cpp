@@ -99,14 +99,23 @@ void LiveHooks::note_duplicates() {
 // Nobody who has only FTP can ask `bxhook check`.
 void LiveHooks::log_warnings() {
     if (std::exchange(warned_, true)) return;
+    std::set<std::string> found;
+    const auto is_new = [&](const std::string& place, const std::string& what) {
+        const std::string warning = place + ": " + what;
+        found.insert(warning);
+        return !warnings_.contains(warning);
+    };
     for (const Problem& warning : set_.warnings()) {
+        if (!is_new(warning.place, warning.message)) continue;
         log_.warning(warning.message, {{"place", warning.place}, {"fix", warning.fix}});
     }
     for (const Hook& hook : set_.hooks()) {
         if (!hook.problem || !hook.from_dir) continue;
+        if (!is_new(hook.program, hook.problem->reason)) continue;
         log_.warning("a hook cannot run, so it takes no event",
                      {{"program", hook.program}, {"cause", hook.problem->reason}});
     }
+    warnings_ = std::move(found);
 }
 
 }  // namespace bx

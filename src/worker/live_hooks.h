@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -43,8 +44,8 @@ public:
     std::span<const Hook> gone(Millis now) const;
     Millis gone_until() const { return gone_until_; }
 
-    // Logs what a person should know about the files of hooks_dir, unless it has been logged since
-    // they changed.
+    // Logs what a person should know about the files of hooks_dir: each once, and again when it was
+    // gone for a while.
     void log_warnings();
 
 private:
@@ -62,7 +63,8 @@ private:
     std::map<std::string, std::string> duplicates_;  // by name: the message, as it was logged
     std::vector<Hook> gone_;
     Millis gone_until_ = 0;
-    bool warned_ = true;
+    bool warned_ = true;               // of set_
+    std::set<std::string> warnings_;   // as they were logged, of those that are still there
 };
 
 }  // namespace bx
