@@ -92,6 +92,7 @@ void EventFollower::say_refusals(const StoredEvent& event) {
     if (std::exchange(refusals_said_, true)) return;
     for (const Refusal& refusal : event.refused) {
         if (is_of_other_event(refusal)) continue;
+        if (refusal.rule == HookRule::unable) good_ = false;
         print(screen_.fit(to_string({number_, refusal.hook}) + ": skipped, " +
                           printable(refusal.reason, 1000)) + "\n");
     }

@@ -1,7 +1,5 @@
 #include "cli/names.h"
 
-#include <vector>
-
 #include "cli/no_match.h"
 #include "report/story.h"
 #include "store/outcomes.h"
@@ -25,10 +23,16 @@ DeliveryName complete(View& view, const DeliveryName& name) {
     throw Error("event " + to_string(name) + " has several deliveries, name one:" + known);
 }
 
-std::string no_hook(const std::string& name, const HookSet& hooks) {
+std::vector<std::string> names_of(const HookSet& hooks) {
     std::vector<std::string> names;
-    for (const Hook& hook : hooks.hooks()) names.push_back(hook.name);
-    return no_hook(name, names);
+    for (const Hook& hook : hooks.hooks()) {
+        if (names.empty() || names.back() != hook.name) names.push_back(hook.name);
+    }
+    return names;
+}
+
+std::string no_hook(const std::string& name, const HookSet& hooks) {
+    return no_hook(name, names_of(hooks));
 }
 
 }  // namespace bx

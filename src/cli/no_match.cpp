@@ -8,9 +8,9 @@
 #include "base/escape.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "cli/names.h"
 #include "cli/open.h"
 #include "cli/terminal/screen.h"
-#include "hooks/hooks.h"
 #include "report/wording.h"
 
 namespace bx {
@@ -157,13 +157,11 @@ private:
 
 // None where the config cannot be read: another command says why.
 Names configured_hooks(const Arguments& args) {
-    Names names;
     try {
-        const HookSet hooks = HookSet::load(*config_of(args, ConfigPart::all));
-        for (const Hook& hook : hooks.hooks()) names.push_back(hook.name);
+        return names_of(HookSet::load(*config_of(args, ConfigPart::all)));
     } catch (const Error&) {
+        return {};
     }
-    return names;
 }
 
 }  // namespace

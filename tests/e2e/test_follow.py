@@ -91,6 +91,14 @@ def test_hooks_that_skipped_the_event_are_named_beside_those_that_run(site):
         "1/any: started", "1/any: done, took Nms"]
 
 
+def test_a_hook_that_cannot_run_is_a_failure_whatever_the_others_do(site):
+    site.hook("any", "exit 0")
+    site.hook("ONCRMDEALADD", "exit 0", mode=0o644)
+    done = trigger(site, "ONCRMDEALADD")
+    assert done.returncode == 1 and shown(done)[1:] == [
+        "1/ONCRMDEALADD: skipped, not executable", "1/any: started", "1/any: done, took Nms"]
+
+
 def test_a_disabled_hook_alone_is_a_failure_with_its_reason(site):
     site.configure("hook off { event * run /bin/true disabled yes }\n")
     done = trigger(site, "ONCRMDEALADD")

@@ -222,8 +222,8 @@ with the portal's token, and is an ordinary event.
   bxhook trigger ONCRMDEALUPDATE --url https://example.com/bx/bxhook.fcgi
 
 --follow shows what the hooks print and how the first attempt of each ends; exit
-status 1 when one failed or no hook matched.  With --url it looks into the store of
-this configuration, which must be that of the gateway.
+status 1 when one failed or cannot run, or no hook matched.  With --url it looks into
+the store of this configuration, which must be that of the gateway.
 
 --dry-run stores and sends nothing: it shows the body (secrets as ***), which hooks
 match and why, and what they would be started with.  'bxhook events' lists the known
