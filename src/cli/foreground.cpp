@@ -24,6 +24,23 @@ namespace {
 constexpr int timed_out = 124;        // as timeout(1) has it
 constexpr int ended_by_signal = 128;  // and its number, as shells have it
 
+// Of output that nobody takes yet; then the hook has to wait, as for any reader.
+constexpr std::size_t pending_at_most = 65536;
+// For those who read, when the run was ended: what they do not take in this time is dropped.
+constexpr Millis last_wait = second;
+
+// The signals that are blocked at its birth are those that are blocked after its death.
+class SignalMask {
+public:
+    SignalMask() { ::pthread_sigmask(SIG_BLOCK, nullptr, &before_); }
+    ~SignalMask() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    SignalMask(const SignalMask&) = delete;
+    SignalMask& operator=(const SignalMask&) = delete;
+
+private:
+    sigset_t before_{};
+};
+
 class Foreground {
 public:
     Foreground(const Claim& claim, const HookSettings& settings, const Invocation& invocation);
@@ -33,11 +50,16 @@ public:
 
 private:
     OutputListener listener(ForeignStream& stream);
+    bool has_room() const;
+    bool was_ended() const;
+    bool step(Millis most);
+    void write_to(ForeignStream& stream);
     void take_signals();
     void stop(int signal);
     void reap(Millis now);
     void end_streams();
 
+    SignalMask mask_;
     WorkerSignals signals_;
     ForeignStream out_{STDOUT_FILENO};
     ForeignStream err_{STDERR_FILENO};
@@ -62,19 +84,44 @@ Foreground::Foreground(const Claim& claim, const HookSettings& settings,
 
 OutputListener Foreground::listener(ForeignStream& stream) {
     return [this, &stream](std::string_view piece) {
-        if (write_error_ == 0 && !stream.write(piece)) write_error_ = errno;
+        if (write_error_ == 0) stream.add(piece);
     };
+}
+
+bool Foreground::has_room() const {
+    return std::max(out_.pending(), err_.pending()) < pending_at_most;
+}
+
+// By a person, or by the time limit.
+bool Foreground::was_ended() const {
+    return stopped_by_ != 0 || run_->outcome().result == AttemptResult::timeout;
+}
+
+// Waits up to MOST for signals, the hook's pipes and those who read what it prints, and takes what
+// there is.  False: there was nothing.
+bool Foreground::step(Millis most) {
+    const auto wanted = [](const ForeignStream& stream) {
+        return pollfd{stream.pending() > 0 ? stream.fd() : -1, POLLOUT, 0};
+    };
+    std::vector<pollfd> set{{signals_.fd(), POLLIN, 0}, wanted(out_), wanted(err_)};
+    const std::size_t first_of_runs = set.size();
+    const bool reads = has_room() && !run_->over();
+    if (reads) runs_.append_to(set);
+    if (::poll(set.data(), set.size(), static_cast<int>(most)) <= 0) return false;
+    if (set[0].revents != 0) take_signals();
+    if (set[1].revents != 0) write_to(out_);
+    if (set[2].revents != 0) write_to(err_);
+    if (reads) runs_.handle(set.data() + first_of_runs);
+    return true;
+}
+
+void Foreground::write_to(ForeignStream& stream) {
+    if (write_error_ == 0 && !stream.write_some()) write_error_ = errno;
 }
 
 void Foreground::wait_for_end() {
     while (!run_->over()) {
-        std::vector<pollfd> set{{signals_.fd(), POLLIN, 0}};
-        runs_.append_to(set);
-        const Millis pause = std::clamp(run_->next_tick() - steady_now(), Millis{0}, second);
-        if (::poll(set.data(), set.size(), static_cast<int>(pause)) > 0) {
-            if (set[0].revents != 0) take_signals();
-            runs_.handle(set.data() + 1);
-        }
+        step(std::clamp(run_->next_tick() - steady_now(), Millis{0}, second));
         if (write_error_ != 0 && stopped_by_ == 0) stop(SIGPIPE);
         reap(steady_now());
         runs_.tick(steady_now());
@@ -109,9 +156,13 @@ void Foreground::reap(Millis now) {
     }
 }
 
+// Who reads slowly is waited for, unless the run was ended.
 void Foreground::end_streams() {
-    for (ForeignStream* stream : {&out_, &err_}) {
-        if (write_error_ == 0 && !stream->end()) write_error_ = errno;
+    out_.add_end();
+    err_.add_end();
+    while (write_error_ == 0 && out_.pending() + err_.pending() > 0) {
+        const bool dropping = was_ended();
+        if (!step(dropping ? last_wait : second) && dropping) return;
     }
 }
 

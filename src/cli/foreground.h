@@ -18,8 +18,9 @@ struct ForegroundEnd {
 
 // Starts INVOCATION as CLAIM's run with the time limit of SETTINGS, passes on to stdout and stderr
 // what it prints (secrets masked), and returns when nothing of it is left.  SIGINT, SIGTERM, SIGHUP
-// and a stdout that nobody reads end it as `cancel --kill` would; a second signal kills it at once.
-// These signals and SIGCHLD stay blocked.  Throws Error when it cannot be started, with the reason
+// and a stdout whose reader is gone end it as `cancel --kill` would; a second signal kills it at
+// once.  A reader that does not read keeps the hook waiting, but neither signals nor the time limit:
+// after these it has a second for the rest.  Throws Error when it cannot be started, with the reason
 // alone, and when its output cannot be written.
 ForegroundEnd run_in_foreground(const Claim& claim, const HookSettings& settings,
                                 const Invocation& invocation);

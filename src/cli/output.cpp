@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <climits>
 #include <utility>
 
 #include "base/error.h"
@@ -46,15 +48,31 @@ void remark(const std::string& text) {
 
 ForeignStream::ForeignStream(int fd) : fd_(fd), terminal_(::isatty(fd) == 1) {}
 
-bool ForeignStream::write(std::string_view piece) {
-    if (!terminal_) return write_all(fd_, piece);
+// Of PIECE, with what was held back, what may be written now.
+std::string ForeignStream::shown(std::string_view piece) {
+    if (!terminal_) return std::string(piece);
     std::string text = std::exchange(held_, {}).append(piece);
     const std::size_t whole = text.size() - unfinished(text);
     held_ = text.substr(whole);
     text.resize(whole);
-    return write_all(fd_, visible(text));
+    return visible(text);
 }
 
+bool ForeignStream::write(std::string_view piece) { return write_all(fd_, shown(piece)); }
+
 bool ForeignStream::end() { return write_all(fd_, visible(std::exchange(held_, {}))); }
+
+void ForeignStream::add(std::string_view piece) { pending_ += shown(piece); }
+
+void ForeignStream::add_end() { pending_ += visible(std::exchange(held_, {})); }
+
+bool ForeignStream::write_some() {
+    // What is writable takes so much without waiting: a pipe, a terminal.
+    const std::size_t most = terminal_ ? 256 : PIPE_BUF;
+    const ssize_t put = ::write(fd_, pending_.data(), std::min(most, pending_.size()));
+    if (put < 0) return errno == EINTR || errno == EAGAIN;
+    pending_.erase(0, static_cast<std::size_t>(put));
+    return true;
+}
 
 }  // namespace bx

@@ -1,6 +1,7 @@
 // What a command writes.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -19,15 +20,27 @@ class ForeignStream {
 public:
     explicit ForeignStream(int fd);
 
-    // False, with errno: FD does not take it.
+    // Waits until FD has taken it.  False, with errno: it does not take it.
     bool write(std::string_view piece);
     // Writes what was held back: the beginning of a character.
     bool end();
 
+    // The same for who must not wait: adds to what is to be written,
+    void add(std::string_view piece);
+    void add_end();
+    std::size_t pending() const { return pending_.size(); }  // bytes
+    // and writes some of it, which FD takes at once: only when it polls as writable.  False, with
+    // errno: it does not take it.
+    bool write_some();
+    int fd() const { return fd_; }
+
 private:
+    std::string shown(std::string_view piece);
+
     int fd_;
     bool terminal_;
     std::string held_;
+    std::string pending_;
 };
 
 }  // namespace bx

@@ -15,7 +15,9 @@ public:
     std::string news(const Output& output);
 
 private:
-    std::int64_t shown_ = 0;  // bytes of the stream
+    // At the last call:
+    std::int64_t bytes_ = 0;  // of the stream
+    std::string kept_;
 };
 
 }  // namespace bx

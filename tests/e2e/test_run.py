@@ -193,6 +193,30 @@ def test_a_second_signal_kills_it(quiet):
     assert process.returncode == 130 and time.monotonic() - begin < 4, "before the 5 s of a patient end"
 
 
+@pytest.mark.parametrize("way", ["time limit", "signal"])
+def test_a_reader_that_does_not_read_keeps_it_only_waiting(quiet, way):
+    limit = "500ms" if way == "time limit" else "1h"
+    quiet.configure(worker="start manual", defaults=f"timeout {limit}")
+    quiet.hook("any", f"echo $$ > {quiet.out}/pid; head -c 1000000 /dev/zero; touch {quiet.out}/written")
+    event = post(quiet)
+    process = start(quiet, f"{event}/any")
+    wait_for(lambda: (quiet.out / "pid").exists() and (quiet.out / "pid").read_text().strip(), "the hook's start")
+    pid = int((quiet.out / "pid").read_text())
+    if way == "signal":
+        process.send_signal(signal.SIGINT)
+    assert process.wait(20) == (124 if way == "time limit" else 130)
+    assert not os.path.exists(f"/proc/{pid}") and not (quiet.out / "written").exists()
+    assert len(process.stdout.read()) < 1000000
+
+
+def test_a_reader_that_reads_late_gets_all(quiet):
+    quiet.hook("any", f"head -c 100000 /dev/zero; touch {quiet.out}/written")
+    event = post(quiet)
+    process = start(quiet, f"{event}/any")
+    wait_for((quiet.out / "written").exists, "the hook's last line")
+    assert process.communicate(timeout=20)[0] == bytes(100000) and process.returncode == 0
+
+
 def test_a_reader_that_leaves_early_ends_it_quietly(quiet):
     quiet.hook("any", "while :; do echo line; done")
     event = post(quiet)
@@ -246,6 +270,9 @@ def test_an_event_of_several_or_no_deliveries_needs_the_hook(quiet):
     assert "there is no event 999" in remark(run(quiet, "999/any"))
     done = run(quiet, f"{one}/ayn")
     assert done.returncode == 1 and "there is no hook 'ayn', did you mean 'any'?" in remark(done)
+    for name in ("ONTASKADD.sh", "ONTASKADD.py"):
+        quiet.hook(name, "exit 0")
+    assert remark(run(quiet, f"{one}/no-such-hook-at-all")).count("ONTASKADD") == 1
 
 
 def test_a_hook_that_would_not_get_the_event_is_run_and_it_is_said(quiet):
