@@ -53,6 +53,20 @@ Hook script_hook(const Config& config, const Script& script) {
     return hook;
 }
 
+// SCRIPT, a person disabled: nothing is wrong with it.
+Hook disabled_hook(const Config& config, const Script& script) {
+    Hook hook = script_hook(config, script);
+    hook.settings.disabled = true;
+    hook.put_aside = script.path;
+    hook.problem.reset();
+    return hook;
+}
+
+// A file that is not a hook yet is meant to be one by a known name: not a README beside the hooks.
+bool is_meant(const Config& config, const Script& script) {
+    return script.executable || is_known(script.code) || block_of(config, script.name) != nullptr;
+}
+
 Hook block_hook(const HookBlock& block) {
     Hook hook;
     hook.name = block.name;
@@ -146,6 +160,10 @@ Problem invalid_name(const std::string& path) {
             "rename it"};
 }
 
+bool has_script(const std::vector<Script>& scripts, const std::string& name) {
+    return std::ranges::find(scripts, name, &Script::name) != scripts.end();
+}
+
 Problem missing_script(const HookBlock& block, const std::string& hooks_dir) {
     return {Level::warning, "hook " + block.name,
             "it has no run, and no file of that name is in '" + hooks_dir + "'",
@@ -205,7 +223,9 @@ std::optional<Refusal> event_refusal(const Hook& hook, std::string_view code) {
 // Why HOOK does not take this event of its own; none: it does.
 std::optional<Refusal> rule_refusal(const Hook& hook, const EventFacts& facts,
                                         const Tree& body) {
-    if (hook.settings.disabled) return Refusal{hook.name, "disabled", HookRule::disabled};
+    if (hook.settings.disabled) {
+        return Refusal{hook.name, disabled_reason(hook), HookRule::disabled};
+    }
     for (const auto& [path, globs] : by_path(hook.when)) {
         auto fits = [&, where = path](std::string_view glob) {
             return matches(facts, body, where, glob);
@@ -245,6 +265,10 @@ std::vector<std::string> codes_of(const Hook& hook) {
 
 }  // namespace
 
+std::string disabled_reason(const Hook& hook) {
+    return hook.put_aside.empty() ? "disabled" : "disabled: " + hook.put_aside;
+}
+
 bool takes(const Hook& hook, const EventFacts& facts, const Tree& body) {
     return !event_refusal(hook, facts.code) && !rule_refusal(hook, facts, body);
 }
@@ -258,6 +282,7 @@ HookSet HookSet::load(const Config& config) {
     }
     std::vector<Hook> inactive;
     set.add_scripts(config, list, inactive);
+    set.add_disabled(config, list, inactive);
     set.add_blocks(config, list, inactive);
     // clang 14 cannot compile the one of std::ranges.
     std::stable_sort(set.hooks_.begin(), set.hooks_.end(),
@@ -282,9 +307,17 @@ void HookSet::add_scripts(const Config& config, const ScriptList& list,
         if (script.executable && !is_known(script.code)) {
             warnings_.push_back(unknown_code(hook, config, list));
         }
-        // A file that is not a hook yet: one of a known name, not a README beside the hooks.
-        bool meant = script.executable || is_known(script.code) || block_of(config, script.name);
-        if (meant) (script.executable ? hooks_ : inactive).push_back(std::move(hook));
+        if (!is_meant(config, script)) continue;
+        (script.executable ? hooks_ : inactive).push_back(std::move(hook));
+    }
+}
+
+// INACTIVE gets them, those that cannot run standing before them.
+void HookSet::add_disabled(const Config& config, const ScriptList& list,
+                           std::vector<Hook>& inactive) {
+    for (const Script& script : list.disabled) {
+        if (!script.valid_name || !is_meant(config, script)) continue;
+        inactive.push_back(disabled_hook(config, script));
     }
 }
 
@@ -293,8 +326,7 @@ void HookSet::add_blocks(const Config& config, const ScriptList& list,
     for (const HookBlock& block : config.hooks) {
         if (!block.run.empty()) {
             hooks_.push_back(block_hook(block));
-        } else if (std::ranges::find(list.scripts, block.name, &Script::name) ==
-                   list.scripts.end()) {
+        } else if (!has_script(list.scripts, block.name) && !has_script(list.disabled, block.name)) {
             warnings_.push_back(missing_script(block, config.hooks_dir));
             inactive.push_back(block_hook(block));
         }

@@ -34,7 +34,13 @@ struct Hook {
     // Which other hook has its name: "two hooks have this name: ..., ...".  It takes events, and
     // what it takes waits: which of the two is meant only a person knows.  Empty: none has.
     std::string conflict{};
+    // Of a script that a person disabled by its name: where it is below hooks_dir,
+    // "ONCRMDEALADD.sh.disabled".  It takes no event (settings.disabled).  Empty: it is not.
+    std::string put_aside{};
 };
+
+// Why HOOK, which is disabled, takes no event: "disabled", "disabled: ONCRMDEALADD.sh.disabled".
+std::string disabled_reason(const Hook& hook);
 
 // True when HOOK's event and rules take the event, whether it can run or not.
 bool takes(const Hook& hook, const EventFacts& facts, const Tree& body);
@@ -74,6 +80,7 @@ public:
 
 private:
     void add_scripts(const Config& config, const ScriptList& list, std::vector<Hook>& inactive);
+    void add_disabled(const Config& config, const ScriptList& list, std::vector<Hook>& inactive);
     void add_blocks(const Config& config, const ScriptList& list, std::vector<Hook>& inactive);
     void add_inactive(const Hook& hook);
     void note_duplicates(const Config& config);

@@ -18,20 +18,29 @@ namespace bx {
 
 namespace {
 
+constexpr std::string_view disabled_end = ".disabled";
+
+// "notify.sh.disabled" -> "notify.sh"
+std::string_view enabled_name(std::string_view name) {
+    if (name.ends_with(disabled_end)) name.remove_suffix(disabled_end.size());
+    return name;
+}
+
 bool is_ignored(std::string_view name) {
-    return name.starts_with('.') || name.ends_with('~') || name.ends_with(".sample") ||
-           name.ends_with(".disabled");
+    name = enabled_name(name);
+    return name.empty() || name.starts_with('.') || name.ends_with('~') ||
+           name.ends_with(".sample") || name.ends_with(disabled_end);
 }
 
 // "notify.sh" -> "notify"
-std::string without_extension(const std::string& name) {
+std::string without_extension(std::string_view name) {
     constexpr std::array<std::string_view, 6> extensions{".sh", ".php", ".py", ".pl", ".rb", ".js"};
     for (std::string_view extension : extensions) {
         if (name.size() > extension.size() && name.ends_with(extension)) {
-            return name.substr(0, name.size() - extension.size());
+            return std::string(name.substr(0, name.size() - extension.size()));
         }
     }
-    return name;
+    return std::string(name);
 }
 
 // The names in DIR, sorted; none when there is no such directory.
@@ -64,48 +73,55 @@ public:
         for (const std::string& name : names_in(hooks_dir_)) {
             std::optional<struct stat> info = look(name);
             if (!info) continue;
+            const std::string_view enabled = enabled_name(name);
             if (S_ISDIR(info->st_mode)) {
-                if (name.size() > 2 && name.ends_with(".d")) list_event(name);
+                if (enabled.size() > 2 && enabled.ends_with(".d")) list_event(name, enabled);
             } else {
-                add(name, without_extension(name), *info);
+                add(name, enabled, without_extension(enabled), *info);
             }
         }
         return std::move(list_);
     }
 
 private:
-    // The scripts of EVENT.d, DIR being its name.
-    void list_event(const std::string& dir) {
+    // The scripts of EVENT.d, DIR being its name, and ENABLED the same without ".disabled".
+    void list_event(const std::string& dir, std::string_view enabled) {
+        const std::string event(enabled.substr(0, enabled.size() - 2));
         for (const std::string& name : names_in(hooks_dir_ + '/' + dir)) {
             std::string path = dir + '/' + name;
             std::optional<struct stat> info = look(path);
-            if (info) add(path, dir.substr(0, dir.size() - 2), *info);
+            if (!info) continue;
+            add(path, std::string(enabled) + '/' + std::string(enabled_name(name)), event, *info);
         }
     }
 
-    // None for what vanished meanwhile and for links that lead nowhere.
+    // None for what vanished meanwhile and for links that lead nowhere, which a person should know
+    // of if they are not disabled.
     std::optional<struct stat> look(const std::string& path) {
         struct stat info {};
         std::string full = hooks_dir_ + '/' + path;
         if (::stat(full.c_str(), &info) == 0) return info;
-        if (::lstat(full.c_str(), &info) == 0 && S_ISLNK(info.st_mode)) {
+        const bool disabled = path.ends_with(disabled_end);
+        if (!disabled && ::lstat(full.c_str(), &info) == 0 && S_ISLNK(info.st_mode)) {
             list_.dangling.push_back(path);
             list_.stamp.append("link ").append(path).append("\n");
         }
         return std::nullopt;
     }
 
-    void add(const std::string& path, const std::string& event, const struct stat& info) {
+    // ENABLED is PATH as it would be if nothing of it were disabled.
+    void add(const std::string& path, std::string_view enabled, const std::string& event,
+             const struct stat& info) {
         if (!S_ISREG(info.st_mode)) return;
         Script script;
         script.path = path;
-        script.name = without_extension(path);
+        script.name = without_extension(enabled);
         std::ranges::replace(script.name, '/', '.');
         script.code = upper(event);
         script.executable = (info.st_mode & 0111) != 0;
         script.valid_name = is_hook_name(script.name);
         list_.stamp.append(script.executable ? "x " : "- ").append(path).append("\n");
-        list_.scripts.push_back(std::move(script));
+        (enabled == path ? list_.scripts : list_.disabled).push_back(std::move(script));
     }
 
     const std::string& hooks_dir_;

@@ -10,12 +10,15 @@ struct Script {
     std::string path;  // below hooks_dir: "ONCRMDEALADD.d/notify.sh"
     std::string name;  // as a hook: "ONCRMDEALADD.d.notify"
     std::string code;  // of its event, upper case; "ANY": every event
-    bool executable = false;   // has an execute bit: enabled
+    bool executable = false;   // has an execute bit
     bool valid_name = true;    // config/hook_name.h
 };
 
 struct ScriptList {
     std::vector<Script> scripts;  // by path
+    // Those that a person disabled: "NAME.sh.disabled", and the files of "EVENT.d.disabled".  Named
+    // as if they were not; only the path says it.
+    std::vector<Script> disabled;
     std::vector<std::string> dangling;  // links that lead nowhere, below hooks_dir, by path
     // Equal for equal lists.  What is in the files is not part of it: a hook may log beside itself.
     std::string stamp;

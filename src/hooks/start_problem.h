@@ -10,6 +10,7 @@ struct Hook;
 
 enum class StartFault {
     ambiguous,           // another hook has its name (Hook::conflict)
+    disabled,            // its file was renamed *.disabled (Hook::put_aside)
     missing,
     unreadable,          // the program's path cannot be looked at
     unsafe_permissions,
@@ -27,6 +28,11 @@ struct StartProblem {
 
 // True when a later attempt would fail for the same reason, whatever is done about the hook.
 constexpr bool is_permanent(StartFault fault) { return fault == StartFault::bad_argument; }
+
+// True when what waits for the hook waits on, without an attempt, until a person has decided.
+constexpr bool is_held(StartFault fault) {
+    return fault == StartFault::ambiguous || fault == StartFault::disabled;
+}
 
 // Why HOOK's program may not be started now, with a fix; none: it may.  HOOKS_DIR bounds how far up
 // directories are looked at (contract: "The hooks directory").

@@ -1,6 +1,7 @@
 // The state of a whole installation, as `status` shows it.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,7 @@ struct StatusReport {
     std::string config_error;  // why the file as it is cannot be used; empty: it can
     ConfigPtr config;          // null: nothing of it can be used
     std::optional<StoreStatus> store;  // none: it cannot be read
+    std::map<std::string, std::string> disabled;  // hooks, with the reason
     std::vector<Problem> problems;     // each once, errors first
     bool strict = false;               // attention is not good enough
 

@@ -46,12 +46,16 @@ void write_blocked(JsonWriter& json, const StoreStatus& store) {
     json.end_array();
 }
 
-void write_hooks(JsonWriter& json, const StoreStatus& store) {
+void write_hooks(JsonWriter& json, const StoreStatus& store, const StatusReport& report) {
     json.key("hooks").begin_array();
     for (const HookCounts& hook : store.hooks) {
         json.begin_object().field("hook", hook.hook).field("waiting", hook.waiting);
         json.field("running", hook.running).field("done_1h", hook.done_1h);
-        json.field("failed_1h", hook.failed_1h).field("dead_1h", hook.dead_1h).end_object();
+        json.field("failed_1h", hook.failed_1h).field("dead_1h", hook.dead_1h);
+        const auto disabled = report.disabled.find(hook.hook);
+        json.key("disabled").value_or_null(disabled == report.disabled.end() ? ""
+                                                                             : disabled->second);
+        json.end_object();
     }
     json.end_array();
 }
@@ -89,7 +93,7 @@ std::string status_json(const StatusReport& report) {
     json.key("limit").value(report.config ? std::optional(report.config->limits.queue)
                                           : std::nullopt);
     write_blocked(json, store);
-    write_hooks(json, store);
+    write_hooks(json, store, report);
     json.end_object();
     return json_line(text);
 }

@@ -1,5 +1,7 @@
 #include "worker/live_config.h"
 
+#include <unistd.h>
+
 #include <utility>
 
 #include "base/text.h"
@@ -73,8 +75,10 @@ bool LiveConfig::take_loaded() { return std::exchange(loaded_, false); }
 
 const Hook* LiveConfig::find_hook(const std::string& name, Millis now) {
     const Hook* hook = hooks_.set().find(name);
-    if ((hook && !hook->problem) || !lost_.empty()) return hook;
-    hooks_.refresh(config(), now);  // it may have been corrected since the last look
+    const bool there = hook && !hook->problem &&
+                       (!hook->from_dir || ::access(hook->program.c_str(), F_OK) == 0);
+    if (there || !lost_.empty()) return hook;
+    hooks_.refresh(config(), now);  // it may have been corrected, or disabled, since the last look
     return hooks_.set().find(name);
 }
 

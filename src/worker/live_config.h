@@ -45,11 +45,13 @@ public:
     const ConfigPtr& config() const { return file_.current(); }
     const std::string& path() const { return file_.path(); }
     const LiveHooks& hooks() const { return hooks_; }
-    // The hook NAME, looked for once more when it could not run.  Null: there is none.
+    // The hook NAME, looked for once more when it could not run or its file is gone.  Null: there
+    // is none.
     const Hook* find_hook(const std::string& name, Millis now);
     // Of HOOK, or the defaults where it is unknown.  There must be a config.
     const HookSettings& settings_of(const std::string& hook) const;
-    // How many of HOOK may run at a time; 0: it is disabled, or another hook has its name.
+    // How many of HOOK may run at a time; 0: it is disabled (by a setting, or by its file's name),
+    // or another hook has its name.
     std::size_t concurrency_of(const std::string& hook) const;
     // For a worker that cron calls, when there is an event for them; others have logged them.
     void log_hook_warnings() { hooks_.log_warnings(); }

@@ -74,9 +74,9 @@ void RunRecorder::add(const Claim& claim, const Allowance& allowance,
     finish.event = claim.event.number;
     finish.hook = claim.hook;
     finish.attempt = claim.attempt;
-    // A hook that came to share its name with another one since the claim waits for the person.
-    finish.result = problem.fault == StartFault::ambiguous ? AttemptResult::interrupted
-                                                           : AttemptResult::failed;
+    // A hook that a person stopped since the claim waits for the person.
+    finish.result =
+        is_held(problem.fault) ? AttemptResult::interrupted : AttemptResult::failed;
     finish.reason = problem.reason;
     const Allowance last{allowance.failures, claim.attempt, false};
     decide(finish, is_permanent(problem.fault) ? last : allowance,

@@ -9,6 +9,17 @@
 
 namespace bx {
 
+namespace {
+
+// Why HOOK, whose delivery was claimed before this was known, must not run; none: it may.
+std::optional<StartProblem> held_back(const Hook& hook) {
+    if (!hook.conflict.empty()) return StartProblem{StartFault::ambiguous, hook.conflict, ""};
+    if (hook.put_aside.empty()) return std::nullopt;
+    return StartProblem{StartFault::disabled, disabled_reason(hook), ""};
+}
+
+}  // namespace
+
 Runner::Runner(WorkerContext& context, RunQueue& queue, Membership& membership)
     : context_(context),
       queue_(queue),
@@ -112,7 +123,7 @@ std::optional<StartProblem> Runner::launch(const Claim& claim, const Allowance& 
                             "missing: no file named " + claim.hook + ", and no block with run",
                             ""};
     }
-    if (!hook->conflict.empty()) return StartProblem{StartFault::ambiguous, hook->conflict, ""};
+    if (auto held = held_back(*hook)) return held;
     if (hook->problem) return hook->problem;
     if (auto problem = start_problem(*hook, config.hooks_dir)) return problem;
     Invocation what = prepare_invocation(claim, *hook, home_);

@@ -43,7 +43,7 @@ STATUS = {
                  "reason": "string null",
                  "since": TIME, "behind": "number"}],
     "hooks": [{"hook": "string", "waiting": "number", "running": "number", "done_1h": "number", "failed_1h": "number",
-               "dead_1h": "number"}]}
+               "dead_1h": "number", "disabled": "string null"}]}
 EVENTS = [{"code": "string", "name": "string", "scope": "string", "kind": "string", "id_paths": "array",
            "fields": "array"}]
 CHECK = {"ok": "boolean", "answer_ms": "number null",

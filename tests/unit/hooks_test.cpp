@@ -54,6 +54,7 @@ struct Fixture {
         for (const bx::Hook& hook : set.hooks()) {
             all += (all.empty() ? "" : " ") + hook.name;
             if (hook.problem) all += "(" + hook.problem->reason + ")";
+            if (hook.settings.disabled) all += "(" + disabled_reason(hook) + ")";
         }
         return all;
     }
@@ -101,14 +102,54 @@ BOOST_AUTO_TEST_CASE(names_follow_the_path_without_extension) {
                "ONCRMDEALUPDATE.d.notify any any.d.audit onCrmLeadAdd");
 }
 
-BOOST_AUTO_TEST_CASE(samples_backups_hidden_and_disabled_files_are_no_hooks) {
+BOOST_AUTO_TEST_CASE(samples_backups_and_hidden_files_are_no_hooks) {
     for (const char* name :
-         {"ONCRMDEALADD.sample", "ONCRMDEALADD~", ".ONCRMDEALADD", "ONCRMDEALADD.disabled",
-          "ONCRMDEALADD.d/x.sh~", "ONCRMDEALADD.d/.x", "lib/ONCRMDEALADD"}) {
+         {"ONCRMDEALADD.sample", "ONCRMDEALADD~", ".ONCRMDEALADD", "ONCRMDEALADD.d/x.sh~",
+          "ONCRMDEALADD.d/.x", "lib/ONCRMDEALADD", "ONCRMDEALADD.sample.disabled",
+          ".ONCRMDEALADD.disabled", ".disabled"}) {
         file(name);
     }
     file("README.md", 0644);
+    file("README.md.disabled", 0644);
     BOOST_TEST(names() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_renamed_to_disabled_is_a_disabled_hook) {
+    file("ONCRMDEALADD.sh.disabled", 0644);
+    file("ONCRMDEALADD.d/mail.php.disabled");
+    file("any.d.disabled/log.sh");
+    BOOST_TEST(names() == "ONCRMDEALADD(disabled: ONCRMDEALADD.sh.disabled) "
+                          "ONCRMDEALADD.d.mail(disabled: ONCRMDEALADD.d/mail.php.disabled) "
+                          "any.d.log(disabled: any.d.disabled/log.sh)");
+    BOOST_TEST(match("event=ONCRMDEALADD") ==
+               "| ONCRMDEALADD: disabled: ONCRMDEALADD.sh.disabled "
+               "| ONCRMDEALADD.d.mail: disabled: ONCRMDEALADD.d/mail.php.disabled "
+               "| any.d.log: disabled: any.d.disabled/log.sh");
+    block("ONCRMDEALADD").settings.attempts = 3;
+    const bx::HookSet set = bx::HookSet::load(config);
+    BOOST_TEST(set.warnings().empty());
+    BOOST_TEST(set.find("ONCRMDEALADD")->settings.attempts == 3);
+    BOOST_TEST(set.find("ONCRMDEALADD")->settings.disabled);
+}
+
+BOOST_AUTO_TEST_CASE(a_disabled_file_says_nothing_beside_a_hook_of_its_name) {
+    file("ONCRMDEALADD.php.disabled");
+    file("ONCRMLEADADD.disabled");
+    file("ONCRMDEALADD.sh");
+    block("ONCRMLEADADD", {"ONCRMLEAD*"}, "/bin/true");
+    BOOST_TEST(names() == "ONCRMDEALADD ONCRMLEADADD");
+    file("ONCRMDEALADD.sh", 0644);
+    BOOST_TEST(names() == "ONCRMDEALADD(not executable) ONCRMLEADADD");
+}
+
+BOOST_AUTO_TEST_CASE(the_stamp_changes_with_a_file_that_is_disabled) {
+    const std::string path = file("any.sh");
+    const std::string before = bx::HookSet::stamp_of(config.hooks_dir);
+    fs::rename(path, path + ".disabled");
+    const std::string after = bx::HookSet::stamp_of(config.hooks_dir);
+    BOOST_TEST(after != before);
+    fs::remove(path + ".disabled");
+    BOOST_TEST(bx::HookSet::stamp_of(config.hooks_dir) != after);
 }
 
 BOOST_AUTO_TEST_CASE(a_hooks_dir_that_is_missing_is_empty) {

@@ -41,6 +41,15 @@ BOOST_AUTO_TEST_CASE(only_what_is_new_of_an_output_is_shown) {
     BOOST_TEST(follower.news({"one\ntwo\n", 8}) == "two\n");
 }
 
+// The stream has more bytes than what is kept of it, though nothing was cut.
+BOOST_AUTO_TEST_CASE(masked_secrets_are_no_cut) {
+    OutputFollower follower;
+    BOOST_TEST(follower.news({"token ***\n", 40}) == "token ***\n");
+    BOOST_TEST(follower.news({"token ***\nagain ***\n", 80}) == "again ***\n");
+    BOOST_TEST(follower.news({"token ***\nagain ***\n", 84}) == "");  // may become a secret
+    BOOST_TEST(follower.news({"token ***\nagain ***\nsecr", 84}) == "secr");
+}
+
 BOOST_AUTO_TEST_CASE(an_output_that_was_cut_before_the_first_look_has_its_own_mark) {
     OutputFollower follower;
     BOOST_TEST(follower.news({"head [..] tail", 1000}) == "head [..] tail");
@@ -175,6 +184,7 @@ BOOST_AUTO_TEST_CASE(the_document_has_workers_lanes_and_hooks) {
     store.blocked.push_back(lane);
     store.hooks.push_back(
         {.hook = "crm", .waiting = 1, .running = 2, .done_1h = 9, .failed_1h = 3});
+    report.disabled = {{"crm", "disabled: crm.sh.disabled"}, {"other", "disabled"}};
     store.due = 5;
     const std::string text = status_json(report);
     for (const std::string_view part :
@@ -186,7 +196,7 @@ BOOST_AUTO_TEST_CASE(the_document_has_workers_lanes_and_hooks) {
           R"("blocked":[{"delivery":"1040/crm","portal":null,"kind":"ONCRMDEAL","id":"6675",)"
           R"("reason":"exit 1","since":"2024-11-21T01:36:28.123Z","behind":4}],)",
           R"("hooks":[{"hook":"crm","waiting":1,"running":2,"done_1h":9,)"
-          R"("failed_1h":3,"dead_1h":0}])",
+          R"("failed_1h":3,"dead_1h":0,"disabled":"disabled: crm.sh.disabled"}])",
           R"("due":5,"oldest_due_at":null,"unfinished":0,"limit":null,)"}) {
         BOOST_TEST(has(text, part), part << " in " << text);
     }

@@ -180,6 +180,69 @@ BOOST_AUTO_TEST_CASE(a_hook_that_is_gone_fails_and_is_tried_again) {
     wait_state(number, "done");
 }
 
+BOOST_AUTO_TEST_CASE(a_warning_about_a_file_is_logged_once_until_it_comes_again) {
+    const auto count = [&] {
+        std::size_t lines = 0;
+        const std::string text = log();
+        for (std::size_t at = 0; (at = text.find("a hook cannot run, so", at)) != std::string::npos;
+             ++at) {
+            ++lines;
+        }
+        return lines;
+    };
+    const std::string broken = dir + "/hooks/ONCRMDEALADD";
+    hook("ONCRMDEALADD", "exit 0");
+    fs::permissions(broken, fs::perms::owner_read);
+    start_and_wait();
+    BOOST_REQUIRE(wait_for([&] { return count() == 1; }));
+    hook("ONCRMDEALUPDATE", "exit 0");  // another change of hooks_dir
+    wait_state(deal("7"), "done");
+    BOOST_TEST(count() == 1U, log());
+    fs::permissions(broken, fs::perms::owner_all);
+    wait_state(post("event=ONCRMDEALADD"), "done");
+    fs::permissions(broken, fs::perms::owner_read);
+    BOOST_REQUIRE(wait_for([&] { return count() == 2; }));
+}
+
+// Also one that had been claimed when its file was renamed: no attempt is spent.
+BOOST_AUTO_TEST_CASE(what_waits_for_a_file_renamed_to_disabled_waits_on) {
+    configure("", "backoff 50ms attempts 500 concurrency 1 order none");
+    hook("any.sh", "exit 1");
+    start_and_wait();
+    std::vector<bx::EventNumber> numbers;
+    for (int i = 0; i < 10; ++i) numbers.push_back(deal(std::to_string(i)));
+    for (bx::EventNumber number : numbers) {
+        BOOST_REQUIRE(wait_for([&] { return state(number).ends_with(" exit 1"); }));
+    }
+    const std::string path = dir + "/hooks/any.sh";
+    fs::rename(path, path + ".disabled");
+    bx::EventNumber skipped = deal("new");
+    wait_state(skipped, "skipped no matching hook");
+    BOOST_TEST(log().find("any: disabled: any.sh.disabled") != std::string::npos, log());
+    BOOST_TEST(log().find("a hook cannot run any more") == std::string::npos);
+    std::string before;
+    for (bx::EventNumber number : numbers) {
+        wait_state(number, "waiting");
+        before += state(number) + "\n";
+    }
+    bx::Millis due = 0;
+    for (bx::EventNumber number : numbers) {
+        due = std::max(due, store()->view().deliveries(number).at(0).due_at.value());
+    }
+    BOOST_REQUIRE(wait_for([&] { return bx::wall_now() > due + 1500; }));
+    std::string after;
+    for (bx::EventNumber number : numbers) {
+        after += state(number) + "\n";
+        for (const bx::AttemptRecord& attempt : attempts(number, "any")) {
+            BOOST_TEST(attempt.reason.find("missing") == std::string::npos, attempt.reason);
+        }
+    }
+    BOOST_TEST(after == before);
+    fs::rename(path + ".disabled", path);
+    hook("any.sh", "exit 0");
+    for (bx::EventNumber number : numbers) wait_state(number, "done");
+}
+
 BOOST_AUTO_TEST_CASE(a_script_replaced_by_delete_and_create_loses_nothing) {
     hook("any", "exit 0");
     start_and_wait();

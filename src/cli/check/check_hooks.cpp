@@ -188,7 +188,8 @@ Problem warning_of(Problem warning, const OwnCommands& commands) {
 
 void check_hook(const Hook& hook, const Config& config, Findings& findings) {
     std::string place = "hook " + hook.name;
-    if (hook.program.empty()) return;  // a block without its script: HookSet warns
+    // A block without its script: HookSet warns.  A script that is put aside may be half done.
+    if (hook.program.empty() || !hook.put_aside.empty()) return;
     check_program(hook, config, place, findings);
     check_name(hook, place, findings);
     check_settings(hook, place, config.path, findings);
@@ -206,6 +207,14 @@ std::vector<std::string> stopped_among(const HookSet& hooks) {
         if (hooks.hooks()[i - 1].name == name) stopped.push_back(name);
     }
     return stopped;
+}
+
+std::map<std::string, std::string> disabled_among(const HookSet& hooks) {
+    std::map<std::string, std::string> disabled;
+    for (const Hook& hook : hooks.hooks()) {
+        if (hook.settings.disabled) disabled.emplace(hook.name, disabled_reason(hook));
+    }
+    return disabled;
 }
 
 }  // namespace
@@ -227,7 +236,8 @@ Hooks check_hooks(const Config& config, Findings& findings) {
     const auto is_enabled = [](const Hook& hook) {
         return !hook.settings.disabled && (!hook.problem || hook.from_dir);
     };
-    return {stopped_among(hooks), std::ranges::any_of(hooks.hooks(), is_enabled)};
+    return {stopped_among(hooks), disabled_among(hooks),
+            std::ranges::any_of(hooks.hooks(), is_enabled)};
 }
 
 Problem no_hook_enabled(const Config& config) {

@@ -124,6 +124,7 @@ void check_work(const Config& config, Store& store, const Hooks& hooks, Findings
 
 Known known_from(const Findings& findings, const Hooks& hooks, const Config& config) {
     Known known{hooks.stopped, {}, is_draft(config) ? "" : host_name()};
+    for (const auto& [hook, reason] : hooks.disabled) known.stopped.push_back(hook);
     for (const Problem& problem : findings.list()) {
         known.problems.push_back(problem.message);
         known.problems.push_back(to_string(problem));

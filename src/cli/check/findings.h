@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -47,6 +48,7 @@ struct Loaded {
 
 struct Hooks {
     std::vector<std::string> stopped{};  // none of whose deliveries may start
+    std::map<std::string, std::string> disabled{};  // the same, with the reason (disabled_reason)
     bool any_enabled = false;
 };
 

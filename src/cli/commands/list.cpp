@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "cli/command.h"
 #include "cli/filter.h"
+#include "cli/held.h"
 #include "cli/no_match.h"
 #include "cli/open.h"
 #include "cli/output.h"
@@ -96,7 +97,8 @@ std::pair<std::string, int> seen_state(const ListRow& row) {
 }
 
 // Shows the newest LIMIT rows, oldest first, then each as it appears or changes.
-[[noreturn]] void follow(Store& store, ListFilter filter, Printer& printer) {
+[[noreturn]] void follow(Store& store, const Config& config, ListFilter filter,
+                         Printer& printer) {
     std::size_t limit = filter.limit;
     filter.limit = std::max(limit, follow_window);
     bool first = true;
@@ -112,6 +114,7 @@ std::pair<std::string, int> seen_state(const ListRow& row) {
         }
         std::ranges::reverse(fresh);
         store.view().add_causes(fresh);
+        if (!fresh.empty()) explain_held(fresh, hooks_as_they_are(config));
         printer.print(fresh);
         seen = std::move(now_seen);
         first = false;
@@ -141,12 +144,15 @@ void tell_left_out(View& view, ListFilter filter, const ListRow& last, bool limi
 }
 
 // Shows the rows of FILTER, as many as its limit, and says what there is beside them.
-void show(const Arguments& args, Store& store, const ListFilter& filter, Printer& printer) {
+void show(const Arguments& args, Store& store, const Config& config, const ListFilter& filter,
+          Printer& printer) {
     View& view = store.view();
+    const HookSet hooks = hooks_as_they_are(config);
     std::size_t shown = 0;
     std::optional<ListRow> last;
     for_rows(view, filter, [&](std::span<ListRow> rows) {
         if (!args.has("--json")) view.add_causes(rows);
+        explain_held(rows, hooks);
         printer.print(rows);
         shown += rows.size();
         last = rows.back();
@@ -170,8 +176,8 @@ int run(const Arguments& args) {
     ConfigPtr config = config_of(args, ConfigPart::gateway);
     std::unique_ptr<Store> store = store_of(*config);
     Printer printer(json, !has_one_portal(*config));
-    if (follows) follow(*store, filter, printer);
-    show(args, *store, filter, printer);
+    if (follows) follow(*store, *config, filter, printer);
+    show(args, *store, *config, filter, printer);
     return 0;
 }
 

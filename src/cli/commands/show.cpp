@@ -4,6 +4,7 @@
 #include "base/escape.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/held.h"
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/terminal/colours.h"
@@ -124,6 +125,8 @@ int run(const Arguments& args) {
     ConfigPtr config = config_of(args, ConfigPart::gateway);
     std::unique_ptr<Store> store = store_of(*config);
     Story story = read_story(store->view(), name, args.has("--secrets"));
+    const HookSet hooks = hooks_as_they_are(*config);
+    for (DeliveryStory& delivery : story.deliveries) explain_held(delivery.record, hooks);
     bool json = args.has("--json");
     print(json ? story_json(story) : Page(Screen::of_stdout(), wall_now()).write(story));
     return 0;

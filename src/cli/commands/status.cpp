@@ -65,6 +65,7 @@ void look(StatusReport& report, Millis now, Findings& found) {
         Findings of_hooks("status", found.commands());
         hooks = check_hooks(config, of_hooks);
         found.add(errors_of(of_hooks));
+        report.disabled = hooks.disabled;
     }
     report.store = read_store(config, now, found);
     if (!report.store) return;
@@ -108,7 +109,7 @@ public:
             line("store", std::string(place.kind_name()) + " " +
                               printable(place.for_people(), 4096));
         }
-        if (report.store) store(*report.store, *report.config);
+        if (report.store) store(*report.store, report);
         return std::move(text_);
     }
 
@@ -120,17 +121,28 @@ private:
         text_ += fill(label, content, screen_.width, width);
     }
 
-    void store(const StoreStatus& store, const Config& config) {
-        const std::string without = text_without_worker(store, config);
+    void store(const StoreStatus& store, const StatusReport& report) {
+        const std::string without = text_without_worker(store, *report.config);
         if (!without.empty()) line("worker", without);
         for (const WorkerRecord& worker : store.workers) line("worker", summary_of(worker, now_));
         line("events", counts_text(event_counts(store)));
         line("deliveries", counts_text(delivery_counts(store)));
         line("unfinished", std::to_string(store.unfinished) + " of at most " +
-                               std::to_string(config.limits.queue) + " events");
+                               std::to_string(report.config->limits.queue) + " events");
         line("due now", due_text(store, now_));
+        held(store, report.disabled);
         blocked(store);
         hooks(store);
+    }
+
+    void held(const StoreStatus& store, const std::map<std::string, std::string>& disabled) {
+        for (const HookCounts& hook : store.hooks) {
+            const auto reason = disabled.find(hook.hook);
+            if (hook.waiting == 0 || reason == disabled.end()) continue;
+            line("held", printable(hook.hook) + ": " +
+                             counted(hook.waiting, "delivery waits", "deliveries wait") + ", " +
+                             printable(reason->second, 1000));
+        }
     }
 
     void blocked(const StoreStatus& store) {
