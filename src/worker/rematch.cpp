@@ -13,7 +13,6 @@ namespace bx {
 
 namespace {
 
-constexpr Millis oldest = day;             // events that came before are left to a person
 constexpr std::size_t in_one_pass = 10'000;
 constexpr std::size_t in_one_step = 100;
 constexpr std::size_t reasons_in_one_step = 1000;
@@ -53,7 +52,7 @@ bool Rematch::has_changed() {
 void Rematch::begin(std::string fingerprint) {
     try {
         if (queue_.fingerprint(host_) == fingerprint) return;
-        range_ = {.received_from = wall_now() - oldest, .up_to = queue_.newest_retryable()};
+        range_ = {.received_from = wall_now() - rematched_for, .up_to = queue_.newest_retryable()};
     } catch (...) {
         config_.reset();  // look again
         throw;

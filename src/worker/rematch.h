@@ -14,6 +14,9 @@
 
 namespace bx {
 
+// Events that came longer ago are left to a person.
+constexpr Millis rematched_for = day;
+
 class Rematch {
 public:
     Rematch(WorkerContext& context, MatchQueue& queue);

@@ -111,6 +111,52 @@ def test_what_waits_does_not_say_that_two_hooks_have_one_name_once_one_is_gone(q
 
 
 @BOTH_STORES
+def test_what_waits_for_a_hook_that_is_disabled_waits_on_and_says_so(quiet):
+    """By its file's name, or by the configuration."""
+    deal, test = "ONCRMDEALUPDATE", "ONAPPTEST"
+    quiet.configure(worker="start manual", backoff="1h")
+    path = quiet.hook(f"{deal}.sh", "exit 1")
+    quiet.hook(test, "exit 1")
+    names = {post(quiet): deal, post(quiet, test): test}
+    work(quiet)
+    disabled = path.rename(f"{path}.disabled")
+    quiet.configure(worker="start manual", backoff="1h", more=f"hook {test} {{ disabled yes }}\n")
+    late = post(quiet)
+    for number, hook in names.items():
+        quiet.run("retry", f"{number}/{hook}")  # due now
+    work(quiet)
+    reasons = {deal: f"disabled: {deal}.sh.disabled", test: "disabled"}
+    listed = quiet.run("list").stdout.decode()
+    for number, hook in names.items():
+        waiting = quiet.delivery(number, hook, states=("waiting",))
+        reason = f"{reasons[hook]}; exit 1"
+        assert (waiting["reason"], waiting["attempt"], len(waiting["attempts"])) == (reason, 1, 1)
+        assert reason in quiet.run("show", number).stdout.decode() and reason in listed
+    assert {"hook": deal, "reason": reasons[deal]} in quiet.show(late)["refused"]
+    code, status = quiet.run("status", check=False).returncode, quiet.status()
+    assert code == 0 and {hook["hook"]: hook["disabled"] for hook in status["hooks"]} == reasons
+    assert f"{deal}: 1 delivery waits, disabled: {deal}.sh.disabled" in quiet.run("status").stdout.decode()
+    disabled.rename(path)
+    quiet.hook(f"{deal}.sh", "exit 0")
+    work(quiet)
+    assert quiet.delivery(next(iter(names)), deal)["attempt"] == 2
+
+
+@BOTH_STORES
+def test_without_a_worker_check_names_what_has_them_matched_again(quiet):
+    path = quiet.hook("ONCRMDEALUPDATE", "exit 0", mode=0o644)
+    number = post(quiet)
+    work(quiet)
+    quiet.configure()  # worker.start auto: the last one has left
+    path.chmod(0o755)
+    told = " ".join(quiet.run("check", check=False).stdout.decode().split())
+    assert f"events were skipped for a mistake, the newest is {number}" in told and " work --once" in told
+    work(quiet)
+    quiet.delivery(number, "ONCRMDEALUPDATE")
+    assert b"skipped for a mistake" not in quiet.run("check", check=False).stdout
+
+
+@BOTH_STORES
 def test_a_broken_hook_beside_a_good_one_is_named_and_can_get_the_event(quiet):
     quiet.hook("any", "exit 0")
     path = quiet.hook("ONCRMDEALUPDATE", "exit 0", mode=0o644)

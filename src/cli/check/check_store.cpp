@@ -17,6 +17,7 @@
 #include "host/accounts.h"
 #include "host/advice.h"
 #include "host/host_name.h"
+#include "worker/rematch.h"
 
 namespace bx {
 
@@ -103,6 +104,21 @@ void check_file(const std::string& path, Findings& findings) {
     }
 }
 
+// Events that were skipped for a mistake of ours are matched again by a worker alone, and one that
+// is started by the gateway leaves when there is nothing to do.
+void check_skipped(Store& store, Millis now, Findings& findings) {
+    const EventNumber newest = store.matching().newest_retryable();
+    if (newest == 0) return;
+    const std::optional<StoredEvent> event = store.view().event(newest);
+    if (!event || event->received_at < now - rematched_for) return;
+    findings.warning("worker",
+                     "none is running, and events were skipped for a mistake, the newest is " +
+                         std::to_string(newest) + " ('bxhook show " + std::to_string(newest) +
+                         "' shows which); once that is corrected, the next event has them matched "
+                         "again, and this does it now",
+                     findings.commands().line("work --once"));
+}
+
 // Whether what lies in STORE is worked on.
 void check_work(const Config& config, Store& store, const Hooks& hooks, Findings& findings) {
     const OwnCommands& commands = findings.commands();
@@ -116,6 +132,9 @@ void check_work(const Config& config, Store& store, const Hooks& hooks, Findings
                          "none is running, and worker.start is manual; with cron ('bxhook work "
                          "--once' each minute) that is normal between two runs",
                          start_worker_command(config, commands));
+    }
+    if (!status.worker_runs && config.worker.auto_start) {
+        check_skipped(store, now, findings);
     }
     if (const std::optional<Problem> dead = judge_old_dead(status, commands)) findings.add(*dead);
 }
