@@ -294,6 +294,14 @@ def test_page_and_hook_do_the_same(move, code, which):
     assert move.written() == by_page
 
 
+def test_the_page_may_have_the_wrapper_s_names(move):
+    page = move.page.replace("<?php", "<?php\nclass Input {}\nfunction verdict() {}\nconst PAGE = 1, HOST = 2;\n", 1)
+    write(move.dir / "handler.php", page, 0o644, move.site.user)
+    body = bitrix.body("ONCRMDEALUPDATE", "7")
+    delivery = move.by_hook("ONCRMDEALUPDATE", move.wrapper, body)
+    assert delivery["state"] == "done" and move.written() == ["7 Two chairs"], delivery
+
+
 LOOKS = """<?php
 $looked = [
     'request' => $_REQUEST, 'post' => $_POST, 'input' => file_get_contents('php://input'),

@@ -65,6 +65,22 @@ std::string likely_first_line(const std::string& path, std::string_view begin) {
     return "#!/bin/sh";
 }
 
+// "/usr/local/bin/php-cgi" of "#!/usr/local/bin/php-cgi -q", and what `env` looks up; as it stands.
+std::string interpreter_of(std::string_view first_line) {
+    const std::string looked_up = looked_up_program(first_line);
+    if (!looked_up.empty()) return looked_up;
+    const std::string_view line = trim(first_line.substr(2));
+    return std::string(line.substr(0, line.find_first_of(" \t")));
+}
+
+// A PHP that is made for web servers: it starts, and the script fails, or looks as if it had not run.
+bool is_php_of_web_servers(const std::string& interpreter) {
+    const std::string name = interpreter.substr(interpreter.rfind('/') + 1);
+    constexpr std::array<std::string_view, 3> names{"php-cgi", "php-fpm", "lsphp"};
+    return std::ranges::any_of(names,
+                               [&](std::string_view begin) { return name.starts_with(begin); });
+}
+
 // The first line of a script, which the kernel reads.
 void check_first_line(const Hook& hook, const std::string& place, Findings& findings) {
     std::string begin = first_bytes(hook.program, max_line);
@@ -97,6 +113,14 @@ void check_first_line(const Hook& hook, const std::string& place, Findings& find
                        "its interpreter '" + printable(wanted) +
                            "' is not installed: install it, or name another on the first line",
                        edit_command(hook.program));
+    } else if (const std::string interpreter = interpreter_of(line);
+               is_php_of_web_servers(interpreter)) {
+        findings.warning(place,
+                         "its interpreter '" + printable(interpreter) +
+                             "' is the PHP of web servers, which defines no STDIN and STDERR and "
+                             "prints HTTP headers: name the PHP of the command line, such as "
+                             "#!/usr/bin/env php",
+                         edit_command(hook.program));
     }
 }
 
@@ -133,7 +157,7 @@ void check_program(const Hook& hook, const Config& config, const std::string& pl
                                   "`arg`",
                               edit_command(config.path));
     }
-    findings.error(place, problem->reason + ": '" + hook.program + "'", problem->fix);
+    findings.error(place, "'" + hook.program + "': " + problem->reason, problem->fix);
 }
 
 }  // namespace bx
