@@ -287,7 +287,7 @@ install: all
 	$(INSTALL) -m 644 $(UNITS) '$D$(unitdir)'
 	$(PLACES) $(UNITS:conf/%='$D$(unitdir)/%') $(CONF:%='$D$(docdir)/%')
 	$(INSTALL) -m 755 $(filter-out %.md,$(wildcard examples/*)) '$D$(docdir)/examples'
-	$(INSTALL) -m 644 examples/README.md '$D$(docdir)/examples'
+	$(INSTALL) -m 644 $(wildcard examples/*.md) '$D$(docdir)/examples'
 	$(INSTALL) -m 644 docs/*.md '$D$(docdir)/docs'
 	$(INSTALL) -m 644 README.md CHANGELOG.md LICENSE '$D$(docdir)'
 	$(INSTALL) -m 644 conf/bash-completion '$D$(bashdir)/bxhook'

@@ -20,7 +20,7 @@ install -m 644 "$packaging/README.txt" "$packaging/README.ru.txt" "$dir"
 install -m 755 "$conf"/hooks/*.sample "$home/hooks"
 install -m 644 "$examples"/* "$home/examples"
 # The page beside them stays here.
-sed -i 's|\[\([a-z]*\)\](\.\./docs/\([^)]*\))|docs/\2 of the source|' "$home/examples/README.md"
+sed -i 's|\[\([a-z]*\)\](\.\./docs/\([^)]*\))|docs/\2 of the source|' "$home"/examples/README*.md
 printf '# Nothing of this directory is ever served.\nRequire all denied\n' >"$home/.htaccess"
 # A portal without a token yet: an empty one is refused, so that nobody can guess it meanwhile.
 sed -f "$packaging/bxhook.conf.sed" "$conf/bxhook.conf" >"$home/bxhook.conf"

@@ -19,7 +19,7 @@ PAGE = "docs/troubleshooting.md"
 MANUAL = "start manual"
 
 
-@pytest.mark.parametrize("page", ["README.md", "examples/README.md",
+@pytest.mark.parametrize("page", ["README.md", "examples/README.md", "examples/README.ru.md",
                                   *sorted(f"docs/{path.name}" for path in (ROOT / "docs").iterdir())])
 def test_links_lead_somewhere(page):
     text = (ROOT / page).read_text()

@@ -116,6 +116,12 @@ def blocks_of(example):
     return re.findall(r"```conf\n(.*?)```", section, re.DOTALL)
 
 
+def test_the_russian_index_has_the_same_blocks():
+    english, russian = [re.findall(r"```[\s\S]*?```|^## .*$|\]\((?!README).*?\)", (EXAMPLES / page).read_text(), re.MULTILINE)
+                        for page in ("README.md", "README.ru.md")]
+    assert english == russian
+
+
 def use_as_told(site, example, name, replaced, block=0):
     """EXAMPLE with the index's block, strings REPLACED; NAME: its hook file, or None for a program elsewhere."""
     text = blocks_of(example)[block]

@@ -268,7 +268,8 @@ def test_the_papers_are_in_it_and_fit_a_page(upload):
             assert word in "\n".join(lines), f"{name}: {word}"
     examples = {path.name for path in (site.home / "examples").iterdir()}
     assert examples == {path.name for path in (ROOT / "examples").iterdir()}
-    assert "](../" not in (site.home / "examples" / "README.md").read_text()
+    for page in ("README.md", "README.ru.md"):
+        assert "](../" not in (site.home / "examples" / page).read_text()
 
 
 def test_a_hook_that_may_not_run_is_told(upload):
