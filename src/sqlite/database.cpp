@@ -24,6 +24,37 @@ constexpr std::chrono::microseconds slow_step{1000};
 
 // -- Rows
 
+Rows::Rows(Database& database, sqlite3_stmt* statement, BoundList values, bool copy)
+    : database_(&database), statement_(statement) {
+    int index = 0;
+    for (const Bound& bound : values) {
+        const int code = bind(++index, bound, copy);
+        if (code == SQLITE_OK) continue;
+        sqlite3_reset(statement);
+        database.fail(code);
+    }
+}
+
+int Rows::bind(int index, const Bound& bound, bool copy) const {
+    const sqlite3_destructor_type keeping = copy ? SQLITE_TRANSIENT : SQLITE_STATIC;
+    // A null pointer would bind NULL.
+    const auto bytes_of = [](std::string_view bytes) {
+        return bytes.data() == nullptr ? "" : bytes.data();
+    };
+    if (const auto* number = std::get_if<std::int64_t>(&bound.value_)) {
+        return sqlite3_bind_int64(statement_, index, *number);
+    }
+    if (const auto* text = std::get_if<std::string_view>(&bound.value_)) {
+        return sqlite3_bind_text64(statement_, index, bytes_of(*text), text->size(), keeping,
+                                   SQLITE_UTF8);
+    }
+    if (const auto* blob = std::get_if<Blob>(&bound.value_)) {
+        return sqlite3_bind_blob64(statement_, index, bytes_of(blob->bytes), blob->bytes.size(),
+                                   keeping);
+    }
+    return sqlite3_bind_null(statement_, index);
+}
+
 Rows::Rows(Rows&& other) noexcept
     : database_(other.database_), statement_(std::exchange(other.statement_, nullptr)) {}
 
@@ -33,7 +64,9 @@ Rows::~Rows() {
 }
 
 bool Rows::next() {
-    return database_->step(statement_);
+    const int code = sqlite3_step(statement_);
+    if (code != SQLITE_ROW && code != SQLITE_DONE) database_->fail(code);
+    return code == SQLITE_ROW;
 }
 
 std::int64_t Rows::number(int column) const {
@@ -60,11 +93,34 @@ bool Rows::is_null(int column) const {
     return sqlite3_column_type(statement_, column) == SQLITE_NULL;
 }
 
-// -- Database
+// -- StatementCache
 
-void Database::Finalize::operator()(sqlite3_stmt* statement) const {
+void StatementCache::Finalize::operator()(sqlite3_stmt* statement) const {
     sqlite3_finalize(statement);
 }
+
+StatementCache::Place& StatementCache::of(int id) {
+    const auto at = static_cast<std::size_t>(id);
+    if (at >= known_.size()) known_.resize(at + 1);
+    return known_[at];
+}
+
+StatementCache::Place& StatementCache::of(std::string_view text) {
+    const auto found = others_.find(text);
+    return found != others_.end() ? found->second : others_[std::string(text)];
+}
+
+std::vector<std::string> StatementCache::texts() const {
+    std::vector<std::string> texts;
+    const auto add = [&texts](const Place& place) {
+        if (place) texts.emplace_back(sqlite3_sql(place.get()));
+    };
+    for (const auto& entry : others_) add(entry.second);
+    for (const Place& place : known_) add(place);
+    return texts;
+}
+
+// -- Database
 
 void Database::Close::operator()(sqlite3* handle) const {
     sqlite3_close(handle);
@@ -105,55 +161,14 @@ bool Database::wait_longer(int tries) {
     return true;
 }
 
-sqlite3_stmt* Database::prepare(std::string_view sql) {
-    if (auto found = statements_.find(sql); found != statements_.end()) return found->second.get();
-    sqlite3_stmt* statement = compile(sql);
-    statements_[std::string(sql)].reset(statement);
-    return statement;
-}
-
-sqlite3_stmt* Database::prepare(int id, const char* text) {
-    const auto at = static_cast<std::size_t>(id);
-    if (at >= known_.size()) known_.resize(at + 1);
-    if (!known_[at]) known_[at].reset(compile(text));
-    return known_[at].get();
-}
-
-sqlite3_stmt* Database::compile(std::string_view sql) {
+sqlite3_stmt* Database::compiled(StatementCache::Place& place, std::string_view text) {
+    if (place) return place.get();
     sqlite3_stmt* statement = nullptr;
-    const int code = sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()),
+    const int code = sqlite3_prepare_v3(handle_.get(), text.data(), static_cast<int>(text.size()),
                                         SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
     if (code != SQLITE_OK) fail(code);
+    place.reset(statement);
     return statement;
-}
-
-void Database::bind(sqlite3_stmt* statement, BoundList values, bool copy) {
-    const sqlite3_destructor_type keeping = copy ? SQLITE_TRANSIENT : SQLITE_STATIC;
-    int index = 0;
-    for (const Bound& bound : values) {
-        ++index;
-        int code = SQLITE_OK;
-        if (const auto* number = std::get_if<std::int64_t>(&bound.value_)) {
-            code = sqlite3_bind_int64(statement, index, *number);
-        } else if (const auto* text = std::get_if<std::string_view>(&bound.value_)) {
-            // A null pointer would bind NULL.
-            const char* bytes = text->data() == nullptr ? "" : text->data();
-            code = sqlite3_bind_text64(statement, index, bytes, text->size(), keeping, SQLITE_UTF8);
-        } else if (const auto* blob = std::get_if<Blob>(&bound.value_)) {
-            const char* bytes = blob->bytes.data() == nullptr ? "" : blob->bytes.data();
-            code = sqlite3_bind_blob64(statement, index, bytes, blob->bytes.size(), keeping);
-        } else {
-            code = sqlite3_bind_null(statement, index);
-        }
-        if (code != SQLITE_OK) fail(code);
-    }
-}
-
-bool Database::step(sqlite3_stmt* statement) {
-    const int code = sqlite3_step(statement);
-    if (code == SQLITE_ROW) return true;
-    if (code == SQLITE_DONE) return false;
-    fail(code);
 }
 
 void Database::fail(int code) {
@@ -188,23 +203,15 @@ void Database::fail(int code) {
 }
 
 Rows Database::rows(std::string_view sql, BoundList values) {
-    return rows_of(prepare(sql), values);
-}
-
-Rows Database::rows_of(sqlite3_stmt* statement, BoundList values) {
-    Rows result(*this, statement);
-    bind(result.statement_, values, true);
-    return result;
+    return Rows(*this, compiled(statements_.of(sql), sql), values, true);
 }
 
 std::int64_t Database::run(std::string_view sql, BoundList values) {
-    return run_it(prepare(sql), values);
+    return run_all(Rows(*this, compiled(statements_.of(sql), sql), values, false));
 }
 
-std::int64_t Database::run_it(sqlite3_stmt* statement, BoundList values) {
-    const Rows guard(*this, statement);
-    bind(guard.statement_, values, false);
-    while (step(guard.statement_)) {
+std::int64_t Database::run_all(Rows rows) {
+    while (rows.next()) {
     }
     return sqlite3_changes(handle_.get());
 }
@@ -221,15 +228,6 @@ void Database::script(const std::string& sql) {
 
 std::int64_t Database::last_inserted() const {
     return sqlite3_last_insert_rowid(handle_.get());
-}
-
-std::vector<std::string> Database::statements() const {
-    std::vector<std::string> texts;
-    for (const auto& entry : statements_) texts.push_back(entry.first);
-    for (const Compiled& statement : known_) {
-        if (statement) texts.emplace_back(sqlite3_sql(statement.get()));
-    }
-    return texts;
 }
 
 void Database::keep_log_at_close() {

@@ -46,7 +46,7 @@ public:
     Bound(Blob blob) : value_(blob) {}
 
 private:
-    friend class Database;
+    friend class Rows;
     std::variant<std::nullptr_t, std::int64_t, std::string_view, Blob> value_ = nullptr;
 };
 
@@ -80,11 +80,36 @@ public:
 
 private:
     friend class Database;
-    Rows(class Database& database, sqlite3_stmt* statement)
-        : database_(&database), statement_(statement) {}
+    // COPY: the values need not live as long as the rows.
+    Rows(class Database& database, sqlite3_stmt* statement, BoundList values, bool copy);
+    int bind(int index, const Bound& bound, bool copy) const;  // SQLite's result code
 
     Database* database_;
     sqlite3_stmt* statement_;  // null: moved from
+};
+
+// Compiled statements, by id or by text, each at a place of its own.
+class StatementCache {
+public:
+    struct Finalize {
+        void operator()(sqlite3_stmt* statement) const;
+    };
+    using Place = std::unique_ptr<sqlite3_stmt, Finalize>;
+
+    // Null: it was not compiled yet.  The place of an id moves when a greater one comes.
+    Place& of(int id);
+    Place& of(std::string_view text);
+    std::vector<std::string> texts() const;  // of what was compiled
+
+private:
+    struct Hash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const {
+            return std::hash<std::string_view>()(text);
+        }
+    };
+    std::vector<Place> known_;  // by id
+    std::unordered_map<std::string, Place, Hash, std::equal_to<>> others_;
 };
 
 class Database {
@@ -107,13 +132,15 @@ public:
     template <int parameters, typename... Values>
     Rows rows(const Statement<parameters>& statement, const Values&... values) {
         static_assert(sizeof...(Values) == parameters);
-        return rows_of(prepare(statement.id, statement.text), {Bound(values)...});
+        return Rows(*this, compiled(statements_.of(statement.id), statement.text),
+                    {Bound(values)...}, true);
     }
     // Runs it to its end; gives how many rows it changed.
     template <int parameters, typename... Values>
     std::int64_t run(const Statement<parameters>& statement, const Values&... values) {
         static_assert(sizeof...(Values) == parameters);
-        return run_it(prepare(statement.id, statement.text), {Bound(values)...});
+        return run_all(Rows(*this, compiled(statements_.of(statement.id), statement.text),
+                            {Bound(values)...}, false));
     }
     // The first column of its first row, 0 without one; maybe_number: none for NULL too.
     template <int parameters, typename... Values>
@@ -135,7 +162,7 @@ public:
     void script(const std::string& sql);
 
     std::int64_t last_inserted() const;
-    std::vector<std::string> statements() const;  // the texts compiled so far
+    const StatementCache& statements() const { return statements_; }
     // Transactions that were undone so far: what was made in one is not there.
     std::int64_t undone() const { return undone_; }
 
@@ -150,27 +177,13 @@ public:
 private:
     friend class Rows;
     friend class Transaction;
-    struct Finalize {
-        void operator()(sqlite3_stmt* statement) const;
-    };
     struct Close {
         void operator()(sqlite3* handle) const;
     };
-    struct Hash {
-        using is_transparent = void;
-        std::size_t operator()(std::string_view text) const {
-            return std::hash<std::string_view>()(text);
-        }
-    };
 
     bool wait_longer(int tries);
-    sqlite3_stmt* prepare(std::string_view sql);
-    sqlite3_stmt* prepare(int id, const char* text);
-    sqlite3_stmt* compile(std::string_view sql);
-    Rows rows_of(sqlite3_stmt* statement, BoundList values);
-    std::int64_t run_it(sqlite3_stmt* statement, BoundList values);
-    void bind(sqlite3_stmt* statement, BoundList values, bool copy);
-    bool step(sqlite3_stmt* statement);
+    sqlite3_stmt* compiled(StatementCache::Place& place, std::string_view text);
+    std::int64_t run_all(Rows rows);  // to their end; gives how many were changed
     [[noreturn]] void fail(int code);
 
     std::string path_;
@@ -180,9 +193,7 @@ private:
     bool gave_up_ = false;
     std::int64_t undone_ = 0;
     std::unique_ptr<sqlite3, Close> handle_;
-    using Compiled = std::unique_ptr<sqlite3_stmt, Finalize>;
-    std::vector<Compiled> known_;  // by id
-    std::unordered_map<std::string, Compiled, Hash, std::equal_to<>> statements_;
+    StatementCache statements_;
 };
 
 // Rolled back unless committed.

@@ -687,7 +687,7 @@ BOOST_AUTO_TEST_CASE(no_statement_walks_over_a_table_that_grows) {
         "output", "CONSTANT ROW", "(subquery-1)", "r",     "u",    "h",       "unmatched",
         "hooks_seen"};
     std::size_t looked_at = 0;
-    for (const std::string& text : store.database().statements()) {
+    for (const std::string& text : store.database().statements().texts()) {
         if (!text.starts_with("SELECT") && !text.starts_with("UPDATE") &&
             !text.starts_with("DELETE"))
             continue;
