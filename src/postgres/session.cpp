@@ -41,7 +41,7 @@ Link& Session::link(Millis until) {
     link_ = std::move(made);
     ++generation_;
     shard_.reset();
-    asleep_ = false;
+    wakes_.asleep = false;
     return *link_;
 }
 
@@ -64,7 +64,7 @@ void Session::set_up(Link& link, Millis until) {
         "SET tcp_user_timeout = '10s'; "
         "SELECT set_config('synchronous_commit', 'on', false) "
         "WHERE current_setting('synchronous_commit') = 'off'; " +
-            std::string(listens_ ? "LISTEN bxhook; " : "") +
+            std::string(wakes_.listens ? "LISTEN bxhook; " : "") +
             "SELECT major, minor, (extract(epoch FROM clock_timestamp()) * 1000)::bigint "
             "FROM bxhook.version",
         until);
@@ -114,29 +114,29 @@ std::optional<Millis> Session::ours(std::optional<Millis> moment) const {
 
 int Session::wake_fd() {
     if (!link_ || !link_->lives()) return -1;
-    if (!listens_) {
+    if (!wakes_.listens) {
         link_->script("LISTEN bxhook", until());
-        listens_ = true;
+        wakes_.listens = true;
         go_to_sleep();
     }
-    if (!look_again_) return link_->fd();
-    if (!always_readable_) always_readable_ = Fd(::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
-    return always_readable_.get();
+    if (!wakes_.look_again) return link_->fd();
+    if (!wakes_.always_readable) wakes_.always_readable = Fd(::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+    return wakes_.always_readable.get();
 }
 
 bool Session::take_wakes() {
-    const bool again = std::exchange(look_again_, false);
+    const bool again = std::exchange(wakes_.look_again, false);
     if (!link_ || !link_->take_notices()) return again;
-    asleep_ = false;
+    wakes_.asleep = false;
     return true;
 }
 
 bool Session::go_to_sleep() {
-    if (!listens_ || asleep_) return false;
+    if (!wakes_.listens || wakes_.asleep) return false;
     Call<sql::sleep> sleep;
     sleep[sql::sleep::In::owner] = owner();
     call(sleep);
-    asleep_ = true;
+    wakes_.asleep = true;
     return true;
 }
 

@@ -68,7 +68,7 @@ public:
     // What is added from now on wakes this session; false: it does not listen, or did so before.
     bool go_to_sleep();
     // wake_fd is readable until take_wakes, whatever comes.
-    void look_again() { look_again_ = true; }
+    void look_again() { wakes_.look_again = true; }
 
 private:
     void set_up(Link& link, Millis until);
@@ -83,10 +83,12 @@ private:
     std::int64_t generation_ = 0;
     std::optional<std::int64_t> shard_;  // as long as the connection lasts
     Millis skew_ = 0;       // of the database's clock, ahead of ours
-    bool listens_ = false;  // a worker
-    bool asleep_ = false;
-    bool look_again_ = false;
-    Fd always_readable_;
+    struct {
+        bool listens = false;  // a worker
+        bool asleep = false;
+        bool look_again = false;
+        Fd always_readable;
+    } wakes_;
 };
 
 }  // namespace bx::postgres

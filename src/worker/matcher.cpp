@@ -43,7 +43,7 @@ bool Matcher::match() {
         return matched;
     } catch (const std::exception& error) {
         batch_.failed();
-        held_ = held_bytes_ = 0;
+        held_ = {};
         starts_ = false;  // it may not be the events' fault
         if (size > 1 || !may_be_its_own_fault(error) || !has_failed_often(first_)) throw;
         set_aside(first_, error.what());
@@ -58,8 +58,8 @@ Millis Matcher::next(Millis now) const {
 
 // AT_MOST of them, and those that are held.
 std::vector<StoredEvent> Matcher::oldest(std::size_t at_most) {
-    const std::size_t most = at_most + held_;
-    const std::size_t most_bytes = batch_bytes + held_bytes_;
+    const std::size_t most = at_most + held_.events;
+    const std::size_t most_bytes = batch_bytes + held_.bytes;
     std::vector<StoredEvent> events = queue_.undispatched(most, most_bytes);
     std::size_t bytes = 0;
     for (const StoredEvent& event : events) bytes += event.payload_bytes();
@@ -68,7 +68,7 @@ std::vector<StoredEvent> Matcher::oldest(std::size_t at_most) {
 }
 
 bool Matcher::match_oldest(std::size_t at_most) {
-    const auto held_before = std::pair(held_, held_bytes_);
+    const Held held_before = held_;
     const std::vector<StoredEvent> events = oldest(at_most);
     if (events.empty()) return false;
     refresh();
@@ -76,7 +76,7 @@ bool Matcher::match_oldest(std::size_t at_most) {
     if (!context_.live.hooks().ready()) return false;
     const std::vector<const StoredEvent*> free = take_free(events, at_most);
     // Unless all are held, and no more of them may be: then they are waited for.
-    const bool moves = !free.empty() || std::pair(held_, held_bytes_) != held_before;
+    const bool moves = !free.empty() || held_ != held_before;
     if (free.size() == at_most || (full_ && moves)) context_.more = true;
     if (free.empty()) return false;
     first_ = free.front()->number;
@@ -102,21 +102,19 @@ std::vector<const StoredEvent*> Matcher::take_free(std::span<const StoredEvent> 
     const std::span<const Hook> gone = context_.live.hooks().gone(context_.now);
     std::set<std::pair<std::string, std::string>> held_places;
     std::vector<const StoredEvent*> free;
-    std::size_t held = 0;
-    std::size_t held_bytes = 0;
+    Held held;
     for (const StoredEvent& event : events) {
         if (free.size() == at_most) break;
         const auto place = place_of(event);
         if (held_places.contains(place) || is_taken(event, gone)) {
-            ++held;
-            held_bytes += event.payload_bytes();
+            ++held.events;
+            held.bytes += event.payload_bytes();
             if (!place.second.empty()) held_places.insert(place);
         } else {
             free.push_back(&event);
         }
     }
-    held_ = std::min(held, held_at_most);
-    held_bytes_ = std::min(held_bytes, held_bytes_at_most);
+    held_ = {std::min(held.events, held_at_most), std::min(held.bytes, held_bytes_at_most)};
     return free;
 }
 

@@ -42,6 +42,13 @@ public:
     Millis next(Millis now) const;
 
 private:
+    // Events that wait for a hook's file, as far as was looked, and their bytes.
+    struct Held {
+        std::size_t events = 0;
+        std::size_t bytes = 0;
+
+        bool operator==(const Held&) const = default;
+    };
     std::vector<StoredEvent> oldest(std::size_t at_most);
     bool match_oldest(std::size_t at_most);
     std::vector<const StoredEvent*> take_free(std::span<const StoredEvent> events,
@@ -62,9 +69,7 @@ private:
     Rematch rematch_;
     Batch batch_{32};
     EventNumber first_ = 0;     // of the batch under way
-    // Events that wait for a hook's file, as far as was looked, and their bytes.
-    std::size_t held_ = 0;
-    std::size_t held_bytes_ = 0;
+    Held held_;
     bool full_ = false;         // there may be more events behind those that were read
     EventNumber failing_ = 0;   // alone, so often:
     int failures_ = 0;

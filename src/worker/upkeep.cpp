@@ -22,14 +22,14 @@ WorkerUpkeep::WorkerUpkeep(WorkerContext& context, Upkeep& store, View& view)
 void WorkerUpkeep::work() {
     if (minute_.every(minute, context_.now)) {
         store_.recount_running();
-        pruning_ = capping_ = context_.unscrubbed = true;
-        if (hour_.every(hour, context_.now)) prune_all_ = true;
+        pruning_.under_way = capping_ = context_.unscrubbed = true;
+        if (hour_.every(hour, context_.now)) pruning_.all = true;
     }
     if (next() <= context_.now) {
         if (capping_) cap_waits();
-        if (pruning_) {
+        if (pruning_.under_way) {
             prune();
-            if (!pruning_ && outputs_.begin(pruned_)) pruned_ = false;
+            if (!pruning_.under_way && outputs_.begin(pruning_.deleted)) pruning_.deleted = false;
         }
         if (outputs_.busy()) outputs_.step();
         step_.set(steady_now() + step_pause);
@@ -74,15 +74,15 @@ void WorkerUpkeep::prune() {
     if (!config) return;
     const std::optional<Millis> wall = trusted_time();
     if (!wall) {
-        pruning_ = false;
+        pruning_.under_way = false;
         return;
     }
     const PruneStep step = pruner_.step({.done_before = *wall - config->retention.done,
                                          .dead_before = *wall - config->retention.dead,
-                                         .all = prune_all_});
-    pruning_ = step.more;
-    if (!pruning_) prune_all_ = false;
-    pruned_ = pruned_ || step.deleted > 0;
+                                         .all = pruning_.all});
+    pruning_.under_way = step.more;
+    if (!pruning_.under_way) pruning_.all = false;
+    pruning_.deleted = pruning_.deleted || step.deleted > 0;
     if (step.passed_over == 0) return;
     context_.log.error("cannot delete an old event",
                        {{"event", std::to_string(step.passed_over)}, {"cause", step.cause}});

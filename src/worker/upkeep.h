@@ -20,7 +20,7 @@ public:
     void work();
     // When the next step of what is under way is due; `never`: nothing is under way.
     Millis next() const;
-    bool busy() const { return pruning_ || capping_ || outputs_.busy(); }
+    bool busy() const { return pruning_.under_way || capping_ || outputs_.busy(); }
     // All of it, whenever it was done last.
     void start_next_time() {
         minute_.set(0);
@@ -44,9 +44,11 @@ private:
     Timer hour_;
     Timer step_;       // while busy()
     Timer scrub_;      // at the latest, also while hooks run
-    bool pruning_ = false;
-    bool prune_all_ = false;  // also what was left before
-    bool pruned_ = false;     // something, since the files of outputs were last looked through
+    struct {
+        bool under_way = false;
+        bool all = false;      // also what was left before
+        bool deleted = false;  // something, since the files of outputs were last looked through
+    } pruning_;
     bool capping_ = false;
     Millis wall_ahead_;  // of the steady time
 };
