@@ -5,6 +5,7 @@
 
 #include "base/escape.h"
 #include "base/text.h"
+#include "config/secrets.h"
 
 namespace bx {
 
@@ -62,13 +63,13 @@ void BlockReader::unknown_key(const Setting& setting, const Setting* before,
     if (!meant.empty()) {
         problems_.add(join_place(place, printable(setting.key, 60)),
                       "unknown key, did you mean '" + std::string(meant) + "'?");
-    } else if (setting.key == "hook" || setting.key == "portal") {
+    } else if (setting.key == "hook" || setting.key == "portal" || setting.key == "app") {
         problems_.add(join_place(place, setting.key),
                       "is not allowed here: is a '}' missing above it?");
     } else if (before != nullptr && before->children.empty()) {
-        // The key may be the rest of a token: not shown.
-        bool secret = before->key == "token" || before->key == "store";
-        const std::string key = secret ? "after " + before->key : printable(setting.key, 60);
+        // The key may be the rest of a secret: not shown.
+        const std::string key =
+            may_hold_secret(before->key) ? "after " + before->key : printable(setting.key, 60);
         problems_.add(join_place(place, key),
                       "unknown key; if it belongs to the value of '" + before->key +
                           "': " + advice_on_surplus(before->key));

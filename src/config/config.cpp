@@ -10,6 +10,7 @@
 #include "base/escape.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "config/apps.h"
 #include "config/block.h"
 #include "config/hook_name.h"
 #include "config/info.h"
@@ -66,6 +67,7 @@ private:
     BlockKeys of_the_worker(Later& later);
     BlockKeys unused_by_the_gateway();
     void read_portal(const Setting& setting);
+    void read_app(const Setting& setting);
     void read_defaults(const Setting& setting);
     void read_hook(const Setting& setting);
     BlockKeys keys_of_hook(HookBlock& hook);
@@ -73,7 +75,6 @@ private:
     void read_env(const Setting& setting, const std::string& place, HookSettings& settings);
     BlockKey conditions_key(std::string_view name, std::vector<Condition>& conditions);
     void check_hook(const HookBlock& hook, const std::string& place);
-    void add_event(HookBlock& hook, const Setting& setting, const std::string& place);
     void set_run(HookBlock& hook, const Setting& setting, const std::string& place);
     void require_trust() const;
     bool find_portal_index();
@@ -98,7 +99,18 @@ void Reader::read_portal(const Setting& setting) {
     if (portal.tokens.empty() && problems_.list().size() == before) {
         problems_.add(portal.place, "has no token");
     }
+    if (problems_.list().size() == before) check_webhook(portal, problems_);
     config_.portals.push_back(std::move(portal));
+}
+
+void Reader::read_app(const Setting& setting) {
+    App app;
+    app.place = "app " + std::to_string(config_.apps.size() + 1);
+    const std::size_t before = problems_.list().size();
+    if (!blocks_.is_block(setting, app.place)) return;
+    blocks_.read(setting.children, app.place, blocks_.keys_of(app_keys(), app));
+    if (problems_.list().size() == before) check_app(app, setting.children, problems_);
+    config_.apps.push_back(std::move(app));
 }
 
 // -- Hooks
@@ -139,22 +151,6 @@ BlockKey Reader::conditions_key(std::string_view name, std::vector<Condition>& c
             }};
 }
 
-void Reader::add_event(HookBlock& hook, const Setting& setting, const std::string& place) {
-    constexpr std::string_view allowed = "._-*?[]!^";
-    if (!blocks_.is_value(setting, place)) return;
-    bool fits = !setting.value.empty() && std::ranges::all_of(setting.value, [&](char c) {
-        return is_alphanumeric(c) || allowed.find(c) != std::string_view::npos;
-    });
-    if (!fits) {
-        bool is_regex = setting.value.find_first_of("()|\\^$+{}") != std::string::npos;
-        return problems_.add(place, quoted(setting.value) + " cannot match any event" +
-                                        (is_regex ? ": use a glob (* ? [..]), not a regular "
-                                                    "expression"
-                                                  : ""));
-    }
-    hook.events.push_back(setting.value);
-}
-
 void Reader::read_hook(const Setting& setting) {
     HookBlock hook;
     hook.name = setting.value;
@@ -177,7 +173,8 @@ void Reader::read_hook(const Setting& setting) {
 BlockKeys Reader::keys_of_hook(HookBlock& hook) {
     BlockKeys keys = blocks_.keys_of(hook_keys(), hook.settings);
     keys.push_back({"event", true, [this, &hook](const Setting& item, const std::string& place) {
-                        add_event(hook, item, place);
+                        const auto event = blocks_.value_of({"event", Kind::event}, item, place);
+                        if (event) hook.events.push_back(event->text);
                     }});
     keys.push_back({"run", false, [this, &hook](const Setting& item, const std::string& place) {
                         set_run(hook, item, place);
@@ -226,6 +223,8 @@ BlockKeys Reader::top_level(Later& later) {
     BlockKeys keys = blocks_.keys_of(top_keys(), config_);
     keys.push_back({"portal", true,
                     [this](const Setting& item, const std::string&) { read_portal(item); }});
+    keys.push_back({"app", true,
+                    [this](const Setting& item, const std::string&) { read_app(item); }});
     keys.push_back({"hook", true, [&later](const Setting& item, const std::string&) {
                         later.hooks.push_back(&item);
                     }});
@@ -236,6 +235,7 @@ BlockKeys Reader::top_level(Later& later) {
 
 BlockKeys Reader::of_the_worker(Later& later) {
     return {blocks_.block("worker", worker_keys(), config_.worker),
+            blocks_.block("rest", rest_keys(), config_.rest),
             blocks_.block("retention", retention_keys(), config_.retention),
             {"defaults", false, [this, &later](const Setting& item, const std::string& place) {
                  if (blocks_.is_block(item, place)) later.defaults = &item;
@@ -253,6 +253,7 @@ BlockKeys Reader::unused_by_the_gateway() {
     };
     return {{"worker", false, start_alone},
             {"hooks_dir", true, ignore},
+            {"rest", true, ignore},
             {"retention", true, ignore},
             {"defaults", true, ignore}};
 }
@@ -300,6 +301,7 @@ Config Reader::read(const std::vector<Setting>& settings) {
     }
     if (all) trust_directory(config_.hooks_dir, config_.writers);
     check_duplicates(config_.portals, config_.portals_file, problems_);
+    check_duplicates(config_.apps, problems_);
     require_trust();
     return std::move(config_);
 }
@@ -307,7 +309,7 @@ Config Reader::read(const std::vector<Setting>& settings) {
 }  // namespace
 
 bool Config::has_portals() const {
-    return !portals.empty() || (portal_index && !portal_index->empty());
+    return !portals.empty() || !apps.empty() || (portal_index && !portal_index->empty());
 }
 
 const HookSettings& settings_of(const Config& config, std::string_view hook) {

@@ -26,11 +26,41 @@ struct Portal {
     std::vector<std::string> tokens;  // at least one, none empty
     std::string place;                // "portal 2", "/srv/bx/portals.txt:17": for messages
     std::size_t line = 0;             // of the portals file; 0: a block of the configuration file
+    // "https://DOMAIN/rest/USER/CODE/" of an incoming webhook, which is a secret; empty: none.
+    std::string webhook = {};
+    int rate = 2;                     // calls a second to it
+    int burst = 50;                   // calls at once
+};
+
+// An application whose installations are taken.
+struct App {
+    std::string client_id;            // empty: of those in no other block, which wait as pending
+    std::string client_secret;        // empty where client_id is
+    std::string url;                  // where its events go; empty: not said
+    std::vector<std::string> events;  // globs on the codes it subscribes to; empty: left alone
+    Millis catch_up = 5 * minute;     // how often missed events are looked for; 0: never
+    std::string server;  // "https://host[:port]" of one to trust beside those known; empty: none
+    int rate = 2;        // calls a second to one portal
+    int burst = 50;      // calls at once
+    std::string page;    // absolute path of what its page shows; empty: a built-in line
+    std::string place;   // "app 2": for messages
+};
+
+// How Bitrix24 is reached.
+struct Rest {
+    std::string curl = "curl";      // an absolute path, or a name to look for in $PATH
+    std::string cacert;             // absolute; empty: the system's certificates
+    std::string proxy;              // a URL, which may have a password; empty: none
+    Millis timeout = 20 * second;   // of a request
 };
 
 class PortalIndex;
 
 enum class Order { entity, none };
+// Of the events that the installation's own user caused.
+enum class Own { take, skip };
+// Which portals `call` and `token` may name in a hook.
+enum class Calls { own, any };
 
 // How a hook is run; every field has a value (defaults, then the `defaults` block, then its own).
 struct HookSettings {
@@ -45,6 +75,8 @@ struct HookSettings {
     std::vector<std::pair<std::string, std::string>> env;
     std::string dir;  // absolute; empty: the hook's own
     bool disabled = false;
+    Own own = Own::take;
+    Calls call = Calls::own;
 };
 
 // A line of `when` or `unless`: the scalar at PATH ("data.FIELDS.ID") must match GLOB.
@@ -95,7 +127,10 @@ struct Config {
     // With ConfigPart::request: the portals of portals_file, which are not in `portals` then.  Null:
     // they are.
     std::shared_ptr<const PortalIndex> portal_index;
+    std::vector<App> apps;
+    // Somebody may send events: a portal, or an installation of an application.
     bool has_portals() const;
+    Rest rest;
     std::vector<HookBlock> hooks;
     HookSettings defaults;
     Worker worker;
@@ -108,8 +143,9 @@ struct Config {
 };
 
 // How much of the file must be right.
-//   gateway: what the gateway uses: syntax, unknown top-level keys, store, portal, portals, limits,
-//            worker.start, log.  hooks, defaults and retention are left at their defaults.
+//   gateway: what the gateway uses: syntax, unknown top-level keys, store, portal, portals, app,
+//            limits, worker.start, log.  hooks, defaults, rest and retention are left at their
+//            defaults.
 //   request: the same, for one request: where the portals file was found right before and has not
 //            changed it is not read again (portal_index.h).
 //   all:     everything.

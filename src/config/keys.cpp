@@ -64,6 +64,10 @@ constexpr std::int64_t megabyte = 1024 * kilobyte;
 
 constexpr std::string_view no_yes = "no yes";
 
+// Of calls to a portal: more than any plan of Bitrix24 takes.
+constexpr std::int64_t max_rate = 1000;
+constexpr std::int64_t max_burst = 100000;
+
 constexpr std::array top_table{
     key<&Config::store>({"store", Kind::store}),
     key<&Config::hooks_dir>({"hooks_dir", Kind::path}),
@@ -74,6 +78,28 @@ constexpr std::array portal_table{
     key<&Portal::member_id>({"member_id", Kind::portal_name}),
     key<&Portal::domain>({"domain", Kind::host}),
     key<&Portal::tokens>({"token", Kind::token, 0, 0, {}, true}),
+    key<&Portal::webhook>({"webhook", Kind::webhook}),
+    key<&Portal::rate>({"rate", Kind::number, 1, max_rate}),
+    key<&Portal::burst>({"burst", Kind::number, 1, max_burst}),
+};
+
+constexpr std::array app_table{
+    key<&App::client_id>({"client_id", Kind::portal_name}),
+    key<&App::client_secret>({"client_secret", Kind::secret}),
+    key<&App::url>({"url", Kind::url}),
+    key<&App::events>({"events", Kind::event, 0, 0, {}, true}),
+    key<&App::catch_up>({"catch_up", Kind::interval, second, year}),
+    key<&App::server>({"server", Kind::server}),
+    key<&App::rate>({"rate", Kind::number, 1, max_rate}),
+    key<&App::burst>({"burst", Kind::number, 1, max_burst}),
+    key<&App::page>({"page", Kind::path}),
+};
+
+constexpr std::array rest_table{
+    key<&Rest::curl>({"curl", Kind::program}),
+    key<&Rest::cacert>({"cacert", Kind::path}),
+    key<&Rest::proxy>({"proxy", Kind::proxy}),
+    key<&Rest::timeout>({"timeout", Kind::duration, second, 10 * minute}),
 };
 
 constexpr std::array hook_table{
@@ -87,6 +113,8 @@ constexpr std::array hook_table{
     key<&HookSettings::delay>({"delay", Kind::duration, 0, year}),
     key<&HookSettings::dir>({"dir", Kind::file}),
     key<&HookSettings::disabled>({"disabled", Kind::choice, 0, 0, no_yes}),
+    key<&HookSettings::own>({"own", Kind::choice, 0, 0, "take skip"}),
+    key<&HookSettings::call>({"call", Kind::choice, 0, 0, "own any"}),
 };
 
 constexpr std::array worker_table{
@@ -119,6 +147,8 @@ constexpr std::array log_table{
 
 std::span<const Key<Config>> top_keys() { return top_table; }
 std::span<const Key<Portal>> portal_keys() { return portal_table; }
+std::span<const Key<App>> app_keys() { return app_table; }
+std::span<const Key<Rest>> rest_keys() { return rest_table; }
 std::span<const Key<HookSettings>> hook_keys() { return hook_table; }
 std::span<const Key<Config::Worker>> worker_keys() { return worker_table; }
 std::span<const Key<Config::Limits>> limits_keys() { return limits_table; }

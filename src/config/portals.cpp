@@ -100,6 +100,19 @@ void read_portals_file(const std::string& path, std::vector<Portal>& portals, Pr
     }
 }
 
+void check_webhook(const Portal& portal, Problems& problems) {
+    if (portal.webhook.empty()) return;
+    const std::string place = portal.place + ": webhook";
+    if (portal.domain.empty()) {
+        return problems.add(place, "needs 'domain' in this block: its host must be that portal's");
+    }
+    const std::string origin = "https://" + portal.domain;
+    if (!portal.webhook.starts_with(origin + "/")) {
+        problems.add(place, "is of another host than " + quoted(portal.domain) +
+                                ", the domain of this block");
+    }
+}
+
 void check_duplicates(const std::vector<Portal>& portals, const std::string& portals_file,
                       Problems& problems) {
     std::unordered_map<std::string, const Portal*> member_ids;

@@ -20,6 +20,9 @@ void read_portals_file(const std::string& path, std::vector<Portal>& portals, Pr
 void read_portals_line(std::string_view line, const std::string& file, std::size_t number,
                        std::vector<Portal>& portals, Problems& problems);
 
+// The webhook of PORTAL, a block, is that of its domain.
+void check_webhook(const Portal& portal, Problems& problems);
+
 // One member_id in two portals, one domain in two without member_id, two with neither.
 void check_duplicates(const std::vector<Portal>& portals, const std::string& portals_file,
                       Problems& problems);

@@ -1,8 +1,5 @@
 #include "config/print.h"
 
-#include <algorithm>
-#include <functional>
-#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -25,8 +22,9 @@ std::string line(int depth, std::string_view key, std::string_view value) {
 
 // What may be shown of a value.
 std::string shown(const KeySpec& spec, const KeyValue& value) {
-    if (spec.kind == Kind::token) return std::string(hidden);
+    if (is_secret(spec.kind)) return std::string(hidden);
     if (spec.kind == Kind::store) return StorePlace::of(value.text).for_people();
+    if (spec.kind == Kind::proxy) return without_password(value.text);
     return format_value(spec, value);
 }
 
@@ -82,24 +80,6 @@ std::string hook_text(const HookBlock& hook) {
     return text + settings_text(hook.settings) + "}\n";
 }
 
-// TEXT without the tokens of PORTALS, wherever they stand in it.
-std::string without_tokens(std::string text, const std::vector<Portal>& portals) {
-    constexpr std::size_t min_hidden = 6;  // bytes, as in a hook's output
-    std::vector<std::string_view> tokens;
-    for (const Portal& portal : portals) {
-        std::ranges::copy_if(portal.tokens, std::back_inserter(tokens),
-                             [](std::string_view token) { return token.size() >= min_hidden; });
-    }
-    // One may be the beginning of another.
-    std::ranges::sort(tokens, std::ranges::greater{}, &std::string_view::size);
-    for (std::string_view token : tokens) {
-        for (std::size_t at = 0; (at = text.find(token, at)) != std::string::npos;) {
-            text.replace(at, token.size(), hidden);
-        }
-    }
-    return text;
-}
-
 }  // namespace
 
 std::string print_config(const Config& config) {
@@ -118,13 +98,15 @@ std::string print_config(const Config& config) {
         text += "; " + std::to_string(from_file) + " portals in that file\n";
     }
     text += portals;
+    for (const App& app : config.apps) text += "\n" + plain_block("app", app_keys(), app);
     for (const HookBlock& hook : config.hooks) text += hook_text(hook);
     text += "\ndefaults {\n" + settings_text(config.defaults) + "}\n";
     text += plain_block("worker", worker_keys(), config.worker);
     text += plain_block("limits", limits_keys(), config.limits);
     text += plain_block("retention", retention_keys(), config.retention);
     text += plain_block("log", log_keys(), config.log);
-    return without_tokens(std::move(text), config.portals);
+    text += plain_block("rest", rest_keys(), config.rest);
+    return without_secrets(std::move(text), configured_secrets(config));
 }
 
 }  // namespace bx

@@ -7,8 +7,8 @@
 
 namespace bx {
 
-// CONFIG as INFO text with every value in force; tokens, the store's password and variables that
-// look secret as ***.
+// CONFIG as INFO text with every value in force; tokens and other secrets, the passwords of store
+// and proxy and variables that look secret as ***.
 std::string print_config(const Config& config);
 
 }  // namespace bx

@@ -31,16 +31,19 @@ std::string quoted(std::string_view value) {
 }
 
 std::string advice_on_surplus(std::string_view key) {
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 13> advice{{
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 16> advice{{
         // A command line in quotes would be the name of a program that is not there.
         {"run", "write each argument of the program as a line 'arg'"},
         {"event", "write each event as a line 'event'"},
+        {"events", "write each event as a line 'events'"},
         {"token", "write each token as a line 'token'"},
         {"when", "it needs braces: when { PATH VALUE }"},
         {"unless", "it needs braces: unless { PATH VALUE }"},
         {"env", "it needs braces: env { NAME VALUE }"},
         {"hook", "a hook name has no spaces"},
         {"portal", "it needs braces: portal { KEY VALUE }"},
+        {"app", "it needs braces: app { KEY VALUE }"},
+        {"rest", "it needs braces: rest { KEY VALUE }"},
         {"defaults", "it needs braces: defaults { KEY VALUE }"},
         {"worker", "it needs braces: worker { KEY VALUE }"},
         {"limits", "it needs braces: limits { KEY VALUE }"},

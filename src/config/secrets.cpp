@@ -2,10 +2,26 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <optional>
 
 #include "base/text.h"
+#include "base/url.h"
 
 namespace bx {
+
+namespace {
+
+constexpr std::size_t min_hidden = 6;  // bytes, as in a hook's output
+
+// CODE of "https://host/rest/USER/CODE/"; empty without one.
+std::string_view webhook_code(std::string_view webhook) {
+    if (webhook.empty()) return {};
+    webhook.remove_suffix(1);
+    return webhook.substr(webhook.rfind('/') + 1);
+}
+
+}  // namespace
 
 bool looks_secret(std::string_view variable) {
     constexpr std::array<std::string_view, 7> marks{"token",  "secret", "passw", "key",
@@ -19,6 +35,38 @@ bool names_secret(std::string_view path) {
     constexpr std::array<std::string_view, 4> ends{"token", "secret", "auth_id", "refresh_id"};
     std::string key = lower(path);
     return std::ranges::any_of(ends, [&](std::string_view end) { return key.ends_with(end); });
+}
+
+bool may_hold_secret(std::string_view key) {
+    constexpr std::array<std::string_view, 3> addresses{"store", "webhook", "proxy"};
+    return names_secret(key) || std::ranges::find(addresses, key) != addresses.end();
+}
+
+std::vector<std::string> configured_secrets(const Config& config) {
+    std::vector<std::string> secrets;
+    const auto add = [&](std::string_view secret) {
+        if (secret.size() >= min_hidden) secrets.emplace_back(secret);
+    };
+    for (const Portal& portal : config.portals) {
+        for (const std::string& token : portal.tokens) add(token);
+        add(webhook_code(portal.webhook));
+    }
+    for (const App& app : config.apps) add(app.client_secret);
+    const std::optional<Url> proxy = parse_url(config.rest.proxy);
+    if (proxy && proxy->user) add(proxy->user->substr(proxy->user->find(':') + 1));
+    return secrets;
+}
+
+std::string without_secrets(std::string text, std::vector<std::string> secrets) {
+    constexpr std::string_view hidden = "***";
+    // One may be the beginning of another.
+    std::ranges::sort(secrets, std::ranges::greater{}, &std::string::size);
+    for (const std::string& secret : secrets) {
+        for (std::size_t at = 0; (at = text.find(secret, at)) != std::string::npos;) {
+            text.replace(at, secret.size(), hidden);
+        }
+    }
+    return text;
 }
 
 }  // namespace bx

@@ -10,16 +10,27 @@ namespace bx {
 
 enum class Kind {
     duration,     // number: milliseconds
+    interval,     // number: milliseconds; 0 for `no`
     size,         // number: bytes
     number,
     choice,       // number: place in `choices`
     path,         // text: made absolute
     file,         // a path that may be empty
     store,        // a path or a postgresql:// URL
-    portal_name,  // a member_id
+    portal_name,  // a member_id, a client_id
     host,         // a domain: lower case
-    token,        // never shown
+    event,        // a glob on the codes of events
+    token,        // an application_token: never shown
+    secret,       // any other: never shown
+    program,      // a name to look for in $PATH, or a path that is made absolute
+    url,          // http(s)://host[:port]/path
+    server,       // "https://host[:port]", in lower case
+    webhook,      // "https://host[:port]/rest/USER/CODE/", the host in lower case: never shown
+    proxy,        // scheme://[user:password@]host[:port]: shown without its password
 };
+
+// True where a value is shown as *** alone.
+bool is_secret(Kind kind);
 
 struct KeySpec {
     std::string_view name;

@@ -139,6 +139,8 @@ FAULTS = {
     "short token": (portals("portal { token short }\n"), "warning", ["portal 1", "5 characters, fewer than Bitrix24's 32"], f"s/short/{TOKEN}/"),
     "token of the example": (portals("portal { token APPLICATION_TOKEN }\n"), "error", ["portal 1", "the one of the example"],
                              f"s/APPLICATION_TOKEN/{TOKEN}/"),
+    "secret of the example": (block("app { client_id local.1 client_secret CLIENT_SECRET }"), "error",
+                              ["app 1", "the one of the example"], "s/CLIENT_SECRET/Nq3v7yB1xRk0mWc8/"),
     "no portal": (portals(""), "error", ["no portal is configured"], f"$aportal{{token\\t{TOKEN}\\n}}"),
     "one token twice": (portals(f"portal {{ domain a.example token {TOKEN} }}\nportal {{ domain b.example token {TOKEN} }}\n"),
                         "warning", ["portal 2", "the same token as portal 1"], f"0,/{TOKEN}/s//{TOKEN[::-1]}/"),

@@ -30,6 +30,8 @@ inline std::vector<ConfigKey> config_keys() {
     std::vector<ConfigKey> all;
     append_keys(all, "", top_keys());
     append_keys(all, "portal.", portal_keys());
+    append_keys(all, "app.", app_keys());
+    append_keys(all, "rest.", rest_keys());
     append_keys(all, "hook.", hook_keys());
     append_keys(all, "worker.", worker_keys());
     append_keys(all, "limits.", limits_keys());

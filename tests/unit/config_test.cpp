@@ -109,7 +109,10 @@ BOOST_AUTO_TEST_CASE(an_empty_file_has_every_default) {
 BOOST_AUTO_TEST_CASE(every_default_is_allowed_and_printed) {
     std::string printed = bx::print_config(*load(""));
     for (const bx::ConfigKey& key : bx::config_keys()) {
-        if (key.path.starts_with("portal") || key.path.find('.') == std::string::npos) continue;
+        const bool is_setting = key.path.find('.') != std::string::npos &&
+                                !key.path.starts_with("portal.") && !key.path.starts_with("app.");
+        // Neither has a value that a file could say.
+        if (!is_setting || key.path == "rest.cacert" || key.path == "rest.proxy") continue;
         std::string problem;
         auto value = bx::parse_value(key.spec, key.fallback, "/", problem);
         BOOST_REQUIRE_MESSAGE(value.has_value(), key.path << ' ' << problem);
@@ -122,8 +125,9 @@ BOOST_AUTO_TEST_CASE(every_default_is_allowed_and_printed) {
 BOOST_AUTO_TEST_CASE(a_portals_values_are_printed_but_for_its_tokens) {
     std::string printed = bx::print_config(
         *load("portal { token t1 token t2 domain A.x member_id m }\nportal { token t3 }\n"));
+    const std::string limits = "    rate 2\n    burst 50\n}\n";
     BOOST_TEST(printed.find("\nportal {\n    member_id m\n    domain a.x\n    token ***\n"
-                            "    token ***\n}\n\nportal {\n    token ***\n}\n") !=
+                            "    token ***\n" + limits + "\nportal {\n    token ***\n" + limits) !=
                    std::string::npos,
                printed);
 }
@@ -137,7 +141,24 @@ portal {
     domain Some-Domain.bitrix24.com
     token t1
     token t2
+    webhook "https://Some-Domain.bitrix24.com/rest/1/abc123"
+    rate 5
+    burst 250
 }
+app {
+    client_id local.67f0c1a2b3c4d5.01234567
+    client_secret s3cret
+    url https://site.example/bitrix24
+    events ONCRMDEAL*
+    events ONTASKADD
+    catch_up 10m
+    server https://OAuth.example:8443/rest/
+    rate 3
+    burst 30
+    page install.html
+}
+app { }
+rest { curl bin/curl  cacert ca.pem  proxy http://proxy.example:3128  timeout 5s }
 hook crm-sync {
     event ONCRMDEAL*
     event ONCRMLEADADD
@@ -157,6 +178,8 @@ hook crm-sync {
     env { API_URL https://erp.example }
     dir work
     disabled yes
+    own skip
+    call any
 }
 worker { start manual  concurrency 8  shutdown_grace 5s }
 limits { body 64K  fields 10  depth 3  queue 5  output 2K }
@@ -166,7 +189,29 @@ log { level debug  format json  file log/x.log  outputs yes }
     BOOST_TEST(config->store.address == "/srv/bx/queue.db");
     BOOST_TEST(config->portals.at(0).domain == "some-domain.bitrix24.com");
     BOOST_TEST(config->portals.at(0).tokens.size() == 2U);
+    BOOST_TEST(config->portals.at(0).webhook == "https://some-domain.bitrix24.com/rest/1/abc123/");
+    BOOST_TEST(config->portals.at(0).rate == 5);
+    BOOST_TEST(config->portals.at(0).burst == 250);
+    const bx::App& app = config->apps.at(0);
+    BOOST_TEST(app.client_id == "local.67f0c1a2b3c4d5.01234567");
+    BOOST_TEST(app.client_secret == "s3cret");
+    BOOST_TEST(app.url == "https://site.example/bitrix24");
+    BOOST_TEST(app.events == std::vector<std::string>({"ONCRMDEAL*", "ONTASKADD"}),
+               boost::test_tools::per_element());
+    BOOST_TEST(app.catch_up == 10 * bx::minute);
+    BOOST_TEST(app.server == "https://oauth.example:8443");
+    BOOST_TEST(app.rate == 3);
+    BOOST_TEST(app.burst == 30);
+    BOOST_TEST(app.page.ends_with("/install.html"));
+    BOOST_TEST(config->apps.at(1).client_id == "");
+    BOOST_TEST(config->rest.curl.ends_with("/bin/curl"));
+    BOOST_TEST(config->rest.curl.starts_with("/"));
+    BOOST_TEST(config->rest.cacert.ends_with("/ca.pem"));
+    BOOST_TEST(config->rest.proxy == "http://proxy.example:3128");
+    BOOST_TEST(config->rest.timeout == 5 * bx::second);
     const bx::HookBlock& hook = config->hooks.at(0);
+    BOOST_TEST((hook.settings.own == bx::Own::skip));
+    BOOST_TEST((hook.settings.call == bx::Calls::any));
     BOOST_TEST(hook.events.size() == 2U);
     BOOST_TEST(hook.when.at(1).glob == "1 2");
     BOOST_TEST(hook.unless.at(0).path == "auth.user_id");
@@ -248,6 +293,138 @@ BOOST_AUTO_TEST_CASE(a_problem_names_the_path_of_its_key) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(an_app_block_names_what_it_lacks) {
+    const std::vector<std::pair<std::string, std::string>> table{
+        {"app { client_id a }", "app 1: has no client_secret: Bitrix24 shows it beside the client_id"},
+        {"app { client_id a client_secret s events X }", "app 1: has 'events' but no 'url'"},
+        {"app { client_secret s }", "app 1: client_secret: needs 'client_id' in this block"},
+        {"app { catch_up no }", "app 1: catch_up: needs 'client_id' in this block"},
+        {"app { url https://a.b/ }", "app 1: url: needs 'client_id' in this block"},
+        {"app { }\napp { }", "app 2: has no client_id, which only one app block may: app 1"},
+        {"app { client_id a client_secret s }\napp { client_id a client_secret t }",
+         "app 2: client_id 'a' is already used by app 1"},
+        {"app { client_id a client_id b client_secret s }", "app 1: client_id: is given twice"},
+        {"app { client_id a/b client_secret s }", "app 1: client_id: 'a/b' may contain only"},
+        {"app { client_id a client_secret \"a b\" }", "app 1: client_secret: contains a space"},
+        {"app { client_id a client_secret \"\" }", "app 1: client_secret: is empty"},
+        {"app { client_id a client_secret 'x' }", "app 1: client_secret: contains quotes"},
+        {"app { client_id a client_secret s url a.b/x }", "app 1: url: 'a.b/x' is not a URL"},
+        {"app { client_id a client_secret s url https://u:p@a.b/x }", "is not a URL (https://"},
+        {"app { client_id a client_secret s url https://a.b/ events \"A B\" }",
+         "app 1: events: 'A B' cannot match any event"},
+        {"app { client_id a client_secret s catch_up never }",
+         "app 1: catch_up: 'never' is not a duration (500ms 30s 5m 6h 30d) or 'no'"},
+        {"app { client_id a client_secret s catch_up 0s }", "app 1: catch_up: '0s' is not allowed"},
+        {"app { client_id a client_secret s catch_up 500ms }", "at least 1s"},
+        {"app { client_id a client_secret s rate 0 }", "app 1: rate: '0' is not allowed"},
+        {"app { client_id a client_secret s burst 1.5 }", "app 1: burst: '1.5' is not a whole"},
+        {"app { client_id a client_secret s page \"\" }", "app 1: page: is empty"},
+        {"app { client_id a client_secret s\n rate 1 secret x }", "app 1: secret: unknown key"},
+        {"app { client_id a client_sekret s }", "client_sekret: unknown key, did you mean"},
+        {"app x", "app 1: takes a block, not a value: it needs braces: app {"},
+        {"app { client_id a\nhook b { }\n}", "app 1: hook: is not allowed here: is a '}' missing"},
+        {"limits {\napp { }\n}", "limits: app: is not allowed here: is a '}' missing"},
+    };
+    for (const auto& [text, expected] : table) {
+        BOOST_TEST(names(text, expected), text << " must name: " << expected);
+    }
+    BOOST_TEST(problems("app { }") == "");
+    BOOST_TEST(problems("app { server https://oauth.example  page x.html }") == "");
+    BOOST_TEST(problems("app { }\napp { client_id a client_secret s }") == "");
+    BOOST_TEST(load("app { client_id a client_secret s catch_up no }")->apps.at(0).catch_up == 0);
+}
+
+BOOST_AUTO_TEST_CASE(an_authorization_server_is_a_host_and_nothing_else) {
+    const auto server = [](const std::string& text) {
+        return load("app { server \"" + text + "\" }")->apps.at(0).server;
+    };
+    BOOST_TEST(server("https://oauth.example") == "https://oauth.example");
+    BOOST_TEST(server("https://OAUTH.example/rest/") == "https://oauth.example");
+    BOOST_TEST(server("https://10.0.0.1:8443/") == "https://10.0.0.1:8443");
+    BOOST_TEST(server("https://[::1]:8443") == "https://[::1]:8443");
+    for (const char* text : {"http://oauth.example", "oauth.example", "https://u@oauth.example",
+                             "https://u:p@oauth.example", "https://oauth.example/oauth/token/",
+                             "https://oauth.example?x", "https://oauth.example#x", "https://",
+                             "https://oauth.example:0", "https://oauth.example:65536",
+                             "https://oauth.example:", "https://oauth.example:44x",
+                             "https://oauth.example\\\\@evil", "https://oauth example", ""}) {
+        BOOST_TEST(names("app { server \"" + std::string(text) + "\" }",
+                         "app 1: server: must be the address of an authorization server"),
+                   text);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_webhook_is_taken_as_it_was_copied) {
+    const auto webhook = [](const std::string& text) {
+        return load("portal { token x domain a.bitrix24.com webhook \"" + text + "\" }")
+            ->portals.at(0).webhook;
+    };
+    const std::string plain = "https://a.bitrix24.com/rest/1/c0de/";
+    for (const char* text :
+         {"https://a.bitrix24.com/rest/1/c0de/", "https://a.bitrix24.com/rest/1/c0de",
+          "https://A.Bitrix24.com/rest/1/c0de/profile.json",
+          "https://a.bitrix24.com/rest/1/c0de/profile/",
+          "https://a.bitrix24.com/rest/1/c0de/crm.deal.get?id=1/2",
+          "https://a.bitrix24.com/rest/api/1/c0de/"}) {
+        BOOST_TEST(webhook(text) == plain, text);
+    }
+    for (const char* text :
+         {"http://a.bitrix24.com/rest/1/c0de/", "https://u@a.bitrix24.com/rest/1/c0de/",
+          "https://a.bitrix24.com/rest/c0de/", "https://a.bitrix24.com/rest/1/", "1/c0de",
+          "https://a.bitrix24.com/rest/x/c0de/", "https://a.bitrix24.com/rest/1/../c0de/",
+          "https://a.bitrix24.com/rest/1/c0de/a/b/c", "https://a.bitrix24.com/1/c0de/", "c0de"}) {
+        const std::string found = problems("portal { token x domain a.bitrix24.com webhook \"" +
+                                           std::string(text) + "\" }");
+        BOOST_TEST(found.starts_with("portal 1: webhook: must be the URL of an incoming webhook"),
+                   text << ": " << found);
+        BOOST_TEST(found.find("c0de") == std::string::npos, found);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_webhook_is_of_the_domain_of_its_block) {
+    const std::string webhook = " webhook https://a.bitrix24.com/rest/1/c0de/ }";
+    for (const char* block : {"portal { token x", "portal { token x member_id m"}) {
+        BOOST_TEST(names(block + webhook, "portal 1: webhook: needs 'domain' in this block"));
+    }
+    for (const char* domain : {"b.bitrix24.com", "a.bitrix24.com:443", "a.bitrix24.co",
+                               "evil-a.bitrix24.com"}) {
+        BOOST_TEST(names("portal { token x domain " + std::string(domain) + webhook,
+                         "portal 1: webhook: is of another host than '" + std::string(domain)),
+                   domain);
+    }
+    BOOST_TEST(problems("portal { token x member_id m domain A.Bitrix24.com" + webhook) == "");
+    BOOST_TEST(problems("portal { token x domain 10.0.0.1:8443 webhook "
+                        "https://10.0.0.1:8443/rest/1/c0de/ }") == "");
+    BOOST_TEST(problems("portal { token x burst 0 }") ==
+               "portal 1: burst: '0' is not allowed: it must be more than 0\n");
+}
+
+BOOST_AUTO_TEST_CASE(the_way_to_bitrix24_is_checked) {
+    const std::vector<std::pair<std::string, std::string>> table{
+        {"rest { curl \"\" }", "rest: curl: is empty"},
+        {"rest { cacert \"\" }", "rest: cacert: is empty"},
+        {"rest { proxy proxy.example:3128 }", "rest: proxy: must be a proxy's URL: http://host:port"},
+        {"rest { proxy ftp://proxy.example }", "rest: proxy: must be a proxy's URL"},
+        {"rest { proxy http://u:p@proxy.example/x }", "rest: proxy: must be a proxy's URL"},
+        {"rest { timeout 0s }", "rest: timeout: '0s' is not allowed"},
+        {"rest { timeout 1h }", "rest: timeout: '1h' is too large: at most 10m"},
+        {"rest x", "rest: takes a block, not a value: it needs braces: rest {"},
+    };
+    for (const auto& [text, expected] : table) {
+        BOOST_TEST(names(text, expected), text << " must name: " << expected);
+    }
+    BOOST_TEST(load("rest { curl /opt/curl }")->rest.curl == "/opt/curl");
+    BOOST_TEST(load("rest { curl curl }")->rest.curl == "curl");
+    BOOST_TEST(load("rest { proxy socks5h://u:p@127.0.0.1:1080 }")->rest.proxy ==
+               "socks5h://u:p@127.0.0.1:1080");
+}
+
+BOOST_AUTO_TEST_CASE(an_app_counts_as_somebody_who_may_send) {
+    BOOST_TEST(!load("")->has_portals());
+    BOOST_TEST(load("app { }", bx::ConfigPart::gateway)->has_portals());
+    BOOST_TEST(load("app { client_id a client_secret s }", bx::ConfigPart::request)->has_portals());
+}
+
 BOOST_AUTO_TEST_CASE(all_problems_are_told_at_once) {
     std::string found = problems("limits { body x  fields y }\nhook a { timout 1s }\n");
     BOOST_TEST(std::count(found.begin(), found.end(), '\n') == 3);
@@ -303,7 +480,13 @@ BOOST_AUTO_TEST_CASE(a_message_never_shows_a_token) {
     for (const char* text : {"portal {\n token s3cret;x\n}\n", "portal {\n token s3\\cret\n}\n",
                              "portal {\n token a s3cret\n}\n", "portal {\n token a s3cret b\n}\n",
                              "portal {\n token \"s3cret x\"\n}\n", "portal {\n token s3cret}\n",
-                             "store mysql://u:s3cret@h/x\n"}) {
+                             "store mysql://u:s3cret@h/x\n", "app {\n client_secret s3cret;x\n}\n",
+                             "app {\n client_id a\n client_secret s s3cret b\n}\n",
+                             "app {\n client_id a\n client_secret \"s3cret x\"\n}\n",
+                             "portal {\n webhook https://a/rest/1/ s3cret x\n}\n",
+                             "portal {\n token t\n webhook https://a.b/rest/1/s3cret/\n}\n",
+                             "rest {\n proxy http://u:s3cret@h/x\n}\n",
+                             "rest {\n proxy http://u: s3cret x\n}\n"}) {
         std::string found = problems(text);
         BOOST_TEST(!found.empty(), text);
         BOOST_TEST(found.find("s3") == std::string::npos, found);
@@ -407,11 +590,12 @@ BOOST_AUTO_TEST_CASE(a_bad_portals_file_is_refused) {
 BOOST_AUTO_TEST_CASE(the_gateway_refuses_only_what_it_uses) {
     const char* hooks_broken =
         "hook \"a b\" { timout 5 }\nhook x { }\nhook x { }\ndefaults { timeout x }\n"
-        "retention { done x }\nhooks_dir \"\"\nworker { start manual concurrency x }\n";
+        "retention { done x }\nhooks_dir \"\"\nworker { start manual concurrency x }\n"
+        "rest { timeout x }\n";
     BOOST_TEST(problems(hooks_broken, bx::ConfigPart::gateway) == "");
     BOOST_TEST(!load(hooks_broken, bx::ConfigPart::gateway)->worker.auto_start);
     BOOST_TEST(problems(hooks_broken) != "");
-    for (const char* text : {"hook a {", "limits { body x }", "portal { }", "worker { start x }",
+    for (const char* text : {"hook a {", "limits { body x }", "portal { }", "app { client_id a }", "worker { start x }",
                              "log { level x }", "store \"\"", "nonsense 1"}) {
         BOOST_TEST(problems(text, bx::ConfigPart::gateway) != "", text);
     }
@@ -453,6 +637,22 @@ BOOST_AUTO_TEST_CASE(print_shows_a_token_nowhere) {
     BOOST_TEST(printed.find("other-secret") == std::string::npos, printed);
     BOOST_TEST(printed.find("***9") == std::string::npos, printed);
     BOOST_TEST(printed.find("--t=***") != std::string::npos, printed);
+}
+
+BOOST_AUTO_TEST_CASE(print_shows_no_secret_of_an_application_anywhere) {
+    bx::ConfigPtr config = load(
+        "portal { token t domain a.b webhook https://a.b/rest/1/c0dec0de/ }\n"
+        "app { client_id i client_secret s3cret-1 events ON* url https://c.d/ }\napp { }\n"
+        "rest { proxy http://u:s3cret-2@h:1 }\n"
+        "hook a { event X run /x arg s3cret-1 arg s3cret-2 arg https://a.b/rest/1/c0dec0de/x }\n");
+    const std::string printed = bx::print_config(*config);
+    for (const char* secret : {"s3cret", "c0dec0de"}) {
+        BOOST_TEST(printed.find(secret) == std::string::npos, printed);
+    }
+    for (const char* line : {"    webhook ***\n", "    client_secret ***\n", "    events ON*\n",
+                             "    proxy http://u:***@h:1\n", "    catch_up 5m\n", "\napp {\n    "}) {
+        BOOST_TEST(printed.find(line) != std::string::npos, line << printed);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(what_others_expand_or_match_is_told) {

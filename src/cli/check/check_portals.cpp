@@ -54,7 +54,7 @@ void check_shared_tokens(const Config& config, Findings& findings) {
 }  // namespace
 
 void check_portals(const Config& config, Findings& findings) {
-    if (config.portals.empty()) {
+    if (!config.has_portals()) {
         findings.error(config.path,
                        "no portal is configured, so every event is refused with 403: add a portal "
                        "block with the token from Bitrix24",
@@ -62,6 +62,13 @@ void check_portals(const Config& config, Findings& findings) {
     }
     for (const Portal& portal : config.portals) check_tokens(portal, config, findings);
     check_shared_tokens(config, findings);
+    for (const App& app : config.apps) {
+        if (app.client_secret != "CLIENT_SECRET") continue;
+        findings.error(app.place,
+                       "its client_secret is still the one of the example: replace it with the one "
+                       "that Bitrix24 shows beside the client_id",
+                       edit_command(config.path));
+    }
 }
 
 }  // namespace bx
