@@ -18,6 +18,7 @@ BEGIN {
     allowed["form"] = "base form"
     allowed["event"] = "base config form event"
     allowed["store"] = "base host config event store"
+    allowed["rest"] = "base host config rest"
     allowed["sqlite"] = "base host store sqlite"
     allowed["stores"] = "base host config store sqlite stores"
     allowed["postgres"] = "base config store stores postgres"
@@ -25,7 +26,7 @@ BEGIN {
     allowed["gateway"] = "base host config form event store stores gateway"
     allowed["hooks"] = "base host config form event store hooks"
     allowed["worker"] = "base host config form event store stores hooks worker"
-    allowed["cli"] = "base host config form event store stores report gateway hooks worker cli"
+    allowed["cli"] = "base host config form event store stores rest report gateway hooks worker cli"
     allowed["main.cpp"] = allowed["cli"]
 
     library["libfcgi"] = "FCGX_|<fcgi"
