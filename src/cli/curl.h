@@ -1,5 +1,4 @@
-// One HTTP request by the `curl` program: it knows TLS, proxies and certificates, and is
-// everywhere.
+// One HTTP request to a URL that a person typed (rest/http.h makes it).
 #pragma once
 
 #include <optional>
@@ -7,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "rest/http.h"
 
 namespace bx {
 
@@ -22,10 +22,7 @@ public:
     using Error::Error;
 };
 
-enum class Trust { verify, any };  // of certificates
-
 // Sends BODY by POST as CONTENT_TYPE, or asks by GET when there is none.  No redirect is followed.
-// URL and body go through pipes: argv, which every user of the machine can read, has neither.
 // Throws CertificateError, and Error when curl is missing or gets no answer.
 HttpAnswer ask_url(const std::string& url, const std::optional<std::string>& body = std::nullopt,
                    const std::string& content_type = "application/x-www-form-urlencoded",
