@@ -38,6 +38,22 @@ std::string Url::authority() const { return port ? host + ":" + std::to_string(*
 
 std::string Url::origin() const { return scheme + "://" + authority(); }
 
+std::string percent_encoded(std::string_view text, std::string_view kept) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    std::string out;
+    for (char c : text) {
+        if (is_alphanumeric(c) || kept.find(c) != std::string_view::npos) {
+            out += c;
+            continue;
+        }
+        const auto byte = static_cast<unsigned char>(c);
+        out += '%';
+        out += digits[byte >> 4];
+        out += digits[byte & 15];
+    }
+    return out;
+}
+
 std::optional<Url> parse_url(std::string_view text) {
     if (!std::ranges::all_of(text, is_url_byte)) return std::nullopt;
     const std::size_t colon = text.find("://");

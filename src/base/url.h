@@ -22,8 +22,11 @@ struct Url {
     std::string origin() const;
 };
 
-// None unless TEXT is printable ASCII without space, quotes, backslash, '<' and '>', and its host is
-// [A-Za-z0-9._-]+ or an address in brackets.
+// None unless TEXT is printable ASCII without space, quotes, backslash and any of <>^{|}, and its
+// host [A-Za-z0-9._-]+ or an address in brackets.
 std::optional<Url> parse_url(std::string_view text);
+
+// TEXT with every byte but letters, digits and KEPT as %XX.
+std::string percent_encoded(std::string_view text, std::string_view kept);
 
 }  // namespace bx

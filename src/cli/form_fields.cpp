@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "base/url.h"
 #include "event/secrets.h"
 
 namespace bx {
@@ -28,17 +29,11 @@ bool begins_with(const Keys& keys, const Keys& beginning) {
 
 // PHP's urlencode(): letters, digits and - _ . stay, a blank is '+'.
 void append_encoded(std::string& out, std::string_view text) {
-    constexpr std::string_view digits = "0123456789ABCDEF";
-    for (char c : text) {
-        bool plain = is_alphanumeric(c) || c == '-' || c == '_' || c == '.';
-        if (plain || c == ' ') {
-            out += plain ? c : '+';
-        } else {
-            auto byte = static_cast<unsigned char>(c);
-            out += '%';
-            out += digits[byte >> 4];
-            out += digits[byte & 15];
-        }
+    bool is_first = true;
+    for (const std::string_view word : split(text, ' ')) {
+        if (!is_first) out += '+';
+        out += percent_encoded(word, "-_.");
+        is_first = false;
     }
 }
 

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/shell.h"
 #include "base/text.h"
+#include "base/url.h"
 #include "cli/check/findings.h"
 #include "cli/curl.h"
 #include "config/value.h"
@@ -172,19 +173,6 @@ std::vector<std::string> some_hooks(const std::string& hooks_dir) {
     return hooks;
 }
 
-std::string url_path(const std::string& path) {
-    constexpr std::string_view digits = "0123456789ABCDEF";
-    constexpr std::string_view plain = "/._-~";
-    std::string text;
-    for (char c : path) {
-        bool keep = is_alphanumeric(c) || plain.find(c) != std::string_view::npos;
-        auto byte = static_cast<unsigned char>(c);
-        if (keep) text += c;
-        else text.append("%").append(1, digits[byte >> 4]).append(1, digits[byte & 15]);
-    }
-    return text;
-}
-
 std::string fix_of_served(const std::string& path) {
     std::string text = "move it out of the document root";
     if (path.find("/.htbxhook/") == std::string::npos) {
@@ -204,7 +192,7 @@ void check_hidden(const std::string& url, Trust trust, const Config& config, Fin
     for (const std::string& path : paths) {
         std::optional<std::string> dir = web_directory(path);
         if (!dir) continue;
-        std::string asked = base + url_path(path.substr(dir->size() + 1));
+        std::string asked = base + percent_encoded(path.substr(dir->size() + 1), "/._-~");
         HttpAnswer answer = ask_url(asked, std::nullopt, "", trust);
         // A gateway that serves every URL below its own hands nothing out.
         if (answer.status == 403 || answer.status == 404 || is_gateway(answer)) continue;
