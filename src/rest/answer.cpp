@@ -119,18 +119,18 @@ void read_error(const JsonText& json, const JsonText& error,
     answer.text = shown_of_server(text.empty() ? "an error without a name" : text, secrets);
 }
 
-std::string text_of_status(int status) {
+std::string text_of_status(int status, bool is_json) {
     const std::string code = std::to_string(status);
     if (status >= 300 && status < 400) {
         return "status " + code + ", a redirect: the portal has another name now";
     }
-    return "status " + code + " and no answer of REST";
+    return "status " + code + (is_json ? " without an error" : " and a body that is not JSON");
 }
 
-// A body's text may be HTML, or a megabyte of it: it is not told.
+// The body may be HTML, or a megabyte of it: none of it is shown.
 void read_status(RestAnswer& answer) {
     answer.cause = cause_of_status(answer.status);
-    answer.text = text_of_status(answer.status);
+    answer.text = text_of_status(answer.status, answer.json && answer.json->is_object());
 }
 
 }  // namespace

@@ -172,7 +172,7 @@ HttpOutcome outcome_of(int wait_status, std::string output, bool cut, const std:
         outcome.cause = too_long(request);
     } else if (!WIFEXITED(wait_status)) {
         outcome.failure = HttpFailure::bad_curl;
-        outcome.cause = "curl was ended by signal " + std::to_string(WTERMSIG(wait_status));
+        outcome.cause = "signal " + std::to_string(WTERMSIG(wait_status)) + " ended curl";
     } else if (const int status = WEXITSTATUS(wait_status); status != 0) {
         outcome.failure = failure_of(status);
         outcome.cause = cause_of(complaint);

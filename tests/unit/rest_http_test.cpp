@@ -1,4 +1,6 @@
+#include <sched.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
@@ -6,12 +8,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <set>
 
 #include "base/error.h"
 #include "base/json_text.h"
-#include "base/url.h"
 #include "https_server.h"
 #include "rest/http_pool.h"
 
@@ -75,8 +75,23 @@ bool fails(const HttpOutcome& outcome, HttpFailure failure, bool may_have_run) {
     return outcome.failure == failure;
 }
 
-// Names in the public name space whose addresses the stand-in for getent says.
-Config with_portal() { return {}; }
+// In a network of its own, where the kernel refuses to connect to ADDRESS: what came of asking a
+// host that has it.  None where a network cannot be made.
+std::optional<HttpFailure> ask_where_refused(const std::string& address) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const std::string route = "ip link set lo up && ip route add prohibit " + address;
+        if (::unshare(CLONE_NEWNET) != 0 || std::system(route.c_str()) != 0) ::_exit(255);
+        const Endpoints endpoints({});
+        const HttpRequest request{.url = "https://portal.bitrix24.com/rest/x", .body = "y"};
+        ::_exit(static_cast<int>(ask_http(request, settings(), &endpoints).failure));
+    }
+    int status = 0;
+    BOOST_REQUIRE(::waitpid(child, &status, 0) == child);
+    BOOST_REQUIRE(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 255) return std::nullopt;
+    return static_cast<HttpFailure>(WEXITSTATUS(status));
+}
 
 }  // namespace
 
@@ -268,7 +283,7 @@ BOOST_AUTO_TEST_CASE(a_name_is_looked_up_and_the_request_pinned_to_what_was_foun
                                 "for k in STREAM DGRAM RAW; do echo \"$a $k x\"; done; done");
     stand_ins.program("curl", "cat <&3 >$d/config.$$; cat $d/config.$$ >>$d/configs; "
                               "grep -q :93 $d/config.$$ && exit 7; printf '{}\\n200 0.5 0.1'");
-    const Endpoints endpoints(with_portal());
+    const Endpoints endpoints({});
     const HttpRequest request{.url = "https://Portal.bitrix24.com/rest/x", .body = "y"};
     const HttpOutcome outcome = ask_http(request, settings(), &endpoints);
     BOOST_TEST(outcome.answered(), outcome.cause);
@@ -285,16 +300,29 @@ BOOST_AUTO_TEST_CASE(a_request_that_may_have_run_is_not_sent_to_another_address)
     StandIns stand_ins;
     stand_ins.program("getent", "echo '93.184.216.34 STREAM x'; echo '93.184.216.35 STREAM x'");
     stand_ins.program("curl", "echo x >>$d/asked; printf '\\n000 0.5 0.1'; exit 52");
-    const Endpoints endpoints(with_portal());
+    const Endpoints endpoints({});
     const HttpRequest request{.url = "https://portal.bitrix24.com/rest/x", .body = "y"};
     BOOST_TEST(fails(ask_http(request, settings(), &endpoints), HttpFailure::cut, true));
     BOOST_TEST(stand_ins.text("asked") == "x\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_kernel_that_refuses_connections_is_told_apart) {
+    StandIns stand_ins;
+    stand_ins.program("getent", "echo '93.184.216.34 STREAM x'");
+    HttpsServer::instance();
+    const std::optional<HttpFailure> failure = ask_where_refused("93.184.216.34");
+    if (!failure) {
+        BOOST_TEST_MESSAGE("skipped: it needs root, and the program ip");
+        return;
+    }
+    BOOST_TEST((*failure == HttpFailure::forbidden));
+    BOOST_TEST((ask_where_refused("93.184.216.35") == HttpFailure::unreachable));
+}
+
 BOOST_AUTO_TEST_CASE(a_name_with_an_address_that_is_not_public_is_not_asked) {
     StandIns stand_ins;
     stand_ins.program("curl", "touch $d/started; printf '{}\\n200 0.5 0.1'");
-    const Endpoints endpoints(with_portal());
+    const Endpoints endpoints({});
     const HttpRequest request{.url = "https://portal.bitrix24.com/rest/x", .body = "y"};
     for (const char* address : {"10.0.0.1", "127.0.0.1", "169.254.169.254", "::1", "fe80::1%eth0",
                                 "::ffff:192.168.0.1", "fd00::1", "0.0.0.0", "garbage"}) {
@@ -318,7 +346,7 @@ BOOST_AUTO_TEST_CASE(through_a_proxy_the_names_alone_are_looked_at) {
     StandIns stand_ins;
     stand_ins.program("getent", "touch $d/asked; echo '10.0.0.1 STREAM x'");
     stand_ins.program("curl", "cat <&3 >$d/config; printf '{}\\n200 0.5 0.1'");
-    const Endpoints endpoints(with_portal());
+    const Endpoints endpoints({});
     HttpSettings how = settings();
     how.proxy = "http://u:p@proxy.example:3128";
     HttpRequest request{.url = "https://portal.bitrix24.com/rest/x", .body = "y"};
@@ -337,7 +365,7 @@ BOOST_AUTO_TEST_CASE(a_host_that_the_configuration_names_is_asked_wherever_it_is
     config.apps.back().server = server.origin();
     const Endpoints endpoints(config);
     BOOST_TEST(ask_http(get("/echo/"), settings(), &endpoints).answered());
-    const Endpoints none(with_portal());
+    const Endpoints none({});
     BOOST_TEST(fails(ask_http(get("/echo/"), settings(), &none), HttpFailure::not_allowed, false));
 }
 
