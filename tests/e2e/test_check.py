@@ -139,6 +139,9 @@ FAULTS = {
     "short token": (portals("portal { token short }\n"), "warning", ["portal 1", "5 characters, fewer than Bitrix24's 32"], f"s/short/{TOKEN}/"),
     "token of the example": (portals("portal { token APPLICATION_TOKEN }\n"), "error", ["portal 1", "the one of the example"],
                              f"s/APPLICATION_TOKEN/{TOKEN}/"),
+    "events of no application": (
+        block("app { client_id local.1 client_secret Nq3v7yB1xRk0mWc8 url https://a.example/ events ONCRMDAEL* }"),
+        "warning", ["app 1", "no known event is 'ONCRMDAEL*', did you mean 'ONCRMDEAL*'?"], "s/DAEL/DEAL/"),
     "secret of the example": (block("app { client_id local.1 client_secret CLIENT_SECRET }"), "error",
                               ["app 1", "the one of the example"], "s/CLIENT_SECRET/Nq3v7yB1xRk0mWc8/"),
     "no portal": (portals(""), "error", ["no portal is configured"], f"$aportal{{token\\t{TOKEN}\\n}}"),

@@ -111,8 +111,9 @@ def test_list_for_people_is_aligned_and_plain(quiet):
 def test_list_names_portals_when_there_are_several(quiet):
     post(quiet)
     assert "PORTAL" not in text_of(quiet.run("list"))
-    quiet.configure(worker="start manual", portals="portal {\n token " + bitrix.TOKEN + "\n}\n")
-    assert "PORTAL" in text_of(quiet.run("list")) and bitrix.DOMAIN in text_of(quiet.run("list"))
+    for portals in ("portal {\n token " + bitrix.TOKEN + "\n}\n", quiet.portals + "app { }\n"):
+        quiet.configure(worker="start manual", portals=portals)
+        assert "PORTAL" in text_of(quiet.run("list")) and bitrix.DOMAIN in text_of(quiet.run("list"))
 
 
 def test_list_shows_no_control_character_of_a_sender(quiet):

@@ -205,10 +205,12 @@ def test_a_trigger_shows_what_a_hook_would_be_told(several):
     check_proven(several, 1, {"member_id": "a" * 32, "domain": VICTIM["domain"]}, ("a" * 32, None))
     run = several.run_of(2)
     assert run.env["BX_PORTAL"] == "only.example" and "BX_MEMBER_ID" not in run.env
-    several.configure(worker="start manual", portals=PORTALS.rpartition("portal {")[0])
-    done = several.run("trigger", "--raw", "-", "--dry-run",
-                       input=bitrix.encode(event("neither", {"member_id": "d" * 32})))
-    assert "no portal block matches this body" in done.stderr.decode()
+    # An installation of an application may match it.
+    for app, remarks in (("", True), ("app { }\n", False)):
+        several.configure(worker="start manual", portals=PORTALS.rpartition("portal {")[0] + app)
+        done = several.run("trigger", "--raw", "-", "--dry-run",
+                           input=bitrix.encode(event("neither", {"member_id": "d" * 32})))
+        assert ("no portal block matches this body" in done.stderr.decode()) == remarks
 
 
 def test_check_warns_of_rules_that_prove_nothing(site):
@@ -228,11 +230,12 @@ hook fine  {{ event * run {program} when {{ portal A.* member_id m? }} }}
         "use 'member_id', which the token proves"]
     assert said["other"] == ["no portal block has a domain that matches 'b.example'",
                              "no portal block has a member_id that matches 'm2'"]
-    # A block with neither may be anybody.
-    site.configure(portals="portal { token 0123456789abcdef }\n",
-                   more=f"hook other {{ event * run {program} when {{ portal b.example }} }}\n")
-    problems = json.loads(site.run("check", "--json", check=False).stdout)["problems"]
-    assert [problem for problem in problems if problem["place"] == "hook other"] == []
+    # A block with neither may be anybody, and so may an installation.
+    for portals in ("portal { token 0123456789abcdef }\n",
+                    "portal { domain a.example token 0123456789abcdef }\napp { }\n"):
+        site.configure(portals=portals, more=f"hook other {{ event * run {program} when {{ portal b.example }} }}\n")
+        problems = json.loads(site.run("check", "--json", check=False).stdout)["problems"]
+        assert [problem for problem in problems if problem["place"] == "hook other"] == []
 
 
 def test_a_renamed_portal_keeps_its_configured_name(several):

@@ -23,7 +23,7 @@ namespace bx {
 namespace {
 
 // What is wrong with CONDITION on who the sender was; empty: nothing, or it is on something else.
-std::string identity_problem(const Condition& condition, const std::vector<Portal>& portals) {
+std::string identity_problem(const Condition& condition, const Config& config) {
     for (std::string_view proven : {"portal", "member_id"}) {
         const bool by_domain = proven == "portal";
         const std::string sent = by_domain ? "auth.domain" : "auth.member_id";
@@ -32,26 +32,18 @@ std::string identity_problem(const Condition& condition, const std::vector<Porta
                    std::string(proven) + "', which the token proves";
         }
         if (condition.path != proven) continue;
-        const bool possible = std::ranges::any_of(portals, [&](const Portal& portal) {
+        const bool possible = std::ranges::any_of(config.portals, [&](const Portal& portal) {
             const bool anyone = portal.domain.empty() && portal.member_id.empty();
             const std::string& name = by_domain ? portal.domain : portal.member_id;
             return anyone || (!name.empty() && glob_match(condition.glob, name, by_domain));
         });
-        if (!possible) {
+        // Any portal can install an application.
+        if (!possible && config.apps.empty()) {
             return "no portal block has a " + std::string(by_domain ? "domain" : proven) +
                    " that matches '" + printable(condition.glob) + "'";
         }
     }
     return {};
-}
-
-// True for what matches as a regular expression and hardly as a glob.
-bool looks_like_regex(std::string_view glob) {
-    constexpr std::array<std::string_view, 5> marks{".*", ".+", "\\d", "\\w", "|"};
-    return glob.starts_with('^') || glob.ends_with('$') ||
-           std::ranges::any_of(marks, [&](std::string_view mark) {
-               return glob.find(mark) != std::string_view::npos;
-           });
 }
 
 // What no event can give; and that a value that begins with '-' would be an option of the program.
@@ -79,7 +71,7 @@ void check_conditions(const std::vector<Condition>& conditions, const std::strin
                       const Config& config, Findings& findings) {
     const std::string& file = config.path;
     for (const Condition& condition : conditions) {
-        const std::string problem = identity_problem(condition, config.portals);
+        const std::string problem = identity_problem(condition, config);
         if (!problem.empty()) findings.warning(place, problem, edit_command(file));
         if (condition.path == "portal" || condition.path == "member_id") continue;
         if (looks_like_regex(condition.glob)) {
@@ -94,35 +86,6 @@ void check_conditions(const std::vector<Condition>& conditions, const std::strin
                          "'" + printable(condition.path) +
                              "' is in no event: write the whole path, such as data.FIELDS.ID or "
                              "auth.user_id",
-                         edit_command(file));
-    }
-}
-
-// What GLOB, which matches no known event, may have meant: "ONCRMDAEL*" is like "ONCRMDEAL*".
-std::string nearest_code(const std::string& glob) {
-    std::size_t plain = glob.find_first_of("*?[");
-    if (plain == std::string::npos) return std::string(nearest_event(glob));
-    std::vector<std::string_view> beginnings;
-    for (const CatalogEvent& event : catalog()) beginnings.push_back(event.code.substr(0, plain));
-    std::string_view near = nearest(glob.substr(0, plain), beginnings);
-    return near.empty() ? "" : std::string(near) + glob.substr(plain);
-}
-
-void check_globs(const Hook& hook, const std::string& place, const std::string& file,
-                 Findings& findings) {
-    for (const std::string& glob : hook.globs) {
-        bool known = find_event(glob) != nullptr ||
-                     std::ranges::any_of(catalog(), [&](const CatalogEvent& event) {
-                         return glob_match(glob, event.code, true);
-                     });
-        if (known) continue;
-        std::string near = nearest_code(glob);
-        findings.warning(place,
-                         "no known event is '" + printable(glob) + "'" +
-                             (looks_like_regex(glob)
-                                  ? ": use a glob (* ? [..]), not a regular expression"
-                              : near.empty() ? " ('bxhook events' lists them)"
-                                             : did_you_mean(near)),
                          edit_command(file));
     }
 }
@@ -196,7 +159,7 @@ void check_hook(const Hook& hook, const Config& config, Findings& findings) {
     check_conditions(hook.when, place, config, findings);
     check_conditions(hook.unless, place, config, findings);
     check_arguments(hook, place, config.path, findings);
-    check_globs(hook, place, config.path, findings);
+    check_globs(hook.globs, place, config.path, findings);
 }
 
 // Hooks of one name: none of them runs.

@@ -51,6 +51,16 @@ void check_shared_tokens(const Config& config, Findings& findings) {
     }
 }
 
+void check_app(const App& app, const Config& config, Findings& findings) {
+    if (app.client_secret == "CLIENT_SECRET") {
+        findings.error(app.place,
+                       "its client_secret is still the one of the example: replace it with the one "
+                       "that Bitrix24 shows beside the client_id",
+                       edit_command(config.path));
+    }
+    check_globs(app.events, app.place, config.path, findings);
+}
+
 }  // namespace
 
 void check_portals(const Config& config, Findings& findings) {
@@ -62,13 +72,7 @@ void check_portals(const Config& config, Findings& findings) {
     }
     for (const Portal& portal : config.portals) check_tokens(portal, config, findings);
     check_shared_tokens(config, findings);
-    for (const App& app : config.apps) {
-        if (app.client_secret != "CLIENT_SECRET") continue;
-        findings.error(app.place,
-                       "its client_secret is still the one of the example: replace it with the one "
-                       "that Bitrix24 shows beside the client_id",
-                       edit_command(config.path));
-    }
+    for (const App& app : config.apps) check_app(app, config, findings);
 }
 
 }  // namespace bx

@@ -65,8 +65,13 @@ void check_files(const Config& config, Findings& findings);
 // True when each directory that leads to PATH has one of the bits ENTER (S_IXGRP, S_IXOTH): only
 // then does it matter what others may do with PATH itself.
 bool can_be_reached(const std::string& path, mode_t enter);
-// The portals and their tokens.
+// The portals and their tokens, and the applications.
 void check_portals(const Config& config, Findings& findings);
+// True for what matches as a regular expression and hardly as a glob.
+bool looks_like_regex(std::string_view glob);
+// A warning for each of GLOBS, in the block PLACE of FILE, that matches no known event.
+void check_globs(const std::vector<std::string>& globs, const std::string& place,
+                 const std::string& file, Findings& findings);
 // Each hook: an error where it could not be started, a warning where no event reaches it.
 Hooks check_hooks(const Config& config, Findings& findings);
 // What there is to say where no hook is enabled.

@@ -33,7 +33,7 @@ constexpr std::size_t counted_at_most = 1000;  // of the rows that are not shown
 
 // True when events can come from one portal only: it is not named in every row then.
 bool has_one_portal(const Config& config) {
-    if (config.portals.size() != 1) return false;
+    if (config.portals.size() != 1 || !config.apps.empty()) return false;
     const Portal& portal = config.portals.front();
     return !portal.member_id.empty() || !portal.domain.empty();
 }

@@ -94,7 +94,8 @@ Arrival arrive(const Message& message, const Config& config) {
     Intake intake(config);
     Arrival arrival{intake.decode(message.body, message.content_type), {}};
     Intake::Arrival read = intake.read(arrival.tree);
-    if (!read.gate.known && !config.portals.empty()) {
+    // Of an installation of an application no block would say so.
+    if (!read.gate.known && !config.portals.empty() && config.apps.empty()) {
         remark("no portal block matches this body: the gateway would refuse it");
     }
     arrival.event = Intake::make_event(arrival.tree, std::move(read));
