@@ -28,7 +28,7 @@ Loop::Loop(ConfigFile& config_file, Store& store, const StorePlace& store_place,
                .progress_at = steady_now()},
       trouble_(log),
       membership_(context_, store.workers(), trouble_),
-      runner_(context_, store.runs(), membership_),
+      runner_(context_, store.runs(), membership_, store_place.worker_files),
       matcher_(context_, store.matching(),
                [this](std::span<const Dispatch> verdicts) {
                    return runner_.dispatch_and_start(verdicts);

@@ -59,8 +59,28 @@ void report(const Finish& finish, int max_attempts, Millis duration, Log& log) {
 
 void RunRecorder::add(const Run& run) {
     Finish finish = run.outcome();
+    finish.ended_at = wall_now();
     decide(finish, run.allowance(), run.settings());
     keep(std::move(finish), run.allowance().most, run.started_at());
+}
+
+void RunRecorder::add(const Orphan& orphan, const Allowance& allowance, const SlotEnd& end) {
+    Finish finish;
+    finish.event = orphan.event;
+    finish.hook = orphan.hook;
+    finish.attempt = orphan.attempt;
+    finish.result = static_cast<AttemptResult>(end.result);
+    finish.exit = end.exit;
+    finish.signal = end.signal;
+    finish.reason = end.reason;
+    finish.ended_at = std::min(end.ended_at, wall_now());
+    finish.out = orphan.out;
+    finish.err = orphan.err;
+    decide(finish, allowance, context_.live.settings_of(orphan.hook));
+    context_.log.warning("a killed worker's run had ended: of its output the last is missing",
+                         {{"delivery", to_string(DeliveryName{finish.event, finish.hook})},
+                          {"attempt", finish.attempt}});
+    keep(std::move(finish), allowance.most, orphan.started_at);
 }
 
 void RunRecorder::add(const Claim& claim, const Allowance& allowance,
@@ -78,6 +98,7 @@ void RunRecorder::add(const Claim& claim, const Allowance& allowance,
     finish.result =
         is_held(problem.fault) ? AttemptResult::interrupted : AttemptResult::failed;
     finish.reason = problem.reason;
+    finish.ended_at = wall_now();
     const Allowance last{allowance.failures, claim.attempt, false};
     decide(finish, is_permanent(problem.fault) ? last : allowance,
            context_.live.settings_of(claim.hook));
@@ -86,13 +107,13 @@ void RunRecorder::add(const Claim& claim, const Allowance& allowance,
 
 void RunRecorder::decide(Finish& finish, const Allowance& allowance,
                          const HookSettings& settings) {
-    finish.ended_at = wall_now();
     const double random = std::uniform_real_distribution<double>(0, 1)(random_);
     decide_next(finish, allowance, settings, finish.ended_at, random);
 }
 
 void RunRecorder::keep(Finish finish, int most, Millis started_at) {
     report(finish, most, finish.ended_at - started_at, context_.log);
+    slots_.end(finish);
     output_files_.write(finish, most);
     unrecorded_.push_back(std::move(finish));
     context_.progress = true;
@@ -104,8 +125,7 @@ std::vector<Claim> RunRecorder::record_and_claim(std::size_t slots, Millis wall)
     try {
         std::vector<Claim> claims = queue_.finish_and_claim(
             {unrecorded_.data(), count}, slots, capacity(), wall);
-        unrecorded_.erase(unrecorded_.begin(),
-                          unrecorded_.begin() + static_cast<std::ptrdiff_t>(count));
+        forget(count);
         failures_ = 0;
         finish_batch_.went(steady_now() - begun);
         claim_batch_.went(steady_now() - begun);
@@ -146,7 +166,13 @@ void RunRecorder::record_alone() {
         finish.err.kept.clear();
         if (!silent) return;
     }
-    unrecorded_.erase(unrecorded_.begin());
+    forget(1);
+}
+
+// The first COUNT need not be kept any longer.
+void RunRecorder::forget(std::size_t count) {
+    slots_.recorded({unrecorded_.data(), count});
+    unrecorded_.erase(unrecorded_.begin(), unrecorded_.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
 }  // namespace bx

@@ -15,16 +15,19 @@
 #include "worker/batch.h"
 #include "worker/context.h"
 #include "worker/output_files.h"
+#include "worker/run_slots.h"
 
 namespace bx {
 
 class RunRecorder {
 public:
-    RunRecorder(WorkerContext& context, RunQueue& queue)
-        : context_(context), queue_(queue), output_files_(context) {}
+    RunRecorder(WorkerContext& context, RunQueue& queue, RunSlots& slots)
+        : context_(context), queue_(queue), slots_(slots), output_files_(context) {}
 
     // RUN is over.
     void add(const Run& run);
+    // The run of ORPHAN ended so, and its worker could not record it any more.
+    void add(const Orphan& orphan, const Allowance& allowance, const SlotEnd& end);
     // CLAIM's run could not be started.
     void add(const Claim& claim, const Allowance& allowance, const StartProblem& problem);
 
@@ -42,12 +45,14 @@ public:
 
 private:
     void decide(Finish& finish, const Allowance& allowance, const HookSettings& settings);
+    void forget(std::size_t count);
     void keep(Finish finish, int most, Millis started_at);
     void record_alone();
     HookCapacity capacity() const;
 
     WorkerContext& context_;
     RunQueue& queue_;
+    RunSlots& slots_;
     OutputFiles output_files_;
     std::vector<Finish> unrecorded_;
     std::mt19937_64 random_{std::random_device{}()};

@@ -11,6 +11,9 @@ namespace bx {
 
 namespace {
 
+// Longer than others have to wait for what a dead worker left.
+constexpr Millis left_kept = 2 * minute;
+
 // Why HOOK, whose delivery was claimed before this was known, must not run; none: it may.
 std::optional<StartProblem> held_back(const Hook& hook) {
     if (!hook.conflict.empty()) return StartProblem{StartFault::ambiguous, hook.conflict, ""};
@@ -20,17 +23,22 @@ std::optional<StartProblem> held_back(const Hook& hook) {
 
 }  // namespace
 
-Runner::Runner(WorkerContext& context, RunQueue& queue, Membership& membership)
+Runner::Runner(WorkerContext& context, RunQueue& queue, Membership& membership,
+               const std::string& worker_files)
     : context_(context),
       queue_(queue),
       membership_(membership),
-      recorder_(context, queue),
-      home_(own_home()) {}
+      slots_(context, worker_files),
+      recorder_(context, queue, slots_),
+      home_(own_home()),
+      left_(context.now + left_kept) {}
 
 void Runner::collect() {
     for (const std::unique_ptr<Run>& run : context_.runs.take_over()) {
         membership_.forget(run->name());
+        fault_point("before-end");
         recorder_.add(*run);
+        fault_point("after-end");
     }
 }
 
@@ -111,6 +119,7 @@ void Runner::start(Claim& claim) {
     }
     if (!problem) return;
     membership_.forget(claim.run);
+    slots_.take_back(claim);
     recorder_.add(claim, allowance, *problem);
 }
 
@@ -128,6 +137,8 @@ std::optional<StartProblem> Runner::launch(const Claim& claim, const Allowance& 
     if (auto problem = start_problem(*hook, config.hooks_dir)) return problem;
     Invocation what = prepare_invocation(claim, *hook, home_);
     if (!what.refusal.empty()) return StartProblem{StartFault::bad_argument, what.refusal, ""};
+    fault_point("before-mark");
+    slots_.begin(claim);
     fault_point("before-spawn");
     membership_.watch(claim.run);
     auto process = std::make_unique<Process>(std::move(what), config.limits.output);
@@ -162,17 +173,24 @@ void Runner::adopt_orphans() {
         const auto is_same = [&](const DeliveryName& name) {
             return name.event == orphan.event && name.hook == orphan.hook;
         };
-        if (std::ranges::any_of(ours, is_same)) continue;
-        context_.log.warning("a run was lost", {{"event", orphan.event},
-                                                {"hook", orphan.hook},
-                                                {"attempt", orphan.attempt},
-                                                {"started_at", iso_time(orphan.started_at)}});
-        const Allowance allowance = allowance_of(orphan.attempt, orphan.max_attempts,
-                                                 orphan.failures, attempts_of(orphan.hook));
-        context_.runs.add(std::make_unique<Run>(
-            orphan, allowance, context_.live.settings_of(orphan.hook), context_.now));
-        context_.progress = true;
+        if (std::ranges::none_of(ours, is_same)) adopt(orphan);
     }
+    if (left_.due(context_.now)) slots_.forget_left();
+    slots_.open_again();
+}
+
+void Runner::adopt(const Orphan& orphan) {
+    const Allowance allowance = allowance_of(orphan.attempt, orphan.max_attempts, orphan.failures,
+                                             attempts_of(orphan.hook));
+    context_.progress = true;
+    const std::optional<RunSlots::Left> left = slots_.take_left(orphan);
+    if (left && left->end) return recorder_.add(orphan, allowance, *left->end);
+    context_.log.warning("a run was lost", {{"event", orphan.event},
+                                            {"hook", orphan.hook},
+                                            {"attempt", orphan.attempt},
+                                            {"started_at", iso_time(orphan.started_at)}});
+    context_.runs.add(std::make_unique<Run>(
+        orphan, allowance, context_.live.settings_of(orphan.hook), context_.now));
 }
 
 void Runner::end_requested() {

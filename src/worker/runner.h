@@ -17,7 +17,9 @@ namespace bx {
 
 class Runner {
 public:
-    Runner(WorkerContext& context, RunQueue& queue, Membership& membership);
+    // WORKER_FILES: see StorePlace.
+    Runner(WorkerContext& context, RunQueue& queue, Membership& membership,
+           const std::string& worker_files);
 
     // Takes the runs that are over, and decides what becomes of their deliveries.
     void collect();
@@ -49,14 +51,17 @@ private:
     void start(Claim& claim);
     std::optional<StartProblem> launch(const Claim& claim, const Allowance& allowance);
     std::vector<DeliveryName> deliveries() const;
+    void adopt(const Orphan& orphan);
 
     WorkerContext& context_;
     RunQueue& queue_;
     Membership& membership_;
+    RunSlots slots_;
     RunRecorder recorder_;
     const std::string home_;  // of the hooks
     Timer orphans_;           // steady time
     Timer due_{Timer::never}; // wall time: when a delivery will be due
+    const Timer left_;        // steady time: no run of the worker before this one is found any more
 };
 
 }  // namespace bx

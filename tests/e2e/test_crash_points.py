@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from lanes import Note, breaches
+from lanes import Note, attempts, breaches, lane_log
 from pairs import Pair
 from scratch import ROOT, wait_for
 
@@ -18,7 +18,8 @@ PROGRAM = ROOT / os.environ.get("BUILD", "build") / "bxhook-faults"
 # those of its events; a worker's are of opening, matching, claiming, its place in `status`, finishing.
 GATEWAY = {"before-commit": (1, 2, 3), "after-commit": (1, 2, 3), "before-answer": (1, 2), "after-answers": (1,)}
 WORKER = {"before-commit": (1, 2, 3, 4, 5, 6), "after-commit": (1, 2, 3, 4, 5, 6), "after-dispatch": (1,),
-          "before-spawn": (1, 2), "after-spawn": (1, 2), "before-finish": (1, 2), "after-finish": (1,)}
+          "before-mark": (1, 2), "before-spawn": (1, 2), "after-spawn": (1, 2), "before-end": (1, 2),
+          "after-end": (1, 2), "before-finish": (1, 2), "after-finish": (1,)}
 
 
 def places(points):
@@ -66,6 +67,20 @@ def test_a_worker_killed_at(pair):
         dies(worker)
         pair.work()
         pair.recovers()
+
+
+def test_a_run_whose_end_is_known_is_not_repeated(pair):
+    for place in ("after-end 1", "before-finish 1", "after-finish 1"):
+        pair.worker.stop()
+        pair.work(BXHOOK_FAULT=place)
+        worker = pair.worker
+        before = len(lane_log(pair.site)) if pair.accepted else 0
+        pair.take(pair.send(1))
+        dies(worker)
+        pair.work()
+        pair.site.wait_idle()
+        assert len(lane_log(pair.site)) - before == 2, f"{place}: its start and its end, once"
+    assert all(ran == [RAN] for ran in attempts(pair.site).values())
 
 
 def test_both_killed_at_once(pair):

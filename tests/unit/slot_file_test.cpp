@@ -1,0 +1,208 @@
+// The slots of runs, and what the next worker makes of what a killed one left in them.
+#include <boost/test/unit_test.hpp>
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/error.h"
+#include "host/slot_file.h"
+#include "worker_scene.h"
+
+namespace fs = std::filesystem;
+using bx::SlotFile;
+
+namespace {
+
+// Overwrites bytes of the slots beside STORE, from OFFSET on.
+void damage(const std::string& store, std::streamoff offset, const std::string& bytes) {
+    std::fstream file(SlotFile::path_of(store), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(offset);
+    file << bytes;
+    BOOST_REQUIRE(file.good());
+}
+
+struct Fixture : worker_tests::Fixture {
+    std::string slots() const { return SlotFile::path_of(store_path); }
+    // What opening it says.
+    std::string refusal() const {
+        try {
+            SlotFile file(store_path);
+            return "";
+        } catch (const bx::Error& error) {
+            return error.what();
+        }
+    }
+    // Claims the one delivery there is, as a worker that then dies.  Gives the run's name.
+    std::string claim() {
+        const auto plenty = [](const std::string&) { return std::size_t{9}; };
+        std::unique_ptr<bx::Store> open = store();
+        const auto claims = open->runs().claim(1, plenty, bx::wall_now());
+        BOOST_REQUIRE(claims.size() == 1U);
+        open->runs().started(claims);
+        return claims.front().run;
+    }
+    // A matched event, whose hook notes each run.
+    bx::EventNumber waiting() {
+        hook("any", "echo ran >>../out");
+        const bx::EventNumber number = add("event=ONCRMDEALUPDATE&data[FIELDS][ID]=7");
+        bx::NewDelivery delivery{.hook = "any", .max_attempts = 5};
+        store()->matching().dispatch(std::vector{bx::Dispatch{number, {delivery}, {}, {}}},
+                                     bx::wall_now());
+        return number;
+    }
+    // "lost done" of a delivery that has ended.
+    std::string results(bx::EventNumber number) {
+        std::vector<std::string> words;
+        for (const bx::AttemptRecord& attempt : attempts(number, "any")) {
+            words.emplace_back(name_of(attempt.result));
+        }
+        std::string text;
+        for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
+        return text;
+    }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(slot_file, Fixture)
+
+BOOST_AUTO_TEST_CASE(what_is_marked_is_found_by_the_next_who_opens_it) {
+    {
+        SlotFile file(store_path);
+        BOOST_TEST(file.in_use().empty());
+        file.begin(0, "1-any-1-a", 100);
+        file.begin(7, "2-any-1-a", 200);
+        file.begin(8, "3-any-1-a", 300);
+        file.end(7, "2-any-1-a", 200,
+                 {.result = 2, .signal = "SIGKILL", .reason = std::string(99, 'x'), .ended_at = 250});
+        file.clear(8);
+    }
+    const SlotFile file(store_path);
+    const std::vector<SlotFile::Found> found = file.in_use();
+    BOOST_REQUIRE(found.size() == 2U);
+    BOOST_TEST(found[0].run == SlotFile::key_of("1-any-1-a"));
+    BOOST_TEST(!found[0].end.has_value());
+    BOOST_TEST(found[1].place == 7U);
+    BOOST_TEST(found[1].started_at == 200);
+    BOOST_REQUIRE(found[1].end.has_value());
+    BOOST_TEST(found[1].end->signal == "SIGKILL");
+    BOOST_TEST(!found[1].end->exit.has_value());
+    BOOST_TEST(found[1].end->reason == std::string(67, 'x'));
+    BOOST_TEST(found[1].end->ended_at == 250);
+    BOOST_TEST(file.has_begun("1-any-1-a"));
+    BOOST_TEST(!file.has_begun("3-any-1-a"));
+    BOOST_TEST(!file.has_begun("1-any-2-a"));
+}
+
+BOOST_AUTO_TEST_CASE(a_torn_slot_says_nothing) {
+    SlotFile file(store_path);
+    file.begin(0, "1-any-1-a", 100);
+    file.begin(1, "2-any-1-a", 100);
+    damage(store_path, 2 * 128 + 20, "torn");
+    const std::vector<SlotFile::Found> found = file.in_use();
+    BOOST_REQUIRE(found.size() == 1U);
+    BOOST_TEST(found[0].place == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_is_not_ours_alone_is_refused_with_the_fix) {
+    const std::string what = "cannot use '" + slots() + "': ";
+    { SlotFile made(store_path); }
+    struct stat info {};
+    BOOST_REQUIRE(::stat(slots().c_str(), &info) == 0);
+    BOOST_TEST((info.st_mode & 07777) == 0600U);
+    BOOST_REQUIRE(::chmod(slots().c_str(), 0620) == 0);
+    BOOST_TEST(refusal() == what + "others can change it; remove it");
+    fs::remove(slots());
+    std::ofstream(dir + "/other") << "precious";
+    fs::create_symlink(dir + "/other", slots());
+    BOOST_TEST(refusal() == what + "it is a link; remove it");
+    fs::remove(slots());
+    BOOST_REQUIRE(::mkfifo(slots().c_str(), 0600) == 0);
+    BOOST_TEST(refusal() == what + "it is not a file; remove it");
+    fs::remove(slots());
+    fs::copy_file(dir + "/other", slots());
+    BOOST_TEST(refusal() == what + "it is something else; move it away");
+    BOOST_TEST(worker_tests::read(slots()) == "precious");
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_had_ended_is_recorded_as_it_ended) {
+    const bx::EventNumber number = waiting();
+    const std::string run = claim();
+    {
+        SlotFile file(store_path);
+        file.begin(3, run, bx::wall_now());
+        file.end(3, run, bx::wall_now(),
+                 {.result = static_cast<int>(bx::AttemptResult::done), .exit = 0,
+                  .ended_at = bx::wall_now()});
+    }
+    BOOST_TEST(once() == 0);
+    BOOST_TEST(state(number) == "done");
+    BOOST_TEST(results(number) == "done");
+    BOOST_TEST(!fs::exists(dir + "/out"));
+    BOOST_TEST(log().find("a killed worker's run had ended") != std::string::npos, log());
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_had_failed_is_tried_again_after_its_pause) {
+    configure("", "backoff 1h attempts 5");
+    const bx::EventNumber number = waiting();
+    const std::string run = claim();
+    {
+        SlotFile file(store_path);
+        file.begin(0, run, bx::wall_now());
+        file.end(0, run, bx::wall_now(),
+                 {.result = static_cast<int>(bx::AttemptResult::failed), .exit = 3,
+                  .ended_at = bx::wall_now()});
+    }
+    BOOST_TEST(once() == 0);
+    BOOST_TEST(state(number) == "waiting 1/5 exit 3");
+    BOOST_TEST(!fs::exists(dir + "/out"));
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_had_not_ended_or_is_unknown_is_lost) {
+    const bx::EventNumber number = waiting();
+    const std::string run = claim();
+    {
+        SlotFile file(store_path);
+        file.begin(0, run, bx::wall_now());
+        file.begin(1, "7-any-1-0", bx::wall_now());
+        file.end(1, "7-any-1-0", bx::wall_now(), {.result = 1, .exit = 0, .ended_at = 1});
+    }
+    BOOST_TEST(once() == 0);
+    worker_tests::Fixture::wait_state(number, "waiting 1/5");
+    wait_for([&] { return once() == 0 && state(number) == "done"; });
+    BOOST_TEST(results(number) == "lost done");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_of_something_else_stops_no_run) {
+    const bx::EventNumber number = waiting();
+    claim();
+    std::ofstream(slots()) << "precious";
+    BOOST_TEST(wait_for([&] { return once() == 0 && state(number) == "done"; }));
+    BOOST_TEST(results(number) == "lost done");
+    BOOST_TEST(worker_tests::read(slots()) == "precious");
+    BOOST_TEST(log().find("runs are not marked: those that end right before a kill will run again") !=
+               std::string::npos);
+}
+
+// The end is known to the worker, and the store takes nothing: then it is killed.
+BOOST_AUTO_TEST_CASE(a_run_whose_end_was_known_is_not_repeated_after_a_kill) {
+    hook("any", "echo begun >>../out; until test -e ../go; do sleep 0.02; done");
+    const pid_t pid = start_and_wait();
+    const bx::EventNumber number = deal("7");
+    wait_file("out", "begun");
+    {
+        bx::sqlite::Database holder(store_path, {});
+        const bx::sqlite::Transaction held(holder, bx::sqlite::Transaction::Kind::write);
+        std::ofstream(dir + "/go") << "go";
+        wait_file("worker.log", "in trouble");
+        kill(pid);
+    }
+    start_and_wait();
+    wait_state(number, "done");
+    BOOST_TEST(results(number) == "done");
+    BOOST_TEST(worker_tests::read(dir + "/out") == "begun\n");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
