@@ -1,14 +1,17 @@
 #include "host/slot_file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <string_view>
+#include <thread>
 #include <type_traits>
 
 #include "base/error.h"
@@ -33,11 +36,13 @@ namespace {
 
 constexpr std::string_view format = "bxslot1\n";
 constexpr std::size_t slot_size = 128;  // divides a page, so that none is on two
+constexpr off_t requests_at = format.size();
 constexpr std::size_t first_slot = slot_size;
 constexpr std::size_t file_size = first_slot + SlotFile::slots * slot_size;
 
 constexpr std::uint32_t state_free = 0, state_running = 1, state_ended = 2;
 constexpr std::int32_t no_exit = -1;
+constexpr std::chrono::milliseconds lock_step{1};
 
 template <typename Slot>
 std::string_view bytes_of(const Slot& slot) {
@@ -125,11 +130,12 @@ std::vector<SlotFile::Found> SlotFile::in_use() const {
 }
 
 // One that is being written at this moment counts too: what it says of its run stays the same.
-bool SlotFile::has_begun(const std::string& run) const {
-    const std::vector<Slot> all = read();
-    return std::ranges::any_of(all, [key = key_of(run)](const Slot& slot) {
-        return slot.state != state_free && slot.run == key;
-    });
+std::unordered_set<std::uint64_t> SlotFile::begun() const {
+    std::unordered_set<std::uint64_t> runs;
+    for (const Slot& slot : read()) {
+        if (slot.state != state_free) runs.insert(slot.run);
+    }
+    return runs;
 }
 
 void SlotFile::begin(Place place, const std::string& run, Millis started_at) {
@@ -161,6 +167,44 @@ void SlotFile::write(Place place, Slot slot) {
     if (::pwrite(file_.get(), bytes.data(), bytes.size(), offset_of(place)) < 0) {
         throw_errno("cannot write '" + path_ + "'");
     }
+}
+
+// -- Requests
+
+SlotFile::Request::Request(SlotFile& file, Millis wait) : file_(file) {
+    const std::string what = "cannot lock '" + file.path_ + "'";
+    const Millis end = steady_now() + wait;
+    while (::flock(file.file_.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR) throw_errno(what);
+        if (steady_now() >= end) throw Error(what + ": another request takes too long");
+        std::this_thread::sleep_for(lock_step);
+    }
+    const std::uint64_t count = file.requests() + 1;
+    const ssize_t put = ::pwrite(file.file_.get(), &count, sizeof count, requests_at);
+    if (put != sizeof count) {
+        const int code = errno;
+        ::flock(file.file_.get(), LOCK_UN);
+        throw system_error("cannot write '" + file.path_ + "'", code);
+    }
+}
+
+SlotFile::Request::~Request() { ::flock(file_.file_.get(), LOCK_UN); }
+
+bool SlotFile::is_requested() const {
+    if (::flock(file_.get(), LOCK_SH | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK || errno == EINTR) return true;
+        throw_errno("cannot lock '" + path_ + "'");
+    }
+    ::flock(file_.get(), LOCK_UN);
+    return false;
+}
+
+std::uint64_t SlotFile::requests() const {
+    std::uint64_t count = 0;
+    if (::pread(file_.get(), &count, sizeof count, requests_at) != sizeof count) {
+        throw_errno("cannot read '" + path_ + "'");
+    }
+    return count;
 }
 
 // Runs' names are random: the key may be known.

@@ -7,13 +7,16 @@
 // which are never used twice: a slot that says nothing any more is in nobody's way, and nothing that
 // lives can be taken for a run of another boot.
 //
-// One process marks slots: the one that holds the worker's lock.  Others may read them.
+// One process marks slots: the one that holds the worker's lock.  Others may read them, and keep
+// claims that the worker holds (store/run_queue.h) from starting while they decide about them: the
+// worker marks, and then asks whether a request is under way; they lock, and then look for marks.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "base/clock.h"
@@ -50,8 +53,8 @@ public:
 
     // Those that are in use, torn ones left out.  Throws Error.
     std::vector<Found> in_use() const;
-    // Whether the run RUN has begun, as far as the slots say.  Throws Error.
-    bool has_begun(const std::string& run) const;
+    // The keys of the runs that have begun, whatever became of them.  Throws Error.
+    std::unordered_set<std::uint64_t> begun() const;
 
     // The run RUN is about to begin at PLACE, whatever that has held so far.  Throws Error.
     void begin(Place place, const std::string& run, Millis started_at);
@@ -59,6 +62,21 @@ public:
     void end(Place place, const std::string& run, Millis started_at, const SlotEnd& end);
     // PLACE is of nobody.  Throws Error.
     void clear(Place place);
+
+    // A request is under way as long as one of these lives.
+    class Request {
+    public:
+        // Waits for another one to end: WAIT at most, then it throws Error.
+        Request(SlotFile& file, Millis wait);
+        ~Request();
+        Request(const Request&) = delete;
+        Request& operator=(const Request&) = delete;
+
+    private:
+        SlotFile& file_;
+    };
+    bool is_requested() const;       // a request is under way.  Throws Error.
+    std::uint64_t requests() const;  // so far.  Throws Error.
 
     static std::uint64_t key_of(const std::string& run);
     static std::string path_of(const std::string& worker_files);

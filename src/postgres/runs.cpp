@@ -33,15 +33,15 @@ class Runs final : public RunQueue {
 public:
     explicit Runs(Names& names) : names_(names), session_(names.session()) {}
 
-    std::vector<Claim> claim(std::size_t slots, const HookCapacity& capacity,
-                             Millis now) override {
-        return finish_and_claim({}, slots, capacity, now);
+    std::vector<Claim> claim(ClaimRoom room, const HookCapacity& capacity, Millis now) override {
+        return finish_and_claim({}, room, capacity, now);
     }
-    void started(std::span<const Claim> claims) override;
+    std::vector<MayStart> start(std::span<const Claim> claims) override;
+    void release(std::span<const DeliveryName>, Millis) override {}  // none is ever held
     void finish(std::span<const Finish> runs) override;
-    std::vector<Claim> finish_and_claim(std::span<const Finish> runs, std::size_t slots,
+    std::vector<Claim> finish_and_claim(std::span<const Finish> runs, ClaimRoom room,
                                         const HookCapacity& capacity, Millis now) override;
-    std::vector<Claim> dispatch_and_claim(std::span<const Dispatch> verdicts, std::size_t slots,
+    std::vector<Claim> dispatch_and_claim(std::span<const Dispatch> verdicts, ClaimRoom room,
                                           const HookCapacity& capacity, Millis now) override;
     void save_output(EventNumber event, const std::string& hook, int attempt, const Output& out,
                      const Output& err) override;
@@ -97,8 +97,9 @@ void Runs::look_ahead(const HookCapacity& capacity) {
 
 // One round trip, unless more are due than a turn takes, or other hooks have something to claim than
 // it was known.
-std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, std::size_t slots,
+std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, ClaimRoom room,
                                           const HookCapacity& capacity, Millis now) {
+    const std::size_t slots = room.slots;
     std::vector<Claim> claims;
     if (slots == 0 && runs.empty()) return claims;
     for (int round = 0; round < claim_rounds; ++round) {
@@ -254,20 +255,24 @@ Runs::Left Runs::take_answer(const Result& answer, std::vector<Claim>& claims, M
         begun_[d] = {now, session_.run_seed()};
         last_hook_ = hook_of(d);
         last_portal_[last_hook_] = answer.number(row, out::portal);
+        // A request took back what the turn before had claimed.
+        std::erase_if(claims, [&](const Claim& old) {
+            return old.event.number == claim.event.number && old.hook == claim.hook;
+        });
         claims.push_back(std::move(claim));
     }
     return left;
 }
 
 std::vector<Claim> Runs::dispatch_and_claim(std::span<const Dispatch> verdicts,
-                                            std::size_t slots, const HookCapacity& capacity,
+                                            ClaimRoom room, const HookCapacity& capacity,
                                             Millis now) {
     const Seen seen = names_.see_up_to(last_of(verdicts));
     const Deliveries deliveries = deliveries_of(names_, verdicts);
     for (const DeliveryId d : deliveries.ids) names_.ready().add(hook_of(d));
     Call<sql::dispatch_and_claim> call;
     add_verdicts(call, session_, verdicts, deliveries, seen.number, now);
-    call[sql::dispatch_and_claim::In::slots] = Param::number(static_cast<std::int64_t>(slots));
+    call[sql::dispatch_and_claim::In::slots] = Param::number(static_cast<std::int64_t>(room.slots));
     add_hooks(call, names_.ready().hooks(), capacity);
     std::vector<Claim> claims;
     take_answer(session_.call(call, seen.generation), claims, now);
@@ -283,8 +288,8 @@ void Runs::forget(std::span<const Finish> runs) {
     }
 }
 
-void Runs::started(std::span<const Claim> claims) {
-    if (claims.empty()) return;
+std::vector<MayStart> Runs::start(std::span<const Claim> claims) {
+    if (claims.empty()) return {};
     using in = sql::start::In;
     std::vector<std::int64_t> deliveries;
     for (const Claim& claim : claims) {
@@ -296,6 +301,7 @@ void Runs::started(std::span<const Claim> claims) {
     call[in::now] = session_.at(claimed_at_);
     call[in::d] = Param::numbers(deliveries);
     session_.call(call);
+    return std::vector<MayStart>(claims.size(), MayStart::yes);
 }
 
 void Runs::finish(std::span<const Finish> runs) {

@@ -3,6 +3,7 @@
 
 #include "sqlite/change.h"
 #include "sqlite/events.h"
+#include "sqlite/held.h"
 #include "sqlite/parts.h"
 #include "sqlite/statements.h"
 #include "store/facts.h"
@@ -142,6 +143,7 @@ void Operations::make_due(DeliveryId d, Millis now) {
 Outcome Operations::retry(const DeliveryName& name, const ExtraAttempts& extra_attempts,
                           Millis now, std::optional<RowState> chosen) {
     Change change(names_);
+    const TakenBack held(change, now);
     names_.ready().forget();
     const Requested found = requested(names_, name, chosen);
     Outcome outcome = judge_retry(found.facts);
@@ -176,6 +178,7 @@ void Operations::remove_refusal(EventNumber event, const std::string& hook) {
 
 Outcome Operations::deliver(EventNumber number, const NewDelivery& delivery, Millis now) {
     Change change(names_);
+    const TakenBack held(change, now);
     names_.ready().forget();
     const Requested found = requested(names_, {number, delivery.hook});
     Outcome outcome = judge_deliver(found.facts);
@@ -198,6 +201,7 @@ Outcome Operations::deliver(EventNumber number, const NewDelivery& delivery, Mil
 Outcome Operations::cancel(const DeliveryName& name, bool kill, Millis now,
                            std::optional<RowState> chosen) {
     Change change(names_);
+    const TakenBack held(change, now);
     names_.ready().forget();
     const Requested found = requested(names_, name, chosen);
     Outcome outcome = judge_cancel(found.facts, kill);

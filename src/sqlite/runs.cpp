@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "sqlite/change.h"
 #include "sqlite/events.h"
+#include "sqlite/held.h"
 #include "sqlite/match.h"
 #include "sqlite/parts.h"
 #include "sqlite/rotation.h"
@@ -59,17 +60,17 @@ std::optional<Running> read_running(Database& database, DeliveryId d, int attemp
 class Runs final : public RunQueue {
 public:
     explicit Runs(Names& names)
-        : names_(names), db_(names.database()), rotation_(names) {}
+        : names_(names), db_(names.database()), rotation_(names), held_(names.database()) {}
 
-    std::vector<Claim> claim(std::size_t slots, const HookCapacity& capacity,
-                             Millis now) override {
-        return finish_and_claim({}, slots, capacity, now);
+    std::vector<Claim> claim(ClaimRoom room, const HookCapacity& capacity, Millis now) override {
+        return finish_and_claim({}, room, capacity, now);
     }
-    void started(std::span<const Claim>) override {}  // they are since the claim
+    std::vector<MayStart> start(std::span<const Claim> claims) override;
+    void release(std::span<const DeliveryName> held, Millis now) override;
     void finish(std::span<const Finish> runs) override;
-    std::vector<Claim> finish_and_claim(std::span<const Finish> runs, std::size_t slots,
+    std::vector<Claim> finish_and_claim(std::span<const Finish> runs, ClaimRoom room,
                                         const HookCapacity& capacity, Millis now) override;
-    std::vector<Claim> dispatch_and_claim(std::span<const Dispatch> verdicts, std::size_t slots,
+    std::vector<Claim> dispatch_and_claim(std::span<const Dispatch> verdicts, ClaimRoom room,
                                           const HookCapacity& capacity, Millis now) override;
     void save_output(EventNumber event, const std::string& hook, int attempt, const Output& out,
                      const Output& err) override;
@@ -83,13 +84,17 @@ private:
     void end(Change& change, const Finish& run, const Open& open, const Running& ran,
              DeliveryState state);
     void wait_again(Change& change, const Finish& run, const Open& open, const Running& ran);
-    std::vector<Claim> claim_ready(std::size_t slots, const HookCapacity& capacity, Millis now);
+    std::vector<Claim> claim_ready(ClaimRoom room, const HookCapacity& capacity, Millis now);
     void remember(const HookCapacity& capacity);
-    std::optional<Claim> start(const Ready& ready, Millis now);
+    std::optional<Claim> take(const Ready& ready, bool hold, Millis now);
+    void record_begun();
 
     Names& names_;
     Database& db_;
     Rotation rotation_;
+    HeldStarts held_;
+    // Runs that were held and have begun, when, as the store does not know yet.
+    std::map<DeliveryId, Millis> begun_;
     // Makes run names of different stores and processes differ.
     const std::int64_t seed_ = static_cast<std::int64_t>(random_bits());
     // Of what this worker runs: an event's row never changes.
@@ -140,8 +145,9 @@ void Runs::finish_one(Change& change, const Finish& run) {
     if (!hook) return;
     names_.ready().add(*hook);  // another of its may have the turn
     const DeliveryId d = delivery_id(run.event, *hook);
-    const std::optional<Running> ran = read_running(db_, d, run.attempt);
+    std::optional<Running> ran = read_running(db_, d, run.attempt);
     if (!ran) return;
+    if (run.started_at > 0) ran->started_at = run.started_at;
     db_.run(sql::running_remove, d);
     if (any_output_.value_or(true)) db_.run(sql::output_remove, d);
     const std::optional<Open> open = read_open(db_, d);
@@ -161,10 +167,15 @@ void Runs::finish_all(Change& change, std::span<const Finish> runs) {
     for (const Finish& run : runs) finish_one(change, run);
 }
 
+// Those that have not ended; of the others `running` has no row any more.
+void Runs::record_begun() {
+    for (const auto& [d, at] : begun_) db_.run(sql::running_begun, d, at);
+}
+
 // -- Claim
 
 // None: somebody else has changed something, and it is not there to be run.
-std::optional<Claim> Runs::start(const Ready& ready, Millis now) {
+std::optional<Claim> Runs::take(const Ready& ready, bool hold, Millis now) {
     db_.run(sql::ready_remove, ready.hook, ready.account, ready.d);
     Claim claim;
     claim.hook = names_.hook_name(ready.hook);
@@ -188,15 +199,20 @@ std::optional<Claim> Runs::start(const Ready& ready, Millis now) {
             read_body(rows, row::body, claim.event);
         }
     }
-    if (db_.run(sql::running_add, ready.d, claim.attempt, now, seed_) == 0) return std::nullopt;
+    if (db_.run(sql::running_add, ready.d, claim.attempt, now, seed_, hold) == 0) {
+        return std::nullopt;
+    }
+    claim.held = hold;
+    if (hold) held_.hold(ready.d);
     load_secrets(db_, slot, claim.event);
     slots_[ready.d] = slot;
     claim.run = run_name(seed_, claim.event.number, claim.hook, claim.attempt);
     return claim;
 }
 
-// Once round the hooks, and again, until the slots are full or nobody may take one.
-std::vector<Claim> Runs::claim_ready(std::size_t slots, const HookCapacity& capacity, Millis now) {
+// Once round the hooks, and again, until there is no room or nobody may take any.
+std::vector<Claim> Runs::claim_ready(ClaimRoom room, const HookCapacity& capacity, Millis now) {
+    const std::size_t all = room.all();
     std::map<HookId, std::size_t> runs;
     {
         Rows rows = db_.rows(sql::running_hooks);
@@ -206,7 +222,7 @@ std::vector<Claim> Runs::claim_ready(std::size_t slots, const HookCapacity& capa
     std::map<HookId, std::size_t> left;  // of the hooks met so far
     std::size_t refused = 0;  // in a row; as many as hooks: none has both capacity and work
     rotation_.begin();
-    while (claims.size() < slots) {
+    while (claims.size() < all) {
         const std::optional<HookId> next = rotation_.next_hook();
         if (!next) break;
         const HookId hook = *next;
@@ -220,15 +236,15 @@ std::vector<Claim> Runs::claim_ready(std::size_t slots, const HookCapacity& capa
             continue;
         }
         refused = 0;
-        const std::size_t most = std::min(place->second, slots - claims.size());
+        const std::size_t most = std::min(place->second, all - claims.size());
         const std::optional<Ready> ready = rotation_.take(hook, most);
         if (!ready) continue;
-        std::optional<Claim> claim = start(*ready, now);
+        std::optional<Claim> claim = take(*ready, claims.size() >= room.slots, now);
         if (!claim) continue;
         --place->second;
         claims.push_back(std::move(*claim));
     }
-    unsure_ = rotation_.remembers() && claims.size() < slots;
+    unsure_ = rotation_.remembers() && claims.size() < all;
     if (!rotation_.remembers() && left.size() > asked_at_most) remember(capacity);
     return claims;
 }
@@ -244,25 +260,30 @@ void Runs::remember(const HookCapacity& capacity) {
     names_.ready().looked(std::move(enabled), left_out, steady_now());
 }
 
-std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, std::size_t slots,
+std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, ClaimRoom room,
                                           const HookCapacity& capacity, Millis now) {
     std::vector<Claim> claims;
     unsure_ = false;
     for (int round = 0;
-         !runs.empty() || (round < claim_rounds && claims.size() < slots &&
-                           db_.number(sql::something_due, now) != 0);
+         !runs.empty() || !begun_.empty() ||
+         (round < claim_rounds && claims.size() < room.all() &&
+          db_.number(sql::something_due, now) != 0);
          ++round) {
         bool all_due = true;
         std::vector<Claim> more;
         {
             Change change(names_);
             finish_all(change, std::exchange(runs, {}));
-            if (const std::size_t free = slots - claims.size(); free > 0) {
+            record_begun();
+            const ClaimRoom left(room.slots - std::min(room.slots, claims.size()),
+                                 std::min(room.held, room.all() - claims.size()));
+            if (left.all() > 0) {
                 all_due = make_claimable(names_, now, due_at_most) < due_at_most;
-                more = claim_ready(free, capacity, now);
+                more = claim_ready(left, capacity, now);
             }
             change.commit();
         }
+        begun_.clear();
         std::ranges::move(more, std::back_inserter(claims));
         if (all_due) break;
     }
@@ -270,12 +291,12 @@ std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, std::siz
 }
 
 std::vector<Claim> Runs::dispatch_and_claim(std::span<const Dispatch> verdicts,
-                                            std::size_t slots, const HookCapacity& capacity,
+                                            ClaimRoom room, const HookCapacity& capacity,
                                             Millis now) {
     Change change(names_);
     dispatch(change, verdicts, now);
     make_claimable(names_, now, due_at_most);
-    std::vector<Claim> claims = claim_ready(slots, capacity, now);
+    std::vector<Claim> claims = claim_ready(room, capacity, now);
     change.commit();
     return claims;
 }
@@ -284,7 +305,43 @@ void Runs::finish(std::span<const Finish> runs) {
     if (runs.empty()) return;
     Change change(names_);
     finish_all(change, runs);
+    record_begun();
     change.commit();
+    begun_.clear();
+}
+
+// -- Held claims
+
+std::vector<MayStart> Runs::start(std::span<const Claim> claims) {
+    std::vector<MayStart> answers;
+    for (const Claim& claim : claims) {
+        answers.push_back(MayStart::yes);
+        const std::optional<HookId> hook = names_.known_hook(claim.hook);
+        if (!claim.held || !hook) continue;
+        const DeliveryId d = delivery_id(claim.event.number, *hook);
+        answers.back() = held_.may_start(d);
+        if (answers.back() == MayStart::yes) begun_[d] = claim.started_at;
+        if (answers.back() == MayStart::no) names_.ready().add(*hook);  // unless it was cancelled
+    }
+    return answers;
+}
+
+void Runs::release(std::span<const DeliveryName> held, Millis now) {
+    Change change(names_);
+    for (const DeliveryName& name : held) {
+        const std::optional<HookId> hook = names_.known_hook(name.hook);
+        if (!hook) continue;
+        const DeliveryId d = delivery_id(name.event, *hook);
+        if (begun_.contains(d) || db_.number(sql::held_one, d) == 0) continue;
+        release_held(change, d, now);
+        slots_.erase(d);
+    }
+    change.commit();
+    for (const DeliveryName& name : held) {
+        if (const auto hook = names_.known_hook(name.hook)) {
+            held_.forget(delivery_id(name.event, *hook));
+        }
+    }
 }
 
 // -- The rest
@@ -315,7 +372,8 @@ std::vector<Orphan> Runs::orphans(std::span<const DeliveryName>) {
                          rows.number(row::started_at),
                          {rows.text(row::out), rows.number(row::out_bytes)},
                          {rows.text(row::err), rows.number(row::err_bytes)},
-                         small(rows.maybe_number(row::failures))});
+                         small(rows.maybe_number(row::failures)),
+                         rows.number(row::held) != 0});
     }
     return found;
 }

@@ -25,6 +25,8 @@ public:
     // A worker that cannot reach the store ends its runs while they are still its own.
     void end_runs_in_time();
     bool may_start_runs() const { return !lease_end_.due(context_.now); }
+    // No other worker can use the store.
+    bool is_alone() const { return !registry_.lease(); }
     // How often to look for deliveries that a dead worker left.
     Millis orphan_period() const;
     Millis next(Millis now) const;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "worker/held_claims.h"
 #include "worker/retry_schedule.h"
 
 namespace bx {
@@ -11,6 +12,7 @@ namespace bx {
 namespace {
 
 constexpr std::size_t stderr_lines = 5;
+constexpr Millis group_time = 5;  // for which ends wait for others
 
 std::vector<std::string_view> last_lines(std::string_view text, std::size_t most) {
     std::vector<std::string_view> lines = split(trim(text), '\n');
@@ -73,6 +75,7 @@ void RunRecorder::add(const Orphan& orphan, const Allowance& allowance, const Sl
     finish.exit = end.exit;
     finish.signal = end.signal;
     finish.reason = end.reason;
+    finish.started_at = orphan.started_at;
     finish.ended_at = std::min(end.ended_at, wall_now());
     finish.out = orphan.out;
     finish.err = orphan.err;
@@ -98,6 +101,7 @@ void RunRecorder::add(const Claim& claim, const Allowance& allowance,
     finish.result =
         is_held(problem.fault) ? AttemptResult::interrupted : AttemptResult::failed;
     finish.reason = problem.reason;
+    finish.started_at = claim.started_at;
     finish.ended_at = wall_now();
     const Allowance last{allowance.failures, claim.attempt, false};
     decide(finish, is_permanent(problem.fault) ? last : allowance,
@@ -116,16 +120,22 @@ void RunRecorder::keep(Finish finish, int most, Millis started_at) {
     slots_.end(finish);
     output_files_.write(finish, most);
     unrecorded_.push_back(std::move(finish));
+    note_begun();
     context_.progress = true;
 }
 
-std::vector<Claim> RunRecorder::record_and_claim(std::size_t slots, Millis wall) {
+void RunRecorder::note_begun() {
+    if (!has_news()) due_.set(context_.now + group_time);
+}
+
+std::vector<Claim> RunRecorder::record_and_claim(ClaimRoom room, Millis wall) {
     const std::size_t count = std::min(unrecorded_.size(), finish_batch_.size());
     const Millis begun = steady_now();
     try {
         std::vector<Claim> claims = queue_.finish_and_claim(
-            {unrecorded_.data(), count}, slots, capacity(), wall);
+            {unrecorded_.data(), count}, room, capacity(), wall);
         forget(count);
+        due_.set(unrecorded_.empty() ? Timer::never : 0);
         failures_ = 0;
         finish_batch_.went(steady_now() - begun);
         claim_batch_.went(steady_now() - begun);
@@ -140,12 +150,24 @@ std::vector<Claim> RunRecorder::record_and_claim(std::size_t slots, Millis wall)
 }
 
 std::vector<Claim> RunRecorder::dispatch_and_claim(std::span<const Dispatch> verdicts,
-                                                   std::size_t slots, Millis wall) {
-    return queue_.dispatch_and_claim(verdicts, slots, capacity(), wall);
+                                                   ClaimRoom room, Millis wall,
+                                                   const std::set<std::string>& only) {
+    const HookCapacity all = capacity();
+    if (only.empty()) return queue_.dispatch_and_claim(verdicts, room, all, wall);
+    const HookCapacity some = [&](const std::string& hook) {
+        return only.contains(hook) ? std::min<std::size_t>(all(hook), 1) : 0;
+    };
+    return queue_.dispatch_and_claim(verdicts, room, some, wall);
 }
 
+// What is held counts as running.  But of a hook that may fill all slots no more than that can run at a
+// time, however many are held, where all of them run here.
 HookCapacity RunRecorder::capacity() const {
-    return [this](const std::string& hook) { return context_.live.concurrency_of(hook); };
+    return [this](const std::string& hook) {
+        const auto slots = static_cast<std::size_t>(context_.live.config()->worker.concurrency);
+        const std::size_t most = context_.live.concurrency_of(hook);
+        return alone_ && most >= slots ? most + HeldClaims::most : most;
+    };
 }
 
 // The first run could not be recorded, again and again, with nothing else.  At last it is recorded

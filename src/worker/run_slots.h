@@ -22,6 +22,8 @@ class RunSlots {
 public:
     // Opens the file.  This process must have the worker's lock.
     RunSlots(WorkerContext& context, std::string worker_files);
+    // Without the file nothing may be held: nobody could tell whether it has begun.
+    bool usable() const { return file_.has_value() && !free_.empty(); }
     // Opens one that could not be opened.
     void open_again() {
         if (!file_) open();

@@ -2,26 +2,12 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "base/fault.h"
-#include "hooks/invocation.h"
 
 namespace bx {
-
-namespace {
-
-// Longer than others have to wait for what a dead worker left.
-constexpr Millis left_kept = 2 * minute;
-
-// Why HOOK, whose delivery was claimed before this was known, must not run; none: it may.
-std::optional<StartProblem> held_back(const Hook& hook) {
-    if (!hook.conflict.empty()) return StartProblem{StartFault::ambiguous, hook.conflict, ""};
-    if (hook.put_aside.empty()) return std::nullopt;
-    return StartProblem{StartFault::disabled, disabled_reason(hook), ""};
-}
-
-}  // namespace
 
 Runner::Runner(WorkerContext& context, RunQueue& queue, Membership& membership,
                const std::string& worker_files)
@@ -29,9 +15,9 @@ Runner::Runner(WorkerContext& context, RunQueue& queue, Membership& membership,
       queue_(queue),
       membership_(membership),
       slots_(context, worker_files),
-      recorder_(context, queue, slots_),
-      home_(own_home()),
-      left_(context.now + left_kept) {}
+      recorder_(context, queue, slots_, membership.is_alone()),
+      launcher_(context, membership, slots_, recorder_),
+      adoption_(context, queue, membership, slots_, recorder_) {}
 
 void Runner::collect() {
     for (const std::unique_ptr<Run>& run : context_.runs.take_over()) {
@@ -39,44 +25,173 @@ void Runner::collect() {
         fault_point("before-end");
         recorder_.add(*run);
         fault_point("after-end");
+        held_.note_end(context_.now);
     }
 }
 
+// -- When to use the store
+
+// True at once when a slot waits for it.
+bool Runner::is_record_due(Millis now) const {
+    if (!recorder_.has_news()) return false;
+    return unrecorded() >= HeldClaims::most || recorder_.due_at() <= now ||
+           (free_slots() > 0 && held_.empty());
+}
+
+Millis Runner::next(Millis now) const {
+    if (is_record_due(now) || must_release()) return now;
+    Millis next = std::min(recorder_.due_at(), held_.too_old_at());
+    if (free_slots() == 0) return next;
+    if (!held_.empty()) next = std::min(next, std::max(again_.next(), now));
+    if (due_.next() == Timer::never) return next;
+    return std::min(next, now + std::max(due_.next() - wall_now(), Millis{0}));
+}
+
+// What may be claimed now.
+ClaimRoom Runner::room() const {
+    const std::size_t most = recorder_.claims_at_most();
+    const std::size_t slots = std::min(free_slots(), most);
+    if (context_.stopping || context_.draining || !slots_.usable()) return slots;
+    if (!membership_.is_alone()) return slots;
+    return {slots, std::min(held_.wanted(context_.now), most - slots)};
+}
+
 void Runner::record_and_start() {
-    const std::size_t free = free_slots();
-    const std::size_t slots = std::min(free, recorder_.claims_at_most());
+    if (must_release()) release_held();
+    start_held();
     const bool ended = unrecorded() > 0;
+    const bool due = is_record_due(context_.now);
     due_.set(Timer::never);
-    if (slots == 0 && !ended) return;
+    if (recorder_.has_news() ? !due : free_slots() == 0) return;
+    const std::size_t free = free_slots();
+    const ClaimRoom wanted = room();
     const Millis wall = wall_now();
     if (ended) fault_point("before-finish");
-    std::vector<Claim> claims = recorder_.record_and_claim(slots, wall);
+    std::vector<Claim> claims = recorder_.record_and_claim(wanted, wall);
     if (ended) fault_point("after-finish");
+    config_ = context_.live.config();
     if (ended || !claims.empty()) context_.progress = true;
     context_.unscrubbed = context_.unscrubbed || ended;
-    queue_.started(claims);
-    for (Claim& claim : claims) {
-        start(claim);
-        claim = {};  // its event may be large, and more are to be started
-    }
-    if (claims.size() < slots) {
+    const std::size_t count = claims.size();
+    take(std::move(claims));
+    if (count < wanted.all()) {
         note_next_due(wall);
-    } else if (slots < free) {
+    } else if (wanted.slots < free) {
         context_.more = true;
     }
 }
 
 bool Runner::dispatch_and_start(std::span<const Dispatch> verdicts) {
-    const std::size_t slots = std::min(free_slots(), recorder_.claims_at_most());
-    if (slots == 0 || unrecorded() > 0) return false;
-    std::vector<Claim> claims = recorder_.dispatch_and_claim(verdicts, slots, wall_now());
+    if (free_slots() == 0) return dispatch_and_hold(verdicts);
+    if (recorder_.has_news()) return false;
+    std::vector<Claim> claims = recorder_.dispatch_and_claim(verdicts, room(), wall_now());
     fault_point("after-dispatch");
-    queue_.started(claims);
-    for (Claim& claim : claims) {
-        start(claim);
-        claim = {};  // as above
+    config_ = context_.live.config();
+    take(std::move(claims));
+    return true;
+}
+
+// A fresh event of a hook that has nothing to do does not wait behind those that are held.
+bool Runner::dispatch_and_hold(std::span<const Dispatch> verdicts) {
+    if (held_.empty() || must_release()) return false;
+    std::set<std::string> idle;
+    for (const Dispatch& verdict : verdicts) {
+        for (const NewDelivery& delivery : verdict.deliveries) idle.insert(delivery.hook);
+    }
+    std::erase_if(idle, [this](const std::string& hook) {
+        return held_.has_hook(hook) || context_.runs.has_hook(hook);
+    });
+    if (idle.empty()) return false;
+    const std::size_t most = std::min(idle.size(), HeldClaims::most);
+    std::vector<Claim> claims =
+        recorder_.dispatch_and_claim(verdicts, {0, most}, wall_now(), idle);
+    fault_point("after-dispatch");
+    while (!claims.empty()) {
+        held_.add_first(std::move(claims.back()), context_.now);
+        claims.pop_back();
     }
     return true;
+}
+
+// -- Held claims
+
+// They were made for what is no more: they wait with all others.
+bool Runner::must_release() const {
+    if (held_.empty()) return false;
+    return context_.stopping || context_.draining || !membership_.may_start_runs() ||
+           config_ != context_.live.config() || context_.now >= held_.too_old_at();
+}
+
+void Runner::release_held() {
+    if (held_.empty()) return;
+    queue_.release(held_.names(), wall_now());
+    held_.clear();
+    context_.progress = true;
+}
+
+void Runner::start_held() {
+    while (!held_.empty() && free_slots() > 0 && again_.due(context_.now)) {
+        std::vector<Claim> claims = held_.take(free_slots(), context_.now);
+        const bool stopped = std::ranges::any_of(claims, [this](const Claim& claim) {
+            return context_.live.concurrency_of(claim.hook) == 0;
+        });
+        if (stopped) {
+            while (!claims.empty()) {
+                held_.add_first(std::move(claims.back()), context_.now);
+                claims.pop_back();
+            }
+            return release_held();
+        }
+        for (Claim& claim : claims) claim.started_at = wall_now();
+        start_all(std::move(claims));
+    }
+}
+
+// CLAIMS have just been made: those that are for free slots start, the others are held.
+void Runner::take(std::vector<Claim> claims) {
+    std::vector<Claim> first;
+    for (Claim& claim : claims) {
+        held_.note_event(claim.event.payload_bytes());
+        if (claim.held) {
+            held_.add(std::move(claim), context_.now);
+        } else {
+            held_.drop({claim.event.number, claim.hook});
+            first.push_back(std::move(claim));
+        }
+    }
+    start_all(std::move(first));
+}
+
+// The runs of CLAIMS begin, as far as they may.
+void Runner::start_all(std::vector<Claim> claims) {
+    if (claims.empty()) return;
+    fault_point("before-mark");
+    // Of one without a mark nobody could tell that it has begun.
+    const auto cannot_start = [this](const Claim& claim) {
+        return !slots_.begin(claim) && claim.held;
+    };
+    if (std::erase_if(claims, cannot_start) > 0) adoption_.look_next_time();
+    std::vector<MayStart> may;
+    try {
+        may = queue_.start(claims);
+    } catch (...) {
+        for (const Claim& claim : claims) slots_.take_back(claim);
+        throw;
+    }
+    for (std::size_t i = claims.size(); i-- > 0;) {  // the first that are to wait stay the first
+        if (may[i] == MayStart::yes) continue;
+        slots_.take_back(claims[i]);
+        if (may[i] == MayStart::no) continue;
+        again_.set(context_.now + 1);
+        held_.add_first(std::move(claims[i]), context_.now);
+    }
+    for (std::size_t i = 0; i < claims.size(); ++i) {
+        if (may[i] == MayStart::yes) {
+            if (claims[i].held) recorder_.note_begun();
+            launcher_.start(claims[i]);
+        }
+        claims[i] = {};  // its event may be large, and more are to be started
+    }
 }
 
 void Runner::note_next_due(Millis wall) {
@@ -85,112 +200,12 @@ void Runner::note_next_due(Millis wall) {
     due_.set(*due > wall ? *due : wall + step_pause);  // more are due than it came to
 }
 
-Millis Runner::next(Millis now) const {
-    if (unrecorded() > 0) return now;
-    if (context_.stopping || context_.draining || due_.next() == Timer::never) return Timer::never;
-    return now + std::max(due_.next() - wall_now(), Millis{0});
-}
+// -- Runs that are under way
 
-// How many hooks may be started now.
-std::size_t Runner::free_slots() const {
-    const ConfigPtr& config = context_.live.config();
-    if (!config || context_.stopping || context_.draining) return 0;
-    if (!membership_.may_start_runs()) return 0;
-    const auto most = static_cast<std::size_t>(config->worker.concurrency);
-    return most - std::min(most, context_.runs.size());
-}
-
-// As HOOK is configured; none: it is not there.
-std::optional<int> Runner::attempts_of(const std::string& hook) const {
-    const Hook* known = context_.live.hooks().set().find(hook);
-    if (!known) return std::nullopt;
-    return known->settings.attempts;
-}
-
-void Runner::start(Claim& claim) {
-    const Allowance allowance = allowance_of(claim.attempt, claim.max_attempts, claim.failures,
-                                             attempts_of(claim.hook));
-    claim.max_attempts = allowance.most;  // what the hook is told
-    std::optional<StartProblem> problem;
-    try {
-        problem = launch(claim, allowance);
-    } catch (const std::exception& error) {
-        problem = StartProblem{StartFault::failed, error.what(), ""};
-    }
-    if (!problem) return;
-    membership_.forget(claim.run);
-    slots_.take_back(claim);
-    recorder_.add(claim, allowance, *problem);
-}
-
-// Why CLAIM's run could not be started; none: it runs.  Throws std::exception too.
-std::optional<StartProblem> Runner::launch(const Claim& claim, const Allowance& allowance) {
-    const Config& config = *context_.live.config();
-    const Hook* hook = context_.live.find_hook(claim.hook, context_.now);
-    if (!hook) {
-        return StartProblem{StartFault::missing,
-                            "missing: no file named " + claim.hook + ", and no block with run",
-                            ""};
-    }
-    if (auto held = held_back(*hook)) return held;
-    if (hook->problem) return hook->problem;
-    if (auto problem = start_problem(*hook, config.hooks_dir)) return problem;
-    Invocation what = prepare_invocation(claim, *hook, home_);
-    if (!what.refusal.empty()) return StartProblem{StartFault::bad_argument, what.refusal, ""};
-    fault_point("before-mark");
-    slots_.begin(claim);
-    fault_point("before-spawn");
-    membership_.watch(claim.run);
-    auto process = std::make_unique<Process>(std::move(what), config.limits.output);
-    membership_.watch(claim.run, process->pid());
-    fault_point("after-spawn");
-    context_.runs.add(std::make_unique<Run>(claim, allowance, context_.live.settings_of(claim.hook),
-                                            std::move(process), steady_now()));
-    const DeliveryName name{claim.event.number, claim.hook};
-    context_.log.debug("run started", {{"delivery", to_string(name)}, {"attempt", claim.attempt}});
-    return std::nullopt;
-}
-
-// What it runs, and what has ended and is not recorded yet.
-std::vector<DeliveryName> Runner::deliveries() const {
-    std::vector<DeliveryName> names;
-    for (const std::unique_ptr<Run>& run : context_.runs.all()) {
-        names.push_back({run->event(), run->hook()});
-    }
-    for (const Finish& finish : recorder_.unrecorded()) {
-        names.push_back({finish.event, finish.hook});
-    }
-    return names;
-}
-
-// Deliveries that are `running`, but not by us: a dead worker's, at the start; later those of a
-// claim whose commit was reported as failed and was not.
 void Runner::adopt_orphans() {
-    if (!context_.live.config()) return;
-    if (!orphans_.every(membership_.orphan_period(), context_.now)) return;
-    const std::vector<DeliveryName> ours = deliveries();
-    for (const Orphan& orphan : queue_.orphans(ours)) {
-        const auto is_same = [&](const DeliveryName& name) {
-            return name.event == orphan.event && name.hook == orphan.hook;
-        };
-        if (std::ranges::none_of(ours, is_same)) adopt(orphan);
-    }
-    if (left_.due(context_.now)) slots_.forget_left();
-    slots_.open_again();
-}
-
-void Runner::adopt(const Orphan& orphan) {
-    const Allowance allowance = allowance_of(orphan.attempt, orphan.max_attempts, orphan.failures,
-                                             attempts_of(orphan.hook));
-    context_.progress = true;
-    const std::optional<RunSlots::Left> left = slots_.take_left(orphan);
-    if (left && left->end) return recorder_.add(orphan, allowance, *left->end);
-    context_.log.warning("a run was lost", {{"event", orphan.event},
-                                            {"hook", orphan.hook},
-                                            {"attempt", orphan.attempt},
-                                            {"started_at", iso_time(orphan.started_at)}});
-    context_.runs.add(std::make_unique<Run>(
-        orphan, allowance, context_.live.settings_of(orphan.hook), context_.now));
+    if (!adoption_.is_due()) return;
+    release_held();  // so that what is held then is nobody's
+    adoption_.adopt();
 }
 
 void Runner::end_requested() {

@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "hooks/start_problem.h"
 #include "store/run_queue.h"
 #include "worker/context.h"
+#include "worker/adoption.h"
+#include "worker/held_claims.h"
+#include "worker/launcher.h"
 #include "worker/membership.h"
 #include "worker/run_recorder.h"
 
@@ -26,14 +28,15 @@ public:
 
     // The others use the store, and throw what it throws.
 
-    // Records what ended, and starts what may run in its place.
+    // Starts what is held in the slots that are free; records what ended and claims what may run in its
+    // place, once that is worth a transaction.
     void record_and_start();
     // Puts VERDICTS into the store and, in the same transaction, starts what may run now; false: there
     // is no slot for it, and nothing was done.
     bool dispatch_and_start(std::span<const Dispatch> verdicts);
     // Takes over what dead workers left `running`, when it is time to look for that.
     void adopt_orphans();
-    void look_for_orphans_next_time() { orphans_.set(0); }
+    void look_for_orphans_next_time() { adoption_.look_next_time(); }
     // Ends what people want ended.
     void end_requested();
     // Of the runs under way, what was printed since the last call.
@@ -41,27 +44,34 @@ public:
 
     // How many ended runs are not recorded yet.
     std::size_t unrecorded() const { return recorder_.unrecorded().size(); }
+    // Nothing is left to be recorded, or given back.
+    bool all_recorded() const { return unrecorded() == 0 && held_.empty(); }
     // When record_and_start() finds something to do, as far as is known; NOW at the earliest.
     Millis next(Millis now) const;
 
 private:
-    std::size_t free_slots() const;
+    std::size_t free_slots() const { return launcher_.free_slots(); }
+    ClaimRoom room() const;
+    bool is_record_due(Millis now) const;
+    bool must_release() const;
+    void release_held();
+    void start_held();
+    void take(std::vector<Claim> claims);
+    void start_all(std::vector<Claim> claims);
+    bool dispatch_and_hold(std::span<const Dispatch> verdicts);
     void note_next_due(Millis wall);
-    std::optional<int> attempts_of(const std::string& hook) const;
-    void start(Claim& claim);
-    std::optional<StartProblem> launch(const Claim& claim, const Allowance& allowance);
-    std::vector<DeliveryName> deliveries() const;
-    void adopt(const Orphan& orphan);
 
     WorkerContext& context_;
     RunQueue& queue_;
     Membership& membership_;
     RunSlots slots_;
     RunRecorder recorder_;
-    const std::string home_;  // of the hooks
-    Timer orphans_;           // steady time
-    Timer due_{Timer::never}; // wall time: when a delivery will be due
-    const Timer left_;        // steady time: no run of the worker before this one is found any more
+    HeldClaims held_;
+    ConfigPtr config_;  // that was in force at the last claim
+    Launcher launcher_;
+    Adoption adoption_;
+    Timer due_{Timer::never};  // wall time: when a delivery will be due
+    Timer again_;              // steady time: when held runs may be asked for again
 };
 
 }  // namespace bx

@@ -61,7 +61,7 @@ std::size_t drain(bx::Store& store, std::size_t slots) {
         const auto claims = store.runs().finish_and_claim(ended, slots, room, bx::wall_now());
         ended.clear();
         if (claims.empty()) return done;
-        store.runs().started(claims);
+        store.runs().start(claims);
         for (const bx::Claim& claim : claims) ended.push_back(end_of(claim));
         done += claims.size();
     }

@@ -179,7 +179,7 @@ BOOST_AUTO_TEST_CASE(lanes_and_concurrency_hold_across_workers) {
         const auto room = [](const std::string&) { return std::size_t{5}; };
         while (finished < lanes * of_each) {
             const std::vector<bx::Claim> claims = store->runs().claim(3, room, s.now);
-            store->runs().started(claims);
+            store->runs().start(claims);
             std::vector<bx::Finish> runs;
             {
                 const std::lock_guard lock(guard);
@@ -233,7 +233,7 @@ BOOST_AUTO_TEST_CASE(lanes_go_on_while_all_change_them_at_once) {
         std::mt19937 random(seed);
         for (int idle = 0; idle < 50;) {
             const auto claims = store->runs().claim(4, plenty, s.now);
-            store->runs().started(claims);
+            store->runs().start(claims);
             idle = claims.empty() && over ? idle + 1 : 0;
             std::vector<bx::Finish> runs;
             for (const bx::Claim& claim : claims) {
@@ -322,7 +322,7 @@ BOOST_AUTO_TEST_CASE(a_claim_waits_until_it_is_started) {
     BOOST_TEST(s.record(1).attempt == 0);
     BOOST_TEST(s.store().view().attempts(1, "crm").empty());
     BOOST_TEST(s.claim(9) == "");
-    s.store().runs().started(claims);
+    s.store().runs().start(claims);
     BOOST_TEST(s.state(1) == "running");
     BOOST_TEST(s.record(1).attempt == 1);
     BOOST_TEST(s.store().view().attempts(1, "crm").size() == 1U);

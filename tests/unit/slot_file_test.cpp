@@ -40,7 +40,7 @@ struct Fixture : worker_tests::Fixture {
         std::unique_ptr<bx::Store> open = store();
         const auto claims = open->runs().claim(1, plenty, bx::wall_now());
         BOOST_REQUIRE(claims.size() == 1U);
-        open->runs().started(claims);
+        open->runs().start(claims);
         return claims.front().run;
     }
     // A matched event, whose hook notes each run.
@@ -91,9 +91,25 @@ BOOST_AUTO_TEST_CASE(what_is_marked_is_found_by_the_next_who_opens_it) {
     BOOST_TEST(!found[1].end->exit.has_value());
     BOOST_TEST(found[1].end->reason == std::string(67, 'x'));
     BOOST_TEST(found[1].end->ended_at == 250);
-    BOOST_TEST(file.has_begun("1-any-1-a"));
-    BOOST_TEST(!file.has_begun("3-any-1-a"));
-    BOOST_TEST(!file.has_begun("1-any-2-a"));
+    const auto has_begun = [&](const char* run) { return file.begun().contains(SlotFile::key_of(run)); };
+    BOOST_TEST(has_begun("1-any-1-a"));
+    BOOST_TEST(has_begun("2-any-1-a"));
+    BOOST_TEST(!has_begun("3-any-1-a"));
+    BOOST_TEST(!has_begun("1-any-2-a"));
+}
+
+BOOST_AUTO_TEST_CASE(requests_are_counted_and_one_is_seen_while_it_is_under_way) {
+    SlotFile worker(store_path);
+    SlotFile person(store_path);
+    const std::uint64_t before = worker.requests();
+    {
+        const SlotFile::Request request(person, bx::second);
+        BOOST_TEST(worker.is_requested());
+        SlotFile other(store_path);
+        BOOST_CHECK_THROW(SlotFile::Request(other, 1), bx::Error);
+    }
+    BOOST_TEST(!worker.is_requested());
+    BOOST_TEST(worker.requests() == before + 1);
 }
 
 BOOST_AUTO_TEST_CASE(a_torn_slot_says_nothing) {

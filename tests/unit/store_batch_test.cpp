@@ -385,7 +385,7 @@ BOOST_AUTO_TEST_CASE(what_is_matched_is_claimed_in_the_same_transaction) {
         std::string names;
         const std::vector<bx::Claim> claims =
             s.store().runs().dispatch_and_claim(verdicts, slots, room, s.now);
-        s.store().runs().started(claims);
+        s.store().runs().start(claims);
         for (const bx::Claim& claim : claims) {
             const std::string name = store_tests::key_of(claim.event.number, claim.hook);
             s.claims[name] = claim;

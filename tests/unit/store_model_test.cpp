@@ -24,6 +24,7 @@ struct Model {
         bx::Millis due = 0;
         std::string lane;  // hook and id; empty: none
         std::string code;
+        bool held = false; // and waits
     };
     std::map<bx::EventNumber, std::map<std::string, Delivery>> deliveries;
     std::map<bx::EventNumber, std::string> events;  // new, matched, skipped
@@ -34,12 +35,12 @@ struct Model {
     }
     bool claimable(bx::EventNumber event, const std::string& hook, bx::Millis now) const {
         const Delivery& me = deliveries.at(event).at(hook);
-        if (me.state != DeliveryState::waiting || me.due > now) return false;
+        if (me.state != DeliveryState::waiting || me.held || me.due > now) return false;
         if (me.lane.empty()) return true;
         for (const auto& [other, hooks] : deliveries) {
             auto found = hooks.find(hook);
             if (other == event || found == hooks.end() || found->second.lane != me.lane) continue;
-            if (found->second.state == DeliveryState::running) return false;
+            if (found->second.state == DeliveryState::running || found->second.held) return false;
             if (other < event && unfinished(found->second)) return false;
         }
         return true;
@@ -55,8 +56,10 @@ struct Model {
             auto found = hooks.find(hook);
             if (event >= into || found == hooks.end()) continue;
             Delivery& d = found->second;
-            if (d.state != DeliveryState::waiting || d.lane != heir.lane || d.code != heir.code)
+            if (d.state != DeliveryState::waiting || d.held || d.lane != heir.lane ||
+                d.code != heir.code) {
                 continue;
+            }
             d.state = DeliveryState::merged;
             heir.due = heir.attempt < 0 ? d.due : std::min(heir.due, d.due);
             heir.attempt = std::max(heir.attempt, d.attempt);
@@ -103,13 +106,14 @@ public:
 
     void step() {
         scene_.now += pick(3) * 10;
-        switch (pick(10)) {
+        switch (pick(12)) {
             case 0: case 1: case 2: add(); break;
             case 3: case 4: claim(); break;
             case 5: case 6: finish(); break;
             case 7: request(true); break;
             case 8: request(false); break;
-            default: if (pick(10) == 0) scene_.open(); break;
+            case 9: case 10: start_held(); break;
+            default: if (pick(10) == 0) reopen(); break;
         }
     }
     void compare() {
@@ -125,7 +129,7 @@ public:
                 for (const auto& [hook, d] : model_.deliveries.at(event)) {
                     ++states[d.state];
                     open = open || model_.unfinished(d);
-                    due += model_.claimable(event, hook, scene_.now);
+                    due += d.held || model_.claimable(event, hook, scene_.now);
                 }
             }
             unfinished += open;
@@ -196,17 +200,64 @@ private:
                 possible += model_.claimable(event, hook, scene_.now);
         }
         const auto plenty = [](const std::string&) { return std::size_t{99}; };
-        const auto claims = scene_.store().runs().finish_and_claim(ended, slots, plenty, scene_.now);
-        scene_.store().runs().started(claims);
-        BOOST_REQUIRE_EQUAL(claims.size(), std::min(slots, possible));
-        for (const bx::Claim& claim : claims) {
+        const int to_hold = pick(3);
+        const bool holds = !store_tests::PostgresServer::wanted();
+        const bx::ClaimRoom room(slots, holds ? static_cast<std::size_t>(to_hold) : 0);
+        const auto claims = scene_.store().runs().finish_and_claim(ended, room, plenty, scene_.now);
+        BOOST_REQUIRE_EQUAL(claims.size(), std::min(room.all(), possible));
+        for (std::size_t i = 0; i < claims.size(); ++i) {
+            const bx::Claim& claim = claims[i];
             BOOST_REQUIRE(model_.claimable(claim.event.number, claim.hook, scene_.now));
+            BOOST_REQUIRE_EQUAL(claim.held, i >= slots);
             Model::Delivery& mine = model_.deliveries[claim.event.number][claim.hook];
-            mine.state = DeliveryState::running;
-            BOOST_REQUIRE_EQUAL(++mine.attempt, claim.attempt);
+            std::erase_if(held_, [&](const bx::Claim& old) {  // it was taken back
+                return old.event.number == claim.event.number && old.hook == claim.hook;
+            });
             scene_.claims[store_tests::key_of(claim.event.number, claim.hook)] = claim;
-            running_.push_back({claim.event.number, claim.hook});
+            if (claim.held) {
+                mine.held = true;
+                held_.push_back(claim);
+            } else {
+                BOOST_REQUIRE(scene_.start(claim) == bx::MayStart::yes);
+                begin(claim);
+            }
         }
+    }
+    void begin(const bx::Claim& claim) {
+        Model::Delivery& mine = model_.deliveries[claim.event.number][claim.hook];
+        mine.state = DeliveryState::running;
+        mine.held = false;
+        BOOST_REQUIRE_EQUAL(++mine.attempt, claim.attempt);
+        running_.push_back({claim.event.number, claim.hook});
+    }
+    // One that was held, and then it is recorded that it runs.
+    void start_held() {
+        if (held_.empty()) return;
+        const bx::Claim claim = held_.front();
+        held_.erase(held_.begin());
+        const bool mine = model_.deliveries[claim.event.number][claim.hook].held;
+        const bx::MayStart may = scene_.start(claim);
+        BOOST_REQUIRE(may == (mine ? bx::MayStart::yes : bx::MayStart::no));
+        if (!mine) return;
+        begin(claim);
+        const auto none = [](const std::string&) { return std::size_t{0}; };
+        scene_.store().runs().finish_and_claim({}, 0, none, scene_.now);
+    }
+    // As after the death of a worker: what it held waits again.
+    void reopen() {
+        scene_.open();
+        std::vector<bx::DeliveryName> held;
+        for (const bx::Orphan& orphan : scene_.store().runs().orphans({})) {
+            if (orphan.held) held.push_back({orphan.event, orphan.hook});
+        }
+        scene_.store().runs().release(held, scene_.now);
+        taken_back();
+    }
+    void taken_back() {
+        for (auto& [event, hooks] : model_.deliveries) {
+            for (auto& [hook, d] : hooks) d.held = false;
+        }
+        held_.clear();
     }
     void finish() { scene_.store().runs().finish(end_one()); }
     // A running one, ended in the model, is to be recorded so; none when nothing runs.
@@ -237,7 +288,9 @@ private:
         const bx::EventNumber event = 1 + pick(static_cast<int>(model_.events.size()));
         if (!again) return cancel(event);
         const std::string state = model_.events[event];
-        BOOST_REQUIRE_EQUAL(scene_.retry(event).done(), state == "skipped" || any_retried(event));
+        const bx::Outcome outcome = scene_.retry(event);
+        BOOST_REQUIRE_EQUAL(outcome.done(), state == "skipped" || any_retried(event));
+        if (outcome.count > 0) request_took_back();
         if (state == "skipped") model_.events[event] = "new";
         if (state != "matched") return;
         for (auto& [hook, d] : model_.deliveries[event]) {
@@ -247,6 +300,12 @@ private:
             d.due = scene_.now;
             d.max_attempts = d.attempt + 2;
         }
+    }
+    // The worker learns it when it wants to start them.
+    void request_took_back() {
+        const std::vector<bx::Claim> held = held_;
+        taken_back();
+        held_ = held;
     }
     bool any_retried(bx::EventNumber event) {
         const auto& hooks = model_.deliveries[event];
@@ -258,7 +317,7 @@ private:
     }
     void cancel(bx::EventNumber event) {
         const bool kill = pick(2) == 0;
-        scene_.cancel(event, "", kill);
+        if (scene_.cancel(event, "", kill).count > 0) request_took_back();
         if (model_.events[event] == "new") {
             model_.events[event] = "skipped";
             model_.erased.insert(event);
@@ -281,6 +340,7 @@ private:
     Model model_;
     std::vector<std::pair<bx::EventNumber, std::string>> running_;
     std::set<std::string> to_kill_;
+    std::vector<bx::Claim> held_;
 };
 
 }  // namespace

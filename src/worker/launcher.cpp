@@ -1,0 +1,88 @@
+#include "worker/launcher.h"
+
+#include <algorithm>
+#include <exception>
+#include <memory>
+#include <utility>
+
+#include "base/fault.h"
+#include "hooks/invocation.h"
+
+namespace bx {
+
+namespace {
+
+// Why HOOK, whose delivery was claimed before this was known, must not run; none: it may.
+std::optional<StartProblem> held_back(const Hook& hook) {
+    if (!hook.conflict.empty()) return StartProblem{StartFault::ambiguous, hook.conflict, ""};
+    if (hook.put_aside.empty()) return std::nullopt;
+    return StartProblem{StartFault::disabled, disabled_reason(hook), ""};
+}
+
+}  // namespace
+
+std::optional<int> attempts_of(const LiveConfig& live, const std::string& hook) {
+    const Hook* known = live.hooks().set().find(hook);
+    if (!known) return std::nullopt;
+    return known->settings.attempts;
+}
+
+Launcher::Launcher(WorkerContext& context, Membership& membership, RunSlots& slots,
+                   RunRecorder& recorder)
+    : context_(context),
+      membership_(membership),
+      slots_(slots),
+      recorder_(recorder),
+      home_(own_home()) {}
+
+std::size_t Launcher::free_slots() const {
+    const ConfigPtr& config = context_.live.config();
+    if (!config || context_.stopping || context_.draining) return 0;
+    if (!membership_.may_start_runs()) return 0;
+    const auto most = static_cast<std::size_t>(config->worker.concurrency);
+    return most - std::min(most, context_.runs.size());
+}
+
+void Launcher::start(Claim& claim) {
+    const Allowance allowance = allowance_of(claim.attempt, claim.max_attempts, claim.failures,
+                                             attempts_of(context_.live, claim.hook));
+    claim.max_attempts = allowance.most;  // what the hook is told
+    std::optional<StartProblem> problem;
+    try {
+        problem = launch(claim, allowance);
+    } catch (const std::exception& error) {
+        problem = StartProblem{StartFault::failed, error.what(), ""};
+    }
+    if (!problem) return;
+    membership_.forget(claim.run);
+    slots_.take_back(claim);
+    recorder_.add(claim, allowance, *problem);
+}
+
+// Why CLAIM's run could not be started; none: it runs.  Throws std::exception too.
+std::optional<StartProblem> Launcher::launch(const Claim& claim, const Allowance& allowance) {
+    const Config& config = *context_.live.config();
+    const Hook* hook = context_.live.find_hook(claim.hook, context_.now);
+    if (!hook) {
+        return StartProblem{StartFault::missing,
+                            "missing: no file named " + claim.hook + ", and no block with run",
+                            ""};
+    }
+    if (auto held = held_back(*hook)) return held;
+    if (hook->problem) return hook->problem;
+    if (auto problem = start_problem(*hook, config.hooks_dir)) return problem;
+    Invocation what = prepare_invocation(claim, *hook, home_);
+    if (!what.refusal.empty()) return StartProblem{StartFault::bad_argument, what.refusal, ""};
+    fault_point("before-spawn");
+    membership_.watch(claim.run);
+    auto process = std::make_unique<Process>(std::move(what), config.limits.output);
+    membership_.watch(claim.run, process->pid());
+    fault_point("after-spawn");
+    context_.runs.add(std::make_unique<Run>(claim, allowance, context_.live.settings_of(claim.hook),
+                                            std::move(process), steady_now()));
+    const DeliveryName name{claim.event.number, claim.hook};
+    context_.log.debug("run started", {{"delivery", to_string(name)}, {"attempt", claim.attempt}});
+    return std::nullopt;
+}
+
+}  // namespace bx

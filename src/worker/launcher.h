@@ -1,0 +1,42 @@
+// Starts the runs of claims: the hook as it is now, what it gets, its process.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "hooks/start_problem.h"
+#include "store/records.h"
+#include "worker/context.h"
+#include "worker/membership.h"
+#include "worker/retry_schedule.h"
+#include "worker/run_recorder.h"
+#include "worker/run_slots.h"
+
+namespace bx {
+
+// As HOOK is configured; none: it is not there.
+std::optional<int> attempts_of(const LiveConfig& live, const std::string& hook);
+
+class Launcher {
+public:
+    Launcher(WorkerContext& context, Membership& membership, RunSlots& slots,
+             RunRecorder& recorder);
+
+    // How many hooks may be started now.
+    std::size_t free_slots() const;
+    // Starts CLAIM's run, which is marked in its slot if it has one.  When it cannot be started the
+    // recorder has its end.
+    void start(Claim& claim);
+
+private:
+    std::optional<StartProblem> launch(const Claim& claim, const Allowance& allowance);
+
+    WorkerContext& context_;
+    Membership& membership_;
+    RunSlots& slots_;
+    RunRecorder& recorder_;
+    const std::string home_;  // of the hooks
+};
+
+}  // namespace bx
