@@ -3,20 +3,16 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 #include <thread>
 
 #include "base/random.h"
-#include "postgres/columns.h"
+#include "base/text.h"
 #include "postgres/events.h"
+#include "postgres/new_events.h"
 #include "postgres/parts.h"
-#include "store/facts.h"
 
 namespace bx::postgres {
 
-namespace {
-
-// Unlike any other; begins with the time, so that old ones are told and new ones lie together.
 std::string batch_key() {
     std::string key;
     for (const std::uint64_t part : {static_cast<std::uint64_t>(wall_now()), random_bits()}) {
@@ -26,95 +22,136 @@ std::string batch_key() {
     return key;
 }
 
-// A column of a batch, whose values may be empty.
-template <typename Part>
-Param column(std::span<const NewEvent> events, Part part) {
-    std::vector<std::optional<std::string>> list;
-    list.reserve(events.size());
-    for (const NewEvent& event : events) list.push_back(part(event));
-    return Param::bytes(list);
-}
-
-constexpr std::int64_t post_origin = 0, test_origin = 2;  // event.origin
-constexpr std::int64_t no_number = -std::numeric_limits<std::int64_t>::max();  // sql/add.sql
+namespace {
 
 class Sink final : public EventSink {
 public:
     explicit Sink(Names& names) : names_(names), session_(names.session()) {}
 
-    std::vector<std::optional<EventNumber>> add(std::span<const NewEvent> events,
-                                                std::int64_t queue_limit) override;
+    AddedBatch add(const NewBatch& batch, std::int64_t queue_limit) override;
+    std::vector<KnownInstallation> look_up(std::span<const std::string> member_ids,
+                                           std::span<const std::string> domains) override;
+    bool has_installations() override {
+        return session_.call(Call<sql::has_installations>()).number(0, 0) != 0;
+    }
+    void retire_tokens(std::span<const InstallationId> ids) override;
+    void heal(std::span<const Offer> offers) override;
     std::int64_t probe() override;
     std::int64_t unfinished() override { return postgres::unfinished(session_); }
 
 private:
     Call<sql::add> call_of(std::span<const NewEvent> events, const std::string& key,
                            std::int64_t queue_limit);
-    Result add_surely(std::span<const NewEvent> events, std::int64_t queue_limit);
+    Call<sql::add_and_hold> call_of(const NewBatch& batch, const std::string& key,
+                                    std::int64_t queue_limit);
+    void add_posts(Call<sql::add_and_hold>& call, std::span<const NewHeldPost> posts);
+    template <typename MakeCall>
+    Result add_surely(MakeCall make_call);
     void wake_workers();
 
     Names& names_;
     Session& session_;
 };
 
-std::vector<std::optional<EventNumber>> Sink::add(std::span<const NewEvent> events,
-                                                  std::int64_t queue_limit) {
-    using out = sql::add::Out;
-    const Result answer = add_surely(events, queue_limit);
-    std::vector<std::optional<EventNumber>> numbers(events.size());
-    for (int row = 0; row < answer.rows(); ++row) {
-        numbers[static_cast<std::size_t>(row)] = answer.number(row, out::n);
+AddedBatch Sink::add(const NewBatch& batch, std::int64_t queue_limit) {
+    const std::string key = batch_key();
+    AddedBatch added;
+    added.numbers.resize(batch.events.size());
+    std::size_t event = 0;
+    bool wake = false;
+    if (batch.held.empty()) {
+        using out = sql::add::Out;
+        const Result answer = add_surely([&] { return call_of(batch.events, key, queue_limit); });
+        for (int row = 0; row < answer.rows(); ++row) {
+            added.numbers[event++] = answer.number(row, out::n);
+        }
+        wake = answer.rows() > 0 && answer.number(0, out::wake) != 0;
+    } else {
+        using out = sql::add_and_hold::Out;
+        const Result answer = add_surely([&] { return call_of(batch, key, queue_limit); });
+        for (int row = 0; row < answer.rows(); ++row) {
+            if (const auto held = answer.maybe_number(row, out::held)) {
+                added.held.push_back(static_cast<HoldResult>(*held));
+                continue;
+            }
+            added.numbers[event++] = answer.number(row, out::n);
+            wake = wake || answer.number(row, out::wake) != 0;
+        }
     }
-    if (answer.rows() > 0 && answer.number(0, out::wake) != 0) wake_workers();
-    return numbers;
+    if (wake) wake_workers();
+    return added;
 }
 
-// With the names that the database has now.
 Call<sql::add> Sink::call_of(std::span<const NewEvent> events, const std::string& key,
                              std::int64_t queue_limit) {
     using in = sql::add::In;
-    std::vector<std::int64_t> portals;
-    std::vector<std::int64_t> lanes;
-    for (const NewEvent& event : events) {
-        const Portal portal = names_.portal(event.facts);
-        portals.push_back(portal.id);
-        lanes.push_back(names_.lane(portal.account, event.facts).value_or(0));
-    }
     Call<sql::add> call;
     call[in::key] = Param::bytes(key);
     call[in::at] = session_.at(wall_now());
     call[in::limit] = Param::number(queue_limit);
-    call[in::received_at] = numbers_of(
-        events, [this](const NewEvent& event) { return session_.theirs(event.received_at); });
-    call[in::portal] = Param::numbers(portals);
-    call[in::lane] = Param::numbers(lanes);
-    call[in::ts] = numbers_of(
-        events, [](const NewEvent& event) { return ts_number(event.facts.ts).value_or(no_number); },
-        no_number);
-    call[in::facts] = column(events, [](const auto& event) { return pack_facts(event.facts); });
-    call[in::body] = column(events, [](const NewEvent& event) { return event.body; });
-    call[in::secret] = bytes_of(
-        events, [](const NewEvent& event) -> const std::string& { return event.secrets; });
-    call[in::origin] = numbers_of(
-        events,
-        [](const NewEvent& event) { return event.test ? test_origin : post_origin; }, post_origin);
+    call[in::ts] = add_events(call, names_, events);
     return call;
+}
+
+Call<sql::add_and_hold> Sink::call_of(const NewBatch& batch, const std::string& key,
+                                      std::int64_t queue_limit) {
+    using in = sql::add_and_hold::In;
+    Call<sql::add_and_hold> call;
+    call[in::key] = Param::bytes(key);
+    call[in::now] = session_.at(wall_now());
+    call[in::limit] = Param::number(queue_limit);
+    call[in::event_ts] = add_events(call, names_, batch.events);
+    add_posts(call, batch.held);
+    const HoldLimits& most = hold_limits;
+    call[in::limits] = Param::numbers(
+        std::vector<std::int64_t>{most.of_installation, most.posts, most.bytes, most.unverified});
+    return call;
+}
+
+void Sink::add_posts(Call<sql::add_and_hold>& call, std::span<const NewHeldPost> posts) {
+    using in = sql::add_and_hold::In;
+    const auto numbers = [&](auto part) {
+        std::vector<std::int64_t> list;
+        for (const NewHeldPost& post : posts) list.push_back(part(post));
+        return Param::numbers(list);
+    };
+    using Post = const NewHeldPost&;
+    call[in::kind] = numbers([](Post post) { return static_cast<std::int64_t>(post.kind); });
+    call[in::member] = column(posts, [](Post post) { return post.event.facts.member_id; });
+    call[in::token] = column(posts, [](Post post) { return post.token; });
+    call[in::at] = numbers([&](Post post) { return session_.theirs(post.event.received_at); });
+    call[in::bytes] = numbers([](Post post) {
+        const NewEvent& event = post.event;
+        return event.body.empty() ? 0 : static_cast<std::int64_t>(event.body.size() +
+                                                                  event.secrets.size());
+    });
+    call[in::data] = column(posts, [](Post post) { return pack_post(post.event); });
+    call[in::domain] = column(posts, [](Post post) { return lower(post.event.facts.domain); });
+    call[in::user] = column(posts, [](Post post) { return post.event.facts.user_id; });
+    call[in::ts] = numbers(
+        [](Post post) { return ts_number(post.event.facts.ts).value_or(no_number); });
+    call[in::tokens] = column(posts, [](Post post) { return pack_tokens(post.tokens); });
+    call[in::expires] = numbers([&](Post post) {
+        return post.tokens.expires_at == 0 ? 0 : session_.theirs(post.tokens.expires_at);
+    });
+    call[in::server] = column(posts, [](Post post) { return post.server; });
+    call[in::peer] = column(posts, [](Post post) { return post.peer; });
 }
 
 // A batch whose commit got no answer, or a doubtful one, is given again with its key, to whatever
 // server now takes writes: that says whether it is there, and makes it be there.
-Result Sink::add_surely(std::span<const NewEvent> events, std::int64_t queue_limit) {
-    const std::string key = batch_key();
+template <typename MakeCall>
+Result Sink::add_surely(MakeCall make_call) {
     const Millis end = session_.until();
     session_.link(end);  // nothing was sent yet: its failure is the answer
     for (Millis pause = 10;; pause = std::min<Millis>(2 * pause, 100)) {
         try {
             const std::int64_t generation = session_.generation();
-            const Call<sql::add> call = call_of(events, key, queue_limit);
+            const auto call = make_call();
             Link& server = session_.link(end);
             if (session_.generation() != generation) continue;
             server.take_warning();
-            Result answer = server.run(sql::add::text, call.values(), end);
+            Result answer = server.run(call.text(), call.values(), end);
             if (!server.take_warning()) return answer;
             if (steady_now() >= end) {
                 throw StoreAway("the server did not wait for its standby: the commit is in doubt");
@@ -133,6 +170,54 @@ void Sink::wake_workers() {
     try {
         session_.call(Call<sql::wake>());
     } catch (const StoreError&) {
+    }
+}
+
+std::vector<KnownInstallation> Sink::look_up(std::span<const std::string> member_ids,
+                                             std::span<const std::string> domains) {
+    using in = sql::known_installations::In;
+    using out = sql::known_installations::Out;
+    const auto same = [](const std::string& name) { return name; };
+    Call<sql::known_installations> call;
+    call[in::members] = column(member_ids, same);
+    call[in::domains] = column(domains, same);
+    const Result answer = session_.call(call);
+    std::vector<KnownInstallation> known;
+    for (int row = 0; row < answer.rows(); ++row) {
+        const auto state = static_cast<InstallationState>(answer.number(row, out::state));
+        const bool broken = state == InstallationState::broken;
+        known.push_back({.id = answer.number(row, out::id),
+                         .member_id = answer.text(row, out::member_id),
+                         .client_id = answer.text(row, out::client_id),
+                         .domain = answer.text(row, out::domain),
+                         .user_id = answer.text(row, out::user_id),
+                         .token = answer.text(row, out::application_token),
+                         .token_before = answer.text(row, out::application_token_before),
+                         .page_key = answer.text(row, out::page_key),
+                         .verified = broken || state == InstallationState::active,
+                         .broken = broken});
+    }
+    sort_known(known);
+    return known;
+}
+
+void Sink::retire_tokens(std::span<const InstallationId> ids) {
+    Call<sql::retire_tokens> call;
+    call[sql::retire_tokens::In::id] =
+        Param::numbers(std::vector<std::int64_t>(ids.begin(), ids.end()));
+    session_.call(call);
+}
+
+void Sink::heal(std::span<const Offer> offers) {
+    using in = sql::heal_installation::In;
+    for (const Offer& offer : offers) {
+        Call<sql::heal_installation> call;
+        call[in::id] = Param::number(offer.id);
+        call[in::user] = Param::bytes(offer.user_id);
+        call[in::tokens] = Param::bytes(pack_tokens(offer.tokens));
+        call[in::expires] = session_.at(offer.tokens.expires_at);
+        call[in::now] = session_.at(wall_now());
+        session_.call(call);
     }
 }
 

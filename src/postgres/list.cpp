@@ -28,6 +28,7 @@ std::vector<StoredEvent> show_events(Session& session, const std::vector<EventNu
     std::vector<StoredEvent> events;
     for (int row = 0; row < answer.rows(); ++row) {
         StoredEvent event = read_event(session, answer, row, out::n);
+        event.installation = answer.maybe_number(row, out::installation);
         event.state = static_cast<EventState>(answer.number(row, out::state));
         event.reason = answer.text(row, out::reason);
         event.retryable = answer.number(row, out::retryable) != 0;

@@ -84,6 +84,7 @@ std::vector<StoredEvent> Matching::look(std::size_t at_most, std::size_t bytes) 
         }
         events.push_back(read_event(session_, answer, row, out::n));
         read_payload(events.back(), answer, row, out::body);
+        events.back().installation = answer.maybe_number(row, out::installation);
         events.back().secrets_erased =
             answer.number(row, out::had_secret) != 0 && answer.is_null(row, out::secret);
     }

@@ -11,6 +11,7 @@ PostgresStore::PostgresStore(const std::string& url, const StoreOptions& options
       workers_(make_worker_registry(names_)),
       upkeep_(make_upkeep(names_)),
       view_(make_view(names_)),
-      operator_(make_operator(names_)) {}
+      operator_(make_operator(names_)),
+      installations_(make_installations(names_)) {}
 
 }  // namespace bx::postgres

@@ -20,6 +20,7 @@ public:
     Upkeep& upkeep() override { return *upkeep_; }
     View& view() override { return *view_; }
     Operator& operate() override { return *operator_; }
+    Installations& installations() override { return *installations_; }
 
 private:
     Session session_;
@@ -31,6 +32,7 @@ private:
     std::unique_ptr<Upkeep> upkeep_;
     std::unique_ptr<View> view_;
     std::unique_ptr<Operator> operator_;
+    std::unique_ptr<Installations> installations_;
 };
 
 }  // namespace bx::postgres

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "postgres/link.h"
-#include "store/records.h"
+#include "store/installation.h"
 
 namespace bx::postgres {
 
@@ -28,6 +28,7 @@ public:
 
     Param& operator[](int parameter) { return values_[static_cast<std::size_t>(parameter)]; }
     const Params& values() const { return values_; }
+    static constexpr std::string_view text() { return Function::text; }
 
 private:
     Params values_;

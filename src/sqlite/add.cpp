@@ -1,67 +1,108 @@
 // The gateway's part of the SQLite store.
-#include "sqlite/change.h"
+#include <algorithm>
+
+#include "sqlite/event_writer.h"
+#include "sqlite/held_posts.h"
 #include "sqlite/parts.h"
-#include "sqlite/secrets.h"
 #include "sqlite/statements.h"
-#include "store/facts.h"
 
 namespace bx::sqlite {
 
 namespace {
 
-constexpr int posted = 0;  // event.origin
-constexpr int tested = 2;
-// Gateways commit a little out of order of receipt; what goes back further is a clock that was set.
-constexpr Millis step_at_least = minute;
-
 class Sink final : public EventSink {
 public:
-    explicit Sink(Names& names) : names_(names), db_(names.database()) {}
+    explicit Sink(Names& names) : db_(names.database()), writer_(names) {}
 
-    std::vector<std::optional<EventNumber>> add(std::span<const NewEvent> events,
-                                                std::int64_t queue_limit) override;
+    AddedBatch add(const NewBatch& batch, std::int64_t queue_limit) override;
+    std::vector<KnownInstallation> look_up(std::span<const std::string> member_ids,
+                                           std::span<const std::string> domains) override;
+    bool has_installations() override { return db_.number(sql::installation_any) != 0; }
+    void retire_tokens(std::span<const InstallationId> ids) override;
+    void heal(std::span<const Offer> offers) override;
     std::int64_t probe() override;
     std::int64_t unfinished() override { return last_event(db_).unfinished(); }
 
 private:
-    // Adds it after LAST, which it becomes.
-    void insert(const NewEvent& event, LastEvent& last);
-
-    Names& names_;
     Database& db_;
-    SlotHand hand_;
+    EventWriter writer_;
 };
 
-void Sink::insert(const NewEvent& event, LastEvent& last) {
-    const EventFacts& facts = event.facts;
-    const EventNumber number = ++last.number;
-    const std::optional<std::int64_t> slot = keep_secrets(db_, hand_, number, event.secrets);
-    const std::string packed = pack_facts(facts);
-    db_.run(sql::event_add, number, event.received_at, names_.portal(facts), slot,
-            event.test ? tested : posted, ts_number(facts.ts), Blob{packed}, Blob{event.body});
-    if (last.received_at && event.received_at < *last.received_at - step_at_least) {
-        db_.run(sql::clock_step_add, number);
-    }
-    last.received_at = event.received_at;
-}
-
-std::vector<std::optional<EventNumber>> Sink::add(std::span<const NewEvent> events,
-                                                  std::int64_t queue_limit) {
-    std::vector<std::optional<EventNumber>> numbers;
-    numbers.reserve(events.size());
+AddedBatch Sink::add(const NewBatch& batch, std::int64_t queue_limit) {
+    AddedBatch added;
+    added.numbers.reserve(batch.events.size());
     Transaction transaction(db_, Transaction::Kind::write);
+    HeldPosts held(db_, writer_.hand());
+    for (const NewHeldPost& post : batch.held) added.held.push_back(held.hold(post));
     LastEvent last = last_event(db_);
     const EventNumber before = last.number;
-    for (const NewEvent& event : events) {
+    for (const NewEvent& event : batch.events) {
         if (last.unfinished() >= queue_limit) {
-            numbers.push_back(std::nullopt);
+            added.numbers.push_back(std::nullopt);
             continue;
         }
-        insert(event, last);
-        numbers.push_back(last.number);
+        writer_.insert(event, last);
+        added.numbers.push_back(last.number);
     }
-    if (last.number > before) transaction.commit();
-    return numbers;
+    if (last.number > before || std::ranges::count(added.held, HoldResult::held) > 0) {
+        held.note_erased();
+        transaction.commit();
+    }
+    return added;
+}
+
+KnownInstallation read_known(const Rows& rows) {
+    using row = sql::known_row;
+    const auto state = static_cast<InstallationState>(rows.number(row::state));
+    const bool broken = state == InstallationState::broken;
+    return {.id = rows.number(row::id),
+            .member_id = rows.text(row::member_id),
+            .client_id = rows.text(row::client_id),
+            .domain = rows.text(row::domain),
+            .user_id = rows.text(row::user_id),
+            .token = rows.text(row::application_token),
+            .token_before = rows.text(row::application_token_before),
+            .page_key = rows.text(row::page_key),
+            .verified = broken || state == InstallationState::active,
+            .broken = broken};
+}
+
+// Of one moment.
+std::vector<KnownInstallation> Sink::look_up(std::span<const std::string> member_ids,
+                                             std::span<const std::string> domains) {
+    const Transaction moment(db_, Transaction::Kind::read);
+    std::vector<KnownInstallation> known;
+    const auto read = [&](Rows rows) {
+        while (rows.next()) known.push_back(read_known(rows));
+    };
+    for (const std::string& member_id : member_ids) read(db_.rows(sql::known_of_member, member_id));
+    for (const std::string& domain : domains) read(db_.rows(sql::known_of_domain, domain));
+    sort_known(known);
+    return known;
+}
+
+void Sink::retire_tokens(std::span<const InstallationId> ids) {
+    Transaction transaction(db_, Transaction::Kind::write);
+    for (const InstallationId id : ids) db_.run(sql::token_retire, id);
+    transaction.commit();
+}
+
+void Sink::heal(std::span<const Offer> offers) {
+    Transaction transaction(db_, Transaction::Kind::write);
+    HeldPosts held(db_, writer_.hand());
+    bool any = false;
+    for (const Offer& offer : offers) {
+        const Tokens& tokens = offer.tokens;
+        if (db_.run(sql::installation_heal, offer.id, offer.user_id, tokens.expires_at,
+                    wall_now()) == 0) {
+            continue;
+        }
+        held.keep_tokens(offer.id, tokens);
+        any = true;
+    }
+    if (!any) return;
+    held.note_erased();
+    transaction.commit();
 }
 
 std::int64_t Sink::probe() {
@@ -70,7 +111,7 @@ std::int64_t Sink::probe() {
     const std::int64_t unfinished = last.unfinished();
     NewEvent event;
     event.body = event.secrets = "probe";
-    insert(event, last);
+    writer_.insert(event, last);
     db_.flush();  // a full disk shows only when something reaches it
     return unfinished;
 }

@@ -94,6 +94,7 @@ std::optional<StoredEvent> load_event(Names& names, EventNumber number) {
         if (!rows.next()) return std::nullopt;
         read_facts(names, rows, 0, event);
         read_body(rows, sql::whole_event::body, event);
+        event.installation = rows.maybe_number(sql::whole_event::installation);
         slot = rows.maybe_number(sql::whole_event::slot);
     }
     load_secrets(database, slot, event);

@@ -209,6 +209,7 @@ std::optional<StoredEvent> Lister::matching_event(EventNumber number) {
         }
         if (!is_of_portal(rows)) return std::nullopt;
         read_facts(names_, rows, 0, event);
+        event.installation = rows.maybe_number(row::installation);
     }
     if (!filter_.id.empty() && event.facts.id != filter_.id) return std::nullopt;
     read_state(names_.database(), event);

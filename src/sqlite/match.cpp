@@ -82,6 +82,7 @@ void Matching::add_new(std::vector<StoredEvent>& events, std::size_t at_most, st
             event.number = rows.number(row::n);
             read_facts(names_, rows, 0, event);
             read_body(rows, row::body, event);
+            event.installation = rows.maybe_number(row::installation);
             slots.push_back(rows.maybe_number(row::slot));
             read += event.body.size();
         }

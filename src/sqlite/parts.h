@@ -18,5 +18,6 @@ std::unique_ptr<WorkerRegistry> make_worker_registry(Database& database);
 std::unique_ptr<Upkeep> make_upkeep(Names& names, Journal journal);
 std::unique_ptr<View> make_view(Names& names);
 std::unique_ptr<Operator> make_operator(Names& names);
+std::unique_ptr<Installations> make_installations(Names& names);
 
 }  // namespace bx::sqlite

@@ -31,8 +31,13 @@ std::uint64_t decoded(std::string_view bytes) {
     return number;
 }
 
-std::string owner(EventNumber event) {
-    return encoded(static_cast<std::uint64_t>(event), owner_size);
+// As a slot has them: whose they are, how long, the secrets, zeros up to a multiple of the unit.
+std::string slot_data(std::int64_t owner, std::string_view secrets) {
+    std::string data = encoded(static_cast<std::uint64_t>(owner), owner_size) +
+                       encoded(secrets.size(), length_size);
+    data += secrets;
+    data.resize((data.size() + slot_unit - 1) / slot_unit * slot_unit);
+    return data;
 }
 
 // One that is free among the next few; none: none of these is.
@@ -53,12 +58,10 @@ std::optional<std::int64_t> find_free(Database& database, SlotHand& hand, std::s
 
 }  // namespace
 
-std::optional<std::int64_t> keep_secrets(Database& database, SlotHand& hand, EventNumber event,
+std::optional<std::int64_t> keep_secrets(Database& database, SlotHand& hand, std::int64_t owner,
                                          std::string_view secrets) {
     if (secrets.empty()) return std::nullopt;
-    std::string data = owner(event) + encoded(secrets.size(), length_size);
-    data += secrets;
-    data.resize((data.size() + slot_unit - 1) / slot_unit * slot_unit);
+    const std::string data = slot_data(owner, secrets);
     if (const auto free = find_free(database, hand, data.size())) {
         database.run(sql::slot_take, *free, Blob{data});
         return free;
@@ -67,15 +70,30 @@ std::optional<std::int64_t> keep_secrets(Database& database, SlotHand& hand, Eve
     return database.last_inserted();
 }
 
-bool erase_secrets(Database& database, std::int64_t slot, EventNumber event) {
-    const std::string mine = owner(event);
+std::optional<std::int64_t> replace_secrets(Database& database, SlotHand& hand,
+                                            std::optional<std::int64_t> before, std::int64_t owner,
+                                            std::string_view secrets) {
+    std::string data = slot_data(owner, secrets);
+    const auto room =
+        static_cast<std::size_t>(before ? database.number(sql::slot_length, *before) : 0);
+    if (!secrets.empty() && data.size() <= room) {
+        data.resize(room);
+        database.run(sql::slot_take, *before, Blob{data});
+        return before;
+    }
+    if (before) erase_secrets(database, *before, owner);
+    return keep_secrets(database, hand, owner, secrets);
+}
+
+bool erase_secrets(Database& database, std::int64_t slot, std::int64_t owner) {
+    const std::string mine = encoded(static_cast<std::uint64_t>(owner), owner_size);
     return database.run(sql::slot_erase, slot, Blob{mine}) > 0;
 }
 
-std::optional<std::string> secrets_in(Database& database, std::int64_t slot, EventNumber event) {
+std::optional<std::string> secrets_in(Database& database, std::int64_t slot, std::int64_t owner) {
     Rows rows = database.rows(sql::slot_data, slot);
     const std::string_view data = rows.next() ? rows.view(0) : std::string_view();
-    const auto mine = static_cast<std::uint64_t>(event);
+    const auto mine = static_cast<std::uint64_t>(owner);
     if (!data.empty() && data.size() % slot_unit == 0) {
         const std::uint64_t of = decoded(data.substr(0, owner_size));
         const std::uint64_t size = decoded(data.substr(owner_size, length_size));

@@ -1,4 +1,4 @@
-// Where the secrets of events lie in a SQLite file.
+// Where the secrets of events, tokens and held posts lie in a SQLite file.
 //
 // SQLite's secure_delete overwrites what is deleted, but when it balances a b-tree it moves rows to
 // other pages, and what they leave behind stays (3.40: of ten thousand rows deleted one by one some
@@ -9,7 +9,8 @@
 //
 // Whose the secrets are stands before them, since an event's row keeps the number of its slot when
 // they are erased, and another's may lie there by then.  An event's number is always greater than
-// that of the one that had its slot before.
+// that of the event that had its slot before; what is no event's has a negative owner
+// (held_posts.h), which counts as greater than all of them.
 #pragma once
 
 #include <cstdint>
@@ -32,13 +33,19 @@ struct SlotHand {
     int misses = 0;  // in a row
 };
 
-// Inside a write transaction.  Gives their slot; none: there are none.
-std::optional<std::int64_t> keep_secrets(Database& database, SlotHand& hand, EventNumber event,
-                                         std::string_view secrets);
-// True when they were there, and are zeros now.
-bool erase_secrets(Database& database, std::int64_t slot, EventNumber event);
+// OWNER is the number of an event, or negative.
 
-// The secrets of an event, as they were given; none: they were erased.  Throws StoreDamaged.
-std::optional<std::string> secrets_in(Database& database, std::int64_t slot, EventNumber event);
+// Inside a write transaction.  Gives their slot; none: there are none.
+std::optional<std::int64_t> keep_secrets(Database& database, SlotHand& hand, std::int64_t owner,
+                                         std::string_view secrets);
+// The same in place of those of OWNER in the slot BEFORE, if any, and there where they fit.
+std::optional<std::int64_t> replace_secrets(Database& database, SlotHand& hand,
+                                            std::optional<std::int64_t> before, std::int64_t owner,
+                                            std::string_view secrets);
+// True when they were there, and are zeros now.
+bool erase_secrets(Database& database, std::int64_t slot, std::int64_t owner);
+
+// The secrets of OWNER, as they were given; none: they were erased.  Throws StoreDamaged.
+std::optional<std::string> secrets_in(Database& database, std::int64_t slot, std::int64_t owner);
 
 }  // namespace bx::sqlite

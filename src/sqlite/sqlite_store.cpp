@@ -13,7 +13,8 @@ SqliteStore::SqliteStore(const std::string& path, const StoreOptions& options, J
       workers_(make_worker_registry(*database_)),
       upkeep_(make_upkeep(names_, journal)),
       view_(make_view(names_)),
-      operator_(make_operator(names_)) {
+      operator_(make_operator(names_)),
+      installations_(make_installations(names_)) {
     if (options.role == Role::worker) repair(names_, wall_now());
 }
 

@@ -5,21 +5,55 @@
 
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "store/installation.h"
 #include "store/records.h"
 
 namespace bx {
+
+// What a gateway stores in one transaction.
+struct NewBatch {
+    std::span<const NewEvent> events;
+    std::span<const NewHeldPost> held;
+};
+
+// What became of it, in its order.
+struct AddedBatch {
+    std::vector<std::optional<EventNumber>> numbers;
+    std::vector<HoldResult> held;
+};
 
 class EventSink {
 public:
     virtual ~EventSink() = default;
 
-    // Adds the events in order, with ascending numbers, in one transaction.  An element is empty
-    // when that event would be beyond QUEUE_LIMIT unfinished ones; the others are added.
-    // Throws StoreError: none was, or (lost at the commit itself) it is not known.
-    virtual std::vector<std::optional<EventNumber>> add(std::span<const NewEvent> events,
-                                                        std::int64_t queue_limit) = 0;
+    // Adds the events in order, with ascending numbers, and holds the posts within hold_limits, in
+    // one transaction.  A number is empty when that event would be beyond QUEUE_LIMIT unfinished
+    // ones; the others are added.  Throws StoreError: nothing was, or (lost at the commit itself) it
+    // is not known.
+    //
+    // A post that brings an installation makes one, and where all are taken it replaces the newest of
+    // the peer that has most, unless that peer is the only one.  One with the token of a pending one
+    // is held with it, and a page there only brings fresher tokens.
+    virtual AddedBatch add(const NewBatch& batch, std::int64_t queue_limit) = 0;
+    std::vector<std::optional<EventNumber>> add(std::span<const NewEvent> events,
+                                                std::int64_t queue_limit) {
+        return add(NewBatch{events, {}}, queue_limit).numbers;
+    }
+
+    // The installations of these MEMBER_IDS that are not gone, and the verified ones with one of
+    // DOMAINS (lower case); sorted by member_id.
+    virtual std::vector<KnownInstallation> look_up(std::span<const std::string> member_ids,
+                                                   std::span<const std::string> domains) = 0;
+    // Is there any to be looked up?
+    virtual bool has_installations() = 0;
+    // A post with its new application_token has come: the one before is no longer right.
+    virtual void retire_tokens(std::span<const InstallationId> ids) = 0;
+    // A broken installation takes the tokens that its own user offers, and is active again.
+    virtual void heal(std::span<const Offer> offers) = 0;
+
     // Proves that an add would work now: takes the write lock, writes, rolls back.  Throws
     // StoreError.  Gives the number of unfinished events.
     virtual std::int64_t probe() = 0;

@@ -17,6 +17,7 @@
 namespace bx {
 
 using EventNumber = std::int64_t;  // N: unique for ever, growing in order of commit
+using InstallationId = std::int64_t;  // of one that is there greater than 0; never given again
 
 enum class EventState { fresh, matched, skipped };  // `fresh` is the contract's "new"
 enum class DeliveryState { waiting, running, done, dead, merged, cancelled };
@@ -66,6 +67,7 @@ struct NewEvent {
     Millis received_at = 0;
     std::string body;
     std::string secrets;
+    std::optional<InstallationId> installation{};  // whose token proved it; none: the configuration's
 };
 
 // By what a hook did not take an event.
@@ -98,6 +100,8 @@ struct StoredEvent {
     bool retryable = false;         // skipped for a mistake of ours: its secrets are kept, and it
                                     // is matched again (store/match_queue.h)
     bool secrets_erased = false;
+    // As NewEvent's; a claim does not tell.
+    std::optional<InstallationId> installation{};
     // Only where the function says so:
     std::vector<Refusal> refused;
     std::int64_t refused_more = 0;  // beyond those that are kept

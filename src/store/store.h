@@ -14,6 +14,7 @@
 
 #include "store/errors.h"
 #include "store/event_sink.h"
+#include "store/installations.h"
 #include "store/match_queue.h"
 #include "store/operator.h"
 #include "store/options.h"
@@ -36,6 +37,7 @@ public:
     virtual Upkeep& upkeep() = 0;
     virtual View& view() = 0;
     virtual Operator& operate() = 0;
+    virtual Installations& installations() = 0;
 };
 
 }  // namespace bx

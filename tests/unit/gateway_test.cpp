@@ -25,23 +25,29 @@ class FakeSink : public bx::EventSink {
 public:
     explicit FakeSink(FakeState& state) : state_(state) {}
 
-    std::vector<std::optional<bx::EventNumber>> add(std::span<const bx::NewEvent> events,
-                                                    std::int64_t limit) override {
+    bx::AddedBatch add(const bx::NewBatch& batch, std::int64_t limit) override {
         ++state_.added_calls;
         fail_if_told();
-        state_.batches.push_back(events.size());
-        std::vector<std::optional<bx::EventNumber>> numbers;
-        for (const bx::NewEvent& event : events) {
+        state_.batches.push_back(batch.events.size());
+        bx::AddedBatch added;
+        for (const bx::NewEvent& event : batch.events) {
             if (state_.unfinished >= limit) {
-                numbers.emplace_back();
+                added.numbers.emplace_back();
                 continue;
             }
             ++state_.unfinished;
             state_.added.push_back(event);
-            numbers.emplace_back(static_cast<bx::EventNumber>(state_.added.size()));
+            added.numbers.emplace_back(static_cast<bx::EventNumber>(state_.added.size()));
         }
-        return numbers;
+        return added;
     }
+    std::vector<bx::KnownInstallation> look_up(std::span<const std::string>,
+                                               std::span<const std::string>) override {
+        return {};
+    }
+    bool has_installations() override { return false; }
+    void retire_tokens(std::span<const bx::InstallationId>) override {}
+    void heal(std::span<const bx::Offer>) override {}
     std::int64_t probe() override {
         ++state_.probed;
         fail_if_told();
@@ -69,6 +75,7 @@ public:
     bx::Upkeep& upkeep() override { unused(); }
     bx::View& view() override { unused(); }
     bx::Operator& operate() override { unused(); }
+    bx::Installations& installations() override { unused(); }
 
 private:
     [[noreturn]] static void unused() { throw std::logic_error("not the gateway's"); }

@@ -288,6 +288,11 @@ inline Rules events_of_postgresql() {
          "SELECT n FROM secret WHERE n NOT IN (SELECT n FROM now_new) AND n NOT IN "
          "(SELECT d >> 16 FROM open) AND n NOT IN (SELECT d >> 16 FROM ended WHERE state = 3) AND "
          "n NOT IN (SELECT n FROM skipped WHERE retryable)"},
+        {"whose",
+         "SELECT id FROM held_post WHERE installation NOT IN (SELECT id FROM installation) UNION "
+         "SELECT installation FROM token WHERE installation NOT IN (SELECT id FROM installation "
+         "WHERE state < 3) UNION SELECT installation FROM chore WHERE installation NOT IN "
+         "(SELECT id FROM installation)"},
         {"received",
          "SELECT n FROM event AS e WHERE n <= (SELECT matched FROM world) AND NOT EXISTS "
          "(SELECT 1 FROM received AS r WHERE r.minute = e.received_at / 60000 AND "
@@ -333,14 +338,18 @@ inline Rules deliveries_of_postgresql() {
     };
 }
 
-// `now_new`: events that are new; `owner`: whose secrets lie in a slot, 0 for nobody's.
+// `now_new`: events that are new; `owner`: the event whose secrets lie in a slot, 0 for nobody's;
+// `other`: the slots of installations and held posts, by the last byte of their negative owner.
 inline const std::string views_of_sqlite =
     "WITH now_new (n) AS (SELECT n FROM event WHERE (n > (SELECT matched FROM world) OR "
     "n IN (SELECT n FROM unmatched)) AND n NOT IN (SELECT n FROM skipped)), "
     "owner (slot, n) AS (SELECT id, instr('0123456789ABCDEF', substr(hex(data), 1, 1)) * 16 - 17 "
     "+ instr('0123456789ABCDEF', substr(hex(data), 2, 1)) "
     "+ instr('0123456789ABCDEF', substr(hex(data), 3, 1)) * 4096 "
-    "+ instr('0123456789ABCDEF', substr(hex(data), 4, 1)) * 256 - 4352 FROM slot) ";
+    "+ instr('0123456789ABCDEF', substr(hex(data), 4, 1)) * 256 - 4352 FROM slot "
+    "WHERE substr(hex(data), 15, 2) NOT IN ('FF', 'BF')), "
+    "other (slot, last) AS (SELECT id, substr(hex(data), 15, 2) FROM slot "
+    "WHERE substr(hex(data), 15, 2) IN ('FF', 'BF')) ";
 
 inline Rules events_of_sqlite() {
     return {
@@ -366,6 +375,17 @@ inline Rules events_of_sqlite() {
         {"slots",
          "SELECT slot FROM owner WHERE n <> 0 AND NOT EXISTS (SELECT 1 FROM event AS e WHERE "
          "e.n = owner.n AND e.slot = owner.slot)"},
+        {"tokens",
+         "SELECT slot FROM other WHERE last = 'FF' AND slot NOT IN (SELECT token FROM installation "
+         "WHERE token IS NOT NULL) UNION SELECT token FROM installation WHERE token IS NOT NULL AND "
+         "token NOT IN (SELECT slot FROM other WHERE last = 'FF')"},
+        {"held posts",
+         "SELECT slot FROM other WHERE last = 'BF' AND slot NOT IN (SELECT slot FROM held_post) "
+         "UNION SELECT slot FROM held_post WHERE slot NOT IN (SELECT slot FROM other WHERE "
+         "last = 'BF')"},
+        {"whose", "SELECT id FROM held_post WHERE installation NOT IN (SELECT id FROM installation) "
+         "UNION SELECT installation FROM chore WHERE installation NOT IN (SELECT id FROM "
+         "installation)"},
         {"free slots",
          "SELECT id FROM slot JOIN owner ON slot = id WHERE n = 0 AND data <> zeroblob(length(data))"},
         {"integrity",

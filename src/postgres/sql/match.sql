@@ -6,7 +6,8 @@
 -- columns event_row: e.n, e.received_at, e.origin, e.ts, e.facts, p.member_id, p.domain, e.secret AS had_secret
 CREATE FUNCTION bxhook.new_events(a_most bigint, a_bytes bigint)
 RETURNS TABLE (seen bigint, n bigint, received_at bigint, origin smallint, ts bigint, facts bytea,
-    member_id bytea, domain bytea, had_secret boolean, body bytea, secret bytea)
+    member_id bytea, domain bytea, had_secret boolean, body bytea, secret bytea,
+    installation bigint)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -16,7 +17,7 @@ BEGIN
     SELECT matched INTO v_matched FROM bxhook.world;
     -- octet_length reads no bytes, only how many there are.
     RETURN QUERY
-    SELECT v_seen, {event_row}, e.body, e.data FROM (
+    SELECT v_seen, {event_row}, e.body, e.data, e.installation FROM (
         SELECT o.*, s.data, sum(octet_length(o.body) + coalesce(octet_length(s.data), 0))
             OVER (ORDER BY o.n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS ahead
         FROM (

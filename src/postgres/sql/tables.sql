@@ -17,6 +17,7 @@
 --
 -- Locks, always taken in this order, and held until the end of the transaction:
 --
+--   installations  exclusive: holding posts, and changing what an installation is (installations.sql)
 --   numbers   of adds: they say that numbers are under way (add.sql)
 --   matching  exclusive: matching, and whatever else changes lanes other than at their heads
 --   turns     shared: a turn, which is the ends of runs and the next claims of a worker (turn.sql);
@@ -29,6 +30,9 @@
 -- numbers DeliveryState: waiting running done dead merged cancelled
 -- numbers AttemptResult ran_: running done failed timeout lost interrupted cancelled
 -- numbers EventState event_: fresh matched skipped
+-- numbers InstallationState of_: pending active broken gone
+-- numbers HeldKind kind_: post install page page_key
+-- numbers HoldResult hold_: held changed full_of_installation full full_of_unclaimed full_of_unverified
 
 CREATE SEQUENCE bxhook.event_number;
 
@@ -138,8 +142,14 @@ CREATE TABLE bxhook.received (
     last bigint NOT NULL
 ) WITH (fillfactor = 20);
 
--- What a gateway has added in one go; `key` begins with the time.
-CREATE TABLE bxhook.batch (key bytea PRIMARY KEY, at bigint NOT NULL, numbers bigint[] NOT NULL);
+-- What a gateway has added in one go; `key` begins with the time.  `held`: what became of its posts
+-- that were to be held; NULL: it had none.
+CREATE TABLE bxhook.batch (
+    key bytea PRIMARY KEY,
+    at bigint NOT NULL,
+    numbers bigint[] NOT NULL,
+    held bigint[]
+);
 
 -- New events up to world.matched.
 CREATE TABLE bxhook.unmatched (n bigint PRIMARY KEY);
@@ -304,10 +314,7 @@ ALTER TABLE bxhook.ready SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_
 ALTER TABLE bxhook.due SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 ALTER TABLE bxhook.secret SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 
--- What nothing writes yet: applications, their tokens, calls and subscriptions; what was fetched
--- and is known; keys of the page.
-
--- An application on a portal.  `state`: 0 pending, 1 active, 2 broken, 3 gone.
+-- An application on a portal; columns as in src/sqlite/sql/schema.sql.
 CREATE TABLE bxhook.installation (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     member_id bytea NOT NULL,
@@ -317,6 +324,7 @@ CREATE TABLE bxhook.installation (
     user_id bytea NOT NULL,
     application_token bytea,
     application_token_before bytea,
+    page_key bytea,
     token_expires_at bigint,
     client_endpoint bytea,
     server bytea,
@@ -327,21 +335,31 @@ CREATE TABLE bxhook.installation (
     installed_ts bigint,
     renewed_at bigint,
     last_event_at bigint,
+    gone_at bigint,
     lease_until bigint,
     lease_by text,
     problem bytea
 );
 CREATE INDEX installation_member ON bxhook.installation (member_id, client_id);
--- Apart, so that a role without it sees no token.
+CREATE INDEX installation_domain ON bxhook.installation (domain);
+CREATE INDEX installation_state ON bxhook.installation (state, client_id, peer);
+-- Its tokens.  Apart, so that a role without it sees none.
 CREATE TABLE bxhook.token (installation bigint PRIMARY KEY, data bytea NOT NULL);
+
+-- Posts for an installation that is not verified, or has no application_token yet, in order of
+-- receipt; columns as in src/sqlite/sql/schema.sql.
 CREATE TABLE bxhook.held_post (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     installation bigint NOT NULL,
     received_at bigint NOT NULL,
     bytes bigint NOT NULL,
+    counted boolean NOT NULL,
+    token bytea NOT NULL,
     data bytea NOT NULL
 );
 CREATE INDEX held_post_installation ON bxhook.held_post (installation, id);
+
+-- What is to be done for an installation.  `what`: 0 to verify it.
 CREATE TABLE bxhook.chore (
     installation bigint NOT NULL,
     what smallint NOT NULL,
@@ -353,6 +371,9 @@ CREATE TABLE bxhook.chore (
     problem bytea,
     PRIMARY KEY (installation, what)
 );
+CREATE INDEX chore_due ON bxhook.chore (what, due_at);
+
+-- What nothing writes yet: calls and subscriptions; what was fetched and is known; keys of the page.
 CREATE TABLE bxhook.binding (
     installation bigint NOT NULL,
     event bytea NOT NULL,

@@ -70,11 +70,11 @@ CREATE FUNCTION bxhook.last_received(a_to bigint) RETURNS bigint LANGUAGE sql ST
             AND received_at < a_to))
 $$;
 
--- columns shown_event: e.n, e.received_at, e.origin, e.ts, e.facts, p.member_id, p.domain, e.secret AS had_secret, CASE WHEN s.n IS NOT NULL THEN {event_skipped} WHEN u.n IS NOT NULL OR e.n > w.matched THEN {event_fresh} ELSE {event_matched} END AS state, s.reason, s.retryable, x.n IS NULL AS erased
+-- columns shown_event: e.n, e.received_at, e.origin, e.ts, e.facts, p.member_id, p.domain, e.secret AS had_secret, CASE WHEN s.n IS NOT NULL THEN {event_skipped} WHEN u.n IS NOT NULL OR e.n > w.matched THEN {event_fresh} ELSE {event_matched} END AS state, s.reason, s.retryable, x.n IS NULL AS erased, e.installation
 CREATE FUNCTION bxhook.show_events(a_n bigint[])
 RETURNS TABLE (n bigint, received_at bigint, origin smallint, ts bigint, facts bytea,
     member_id bytea, domain bytea, had_secret boolean, state integer, reason bytea,
-    retryable boolean, erased boolean) LANGUAGE sql STABLE AS $$
+    retryable boolean, erased boolean, installation bigint) LANGUAGE sql STABLE AS $$
     SELECT {shown_event}
     FROM unnest(a_n) AS a (n)
     CROSS JOIN LATERAL (SELECT * FROM bxhook.event AS e WHERE e.n = a.n OFFSET 0) AS e

@@ -246,13 +246,18 @@ CREATE TABLE hooks_seen (
     seen_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- What nothing writes yet: applications, their tokens, calls and subscriptions; what was fetched
--- and is known; keys of the page.
-
--- An application on a portal.  `state`: 0 pending, 1 active, 2 broken, 3 gone.  Its tokens and its
--- key are in slots, which name it by -id.
+-- An application on a portal.  Ids are never given again.
+--   state        0 pending, 1 active, 2 broken, 3 gone.
+--   client_id    Empty: it is not verified; of a pending one that is, no block has it.
+--   application_token, application_token_before
+--                SHA-256.  The second is right as well, until a post with the first has come.
+--   page_key     SHA-256 of an AUTH_ID, of a pending one that came without application_token.
+--   token        Its tokens' slot, which names it by -id; NULL: they are erased.
+--   installed_ts By the sender's clock.
+--   lease_until, lease_by
+--                Who may renew the tokens; when the time is over it is not known what became of it.
 CREATE TABLE installation (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     member_id TEXT NOT NULL,
     client_id TEXT NOT NULL,
     state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 3),
@@ -260,6 +265,7 @@ CREATE TABLE installation (
     user_id TEXT NOT NULL,
     application_token BLOB,
     application_token_before BLOB,
+    page_key BLOB,
     token INTEGER,
     token_expires_at INTEGER,
     client_endpoint TEXT,
@@ -271,19 +277,33 @@ CREATE TABLE installation (
     installed_ts INTEGER,
     renewed_at INTEGER,
     last_event_at INTEGER,
+    gone_at INTEGER,
     lease_until INTEGER,
     lease_by TEXT,
     problem TEXT
 );
 CREATE INDEX installation_member ON installation (member_id, client_id);
+CREATE INDEX installation_domain ON installation (domain);
+CREATE INDEX installation_state ON installation (state, client_id, peer);
+
+-- Posts for an installation that is not verified, or has no application_token yet, in order of
+-- receipt.
+--   token    SHA-256 of the one it came with.
+--   bytes    Of its body.
+--   counted  It counts against store/installation.h's HoldLimits: it did not bring the installation.
+--   slot     Of the whole of it (pack_post), which names it by held_owner (sqlite/held_posts.h).
 CREATE TABLE held_post (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     installation INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
+    counted INTEGER NOT NULL CHECK (counted IN (0, 1)),
+    token BLOB NOT NULL,
     slot INTEGER NOT NULL
 );
 CREATE INDEX held_post_installation ON held_post (installation, id);
+
+-- What is to be done for an installation.  `what`: 0 to verify it.
 CREATE TABLE chore (
     installation INTEGER NOT NULL,
     what INTEGER NOT NULL,
@@ -295,6 +315,9 @@ CREATE TABLE chore (
     problem TEXT,
     PRIMARY KEY (installation, what)
 ) WITHOUT ROWID;
+CREATE INDEX chore_due ON chore (what, due_at);
+
+-- What nothing writes yet: calls and subscriptions; what was fetched and is known; keys of the page.
 CREATE TABLE binding (
     installation INTEGER NOT NULL,
     event TEXT NOT NULL,

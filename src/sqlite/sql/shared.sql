@@ -89,6 +89,9 @@ INSERT INTO slot (data) VALUES (:data);
 -- @slot_take (id, data)
 UPDATE slot SET data = :data WHERE id = :id;
 
+-- @slot_length (id)
+SELECT length(data) FROM slot WHERE id = :id;
+
 -- @slot_data (id)
 SELECT data FROM slot WHERE id = :id;
 
@@ -98,7 +101,7 @@ UPDATE slot SET data = zeroblob(length(data)) WHERE id = :id AND substr(data, 1,
 -- Events.
 
 -- Without its body; `state`: 0 new, 1 matched, 2 skipped.
--- columns event_row: e.n, e.received_at, e.portal, e.slot, e.origin, e.ts, e.facts
+-- columns event_row: e.n, e.received_at, e.portal, e.slot, e.origin, e.ts, e.facts, e.installation
 -- @event_state (n)
 SELECT CASE WHEN e.n IS NULL THEN NULL WHEN s.n IS NOT NULL THEN 2
         WHEN u.n IS NOT NULL OR w.matched < :n THEN 0 ELSE 1 END
@@ -106,7 +109,7 @@ FROM world AS w LEFT JOIN event AS e ON e.n = :n LEFT JOIN skipped AS s ON s.n =
     LEFT JOIN unmatched AS u ON u.n = :n
 WHERE w.id = 0;
 
--- columns whole_event: e.n, e.received_at, e.portal, e.slot, e.origin, e.ts, e.facts, e.body
+-- columns whole_event: e.n, e.received_at, e.portal, e.slot, e.origin, e.ts, e.facts, e.body, e.installation
 -- @event_whole (n)
 SELECT {whole_event} FROM event AS e WHERE e.n = :n;
 

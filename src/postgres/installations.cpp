@@ -1,0 +1,361 @@
+// Installations of the PostgreSQL store.
+#include "base/text.h"
+#include "postgres/new_events.h"
+#include "postgres/parts.h"
+#include "store/errors.h"
+
+namespace bx::postgres {
+
+namespace {
+
+constexpr std::int64_t dropped_at_most = 200;  // installations in one transaction
+constexpr int tries_at_most = 20;  // each in vain because another post was held meanwhile
+constexpr std::int64_t others_by_now = 3;  // sql/installations.sql
+
+// The fields that {shown_installation} has.
+template <typename Out>
+Installation read_installation(const Session& session, const Result& answer, int row) {
+    Installation shown;
+    shown.id = answer.number(row, Out::id);
+    shown.member_id = answer.text(row, Out::member_id);
+    shown.client_id = answer.text(row, Out::client_id);
+    shown.state = static_cast<InstallationState>(answer.number(row, Out::state));
+    shown.domain = answer.text(row, Out::domain);
+    shown.user_id = answer.text(row, Out::user_id);
+    shown.client_endpoint = answer.text(row, Out::client_endpoint);
+    shown.server = answer.text(row, Out::server);
+    shown.scope = answer.text(row, Out::scope);
+    shown.plan_status = answer.text(row, Out::plan_status);
+    shown.peer = answer.text(row, Out::peer);
+    shown.problem = answer.text(row, Out::problem);
+    shown.installed_at = session.ours(answer.number(row, Out::installed_at));
+    shown.installed_ts = answer.maybe_number(row, Out::installed_ts);
+    shown.token_expires_at = session.ours(answer.maybe_number(row, Out::token_expires_at));
+    shown.renewed_at = session.ours(answer.maybe_number(row, Out::renewed_at));
+    shown.has_application_token = answer.number(row, Out::known) != 0;
+    shown.held = answer.number(row, Out::held);
+    return shown;
+}
+
+Param bytes_or_null(std::string_view bytes) {
+    return bytes.empty() ? Param::null() : Param::bytes(bytes);
+}
+
+class Keeper final : public Installations {
+public:
+    explicit Keeper(Names& names) : names_(names), session_(names.session()) {}
+
+    std::optional<Unverified> next_unverified(Millis now) override;
+    void postpone(InstallationId id, Millis due_at, const std::string& problem) override;
+    Activation activate(const Proof& proof, std::int64_t queue_limit) override;
+    bool keep_unclaimed(const Proof& proof) override;
+    void erase(InstallationId id) override;
+    Activation adopt_token(InstallationId id, const std::string& token,
+                           std::int64_t queue_limit) override;
+
+    std::optional<Lease> take_lease(InstallationId id, const std::string& holder,
+                                    Millis lasting) override;
+    bool end_lease(InstallationId id, const std::string& holder,
+                   const std::optional<Renewal>& renewal, Millis now) override;
+    void break_down(InstallationId id, const std::string& problem) override;
+    std::vector<InstallationId> idle_since(Millis before, std::size_t at_most) override;
+
+    bool uninstalled(InstallationId id, std::string_view ts) override;
+    std::size_t drop_old(Millis pending_before, Millis gone_before) override;
+
+    std::vector<Installation> list(std::string_view name) override;
+    InstallationCounts counts() override;
+
+private:
+    // Held posts, and what they become.
+    struct Posts {
+        std::vector<std::int64_t> ids;
+        std::vector<NewEvent> events;
+    };
+
+    Posts read_posts(const Result& answer, const PostOwner& owner) const;
+    template <typename Function>
+    void add_posts(Call<Function>& call, const Posts& posts, std::int64_t queue_limit);
+    Activation activate_once(const Proof& proof, std::int64_t queue_limit);
+    Activation adopt_once(InstallationId id, const std::string& token, std::int64_t queue_limit);
+    Activation outcome(std::int64_t result, InstallationId id, const Posts& posts);
+    template <typename Function>
+    void add_proof(Call<Function>& call, const Proof& proof) const;
+    void wake_workers();
+    // `renewed` with the refresh token that is kept, where the answer had none.
+    Tokens whole(InstallationId id, Tokens renewed);
+
+    Names& names_;
+    Session& session_;
+};
+
+// What a later transaction decides on is read by an earlier one: it says so when that has changed.
+template <typename Work>
+Activation until_settled(Work work) {
+    for (int tries = 0; tries < tries_at_most; ++tries) {
+        const Activation activation = work();
+        if (static_cast<std::int64_t>(activation.result) != others_by_now) return activation;
+    }
+    throw StoreBusy("posts of an installation keep coming while it becomes active");
+}
+
+// -- Verifying
+
+std::optional<Unverified> Keeper::next_unverified(Millis now) {
+    using out = sql::next_unverified::Out;
+    Call<sql::next_unverified> call;
+    call[sql::next_unverified::In::now] = session_.at(now);
+    const Result answer = session_.call(call);
+    if (answer.rows() == 0) return std::nullopt;
+    Unverified found;
+    found.installation = read_installation<out>(session_, answer, 0);
+    found.tries = static_cast<int>(answer.number(0, out::tries));
+    if (!answer.is_null(0, out::tokens)) found.tokens = unpack_tokens(answer.text(0, out::tokens));
+    found.tokens.expires_at = found.installation.token_expires_at.value_or(0);
+    return found;
+}
+
+void Keeper::postpone(InstallationId id, Millis due_at, const std::string& problem) {
+    using in = sql::postpone::In;
+    Call<sql::postpone> call;
+    call[in::id] = Param::number(id);
+    call[in::due] = session_.at(due_at);
+    call[in::problem] = bytes_or_null(problem);
+    session_.call(call);
+}
+
+// Those that cannot be read go too.
+Keeper::Posts Keeper::read_posts(const Result& answer, const PostOwner& owner) const {
+    using out = sql::posts_for::Out;
+    Posts posts;
+    for (int row = 0; row < answer.rows(); ++row) {
+        posts.ids.push_back(answer.number(row, out::id));
+        try {
+            posts.events.push_back(event_of(unpack_post(answer.text(row, out::data)), owner));
+        } catch (const StoreDamaged&) {
+        }
+    }
+    return posts;
+}
+
+template <typename Function>
+void Keeper::add_posts(Call<Function>& call, const Posts& posts, std::int64_t queue_limit) {
+    using in = typename Function::In;
+    call[in::key] = Param::bytes(batch_key());
+    call[in::at] = session_.at(wall_now());
+    call[in::limit] = Param::number(queue_limit);
+    call[in::ts] = add_events(call, names_, posts.events);
+    call[in::posts] = Param::numbers(posts.ids);
+}
+
+template <typename Function>
+void Keeper::add_proof(Call<Function>& call, const Proof& proof) const {
+    using in = typename Function::In;
+    call[in::id] = Param::number(proof.id);
+    call[in::client] = Param::bytes(proof.client_id);
+    call[in::domain] = Param::bytes(lower(proof.domain));
+    call[in::user] = Param::bytes(proof.user_id);
+    call[in::endpoint] = Param::bytes(proof.client_endpoint);
+    call[in::server] = Param::bytes(proof.server);
+    call[in::scope] = Param::bytes(proof.scope);
+    call[in::plan] = Param::bytes(proof.plan_status);
+}
+
+Activation Keeper::outcome(std::int64_t result, InstallationId id, const Posts& posts) {
+    if (result != 0) return {static_cast<Activation::Result>(result), id, 0};
+    if (!posts.events.empty()) wake_workers();
+    return {Activation::Result::done, id, posts.events.size()};
+}
+
+// Who is not woken looks by itself within a second.
+void Keeper::wake_workers() {
+    try {
+        session_.call(Call<sql::wake>());
+    } catch (const StoreError&) {
+    }
+}
+
+Activation Keeper::activate_once(const Proof& proof, std::int64_t queue_limit) {
+    using in = sql::activate::In;
+    Call<sql::heir_of> heirs;
+    heirs[sql::heir_of::In::id] = Param::number(proof.id);
+    heirs[sql::heir_of::In::client] = Param::bytes(proof.client_id);
+    const Result found = session_.call(heirs);
+    if (found.rows() == 0) return {};
+    const InstallationId heir = found.number(0, sql::heir_of::Out::heir);
+    Call<sql::posts_for> posts_call;
+    posts_call[sql::posts_for::In::id] = Param::number(proof.id);
+    posts_call[sql::posts_for::In::heir] = Param::number(heir);
+    const Posts posts =
+        read_posts(session_.call(posts_call),
+                   {heir, found.text(0, sql::heir_of::Out::member_id), lower(proof.domain)});
+    Call<sql::activate> call;
+    add_posts(call, posts, queue_limit);
+    add_proof(call, proof);
+    call[in::heir] = Param::number(heir);
+    call[in::tokens] = Param::bytes(pack_tokens(proof.tokens));
+    call[in::expires] = session_.at(proof.tokens.expires_at);
+    return outcome(session_.call(call).number(0, 0), heir, posts);
+}
+
+Activation Keeper::activate(const Proof& proof, std::int64_t queue_limit) {
+    return until_settled([&] { return activate_once(proof, queue_limit); });
+}
+
+bool Keeper::keep_unclaimed(const Proof& proof) {
+    Call<sql::keep_unclaimed> call;
+    add_proof(call, proof);
+    call[sql::keep_unclaimed::In::most] = Param::number(hold_limits.unclaimed);
+    return session_.call(call).number(0, 0) != 0;
+}
+
+void Keeper::erase(InstallationId id) {
+    Call<sql::erase_installation> call;
+    call[sql::erase_installation::In::id] = Param::number(id);
+    session_.call(call);
+}
+
+Activation Keeper::adopt_once(InstallationId id, const std::string& token,
+                              std::int64_t queue_limit) {
+    using in = sql::adopt_token::In;
+    Call<sql::installation_name> names;
+    names[sql::installation_name::In::id] = Param::number(id);
+    const Result name = session_.call(names);
+    if (name.rows() == 0) return {};
+    Call<sql::posts_with> posts_call;
+    posts_call[sql::posts_with::In::id] = Param::number(id);
+    posts_call[sql::posts_with::In::token] = Param::bytes(token);
+    const Posts posts =
+        read_posts(session_.call(posts_call),
+                   {id, name.text(0, sql::installation_name::Out::member_id),
+                    name.text(0, sql::installation_name::Out::domain)});
+    Call<sql::adopt_token> call;
+    add_posts(call, posts, queue_limit);
+    call[in::id] = Param::number(id);
+    call[in::token] = Param::bytes(token);
+    return outcome(session_.call(call).number(0, 0), id, posts);
+}
+
+Activation Keeper::adopt_token(InstallationId id, const std::string& token,
+                               std::int64_t queue_limit) {
+    return until_settled([&] { return adopt_once(id, token, queue_limit); });
+}
+
+// -- Tokens
+
+std::optional<Lease> Keeper::take_lease(InstallationId id, const std::string& holder,
+                                        Millis lasting) {
+    using in = sql::take_lease::In;
+    using out = sql::take_lease::Out;
+    Call<sql::take_lease> call;
+    call[in::id] = Param::number(id);
+    call[in::holder] = Param::text(holder);
+    call[in::lasting] = Param::number(lasting);
+    const Result answer = session_.call(call);
+    if (answer.rows() == 0) return std::nullopt;
+    Lease lease;
+    if (!answer.is_null(0, out::tokens)) lease.tokens = unpack_tokens(answer.text(0, out::tokens));
+    lease.tokens.expires_at =
+        session_.ours(answer.maybe_number(0, out::expires)).value_or(0);
+    lease.in_doubt = answer.number(0, out::in_doubt) != 0;
+    return lease;
+}
+
+Tokens Keeper::whole(InstallationId id, Tokens renewed) {
+    if (!renewed.refresh.empty()) return renewed;
+    Call<sql::tokens_of> call;
+    call[sql::tokens_of::In::id] = Param::number(id);
+    const std::string kept = session_.call(call).text(0, 0);
+    if (!kept.empty()) renewed.refresh = unpack_tokens(kept).refresh;
+    return renewed;
+}
+
+bool Keeper::end_lease(InstallationId id, const std::string& holder,
+                       const std::optional<Renewal>& renewal, Millis now) {
+    using in = sql::end_lease::In;
+    Call<sql::end_lease> call;
+    call[in::id] = Param::number(id);
+    call[in::holder] = Param::text(holder);
+    call[in::now] = session_.at(now);
+    if (renewal) {
+        call[in::tokens] = Param::bytes(pack_tokens(whole(id, renewal->tokens)));
+        call[in::expires] = session_.at(renewal->tokens.expires_at);
+        call[in::endpoint] = bytes_or_null(renewal->client_endpoint);
+        call[in::domain] = bytes_or_null(lower(renewal->domain));
+        call[in::scope] = bytes_or_null(renewal->scope);
+    }
+    return session_.call(call).number(0, 0) != 0;
+}
+
+void Keeper::break_down(InstallationId id, const std::string& problem) {
+    Call<sql::break_down> call;
+    call[sql::break_down::In::id] = Param::number(id);
+    call[sql::break_down::In::problem] = Param::bytes(problem);
+    session_.call(call);
+}
+
+std::vector<InstallationId> Keeper::idle_since(Millis before, std::size_t at_most) {
+    Call<sql::idle_installations> call;
+    call[sql::idle_installations::In::before] = session_.at(before);
+    call[sql::idle_installations::In::most] = Param::number(static_cast<std::int64_t>(at_most));
+    const Result answer = session_.call(call);
+    std::vector<InstallationId> found;
+    for (int row = 0; row < answer.rows(); ++row) found.push_back(answer.number(row, 0));
+    return found;
+}
+
+// -- The end
+
+bool Keeper::uninstalled(InstallationId id, std::string_view ts) {
+    using in = sql::uninstalled::In;
+    Call<sql::uninstalled> call;
+    call[in::id] = Param::number(id);
+    call[in::ts] = Param::number(parse_number(ts));
+    call[in::now] = session_.at(wall_now());
+    return session_.call(call).number(0, 0) != 0;
+}
+
+std::size_t Keeper::drop_old(Millis pending_before, Millis gone_before) {
+    using in = sql::drop_old_installations::In;
+    Call<sql::drop_old_installations> call;
+    call[in::pending_before] = session_.at(pending_before);
+    call[in::gone_before] = session_.at(gone_before);
+    call[in::most] = Param::number(dropped_at_most);
+    return static_cast<std::size_t>(session_.call(call).number(0, 0));
+}
+
+// -- Shown
+
+std::vector<Installation> Keeper::list(std::string_view name) {
+    using in = sql::show_installations::In;
+    Call<sql::show_installations> call;
+    call[in::all] = Param::boolean(name.empty());
+    call[in::member] = Param::bytes(name);
+    call[in::domain] = Param::bytes(lower(name));
+    const Result answer = session_.call(call);
+    std::vector<Installation> all;
+    for (int row = 0; row < answer.rows(); ++row) {
+        all.push_back(read_installation<sql::show_installations::Out>(session_, answer, row));
+    }
+    return all;
+}
+
+InstallationCounts Keeper::counts() {
+    using out = sql::installation_states::Out;
+    const Result states = session_.call(Call<sql::installation_states>());
+    InstallationCounts counts;
+    for (int row = 0; row < states.rows(); ++row) {
+        counts.of(static_cast<InstallationState>(states.number(row, out::state))) =
+            states.number(row, out::number);
+    }
+    counts.held = session_.call(Call<sql::held_count>()).number(0, 0);
+    return counts;
+}
+
+}  // namespace
+
+std::unique_ptr<Installations> make_installations(Names& names) {
+    return std::make_unique<Keeper>(names);
+}
+
+}  // namespace bx::postgres

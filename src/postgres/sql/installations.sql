@@ -1,0 +1,508 @@
+-- Installations and held posts.
+
+CREATE FUNCTION bxhook.lock_installations() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(1652058216, 6);
+END $$;
+
+-- columns known_row: i.id, i.member_id, i.client_id, i.domain, i.user_id, i.application_token, i.application_token_before, i.page_key, i.state
+-- Those of senders that are not gone, and the verified ones of domains; one may come twice.
+CREATE FUNCTION bxhook.known_installations(a_members bytea[], a_domains bytea[])
+RETURNS TABLE (id bigint, member_id bytea, client_id bytea, domain bytea, user_id bytea,
+    application_token bytea, application_token_before bytea, page_key bytea, state smallint)
+LANGUAGE sql STABLE AS $$
+    SELECT {known_row} FROM unnest(a_members) AS u (name) CROSS JOIN LATERAL (
+        SELECT * FROM bxhook.installation AS j WHERE j.member_id = u.name OFFSET 0) AS i
+    WHERE i.state < {of_gone}
+    UNION ALL
+    SELECT {known_row} FROM unnest(a_domains) AS u (name) CROSS JOIN LATERAL (
+        SELECT * FROM bxhook.installation AS j WHERE j.domain = u.name OFFSET 0) AS i
+    WHERE i.state IN ({of_active}, {of_broken})
+$$;
+
+CREATE FUNCTION bxhook.has_installations() RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT 1 FROM bxhook.installation)
+$$;
+
+CREATE FUNCTION bxhook.retire_tokens(a_id bigint[]) RETURNS void LANGUAGE sql AS $$
+    UPDATE bxhook.installation SET application_token_before = NULL WHERE id = ANY (a_id)
+$$;
+
+CREATE FUNCTION bxhook.heal_installation(a_id bigint, a_user bytea, a_tokens bytea,
+    a_expires bigint, a_now bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM bxhook.lock_installations();
+    UPDATE bxhook.installation SET state = {of_active}, problem = NULL,
+        token_expires_at = a_expires, renewed_at = a_now
+    WHERE id = a_id AND state = {of_broken} AND user_id = a_user;
+    IF FOUND THEN
+        PERFORM bxhook.keep_tokens(a_id, a_tokens);
+    END IF;
+END $$;
+
+CREATE FUNCTION bxhook.keep_tokens(a_id bigint, a_tokens bytea) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO bxhook.token (installation, data) VALUES (a_id, a_tokens)
+    ON CONFLICT (installation) DO UPDATE SET data = excluded.data
+$$;
+
+-- -- Holding.  The caller has the lock.
+
+-- Whose a post is: `same`, it has its token; else a verified one that has none yet.
+CREATE FUNCTION bxhook.place_of_post(a_member bytea, a_token bytea)
+RETURNS TABLE (id bigint, same boolean, pending boolean, unclaimed boolean)
+LANGUAGE sql STABLE AS $$
+    SELECT p.id, p.same, p.state = {of_pending}, p.client_id <> '' FROM (
+        SELECT i.*, coalesce(a_token = i.application_token, false)
+            OR coalesce(a_token = i.application_token_before, false)
+            OR coalesce(a_token = i.page_key, false) AS same
+        FROM bxhook.installation AS i WHERE i.member_id = a_member AND i.state < {of_gone}) AS p
+    WHERE p.same OR p.state <> {of_pending} AND p.application_token IS NULL
+    ORDER BY p.same DESC, p.state = {of_pending}, p.id LIMIT 1
+$$;
+
+-- For one more of a peer that is not verified; false: there is none.
+CREATE FUNCTION bxhook.make_room(a_peer bytea, a_limits bigint[]) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_most record;
+BEGIN
+    IF (SELECT count(*) FROM bxhook.installation WHERE state = {of_pending} AND client_id = '')
+            < a_limits[4] THEN
+        RETURN true;
+    END IF;
+    SELECT peer, max(id) AS newest, count(*) OVER () AS peers INTO v_most
+    FROM bxhook.installation WHERE state = {of_pending} AND client_id = ''
+    GROUP BY peer ORDER BY count(*) DESC, max(id) DESC LIMIT 1;
+    IF v_most.newest IS NULL OR v_most.peer = a_peer AND v_most.peers = 1 THEN
+        RETURN false;
+    END IF;
+    PERFORM bxhook.erase_installation(v_most.newest);
+    RETURN true;
+END $$;
+
+-- What is in the way of one more post of an installation: HoldResult, {hold_held} for nothing.
+CREATE FUNCTION bxhook.bound_of(a_id bigint, a_unclaimed boolean, a_bytes bigint,
+    a_limits bigint[]) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    v_sum record;
+BEGIN
+    IF (SELECT count(*) FROM bxhook.held_post WHERE installation = a_id AND counted)
+            >= a_limits[1] THEN
+        RETURN {hold_full_of_installation};
+    END IF;
+    SELECT count(*) AS posts, coalesce(sum(bytes), 0) AS bytes INTO v_sum
+    FROM bxhook.held_post WHERE counted;
+    IF v_sum.posts >= a_limits[2] OR v_sum.bytes + a_bytes > a_limits[3] THEN
+        RETURN {hold_full};
+    END IF;
+    IF a_unclaimed THEN
+        SELECT count(*) AS posts, coalesce(sum(h.bytes), 0) AS bytes INTO v_sum
+        FROM bxhook.installation AS i CROSS JOIN LATERAL (
+            SELECT * FROM bxhook.held_post AS p WHERE p.installation = i.id OFFSET 0) AS h
+        WHERE i.state = {of_pending} AND i.client_id > '' AND h.counted;
+        IF v_sum.posts >= a_limits[2] / 2 OR v_sum.bytes + a_bytes > a_limits[3] / 2 THEN
+            RETURN {hold_full_of_unclaimed};
+        END IF;
+    END IF;
+    RETURN {hold_held};
+END $$;
+
+-- One post, of which a_user to a_peer count only where it brings an installation; a_bytes 0: it does
+-- nothing else.
+CREATE FUNCTION bxhook.hold_post(a_kind bigint, a_member bytea, a_token bytea, a_at bigint,
+    a_bytes bigint, a_data bytea, a_domain bytea, a_user bytea, a_ts bigint, a_tokens bytea,
+    a_expires bigint, a_server bytea, a_peer bytea, a_limits bigint[]) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_place record;
+    v_brings boolean := a_kind <> {kind_post};
+    v_id bigint;
+    v_bound bigint;
+BEGIN
+    SELECT * INTO v_place FROM bxhook.place_of_post(a_member, a_token);
+    IF v_place.same AND NOT v_place.pending OR v_place.id IS NULL AND NOT v_brings THEN
+        RETURN {hold_changed};
+    END IF;
+    v_id := v_place.id;
+    IF v_brings AND v_place.same IS NOT TRUE THEN
+        IF NOT bxhook.make_room(a_peer, a_limits) THEN
+            RETURN {hold_full_of_unverified};
+        END IF;
+        INSERT INTO bxhook.installation AS i (member_id, client_id, state, domain, user_id,
+            application_token, page_key, token_expires_at, server, peer, installed_at, installed_ts)
+        VALUES (a_member, '', {of_pending}, a_domain, a_user,
+            CASE WHEN a_kind <> {kind_page_key} THEN a_token END,
+            CASE WHEN a_kind = {kind_page_key} THEN a_token END, a_expires, a_server, a_peer, a_at,
+            a_ts) RETURNING i.id INTO v_id;
+        INSERT INTO bxhook.chore (installation, what, due_at, tries) VALUES (v_id, 0, a_at, 0);
+    ELSIF v_brings AND NOT v_place.unclaimed THEN
+        UPDATE bxhook.installation SET domain = a_domain, user_id = a_user, server = a_server,
+            token_expires_at = a_expires, installed_at = a_at, installed_ts = a_ts WHERE id = v_id;
+        UPDATE bxhook.chore SET due_at = least(due_at, a_at) WHERE installation = v_id AND what = 0;
+    END IF;
+    IF v_brings AND v_place.unclaimed IS NOT TRUE THEN
+        PERFORM bxhook.keep_tokens(v_id, a_tokens);
+    END IF;
+    IF a_bytes = 0 OR v_place.same AND a_kind IN ({kind_page}, {kind_page_key}) THEN
+        RETURN {hold_held};
+    END IF;
+    IF v_id = v_place.id THEN
+        v_bound := bxhook.bound_of(v_id, v_place.unclaimed AND v_place.same, a_bytes, a_limits);
+        IF v_bound <> {hold_held} THEN
+            RETURN v_bound;
+        END IF;
+    END IF;
+    INSERT INTO bxhook.held_post (installation, received_at, bytes, counted, token, data)
+    VALUES (v_id, a_at, a_bytes, v_id IS NOT DISTINCT FROM v_place.id, a_token, a_data);
+    RETURN {hold_held};
+END $$;
+-- Posts, one element each; gives what became of each.
+CREATE FUNCTION bxhook.hold_posts(a_kind bigint[], a_member bytea[], a_token bytea[], a_at bigint[],
+    a_bytes bigint[], a_data bytea[], a_domain bytea[], a_user bytea[], a_ts bigint[],
+    a_tokens bytea[], a_expires bigint[], a_server bytea[], a_peer bytea[], a_limits bigint[])
+RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE
+    v_results bigint[] := '{}';
+BEGIN
+    FOR i IN 1 .. cardinality(a_kind) LOOP
+        v_results := v_results || bxhook.hold_post(a_kind[i], a_member[i], a_token[i], a_at[i],
+            a_bytes[i], a_data[i], a_domain[i], a_user[i], nullif(a_ts[i], {no_number}),
+            a_tokens[i], a_expires[i], a_server[i], a_peer[i], a_limits);
+    END LOOP;
+    RETURN v_results;
+END $$;
+
+-- bxhook.add, with posts to be held, and the same with a key that is there.  Gives the events as it
+-- does, then what became of each post.
+CREATE FUNCTION bxhook.add_and_hold(a_key bytea, a_now bigint, a_limit bigint,
+    a_received_at bigint[], a_portal bigint[], a_lane bigint[], a_event_ts bigint[],
+    a_facts bytea[], a_body bytea[], a_secret bytea[], a_origin bigint[], a_installation bigint[],
+    a_delayed bigint[], a_kind bigint[], a_member bytea[], a_token bytea[], a_at bigint[],
+    a_bytes bigint[], a_data bytea[], a_domain bytea[], a_user bytea[], a_ts bigint[],
+    a_tokens bytea[], a_expires bigint[], a_server bytea[], a_peer bytea[], a_limits bigint[])
+RETURNS TABLE (n bigint, wake boolean, held bigint) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    v_held bigint[];
+BEGIN
+    PERFORM bxhook.lock_installations();
+    v_held := (SELECT b.held FROM bxhook.batch AS b WHERE key = a_key);
+    IF v_held IS NULL THEN
+        v_held := bxhook.hold_posts(a_kind, a_member, a_token, a_at, a_bytes, a_data, a_domain,
+            a_user, a_ts, a_tokens, a_expires, a_server, a_peer, a_limits);
+    END IF;
+    IF cardinality(a_body) > 0 THEN
+        RETURN QUERY SELECT a.n, a.wake, NULL::bigint FROM bxhook.add(a_key, a_now, a_limit,
+            a_received_at, a_portal, a_lane, a_event_ts, a_facts, a_body, a_secret, a_origin,
+            a_installation, a_delayed) AS a;
+    END IF;
+    INSERT INTO bxhook.batch AS b (key, at, numbers, held) VALUES (a_key, a_now, '{}', v_held)
+    ON CONFLICT (key) DO UPDATE SET held = excluded.held;
+    RETURN QUERY SELECT NULL::bigint, false, u.h FROM unnest(v_held) AS u (h);
+END $$;
+
+-- -- Verifying
+
+-- columns shown_installation: i.id, i.member_id, i.client_id, i.state, i.domain, i.user_id, i.client_endpoint, i.server, i.scope, i.plan_status, i.peer, i.problem, i.installed_at, i.installed_ts, i.token_expires_at, i.renewed_at, i.application_token IS NOT NULL AS known, (SELECT count(*) FROM bxhook.held_post AS h WHERE h.installation = i.id) AS held
+-- All of them, or those of a member_id or domain.
+CREATE FUNCTION bxhook.show_installations(a_all boolean, a_member bytea, a_domain bytea)
+RETURNS TABLE (id bigint, member_id bytea, client_id bytea, state smallint, domain bytea,
+    user_id bytea, client_endpoint bytea, server bytea, scope bytea, plan_status bytea, peer bytea,
+    problem bytea, installed_at bigint, installed_ts bigint, token_expires_at bigint,
+    renewed_at bigint, known boolean, held bigint) LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+BEGIN
+    IF a_all THEN
+        RETURN QUERY SELECT {shown_installation} FROM bxhook.installation AS i
+        ORDER BY i.domain, i.id;
+    ELSE
+        RETURN QUERY SELECT {shown_installation} FROM bxhook.installation AS i
+        WHERE i.member_id = a_member OR i.domain = a_domain ORDER BY i.domain, i.id;
+    END IF;
+END $$;
+
+CREATE FUNCTION bxhook.next_unverified(a_now bigint)
+RETURNS TABLE (id bigint, member_id bytea, client_id bytea, state smallint, domain bytea,
+    user_id bytea, client_endpoint bytea, server bytea, scope bytea, plan_status bytea, peer bytea,
+    problem bytea, installed_at bigint, installed_ts bigint, token_expires_at bigint,
+    renewed_at bigint, known boolean, held bigint, tries integer, tokens bytea)
+LANGUAGE sql STABLE AS $$
+    SELECT {shown_installation}, c.tries, t.data FROM bxhook.chore AS c
+    CROSS JOIN LATERAL (SELECT * FROM bxhook.installation AS j WHERE j.id = c.installation
+        OFFSET 0) AS i
+    LEFT JOIN bxhook.token AS t ON t.installation = i.id
+    WHERE c.what = 0 AND c.due_at <= a_now AND i.state = {of_pending} AND i.client_id = ''
+    ORDER BY c.tries > 0, c.due_at, c.installation LIMIT 1
+$$;
+
+CREATE FUNCTION bxhook.postpone(a_id bigint, a_due bigint, a_problem bytea) RETURNS void
+LANGUAGE sql AS $$
+    UPDATE bxhook.chore SET due_at = a_due, tries = tries + 1
+    WHERE installation = a_id AND what = 0;
+    UPDATE bxhook.installation SET problem = a_problem WHERE id = a_id
+$$;
+
+-- What a pending installation becomes, as an application: itself, or the one that is on that portal
+-- already; no row: it is not pending.
+CREATE FUNCTION bxhook.heir_of(a_id bigint, a_client bytea)
+RETURNS TABLE (heir bigint, member_id bytea) LANGUAGE sql STABLE AS $$
+    SELECT coalesce((SELECT e.id FROM bxhook.installation AS e WHERE e.member_id = i.member_id
+        AND e.client_id = a_client AND e.id <> a_id ORDER BY e.state, e.id DESC LIMIT 1), a_id),
+        i.member_id
+    FROM bxhook.installation AS i WHERE i.id = a_id AND i.state = {of_pending}
+$$;
+
+-- The posts of one that becomes a_heir, in order of receipt: with those that were held for a_heir
+-- since it did not know their token, which is a_id's.
+CREATE FUNCTION bxhook.posts_for(a_id bigint, a_heir bigint)
+RETURNS TABLE (id bigint, data bytea) LANGUAGE sql STABLE AS $$
+    SELECT h.id, h.data FROM bxhook.held_post AS h
+    WHERE h.installation = a_id OR h.installation = a_heir AND h.token = (
+        SELECT i.application_token FROM bxhook.installation AS i WHERE i.id = a_id)
+    ORDER BY h.id
+$$;
+
+-- Those of one that has a_token from now on.
+CREATE FUNCTION bxhook.posts_with(a_id bigint, a_token bytea)
+RETURNS TABLE (id bigint, data bytea) LANGUAGE sql STABLE AS $$
+    SELECT h.id, h.data FROM bxhook.held_post AS h
+    WHERE h.installation = a_id AND h.token = a_token ORDER BY h.id
+$$;
+
+CREATE FUNCTION bxhook.installation_name(a_id bigint)
+RETURNS TABLE (member_id bytea, domain bytea) LANGUAGE sql STABLE AS $$
+    SELECT i.member_id, i.domain FROM bxhook.installation AS i WHERE i.id = a_id
+$$;
+
+-- The fields of one that is proven.
+CREATE FUNCTION bxhook.become_active(a_id bigint, a_heir bigint, a_client bytea, a_domain bytea,
+    a_user bytea, a_endpoint bytea, a_server bytea, a_scope bytea, a_plan bytea, a_expires bigint,
+    a_now bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    v_new record;
+BEGIN
+    SELECT application_token AS token, installed_at AS at, installed_ts AS ts INTO v_new
+    FROM bxhook.installation WHERE id = a_id;
+    UPDATE bxhook.installation SET
+        application_token_before = CASE WHEN state = {of_gone} THEN NULL
+            WHEN v_new.token IS NULL OR application_token IS NOT DISTINCT FROM v_new.token
+            THEN application_token_before ELSE application_token END,
+        application_token = CASE WHEN state = {of_gone} THEN v_new.token
+            ELSE coalesce(v_new.token, application_token) END,
+        client_id = a_client, state = {of_active}, domain = a_domain, user_id = a_user,
+        page_key = NULL, token_expires_at = a_expires, client_endpoint = a_endpoint,
+        server = a_server, scope = a_scope, plan_status = a_plan, installed_at = v_new.at,
+        installed_ts = v_new.ts, renewed_at = a_now, gone_at = NULL, problem = NULL
+    WHERE id = a_heir;
+END $$;
+
+-- Events as bxhook.add takes them, of the posts a_posts, which are removed.  0: done; 1: the queue
+-- is full; 3: the posts are others by now.
+CREATE FUNCTION bxhook.make_events(a_key bytea, a_at bigint, a_limit bigint, a_received_at bigint[],
+    a_portal bigint[], a_lane bigint[], a_ts bigint[], a_facts bytea[], a_body bytea[],
+    a_secret bytea[], a_origin bigint[], a_installation bigint[], a_delayed bigint[],
+    a_posts bigint[], a_there bigint[]) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    v_count bigint := coalesce(cardinality(a_body), 0);
+BEGIN
+    IF a_posts <> a_there THEN
+        RETURN 3;
+    END IF;
+    IF v_count > 0 THEN
+        IF bxhook.unfinished() + v_count > a_limit THEN
+            RETURN 1;
+        END IF;
+        PERFORM bxhook.add(a_key, a_at, 9223372036854775807, a_received_at, a_portal, a_lane, a_ts,
+            a_facts, a_body, a_secret, a_origin, a_installation, a_delayed);
+    END IF;
+    DELETE FROM bxhook.held_post WHERE id = ANY (a_posts);
+    RETURN 0;
+END $$;
+
+-- Result as Activation::Result; 3: again, with what bxhook.heir_of and bxhook.posts_for say now.
+CREATE FUNCTION bxhook.activate(a_key bytea, a_at bigint, a_limit bigint, a_received_at bigint[],
+    a_portal bigint[], a_lane bigint[], a_ts bigint[], a_facts bytea[], a_body bytea[],
+    a_secret bytea[], a_origin bigint[], a_installation bigint[], a_delayed bigint[],
+    a_posts bigint[], a_id bigint, a_heir bigint, a_client bytea, a_domain bytea, a_user bytea,
+    a_endpoint bytea, a_server bytea, a_scope bytea, a_plan bytea, a_tokens bytea,
+    a_expires bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    v_result bigint;
+BEGIN
+    PERFORM bxhook.lock_installations();
+    v_result := (SELECT heir FROM bxhook.heir_of(a_id, a_client));
+    IF v_result IS NULL THEN
+        RETURN 2;
+    END IF;
+    IF v_result <> a_heir THEN
+        RETURN 3;
+    END IF;
+    v_result := bxhook.make_events(a_key, a_at, a_limit, a_received_at, a_portal, a_lane, a_ts,
+        a_facts, a_body, a_secret, a_origin, a_installation, a_delayed, a_posts,
+        ARRAY(SELECT id FROM bxhook.posts_for(a_id, a_heir)));
+    IF v_result <> 0 THEN
+        RETURN v_result;
+    END IF;
+    PERFORM bxhook.become_active(a_id, a_heir, a_client, a_domain, a_user, a_endpoint, a_server,
+        a_scope, a_plan, a_expires, a_at);
+    PERFORM bxhook.keep_tokens(a_heir, a_tokens);
+    DELETE FROM bxhook.chore WHERE installation = a_id;
+    IF a_heir <> a_id THEN
+        PERFORM bxhook.erase_installation(a_id);
+    END IF;
+    RETURN 0;
+END $$;
+
+CREATE FUNCTION bxhook.adopt_token(a_key bytea, a_at bigint, a_limit bigint, a_received_at bigint[],
+    a_portal bigint[], a_lane bigint[], a_ts bigint[], a_facts bytea[], a_body bytea[],
+    a_secret bytea[], a_origin bigint[], a_installation bigint[], a_delayed bigint[],
+    a_posts bigint[], a_id bigint, a_token bytea) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    v_result bigint;
+BEGIN
+    PERFORM bxhook.lock_installations();
+    IF NOT EXISTS (SELECT 1 FROM bxhook.installation WHERE id = a_id
+            AND state IN ({of_active}, {of_broken}) AND application_token IS NULL) THEN
+        RETURN 2;
+    END IF;
+    v_result := bxhook.make_events(a_key, a_at, a_limit, a_received_at, a_portal, a_lane, a_ts,
+        a_facts, a_body, a_secret, a_origin, a_installation, a_delayed, a_posts,
+        ARRAY(SELECT id FROM bxhook.posts_with(a_id, a_token)));
+    IF v_result = 0 THEN
+        UPDATE bxhook.installation SET application_token = a_token WHERE id = a_id;
+    END IF;
+    RETURN v_result;
+END $$;
+
+CREATE FUNCTION bxhook.keep_unclaimed(a_id bigint, a_client bytea, a_domain bytea, a_user bytea,
+    a_endpoint bytea, a_server bytea, a_scope bytea, a_plan bytea, a_most bigint) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM bxhook.lock_installations();
+    IF (SELECT count(*) FROM bxhook.installation WHERE state = {of_pending} AND client_id > '')
+            >= a_most THEN
+        RETURN false;
+    END IF;
+    UPDATE bxhook.installation SET client_id = a_client, domain = a_domain, user_id = a_user,
+        client_endpoint = a_endpoint, server = a_server, scope = a_scope, plan_status = a_plan,
+        problem = NULL
+    WHERE id = a_id AND state = {of_pending};
+    RETURN FOUND;
+END $$;
+
+CREATE FUNCTION bxhook.erase_installation(a_id bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM bxhook.lock_installations();
+    DELETE FROM bxhook.held_post WHERE installation = a_id;
+    DELETE FROM bxhook.token WHERE installation = a_id;
+    DELETE FROM bxhook.chore WHERE installation = a_id;
+    DELETE FROM bxhook.binding WHERE installation = a_id;
+    DELETE FROM bxhook.installation WHERE id = a_id;
+END $$;
+
+-- -- Tokens
+
+-- For a_lasting milliseconds; no row: another has it, or the installation is gone.
+CREATE FUNCTION bxhook.take_lease(a_id bigint, a_holder text, a_lasting bigint)
+RETURNS TABLE (tokens bytea, expires bigint, in_doubt boolean) LANGUAGE plpgsql AS $$
+DECLARE
+    v_now bigint := bxhook.now_ms();
+    v_row record;
+BEGIN
+    SELECT * INTO v_row FROM bxhook.installation WHERE id = a_id AND state <> {of_gone} FOR UPDATE;
+    -- One that reaches further than any lease lasts is of a clock that was set back since.
+    IF NOT FOUND OR v_row.lease_until > v_now AND v_row.lease_until <= v_now + a_lasting THEN
+        RETURN;
+    END IF;
+    UPDATE bxhook.installation SET lease_until = v_now + a_lasting, lease_by = a_holder
+    WHERE id = a_id;
+    RETURN QUERY SELECT (SELECT t.data FROM bxhook.token AS t WHERE t.installation = a_id),
+        v_row.token_expires_at, v_row.lease_by IS NOT NULL;
+END $$;
+
+-- a_tokens NULL: the renewal brought nothing; the other fields NULL: as before.
+CREATE FUNCTION bxhook.end_lease(a_id bigint, a_holder text, a_tokens bytea, a_expires bigint,
+    a_endpoint bytea, a_domain bytea, a_scope bytea, a_now bigint) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE bxhook.installation SET lease_until = NULL, lease_by = NULL
+    WHERE id = a_id AND lease_by = a_holder;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    IF a_tokens IS NOT NULL THEN
+        UPDATE bxhook.installation SET token_expires_at = a_expires, renewed_at = a_now,
+            client_endpoint = coalesce(a_endpoint, client_endpoint),
+            domain = coalesce(a_domain, domain), scope = coalesce(a_scope, scope),
+            problem = CASE WHEN state <> {of_broken} THEN problem END,
+            state = CASE WHEN state = {of_broken} THEN {of_active} ELSE state END
+        WHERE id = a_id;
+        PERFORM bxhook.keep_tokens(a_id, a_tokens);
+    END IF;
+    RETURN true;
+END $$;
+
+CREATE FUNCTION bxhook.tokens_of(a_id bigint) RETURNS bytea LANGUAGE sql STABLE AS $$
+    SELECT data FROM bxhook.token WHERE installation = a_id
+$$;
+
+CREATE FUNCTION bxhook.break_down(a_id bigint, a_problem bytea) RETURNS void LANGUAGE sql AS $$
+    UPDATE bxhook.installation SET problem = a_problem,
+        state = CASE WHEN state = {of_active} THEN {of_broken} ELSE state END
+    WHERE id = a_id AND state IN ({of_pending}, {of_active})
+$$;
+
+CREATE FUNCTION bxhook.idle_installations(a_before bigint, a_most bigint)
+RETURNS TABLE (id bigint) LANGUAGE sql STABLE AS $$
+    SELECT i.id FROM bxhook.installation AS i
+    WHERE i.state = {of_active} AND coalesce(i.renewed_at, i.installed_at) < a_before
+    ORDER BY coalesce(i.renewed_at, i.installed_at) LIMIT a_most
+$$;
+
+-- -- The end
+
+-- a_ts NULL: it is no number.
+CREATE FUNCTION bxhook.uninstalled(a_id bigint, a_ts bigint, a_now bigint) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM bxhook.lock_installations();
+    UPDATE bxhook.installation SET state = {of_gone}, gone_at = a_now, application_token = NULL,
+        application_token_before = NULL, token_expires_at = NULL, lease_until = NULL,
+        lease_by = NULL, problem = NULL
+    WHERE id = a_id AND state <> {of_gone} AND NOT coalesce(a_ts < installed_ts, false);
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    DELETE FROM bxhook.held_post WHERE installation = a_id;
+    DELETE FROM bxhook.token WHERE installation = a_id;
+    DELETE FROM bxhook.chore WHERE installation = a_id;
+    DELETE FROM bxhook.binding WHERE installation = a_id;
+    RETURN true;
+END $$;
+
+CREATE FUNCTION bxhook.drop_old_installations(a_pending_before bigint, a_gone_before bigint,
+    a_most bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    v_old bigint[];
+BEGIN
+    PERFORM bxhook.lock_installations();
+    v_old := ARRAY(
+        SELECT id FROM bxhook.installation WHERE state = {of_pending}
+            AND installed_at < a_pending_before
+        UNION ALL
+        SELECT id FROM bxhook.installation WHERE state = {of_gone} AND gone_at < a_gone_before
+        LIMIT a_most);
+    PERFORM bxhook.erase_installation(id) FROM unnest(v_old) AS u (id);
+    RETURN cardinality(v_old);
+END $$;
+
+-- -- Shown
+
+CREATE FUNCTION bxhook.installation_states()
+RETURNS TABLE (state smallint, number bigint) LANGUAGE sql STABLE AS $$
+    SELECT i.state, count(*) FROM bxhook.installation AS i GROUP BY i.state
+$$;
+
+CREATE FUNCTION bxhook.held_count() RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT count(*) FROM bxhook.held_post
+$$;

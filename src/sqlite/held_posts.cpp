@@ -1,0 +1,199 @@
+#include "sqlite/held_posts.h"
+
+#include "base/text.h"
+#include "sqlite/statements.h"
+#include "store/errors.h"
+#include "store/facts.h"
+
+namespace bx::sqlite {
+
+namespace {
+
+constexpr int to_verify = 0;  // chore.what
+
+Bound blob_or_null(std::string_view bytes) {
+    if (bytes.empty()) return nullptr;
+    return Blob{bytes};
+}
+
+std::int64_t bytes_of(const NewHeldPost& post) {
+    return static_cast<std::int64_t>(post.event.body.size() + post.event.secrets.size());
+}
+
+}  // namespace
+
+// Whatever the gateway has found before: it may have changed.
+HeldPosts::Place HeldPosts::place_of(const NewHeldPost& post) {
+    Place place;
+    Rows rows = db_.rows(sql::known_of_member, post.event.facts.member_id);
+    using row = sql::known_row;
+    while (rows.next()) {
+        const InstallationId id = rows.number(row::id);
+        const auto state = static_cast<InstallationState>(rows.number(row::state));
+        const bool same = rows.view(row::application_token) == post.token ||
+                          rows.view(row::application_token_before) == post.token ||
+                          rows.view(row::page_key) == post.token;
+        if (state != InstallationState::pending) {
+            if (same) return {Place::Kind::proven, id};
+            if (rows.is_null(row::application_token) && place.kind == Place::Kind::nowhere) {
+                place = {Place::Kind::tokenless, id};
+            }
+        } else if (same) {
+            const bool unclaimed = !rows.view(row::client_id).empty();
+            place = {unclaimed ? Place::Kind::unclaimed : Place::Kind::pending, id};
+        }
+    }
+    return place;
+}
+
+HoldResult HeldPosts::hold(const NewHeldPost& post) {
+    const Place place = place_of(post);
+    const bool brings = post.kind != HeldKind::post;
+    switch (place.kind) {
+        case Place::Kind::proven: return HoldResult::changed;
+        case Place::Kind::nowhere: return brings ? bring(post) : HoldResult::changed;
+        case Place::Kind::tokenless: return brings ? bring(post) : add_counted(place, post);
+        case Place::Kind::unclaimed:
+        case Place::Kind::pending: break;
+    }
+    if (brings && place.kind == Place::Kind::pending) refresh(place.id, post);
+    const bool is_page = brings && post.kind != HeldKind::install;
+    if (is_page || post.event.body.empty()) return HoldResult::held;
+    return add_counted(place, post);
+}
+
+HoldResult HeldPosts::bring(const NewHeldPost& post) {
+    const auto& [facts, test, at, body, secrets, installation] = post.event;
+    if (const auto full = make_room(post.peer)) return *full;
+    const bool by_key = post.kind == HeldKind::page_key;
+    db_.run(sql::installation_bring, facts.member_id, lower(facts.domain), facts.user_id,
+            blob_or_null(by_key ? std::string_view() : post.token),
+            blob_or_null(by_key ? post.token : std::string_view()), post.tokens.expires_at,
+            post.server, post.peer, at, ts_number(facts.ts));
+    const InstallationId id = db_.last_inserted();
+    keep_tokens(id, post.tokens);
+    db_.run(sql::chore_set, id, to_verify, at, 0);
+    if (!post.event.body.empty()) add(id, post, false);
+    return HoldResult::held;
+}
+
+// Its own post, again: the tokens that came before may have run out.
+void HeldPosts::refresh(InstallationId id, const NewHeldPost& post) {
+    const auto& [facts, test, at, body, secrets, installation] = post.event;
+    db_.run(sql::installation_refresh, id, lower(facts.domain), facts.user_id,
+            post.tokens.expires_at, post.server, at, ts_number(facts.ts));
+    keep_tokens(id, post.tokens);
+    db_.run(sql::chore_hasten, id, to_verify, at);
+}
+
+// For one more of PEER that is not verified; or why there is none.
+std::optional<HoldResult> HeldPosts::make_room(const std::string& peer) {
+    if (db_.number(sql::unverified_count) < hold_limits.unverified) return std::nullopt;
+    InstallationId newest = 0;
+    {
+        Rows rows = db_.rows(sql::unverified_peers);
+        using row = sql::peer_row;
+        if (!rows.next()) return HoldResult::full_of_unverified;
+        newest = rows.number(row::newest);
+        const bool is_own = rows.text(row::peer) == peer;
+        if (is_own && !rows.next()) return HoldResult::full_of_unverified;
+    }
+    erase(newest);
+    return std::nullopt;
+}
+
+HoldResult HeldPosts::add_counted(const Place& place, const NewHeldPost& post) {
+    const std::int64_t bytes = bytes_of(post);
+    if (db_.number(sql::held_of, place.id) >= hold_limits.of_installation) {
+        return HoldResult::full_of_installation;
+    }
+    if (sum().posts >= hold_limits.posts || sum().bytes + bytes > hold_limits.bytes) {
+        return HoldResult::full;
+    }
+    if (place.kind == Place::Kind::unclaimed) {
+        Rows rows = db_.rows(sql::held_unclaimed);
+        using row = sql::held_sum;
+        rows.next();
+        if (rows.number(row::number) >= hold_limits.posts / 2 ||
+            rows.number(row::bytes) + bytes > hold_limits.bytes / 2) {
+            return HoldResult::full_of_unclaimed;
+        }
+    }
+    add(place.id, post, true);
+    return HoldResult::held;
+}
+
+void HeldPosts::add(InstallationId id, const NewHeldPost& post, bool counted) {
+    const std::int64_t bytes = bytes_of(post);
+    db_.run(sql::held_add, id, post.event.received_at, bytes, counted, Blob{post.token});
+    const std::int64_t number = db_.last_inserted();
+    const auto slot = keep_secrets(db_, hand_, held_owner(number), pack_post(post.event));
+    db_.run(sql::held_slot_set, number, slot);
+    if (counted && sum_) sum_ = {sum_->posts + 1, sum_->bytes + bytes};
+}
+
+// Counted once in a transaction, however many posts it has.
+const HeldPosts::Sum& HeldPosts::sum() {
+    if (!sum_) {
+        Rows rows = db_.rows(sql::held_all);
+        rows.next();
+        sum_ = {rows.number(sql::held_sum::number), rows.number(sql::held_sum::bytes)};
+    }
+    return *sum_;
+}
+
+std::vector<HeldPosts::Held> HeldPosts::posts_of(InstallationId id, const std::string& token) {
+    std::vector<Held> posts;
+    {
+        Rows rows = db_.rows(sql::held_posts, id, blob_or_null(token));
+        using row = sql::held_row;
+        while (rows.next()) posts.push_back({rows.number(row::id), rows.number(row::slot), {}});
+    }
+    for (Held& post : posts) {
+        try {
+            const auto packed = secrets_in(db_, post.slot, held_owner(post.id));
+            if (packed) post.event = unpack_post(*packed);
+        } catch (const StoreDamaged&) {
+        }
+    }
+    return posts;
+}
+
+void HeldPosts::remove(const Held& post) {
+    if (erase_secrets(db_, post.slot, held_owner(post.id))) ++erased_;
+    db_.run(sql::held_remove, post.id);
+    sum_.reset();
+}
+
+void HeldPosts::keep_tokens(InstallationId id, const Tokens& tokens) {
+    const auto before = db_.maybe_number(sql::installation_slot, id);
+    const auto slot = replace_secrets(db_, hand_, before, token_owner(id), pack_tokens(tokens));
+    if (before) ++erased_;
+    if (slot != before) db_.run(sql::installation_slot_set, id, slot);
+}
+
+Tokens HeldPosts::tokens_of(InstallationId id) {
+    const auto slot = db_.maybe_number(sql::installation_slot, id);
+    const auto packed = slot ? secrets_in(db_, *slot, token_owner(id)) : std::nullopt;
+    return packed ? unpack_tokens(*packed) : Tokens();
+}
+
+void HeldPosts::erase_tokens(InstallationId id) {
+    const auto slot = db_.maybe_number(sql::installation_slot, id);
+    if (slot && erase_secrets(db_, *slot, token_owner(id))) ++erased_;
+}
+
+void HeldPosts::erase(InstallationId id) {
+    for (const Held& post : posts_of(id)) remove(post);
+    erase_tokens(id);
+    db_.run(sql::chores_remove, id);
+    db_.run(sql::bindings_remove, id);
+    db_.run(sql::installation_remove, id);
+}
+
+void HeldPosts::note_erased() {
+    if (erased_ > 0) db_.run(sql::world_add, 0, 0, 0, 0, 0, erased_);
+    erased_ = 0;
+}
+
+}  // namespace bx::sqlite

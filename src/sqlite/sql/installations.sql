@@ -1,0 +1,202 @@
+-- Installations and held posts.
+
+-- columns known_row: id, member_id, client_id, domain, user_id, application_token, application_token_before, page_key, state
+-- @known_of_member (member_id)
+SELECT {known_row} FROM installation INDEXED BY installation_member
+WHERE member_id = :member_id AND state < 3;
+
+-- @known_of_domain (domain)
+SELECT {known_row} FROM installation INDEXED BY installation_domain
+WHERE domain = :domain AND state IN (1, 2);
+
+-- @installation_any
+SELECT EXISTS (SELECT 1 FROM installation);
+
+-- @token_retire (id)
+UPDATE installation SET application_token_before = NULL WHERE id = :id;
+
+-- Holding.
+
+-- @unverified_count
+SELECT count(*) FROM installation INDEXED BY installation_state WHERE state = 0 AND client_id = '';
+
+-- The peer that has most first.
+-- columns peer_row: peer, count(*) AS number, max(id) AS newest
+-- @unverified_peers
+SELECT {peer_row} FROM installation INDEXED BY installation_state WHERE state = 0 AND client_id = ''
+GROUP BY peer ORDER BY number DESC, newest DESC;
+
+-- @unclaimed_count
+SELECT count(*) FROM installation INDEXED BY installation_state WHERE state = 0 AND client_id > '';
+
+-- @installation_bring (member_id, domain, user_id, token, page_key, expires_at, server, peer, at, ts)
+INSERT INTO installation (member_id, client_id, state, domain, user_id, application_token, page_key,
+    token_expires_at, server, peer, installed_at, installed_ts)
+VALUES (:member_id, '', 0, :domain, :user_id, :token, :page_key, :expires_at, :server, :peer, :at,
+    :ts);
+
+-- @installation_refresh (id, domain, user_id, expires_at, server, at, ts)
+UPDATE installation SET domain = :domain, user_id = :user_id, token_expires_at = :expires_at,
+    server = :server, installed_at = :at, installed_ts = :ts WHERE id = :id;
+
+-- @installation_slot (id)
+SELECT token FROM installation WHERE id = :id;
+
+-- @installation_slot_set (id, slot)
+UPDATE installation SET token = :slot WHERE id = :id;
+
+-- @held_add (installation, received_at, bytes, counted, token)
+INSERT INTO held_post (installation, received_at, bytes, counted, token, slot)
+VALUES (:installation, :received_at, :bytes, :counted, :token, 0);
+
+-- @held_slot_set (id, slot)
+UPDATE held_post SET slot = :slot WHERE id = :id;
+
+-- @held_of (installation)
+SELECT count(*) FROM held_post WHERE installation = :installation AND counted = 1;
+
+-- columns held_sum: count(*) AS number, coalesce(sum(bytes), 0) AS bytes
+-- @held_all
+SELECT {held_sum} FROM held_post WHERE counted = 1;
+
+-- @held_unclaimed
+SELECT {held_sum} FROM installation AS i INDEXED BY installation_state
+    CROSS JOIN held_post AS h INDEXED BY held_post_installation ON h.installation = i.id
+WHERE i.state = 0 AND i.client_id > '' AND h.counted = 1;
+
+-- Of an installation (TOKEN NULL), or those of it with that token.
+-- columns held_row: id, slot
+-- @held_posts (installation, token)
+SELECT {held_row} FROM held_post WHERE installation = :installation
+    AND (:token IS NULL OR token = :token) ORDER BY id;
+
+-- @held_remove (id)
+DELETE FROM held_post WHERE id = :id;
+
+-- @chore_set (installation, what, due_at, tries)
+INSERT OR REPLACE INTO chore (installation, what, due_at, tries)
+VALUES (:installation, :what, :due_at, :tries);
+
+-- @chore_hasten (installation, what, due_at)
+UPDATE chore SET due_at = min(due_at, :due_at) WHERE installation = :installation AND what = :what;
+
+-- @chores_remove (installation)
+DELETE FROM chore WHERE installation = :installation;
+
+-- @bindings_remove (installation)
+DELETE FROM binding WHERE installation = :installation;
+
+-- @installation_remove (id)
+DELETE FROM installation WHERE id = :id;
+
+-- Verifying.
+
+-- columns unverified_row: c.tries, c.installation
+-- @unverified_next (now)
+SELECT {unverified_row} FROM chore AS c INDEXED BY chore_due CROSS JOIN installation AS i
+    ON i.id = c.installation
+WHERE c.what = 0 AND c.due_at <= :now AND i.state = 0 AND i.client_id = ''
+ORDER BY c.tries > 0, c.due_at, c.installation LIMIT 1;
+
+-- @chore_postpone (installation, what, due_at)
+UPDATE chore SET due_at = :due_at, tries = tries + 1
+WHERE installation = :installation AND what = :what;
+
+-- @problem_set (id, problem)
+UPDATE installation SET problem = :problem WHERE id = :id;
+
+-- The same application on that portal.
+-- @installation_of_client (member_id, client_id, id)
+SELECT id FROM installation INDEXED BY installation_member
+WHERE member_id = :member_id AND client_id = :client_id AND id <> :id
+ORDER BY state, id DESC LIMIT 1;
+
+-- columns install_row: member_id, client_id, state, application_token, installed_at, installed_ts, domain
+-- @install (id)
+SELECT {install_row} FROM installation WHERE id = :id;
+
+-- @installation_activate (id, client_id, domain, user_id, token, expires_at, endpoint, server, scope, plan, at, ts, now)
+UPDATE installation SET
+    application_token_before = CASE WHEN state = 3 THEN NULL
+        WHEN :token IS NULL OR application_token IS :token THEN application_token_before
+        ELSE application_token END,
+    application_token = CASE WHEN state = 3 THEN :token
+        ELSE coalesce(:token, application_token) END,
+    client_id = :client_id, state = 1, domain = :domain, user_id = :user_id, page_key = NULL,
+    token_expires_at = :expires_at, client_endpoint = :endpoint, server = :server, scope = :scope,
+    plan_status = :plan, installed_at = :at, installed_ts = :ts, renewed_at = :now, gone_at = NULL,
+    problem = NULL
+WHERE id = :id;
+
+-- @installation_keep (id, client_id, domain, user_id, endpoint, server, scope, plan)
+UPDATE installation SET client_id = :client_id, domain = :domain, user_id = :user_id,
+    client_endpoint = :endpoint, server = :server, scope = :scope, plan_status = :plan,
+    problem = NULL
+WHERE id = :id;
+
+-- @token_adopt (id, token)
+UPDATE installation SET application_token = :token
+WHERE id = :id AND state IN (1, 2) AND application_token IS NULL;
+
+-- Tokens.
+
+-- columns lease_row: state, token, token_expires_at, lease_until, lease_by
+-- @lease (id)
+SELECT {lease_row} FROM installation WHERE id = :id;
+
+-- @lease_set (id, until, holder)
+UPDATE installation SET lease_until = :until, lease_by = :holder WHERE id = :id;
+
+-- @installation_renewed (id, expires_at, endpoint, domain, scope, now)
+UPDATE installation SET token_expires_at = :expires_at, renewed_at = :now,
+    client_endpoint = coalesce(:endpoint, client_endpoint), domain = coalesce(:domain, domain),
+    scope = coalesce(:scope, scope), state = CASE WHEN state = 2 THEN 1 ELSE state END,
+    problem = CASE WHEN state = 2 THEN NULL ELSE problem END
+WHERE id = :id;
+
+-- @installation_break (id, problem)
+UPDATE installation SET state = CASE WHEN state = 1 THEN 2 ELSE state END, problem = :problem
+WHERE id = :id AND state IN (0, 1);
+
+-- @installation_heal (id, user_id, expires_at, now)
+UPDATE installation SET state = 1, problem = NULL, token_expires_at = :expires_at, renewed_at = :now
+WHERE id = :id AND state = 2 AND user_id = :user_id;
+
+-- @installations_idle (before, at_most)
+SELECT id FROM installation INDEXED BY installation_state
+WHERE state = 1 AND coalesce(renewed_at, installed_at) < :before
+ORDER BY coalesce(renewed_at, installed_at) LIMIT :at_most;
+
+-- The end.
+
+-- @installation_gone (id, now)
+UPDATE installation SET state = 3, gone_at = :now, application_token = NULL,
+    application_token_before = NULL, token = NULL, token_expires_at = NULL, lease_until = NULL,
+    lease_by = NULL, problem = NULL
+WHERE id = :id;
+
+-- @installations_old (pending_before, gone_before, at_most)
+SELECT id FROM (
+    SELECT id FROM installation WHERE state = 0 AND installed_at < :pending_before
+    UNION ALL SELECT id FROM installation WHERE state = 3 AND gone_at < :gone_before)
+LIMIT :at_most;
+
+-- Shown.
+
+-- columns shown_installation: i.id, i.member_id, i.client_id, i.state, i.domain, i.user_id, i.client_endpoint, i.server, i.scope, i.plan_status, i.peer, i.problem, i.installed_at, i.installed_ts, i.token_expires_at, i.renewed_at, i.application_token IS NOT NULL AS known, (SELECT count(*) FROM held_post AS h WHERE h.installation = i.id) AS held
+-- @installations
+SELECT {shown_installation} FROM installation AS i ORDER BY i.domain, i.id;
+
+-- @installations_named (name, domain)
+SELECT {shown_installation} FROM installation AS i WHERE i.member_id = :name OR i.domain = :domain
+ORDER BY i.domain, i.id;
+
+-- @installation_shown (id)
+SELECT {shown_installation} FROM installation AS i WHERE i.id = :id;
+
+-- columns state_row: state, count(*) AS number
+-- @installation_states
+SELECT {state_row} FROM installation INDEXED BY installation_state GROUP BY state;
+
+-- @held_count
+SELECT count(*) FROM held_post;

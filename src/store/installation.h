@@ -1,0 +1,166 @@
+// An application on a portal, and posts that are held until it is verified, as plain values.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "event/token_proof.h"
+#include "store/records.h"
+
+namespace bx {
+
+// The numbers may not change: they are in the tables.
+enum class InstallationState { pending, active, broken, gone };
+std::string_view name_of(InstallationState state);
+
+// What REST takes.  Secrets.
+struct Tokens {
+    std::string access;
+    std::string refresh;
+    Millis expires_at = 0;  // of the access token; 0: not known
+};
+
+// Of a pending one everything but id, peer and installed_at is as the post said it, unproven.
+struct Installation {
+    InstallationId id = 0;
+    std::string member_id;
+    std::string client_id;  // empty: not verified
+    InstallationState state = InstallationState::pending;
+    std::string domain;     // lower case
+    std::string user_id;    // whose tokens they are
+    std::string client_endpoint;
+    std::string server;     // the authorization server
+    std::string scope;
+    std::string plan_status;
+    std::string peer;       // REMOTE_ADDR of the post that brought it
+    std::string problem;    // what a person should know; empty: nothing
+    Millis installed_at = 0;
+    std::optional<std::int64_t> installed_ts;  // by the sender's clock, Unix time in seconds
+    std::optional<Millis> token_expires_at;
+    std::optional<Millis> renewed_at;
+    bool has_application_token = false;
+    std::int64_t held = 0;  // its held posts
+};
+
+// An installation that is to be verified, with the tokens that came.
+struct Unverified {
+    Installation installation;
+    Tokens tokens;
+    int tries = 0;  // before
+};
+
+// What the authorization server said of one, and the tokens of the renewal that proved it.
+struct Proof {
+    InstallationId id = 0;  // of the pending one
+    std::string client_id;
+    std::string domain;     // the host of client_endpoint
+    std::string user_id;
+    std::string client_endpoint;
+    std::string server;
+    std::string scope;
+    std::string plan_status;
+    Tokens tokens;
+};
+
+struct Activation {
+    enum class Result {
+        done,
+        queue_full,  // its held posts would be beyond limits.queue: nothing is changed
+        not_pending, // it was erased, or is verified already
+    };
+    Result result = Result::not_pending;
+    InstallationId id = 0;   // what it is now: an earlier installation of the same application, if any
+    std::size_t events = 0;  // that held posts became
+};
+
+// The right to renew tokens, of one at a time.
+struct Lease {
+    Tokens tokens;
+    // The one before ended without saying how: the refresh token may be spent.
+    bool in_doubt = false;
+};
+
+// What a renewal brought.
+struct Renewal {
+    Tokens tokens;  // an empty refresh token: the old one stays
+    std::string client_endpoint;  // empty: as before, as the others are
+    std::string domain;
+    std::string scope;
+};
+
+struct InstallationCounts {
+    std::int64_t pending = 0, active = 0, broken = 0, gone = 0;
+    std::int64_t held = 0;  // posts
+
+    std::int64_t& of(InstallationState state);
+};
+
+// Bounds of what is held.  A post that brings an installation counts against `unverified` alone.
+struct HoldLimits {
+    std::int64_t of_installation = 100;  // posts
+    std::int64_t posts = 1000;           // in all
+    std::int64_t bytes = std::int64_t{16} << 20;
+    std::int64_t unverified = 100;       // installations
+    std::int64_t unclaimed = 20;         // of an application in no block
+};
+constexpr HoldLimits hold_limits;
+constexpr std::size_t held_post_bytes = std::size_t{64} << 10;  // of a body, at most
+
+enum class HeldKind {
+    post,
+    install,  // ONAPPINSTALL: makes an installation where there is none with its token
+    page,     // the same, of an application's page
+    page_key, // the same, and its token is that of its AUTH_ID: it has no application_token
+};
+
+// A post that is to be held.
+struct NewHeldPost {
+    HeldKind kind = HeldKind::post;
+    NewEvent event;     // that it becomes; without a body: none, it only brings the installation
+    std::string token;  // SHA-256
+    // Of all but `post`, as the post says:
+    Tokens tokens{};
+    std::string server{};
+    std::string peer{};
+};
+
+enum class HoldResult {
+    held,
+    // Not held, since meanwhile its token is a verified installation's, or nobody's: it is to be
+    // looked up again.
+    changed,
+    // Not held, since a bound is reached:
+    full_of_installation,
+    full,
+    full_of_unclaimed,
+    full_of_unverified,
+};
+// "100 posts of this installation are held already"
+std::string describe(HoldResult result);
+
+// A refresh token that came with a post whose application_token was right.
+struct Offer {
+    InstallationId id = 0;
+    std::string user_id;
+    Tokens tokens;
+};
+
+// Whose the events are that held posts become.
+struct PostOwner {
+    InstallationId id = 0;
+    std::string member_id;  // proven, both
+    std::string domain;
+};
+NewEvent event_of(NewEvent post, const PostOwner& owner);
+
+// How a held post lies in the store.
+std::string pack_post(const NewEvent& event);
+NewEvent unpack_post(std::string_view packed);  // throws StoreDamaged
+// How tokens do, without `expires_at`.
+std::string pack_tokens(const Tokens& tokens);
+Tokens unpack_tokens(std::string_view packed);  // throws StoreDamaged
+
+}  // namespace bx

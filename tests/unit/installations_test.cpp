@@ -1,0 +1,623 @@
+// Installations and held posts, whichever kind of store it is.
+#include <boost/test/unit_test.hpp>
+
+#include "base/sha256.h"
+#include "store_scene.h"
+
+using bx::Activation;
+using bx::HeldKind;
+using bx::HoldResult;
+using bx::InstallationState;
+
+namespace {
+
+constexpr std::int64_t plenty = 1'000'000;
+
+class Portals : public store_tests::Scene {
+public:
+    // A post of MEMBER with TOKEN, received now.
+    bx::NewHeldPost post(const std::string& member, const std::string& token,
+                         const std::string& id = "7") {
+        bx::NewHeldPost post;
+        post.event = event(id, member);
+        post.event.facts.domain = "as.sent";
+        post.event.received_at = now;
+        post.token = bx::sha256(token);
+        return post;
+    }
+    bx::NewHeldPost install(const std::string& member, const std::string& token,
+                            const std::string& peer = "192.0.2.1",
+                            HeldKind kind = HeldKind::install) {
+        bx::NewHeldPost brought = post(member, token, "");
+        brought.kind = kind;
+        brought.event.facts.code = "ONAPPINSTALL";
+        brought.event.facts.user_id = "1";
+        brought.event.facts.ts = "1700000000";
+        brought.tokens = {"access of " + token, "refresh of " + token, now + bx::hour};
+        brought.server = "https://oauth.bitrix.info/rest/";
+        brought.peer = peer;
+        return brought;
+    }
+    HoldResult hold(const bx::NewHeldPost& post) {
+        return store().sink().add({{}, {&post, 1}}, plenty).held.at(0);
+    }
+    std::vector<HoldResult> hold(const std::vector<bx::NewHeldPost>& posts) {
+        return store().sink().add({{}, posts}, plenty).held;
+    }
+    bx::Proof proof(bx::InstallationId id, const std::string& client = "local.1") const {
+        return {id, client, "Real.Example", "1", "https://real.example/rest/", "https://s", "crm",
+                "L", {"access", "refresh", now + bx::hour}};
+    }
+    // One that is active.
+    bx::InstallationId active(const std::string& member, const std::string& token,
+                              const std::string& client = "local.1") {
+        BOOST_TEST((hold(install(member, token)) == HoldResult::held));
+        const bx::Installation made = pending(member);
+        const Activation done = installations().activate(proof(made.id, client), plenty);
+        BOOST_TEST((done.result == Activation::Result::done));
+        return done.id;
+    }
+    bx::Installations& installations() { return store().installations(); }
+    // The last of MEMBER that is pending.
+    bx::Installation pending(const std::string& member) {
+        bx::Installation found;
+        for (const bx::Installation& one : installations().list(member)) {
+            if (one.state == InstallationState::pending) found = one;
+        }
+        BOOST_TEST(found.id > 0);
+        return found;
+    }
+    bx::Installation shown(bx::InstallationId id) {
+        for (const bx::Installation& one : installations().list()) {
+            if (one.id == id) return one;
+        }
+        return {};
+    }
+    std::string state(bx::InstallationId id) {
+        const bx::Installation one = shown(id);
+        return one.id == 0 ? "none" : std::string(name_of(one.state));
+    }
+    std::vector<bx::KnownInstallation> look_up(const std::string& member) {
+        return store().sink().look_up(std::vector{member}, {});
+    }
+    // What the gate would say of a post of MEMBER with TOKEN.
+    bx::TokenRole role(const std::string& member, const std::string& token) {
+        return bx::prove(member, bx::sha256(token), look_up(member)).role;
+    }
+    // The new events, as "code id domain" each.
+    std::string events() {
+        std::string text;
+        for (const bx::StoredEvent& event : store().matching().undispatched(1000)) {
+            text += event.facts.code + ' ' + event.facts.id + ' ' + event.facts.domain + '\n';
+        }
+        return text;
+    }
+    std::int64_t held() { return installations().counts().held; }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(installations)
+
+BOOST_AUTO_TEST_CASE(an_unknown_installation_is_held_with_what_it_brought) {
+    Portals s;
+    BOOST_TEST(!s.store().sink().has_installations());
+    BOOST_TEST((s.hold(s.install("m1", "t1")) == HoldResult::held));
+    BOOST_TEST(s.store().sink().has_installations());
+    const bx::Unverified next = s.installations().next_unverified(s.now).value();
+    BOOST_TEST(next.tokens.access == "access of t1");
+    BOOST_TEST(next.tokens.refresh == "refresh of t1");
+    BOOST_TEST(next.tokens.expires_at == s.now + bx::hour);
+    BOOST_TEST(next.tries == 0);
+    const bx::Installation& one = next.installation;
+    BOOST_TEST(one.member_id == "m1");
+    BOOST_TEST(one.domain == "as.sent");
+    BOOST_TEST(one.user_id == "1");
+    BOOST_TEST(one.server == "https://oauth.bitrix.info/rest/");
+    BOOST_TEST(one.peer == "192.0.2.1");
+    BOOST_TEST(one.installed_at == s.now);
+    BOOST_TEST((one.installed_ts == 1700000000));
+    BOOST_TEST(one.has_application_token);
+    BOOST_TEST(one.held == 1);
+    BOOST_TEST((one.state == InstallationState::pending));
+    BOOST_TEST(s.events() == "");
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(later_posts_with_its_token_are_held_and_others_are_not) {
+    Portals s;
+    s.hold(s.install("m1", "t1"));
+    BOOST_TEST((s.hold(s.post("m1", "t1")) == HoldResult::held));
+    BOOST_TEST((s.hold(s.post("m1", "t2")) == HoldResult::changed));
+    BOOST_TEST((s.hold(s.post("m2", "t1")) == HoldResult::changed));
+    BOOST_TEST(s.pending("m1").held == 2);
+}
+
+BOOST_AUTO_TEST_CASE(one_batch_holds_an_installation_and_what_follows_it) {
+    Portals s;
+    const std::vector<bx::NewHeldPost> posts{s.install("m1", "t1"), s.post("m1", "t1"),
+                                             s.post("m1", "t2")};
+    const std::vector<bx::NewEvent> events{s.event("9")};
+    const bx::AddedBatch added = s.store().sink().add({events, posts}, plenty);
+    BOOST_TEST((added.held == std::vector{HoldResult::held, HoldResult::held, HoldResult::changed}));
+    BOOST_TEST(added.numbers.size() == 1U);
+    BOOST_TEST(added.numbers[0].has_value());
+    BOOST_TEST(s.held() == 2);
+}
+
+BOOST_AUTO_TEST_CASE(when_it_is_verified_its_posts_are_events_in_the_order_of_receipt) {
+    Portals s;
+    s.hold(s.install("m1", "t1"));
+    s.add("early");
+    for (const char* id : {"3", "1", "2"}) s.hold(s.post("m1", "t1", id));
+    const bx::InstallationId id = s.pending("m1").id;
+    const Activation done = s.installations().activate(s.proof(id), plenty);
+    BOOST_TEST((done.result == Activation::Result::done));
+    BOOST_TEST(done.id == id);
+    BOOST_TEST(done.events == 4U);
+    BOOST_TEST(s.events() ==
+               "ONCRMDEALUPDATE early Some.Example\nONAPPINSTALL  real.example\n"
+               "ONCRMDEALUPDATE 3 real.example\nONCRMDEALUPDATE 1 real.example\n"
+               "ONCRMDEALUPDATE 2 real.example\n");
+    const auto event = s.store().view().event(2).value();
+    BOOST_TEST((event.installation == id));
+    BOOST_TEST(event.secrets == "secret of ");
+    BOOST_TEST(event.received_at == s.now);
+    BOOST_TEST(s.store().view().list({.limit = 9}).front().event.installation.value_or(0) == id);
+    BOOST_TEST(s.held() == 0);
+    BOOST_TEST(s.state(id) == "active");
+    BOOST_TEST(!s.installations().next_unverified(s.now + bx::day).has_value());
+    BOOST_TEST((s.installations().activate(s.proof(id), plenty).result ==
+                Activation::Result::not_pending));
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(an_event_keeps_the_installation_its_token_proved) {
+    Portals s;
+    const bx::InstallationId id = s.active("m1", "t1");
+    bx::NewEvent event = s.event("7", "m1");
+    event.installation = id;
+    const bx::EventNumber number = s.add(event);
+    BOOST_TEST((s.store().view().event(number).value().installation == id));
+    BOOST_TEST(!s.store().view().event(s.add("8")).value().installation.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(posts_that_would_be_beyond_the_queue_stay_held) {
+    Portals s;
+    s.hold(s.install("m1", "t1"));
+    s.hold(s.post("m1", "t1"));
+    s.add("1");
+    const bx::InstallationId id = s.pending("m1").id;
+    BOOST_TEST((s.installations().activate(s.proof(id), 2).result ==
+                Activation::Result::queue_full));
+    BOOST_TEST(s.held() == 2);
+    BOOST_TEST(s.state(id) == "pending");
+    BOOST_TEST((s.installations().activate(s.proof(id), 3).result == Activation::Result::done));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_refused_leaves_nothing) {
+    Portals s;
+    s.hold(s.install("m1", "t1"));
+    s.hold(s.post("m1", "t1"));
+    s.installations().erase(s.pending("m1").id);
+    BOOST_TEST(s.installations().list().empty());
+    BOOST_TEST(s.held() == 0);
+    BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::none));
+    BOOST_TEST(!s.installations().next_unverified(s.now).has_value());
+    BOOST_TEST(s.recount() == "");
+}
+
+// -- What the gate is given
+
+BOOST_AUTO_TEST_CASE(the_gate_knows_whose_a_token_is) {
+    Portals s;
+    s.active("m1", "t1");
+    s.hold(s.install("m1", "t2"));
+    s.hold(s.install("m2", "t3"));
+    BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::verified));
+    BOOST_TEST((s.role("m1", "t2") == bx::TokenRole::pending));
+    BOOST_TEST((s.role("m1", "t3") == bx::TokenRole::none));
+    BOOST_TEST((s.role("m2", "t3") == bx::TokenRole::pending));
+    BOOST_TEST((s.role("m2", "t1") == bx::TokenRole::none));
+    BOOST_TEST((s.role("m9", "t1") == bx::TokenRole::none));
+    const std::vector<std::string> both{"m2", "m1", "m9"};
+    const auto known = s.store().sink().look_up(both, std::vector<std::string>{"real.example"});
+    BOOST_TEST(known.size() == 3U);
+    BOOST_TEST(known[0].member_id == "m1");
+    BOOST_TEST(known[2].member_id == "m2");
+    BOOST_TEST(known[0].domain == "real.example");
+    BOOST_TEST(known[0].client_id == "local.1");
+    // A domain that is only said to be somebody's is not.
+    BOOST_TEST(s.store().sink().look_up({}, std::vector<std::string>{"as.sent"}).empty());
+    BOOST_TEST(s.store().sink().look_up({}, std::vector<std::string>{"real.example"}).size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(of_two_applications_on_a_portal_each_has_its_token) {
+    Portals s;
+    const auto first = s.active("m1", "t1", "local.1");
+    const auto second = s.active("m1", "t2", "local.2");
+    const auto known = s.look_up("m1");
+    BOOST_TEST(bx::prove("m1", bx::sha256("t1"), known).owner->id == first);
+    BOOST_TEST(bx::prove("m1", bx::sha256("t2"), known).owner->id == second);
+}
+
+// -- Bounds
+
+BOOST_AUTO_TEST_CASE(an_installation_holds_a_hundred_posts_beside_its_own) {
+    Portals s;
+    s.hold(s.install("m1", "t1"));
+    const std::vector<bx::NewHeldPost> many(100, s.post("m1", "t1"));
+    for (const HoldResult result : s.hold(many)) BOOST_TEST((result == HoldResult::held));
+    BOOST_TEST((s.hold(s.post("m1", "t1")) == HoldResult::full_of_installation));
+    s.hold(s.install("m2", "t2"));
+    BOOST_TEST((s.hold(s.post("m2", "t2")) == HoldResult::held));
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(all_together_hold_a_thousand_posts) {
+    Portals s;
+    for (int i = 0; i <= 10; ++i) {
+        const std::string name = std::to_string(i);
+        s.hold(s.install("m" + name, "t" + name));
+        if (i < 10) s.hold(std::vector<bx::NewHeldPost>(100, s.post("m" + name, "t" + name)));
+    }
+    BOOST_TEST((s.hold(s.post("m10", "t10")) == HoldResult::full));
+    // One that brings an installation does not count against them.
+    BOOST_TEST((s.hold(s.install("m11", "t11")) == HoldResult::held));
+    s.installations().erase(s.pending("m3").id);
+    BOOST_TEST((s.hold(s.post("m10", "t10")) == HoldResult::held));
+}
+
+BOOST_AUTO_TEST_CASE(all_together_hold_sixteen_megabytes) {
+    Portals s;
+    bx::NewHeldPost large = s.post("m1", "t1");
+    large.event.body = std::string(bx::held_post_bytes - large.event.secrets.size(), 'x');
+    for (const char* name : {"1", "2", "3"}) {
+        s.hold(s.install(std::string("m") + name, std::string("t") + name));
+        large.event.facts.member_id = std::string("m") + name;
+        large.token = bx::sha256(std::string("t") + name);
+        const int most = *name == '3' ? 56 : 100;  // 256 of 64 KB in all
+        for (const HoldResult result : s.hold(std::vector<bx::NewHeldPost>(most, large))) {
+            BOOST_TEST((result == HoldResult::held));
+        }
+    }
+    BOOST_TEST((s.hold(large) == HoldResult::full));
+    BOOST_TEST((s.hold(s.post("m3", "t3")) == HoldResult::full));
+}
+
+BOOST_AUTO_TEST_CASE(those_of_applications_in_no_block_hold_at_most_half) {
+    Portals s;
+    for (int i = 0; i <= 5; ++i) {
+        const std::string name = std::to_string(i);
+        s.hold(s.install("m" + name, "t" + name));
+        BOOST_TEST(s.installations().keep_unclaimed(s.proof(s.pending("m" + name).id, "local.x")));
+        if (i < 5) s.hold(std::vector<bx::NewHeldPost>(100, s.post("m" + name, "t" + name)));
+    }
+    BOOST_TEST((s.hold(s.post("m5", "t5")) == HoldResult::full_of_unclaimed));
+    s.hold(s.install("m6", "t6"));
+    BOOST_TEST((s.hold(s.post("m6", "t6")) == HoldResult::held));
+}
+
+BOOST_AUTO_TEST_CASE(twenty_of_applications_in_no_block_are_kept) {
+    Portals s;
+    for (int i = 0; i < 21; ++i) {
+        const std::string name = std::to_string(i);
+        s.hold(s.install("m" + name, "t" + name));
+        BOOST_TEST(s.installations().keep_unclaimed(s.proof(s.pending("m" + name).id, "local.x")) ==
+                   (i < 20));
+    }
+    // They wait for a person, and the one that found no room for sync.
+    BOOST_TEST(s.installations().next_unverified(s.now).value().installation.member_id == "m20");
+    BOOST_TEST(s.pending("m0").client_id == "local.x");
+    // When its block is there, it becomes active as others do.
+    s.hold(s.post("m0", "t0"));
+    BOOST_TEST(s.installations().activate(s.proof(s.pending("m0").id, "local.x"), plenty).events ==
+               2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_newcomer_replaces_the_newest_of_the_peer_that_has_most) {
+    Portals s;
+    s.hold(s.install("real", "t", "192.0.2.7"));
+    std::vector<bx::NewHeldPost> forged;
+    for (int i = 0; i < 99; ++i) forged.push_back(s.install("f" + std::to_string(i), "t"));
+    s.hold(forged);
+    BOOST_TEST((s.hold(s.install("late", "t", "192.0.2.8")) == HoldResult::held));
+    BOOST_TEST(s.installations().list("f98").empty());
+    BOOST_TEST(s.pending("f97").held == 1);
+    // Its own too.
+    BOOST_TEST((s.hold(s.install("more", "t")) == HoldResult::held));
+    BOOST_TEST(s.installations().list("f97").empty());
+    BOOST_TEST(s.pending("real").held == 1);
+    BOOST_TEST(s.pending("late").held == 1);
+    BOOST_TEST(s.installations().counts().pending == 100);
+    BOOST_TEST(s.held() == 100);
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(with_one_peer_alone_a_newcomer_is_refused) {
+    Portals s;
+    std::vector<bx::NewHeldPost> all;
+    for (int i = 0; i < 101; ++i) all.push_back(s.install("m" + std::to_string(i), "t"));
+    const auto results = s.hold(all);
+    BOOST_TEST((results[99] == HoldResult::held));
+    BOOST_TEST((results[100] == HoldResult::full_of_unverified));
+    // Those that are verified do not count.
+    s.installations().activate(s.proof(s.pending("m5").id), plenty);
+    BOOST_TEST((s.hold(all[100]) == HoldResult::held));
+}
+
+// -- Pages
+
+BOOST_AUTO_TEST_CASE(a_page_that_comes_again_brings_fresher_tokens_alone) {
+    Portals s;
+    s.hold(s.install("m1", "t1", "192.0.2.1", HeldKind::page));
+    bx::NewHeldPost again = s.install("m1", "t1", "192.0.2.1", HeldKind::page);
+    again.tokens.access = "fresher";
+    BOOST_TEST((s.hold(again) == HoldResult::held));
+    BOOST_TEST(s.held() == 1);
+    BOOST_TEST(s.installations().next_unverified(s.now).value().tokens.access == "fresher");
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(one_without_application_token_holds_posts_until_one_is_proven) {
+    Portals s;
+    s.hold(s.install("m1", "auth id", "192.0.2.1", HeldKind::page_key));
+    BOOST_TEST((s.role("m1", "auth id") == bx::TokenRole::pending));
+    BOOST_TEST((s.hold(s.post("m1", "t1")) == HoldResult::changed));
+    const bx::InstallationId id = s.pending("m1").id;
+    s.installations().activate(s.proof(id), plenty);
+    BOOST_TEST(!s.shown(id).has_application_token);
+    BOOST_TEST((s.role("m1", "auth id") == bx::TokenRole::of_tokenless));
+    BOOST_TEST((s.hold(s.post("m1", "t1", "1")) == HoldResult::held));
+    BOOST_TEST((s.hold(s.post("m1", "forged", "2")) == HoldResult::held));
+    BOOST_TEST((s.hold(s.post("m1", "t1", "3")) == HoldResult::held));
+    const Activation adopted = s.installations().adopt_token(id, bx::sha256("t1"), plenty);
+    BOOST_TEST(adopted.events == 2U);
+    BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::verified));
+    BOOST_TEST((s.role("m1", "forged") == bx::TokenRole::none));
+    BOOST_TEST(s.events() ==
+               "ONAPPINSTALL  real.example\nONCRMDEALUPDATE 1 real.example\n"
+               "ONCRMDEALUPDATE 3 real.example\n");
+    BOOST_TEST((s.installations().adopt_token(id, bx::sha256("t2"), plenty).result ==
+                Activation::Result::not_pending));
+}
+
+BOOST_AUTO_TEST_CASE(a_post_that_brings_an_installation_makes_one_beside_one_without_token) {
+    Portals s;
+    s.hold(s.install("m1", "auth id", "192.0.2.1", HeldKind::page_key));
+    const bx::InstallationId id = s.pending("m1").id;
+    s.installations().activate(s.proof(id), plenty);
+    s.hold(s.post("m1", "t1", "1"));
+    s.hold(s.post("m1", "other", "2"));
+    BOOST_TEST((s.hold(s.install("m1", "t1")) == HoldResult::held));
+    // It is the same application, whose token is known now: what was held for it comes first.
+    const Activation done = s.installations().activate(s.proof(s.pending("m1").id), plenty);
+    BOOST_TEST(done.id == id);
+    BOOST_TEST(done.events == 2U);
+    BOOST_TEST(s.events() ==
+               "ONAPPINSTALL  real.example\nONCRMDEALUPDATE 1 real.example\n"
+               "ONAPPINSTALL  real.example\n");
+    BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::verified));
+    BOOST_TEST(s.recount() == "");
+}
+
+// -- Verifying
+
+BOOST_AUTO_TEST_CASE(those_never_tried_come_first_and_the_others_when_they_are_due) {
+    Portals s;
+    s.hold(s.install("m1", "t1"));
+    s.now += bx::second;
+    s.hold(s.install("m2", "t2"));
+    const auto next = [&] {
+        const auto found = s.installations().next_unverified(s.now);
+        return found ? found->installation.member_id : "none";
+    };
+    BOOST_TEST(next() == "m1");
+    s.installations().postpone(s.pending("m1").id, s.now + bx::minute, "no answer");
+    BOOST_TEST(next() == "m2");
+    s.installations().postpone(s.pending("m2").id, s.now + 2 * bx::minute, "no answer");
+    BOOST_TEST(next() == "none");
+    BOOST_TEST(s.pending("m2").problem == "no answer");
+    s.now += 3 * bx::minute;
+    BOOST_TEST(next() == "m1");
+    BOOST_TEST(s.installations().next_unverified(s.now).value().tries == 1);
+    s.hold(s.install("m3", "t3"));
+    BOOST_TEST(next() == "m3");
+    // Its own post again hastens it.
+    s.installations().postpone(s.pending("m1").id, s.now + bx::hour, "no answer");
+    s.installations().erase(s.pending("m3").id);
+    s.installations().erase(s.pending("m2").id);
+    BOOST_TEST(next() == "none");
+    s.hold(s.install("m1", "t1"));
+    BOOST_TEST(next() == "m1");
+}
+
+BOOST_AUTO_TEST_CASE(the_same_application_again_takes_over_and_both_tokens_are_right_for_a_while) {
+    Portals s;
+    const bx::InstallationId id = s.active("m1", "t1");
+    s.hold(s.install("m1", "t2"));
+    s.hold(s.post("m1", "t2"));
+    bx::Proof again = s.proof(s.pending("m1").id);
+    again.user_id = "9";
+    again.tokens.refresh = "of the second";
+    BOOST_TEST(s.installations().activate(again, plenty).id == id);
+    BOOST_TEST(s.installations().list().size() == 1U);
+    BOOST_TEST(s.shown(id).user_id == "9");
+    BOOST_TEST(s.installations().take_lease(id, "a", bx::minute).value().tokens.refresh ==
+               "of the second");
+    BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::verified));
+    BOOST_TEST((s.role("m1", "t2") == bx::TokenRole::verified));
+    const auto known = s.look_up("m1");
+    BOOST_TEST(bx::prove("m1", bx::sha256("t2"), known).replaces);
+    BOOST_TEST(!bx::prove("m1", bx::sha256("t1"), known).replaces);
+    s.store().sink().retire_tokens(std::vector{id});
+    BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::none));
+    BOOST_TEST(!bx::prove("m1", bx::sha256("t2"), s.look_up("m1")).replaces);
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(another_application_on_the_portal_is_one_of_its_own) {
+    Portals s;
+    const auto first = s.active("m1", "t1", "local.1");
+    const auto second = s.active("m1", "t2", "local.2");
+    BOOST_TEST(first != second);
+    BOOST_TEST(s.state(first) == "active");
+    BOOST_TEST(s.installations().list("M1").empty());  // a member_id is exact
+    BOOST_TEST(s.installations().list("REAL.example").size() == 2U);
+}
+
+// -- Tokens
+
+BOOST_AUTO_TEST_CASE(a_lease_is_one_holders_at_a_time) {
+    Portals s;
+    const auto id = s.active("m1", "t1");
+    bx::Installations& installations = s.installations();
+    const auto lease = installations.take_lease(id, "a", bx::minute);
+    BOOST_TEST(lease.value().tokens.access == "access");
+    BOOST_TEST(lease.value().tokens.refresh == "refresh");
+    BOOST_TEST(!lease.value().in_doubt);
+    BOOST_TEST(!installations.take_lease(id, "b", bx::minute).has_value());
+    BOOST_TEST(!installations.end_lease(id, "b", bx::Renewal{{"x", "y", 0}, "", "", ""}, s.now));
+    bx::Renewal renewal{{"access 2", "refresh 2", s.now + 2 * bx::hour},
+                        "https://new.example/rest/", "New.Example", ""};
+    BOOST_TEST(installations.end_lease(id, "a", renewal, s.now));
+    BOOST_TEST(!installations.end_lease(id, "a", renewal, s.now));
+    const auto next = installations.take_lease(id, "b", bx::minute);
+    BOOST_TEST(next.value().tokens.refresh == "refresh 2");
+    BOOST_TEST(next.value().tokens.expires_at == s.now + 2 * bx::hour);
+    BOOST_TEST(!next.value().in_doubt);
+    BOOST_TEST(s.shown(id).domain == "new.example");
+    BOOST_TEST(s.shown(id).scope == "crm");
+    renewal.tokens = {"access 3", "", 0};  // none came: the old one stays
+    BOOST_TEST(installations.end_lease(id, "b", renewal, s.now));
+    BOOST_TEST(installations.take_lease(id, "c", bx::minute).value().tokens.refresh ==
+               "refresh 2");
+    BOOST_TEST(installations.end_lease(id, "c", std::nullopt, s.now));
+    BOOST_TEST(!installations.take_lease(99, "c", bx::minute).has_value());
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_lease_that_ran_out_leaves_a_doubt) {
+    Portals s;
+    const auto id = s.active("m1", "t1");
+    BOOST_TEST(s.installations().take_lease(id, "a", 1).has_value());
+    std::optional<bx::Lease> next;
+    while (!next) next = s.installations().take_lease(id, "b", bx::minute);
+    BOOST_TEST(next->in_doubt);
+    BOOST_TEST(!s.installations().end_lease(id, "a", std::nullopt, s.now));
+}
+
+BOOST_AUTO_TEST_CASE(of_many_who_want_a_lease_one_gets_it) {
+    Portals s;
+    const auto id = s.active("m1", "t1");
+    int got = 0;
+    for (int i = 0; i < 10; ++i) {
+        const auto store = s.another();
+        got += store->installations().take_lease(id, std::to_string(i), bx::minute).has_value();
+    }
+    BOOST_TEST(got == 1);
+}
+
+BOOST_AUTO_TEST_CASE(long_tokens_take_the_place_of_short_ones_and_back) {
+    Portals s;
+    const auto id = s.active("m1", "t1");
+    for (const std::size_t size : {2048U, 8U, 300U}) {
+        const std::string refresh(size, 'r');
+        s.installations().take_lease(id, "a", bx::minute);
+        s.installations().end_lease(id, "a", bx::Renewal{{"a", refresh, 0}, "", "", ""}, s.now);
+        const auto lease = s.installations().take_lease(id, "b", bx::minute);
+        BOOST_TEST(lease.value().tokens.refresh == refresh);
+        s.installations().end_lease(id, "b", std::nullopt, s.now);
+        BOOST_TEST(s.recount() == "");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_broken_one_is_healed_by_its_own_user_alone) {
+    Portals s;
+    const auto id = s.active("m1", "t1");
+    const auto offer = [&](const std::string& user) {
+        s.store().sink().heal(std::vector{bx::Offer{id, user, {"a", "of " + user, s.now}}});
+    };
+    offer("1");  // it is not broken: what it has is as good
+    BOOST_TEST(s.installations().take_lease(id, "a", bx::minute).value().tokens.refresh ==
+               "refresh");
+    s.installations().end_lease(id, "a", std::nullopt, s.now);
+    s.installations().break_down(id, "invalid_grant");
+    BOOST_TEST(s.state(id) == "broken");
+    BOOST_TEST(s.shown(id).problem == "invalid_grant");
+    BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::verified));
+    offer("2");
+    BOOST_TEST(s.state(id) == "broken");
+    offer("1");
+    BOOST_TEST(s.state(id) == "active");
+    BOOST_TEST(s.shown(id).problem == "");
+    BOOST_TEST(s.installations().take_lease(id, "a", bx::minute).value().tokens.refresh == "of 1");
+}
+
+BOOST_AUTO_TEST_CASE(those_that_are_idle_longest_are_renewed_first) {
+    Portals s;
+    const auto first = s.active("m1", "t1");
+    const auto second = s.active("m2", "t2");
+    s.hold(s.install("m3", "t3"));
+    s.installations().take_lease(first, "a", bx::minute);
+    s.installations().end_lease(first, "a", bx::Renewal{{"a", "r", 0}, "", "", ""},
+                                bx::wall_now() + bx::day);
+    const auto idle = [&](bx::Millis before) { return s.installations().idle_since(before, 9); };
+    BOOST_TEST((idle(bx::wall_now() + bx::hour) == std::vector{second}));
+    BOOST_TEST((idle(bx::wall_now() + 2 * bx::day) == std::vector{second, first}));
+    BOOST_TEST(s.installations().idle_since(bx::wall_now() + 2 * bx::day, 1).size() == 1U);
+}
+
+// -- The end
+
+BOOST_AUTO_TEST_CASE(an_uninstallation_ends_it_unless_it_was_installed_since) {
+    Portals s;
+    const auto id = s.active("m1", "t1");
+    BOOST_TEST(!s.installations().uninstalled(id, "1699999999"));
+    BOOST_TEST(s.state(id) == "active");
+    BOOST_TEST(s.installations().uninstalled(id, "1700000000"));
+    BOOST_TEST(s.state(id) == "gone");
+    BOOST_TEST(!s.installations().uninstalled(id, "1700000001"));
+    BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::none));
+    BOOST_TEST(!s.installations().take_lease(id, "a", bx::minute).has_value());
+    BOOST_TEST(s.installations().counts().gone == 1);
+    BOOST_TEST(s.recount() == "");
+    // Again, with the same token: what it was before comes to life.
+    BOOST_TEST(s.active("m1", "t1") == id);
+    BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::verified));
+    BOOST_TEST(s.installations().list().size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_old_is_erased) {
+    Portals s;
+    const auto gone = s.active("m1", "t1");
+    const auto stays = s.active("m2", "t2");
+    s.hold(s.install("m3", "t3"));
+    s.installations().uninstalled(gone, "");
+    const bx::Millis later = bx::wall_now() + bx::hour;
+    BOOST_TEST(s.installations().drop_old(s.now, 0) == 0U);
+    BOOST_TEST(s.installations().drop_old(s.now + 1, 0) == 1U);
+    BOOST_TEST(s.installations().list("m3").empty());
+    BOOST_TEST(s.installations().drop_old(later, later) == 1U);
+    BOOST_TEST(s.state(gone) == "none");
+    BOOST_TEST(s.state(stays) == "active");
+    s.hold(s.install("m4", "t4"));
+    BOOST_TEST(s.pending("m4").id > stays);  // an id is never given again
+}
+
+BOOST_AUTO_TEST_CASE(counts_are_by_state) {
+    Portals s;
+    const auto broken = s.active("m1", "t1");
+    s.active("m2", "t2");
+    s.installations().break_down(broken, "invalid_grant");
+    s.hold(s.install("m3", "t3"));
+    s.hold(s.post("m3", "t3"));
+    const bx::InstallationCounts counts = s.installations().counts();
+    BOOST_TEST(counts.pending == 1);
+    BOOST_TEST(counts.active == 1);
+    BOOST_TEST(counts.broken == 1);
+    BOOST_TEST(counts.gone == 0);
+    BOOST_TEST(counts.held == 2);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
