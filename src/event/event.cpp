@@ -53,7 +53,12 @@ std::string read_code(Value root) {
     return upper(code);
 }
 
-// A portal's member_id or domain; empty when it is missing.
+}  // namespace
+
+std::string EventFacts::lane_portal() const {
+    return member_id.empty() ? lower(domain) : member_id;
+}
+
 std::string read_portal_name(Value value, std::string_view name) {
     std::string_view text = scalar(value, name);
     if (text.size() > max_portal_name) {
@@ -64,12 +69,6 @@ std::string read_portal_name(Value value, std::string_view name) {
                        "' has a byte other than letters, digits, '.', '_', ':' and '-'");
     }
     return std::string(text);
-}
-
-}  // namespace
-
-std::string EventFacts::lane_portal() const {
-    return member_id.empty() ? lower(domain) : member_id;
 }
 
 EventFacts read_event(const Tree& body) {

@@ -36,4 +36,8 @@ struct EventFacts {
 // byte outside [A-Za-z0-9._:-]; or when one of the three is an array.
 EventFacts read_event(const Tree& body);
 
+// A portal's member_id or domain, a field called NAME; empty when it is missing.  Throws BadEvent as
+// read_event does.
+std::string read_portal_name(Value value, std::string_view name);
+
 }  // namespace bx

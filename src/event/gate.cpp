@@ -49,7 +49,8 @@ std::string_view describe(GateVerdict verdict) {
     return "refused";
 }
 
-Gate::Gate(const std::vector<Portal>& portals) : key_(random_key()), second_key_(random_key()) {
+Gate::Gate(const std::vector<Portal>& portals, bool installations)
+    : installations_(installations), key_(random_key()), second_key_(random_key()) {
     std::size_t rounds = 1;
     for (const Portal& portal : portals) {
         rounds = std::max(rounds, portal.tokens.size());
@@ -96,7 +97,8 @@ GateResult Gate::check(const Tree& body) const {
     GateResult result;
     result.known = found.known;
     result.sender = identity_of(found, sent);
-    if (entries_.size() == 1) {
+    result.anyone = (anyone_ != nobody) & (found.entry == anyone_) & found.known;
+    if (entries_.size() == 1 && !installations_) {
         result.verdict = GateVerdict::no_portal_configured;
     } else if (auth.rewritten() || token.rewritten()) {
         result.verdict = GateVerdict::token_repeated;

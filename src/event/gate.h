@@ -42,6 +42,9 @@ struct GateResult {
     // Allowed, found by member_id, and the block names another domain than was sent: the portal was
     // renamed, which is logged and accepted.
     bool renamed = false;
+    // Found by the block with neither.  It is somebody else's all the same when that is the name of
+    // an installation (token_proof.h).
+    bool anyone = false;
     // The member_id and domain of the sender's block, empty where the block does not name them; as
     // sent for a block that names neither.  The token proves them when the verdict is `allowed`.
     Identity sender;
@@ -49,8 +52,9 @@ struct GateResult {
 
 class Gate {
 public:
-    // PORTALS are copied.
-    explicit Gate(const std::vector<Portal>& portals);
+    // PORTALS are copied.  INSTALLATIONS: it is not the only one to say who may (token_proof.h), so
+    // that without a portal all tokens are wrong.
+    explicit Gate(const std::vector<Portal>& portals, bool installations = false);
 
     // Looks at auth[application_token], auth[member_id] and auth[domain] of BODY.
     // Portal of an event: the block with its member_id; failing that the block without member_id
@@ -104,6 +108,7 @@ private:
     Identity identity_of(Found found, const Identity& sent) const;
     bool matches(const Entry& entry, std::string_view token) const;
 
+    bool installations_;
     SipKey key_;
     SipKey second_key_;
     std::size_t width_ = 0;        // of the longest token

@@ -280,7 +280,7 @@ void append_leaf(Payload& payload, Value leaf) {
 
 }  // namespace
 
-Payload encode_payload(const Tree& tree) {
+Payload encode_payload(const Tree& tree, bool refresh_tokens) {
     Payload payload;
     payload.body.reserve(1 + tree.bytes());  // near enough
     payload.body += version;
@@ -291,6 +291,7 @@ Payload encode_payload(const Tree& tree) {
         keys += '\0';
         keys += value.key();
     };
+    const auto drop_key = [&keys] { keys.resize(keys.rfind('\0')); };
     const auto append_record = [&](Value leaf) {
         append_number(payload.body, shared);
         append_number(payload.body, keys.size());
@@ -307,10 +308,14 @@ Payload encode_payload(const Tree& tree) {
             ++depth;
         },
         [&](Value scalar) {
+            if (!refresh_tokens && is_refresh_key(scalar.key())) return;
             add_key(scalar);
             append_record(scalar);
         },
-        [&](Value) { shared = std::min(shared, --depth); });
+        [&](Value) {
+            if (!keys.empty()) drop_key();  // nothing of that array was kept
+            shared = std::min(shared, --depth);
+        });
     return payload;
 }
 

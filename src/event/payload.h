@@ -20,7 +20,9 @@ struct Payload {
     std::string secrets;  // their values, in order; empty when there is none
 };
 
-Payload encode_payload(const Tree& tree);
+// Without REFRESH_TOKENS those that is_refresh_key names are left out, keys and values, and an array
+// that held nothing else.
+Payload encode_payload(const Tree& tree, bool refresh_tokens = true);
 
 // What becomes of the secrets when the tree is read back.
 enum class Secrets {

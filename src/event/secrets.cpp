@@ -15,4 +15,8 @@ bool is_secret_key(std::string_view key) {
                        [key](std::string_view secret) { return equal_ignoring_case(key, secret); });
 }
 
+bool is_refresh_key(std::string_view key) {
+    return equal_ignoring_case(key, "refresh_token") || equal_ignoring_case(key, "refresh_id");
+}
+
 }  // namespace bx

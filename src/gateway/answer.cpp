@@ -6,11 +6,41 @@
 
 namespace bx {
 
+namespace {
+
+constexpr std::string_view built_in_page =
+    "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>bxhook</title></head>\n"
+    "<body><p>This application receives events. There is nothing to do here.</p>\n"
+    "<p lang=\"ru\">Приложение получает события. Здесь ничего делать не нужно.</p></body></html>\n";
+
+// Until it was called the portal gives an application neither events nor rights.
+constexpr std::string_view finish_script =
+    "<script src=\"https://api.bitrix24.com/api/v1/\"></script>\n"
+    "<script>BX24.init(function () { BX24.installFinish(); });</script>\n";
+
+}  // namespace
+
 Answer accepted_answer(EventNumber number) {
     Answer answer;
     JsonWriter json(answer.body);
     json.begin_object().field("status", "ok").field("event", number).end_object();
     answer.body += '\n';
+    return answer;
+}
+
+Answer held_answer() {
+    Answer answer;
+    JsonWriter json(answer.body);
+    json.begin_object().field("status", "ok").key("event").null().end_object();
+    answer.body += '\n';
+    return answer;
+}
+
+Answer page_answer(std::string_view shown, bool finish) {
+    Answer answer;
+    answer.content_type = "text/html; charset=utf-8";
+    answer.body = shown.empty() ? built_in_page : shown;
+    if (finish) answer.body += finish_script;
     return answer;
 }
 

@@ -22,6 +22,13 @@ struct Answer {
 // {"status":"ok","event":1042}
 Answer accepted_answer(EventNumber number);
 
+// {"status":"ok","event":null}: accepted, and not an event yet.
+Answer held_answer();
+
+// The page of an application, which the portal shows in a frame: SHOWN, HTML, or a built-in line;
+// with FINISH it ends the installation.  It says nothing of the request.
+Answer page_answer(std::string_view shown, bool finish);
+
 // {"status":"error","error":WORD,"message":...}, with the headers that belong to it.
 Answer refusal_answer(const RequestRefusal& refusal);
 

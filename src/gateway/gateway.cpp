@@ -2,12 +2,9 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <exception>
 #include <utility>
-#include <vector>
 
-#include "base/escape.h"
 #include "base/fault.h"
 
 namespace bx {
@@ -18,10 +15,6 @@ std::string reason_against_method(const std::string& method) {
     if (!method.empty()) return "events come by POST, not by " + method;
     return "the web server passes no REQUEST_METHOD: nginx needs 'include fastcgi_params;' in that "
            "location";
-}
-
-RequestRefusal unavailable(std::string reason) {
-    return {RefusalCode::unavailable, std::move(reason)};
 }
 
 }  // namespace
@@ -39,6 +32,8 @@ Gateway::Gateway(std::string config_path, Options options, Log& log)
           StoreOptions{.role = options_.one_shot ? Role::cgi : Role::gateway,
                        .give_up = options_.give_up}),
       queue_(store_, trouble_, log),
+      verdicts_(trouble_, log),
+      post_store_(store_, trouble_, verdicts_, log),
       summoner_(options_.start, log) {
     refresh_config(true);
     // Root knows no owner yet: the file's place is another user's.
@@ -60,8 +55,7 @@ std::size_t Gateway::body_limit() const {
 void Gateway::handle(std::span<Request> requests, const Answerer& answer) {
     const Log::Batch lines(log_);
     refresh_config();
-    std::vector<NewEvent> events;
-    std::vector<Sender> senders;  // of the events
+    Posts posts;
     for (std::size_t i = 0; i < requests.size(); ++i) {
         Request& request = requests[i];
         if (request.method == "GET" || request.method == "HEAD") {
@@ -70,14 +64,23 @@ void Gateway::handle(std::span<Request> requests, const Answerer& answer) {
         }
         const std::size_t size = request.body.size();  // before it is consumed
         Intake::Decision decision = decide(request);
-        if (auto* event = std::get_if<NewEvent>(&decision)) {
-            events.push_back(std::move(*event));
-            senders.push_back({i, size});
+        if (auto* post = std::get_if<Post>(&decision)) {
+            posts.add(std::move(*post), i);
         } else {
-            answer(i, refuse(std::get<RequestRefusal>(decision), request, size));
+            answer(i, verdicts_.refuse(std::get<RequestRefusal>(decision), request, size));
         }
     }
-    if (!events.empty()) commit(events, senders, requests, answer);
+    if (posts.empty()) return;
+    bool any_added = false;
+    // Should the memory end among the answers, what was added gets its worker all the same.
+    const auto added = [&] {
+        any_added = true;
+        if (!options_.one_shot) summoner_.set_due();
+    };
+    post_store_.store(std::move(posts), requests, *config_.current(), answer, added);
+    fault_point("after-answers");
+    if (any_added && !options_.one_shot) summon_worker();
+    if (any_added) queue_.warn_if_nearly_full(config_.current()->limits);
 }
 
 // Ready: a POST with a right token would be accepted now.
@@ -95,7 +98,7 @@ Answer Gateway::readiness(const Request& request) {
         return line_answer(ready ? "bxhook: ready" : "bxhook: not ready, see its log",
                            request.method == "HEAD");
     } catch (const std::exception& error) {  // out of memory
-        return refuse(unavailable(error.what()), request, 0);
+        return verdicts_.refuse(unavailable(error.what()), request, 0);
     }
 }
 
@@ -117,55 +120,9 @@ Intake::Decision Gateway::take_post(Request& request) {
     if (!owner_problem_.empty() && ::geteuid() == 0) {
         return unavailable("store: " + owner_problem_);
     }
-    return intake_->take(request, log_, [this] { return renew_config(); });
-}
-
-// Commits the events in one transaction and answers those who sent them.
-void Gateway::commit(std::span<const NewEvent> events, std::span<const Sender> senders,
-                     std::span<const Request> requests, const Answerer& answer) {
-    std::vector<std::optional<EventNumber>> numbers;
-    const std::optional<std::string> trouble = trouble_.attempt("cannot store events", [&] {
-        store_.use(
-            [&](EventSink& sink) { numbers = sink.add(events, config_.current()->limits.queue); });
-    });
-    if (trouble) numbers.assign(events.size(), std::nullopt);
-    const bool any_added =
-        std::ranges::any_of(numbers, [](const auto& number) { return number.has_value(); });
-    // Should the memory end among the answers, what was added gets its worker all the same.
-    if (any_added && !options_.one_shot) summoner_.set_due();
-    for (std::size_t i = 0; i < events.size(); ++i) {
-        const auto [index, size] = senders[i];
-        const Answer given =
-            numbers[i] ? accept(events[i], *numbers[i], requests[index])
-                       : refuse(unavailable(trouble ? "store: " + *trouble
-                                                    : "limits.queue unfinished events reached"),
-                                requests[index], size);
-        fault_point("before-answer");
-        answer(index, given);
-    }
-    fault_point("after-answers");
-    if (any_added && !options_.one_shot) summon_worker();
-    if (any_added) queue_.warn_if_nearly_full(config_.current()->limits);
-}
-
-Answer Gateway::accept(const NewEvent& event, EventNumber number, const Request& request) {
-    log_.info("accepted", {{"event", number},
-                           {"code", event.facts.code},
-                           {"id", event.facts.id},
-                           {"portal", event.facts.portal()},
-                           {"handler", event.facts.handler_id},
-                           {"peer", request.remote_addr}});
-    return accepted_answer(number);
-}
-
-Answer Gateway::refuse(const RequestRefusal& refusal, const Request& request, std::size_t size) {
-    const RefusalSpec& spec = spec_of(refusal.code);
-    log_.warning("refused", {{"status", spec.status},
-                             {"error", spec.word},
-                             {"reason", refusal.reason},
-                             {"peer", request.remote_addr},
-                             {"size", size}});
-    return refusal_answer(refusal);
+    return intake_->take(request,
+                         {.installations = [this] { return post_store_.looks_up(*config_.current()); },
+                          .renewal = [this] { return renew_config(); }});
 }
 
 // -- Config, store, worker

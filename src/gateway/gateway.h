@@ -1,5 +1,5 @@
-// The gateway: answers requests.  It has each decided (intake.h), commits the events, and wakes the
-// worker.  It knows neither connections (server.h, cgi.h) nor hooks.
+// The gateway: answers requests.  It has each decided (intake.h) and what is left of them stored
+// (post_store.h), and wakes the worker.  It knows neither connections (server.h, cgi.h) nor hooks.
 #pragma once
 
 #include <functional>
@@ -12,6 +12,7 @@
 #include "gateway/answer.h"
 #include "gateway/config_reload.h"
 #include "gateway/intake.h"
+#include "gateway/post_store.h"
 #include "gateway/queue_watch.h"
 #include "gateway/request.h"
 #include "gateway/signals.h"
@@ -40,8 +41,7 @@ public:
         };
         WorkerSummoner::Start start = start_worker;
     };
-    // Takes the answer to the request of that index.
-    using Answerer = std::function<void(std::size_t index, const Answer& answer)>;
+    using Answerer = PostStore::Answerer;
 
     // Never throws: a config or store that cannot be used is a 503 and a line in the log.
     Gateway(std::string config_path, Options options, Log& log);
@@ -53,8 +53,9 @@ public:
     // The most bytes of a body worth reading: limits.body + 1.
     std::size_t body_limit() const;
 
-    // Answers every request.  Refusals and questions (GET) are answered first; the events are
-    // committed in one transaction and answered then.  Wakes (or starts) the worker when events
+    // Answers every request.  Questions (GET) and what no look into the store could make right are
+    // answered first; then the installations of all senders are looked up, and the events, and posts
+    // that are held, committed in one transaction and answered.  Wakes (or starts) the worker when events
     // were added.  Throws only what ANSWER throws, and std::bad_alloc.  Bodies are consumed.
     void handle(std::span<Request> requests, const Answerer& answer);
 
@@ -67,20 +68,9 @@ public:
     bool worker_is_due() const { return summoner_.is_due(); }
 
 private:
-    // Whose request an event came in.
-    struct Sender {
-        std::size_t index;  // of the request
-        std::size_t size;   // of its body, in bytes
-    };
-
     Answer readiness(const Request& request);
     Intake::Decision decide(Request& request);
     Intake::Decision take_post(Request& request);
-    void commit(std::span<const NewEvent> events, std::span<const Sender> senders,
-                std::span<const Request> requests, const Answerer& answer);
-    // Each is logged, and gives its answer.
-    Answer accept(const NewEvent& event, EventNumber number, const Request& request);
-    Answer refuse(const RequestRefusal& refusal, const Request& request, std::size_t size);
     // Each is true when another config came into force.
     bool renew_config();
     bool load_config(bool force);
@@ -96,6 +86,8 @@ private:
     std::unique_ptr<Intake> intake_;  // of the config in force
     StoreSlot store_;
     QueueWatch queue_;
+    Verdicts verdicts_;
+    PostStore post_store_;
     WorkerSummoner summoner_;
 };
 

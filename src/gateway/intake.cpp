@@ -1,15 +1,19 @@
 #include "gateway/intake.h"
 
-#include <array>
 #include <utility>
 
 #include "base/escape.h"
+#include "base/sha256.h"
 #include "base/text.h"
 #include "event/payload.h"
+#include "gateway/settle.h"
 
 namespace bx {
 
 namespace {
+
+constexpr std::string_view install_code = "ONAPPINSTALL";
+constexpr std::size_t query_fields = 100;
 
 // Empty: the body can be decoded.
 std::string reason_against_type(const Request& request) {
@@ -34,18 +38,16 @@ RequestRefusal malformed(std::string reason) {
     return {RefusalCode::malformed, std::move(reason)};
 }
 
-RequestRefusal refusal_of(const Intake::Arrival& arrival) {
-    // A mistyped domain or member_id of a portal block is seen by the portal alone, so both are said
-    // as they were sent.  Both texts cost the same: the sender learns nothing from the time either.
-    constexpr std::array portal{", unknown portal '", ", sent by portal '"};
-    const GateResult& gate = arrival.gate;
-    const EventFacts& facts = arrival.facts;
-    std::string reason = std::string(describe(gate.verdict)) + portal[gate.known ? 1 : 0] +
-                         facts.portal() + "'";
-    if (!facts.domain.empty() && !facts.member_id.empty()) {
-        reason += ", member_id '" + facts.member_id + "'";
+bool is_install(const EventFacts& facts) { return facts.code == install_code; }
+
+// DOMAIN of the query of an application's page, as sent; empty where it is none.
+std::string domain_in(const std::string& query) {
+    try {
+        const Tree fields = decode_urlencoded(query, {query_fields, 1});
+        return read_portal_name(fields.root()["DOMAIN"], "DOMAIN");
+    } catch (const Error&) {
+        return {};
     }
-    return {RefusalCode::invalid_application_token, std::move(reason)};
 }
 
 }  // namespace
@@ -56,14 +58,14 @@ std::optional<RequestRefusal> Intake::refuse_type(const Request& request) {
     return RequestRefusal{RefusalCode::unsupported_content_type, std::move(reason)};
 }
 
-Intake::Decision Intake::take(Request& request, Log& log, const Renewal& renewal) {
+Intake::Decision Intake::take(Request& request, const Questions& ask) {
     // The limit may have been another when the body was read.
     if (request.cut || request.body.size() > limits_.body) {
         return RequestRefusal{RefusalCode::too_large, "the body is larger than limits.body, " +
                                                           std::to_string(limits_.body) + " bytes"};
     }
     try {
-        return verify(request, log, renewal);
+        return verify(request, ask);
     } catch (const FormError& error) {
         if (error.problem() != FormError::Problem::too_many_fields) return malformed(error.what());
         return RequestRefusal{RefusalCode::too_many_fields, error.what()};
@@ -73,7 +75,7 @@ Intake::Decision Intake::take(Request& request, Log& log, const Renewal& renewal
 }
 
 // Throws FormError and BadEvent.
-Intake::Decision Intake::verify(Request& request, Log& log, const Renewal& renewal) {
+Intake::Decision Intake::verify(Request& request, const Questions& ask) {
     const std::size_t size = request.body.size();
     const Tree body = decode(std::move(request.body), request.content_type);
     if (request.broken) return malformed("the body cannot be read to its end");
@@ -81,16 +83,71 @@ Intake::Decision Intake::verify(Request& request, Log& log, const Renewal& renew
         return malformed("CONTENT_LENGTH and the size of the body, " + std::to_string(size) +
                          " bytes, disagree");
     }
-    Arrival arrival = read(body);
-    if (arrival.gate.verdict != GateVerdict::allowed && renewal()) arrival = read(body);
-    if (arrival.gate.verdict != GateVerdict::allowed) return refusal_of(arrival);
-    if (arrival.gate.renamed) {
-        log.warning("the portal's domain differs from its block's",
-                    {{"member_id", arrival.facts.member_id},
-                     {"domain", arrival.facts.domain},
-                     {"configured", arrival.gate.sender.domain}});
+    std::optional<AppPage> page = read_app_page(body);
+    Decision decision = page ? take_page(body, std::move(*page), request)
+                             : take_event(body, ask);
+    if (auto* post = std::get_if<Post>(&decision)) {
+        post->peer = request.remote_addr;
+        post->size = size;
     }
-    return make_event(body, std::move(arrival));
+    return decision;
+}
+
+Intake::Decision Intake::take_event(const Tree& body, const Questions& ask) {
+    Arrival arrival = read(body);
+    if (arrival.gate.verdict != GateVerdict::allowed && ask.renewal()) arrival = read(body);
+    // Of a configuration whose last block was taken away.
+    const bool nobody = arrival.gate.verdict == GateVerdict::no_portal_configured;
+    const GateResult gate = nobody && ask.installations() ? nobody_.check(body) : arrival.gate;
+    const bool allowed = gate.verdict == GateVerdict::allowed;
+    const bool may_be_one =
+        (allowed || gate.verdict == GateVerdict::token_wrong) && ask.installations();
+    if (!allowed && !may_be_one) {
+        RequestRefusal refusal = refusal_of(gate.verdict, gate.known, arrival.facts);
+        if (!takes_apps_ && is_install(arrival.facts)) refusal.reason += hint_for_app();
+        return refusal;
+    }
+    Post post;
+    post.verdict = gate.verdict;
+    post.known = gate.known;
+    post.renamed = gate.renamed;
+    post.anyone = gate.anyone;
+    post.member_id = gate.sender.member_id;
+    post.domain = gate.sender.domain;
+    post.event = make_event(body, {std::move(arrival.facts), {}});
+    const EventFacts& facts = post.event.facts;
+    if (may_be_one && !facts.member_id.empty()) {
+        post.token = sha256(body.root()["auth"]["application_token"].text());
+        post.tokens = posted_tokens(body);
+    }
+    if (is_install(facts)) {
+        post.kind = Post::Kind::install;
+        post.bare = encode_payload(body, false);
+    }
+    return post;
+}
+
+Intake::Decision Intake::take_page(const Tree& body, AppPage page, const Request& request) {
+    if (!takes_apps_) {
+        return RequestRefusal{RefusalCode::invalid_application_token,
+                              "the page of an application, and no `app` block" + hint_for_app()};
+    }
+    Post post;
+    post.kind = Post::Kind::page;
+    post.event.facts.code = install_code;
+    post.event.facts.kind = install_code;
+    post.event.facts.member_id = std::move(page.member_id);
+    post.event.facts.domain = domain_in(request.query);
+    post.event.received_at = wall_now();
+    Payload payload = encode_payload(body, false);
+    post.event.body = std::move(payload.body);
+    post.event.secrets = std::move(payload.secrets);
+    const bool has_key = !page.key.empty() && !post.event.facts.member_id.empty();
+    if (has_key) post.token = sha256(page.key);
+    post.by_auth_id = page.by_auth_id;
+    post.is_default = page.is_default;
+    if (has_key) post.tokens = std::move(page.tokens);
+    return post;
 }
 
 Tree Intake::decode(std::string body, std::string_view content_type) const {
@@ -106,7 +163,7 @@ Intake::Arrival Intake::read(const Tree& body) {
 void Intake::find_portals(const EventFacts& sent) {
     std::vector<Portal> portals = index_->find(sent.member_id, sent.domain);
     portals.insert(portals.end(), portals_.begin(), portals_.end());
-    gate_ = Gate(portals);
+    gate_ = Gate(portals, takes_apps_);
 }
 
 NewEvent Intake::make_event(const Tree& body, Arrival arrival) {

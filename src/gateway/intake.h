@@ -1,4 +1,4 @@
-// From a POST to the event in it, or to the reason why it is refused.
+// From a request to the post in it, or to the reason why it is refused.
 #pragma once
 
 #include <functional>
@@ -15,7 +15,7 @@
 #include "event/event.h"
 #include "event/gate.h"
 #include "form/form.h"
-#include "gateway/refusal.h"
+#include "gateway/post.h"
 #include "gateway/request.h"
 #include "store/records.h"
 
@@ -29,29 +29,36 @@ public:
         GateResult gate;   // views of the body and of the Intake, up to the next one
     };
 
-    // The event to be stored, or why there is none.
-    using Decision = std::variant<NewEvent, RequestRefusal>;
+    // What is to be settled (settle.h), or why it is refused.
+    using Decision = std::variant<Post, RequestRefusal>;
 
-    // Looks for a newer config at once: true, it has been given to renew().
-    using Renewal = std::function<bool()>;
-
-    // CONFIG's portals and limits are copied.
+    // CONFIG's portals, apps and limits are copied.
     explicit Intake(const Config& config)
         : index_(config.portal_index),
           portals_(index_ ? config.portals : std::vector<Portal>()),
-          gate_(config.portals),
+          takes_apps_(!config.apps.empty()),
+          gate_(config.portals, takes_apps_),
           limits_(config.limits) {}
+
     // The same, in place of those that it has.
     void renew(const Config& config) { *this = Intake(config); }
 
     // The refusal of a body that no config could make readable, by its type and encoding.
     static std::optional<RequestRefusal> refuse_type(const Request& request);
 
-    // The event of REQUEST, whose token was right; or the first refusal, in the contract's order,
-    // after those of method and type.  A token is refused only when RENEWAL finds nothing newer:
-    // Bitrix24 does not resend what was refused a moment after its token was configured.  The body
-    // is consumed.  A portal that was renamed is a line in LOG.  Throws std::bad_alloc.
-    Decision take(Request& request, Log& log, const Renewal& renewal);
+    // What take() asks.
+    struct Questions {
+        // May a token be an installation's, whatever the configuration says?
+        std::function<bool()> installations;
+        // Looks for a newer config at once: true, it has been given to renew().
+        std::function<bool()> renewal;
+    };
+    // The post in REQUEST; or the first refusal, in the contract's order, after those of method and
+    // type.  `installations` is asked for a token that is whole: if not, one that is not right is
+    // refused here.  A token is refused only when `renewal` finds nothing newer: Bitrix24 does not
+    // resend what was refused a moment after its token was configured.  The body is consumed.
+    // Throws std::bad_alloc.
+    Decision take(Request& request, const Questions& ask);
 
     // -- The steps of take(), for a body that did not come in a request
 
@@ -64,12 +71,16 @@ public:
     static NewEvent make_event(const Tree& body, Arrival arrival);
 
 private:
-    Decision verify(Request& request, Log& log, const Renewal& renewal);
+    Decision verify(Request& request, const Questions& ask);
+    Decision take_event(const Tree& body, const Questions& ask);
+    Decision take_page(const Tree& body, AppPage page, const Request& request);
     void find_portals(const EventFacts& sent);
 
     // Where the portals of the portals file are looked up: with them, those of the blocks.
     std::shared_ptr<const PortalIndex> index_;
     std::vector<Portal> portals_;
+    bool takes_apps_;
+    Gate nobody_{{}, true};
     Gate gate_;  // of the last body's sender, where they are looked up
     Config::Limits limits_;
 };

@@ -45,6 +45,24 @@ BOOST_AUTO_TEST_CASE(without_a_portal_nobody_enters) {
     BOOST_TEST(verdict(bx::Gate({}), "") == "no portal configured");
 }
 
+BOOST_AUTO_TEST_CASE(where_installations_may_enter_all_tokens_are_wrong_without_a_portal) {
+    const bx::Gate gate({}, true);
+    BOOST_TEST(verdict(gate, from("m", "d", "t")) == "wrong token");
+    BOOST_TEST(verdict(gate, "") == "token missing");
+}
+
+BOOST_AUTO_TEST_CASE(says_whom_the_block_with_neither_took) {
+    const bx::Gate gate(three);
+    const auto anyone = [&](const std::string& body) {
+        return gate.check(bx::decode_urlencoded(body, {})).anyone;
+    };
+    BOOST_TEST(anyone(from("m9", "x.example", "t3")));
+    BOOST_TEST(anyone(from("m9", "x.example", "wrong")));
+    BOOST_TEST(!anyone(from("m1", "x.example", "t1")));
+    BOOST_TEST(!anyone(from("m9", "b.example", "t2")));
+    BOOST_TEST(!bx::Gate({}).check(bx::decode_urlencoded("", {})).anyone);
+}
+
 BOOST_AUTO_TEST_CASE(each_token_of_the_portal_opens) {
     bx::Gate gate(three);
     BOOST_TEST(verdict(gate, from("m1", "a.example", "t1")) == "allowed");

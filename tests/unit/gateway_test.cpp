@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/sha256.h"
 #include "event/payload.h"
 
 using namespace std::literals;
@@ -15,6 +16,14 @@ namespace {
 struct FakeState {
     std::vector<bx::NewEvent> added;
     std::vector<std::size_t> batches;
+    std::vector<bx::NewHeldPost> held;
+    bx::HoldResult hold_result = bx::HoldResult::held;
+    std::function<void()> changes;  // when a post was not held since something did
+    std::vector<bx::KnownInstallation> installations;
+    std::vector<std::string> asked;  // of the last look-up
+    std::vector<bx::InstallationId> retired;
+    std::vector<bx::Offer> offers;
+    int looked_up = 0, asked_for_any = 0;
     std::int64_t unfinished = 0;
     int opened = 0, probed = 0, added_calls = 0;
     bool cannot_open = false, busy = false, full = false;
@@ -30,6 +39,11 @@ public:
         fail_if_told();
         state_.batches.push_back(batch.events.size());
         bx::AddedBatch added;
+        for (const bx::NewHeldPost& post : batch.held) {
+            state_.held.push_back(post);
+            added.held.push_back(state_.hold_result);
+            if (state_.hold_result == bx::HoldResult::changed && state_.changes) state_.changes();
+        }
         for (const bx::NewEvent& event : batch.events) {
             if (state_.unfinished >= limit) {
                 added.numbers.emplace_back();
@@ -41,13 +55,24 @@ public:
         }
         return added;
     }
-    std::vector<bx::KnownInstallation> look_up(std::span<const std::string>,
-                                               std::span<const std::string>) override {
-        return {};
+    std::vector<bx::KnownInstallation> look_up(std::span<const std::string> member_ids,
+                                               std::span<const std::string> domains) override {
+        ++state_.looked_up;
+        state_.asked.assign(member_ids.begin(), member_ids.end());
+        state_.asked.insert(state_.asked.end(), domains.begin(), domains.end());
+        fail_if_told();
+        return state_.installations;
     }
-    bool has_installations() override { return false; }
-    void retire_tokens(std::span<const bx::InstallationId>) override {}
-    void heal(std::span<const bx::Offer>) override {}
+    bool has_installations() override {
+        ++state_.asked_for_any;
+        return !state_.installations.empty();
+    }
+    void retire_tokens(std::span<const bx::InstallationId> ids) override {
+        state_.retired.assign(ids.begin(), ids.end());
+    }
+    void heal(std::span<const bx::Offer> offers) override {
+        state_.offers.assign(offers.begin(), offers.end());
+    }
     std::int64_t probe() override {
         ++state_.probed;
         fail_if_told();
@@ -386,7 +411,81 @@ BOOST_AUTO_TEST_CASE(without_a_portal_nothing_is_accepted) {
     configure("store queue.db\nlog { file gateway.log }\n");
     BOOST_TEST(line(method("GET")) == "200 bxhook: not ready, see its log\n");
     BOOST_TEST(verdict(event()) == "403 invalid_application_token");
-    BOOST_TEST(state.opened == 0);
+    BOOST_TEST(state.opened == 1);  // there might be installations
+    BOOST_TEST(verdict(event()) == "403 invalid_application_token");
+    BOOST_TEST(state.asked_for_any == 1);
+    BOOST_TEST(state.added_calls == 0);
+}
+
+// A wrong token may be an installation's, whose block was taken away: that is asked now and then.
+BOOST_AUTO_TEST_CASE(without_installations_nothing_is_looked_up) {
+    const bx::Request wrong = post("event=E&auth[application_token]=x&auth[member_id]=m1");
+    for (int i = 0; i < 3; ++i) BOOST_TEST(verdict(wrong) == "403 invalid_application_token");
+    BOOST_TEST(verdict(event()) == "200");
+    BOOST_TEST(state.asked_for_any == 1);
+    BOOST_TEST(state.looked_up == 0);
+    BOOST_TEST(!state.added.front().installation.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_store_in_trouble_leaves_a_wrong_token_wrong_without_an_app_block) {
+    state.cannot_open = true;
+    BOOST_TEST(verdict(post("event=E&auth[application_token]=x&auth[member_id]=m1")) ==
+               "403 invalid_application_token");
+}
+
+constexpr std::string_view an_app =
+    "store queue.db\nportal { member_id m1\n domain a.example\n token secret-token }\n"
+    "app { client_id local.1  client_secret s3cret }\nlog { file gateway.log }\n";
+
+BOOST_AUTO_TEST_CASE(installations_of_a_batch_are_looked_up_at_once) {
+    configure(an_app);
+    const auto wrong = [](const std::string& member) {
+        return post("event=E&auth[application_token]=x&auth[member_id]=" + member);
+    };
+    ask_all({wrong("m7"), event(), wrong("m5"), wrong("m7")});
+    BOOST_TEST(state.looked_up == 1);
+    BOOST_TEST(state.asked == (std::vector<std::string>{"m1", "m5", "m7"}),
+               boost::test_tools::per_element());
+    ask(post("event=E"));
+    BOOST_TEST(state.looked_up == 1);
+}
+
+BOOST_AUTO_TEST_CASE(while_the_store_cannot_be_asked_only_the_configurations_tokens_are_known) {
+    configure(an_app);
+    state.busy = true;
+    BOOST_TEST(verdict(post("event=E&auth[application_token]=x&auth[member_id]=m7")) ==
+               "503 unavailable");
+    BOOST_TEST(log_count("cannot look up installations") == 1u);
+    BOOST_TEST(verdict(post("event=E&auth[member_id]=m7")) == "403 invalid_application_token");
+    BOOST_TEST(state.added_calls == 0);
+    BOOST_TEST(verdict(event()) == "503 unavailable");
+    BOOST_TEST(state.added_calls == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_post_whose_installation_changes_meanwhile_is_looked_up_again) {
+    configure(an_app);
+    bx::KnownInstallation one{.id = 3,
+                              .member_id = "m7",
+                              .client_id = {},
+                              .domain = "b.example",
+                              .user_id = {},
+                              .token = bx::sha256("token-7"),
+                              .token_before = {},
+                              .page_key = {}};
+    state.installations = {one};
+    state.hold_result = bx::HoldResult::changed;
+    const bx::Request sent = post("event=E&auth[application_token]=token-7&auth[member_id]=m7");
+    state.changes = [&] { state.installations[0].verified = true; };
+    BOOST_TEST(line(sent) == "200 {\"status\":\"ok\",\"event\":1}\n");
+    BOOST_TEST((state.added.at(0).installation == 3));
+    BOOST_TEST(state.added.at(0).facts.domain == "b.example");
+    state.installations = {one};
+    state.changes = [&] { state.installations.clear(); };
+    BOOST_TEST(verdict(sent) == "403 invalid_application_token");
+    state.changes = nullptr;  // for ever
+    state.installations = {one};
+    BOOST_TEST(verdict(sent) == "503 unavailable");
+    BOOST_TEST(log_count("its installation changes") == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(with_an_invalid_config_the_early_checks_still_answer) {

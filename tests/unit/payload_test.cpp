@@ -165,6 +165,26 @@ BOOST_AUTO_TEST_CASE(does_not_recurse_on_deep_trees) {
     BOOST_TEST(json.size() == 2u * deep + std::string(R"({"a":""})").size());
 }
 
+BOOST_AUTO_TEST_CASE(refresh_tokens_can_be_left_out) {
+    const auto left = [](const std::string& body) {
+        const Payload payload = encode_payload(parse(body), false);
+        std::string text;
+        append_tree_json(text, decode_payload(payload.body, payload.secrets, Secrets::keep));
+        return text;
+    };
+    BOOST_TEST(left("a=1&auth[access_token]=A&auth[refresh_token]=R&auth[x]=2&b=3") ==
+               R"({"a":"1","auth":{"access_token":"A","x":"2"},"b":"3"})");
+    BOOST_TEST(left("REFRESH_ID=R&AUTH_ID=A") == R"({"AUTH_ID":"A"})");
+    BOOST_TEST(left("a=1&REFRESH_ID=R") == R"({"a":"1"})");
+    // At any depth and in any case; an array that held nothing else goes too.
+    BOOST_TEST(left("a[b][c][Refresh_Token]=R&a[d]=1&e[refresh_id]=R&f[g][refresh_token]=R&h=2") ==
+               R"({"a":{"d":"1"},"h":"2"})");
+    BOOST_TEST(left("a[b][refresh_token]=R&a[b][c]=1&a[e]=2") ==
+               R"({"a":{"b":{"c":"1"},"e":"2"}})");
+    BOOST_TEST(left("refresh_token[x]=1") == R"({"refresh_token":{"x":"1"}})");
+    BOOST_TEST(encode_payload(parse("refresh_token=R"), false).secrets.empty());
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace bx
