@@ -153,6 +153,7 @@ void Gateway::apply_config() {
     else intake_ = std::make_unique<Intake>(config);
     store_.move_to(config.store);
     queue_.forget();
+    post_store_.forget();
 }
 
 // Before any file, of the log too, is made.  Throws Error.

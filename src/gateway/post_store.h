@@ -42,6 +42,7 @@ public:
 
     // Intake::Installations.
     bool looks_up(const Config& config) { return installations_.is_on(config); }
+    void forget() { installations_.forget(); }  // what was believed of another store
     // Answers all of them.  Throws only what ANSWER throws, and std::bad_alloc.
     void store(Posts posts, std::span<const Request> requests, const Config& config,
                const Answerer& answer, const Added& added);

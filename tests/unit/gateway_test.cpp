@@ -450,6 +450,55 @@ BOOST_AUTO_TEST_CASE(installations_of_a_batch_are_looked_up_at_once) {
     BOOST_TEST(state.looked_up == 1);
 }
 
+BOOST_AUTO_TEST_CASE(a_token_that_was_proven_is_believed_for_a_moment) {
+    configure(an_app);
+    bx::KnownInstallation one;
+    one.id = 3;
+    one.member_id = "m7";
+    one.token = bx::sha256("token-7");
+    one.verified = true;
+    state.installations = {one};
+    const auto send = [&](const std::string& token, const std::string& code = "E") {
+        return verdict(post("event=" + code + "&auth[application_token]=" + token +
+                            "&auth[member_id]=m7"));
+    };
+    BOOST_TEST(send("token-7") == "200");
+    BOOST_TEST(send("token-7") == "200");
+    BOOST_TEST(state.looked_up == 1);
+    // What it does not prove is asked: it may have changed.
+    BOOST_TEST(send("token-8") == "403 invalid_application_token");
+    BOOST_TEST(send("token-7", "ONAPPINSTALL") == "200");
+    BOOST_TEST(state.looked_up == 3);
+    state.installations[0].token = bx::sha256("token-8");
+    BOOST_TEST(send("token-8") == "200");
+    // In one batch with a token that is believed, what was asked is newer.
+    state.installations[0].token = bx::sha256("token-9");
+    const auto request = [](const std::string& token) {
+        return post("event=E&auth[application_token]=" + token + "&auth[member_id]=m7");
+    };
+    const auto answers = ask_all({request("token-8"), request("token-9")});
+    BOOST_TEST(answers[0].status == 403);
+    BOOST_TEST(answers[1].status == 200);
+    const int asked = state.looked_up;
+    for (const bx::Millis end = bx::steady_now() + 20 * bx::second;
+         state.looked_up == asked && bx::steady_now() < end;) {
+        BOOST_TEST(send("token-9") == "200");
+        state.unfinished = 0;
+    }
+    BOOST_TEST(state.looked_up == asked + 1);
+    // One of which there is more to do is never believed.
+    for (int i = 0; i < 2; ++i) {
+        state.installations[0].broken = i == 0;
+        state.installations[0].token_before = i == 1 ? bx::sha256("old") : "";
+        configure(an_app);
+        const int before = state.looked_up;
+        state.unfinished = 0;
+        BOOST_TEST(send("token-9") == "200");
+        BOOST_TEST(send("token-9") == "200");
+        BOOST_TEST(state.looked_up == before + 2);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(while_the_store_cannot_be_asked_only_the_configurations_tokens_are_known) {
     configure(an_app);
     state.busy = true;
@@ -479,6 +528,7 @@ BOOST_AUTO_TEST_CASE(a_post_whose_installation_changes_meanwhile_is_looked_up_ag
     BOOST_TEST(line(sent) == "200 {\"status\":\"ok\",\"event\":1}\n");
     BOOST_TEST((state.added.at(0).installation == 3));
     BOOST_TEST(state.added.at(0).facts.domain == "b.example");
+    configure(an_app);  // nothing is believed any more
     state.installations = {one};
     state.changes = [&] { state.installations.clear(); };
     BOOST_TEST(verdict(sent) == "403 invalid_application_token");
