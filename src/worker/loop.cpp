@@ -29,11 +29,14 @@ Loop::Loop(ConfigFile& config_file, Store& store, const StorePlace& store_place,
       trouble_(log),
       membership_(context_, store.workers(), trouble_),
       runner_(context_, store.runs(), membership_, store_place.worker_files),
-      matcher_(context_, store.matching(),
-               [this](std::span<const Dispatch> verdicts) {
-                   return runner_.dispatch_and_start(verdicts);
-               }),
-      upkeep_(context_, store.upkeep(), store.view()),
+      uninstallations_(context_, store.installations()),
+      matcher_(
+          context_, store.matching(),
+          [this](std::span<const Dispatch> verdicts) {
+              return runner_.dispatch_and_start(verdicts);
+          },
+          &uninstallations_),
+      upkeep_(context_, store.upkeep(), store.view(), uninstallations_),
       leaving_(context_, worker_lock) {}
 
 int Loop::run() {

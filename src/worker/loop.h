@@ -59,6 +59,7 @@ private:
     StoreTrouble trouble_;
     Membership membership_;
     Runner runner_;
+    Uninstallations uninstallations_;
     Matcher matcher_;
     WorkerUpkeep upkeep_;
     Leaving leaving_;

@@ -91,6 +91,7 @@ bool Matcher::match_oldest(std::size_t at_most) {
         context_.more = true;
         return false;
     }
+    if (uninstallations_ != nullptr) uninstallations_->take(free);
     dispatch(dispatches, log_reasons);
     context_.unscrubbed = context_.progress = true;
     return true;

@@ -20,6 +20,7 @@
 #include "worker/batch.h"
 #include "worker/context.h"
 #include "worker/rematch.h"
+#include "worker/uninstallations.h"
 
 namespace bx {
 
@@ -29,10 +30,13 @@ public:
     // nothing, and has done nothing.
     using DispatchAndStart = std::function<bool(std::span<const Dispatch>)>;
 
-    Matcher(WorkerContext& context, MatchQueue& queue, DispatchAndStart dispatch_and_start = nullptr)
+    // UNINSTALLATIONS: who is shown the events; null: nobody.
+    Matcher(WorkerContext& context, MatchQueue& queue, DispatchAndStart dispatch_and_start = nullptr,
+            Uninstallations* uninstallations = nullptr)
         : context_(context),
           queue_(queue),
           dispatch_and_start_(std::move(dispatch_and_start)),
+          uninstallations_(uninstallations),
           rematch_(context, queue) {}
 
     // Matches a batch of the oldest new events, in bounded time.  True when it made deliveries, or
@@ -66,6 +70,7 @@ private:
     WorkerContext& context_;
     MatchQueue& queue_;
     const DispatchAndStart dispatch_and_start_;
+    Uninstallations* const uninstallations_;
     Rematch rematch_;
     Batch batch_{32};
     EventNumber first_ = 0;     // of the batch under way

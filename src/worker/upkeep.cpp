@@ -11,9 +11,11 @@ constexpr Millis scrub_limit = 50 * second;  // the contract's minute, without t
 
 }  // namespace
 
-WorkerUpkeep::WorkerUpkeep(WorkerContext& context, Upkeep& store, View& view)
+WorkerUpkeep::WorkerUpkeep(WorkerContext& context, Upkeep& store, View& view,
+                           Uninstallations& uninstallations)
     : context_(context),
       store_(store),
+      uninstallations_(uninstallations),
       pruner_(store),
       outputs_(context, store, view),
       scrub_(context.now + scrub_limit),
@@ -77,6 +79,7 @@ void WorkerUpkeep::prune() {
         pruning_.under_way = false;
         return;
     }
+    if (prune_all_) uninstallations_.drop_old(*wall);
     const PruneStep step = pruner_.step({.done_before = *wall - config->retention.done,
                                          .dead_before = *wall - config->retention.dead,
                                          .all = pruning_.all});

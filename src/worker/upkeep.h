@@ -9,12 +9,14 @@
 #include "worker/context.h"
 #include "worker/output_files.h"
 #include "worker/pruner.h"
+#include "worker/uninstallations.h"
 
 namespace bx {
 
 class WorkerUpkeep {
 public:
-    WorkerUpkeep(WorkerContext& context, Upkeep& store, View& view);
+    WorkerUpkeep(WorkerContext& context, Upkeep& store, View& view,
+                 Uninstallations& uninstallations);
 
     // Does what is due.  Throws what the store throws.
     void work();
@@ -38,6 +40,7 @@ private:
 
     WorkerContext& context_;
     Upkeep& store_;
+    Uninstallations& uninstallations_;
     Pruner pruner_;
     OutputUpkeep outputs_;
     Timer minute_;
