@@ -79,7 +79,7 @@ void WorkerUpkeep::prune() {
         pruning_.under_way = false;
         return;
     }
-    if (prune_all_) uninstallations_.drop_old(*wall);
+    if (pruning_.all) uninstallations_.drop_old(*wall);
     const PruneStep step = pruner_.step({.done_before = *wall - config->retention.done,
                                          .dead_before = *wall - config->retention.dead,
                                          .all = pruning_.all});
