@@ -333,7 +333,7 @@ def test_text_has_place_problem_and_command(site):
     site.hook("ONAPPTEST", "exit 0\n", 0o775)
     done = site.run("check", check=False)
     lines = text_of(done).splitlines()
-    at = lines.index(f"error: hook ONAPPTEST: unsafe permissions: '{site.hooks}/ONAPPTEST'")
+    at = lines.index(f"error: hook ONAPPTEST: '{site.hooks}/ONAPPTEST': unsafe permissions")
     assert lines[at + 1] == f"    fix: chmod go-w {site.hooks}/ONAPPTEST"
     assert lines[-1].startswith(f"{site.config}: usable except for 1 hook: 1 error") and done.returncode == 1
     site.hook("ONTASKADD", "exit 0\n", 0o644)
