@@ -24,11 +24,12 @@ HttpsServer::HttpsServer() {
     const std::string script =
         std::filesystem::absolute(std::filesystem::path(__FILE__).parent_path()) / "https_server.py";
     bx::Pipe input = bx::make_pipe(), output = bx::make_pipe();
-    const bx::Started server = bx::start_program({.program = "python3",
-                                                  .argv = {"python3", script, dir_},
+    const std::string python = "/usr/bin/python3";  // not one of some other place
+    const bx::Started server = bx::start_program({.program = python,
+                                                  .argv = {python, script, dir_},
                                                   .env = {"PATH=/usr/bin:/bin"},
                                                   .fds = {input.read.get(), output.write.get(), 2}});
-    if (server.error != 0) throw bx::system_error("cannot run python3", server.error);
+    if (server.error != 0) throw bx::system_error("cannot run " + python, server.error);
     pid_ = server.pid;
     input_ = std::move(input.write);
     output.write.reset();
