@@ -143,7 +143,8 @@ void Operations::make_due(DeliveryId d, Millis now) {
 Outcome Operations::retry(const DeliveryName& name, const ExtraAttempts& extra_attempts,
                           Millis now, std::optional<RowState> chosen) {
     Change change(names_);
-    const TakenBack held(change, now);
+    std::optional<TakenBack> held;
+    if (event_state(db_, name.event) == EventState::matched) held.emplace(change, now);
     names_.ready().forget();
     const Requested found = requested(names_, name, chosen);
     Outcome outcome = judge_retry(found.facts);
@@ -201,7 +202,8 @@ Outcome Operations::deliver(EventNumber number, const NewDelivery& delivery, Mil
 Outcome Operations::cancel(const DeliveryName& name, bool kill, Millis now,
                            std::optional<RowState> chosen) {
     Change change(names_);
-    const TakenBack held(change, now);
+    std::optional<TakenBack> held;
+    if (event_state(db_, name.event) == EventState::matched) held.emplace(change, now);
     names_.ready().forget();
     const Requested found = requested(names_, name, chosen);
     Outcome outcome = judge_cancel(found.facts, kill);

@@ -52,7 +52,6 @@ ClaimRoom Runner::room() const {
     const std::size_t most = recorder_.claims_at_most();
     const std::size_t slots = std::min(free_slots(), most);
     if (context_.stopping || context_.draining || !slots_.usable()) return slots;
-    if (!membership_.is_alone()) return slots;
     return {slots, std::min(held_.wanted(context_.now), most - slots)};
 }
 
@@ -181,7 +180,10 @@ void Runner::start_all(std::vector<Claim> claims) {
     for (std::size_t i = claims.size(); i-- > 0;) {  // the first that are to wait stay the first
         if (may[i] == MayStart::yes) continue;
         slots_.take_back(claims[i]);
-        if (may[i] == MayStart::no) continue;
+        if (may[i] == MayStart::no) {
+            context_.more = true;  // another may have the slot
+            continue;
+        }
         again_.set(context_.now + 1);
         held_.add_first(std::move(claims[i]), context_.now);
     }

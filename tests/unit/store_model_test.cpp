@@ -200,9 +200,7 @@ private:
                 possible += model_.claimable(event, hook, scene_.now);
         }
         const auto plenty = [](const std::string&) { return std::size_t{99}; };
-        const int to_hold = pick(3);
-        const bool holds = !store_tests::PostgresServer::wanted();
-        const bx::ClaimRoom room(slots, holds ? static_cast<std::size_t>(to_hold) : 0);
+        const bx::ClaimRoom room(slots, static_cast<std::size_t>(pick(3)));
         const auto claims = scene_.store().runs().finish_and_claim(ended, room, plenty, scene_.now);
         BOOST_REQUIRE_EQUAL(claims.size(), std::min(room.all(), possible));
         for (std::size_t i = 0; i < claims.size(); ++i) {
@@ -243,9 +241,11 @@ private:
         const auto none = [](const std::string&) { return std::size_t{0}; };
         scene_.store().runs().finish_and_claim({}, 0, none, scene_.now);
     }
-    // As after the death of a worker: what it held waits again.
+    // As after the death of a worker.  What it held waits again once the next one looks.
     void reopen() {
         scene_.open();
+        held_.clear();
+        if (pick(2) == 0) return;
         std::vector<bx::DeliveryName> held;
         for (const bx::Orphan& orphan : scene_.store().runs().orphans({})) {
             if (orphan.held) held.push_back({orphan.event, orphan.hook});
@@ -253,11 +253,11 @@ private:
         scene_.store().runs().release(held, scene_.now);
         taken_back();
     }
+    // The worker learns it when it wants to start them.
     void taken_back() {
         for (auto& [event, hooks] : model_.deliveries) {
             for (auto& [hook, d] : hooks) d.held = false;
         }
-        held_.clear();
     }
     void finish() { scene_.store().runs().finish(end_one()); }
     // A running one, ended in the model, is to be recorded so; none when nothing runs.
@@ -290,7 +290,7 @@ private:
         const std::string state = model_.events[event];
         const bx::Outcome outcome = scene_.retry(event);
         BOOST_REQUIRE_EQUAL(outcome.done(), state == "skipped" || any_retried(event));
-        if (outcome.count > 0) request_took_back();
+        if (state == "matched" && outcome.count > 0) taken_back();
         if (state == "skipped") model_.events[event] = "new";
         if (state != "matched") return;
         for (auto& [hook, d] : model_.deliveries[event]) {
@@ -300,12 +300,6 @@ private:
             d.due = scene_.now;
             d.max_attempts = d.attempt + 2;
         }
-    }
-    // The worker learns it when it wants to start them.
-    void request_took_back() {
-        const std::vector<bx::Claim> held = held_;
-        taken_back();
-        held_ = held;
     }
     bool any_retried(bx::EventNumber event) {
         const auto& hooks = model_.deliveries[event];
@@ -317,7 +311,9 @@ private:
     }
     void cancel(bx::EventNumber event) {
         const bool kill = pick(2) == 0;
-        if (scene_.cancel(event, "", kill).count > 0) request_took_back();
+        const std::string state = model_.events[event];
+        const bx::Outcome outcome = scene_.cancel(event, "", kill);
+        if (state == "matched" && outcome.count > 0) taken_back();
         if (model_.events[event] == "new") {
             model_.events[event] = "skipped";
             model_.erased.insert(event);

@@ -95,9 +95,10 @@ SELECT {waits_row} FROM ready GROUP BY hook;
 -- @due_counts (now)
 SELECT d & 65535, count(*), min(at) FROM due WHERE at <= :now GROUP BY d & 65535;
 
--- @held_counts
-SELECT r.d & 65535, count(*), min(o.due_at) FROM running AS r JOIN open AS o ON o.d = r.d
-WHERE r.held <> 0 GROUP BY r.d & 65535;
+-- A few at most, one by one.
+-- @held_due
+SELECT r.d & 65535, 1, o.due_at FROM running AS r CROSS JOIN open AS o ON o.d = r.d
+WHERE r.held <> 0;
 
 -- @new_received (n)
 SELECT e.received_at FROM event AS e
