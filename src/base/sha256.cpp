@@ -80,7 +80,9 @@ std::string sha256(std::string_view text) {
     }
     std::string digest;
     for (const std::uint32_t word : state) {
-        for (int shift = 24; shift >= 0; shift -= 8) digest += static_cast<char>(word >> shift & 0xFF);
+        for (int shift = 24; shift >= 0; shift -= 8) {
+            digest += static_cast<char>(word >> shift & 0xFF);
+        }
     }
     return digest;
 }

@@ -42,8 +42,8 @@ const std::vector<Command>& commands() {
     static const std::vector<Command> table{
         serve_command(),   work_command(),   init_command(),    check_command(), events_command(),
         trigger_command(), decode_command(), list_command(),    show_command(),  logs_command(),
-        run_command(),     retry_command(),  cancel_command(),  status_command(), prune_command(),
-        store_command(),   help_command(),   version_command()};
+        run_command(),     retry_command(),  cancel_command(),  status_command(), portals_command(),
+        prune_command(),   store_command(),  help_command(),    version_command()};
     return table;
 }
 

@@ -46,6 +46,7 @@ Command run_command();
 Command retry_command();
 Command cancel_command();
 Command status_command();
+Command portals_command();
 Command prune_command();
 Command store_command();
 Command help_command();

@@ -18,7 +18,8 @@ bool equal_digests(std::string_view known, std::string_view given) {
     if (!there) known = given = nothing;
     volatile unsigned difference = 0;
     for (std::size_t i = 0; i < sha256_size; ++i) {
-        difference = difference | static_cast<unsigned>(static_cast<unsigned char>(known[i] ^ given[i]));
+        const auto byte = static_cast<unsigned char>(known[i] ^ given[i]);
+        difference = difference | byte;
     }
     return (difference == 0) & there;
 }

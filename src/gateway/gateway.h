@@ -54,9 +54,10 @@ public:
     std::size_t body_limit() const;
 
     // Answers every request.  Questions (GET) and what no look into the store could make right are
-    // answered first; then the installations of all senders are looked up, and the events, and posts
-    // that are held, committed in one transaction and answered.  Wakes (or starts) the worker when events
-    // were added.  Throws only what ANSWER throws, and std::bad_alloc.  Bodies are consumed.
+    // answered first; then the installations of all senders are looked up, and the events, and
+    // posts that are held, committed in one transaction and answered.  Wakes (or starts) the worker
+    // when events were added.  Throws only what ANSWER throws, and std::bad_alloc.  Bodies are
+    // consumed.
     void handle(std::span<Request> requests, const Answerer& answer);
 
     // Looks for a changed config at most once a second; FORCE: now (SIGHUP).

@@ -30,8 +30,8 @@ struct Settled {
 };
 
 // KNOWN has the installations of POST's sender, and of a POST by `anyone` those with its domain.
-// APPS are the configuration's.  The event is moved out of POST, which is left whole where it is only
-// held: it may have to be settled again.
+// APPS are the configuration's.  The event is moved out of POST, which is left whole where it is
+// only held: it may have to be settled again.
 Settled settle(Post& post, std::span<const KnownInstallation> known, const std::vector<App>& apps,
                Log& log);
 

@@ -39,6 +39,13 @@ std::vector<Count> delivery_counts(const StoreStatus& store) {
             {name_of(DeliveryState::cancelled), store.cancelled}};
 }
 
+std::vector<Count> installation_counts(const InstallationCounts& counts) {
+    return {{name_of(InstallationState::pending), counts.pending},
+            {name_of(InstallationState::active), counts.active},
+            {name_of(InstallationState::broken), counts.broken},
+            {name_of(InstallationState::gone), counts.gone}};
+}
+
 std::string counts_text(const std::vector<Count>& counts) {
     std::string text;
     for (const Count& count : counts) {

@@ -9,6 +9,7 @@
 
 #include "base/problem.h"
 #include "config/config.h"
+#include "store/installation.h"
 #include "store/records.h"
 
 namespace bx {
@@ -25,6 +26,7 @@ struct StatusReport {
     ConfigPtr config;          // null: nothing of it can be used
     std::optional<StoreStatus> store;  // none: it cannot be read
     std::map<std::string, std::string> disabled;  // hooks, with the reason
+    InstallationCounts installations;  // of that store
     std::vector<Problem> problems;     // each once, errors first
     bool strict = false;               // attention is not good enough
 
@@ -40,6 +42,7 @@ struct Count {
 };
 std::vector<Count> event_counts(const StoreStatus& store);
 std::vector<Count> delivery_counts(const StoreStatus& store);
+std::vector<Count> installation_counts(const InstallationCounts& counts);
 // "3 new, 7 matched"
 std::string counts_text(const std::vector<Count>& counts);
 

@@ -94,6 +94,8 @@ std::string status_json(const StatusReport& report) {
                                           : std::nullopt);
     write_blocked(json, store);
     write_hooks(json, store, report);
+    json.field("held", number(report.installations.held));
+    write_counts(json, "portals", installation_counts(report.installations), known);
     json.end_object();
     return json_line(text);
 }

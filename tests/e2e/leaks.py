@@ -44,7 +44,7 @@ def processes(pids):
 
 def reports(site, events=None):
     """What the commands say; each in both its forms about all, or about the numbers EVENTS."""
-    commands = [("check", "--print"), ("status",), ("list",)]
+    commands = [("check", "--print"), ("status",), ("list",), ("portals",), ("portals", "--json")]
     if events is None:
         events = {line["event"] for line in site.list("--limit", "1000000")}
         commands += [("check", "--json"), ("status", "--json"), ("list", "--json"), ("check",)]
@@ -85,6 +85,8 @@ def stored(site):
             newest, = copy.execute("SELECT max(n) FROM event").fetchone()
             slots = copy.execute("SELECT e.n, s.data FROM event AS e JOIN slot AS s ON s.id = e.slot")
             kept = any(data[:8] == n.to_bytes(8, "little") for n, data in slots)
+            # Those of installations and held posts stay until there is a verdict.
+            kept = kept or any(data[7] >= 0x80 for data, in copy.execute("SELECT data FROM slot"))
             names = {name.decode() for name, in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             return {f"table {name}": texts(copy, name) for name in names - {"slot"}}, newest, kept
     except sqlite3.Error:  # none yet, or what a test made of it

@@ -22,7 +22,7 @@ from servers import free_port
 
 START_LIMIT = 60  # seconds: recovery after a crash, on a loaded machine
 SYNC = "synchronous_standby_names"
-SECRETS = "secret"  # the table of secrets
+SECRETS = {"secret", "token", "held_post"}  # the tables that may hold some
 
 SETTINGS = """
 listen_addresses = '127.0.0.1'
@@ -250,8 +250,8 @@ class Database:
         names = [name for name, in self.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'bxhook'")]
         if not names:
             return {}, None, True
-        assert SECRETS in names
-        tables = {f"table {name}": texts(self.sql(f"SELECT * FROM bxhook.{name}")) for name in names if name != SECRETS}
+        assert SECRETS <= set(names)
+        tables = {f"table {name}": texts(self.sql(f"SELECT * FROM bxhook.{name}")) for name in set(names) - SECRETS}
         return tables, self.sql("SELECT max(n) FROM bxhook.event")[0][0], True
 
     def drop(self):

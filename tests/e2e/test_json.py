@@ -6,7 +6,9 @@ import subprocess
 
 import pytest
 
-from scratch import ROOT
+import bitrix
+import client
+from scratch import ROOT, wait_for
 
 TIME = "time"
 # What a key's value is, or may be: types as jq names them, TIME, a list of one object, an object.
@@ -43,7 +45,14 @@ STATUS = {
                  "reason": "string null",
                  "since": TIME, "behind": "number"}],
     "hooks": [{"hook": "string", "waiting": "number", "running": "number", "done_1h": "number", "failed_1h": "number",
-               "dead_1h": "number", "disabled": "string null"}]}
+               "dead_1h": "number"}],
+    "held": COUNT, "portals": {"pending": COUNT, "active": COUNT, "broken": COUNT, "gone": COUNT}}
+PORTALS = [{
+    "portal": "string null", "member_id": "string null", "client_id": "string null", "source": "string",
+    "state": "string", "user_id": "string null", "scope": "array", "plan_status": "string null", "webhook": "boolean",
+    "token_expires_at": TIME + " null", "renewed_at": TIME + " null", "installed_at": TIME + " null",
+    "last_event_at": TIME + " null", "catch_up": {"last_at": TIME + " null", "found": "number null", "error": "string null"},
+    "peer": "string null", "held": "number", "problem": "string null", "fix": "string null"}]
 EVENTS = [{"code": "string", "name": "string", "scope": "string", "kind": "string", "id_paths": "array",
            "fields": "array"}]
 CHECK = {"ok": "boolean", "answer_ms": "number null",
@@ -146,6 +155,17 @@ def test_of_the_other_commands(site):
     has_form(output(site, "check", "--print"), CHECK | {"config": "string"})
 
 
+def test_of_portals(quiet):
+    quiet.configure(worker="start manual", more="app { client_id local.1 client_secret s3cr3t-of-app }\n")
+    wait_for(lambda: client.fastcgi(quiet.socket, bitrix.encode({
+        "event": "ONAPPINSTALL", "auth": bitrix.auth(token="a-token-of-its-own", member_id="m1")})).status == 200,
+        "the app block to count")
+    has_form(output(quiet, "portals"), PORTALS)
+    shown = jq(output(quiet, "portals"), "-r", ".[] | [.source, .state, .member_id, .held] | @tsv").stdout.splitlines()
+    assert shown[-1].split("\t") == ["installed", "pending", "m1", "1"] and shown[0].startswith("config\tactive")
+    assert jq(output(quiet, "portals", "m1"), "-r", ".[0].problem").stdout == "it is not verified yet\n"
+
+
 def keys_of(form):
     """Every key at any depth."""
     if isinstance(form, list):
@@ -156,7 +176,7 @@ def keys_of(form):
 
 
 TOLD = {"list": DELIVERY, "show": EVENT, "attempt": ATTEMPT, "logs": {"delivery": ""}, "status": STATUS,
-        "events": EVENTS,
+        "events": EVENTS, "portals": PORTALS,
         "check": CHECK | {"config": ""}, "version": VERSION}
 
 
@@ -180,4 +200,4 @@ def test_the_manual_names_the_keys(manual, item):
     assert told - wanted - VALUES == set(), "not in the program"
 
 
-VALUES = {"kept", "erased", "or", "each", "with", "oldest", "first", "_bytes"}  # among the keys
+VALUES = {"kept", "erased", "or", "each", "with", "oldest", "first", "_bytes", "config", "installed"}  # among the keys

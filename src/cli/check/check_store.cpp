@@ -17,6 +17,7 @@
 #include "host/accounts.h"
 #include "host/advice.h"
 #include "host/host_name.h"
+#include "report/portals.h"
 #include "worker/rematch.h"
 
 namespace bx {
@@ -139,6 +140,15 @@ void check_work(const Config& config, Store& store, const Hooks& hooks, Findings
     if (const std::optional<Problem> dead = judge_old_dead(status, commands)) findings.add(*dead);
 }
 
+// What of it a person has to mend.
+void check_installations(const Config& config, Store& store, Findings& findings) {
+    const std::vector<Installation> installations = store.installations().list();
+    for (const ShownPortal& portal : shown_portals(config, installations)) {
+        if (!portal.place.empty() || portal.fix.empty()) continue;
+        findings.warning("portal " + name_of(portal), portal.problem, portal.fix);
+    }
+}
+
 }  // namespace
 
 Known known_from(const Findings& findings, const Hooks& hooks, const Config& config) {
@@ -164,6 +174,7 @@ void check_store(const Config& config, const Hooks* hooks, Findings& findings) {
         std::unique_ptr<Store> store = store_of(config, Missing::leave);
         store->sink().probe();
         if (hooks != nullptr) check_work(config, *store, *hooks, findings);
+        check_installations(config, *store, findings);
     } catch (const Error& error) {
         findings.error(config.store.for_people(), error.what(), "");
     }

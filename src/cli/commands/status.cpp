@@ -43,12 +43,31 @@ void report_what_is_missing(const Config& config, const Hooks& hooks, Findings& 
     if (!hooks.any_enabled) found.add(no_hook_enabled(config));
 }
 
-std::optional<StoreStatus> read_store(const Config& config, Millis now, Findings& found) {
+void read_store(StatusReport& report, Millis now, Findings& found) {
+    const Config& config = *report.config;
     try {
-        return store_of(config)->view().status(now);
+        const std::unique_ptr<Store> store = store_of(config);
+        report.installations = store->installations().counts();
+        report.store = store->view().status(now);
     } catch (const Error& error) {
         found.error(config.store.for_people(), error.what(), "");
-        return std::nullopt;
+    }
+}
+
+// Installations that do not work, a line for all of a kind.
+void report_installations(const InstallationCounts& counts, Findings& found) {
+    const std::string look = found.commands().line("portals");
+    if (counts.broken > 0) {
+        found.warning("portals",
+                      counted(counts.broken, "installation is", "installations are") +
+                          " broken: their tokens cannot be renewed",
+                      look);
+    }
+    if (counts.pending > 0) {
+        found.warning("portals",
+                      counted(counts.pending, "installation waits", "installations wait") +
+                          " to be verified, with " + counted(counts.held, "held post", "held posts"),
+                      look);
     }
 }
 
@@ -67,10 +86,11 @@ void look(StatusReport& report, Millis now, Findings& found) {
         found.add(errors_of(of_hooks));
         report.disabled = hooks.disabled;
     }
-    report.store = read_store(config, now, found);
+    read_store(report, now, found);
     if (!report.store) return;
     const Known known = known_from(found, hooks, config);
     found.add(judge_health(*report.store, config, now, found.commands(), known).problems);
+    report_installations(report.installations, found);
     report_what_is_missing(config, hooks, found);
 }
 
@@ -130,19 +150,29 @@ private:
         line("unfinished", std::to_string(store.unfinished) + " of at most " +
                                std::to_string(report.config->limits.queue) + " events");
         line("due now", due_text(store, now_));
-        held(store, report.disabled);
+        disabled(store, report.disabled);
+        installations(report.installations);
         blocked(store);
         hooks(store);
     }
 
-    void held(const StoreStatus& store, const std::map<std::string, std::string>& disabled) {
+    // What waits for a disabled hook.
+    void disabled(const StoreStatus& store, const std::map<std::string, std::string>& reasons) {
         for (const HookCounts& hook : store.hooks) {
-            const auto reason = disabled.find(hook.hook);
-            if (hook.waiting == 0 || reason == disabled.end()) continue;
-            line("held", printable(hook.hook) + ": " +
+            const auto reason = reasons.find(hook.hook);
+            if (hook.waiting == 0 || reason == reasons.end()) continue;
+            line("disabled", printable(hook.hook) + ": " +
                              counted(hook.waiting, "delivery waits", "deliveries wait") + ", " +
                              printable(reason->second, 1000));
         }
+    }
+
+    // Of those who have one alone.
+    void installations(const InstallationCounts& counts) {
+        if (counts.pending + counts.active + counts.broken + counts.gone == 0) return;
+        std::string text = counts_text(installation_counts(counts));
+        if (counts.held > 0) text += "; " + counted(counts.held, "post held", "posts held");
+        line("installed", text);
     }
 
     void blocked(const StoreStatus& store) {
@@ -218,7 +248,8 @@ problem with the command that fixes it:
   attention  events are handled, but look: deliveries died in the last hour,
              wait because enough others run, or wait behind one that fails; a
              worker is in trouble with the store; no portal or no hook is
-             configured; the clock was set; the queue is nearly full
+             configured; an installation is broken or waits to be verified;
+             the clock was set; the queue is nearly full
   failing    an event has been new, or a delivery due, for over 10 s (90 s
              where only 'work --once' has run in the last 10 minutes), whether
              a worker runs or not; a hook is broken; store or configuration

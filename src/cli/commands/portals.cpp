@@ -1,0 +1,213 @@
+#include <algorithm>
+
+#include "base/escape.h"
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/confirm.h"
+#include "cli/open.h"
+#include "cli/output.h"
+#include "cli/terminal/table.h"
+#include "report/portals.h"
+#include "report/wording.h"
+
+namespace bx {
+
+namespace {
+
+using Portals = std::vector<ShownPortal>;
+
+Colour colour_of(const ShownPortal& portal) {
+    switch (portal.state) {
+        case InstallationState::broken: return Colour::red;
+        case InstallationState::pending: return Colour::yellow;
+        case InstallationState::gone: return Colour::none;
+        case InstallationState::active: break;
+    }
+    return portal.problem.empty() ? Colour::green : Colour::yellow;
+}
+
+// Of one of the configuration, where it stands; of an installation the application.
+std::string origin_of(const ShownPortal& portal) {
+    if (!portal.place.empty()) return portal.place;
+    return portal.client_id.empty() ? "not verified" : portal.client_id;
+}
+
+std::string all_portals(const Portals& portals, const Screen& screen) {
+    Table table({{"PORTAL", false, 16}, {"STATE"}, {"FROM", false, 12, 2}, {"USER", false, 0, 3},
+                 {"HELD", true, 0, 4}, {"PROBLEM", false, 12}},
+                screen);
+    for (const ShownPortal& portal : portals) {
+        const std::string name = portal.portal.empty() ? portal.member_id : portal.portal;
+        table.add({printable(name.empty() ? "(any other)" : name),
+                   {std::string(name_of(portal.state)), colour_of(portal)},
+                   printable(origin_of(portal)), printable(portal.user_id),
+                   portal.held > 0 ? std::to_string(portal.held) : "", printable(portal.problem)});
+    }
+    return table.take();
+}
+
+// One portal, a line for each thing that is known.
+class Page {
+public:
+    Page(const Screen& screen, Millis now) : screen_(screen), now_(now) {}
+
+    std::string write(const ShownPortal& portal) {
+        text_ += screen_.paint(screen_.fit(printable(name_of(portal))), Colour::bold) + "\n";
+        line("member_id", portal.member_id);
+        line("state", std::string(name_of(portal.state)));
+        line("from", portal.place.empty() ? "an installation" : portal.place);
+        line("client_id", portal.client_id);
+        line("user", portal.user_id);
+        line("scope", scope_text(portal));
+        line("status", portal.plan_status);
+        line("peer", portal.peer);
+        time("installed", portal.installed_at);
+        time("renewed", portal.renewed_at);
+        time("token ends", portal.token_expires_at);
+        if (portal.held > 0) line("held", counted(portal.held, "post", "posts"));
+        line("problem", portal.problem);
+        line("fix", portal.fix);
+        return std::move(text_);
+    }
+
+private:
+    static std::string scope_text(const ShownPortal& portal) {
+        std::string text;
+        for (const std::string& word : portal.scope) text += (text.empty() ? "" : ", ") + word;
+        return text;
+    }
+    void line(std::string label, const std::string& content) {
+        constexpr std::size_t width = 13;
+        if (content.empty()) return;
+        label.insert(0, "  ");
+        label.resize(width, ' ');
+        text_ += fill(label, printable(content, 4096), screen_.width, width);
+    }
+    void time(const std::string& label, std::optional<Millis> moment) {
+        if (moment) line(label, moment_text(*moment, now_));
+    }
+
+    Screen screen_;
+    Millis now_;
+    std::string text_;
+};
+
+// Those that a person's NAME means.  Throws Error when there is none.
+Portals chosen(const Portals& portals, const std::string& name) {
+    Portals found;
+    std::ranges::copy_if(portals, std::back_inserter(found),
+                         [&](const ShownPortal& portal) { return is_named(portal, name); });
+    if (!found.empty()) return found;
+    std::vector<std::string_view> names;
+    for (const ShownPortal& portal : portals) {
+        for (const std::string* one : {&portal.portal, &portal.member_id}) {
+            if (!one->empty()) names.emplace_back(*one);
+        }
+    }
+    throw Error("portals: there is no portal '" + printable(name) + "'" +
+                did_you_mean(nearest(name, names)));
+}
+
+Portals read_portals(const Config& config, Store& store, const std::string& name) {
+    const std::vector<Installation> installations = store.installations().list(name);
+    const Portals portals = shown_portals(config, installations);
+    return name.empty() ? portals : chosen(portals, name);
+}
+
+// -- forget
+
+Installation one_installation(Store& store, const std::string& name) {
+    const std::vector<Installation> found = store.installations().list(name);
+    if (found.empty()) {
+        throw Error("portals: there is no installation on '" + printable(name) +
+                    "'; a portal of the configuration is forgotten by deleting its block");
+    }
+    if (found.size() == 1) return found.front();
+    std::string which;
+    for (const Installation& one : found) {
+        which += "\n  " + printable(one.member_id) + " " +
+                 printable(one.client_id.empty() ? "not verified" : one.client_id) + " " +
+                 std::string(name_of(one.state));
+    }
+    throw UsageError("'" + printable(name) + "' has several installations: name one with --app:" +
+                     which);
+}
+
+Installation installation_to_forget(const Arguments& args, Store& store) {
+    const std::string& name = args.words()[1];
+    const std::string app = args.value("--app");
+    if (app.empty()) return one_installation(store, name);
+    for (const Installation& one : store.installations().list(name)) {
+        if (one.client_id == app) return one;
+    }
+    throw Error("portals: application '" + printable(app) + "' is not installed on '" +
+                printable(name) + "'");
+}
+
+int forget(const Arguments& args, Store& store) {
+    if (args.words().size() != 2) throw UsageError("forget takes one portal: portals forget P");
+    if (!args.has("--local")) {
+        throw UsageError("this version cannot unsubscribe on the portal: uninstall the application "
+                         "there, or add --local to erase it here only");
+    }
+    const Installation one = installation_to_forget(args, store);
+    const std::string name = printable(one.domain.empty() ? one.member_id : one.domain);
+    const std::string held =
+        one.held > 0 ? " and " + counted(one.held, "held post", "held posts") : std::string();
+    if (!is_confirmed(args, "erase the installation on " + name + ", its tokens" + held + "?")) {
+        return 0;
+    }
+    store.installations().erase(one.id);
+    print("erased the installation on " + name + "\n");
+    return 0;
+}
+
+int run(const Arguments& args) {
+    const std::vector<std::string>& words = args.words();
+    const ConfigPtr config = config_of(args, ConfigPart::gateway);
+    const std::unique_ptr<Store> store = store_of(*config);
+    if (!words.empty() && words[0] == "forget") return forget(args, *store);
+    if (words.size() > 1) throw UsageError("unknown word '" + printable(words[1]) + "'");
+    const Portals portals = read_portals(*config, *store, words.empty() ? "" : words[0]);
+    const Screen screen = Screen::of_stdout();
+    if (args.has("--json")) {
+        print(portals_json(portals));
+    } else if (words.empty()) {
+        print(all_portals(portals, screen));
+    } else {
+        for (const ShownPortal& portal : portals) print(Page(screen, wall_now()).write(portal));
+    }
+    return 0;
+}
+
+}  // namespace
+
+Command portals_command() {
+    Command command;
+    command.name = "portals";
+    command.synopsis = "[P] | forget P --local";
+    command.summary = "portals of the configuration, and installations";
+    command.help = R"(
+Shows the portals of the configuration and the installations of its applications,
+and what is wrong with each; with P, a domain or member_id, all that is known of it.
+An installation is
+
+  pending  its posts are held until it is verified
+  active   its posts are events
+  broken   its tokens cannot be renewed; its posts are events all the same
+  gone     the application was uninstalled
+
+forget P --local erases an installation with its tokens and its held posts; its
+events stay.  It does not ask the portal: its posts are refused from then on.  The
+question is asked on the terminal; where there is none, add --yes.
+)";
+    command.options = {{"--local", "", "forget: erase it here only"},
+                       {"--app", "CLIENT_ID", "forget: of several the one of that application"},
+                       yes_option()};
+    command.json = true;
+    command.max_words = 2;
+    command.run = run;
+    return command;
+}
+
+}  // namespace bx

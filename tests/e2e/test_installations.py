@@ -1,0 +1,146 @@
+"""Installations of an application: what the gateway takes, holds and refuses, in every way to host it."""
+
+import json
+import re
+import time
+
+import pytest
+
+import bitrix
+import client
+from hosts import BOTH_STORES
+from scratch import wait_for
+
+APP = "app {\n client_id local.67f0c1a2b3c4d5.01234567\n client_secret Nq3v7yB1xRk0mWc8ZtLs5uHd2JfPgAe9\n}\n"
+HELD = {"status": "ok", "event": None}
+ACCESS = "10c75569006e1354000000010000000100000700c0ffee"
+REFRESH = "00467d69006e1354000000010000000100000700c0ffee"
+
+
+def token(name):
+    """Not one of another test's."""
+    return f"0f0e0d0c0b0a0908{name:>016}"
+
+
+def auth(member, name, domain="new.bitrix24.com"):
+    return bitrix.auth(token(name), member, domain) | {"access_token": ACCESS, "refresh_token": REFRESH,
+                                                       "user_id": "1"}
+
+
+def install(member, name, **changes):
+    return bitrix.encode({"event": "ONAPPINSTALL", "event_handler_id": "11",
+                          "data": {"VERSION": "1", "ACTIVE": "Y", "INSTALLED": "Y", "LANGUAGE_ID": "en"},
+                          "ts": "1767225600", "auth": auth(member, name) | changes})
+
+
+def deal(member, name, number="7"):
+    return bitrix.encode({"event": "ONCRMDEALUPDATE", "event_handler_id": "12", "ts": "1767225601",
+                          "data": {"FIELDS": {"ID": number}}, "auth": auth(member, name)})
+
+
+def page(member, name=None, placement="DEFAULT"):
+    fields = {"AUTH_ID": ACCESS, "AUTH_EXPIRES": "3600", "REFRESH_ID": REFRESH,
+              "SERVER_ENDPOINT": "https://oauth.bitrix.info/rest/"}
+    if name:
+        fields["APPLICATION_TOKEN"] = token(name)
+        bitrix.sent_secrets.add(token(name))
+    return bitrix.encode(fields | {"member_id": member, "status": "L", "PLACEMENT": placement})
+
+
+def portals(site):
+    shown = json.loads(site.run("portals", "--json").stdout)
+    return {one["member_id"]: one for one in shown if one["source"] == "installed"}
+
+
+def test_every_way_to_host_it_holds_an_installation(hosted):
+    hosted.site.configure(more=APP)
+    url = hosted.url
+    answer = wait_for(lambda: (got := client.post(url, install("mode", "1"))).status == 200 and got,
+                      "the app block to count")
+    assert answer.json == HELD
+    assert client.post(url, deal("mode", "1")).json == HELD
+    assert client.post(url, deal("mode", "2")).status == 403
+    shown = portals(hosted.site)["mode"]
+    assert (shown["state"], shown["held"], shown["portal"]) == ("pending", 2, "new.bitrix24.com")
+    answer = client.post(url + "?DOMAIN=pages.bitrix24.com&PROTOCOL=1&APP_SID=x", page("pages", "3"))
+    assert answer.status == 200 and answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert b"BX24.installFinish()" in answer.body and b"pages" not in answer.body
+    assert not {"x-frame-options", "content-security-policy", "set-cookie"} & set(answer.headers)
+    assert portals(hosted.site)["pages"]["portal"] == "pages.bitrix24.com"
+    # What the configuration's portal sends is an event as ever.
+    assert client.post(url, bitrix.body("ONCRMDEALADD")).event
+
+
+@BOTH_STORES
+def test_posts_wait_for_their_installation_and_for_nothing_else(quiet):
+    quiet.configure(worker="start manual", more=APP)
+    answers = wait_for(lambda: (got := client.fastcgi(quiet.socket, install("m1", "1"))).status == 200 and got,
+                       "the app block to count")
+    assert answers.json == HELD
+    for number in range(3):
+        assert client.fastcgi(quiet.socket, deal("m1", "1", str(number))).json == HELD
+    assert quiet.list() == [], "held posts are no events"
+    status = quiet.status()
+    assert (status["held"], status["portals"]) == (4, {"pending": 1, "active": 0, "broken": 0, "gone": 0})
+    assert status["unfinished"] == 0 and status["level"] == "attention"
+    assert b"1 installation waits to be verified, with 4 held posts" in quiet.run("status").stdout
+    shown = quiet.run("portals", "m1").stdout.decode()
+    assert re.search(r"state +pending", shown) and re.search(r"held +4 posts", shown)
+    assert quiet.run("portals", "m2", check=False).returncode == 1
+    # It outlives the gateway.
+    quiet.gateway.kill()
+    quiet.serve()
+    assert client.fastcgi(quiet.socket, deal("m1", "1")).json == HELD
+    # forget: what was held is gone, and its token wrong.
+    assert quiet.run("portals", "forget", "m1", check=False).returncode == 2
+    assert quiet.run("portals", "forget", "m1", "--local", check=False).returncode == 2, "nobody was asked"
+    done = quiet.run("portals", "forget", "NEW.bitrix24.com", "--local", "--yes")
+    assert done.stdout == b"erased the installation on new.bitrix24.com\n"
+    assert portals(quiet) == {}
+    assert quiet.status()["held"] == 0
+    assert client.fastcgi(quiet.socket, deal("m1", "1")).status == 403
+
+
+def test_without_an_app_block_the_log_names_it(quiet):
+    assert client.fastcgi(quiet.socket, install("m1", "1")).status == 403
+    assert client.fastcgi(quiet.socket, page("m1")).status == 403
+    assert quiet.log().count("add to the configuration: app { client_id ... client_secret ... }") == 2
+    assert portals(quiet) == {}
+
+
+FORGED = {
+    "access token with a line end": {"access_token": "12345678\noutput = /etc/passwd"},
+    "refresh token with a quote": {"refresh_token": '12345678"'},
+    "access token of 3,000 bytes": {"access_token": "a" * 3000},
+    "no refresh token": {"refresh_token": ""},
+    "member_id with a blank": {"member_id": "m 1"},
+}
+
+
+@pytest.mark.parametrize("what", FORGED)
+def test_a_forged_installation_leaves_nothing(quiet, what):
+    quiet.configure(worker="start manual", more=APP)
+    wait_for(lambda: client.fastcgi(quiet.socket, install("good", "1")).status == 200, "the app block to count")
+    answer = client.fastcgi(quiet.socket, install("m1", "2", **FORGED[what]))
+    assert answer.status in (400, 403)
+    assert set(portals(quiet)) == {"good"}
+
+
+@BOTH_STORES
+def test_a_flood_of_forged_installations_leaves_room_for_a_real_one(quiet):
+    """A thousand from one address, and in the middle of them one from another."""
+    quiet.configure(worker="start manual", more=APP)
+    wait_for(lambda: client.fastcgi(quiet.socket, install("first", "1"), REMOTE_ADDR="192.0.2.1").status == 200,
+             "the app block to count")
+    answers = []
+    for number in range(1000):
+        if number == 500:
+            real = client.fastcgi(quiet.socket, install("real", "2"), REMOTE_ADDR="198.51.100.7")
+            assert real.json == HELD
+        answers.append(client.fastcgi(quiet.socket, install(f"f{number}", "3"), REMOTE_ADDR="203.0.113.9").status)
+    assert set(answers) <= {200, 503}
+    shown = portals(quiet)
+    assert len(shown) == 100 and {"first", "real"} <= set(shown)
+    began = time.monotonic()
+    assert client.fastcgi(quiet.socket, bitrix.body("ONCRMDEALADD")).event
+    assert time.monotonic() - began < 5
