@@ -49,8 +49,10 @@ void sort_known(std::vector<KnownInstallation>& known) {
     std::ranges::sort(known, [](const KnownInstallation& a, const KnownInstallation& b) {
         return std::tie(a.member_id, a.id) < std::tie(b.member_id, b.id);
     });
-    const auto twice = std::ranges::unique(known, {}, &KnownInstallation::id);
-    known.erase(twice.begin(), twice.end());
+    const auto same = [](const KnownInstallation& a, const KnownInstallation& b) {
+        return a.id == b.id;
+    };
+    known.erase(std::unique(known.begin(), known.end(), same), known.end());
 }
 
 std::span<const KnownInstallation> of_member(std::string_view member_id,

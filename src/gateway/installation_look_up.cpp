@@ -17,8 +17,7 @@ constexpr std::size_t believed_at_most = 1000;  // installations
 
 void sort_unique(std::vector<std::string>& names) {
     std::ranges::sort(names);
-    const auto twice = std::ranges::unique(names);
-    names.erase(twice.begin(), twice.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
 }
 
 }  // namespace
