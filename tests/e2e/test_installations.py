@@ -104,8 +104,32 @@ def test_posts_wait_for_their_installation_and_for_nothing_else(quiet):
 def test_without_an_app_block_the_log_names_it(quiet):
     assert client.fastcgi(quiet.socket, install("m1", "1")).status == 403
     assert client.fastcgi(quiet.socket, page("m1")).status == 403
-    assert quiet.log().count("add to the configuration: app { client_id ... client_secret ... }") == 2
+    wait_for(lambda: quiet.log().count("add to the configuration: app { client_id ... client_secret ... }") == 2,
+             "both to be in the log")
     assert portals(quiet) == {}
+
+
+def test_check_says_what_a_person_can_mend(quiet):
+    quiet.configure(worker="start manual", more=APP)
+    wait_for(lambda: client.fastcgi(quiet.socket, install("p0", "1")).status == 200, "the app block to count")
+    checked = quiet.run("check", check=False).stdout.decode()
+    assert "wait to be verified came from" not in checked
+    for number in range(1, 20):
+        assert client.fastcgi(quiet.socket, install(f"p{number}", "1")).json == HELD
+    checked = " ".join(quiet.run("check", check=False).stdout.decode().split())
+    assert "all 20 installations that wait to be verified came from 192.0.2.7" in checked
+    assert client.fastcgi(quiet.socket, install("other", "1"), REMOTE_ADDR="198.51.100.7").json == HELD
+    assert "wait to be verified came from" not in " ".join(quiet.run("check", check=False).stdout.decode().split())
+    # One that broke, and one whose block is not there.
+    quiet.change_store("UPDATE %installation SET state = 2, client_id = 'local.67f0c1a2b3c4d5.01234567', "
+                       "problem = 'invalid_grant' WHERE member_id = 'p1'")
+    quiet.change_store("UPDATE %installation SET state = 1, client_id = 'local.other' WHERE member_id = 'p2'")
+    checked = " ".join(quiet.run("check", check=False).stdout.decode().split())
+    assert "new.bitrix24.com (local.67f0c1a2b3c4d5.01234567): invalid_grant" in checked
+    assert "reinstall the application on that portal" in checked
+    assert "no `app` block has its client_id: its tokens are not renewed" in checked
+    assert "app { client_id local.other client_secret ... }" in checked
+    assert b"1 installation is broken: its tokens" in quiet.run("status", check=False).stdout
 
 
 FORGED = {

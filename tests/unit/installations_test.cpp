@@ -179,6 +179,7 @@ BOOST_AUTO_TEST_CASE(an_event_keeps_the_installation_its_token_proved) {
     event.installation = id;
     const bx::EventNumber number = s.add(event);
     BOOST_TEST((s.store().view().event(number).value().installation == id));
+    BOOST_TEST((s.store().matching().undispatched(9).back().installation == id));
     BOOST_TEST(!s.store().view().event(s.add("8")).value().installation.has_value());
 }
 

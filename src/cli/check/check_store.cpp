@@ -6,7 +6,9 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/file_system.h"
@@ -140,9 +142,30 @@ void check_work(const Config& config, Store& store, const Hooks& hooks, Findings
     if (const std::optional<Problem> dead = judge_old_dead(status, commands)) findings.add(*dead);
 }
 
+// Newcomers displace those of the peer that has most: behind a proxy all have the same.
+void check_peers(const std::vector<Installation>& installations, Findings& findings) {
+    constexpr std::size_t suspicious = 20;
+    std::set<std::string> peers;
+    std::size_t unverified = 0;
+    for (const Installation& one : installations) {
+        if (one.state != InstallationState::pending || !one.client_id.empty()) continue;
+        peers.insert(one.peer);
+        ++unverified;
+    }
+    if (unverified < suspicious || peers.size() > 1) return;
+    findings.warning("portals",
+                     "all " + std::to_string(unverified) +
+                         " installations that wait to be verified came from " + *peers.begin() +
+                         ": if that is a proxy of yours, have the web server pass the sender's "
+                         "address (nginx: real_ip_header, Apache: mod_remoteip), or whoever floods "
+                         "it keeps real ones out",
+                     "");
+}
+
 // What of it a person has to mend.
 void check_installations(const Config& config, Store& store, Findings& findings) {
     const std::vector<Installation> installations = store.installations().list();
+    check_peers(installations, findings);
     for (const ShownPortal& portal : shown_portals(config, installations)) {
         if (!portal.place.empty() || portal.fix.empty()) continue;
         findings.warning("portal " + name_of(portal), portal.problem, portal.fix);

@@ -59,8 +59,10 @@ void report_installations(const InstallationCounts& counts, Findings& found) {
     const std::string look = found.commands().line("portals");
     if (counts.broken > 0) {
         found.warning("portals",
-                      counted(counts.broken, "installation is", "installations are") +
-                          " broken: their tokens cannot be renewed",
+                      counts.broken == 1
+                          ? "1 installation is broken: its tokens cannot be renewed"
+                          : counted(counts.broken, "", "installations") +
+                                " are broken: their tokens cannot be renewed",
                       look);
     }
     if (counts.pending > 0) {
