@@ -1,7 +1,10 @@
 """Installations of an application: what the gateway takes, holds and refuses, in every way to host it."""
 
 import json
+import os
 import re
+import shutil
+import signal
 import time
 
 import pytest
@@ -9,7 +12,7 @@ import pytest
 import bitrix
 import client
 from hosts import BOTH_STORES
-from scratch import wait_for
+from scratch import ROOT, wait_for
 
 APP = "app {\n client_id local.67f0c1a2b3c4d5.01234567\n client_secret Nq3v7yB1xRk0mWc8ZtLs5uHd2JfPgAe9\n}\n"
 HELD = {"status": "ok", "event": None}
@@ -168,3 +171,44 @@ def test_a_flood_of_forged_installations_leaves_room_for_a_real_one(quiet):
     began = time.monotonic()
     assert client.fastcgi(quiet.socket, bitrix.body("ONCRMDEALADD")).event
     assert time.monotonic() - began < 5
+
+
+def test_a_list_names_portals_where_there_may_be_several(quiet):
+    assert client.fastcgi(quiet.socket, bitrix.body("ONCRMDEALADD")).event
+    assert b"PORTAL" not in quiet.run("list").stdout
+    quiet.configure(worker="start manual", more=APP)
+    assert b"PORTAL" in quiet.run("list").stdout
+
+
+PLACES = [f"{name} {passing}" for name in ("before-commit", "after-commit", "before-answer") for passing in (1, 2, 3)]
+
+
+@pytest.fixture
+def fragile(site, scratch):
+    """The site with the program that ends itself at fault points."""
+    program = ROOT / os.environ.get("BUILD", "build") / "bxhook-faults"
+    assert program.is_file(), f"no program {program}: run make {program}"
+    site.binary = shutil.copy(program, scratch.bin / "bxhook-faults")
+    site.configure(worker="start manual", more=APP)
+    return site
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_gateway_killed_while_it_holds_loses_nothing_that_was_answered(fragile, place):
+    fragile.env["BXHOOK_FAULT"] = place
+    fragile.serve()
+    answered, sent = [], 0
+    while fragile.gateway.running() and sent < 20:
+        sent += 1
+        try:
+            assert client.fastcgi(fragile.socket, install(f"m{sent}", "1")).json == HELD
+            answered.append(f"m{sent}")
+        except (OSError, EOFError):
+            wait_for(lambda: not fragile.gateway.running(), "the end at the fault point")
+    assert sent < 20 and fragile.gateway.popen.returncode == -signal.SIGKILL
+    del fragile.env["BXHOOK_FAULT"]
+    fragile.serve()
+    assert client.fastcgi(fragile.socket, install("last", "1")).json == HELD
+    shown = portals(fragile)
+    assert {*answered, "last"} <= set(shown) <= {f"m{number}" for number in range(1, sent + 1)} | {"last"}
+    assert all(one["held"] == 1 for one in shown.values())
