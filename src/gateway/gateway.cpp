@@ -33,7 +33,7 @@ Gateway::Gateway(std::string config_path, Options options, Log& log)
                        .give_up = options_.give_up}),
       queue_(store_, trouble_, log),
       verdicts_(trouble_, log),
-      post_store_(store_, trouble_, verdicts_, log),
+      post_store_(store_, trouble_, verdicts_, log, options_.one_shot),
       summoner_(options_.start, log) {
     refresh_config(true);
     // Root knows no owner yet: the file's place is another user's.

@@ -1,10 +1,14 @@
 #include "gateway/installation_look_up.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <exception>
 #include <string>
 #include <utility>
 
+#include "base/fd.h"
 #include "base/text.h"
 
 namespace bx {
@@ -15,6 +19,8 @@ constexpr Millis asked_every = 5 * second;
 constexpr Millis believed_for = second;
 constexpr std::size_t believed_at_most = 1000;  // installations
 
+std::string mark_of(const Config& config) { return config.store.worker_files + ".installed"; }
+
 void sort_unique(std::vector<std::string>& names) {
     std::ranges::sort(names);
     names.erase(std::unique(names.begin(), names.end()), names.end());
@@ -24,6 +30,7 @@ void sort_unique(std::vector<std::string>& names) {
 
 bool InstallationLookUp::is_on(const Config& config) {
     if (!config.apps.empty()) return true;
+    if (one_shot_ && config.store.is_file()) return ::access(mark_of(config).c_str(), F_OK) == 0;
     if (next_question_.every(asked_every, steady_now())) {
         try {
             store_.use([this](EventSink& sink) { any_ = sink.has_installations(); });
@@ -31,6 +38,12 @@ bool InstallationLookUp::is_on(const Config& config) {
         }
     }
     return any_;
+}
+
+void InstallationLookUp::note_one(const Config& config) {
+    if (noted_ || !config.store.is_file()) return;
+    const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    noted_ = static_cast<bool>(Fd(::open(mark_of(config).c_str(), flags, 0600)));
 }
 
 // None: it has to be asked.

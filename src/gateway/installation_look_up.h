@@ -20,17 +20,25 @@ namespace bx {
 
 class InstallationLookUp {
 public:
-    explicit InstallationLookUp(StoreSlot& store) : store_(store) {}
+    // ONE_SHOT: a process of one request.
+    InstallationLookUp(StoreSlot& store, bool one_shot) : store_(store), one_shot_(one_shot) {}
 
     // May a token be an installation's?  With an `app` block it may; without one (it was taken away)
-    // while the store has installations, which is asked every few seconds.
+    // while the store has installations, which is asked every few seconds.  A process of one request
+    // is told by a file beside a SQLite store (WORKER_FILES.installed) that there are, since one
+    // that it refuses is not to cost an opened store.
     bool is_on(const Config& config);
+    // The store has one, for those who are not to ask it.
+    void note_one(const Config& config);
     // Those of POSTS' senders; without one that could be an installation's, nothing is asked.
     // Throws what StoreSlot::use throws.
     std::vector<KnownInstallation> find(std::span<const Post> posts);
 
     // The store may be another, or older.
-    void forget() { believed_.clear(); }
+    void forget() {
+        believed_.clear();
+        noted_ = false;
+    }
 
 private:
     struct Believed {
@@ -42,6 +50,8 @@ private:
     void believe(const std::vector<KnownInstallation>& known, Millis now);
 
     StoreSlot& store_;
+    const bool one_shot_;
+    bool noted_ = false;
     std::unordered_map<std::string, Believed> believed_;  // by member_id
     bool any_ = false;  // as it was last asked
     Timer next_question_;

@@ -37,8 +37,13 @@ public:
     // Called when events were added, before they are answered.
     using Added = std::function<void()>;
 
-    PostStore(StoreSlot& store, TroubleLog& trouble, Verdicts& verdicts, Log& log)
-        : store_(store), trouble_(trouble), verdicts_(verdicts), log_(log), installations_(store) {}
+    // ONE_SHOT: a process of one request.
+    PostStore(StoreSlot& store, TroubleLog& trouble, Verdicts& verdicts, Log& log, bool one_shot)
+        : store_(store),
+          trouble_(trouble),
+          verdicts_(verdicts),
+          log_(log),
+          installations_(store, one_shot) {}
 
     // Intake::Installations.
     bool looks_up(const Config& config) { return installations_.is_on(config); }

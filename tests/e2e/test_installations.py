@@ -180,6 +180,18 @@ def test_a_list_names_portals_where_there_may_be_several(quiet):
     assert b"PORTAL" in quiet.run("list").stdout
 
 
+def test_by_cgi_posts_go_on_when_the_block_is_taken_away(site):
+    def ask(body):
+        env = client.cgi_variables(body) | {"BXHOOK_CONFIG": str(site.config)}
+        return client.parse_cgi(site.run(input=body, env=env).stdout)
+    site.configure(worker="start manual", more=APP)
+    assert ask(install("m1", "1")).json == HELD
+    site.configure(worker="start manual")
+    assert ask(deal("m1", "1")).json == HELD
+    assert ask(deal("m1", "2")).status == 403
+    assert ask(install("m2", "1")).status == 403
+
+
 PLACES = [f"{name} {passing}" for name in ("before-commit", "after-commit", "before-answer") for passing in (1, 2, 3)]
 
 
