@@ -109,8 +109,9 @@ bool Foreground::step(Millis most) {
     if (reads) runs_.append_to(set);
     if (::poll(set.data(), set.size(), static_cast<int>(most)) <= 0) return false;
     if (set[0].revents != 0) take_signals();
+    // One of them: both may be one pipe, which has room for one.
     if (set[1].revents != 0) write_to(out_);
-    if (set[2].revents != 0) write_to(err_);
+    else if (set[2].revents != 0) write_to(err_);
     if (reads) runs_.handle(set.data() + first_of_runs);
     return true;
 }

@@ -1,5 +1,6 @@
 #include "cli/output.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -44,6 +45,12 @@ bool stdout_is_terminal() {
 
 void remark(const std::string& text) {
     [[maybe_unused]] bool shown = write_all(STDERR_FILENO, "bxhook: " + text + "\n");
+}
+
+void remark_if_read(const std::string& text) {
+    pollfd err{STDERR_FILENO, POLLOUT, 0};
+    const bool takes = ::poll(&err, 1, 0) == 1 && (err.revents & POLLOUT) != 0;
+    if (takes) remark(text.substr(0, PIPE_BUF / 2));  // a pipe takes that much
 }
 
 ForeignStream::ForeignStream(int fd) : fd_(fd), terminal_(::isatty(fd) == 1) {}

@@ -14,6 +14,8 @@ void print_foreign(const std::string& text);
 bool stdout_is_terminal();
 // "bxhook: TEXT" on stderr, of a command that goes on.  Not being able to show it is not a failure.
 void remark(const std::string& text);
+// The same, where stderr takes it at once; else it is dropped.
+void remark_if_read(const std::string& text);
 
 // What a program prints, passed on to FD piece by piece; made harmless where FD is a terminal.
 class ForeignStream {

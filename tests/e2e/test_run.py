@@ -23,10 +23,10 @@ def run(site, *words, **options):
     return site.run("run", *words, check=False, **options)
 
 
-def start(site, *words):
+def start(site, *words, stderr=subprocess.PIPE):
     """`bxhook run WORDS` in the background, its output in pipes."""
     return subprocess.Popen([site.binary, "run", *map(str, words), "--config", site.config], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, cwd="/", env={"PATH": "/usr/bin:/bin"}, **as_user(site.user))
+                            stderr=stderr, cwd="/", env={"PATH": "/usr/bin:/bin"}, **as_user(site.user))
 
 
 def remark(done):
@@ -207,6 +207,26 @@ def test_a_reader_that_does_not_read_keeps_it_only_waiting(quiet, way):
     assert process.wait(20) == (124 if way == "time limit" else 130)
     assert not os.path.exists(f"/proc/{pid}") and not (quiet.out / "written").exists()
     assert len(process.stdout.read()) < 1000000
+
+
+@pytest.mark.parametrize("way", ["time limit", "signal"])
+def test_both_on_one_pipe_that_nobody_reads_keep_it_only_waiting(quiet, way):
+    """As `2>&1 | less` has them; what it says at the end has no place there either."""
+    limit = "500ms" if way == "time limit" else "1h"
+    quiet.configure(worker="start manual", defaults=f"timeout {limit}")
+    quiet.hook("any", f"""head -c 1000000 /dev/zero >&2 &
+        echo $$ > {quiet.out}/pid
+        head -c 1000000 /dev/zero
+        wait""")
+    event = post(quiet)
+    process = start(quiet, f"{event}/any", stderr=subprocess.STDOUT)
+    wait_for(lambda: (quiet.out / "pid").exists() and (quiet.out / "pid").read_text().strip(), "the hook's start")
+    if way == "signal":
+        process.send_signal(signal.SIGINT)
+    try:
+        assert process.wait(20) == (124 if way == "time limit" else 130)
+    finally:
+        process.kill()
 
 
 def test_a_reader_that_reads_late_gets_all(quiet):

@@ -153,7 +153,10 @@ int run_plan(const DeliveryName& name, const Plan& plan, const HookSet& hooks) {
     try {
         const ForegroundEnd end = run_in_foreground(claim, plan.hook.settings, invocation);
         const std::string text = verdict(end, plan);
-        if (!text.empty()) remark(to_string(name) + ": " + text);
+        if (!text.empty()) {
+            const std::string line = to_string(name) + ": " + text;
+            end.was_cut_short() ? remark_if_read(line) : remark(line);
+        }
         return end.status;
     } catch (const Error& error) {
         throw cannot_run(name, error.what());
