@@ -14,4 +14,8 @@ bool is_hook_name(std::string_view text) {
            std::ranges::all_of(text, is_allowed);
 }
 
+std::string two_hooks_named(const std::string& name) {
+    return "two hooks are named '" + name + "', so neither runs";
+}
+
 }  // namespace bx

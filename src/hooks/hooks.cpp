@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/shell.h"
 #include "base/text.h"
+#include "config/hook_name.h"
 #include "event/catalog.h"
 #include "event/secrets.h"
 #include "hooks/scripts.h"
@@ -62,9 +63,10 @@ Hook disabled_hook(const Config& config, const Script& script) {
     return hook;
 }
 
-// A file that is not a hook yet is meant to be one by a known name: not a README beside the hooks.
-bool is_meant(const Config& config, const Script& script) {
-    return script.executable || is_known(script.code) || block_of(config, script.name) != nullptr;
+// A file that is no hook, or none yet, is meant to be one by a known name: not a README beside the
+// hooks, whatever its bits are.
+bool has_known_name(const Config& config, const Script& script) {
+    return is_known(script.code) || block_of(config, script.name) != nullptr;
 }
 
 Hook block_hook(const HookBlock& block) {
@@ -100,8 +102,8 @@ Problem duplicate(const Hook& first, const Hook& second, const std::string& conf
     const std::string& older = is_older(second.program, first.program) ? second.program
                                                                        : first.program;
     return {Level::error, "hook " + first.name,
-            "two hooks are named '" + first.name + "', so neither runs: " + origin_of(first) +
-                " and " + origin_of(second) + rename,
+            two_hooks_named(first.name) + ": " + origin_of(first) + " and " + origin_of(second) +
+                rename,
             files ? disable_command(older) : edit_command(config)};
 }
 
@@ -307,7 +309,7 @@ void HookSet::add_scripts(const Config& config, const ScriptList& list,
         if (script.executable && !is_known(script.code)) {
             warnings_.push_back(unknown_code(hook, config, list));
         }
-        if (!is_meant(config, script)) continue;
+        if (!script.executable && !has_known_name(config, script)) continue;
         (script.executable ? hooks_ : inactive).push_back(std::move(hook));
     }
 }
@@ -316,7 +318,8 @@ void HookSet::add_scripts(const Config& config, const ScriptList& list,
 void HookSet::add_disabled(const Config& config, const ScriptList& list,
                            std::vector<Hook>& inactive) {
     for (const Script& script : list.disabled) {
-        if (!script.valid_name || !is_meant(config, script)) continue;
+        if (!script.valid_name || !has_known_name(config, script)) continue;
+        disabled_files_.emplace(script.name, script.path);
         inactive.push_back(disabled_hook(config, script));
     }
 }

@@ -5,9 +5,11 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/problem.h"
@@ -59,6 +61,10 @@ public:
     const std::vector<Problem>& warnings() const { return warnings_; }
     // Two hooks of one name, each pair with the command that shows both.
     const std::vector<Problem>& duplicates() const { return duplicates_; }
+    // The files that a person disabled: name and path below hooks_dir, also where another hook has
+    // the name.
+    using Disabled = std::set<std::pair<std::string, std::string>>;
+    const Disabled& disabled_files() const { return disabled_files_; }
     // The hook NAME, of several the first; null: there is none.
     const Hook* find(std::string_view name) const;
 
@@ -99,6 +105,7 @@ private:
     Places by_globs_;
     std::vector<Problem> warnings_;
     std::vector<Problem> duplicates_;
+    Disabled disabled_files_;
     std::string stamp_;
 };
 

@@ -71,9 +71,9 @@ public:
 
     ScriptList list() {
         for (const std::string& name : names_in(hooks_dir_)) {
-            std::optional<struct stat> info = look(name);
-            if (!info) continue;
             const std::string_view enabled = enabled_name(name);
+            std::optional<struct stat> info = look(name, enabled);
+            if (!info) continue;
             if (S_ISDIR(info->st_mode)) {
                 if (enabled.size() > 2 && enabled.ends_with(".d")) list_event(name, enabled);
             } else {
@@ -87,22 +87,30 @@ private:
     // The scripts of EVENT.d, DIR being its name, and ENABLED the same without ".disabled".
     void list_event(const std::string& dir, std::string_view enabled) {
         const std::string event(enabled.substr(0, enabled.size() - 2));
-        for (const std::string& name : names_in(hooks_dir_ + '/' + dir)) {
-            std::string path = dir + '/' + name;
-            std::optional<struct stat> info = look(path);
-            if (!info) continue;
-            add(path, std::string(enabled) + '/' + std::string(enabled_name(name)), event, *info);
+        for (const std::string& name : names_of(dir, enabled != dir)) {
+            const std::string path = dir + '/' + name;
+            const std::string whole = std::string(enabled) + '/' + std::string(enabled_name(name));
+            if (std::optional<struct stat> info = look(path, whole)) add(path, whole, event, *info);
+        }
+    }
+
+    // What a person put aside may be closed too.
+    std::vector<std::string> names_of(const std::string& dir, bool disabled) const {
+        try {
+            return names_in(hooks_dir_ + '/' + dir);
+        } catch (const Error&) {
+            if (!disabled) throw;
+            return {};
         }
     }
 
     // None for what vanished meanwhile and for links that lead nowhere, which a person should know
-    // of if they are not disabled.
-    std::optional<struct stat> look(const std::string& path) {
+    // of if they are not disabled.  ENABLED as for add().
+    std::optional<struct stat> look(const std::string& path, std::string_view enabled) {
         struct stat info {};
         std::string full = hooks_dir_ + '/' + path;
         if (::stat(full.c_str(), &info) == 0) return info;
-        const bool disabled = path.ends_with(disabled_end);
-        if (!disabled && ::lstat(full.c_str(), &info) == 0 && S_ISLNK(info.st_mode)) {
+        if (enabled == path && ::lstat(full.c_str(), &info) == 0 && S_ISLNK(info.st_mode)) {
             list_.dangling.push_back(path);
             list_.stamp.append("link ").append(path).append("\n");
         }

@@ -25,7 +25,7 @@ struct ScriptList {
 };
 
 // Looks at HOOKS_DIR and its EVENT.d directories.  One that is missing is empty.  Throws Error when
-// one cannot be read.
+// one cannot be read that is not disabled.
 ScriptList list_scripts(const std::string& hooks_dir);
 
 }  // namespace bx

@@ -11,7 +11,14 @@ constexpr Millis replace_time = 5 * second;  // for a script to be written again
 
 bool can_run(const HookSet& set, const std::string& name) {
     const Hook* hook = set.find(name);
-    return hook && !hook->problem;
+    return hook && !hook->problem && hook->put_aside.empty();
+}
+
+// A file *.disabled that has been there for long says nothing of the script that went.
+bool was_renamed(const HookSet& before, const HookSet& after, const std::string& name) {
+    return std::ranges::any_of(after.disabled_files(), [&](const auto& file) {
+        return file.first == name && !before.disabled_files().contains(file);
+    });
 }
 
 }  // namespace
@@ -64,9 +71,11 @@ void LiveHooks::note_gone(const HookSet& set, Millis now) {
     if (now < gone_until_) gone = std::move(gone_);
     const std::size_t known = gone.size();
     for (const Hook& hook : set_.hooks()) {
-        if (hook.from_dir && !hook.problem) gone.push_back(hook);
+        if (hook.from_dir && can_run(set_, hook.name)) gone.push_back(hook);
     }
-    const auto back = [&](const Hook& hook) { return can_run(set, hook.name); };
+    const auto back = [&](const Hook& hook) {
+        return can_run(set, hook.name) || was_renamed(set_, set, hook.name);
+    };
     const bool more = !std::all_of(gone.begin() + static_cast<std::ptrdiff_t>(known), gone.end(),
                                    back);
     std::erase_if(gone, back);

@@ -110,7 +110,7 @@ BOOST_AUTO_TEST_CASE(samples_backups_and_hidden_files_are_no_hooks) {
         file(name);
     }
     file("README.md", 0644);
-    file("README.md.disabled", 0644);
+    file("README.md.disabled");  // of a file system without bits, each has all
     BOOST_TEST(names() == "");
 }
 
@@ -130,6 +130,27 @@ BOOST_AUTO_TEST_CASE(a_file_renamed_to_disabled_is_a_disabled_hook) {
     BOOST_TEST(set.warnings().empty());
     BOOST_TEST(set.find("ONCRMDEALADD")->settings.attempts == 3);
     BOOST_TEST(set.find("ONCRMDEALADD")->settings.disabled);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_disabled_may_lead_nowhere_or_be_closed) {
+    file("any.sh");
+    fs::create_directory(config.hooks_dir + "/any.d.disabled");
+    fs::create_symlink("nowhere", config.hooks_dir + "/any.d.disabled/log.sh");
+    BOOST_TEST(bx::HookSet::load(config).warnings().empty());
+    for (const std::string& path : {top, config.hooks_dir}) {
+        BOOST_REQUIRE(::chmod(path.c_str(), 0755) == 0);
+    }
+    const uid_t user = ::geteuid();
+    const std::string closed = config.hooks_dir + "/any.d.disabled";
+    BOOST_REQUIRE(::chmod(closed.c_str(), 0) == 0);
+    if (user == 0) BOOST_REQUIRE(::seteuid(65534) == 0);  // root may enter it
+    BOOST_TEST(names() == "any");
+    if (user == 0) BOOST_REQUIRE(::seteuid(0) == 0);
+    fs::rename(closed, config.hooks_dir + "/any.d");
+    if (user == 0) BOOST_REQUIRE(::seteuid(65534) == 0);
+    BOOST_CHECK_THROW(names(), bx::Error);
+    if (user == 0) BOOST_REQUIRE(::seteuid(0) == 0);
+    BOOST_REQUIRE(::chmod((config.hooks_dir + "/any.d").c_str(), 0700) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_disabled_file_says_nothing_beside_a_hook_of_its_name) {

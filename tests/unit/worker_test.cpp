@@ -256,6 +256,32 @@ BOOST_AUTO_TEST_CASE(a_script_replaced_by_delete_and_create_loses_nothing) {
     wait_state(between, "done");
 }
 
+// An old file beside it that is disabled is not what the script was renamed to.
+BOOST_AUTO_TEST_CASE(a_script_replaced_beside_a_disabled_one_of_its_name_loses_nothing) {
+    hook("any.sh", "exit 0");
+    std::ofstream(dir + "/hooks/any.php.disabled") << "#!/bin/sh\n";
+    start_and_wait();
+    wait_state(deal("1"), "done");
+    fs::remove(dir + "/hooks/any.sh");
+    bx::EventNumber between = deal("2");
+    wait_file("worker.log", "a hook cannot run any more");
+    BOOST_TEST(state(between) == "new");
+    hook("any.sh", "exit 0");
+    wait_state(between, "done");
+    fs::rename(dir + "/hooks/any.sh", dir + "/hooks/any.sh.disabled");
+    wait_state(deal("3"), "skipped no matching hook");
+}
+
+BOOST_AUTO_TEST_CASE(deleting_a_disabled_file_is_no_hook_that_went) {
+    hook("ONCRMDEALADD", "exit 0");
+    std::ofstream(dir + "/hooks/any.sh.disabled") << "#!/bin/sh\n";
+    start_and_wait();
+    wait_state(deal("1"), "skipped no matching hook");
+    fs::remove(dir + "/hooks/any.sh.disabled");
+    wait_state(deal("2"), "skipped no matching hook");
+    BOOST_TEST(log().find("a hook cannot run any more") == std::string::npos, log());
+}
+
 // Only what the removed one would have taken waits for it, and what must come after that.
 BOOST_AUTO_TEST_CASE(a_script_that_is_removed_holds_up_no_other_hooks_events) {
     hook("ONCRMDEALUPDATE", "exit 0");
