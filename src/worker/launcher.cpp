@@ -54,6 +54,9 @@ void Launcher::start(Claim& claim) {
         problem = StartProblem{StartFault::failed, error.what(), ""};
     }
     if (!problem) return;
+    // Its file may have been renamed since it was found: only now it is gone.
+    const Hook* now = context_.live.find_hook(claim.hook, context_.now);
+    if (now) problem = held_back(*now).value_or(*problem);
     membership_.forget(claim.run);
     slots_.take_back(claim);
     recorder_.add(claim, allowance, *problem);

@@ -106,6 +106,8 @@ void RunRecorder::add(const Claim& claim, const Allowance& allowance,
     const Allowance last{allowance.failures, claim.attempt, false};
     decide(finish, is_permanent(problem.fault) ? last : allowance,
            context_.live.settings_of(claim.hook));
+    // What waits for such a hook is explained for as long as it does (cli/held.h), and no longer.
+    if (problem.fault == StartFault::disabled) finish.delivery_reason.clear();
     keep(std::move(finish), allowance.most, claim.started_at);
 }
 

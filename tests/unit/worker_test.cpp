@@ -282,6 +282,34 @@ BOOST_AUTO_TEST_CASE(deleting_a_disabled_file_is_no_hook_that_went) {
     BOOST_TEST(log().find("a hook cannot run any more") == std::string::npos, log());
 }
 
+// Some between the look for their files and their start.  They are binaries, since an interpreter
+// opens its script later still.
+BOOST_AUTO_TEST_CASE(files_renamed_while_their_runs_are_started_cost_no_attempt) {
+    configure("worker { concurrency 60 }\n", "attempts 1");
+    std::vector<std::string> paths;
+    fs::create_directory(dir + "/hooks/any.d");
+    for (int i = 0; i < 60; ++i) {
+        paths.push_back(dir + "/hooks/any.d/h" + std::to_string(100 + i));
+        fs::create_symlink("/bin/true", paths.back());
+    }
+    start_and_wait();
+    const bx::EventNumber number = deal("1");
+    BOOST_REQUIRE(wait_for([&] { return log().find("run started") != std::string::npos; }));
+    for (const std::string& path : paths) fs::rename(path, path + ".disabled");
+    const auto all_of = [&](const auto& fits) {
+        return std::ranges::all_of(store()->view().deliveries(number), fits);
+    };
+    BOOST_REQUIRE(wait_for([&] {
+        return all_of([](const bx::DeliveryRecord& delivery) {
+            return delivery.state != bx::DeliveryState::running;
+        });
+    }));
+    BOOST_TEST(all_of([](const bx::DeliveryRecord& delivery) {
+        return delivery.state == bx::DeliveryState::done ||
+               (delivery.state == bx::DeliveryState::waiting && delivery.reason.empty());
+    }), log());
+}
+
 // Only what the removed one would have taken waits for it, and what must come after that.
 BOOST_AUTO_TEST_CASE(a_script_that_is_removed_holds_up_no_other_hooks_events) {
     hook("ONCRMDEALUPDATE", "exit 0");
