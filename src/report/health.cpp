@@ -1,11 +1,13 @@
 #include "report/health.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <span>
 
 #include "base/escape.h"
 #include "base/fd.h"
 #include "base/shell.h"
+#include "config/hook_name.h"
 #include "host/systemd_unit.h"
 #include "report/wording.h"
 
@@ -47,15 +49,25 @@ bool only_once_works(const StoreStatus& status, Millis now) {
     return !status.workers.empty() || (status.once && now - status.once->left_at < lately);
 }
 
-// What WORKER, which is PLACE, reports of configuration and hooks.  On this machine they have just
-// been read: what was not found then is fixed, and the worker looks again each second.
+// ERROR is what a worker reports.  Of two hooks that have one name it may have seen other dates.
+bool is_known(const std::string& error, const Known& known) {
+    return std::ranges::find(known.problems, error) != known.problems.end() ||
+           std::ranges::any_of(known.stopped, [&](const std::string& hook) {
+               return error.starts_with(two_hooks_named(hook) + ":");
+           });
+}
+
+// What WORKER, which is PLACE, reports of configuration and hooks, and was not found when they were
+// just read.  It looks again each second: after a change that is what it read before, else what it
+// alone cannot read.
 Problem complaint_of(const WorkerRecord& worker, const std::string& place, const Config& config,
-                     const Known& known) {
+                     Millis now, const Known& known) {
     const std::string error = printable(worker.config_error, 4000);
-    if (worker.host == known.read_on) {
+    // A change of the future is one before the clock was set back.
+    const bool just_changed = std::abs(now - known.changed_at) <= patience;
+    if (worker.host == known.read_on && just_changed) {
         return {Level::warning, place,
-                "has not read configuration and hooks again yet, which takes it seconds: it still "
-                "reports: " + error,
+                "still reports what it read before; it looks again within seconds: " + error,
                 show_log_command(config)};
     }
     const bool of_hooks = error.find(printable(config.hooks_dir, 4000)) != std::string::npos;
@@ -65,13 +77,12 @@ Problem complaint_of(const WorkerRecord& worker, const std::string& place, const
             of_hooks ? "ls -l " + shell_word(config.hooks_dir) : edit_command(config.path)};
 }
 
-void judge_workers(const StoreStatus& status, const Config& config, const Known& known,
-                   std::vector<Problem>& problems) {
+void judge_workers(const StoreStatus& status, const Config& config, Millis now,
+                   const Known& known, std::vector<Problem>& problems) {
     for (const WorkerRecord& worker : status.workers) {
         const std::string place = "worker " + std::to_string(worker.pid) + " on " + worker.host;
-        const std::string& error = worker.config_error;
-        if (!error.empty() && std::ranges::find(known.problems, error) == known.problems.end()) {
-            problems.push_back(complaint_of(worker, place, config, known));
+        if (!worker.config_error.empty() && !is_known(worker.config_error, known)) {
+            problems.push_back(complaint_of(worker, place, config, now, known));
         }
         if (!worker.trouble.empty()) {
             problems.push_back({Level::warning, place,
@@ -228,7 +239,7 @@ Health judge_health(const StoreStatus& status, const Config& config, Millis now,
     if (health.overdue_since) {
         problems.push_back(overdue(status, config, *health.overdue_since, commands));
     }
-    judge_workers(status, config, known, problems);
+    judge_workers(status, config, now, known, problems);
     judge_slots(status, config, now, known, problems);
     judge_lanes(status, commands, problems);
     judge_dead(status, commands, problems);

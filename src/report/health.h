@@ -17,15 +17,18 @@ namespace bx {
 struct Known {
     std::vector<std::string> stopped;   // hooks none of whose deliveries may start
     std::vector<std::string> problems;  // of configuration and hooks, as a worker words them
-    // The machine on which those are all there are: what its workers report beyond them they have
-    // not read again yet.  Empty: of no machine is that known.
+    // The machine on which those are all there are: what its workers report beyond them, a moment
+    // after a change, they have not read again yet.  Empty: of no machine is that known.
     std::string read_on{};
+    // When configuration, portals file or hooks_dir last changed there; wall time.
+    Millis changed_at = 0;
 };
 
 struct Health {
     // Errors: work is overdue, a worker on another machine cannot use configuration or hooks.
-    // Warnings: a worker here that has not read them again yet, or is in trouble with its store, deliveries that wait for a slot, blocked lanes, deliveries that died
-    // in the last hour, the clock, the queue's limit.
+    // Warnings: a worker here that has not read them again yet, or is in trouble with its store,
+    // deliveries that wait for a slot, blocked lanes, deliveries that died in the last hour, the
+    // clock, the queue's limit.
     std::vector<Problem> problems;
     std::optional<Millis> overdue_since;
 };

@@ -144,10 +144,30 @@ BOOST_AUTO_TEST_CASE(a_worker_without_configuration_is_an_error_that_is_said_onc
 BOOST_AUTO_TEST_CASE(what_a_worker_here_reports_of_files_that_are_right_is_old) {
     runs();
     status.workers[0].config_error = "hook a: timout: unknown key";
-    BOOST_TEST(said({{}, {}, "web1"}) ==
-               "warning worker 7 on web1: has not read configuration and hooks again yet, which "
-               "takes it seconds: it still reports: hook a: timout: unknown key\n");
-    BOOST_TEST(said({{}, {"hook a: timout: unknown key"}, "web1"}) == "");
+    for (const bx::Millis changed : {now, now - 10 * second, now + 10 * second}) {
+        BOOST_TEST(said({{}, {}, "web1", changed}) ==
+                   "warning worker 7 on web1: still reports what it read before; it looks again "
+                   "within seconds: hook a: timout: unknown key\n");
+    }
+    BOOST_TEST(said({{}, {"hook a: timout: unknown key"}, "web1", now}) == "");
+}
+
+BOOST_AUTO_TEST_CASE(what_a_worker_here_alone_cannot_read_stays_an_error) {
+    runs();
+    status.workers[0].config_error = "cannot read '/srv/bx/hooks': Permission denied";
+    for (const bx::Millis changed : {bx::Millis{0}, now - 11 * second, now + 11 * second}) {
+        BOOST_TEST(said({{}, {}, "web1", changed})
+                       .starts_with("error worker 7 on web1: cannot use configuration or hooks: "));
+    }
+}
+
+// The dates of the files may be others by now.
+BOOST_AUTO_TEST_CASE(two_hooks_of_one_name_are_said_once) {
+    runs();
+    status.workers[0].config_error = "two hooks are named 'any', so neither runs: any.sh (2020) ";
+    BOOST_TEST(said({{"any"}, {"two hooks are named 'any', so neither runs: any.sh (2021) "}}) ==
+               "");
+    BOOST_TEST(said({{"an"}, {}}).starts_with("error worker 7 on web1: "));
 }
 
 BOOST_AUTO_TEST_CASE(the_fix_of_what_a_worker_reports_names_the_place_it_is_about) {

@@ -2,12 +2,15 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "base/fd.h"
@@ -15,6 +18,7 @@
 #include "base/shell.h"
 #include "cli/check/findings.h"
 #include "cli/open.h"
+#include "config/file_stamp.h"
 #include "config/secrets.h"
 #include "host/accounts.h"
 #include "host/advice.h"
@@ -117,8 +121,8 @@ void check_skipped(Store& store, Millis now, Findings& findings) {
     findings.warning("worker",
                      "none is running, and events were skipped for a mistake, the newest is " +
                          std::to_string(newest) + " ('bxhook show " + std::to_string(newest) +
-                         "' shows which); once that is corrected, the next event has them matched "
-                         "again, and this does it now",
+                         "' shows the mistake); once that is corrected, the next event has them "
+                         "matched again, and this does it now",
                      findings.commands().line("work --once"));
 }
 
@@ -172,10 +176,26 @@ void check_installations(const Config& config, Store& store, Findings& findings)
     }
 }
 
+// Of the configuration and hooks_dir, with the EVENT.d in it: wall time.
+Millis last_change(const Config& config) {
+    long long newest = 0;
+    const auto look = [&](const std::string& path) {
+        newest = std::max(newest, stamp_of(path).ctime_ns);
+    };
+    look(config.path);
+    look(config.portals_file);
+    look(config.hooks_dir);
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(config.hooks_dir, error)) {
+        if (entry.is_directory(error)) look(entry.path().string());
+    }
+    return newest / 1000000;
+}
+
 }  // namespace
 
 Known known_from(const Findings& findings, const Hooks& hooks, const Config& config) {
-    Known known{hooks.stopped, {}, is_draft(config) ? "" : host_name()};
+    Known known{hooks.stopped, {}, is_draft(config) ? "" : host_name(), last_change(config)};
     for (const auto& [hook, reason] : hooks.disabled) known.stopped.push_back(hook);
     for (const Problem& problem : findings.list()) {
         known.problems.push_back(problem.message);
