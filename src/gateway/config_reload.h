@@ -23,9 +23,8 @@ public:
 
     // True at most once a second, and always with FORCE: load_changed() is due.
     bool is_due(bool force);
-    // The files are others than when they were last read: load_changed() would read them, whether it
-    // is due or not.  Only looks.
-    bool has_changed() const { return file_.has_changed(); }
+    // ConfigFile::is_worth_a_look(), whether load_changed() is due or not.
+    bool is_worth_a_look() const { return file_.is_worth_a_look(); }
     // Loads the config when its files have changed, or FORCE.  True: another one is in force.
     bool load_changed(bool force);
 

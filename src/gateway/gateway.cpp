@@ -133,9 +133,9 @@ void Gateway::refresh_config(bool force) {
     load_config(force);
 }
 
-// Whenever the last look was.  Files that have not changed since are not read, so that nobody can
-// have them read by wrong tokens.
-bool Gateway::renew_config() { return config_.has_changed() && load_config(false); }
+// Whenever the last look was.  Nobody can have the files read all the time by wrong tokens: not
+// those that have not changed since, and others only after a rest.
+bool Gateway::renew_config() { return config_.is_worth_a_look() && load_config(false); }
 
 bool Gateway::load_config(bool force) {
     if (!config_.load_changed(force)) return false;

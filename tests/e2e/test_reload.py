@@ -100,7 +100,7 @@ def test_what_waits_for_a_hook_that_is_gone_fails_and_ends_dead(serving, how):
         more = "hook ONCRMDEALUPDATE { "
         path = serving.hook("ONCRMDEALUPDATE", "exit 0")
     hook = "gone" if how == "block" else "ONCRMDEALUPDATE"
-    serving.configure(more=more + "delay 2s attempts 3 }\n", defaults="attempts 12 backoff_max 1h")
+    serving.configure(more=more + "delay 4s attempts 3 }\n", defaults="attempts 12 backoff_max 1h")
     number = post(serving)
     serving.delivery(number, hook, ("waiting",))
     if how == "block":

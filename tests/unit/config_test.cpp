@@ -4,10 +4,14 @@
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <thread>
 
+#include "base/clock.h"
 #include "config/config_file.h"
 #include "config/info.h"
 #include "config/keys.h"
@@ -702,7 +706,7 @@ BOOST_AUTO_TEST_CASE(a_changed_portals_file_is_loaded_and_a_bad_one_leaves_the_o
     scratch.replace("a - t2\n", "p.txt");
     BOOST_TEST((file.refresh() == Change::loaded));
     BOOST_TEST(file.current()->portals.at(0).tokens.at(0) == "t2");
-    scratch.replace("a -\n", "p.txt");
+    scratch.replace("a - - \n", "p.txt");
     BOOST_TEST((file.refresh() == Change::refused));
     BOOST_TEST(file.current()->portals.at(0).tokens.at(0) == "t2");
     std::filesystem::remove(scratch.path("p.txt"));
@@ -711,6 +715,77 @@ BOOST_AUTO_TEST_CASE(a_changed_portals_file_is_loaded_and_a_bad_one_leaves_the_o
     scratch.write("a - t3\n", "p.txt");
     BOOST_TEST((file.refresh() == Change::loaded));
     BOOST_TEST(file.current()->portals.at(0).tokens.at(0) == "t3");
+}
+
+// Until then REFRESHED is asked.
+bool within(bx::Millis limit, const std::function<bool()>& refreshed) {
+    for (const bx::Millis end = bx::steady_now() + limit; bx::steady_now() < end;) {
+        if (refreshed()) return true;
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_is_being_written_is_waited_for) {
+    using Change = bx::ConfigFile::Change;
+    Scratch scratch;
+    scratch.write("portal { token abc }\nlimits { fields 2 }\n");
+    bx::ConfigFile file(scratch.path(), bx::ConfigPart::gateway);
+    const auto loaded = [&] { return file.refresh() == Change::loaded; };
+    scratch.write("");  // in place, as `cat > FILE` begins
+    BOOST_TEST((file.refresh() == Change::none));
+    BOOST_TEST(within(10 * bx::second, [&] { return file.refresh() == Change::refused; }));
+    BOOST_TEST(file.error().find("is empty") != std::string::npos);
+    BOOST_TEST((file.refresh(true) == Change::refused));
+    BOOST_TEST(file.current()->portals.size() == 1U);
+    scratch.write("limits { fields 3 }\n");
+    BOOST_TEST((file.refresh() == Change::none));
+    BOOST_TEST(file.current()->portals.size() == 1U);
+    // Whatever the clock says: it is waited for once.
+    std::filesystem::last_write_time(scratch.path(), std::filesystem::file_time_type::clock::now() +
+                                                         std::chrono::hours(1));
+    BOOST_TEST(within(10 * bx::second, loaded));
+    BOOST_TEST(file.current()->limits.fields == 3U);
+    scratch.write("limits { fields 4 }");
+    BOOST_TEST((file.refresh(true) == Change::loaded));
+    BOOST_TEST(file.current()->limits.fields == 4U);
+    scratch.write("limits {\n    fields 5\n}\n");  // larger
+    BOOST_TEST((file.refresh() == Change::loaded));
+}
+
+BOOST_AUTO_TEST_CASE(a_portals_file_that_ends_within_a_line_is_waited_for) {
+    using Change = bx::ConfigFile::Change;
+    Scratch scratch;
+    scratch.write("a - t1\n", "p.txt");
+    scratch.write("portals p.txt\n");
+    bx::ConfigFile file(scratch.path(), bx::ConfigPart::gateway);
+    scratch.write("a - t1\nb - t", "p.txt");
+    BOOST_TEST((file.refresh() == Change::none));
+    BOOST_TEST(file.current()->portals.size() == 1U);
+    scratch.write("a - t1\nb - t2\n", "p.txt");
+    BOOST_TEST((file.refresh() == Change::loaded));
+    BOOST_TEST(file.current()->portals.size() == 2U);
+    scratch.write("a - t1\n", "p.txt");
+    BOOST_TEST((file.refresh() == Change::none));
+    BOOST_TEST(within(10 * bx::second, [&] { return file.refresh() == Change::loaded; }));
+    scratch.write("a - t1\nb - t3", "p.txt");  // and so it stays
+    BOOST_TEST(within(10 * bx::second, [&] { return file.refresh() == Change::loaded; }));
+    BOOST_TEST(file.current()->portals.at(1).tokens.at(0) == "t3");
+}
+
+BOOST_AUTO_TEST_CASE(after_a_load_the_next_one_that_is_asked_for_has_to_wait) {
+    Scratch scratch;
+    scratch.write("limits { fields 1 }\n");
+    bx::ConfigFile file(scratch.path(), bx::ConfigPart::gateway);
+    BOOST_TEST(!file.is_worth_a_look());
+    scratch.replace("limits { fields 2 }\n");
+    BOOST_TEST(file.is_worth_a_look());
+    const bx::Millis begun = bx::steady_now();
+    BOOST_TEST((file.refresh() == bx::ConfigFile::Change::loaded));
+    scratch.replace("limits { fields 3 }\n");
+    BOOST_TEST((!file.is_worth_a_look() || bx::steady_now() - begun >= 100));
+    BOOST_TEST(within(10 * bx::second, [&] { return file.is_worth_a_look(); }));
+    BOOST_TEST((bx::steady_now() - begun >= 100));
 }
 
 BOOST_AUTO_TEST_CASE(a_pending_file_begins_without_a_config) {

@@ -601,12 +601,29 @@ BOOST_AUTO_TEST_CASE(wrong_tokens_make_it_read_no_file_that_is_as_it_was) {
         BOOST_TEST(verdict(post(wrong)) == "403 invalid_application_token");
     }
     BOOST_TEST(log_count("config loaded") == loaded);
-    std::ofstream(dir + "/bxhook.conf") << "portal {";
+    std::ofstream(dir + "/bxhook.conf") << one_portal << "portal {";
     for (int i = 0; i < 3; ++i) {
         BOOST_TEST(verdict(post(wrong)) == "403 invalid_application_token");
     }
     BOOST_TEST(verdict(event()) == "200");
     BOOST_TEST(log_count("config refused, still using the old one") == 1u);
+}
+
+// What is written in place is empty first, which is valid, and any refused token has it looked at.
+BOOST_AUTO_TEST_CASE(a_file_that_is_being_written_refuses_no_right_token) {
+    const std::string wrong = "event=E&auth[member_id]=m1&auth[application_token]=wrong";
+    BOOST_TEST(verdict(event()) == "200");
+    std::ofstream(dir + "/bxhook.conf").flush();
+    BOOST_TEST(verdict(post(wrong)) == "403 invalid_application_token");
+    BOOST_TEST(verdict(event()) == "200");
+    state.unfinished = 0;
+    const bx::Millis begin = bx::steady_now();
+    while (log_count("config refused, still using the old one") == 0) {
+        BOOST_REQUIRE(verdict(event()) == "200");
+        state.unfinished = 0;
+        BOOST_REQUIRE(bx::steady_now() - begin < 10000);
+    }
+    BOOST_TEST(verdict(event()) == "200");
 }
 
 BOOST_AUTO_TEST_CASE(a_renamed_portal_is_logged_and_accepted) {
