@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <set>
 #include <type_traits>
 #include <utility>
@@ -35,9 +37,10 @@ struct PortalIndex::Record {
 namespace {
 
 // Another layout, and other rules for a line of the portals file, are another format.
-constexpr std::array<char, 8> format{'b', 'x', 'p', 'o', 'r', 't', '1', '\n'};
+constexpr std::array<char, 8> format{'b', 'x', 'p', 'o', 'r', 't', '2', '\n'};
 constexpr std::uint64_t nowhere = UINT64_MAX;
-constexpr std::size_t max_line = std::size_t{64} << 10;
+constexpr std::size_t max_file_size = std::size_t{64} << 20;
+constexpr std::size_t max_line = std::size_t{64} << 10;  // with its newline
 // A file that is written twice within a tick of the file system's clock may have the same stamp.
 constexpr Millis old_enough = 2 * second;
 
@@ -61,6 +64,16 @@ std::vector<std::uint64_t> line_offsets(std::string_view text) {
         offsets.push_back(at + 1);
     }
     return offsets;
+}
+
+// OFFSETS are line_offsets(TEXT).
+bool has_long_line(std::string_view text, const std::vector<std::uint64_t>& offsets) {
+    std::uint64_t end = text.size() + 1;
+    for (auto offset = offsets.rbegin(); offset != offsets.rend(); ++offset) {
+        if (end - *offset > max_line) return true;
+        end = *offset;
+    }
+    return false;
 }
 
 std::string_view bytes_of(const auto& object) {
@@ -97,11 +110,26 @@ std::shared_ptr<const PortalIndex> PortalIndex::open(const std::string& path, co
 }
 
 void PortalIndex::write(const std::string& path, const Stamps& stamps, const std::string& file,
-                        const std::vector<Portal>& portals, Millis now) {
+                        const std::vector<Portal>& portals, Millis now) noexcept {
     if (!is_old(stamps.config, now) || !is_old(stamps.portals, now)) return;
-    const std::string text = read_file(file);
-    if (stamp_of(file) != stamps.portals) return;
+    try {
+        const std::string index = make(stamps, file, portals);
+        if (!index.empty()) replace_file(path, index);
+    } catch (const std::exception&) {  // the file is gone, or larger than the memory that is left
+    }
+}
+
+// Empty: there can be none.
+std::string PortalIndex::make(const Stamps& stamps, const std::string& file,
+                              const std::vector<Portal>& portals) {
+    const Fd fd(::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    struct stat info {};
+    if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
+    if (stamp_of(fd.get()) != stamps.portals) return {};
+    const std::string text = read_all(fd.get(), "'" + file + "'", max_file_size);
+    if (stamp_of(fd.get()) != stamps.portals) return {};
     const std::vector<std::uint64_t> offsets = line_offsets(text);
+    if (has_long_line(text, offsets)) return {};
     Header header{format, stamps, 0, nowhere};
     std::vector<Record> records;
     for (const Portal& portal : portals) {
@@ -116,7 +144,7 @@ void PortalIndex::write(const std::string& path, const Stamps& stamps, const std
     header.count = records.size();
     std::string bytes(bytes_of(header));
     for (const Record& record : records) bytes += bytes_of(record);
-    replace_file(path, bytes);
+    return bytes;
 }
 
 PortalIndex::PortalIndex(std::string_view bytes, Fd file, std::string name)
@@ -166,7 +194,9 @@ Portal PortalIndex::portal_at(std::uint64_t offset) const {
     std::vector<Portal> portals;
     read_portals_line(line, name_, 0, portals, problems);
     const bool same = stamp_of(file_.get()) == header().stamps.portals;
-    if (!same || portals.size() != 1) throw Error("'" + name_ + "' is being changed");
+    if (!same || portals.size() != 1) {
+        throw PortalsChanged("'" + name_ + "' is being changed");
+    }
     return std::move(portals.front());
 }
 

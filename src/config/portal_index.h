@@ -16,11 +16,19 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
+#include "base/error.h"
 #include "base/fd.h"
 #include "config/config.h"
 #include "config/file_stamp.h"
 
 namespace bx {
+
+// A portals file was changed, or replaced, since its index was opened.
+class PortalsChanged : public Error {
+public:
+    using Error::Error;
+};
 
 class PortalIndex {
 public:
@@ -36,9 +44,10 @@ public:
                                                    const std::string& portals);
     // Writes that of PORTALS, which were read of the file at FILE when it had STAMPS.  NOW is wall
     // time.  Where it cannot be written, or the files changed so recently that a second change
-    // might not show in the stamps, there is none.
+    // might not show in the stamps, or a line is longer than find() reads, there is none.  Throws
+    // nothing that its caller must know: an index is never needed.
     static void write(const std::string& path, const Stamps& stamps, const std::string& file,
-                      const std::vector<Portal>& portals, Millis now);
+                      const std::vector<Portal>& portals, Millis now) noexcept;
 
     ~PortalIndex();
     PortalIndex(const PortalIndex&) = delete;
@@ -47,13 +56,15 @@ public:
     bool empty() const;
     // Those portals of the file that say what all of them say of a sender with that MEMBER_ID and
     // DOMAIN (event/gate.h).  At least one, if there is any: that the work is the same for a sender
-    // nobody knows.  Throws Error when the file is being changed.
+    // nobody knows.  Throws PortalsChanged when the file is not the one of the index any more.
     std::vector<Portal> find(std::string_view member_id, std::string_view domain) const;
 
 private:
     struct Header;
     struct Record;
     PortalIndex(std::string_view bytes, Fd file, std::string name);
+    static std::string make(const Stamps& stamps, const std::string& file,
+                            const std::vector<Portal>& portals);
     const Header& header() const;
     std::span<const Record> records() const;
     std::span<const Record> records_of(std::uint64_t name) const;

@@ -64,7 +64,7 @@ public:
 
     // Throws FormError when BODY cannot be decoded or exceeds the limits of fields or depth.
     Tree decode(std::string body, std::string_view content_type) const;
-    // Throws BadEvent; with Config::portal_index Error too.
+    // Throws BadEvent; with Config::portal_index PortalsChanged too.
     Arrival read(const Tree& body);
     // The event of BODY as it is to be stored, received now: of the portal that ARRIVAL's gate
     // found, or as sent when it knows none, and whatever it says of the token.
@@ -74,6 +74,7 @@ private:
     Decision verify(Request& request, const Questions& ask);
     Decision take_event(const Tree& body, const Questions& ask);
     Decision take_page(const Tree& body, AppPage page, const Request& request);
+    Arrival read_renewed(const Tree& body, const Questions& ask);
     void find_portals(const EventFacts& sent);
 
     // Where the portals of the portals file are looked up: with them, those of the blocks.

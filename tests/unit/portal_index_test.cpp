@@ -11,6 +11,7 @@
 #include "config/portals.h"
 #include "event/gate.h"
 #include "form/form.h"
+#include "gateway/intake.h"
 
 namespace bx {
 
@@ -183,6 +184,67 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_being_changed_gives_no_portal) {
     BOOST_REQUIRE(index);
     write("portals.txt", "m1 a.example t1 t2\n");
     BOOST_CHECK_THROW(index->find("m1", ""), Error);
+}
+
+// The body of an event may come for long.
+BOOST_AUTO_TEST_CASE(a_list_that_was_replaced_meanwhile_is_read_once_more) {
+    write("portals.txt", "m1 a.example right\n");
+    make();
+    Config config;
+    config.portal_index = open();
+    BOOST_REQUIRE(config.portal_index);
+    Intake intake(config);
+    write("new.txt", "m1 a.example right\nm2 b.example other\n");
+    std::filesystem::rename(at("new.txt"), at("portals.txt"));
+    Request request;
+    request.method = "POST";
+    request.content_type = "application/x-www-form-urlencoded";
+    request.body = "event=E&auth[member_id]=m1&auth[application_token]=right";
+    const std::string body = request.body;
+    const auto no = [] { return false; };
+    BOOST_CHECK_THROW(intake.take(request, {.installations = no, .renewal = no}), PortalsChanged);
+    int renewals = 0;
+    request.body = body;
+    const auto renew = [&] {
+        ++renewals;
+        make();
+        config.portal_index = open();
+        intake.renew(config);
+        return true;
+    };
+    const Intake::Decision decision =
+        intake.take(request, {.installations = no, .renewal = renew});
+    BOOST_TEST(std::holds_alternative<Post>(decision));
+    BOOST_TEST(renewals == 1);
+}
+
+BOOST_AUTO_TEST_CASE(there_is_none_of_a_line_that_is_longer_than_is_read) {
+    const std::string line = "m1 a.example " + std::string((64 << 10) - 19, 't') + " last";
+    write("portals.txt", "m0 - t\n" + line + "\n");
+    make();
+    BOOST_REQUIRE(bool(open()));
+    BOOST_TEST(open()->find("m1", "").at(0).tokens.back() == "last");
+    std::filesystem::remove(at("queue.db.portals"));
+    write("portals.txt", "m0 - t\n" + line + "t\n");
+    make();
+    BOOST_TEST(!std::filesystem::exists(at("queue.db.portals")));
+}
+
+BOOST_AUTO_TEST_CASE(where_it_cannot_be_made_there_is_none) {
+    write("portals.txt", "m1 a.example t1\n");
+    const std::vector<Portal> portals = all();
+    const auto try_it = [&] {
+        PortalIndex::write(at("queue.db.portals"), stamps(), at("portals.txt"), portals,
+                           wall_now() + later);
+        BOOST_TEST(!std::filesystem::exists(at("queue.db.portals")));
+    };
+    std::filesystem::remove(at("portals.txt"));
+    try_it();
+    BOOST_REQUIRE(::mkfifo(at("portals.txt").c_str(), 0600) == 0);
+    try_it();  // nobody writes into it
+    std::filesystem::remove(at("portals.txt"));
+    std::filesystem::create_directory(at("portals.txt"));
+    try_it();
 }
 
 BOOST_AUTO_TEST_CASE(the_configuration_of_one_request_goes_by_it) {
