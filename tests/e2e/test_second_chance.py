@@ -136,6 +136,10 @@ def test_what_waits_for_a_hook_that_is_disabled_waits_on_and_says_so(quiet):
     code, status = quiet.run("status", check=False).returncode, quiet.status()
     assert code == 0 and {hook["hook"]: hook["disabled"] for hook in status["hooks"]} == reasons
     assert f"{deal}: 1 delivery waits, disabled: {deal}.sh.disabled" in quiet.run("status").stdout.decode()
+    told = " ".join(quiet.run("check", check=False).stdout.decode().split())
+    for hook, reason in reasons.items():
+        assert f"hook {hook}: it is {reason}, and 1 delivery waits for it" in told
+        assert f"cancel --hook {hook} --state waiting" in told
     disabled.rename(path)
     quiet.hook(f"{deal}.sh", "exit 0")
     work(quiet)

@@ -13,6 +13,7 @@
 #include <system_error>
 #include <vector>
 
+#include "base/escape.h"
 #include "base/fd.h"
 #include "base/file_system.h"
 #include "base/shell.h"
@@ -24,6 +25,7 @@
 #include "host/advice.h"
 #include "host/host_name.h"
 #include "report/portals.h"
+#include "report/wording.h"
 #include "worker/rematch.h"
 
 namespace bx {
@@ -126,6 +128,20 @@ void check_skipped(Store& store, Millis now, Findings& findings) {
                      findings.commands().line("work --once"));
 }
 
+// What waits for a hook that a person disabled waits for ever, and counts against limits.queue.
+void check_disabled(const StoreStatus& status, const Hooks& hooks, Findings& findings) {
+    for (const HookCounts& counts : status.hooks) {
+        const auto hook = hooks.disabled.find(counts.hook);
+        if (counts.waiting == 0 || hook == hooks.disabled.end()) continue;
+        findings.warning("hook " + printable(counts.hook),
+                         "it is " + printable(hook->second) + ", and " +
+                             counted(counts.waiting, "delivery waits", "deliveries wait") +
+                             " for it: enable it, or this gives them up",
+                         findings.commands().line("cancel --hook " + shell_word(counts.hook) +
+                                                  " --state waiting"));
+    }
+}
+
 // Whether what lies in STORE is worked on.
 void check_work(const Config& config, Store& store, const Hooks& hooks, Findings& findings) {
     const OwnCommands& commands = findings.commands();
@@ -134,6 +150,7 @@ void check_work(const Config& config, Store& store, const Hooks& hooks, Findings
     const Health health =
         judge_health(status, config, now, commands, known_from(findings, hooks, config));
     findings.add(health.problems);
+    check_disabled(status, hooks, findings);
     if (!status.worker_runs && !config.worker.auto_start && !health.overdue_since) {
         findings.warning("worker",
                          "none is running, and worker.start is manual; with cron ('bxhook work "

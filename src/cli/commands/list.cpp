@@ -99,6 +99,7 @@ std::pair<std::string, int> seen_state(const ListRow& row) {
 // Shows the newest LIMIT rows, oldest first, then each as it appears or changes.
 [[noreturn]] void follow(Store& store, const Config& config, ListFilter filter,
                          Printer& printer) {
+    HeldReasons held(config.path);
     std::size_t limit = filter.limit;
     filter.limit = std::max(limit, follow_window);
     bool first = true;
@@ -114,7 +115,7 @@ std::pair<std::string, int> seen_state(const ListRow& row) {
         }
         std::ranges::reverse(fresh);
         store.view().add_causes(fresh);
-        if (!fresh.empty()) explain_held(fresh, hooks_as_they_are(config));
+        held.explain(fresh);
         printer.print(fresh);
         seen = std::move(now_seen);
         first = false;
@@ -147,12 +148,12 @@ void tell_left_out(View& view, ListFilter filter, const ListRow& last, bool limi
 void show(const Arguments& args, Store& store, const Config& config, const ListFilter& filter,
           Printer& printer) {
     View& view = store.view();
-    const HookSet hooks = hooks_as_they_are(config);
+    HeldReasons held(config.path);
     std::size_t shown = 0;
     std::optional<ListRow> last;
     for_rows(view, filter, [&](std::span<ListRow> rows) {
         if (!args.has("--json")) view.add_causes(rows);
-        explain_held(rows, hooks);
+        held.explain(rows);
         printer.print(rows);
         shown += rows.size();
         last = rows.back();

@@ -125,8 +125,8 @@ int run(const Arguments& args) {
     ConfigPtr config = config_of(args, ConfigPart::gateway);
     std::unique_ptr<Store> store = store_of(*config);
     Story story = read_story(store->view(), name, args.has("--secrets"));
-    const HookSet hooks = hooks_as_they_are(*config);
-    for (DeliveryStory& delivery : story.deliveries) explain_held(delivery.record, hooks);
+    HeldReasons held(config->path);
+    for (DeliveryStory& delivery : story.deliveries) held.explain(delivery.record);
     bool json = args.has("--json");
     print(json ? story_json(story) : Page(Screen::of_stdout(), wall_now()).write(story));
     return 0;
