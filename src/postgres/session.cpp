@@ -120,7 +120,9 @@ int Session::wake_fd() {
         go_to_sleep();
     }
     if (!wakes_.look_again) return link_->fd();
-    if (!wakes_.always_readable) wakes_.always_readable = Fd(::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!wakes_.always_readable) {
+        wakes_.always_readable = Fd(::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+    }
     return wakes_.always_readable.get();
 }
 

@@ -26,12 +26,13 @@ namespace bx {
 
 class Matcher {
 public:
-    // Puts verdicts into the store and starts what may run now, in one transaction; false: it can start
-    // nothing, and has done nothing.
+    // Puts verdicts into the store and starts what may run now, in one transaction; false: it can
+    // start nothing, and has done nothing.
     using DispatchAndStart = std::function<bool(std::span<const Dispatch>)>;
 
     // UNINSTALLATIONS: who is shown the events; null: nobody.
-    Matcher(WorkerContext& context, MatchQueue& queue, DispatchAndStart dispatch_and_start = nullptr,
+    Matcher(WorkerContext& context, MatchQueue& queue,
+            DispatchAndStart dispatch_and_start = nullptr,
             Uninstallations* uninstallations = nullptr)
         : context_(context),
           queue_(queue),

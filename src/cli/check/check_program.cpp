@@ -73,7 +73,8 @@ std::string interpreter_of(std::string_view first_line) {
     return std::string(line.substr(0, line.find_first_of(" \t")));
 }
 
-// A PHP that is made for web servers: it starts, and the script fails, or looks as if it had not run.
+// A PHP that is made for web servers: it starts, and the script fails, or looks as if it had not
+// run.
 bool is_php_of_web_servers(const std::string& interpreter) {
     const std::string name = interpreter.substr(interpreter.rfind('/') + 1);
     constexpr std::array<std::string_view, 3> names{"php-cgi", "php-fpm", "lsphp"};
