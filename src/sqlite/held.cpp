@@ -22,7 +22,7 @@ struct Held {
 std::vector<Held> all_held(Database& database) {
     std::vector<Held> held;
     Rows rows = database.rows(sql::held);
-    using row = sql::held_row;
+    using row = sql::held_claim_row;
     while (rows.next()) {
         held.push_back({rows.number(row::d), static_cast<int>(rows.number(row::attempt)),
                         rows.number(row::seed)});

@@ -30,9 +30,9 @@ VALUES (:d, :attempt, :started_at, :seed, :held);
 -- @running_begun (d, started_at)
 UPDATE running SET held = 0, started_at = :started_at WHERE d = :d;
 
--- columns held_row: d, attempt, seed
+-- columns held_claim_row: d, attempt, seed
 -- @held
-SELECT {held_row} FROM running WHERE held <> 0 ORDER BY d;
+SELECT {held_claim_row} FROM running WHERE held <> 0 ORDER BY d;
 
 -- @held_one (d)
 SELECT held FROM running WHERE d = :d;
