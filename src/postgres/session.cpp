@@ -19,6 +19,13 @@ constexpr Millis least_limit = second;
 constexpr int tries_at_most = 5;  // of a transaction that the server undid
 constexpr Millis skew_tolerance = 2 * second;  // what connecting may take
 
+const std::string server_clock = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
+// What a script gave, as text.
+std::int64_t number_in(const Result& answer, int column) {
+    return parse_number(answer.word(0, column)).value_or(0);
+}
+
 // Not negative.
 std::int64_t random_number() { return static_cast<std::int64_t>(random_bits() >> 1); }
 
@@ -34,7 +41,13 @@ Session::Session(const std::string& url, const StoreOptions& options)
 }
 
 Link& Session::link(Millis until) {
-    if (link_ && link_->lives()) return *link_;
+    if (link_ && link_->lives()) {
+        if (clock_was_set()) {
+            const Millis before = wall_now();
+            compare_clocks(number_in(link_->script("SELECT " + server_clock, until), 0), before);
+        }
+        return *link_;
+    }
     link_.reset();
     auto made = std::make_unique<Link>(url_, Link::Patience{limit_, options_.give_up}, until);
     set_up(*made, until);
@@ -65,15 +78,22 @@ void Session::set_up(Link& link, Millis until) {
         "SELECT set_config('synchronous_commit', 'on', false) "
         "WHERE current_setting('synchronous_commit') = 'off'; " +
             std::string(wakes_.listens ? "LISTEN bxhook; " : "") +
-            "SELECT major, minor, (extract(epoch FROM clock_timestamp()) * 1000)::bigint "
-            "FROM bxhook.version",
+            "SELECT major, minor, " + server_clock + " FROM bxhook.version",
         until);
     std::optional<SchemaVersion> version;
-    const auto word = [&](int column) { return parse_number(answer.word(0, column)).value_or(0); };
-    if (answer.rows() > 0) version = SchemaVersion{word(0), word(1)};
+    if (answer.rows() > 0) version = SchemaVersion{number_in(answer, 0), number_in(answer, 1)};
     check_schema(version);
-    const Millis skew = word(2) - before;
-    skew_ = std::abs(skew) < skew_tolerance ? 0 : skew / second * second;
+    compare_clocks(number_in(answer, 2), before);
+}
+
+bool Session::clock_was_set() const {
+    return std::abs(wall_now() - steady_now() - clocks_.since_start) >= skew_tolerance;
+}
+
+void Session::compare_clocks(Millis theirs, Millis ours) {
+    const Millis skew = theirs - ours;
+    clocks_.skew = std::abs(skew) < skew_tolerance ? 0 : skew / second * second;
+    clocks_.since_start = wall_now() - steady_now();
 }
 
 Result Session::run(std::string_view sql, const Params& values,
@@ -105,6 +125,11 @@ Param Session::shard() {
         shard_ = call(take).number(0, 0);
     }
     return Param::number(*shard_);
+}
+
+std::optional<Millis> Session::theirs(std::optional<Millis> moment) const {
+    if (!moment) return std::nullopt;
+    return theirs(*moment);
 }
 
 std::optional<Millis> Session::ours(std::optional<Millis> moment) const {

@@ -49,9 +49,10 @@ public:
     Millis until() const { return steady_now() + limit_; }
     bool is_told_to_stop() const { return options_.give_up && options_.give_up(); }
 
-    // The database's clock, and ours.
-    Millis theirs(Millis moment) const { return moment + skew_; }
-    Millis ours(Millis moment) const { return moment - skew_; }
+    // The database's clock, and ours; compared anew with the first call after ours was set.
+    Millis theirs(Millis moment) const { return moment + clocks_.skew; }
+    Millis ours(Millis moment) const { return moment - clocks_.skew; }
+    std::optional<Millis> theirs(std::optional<Millis> moment) const;
     std::optional<Millis> ours(std::optional<Millis> moment) const;
     Param at(Millis moment) const { return Param::number(theirs(moment)); }
 
@@ -72,6 +73,8 @@ public:
 
 private:
     void set_up(Link& link, Millis until);
+    bool clock_was_set() const;
+    void compare_clocks(Millis theirs, Millis ours);
     Result run(std::string_view sql, const Params& values, std::optional<std::int64_t> generation);
 
     const std::string url_;
@@ -82,7 +85,10 @@ private:
     std::unique_ptr<Link> link_;
     std::int64_t generation_ = 0;
     std::optional<std::int64_t> shard_;  // as long as the connection lasts
-    Millis skew_ = 0;       // of the database's clock, ahead of ours
+    struct {
+        Millis skew = 0;         // of the database's clock, ahead of ours
+        Millis since_start = 0;  // our wall clock's, ahead of the steady one, when they were compared
+    } clocks_;
     struct {
         bool listens = false;  // a worker
         bool asleep = false;

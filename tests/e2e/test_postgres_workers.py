@@ -146,6 +146,23 @@ def test_clocks_a_minute_apart_change_nothing(cluster_of):
     assert not any("lost" in log for host in cluster.hosts for log in host.logs().values())
 
 
+def test_a_clock_that_is_set_meanwhile_changes_nothing(cluster_of, database):
+    """Moments in the store are the server's, also on connections that were made before."""
+    cluster = cluster_of("host", hook_ms=20)
+    host = cluster.first
+    clock = Clock(host)
+    host.serve()
+    host.work()
+    host.delivery(cluster.send(host).event)
+    for offset in (3600, -3600, 0):
+        clock.set(offset)
+        number = cluster.send(host).event
+        host.wait_idle()
+        off = database.sql("SELECT abs(bxhook.now_ms() - e.received_at), abs(bxhook.now_ms() - d.at) FROM bxhook.event AS e "
+                           "JOIN bxhook.ended AS d ON d.d >> 16 = e.n WHERE e.n = %s", number)[0]
+        assert max(off) < 60_000, (offset, off)
+
+
 def test_what_lost_workers_ran_is_taken_over_and_never_twice_at_once(lost):
     rescue = lost.rescue
     for head, follower in zip(lost.heads, lost.followers):
