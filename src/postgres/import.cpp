@@ -31,7 +31,7 @@ using MaybeNumber = std::optional<std::int64_t>;
 
 // What is common to the runs of both: ROWS have `run`, or none.
 template <typename Function, typename Rows>
-void add_runs(Call<Function>& call, const Rows& rows) {
+void add_runs(Call<Function>& call, const Session& session, const Rows& rows) {
     using in = typename Function::In;
     const auto numbers = [&](auto part) {
         return numbers_of(rows, [&](const auto& row) -> MaybeNumber {
@@ -46,7 +46,7 @@ void add_runs(Call<Function>& call, const Rows& rows) {
         });
     };
     call[in::result] = numbers([](const auto& run) { return static_cast<int>(run.result); });
-    call[in::started] = numbers([](const auto& run) { return run.started_at; });
+    call[in::started] = numbers([&](const auto& run) { return session.theirs(run.started_at); });
     call[in::seed] = numbers([](const auto& run) { return seed_of(run.run); });
     call[in::exit] = numbers([](const auto& run) { return run.exit; });
     call[in::signal] =
@@ -75,17 +75,29 @@ public:
         session_.call(call);
     }
 
+    EventNumber first_up_to(EventNumber last) override {
+        Call<sql::first_event_up_to> call;
+        call[sql::first_event_up_to::In::last] = Param::number(last);
+        return session_.call(call).number(0, 0);
+    }
+
+    void require_same(std::span<const MovedEvent> events) override {
+        if (!events.empty()) require_none(session_.call(others_of(events)));
+    }
+
     std::size_t take(std::span<const MovedEvent> events) override {
         if (events.empty()) return 0;
         const std::int64_t generation = session_.generation();
         // Before the transaction: names are made each by itself.
         const Call<sql::take_events> call = events_of(events);
+        const Call<sql::first_other> others = others_of(events);
         for (const MovedEvent& event : events) {
             for (const MovedDelivery& delivery : event.deliveries) names_.hook(delivery.record.hook);
         }
         const Millis until = session_.until();
         session_.link(until).script("BEGIN", until);
         try {
+            require_none(session_.call(others, generation));
             const Result answer = session_.call(call, generation);
             std::set<EventNumber> added;
             for (int row = 0; row < answer.rows(); ++row) added.insert(answer.number(row, 0));
@@ -99,15 +111,40 @@ public:
     }
 
 private:
+    static Param bytes_of_each(std::span<const MovedEvent> events, auto part) {
+        std::vector<std::optional<std::string>> list;
+        for (const MovedEvent& event : events) list.emplace_back(part(event.event));
+        return Param::bytes(list);
+    }
+    static Param packed_facts(std::span<const MovedEvent> events) {
+        return bytes_of_each(events, [](const auto& event) { return pack_facts(event.facts); });
+    }
+    static Param bodies(std::span<const MovedEvent> events) {
+        return bytes_of_each(events, [](const auto& event) { return event.body; });
+    }
+
+    Call<sql::first_other> others_of(std::span<const MovedEvent> events) const {
+        using in = sql::first_other::In;
+        Call<sql::first_other> call;
+        call[in::n] = numbers_of(events, [](const auto& moved) { return moved.event.number; });
+        call[in::facts] = packed_facts(events);
+        call[in::body] = bodies(events);
+        return call;
+    }
+
+    static void require_none(const Result& first_other) {
+        const std::int64_t number = first_other.number(0, 0);
+        if (number == 0) return;
+        throw StoreError("cannot copy event " + std::to_string(number) +
+                         ": the PostgreSQL store has another event of that number; copy before its "
+                         "gateways use it, into a new one (DROP SCHEMA bxhook CASCADE, then `bxhook "
+                         "store init`), since numbers are kept");
+    }
+
     Call<sql::take_events> events_of(std::span<const MovedEvent> events) {
         using in = sql::take_events::In;
         const auto numbers = [&](auto part) {
             return numbers_of(events, [&](const auto& event) -> MaybeNumber { return part(event); });
-        };
-        const auto whole = [&](auto part) {
-            std::vector<std::optional<std::string>> list;
-            for (const MovedEvent& event : events) list.emplace_back(part(event.event));
-            return Param::bytes(list);
         };
         Call<sql::take_events> call;
         call[in::shard] = session_.shard();
@@ -123,14 +160,14 @@ private:
         call[in::ts] = numbers([](const auto& moved) { return ts_number(moved.event.facts.ts); });
         call[in::origin] =
             numbers([](const auto& moved) { return moved.event.test ? test_origin : 0; });
-        call[in::facts] = whole([](const StoredEvent& event) { return pack_facts(event.facts); });
-        call[in::body] = whole([](const StoredEvent& event) { return event.body; });
+        call[in::facts] = packed_facts(events);
+        call[in::body] = bodies(events);
         call[in::had_secret] = numbers([](const auto& moved) {
             return moved.event.secrets_erased || !moved.event.secrets.empty();
         });
         call[in::secret] =
             bytes_of(events, [](const auto& moved) -> const auto& { return moved.event.secrets; });
-        call[in::skip_at] = numbers([this](const auto& moved) { return session_.ours(moved.ended_at); });
+        call[in::skip_at] = numbers([this](const auto& moved) { return session_.theirs(moved.ended_at); });
         call[in::reason] =
             bytes_of(events, [](const auto& moved) -> const auto& { return moved.event.reason; });
         call[in::retryable] = numbers([](const auto& moved) { return moved.event.retryable; });
@@ -170,10 +207,10 @@ private:
         Call<sql::take_attempts> call;
         call[in::d] = numbers_of(runs, [](const EarlierRun& run) { return run.d; });
         call[in::attempt] = numbers_of(runs, [](const EarlierRun& run) { return run.run->attempt; });
-        call[in::ended] = numbers_of(runs, [](const EarlierRun& run) {
-            return run.run->ended_at.value_or(run.run->started_at);
+        call[in::ended] = numbers_of(runs, [this](const EarlierRun& run) {
+            return session_.theirs(run.run->ended_at.value_or(run.run->started_at));
         });
-        add_runs(call, runs);
+        add_runs(call, session_, runs);
         session_.call(call, generation);
     }
 
@@ -190,17 +227,20 @@ private:
         call[in::laned] = numbers([](const auto& moved) { return moved.ordered; });
         call[in::attempt] = numbers([](const auto& moved) { return moved.record.attempt; });
         call[in::max] = numbers([](const auto& moved) { return moved.record.max_attempts; });
-        call[in::due] = numbers([](const auto& moved) { return moved.record.due_at; });
-        call[in::failed] = numbers([](const auto& moved) { return moved.failed_at; });
+        call[in::due] =
+            numbers([this](const auto& moved) { return session_.theirs(moved.record.due_at); });
+        call[in::failed] =
+            numbers([this](const auto& moved) { return session_.theirs(moved.failed_at); });
         call[in::failures] = numbers([](const auto& moved) -> MaybeNumber {
             if (!moved.failures) return std::nullopt;
             return *moved.failures;
         });
-        call[in::ended] = numbers([](const auto& moved) { return moved.record.ended_at; });
+        call[in::ended] =
+            numbers([this](const auto& moved) { return session_.theirs(moved.record.ended_at); });
         call[in::merged] = numbers([](const auto& moved) { return moved.record.merged_into; });
         call[in::why] = bytes_of(
             rows, [](const Row& row) -> const auto& { return row.delivery->record.reason; });
-        add_runs(call, rows);
+        add_runs(call, session_, rows);
         return call;
     }
 

@@ -28,7 +28,12 @@ CopyCount copy_store(const std::string& path, StoreImport& into,
                     "': set `worker { start manual }` in its config, and stop it");
     }
     sqlite::Names names(*from);
-    into.give_numbers_after(sqlite::last_number(*from));
+    const EventNumber last_there = sqlite::last_number(*from);
+    // Refused before anything is changed, where other events are the first that it would meet.
+    if (const EventNumber first = into.first_up_to(last_there)) {
+        into.require_same(sqlite::moved_events(names, first - 1, 1));
+    }
+    into.give_numbers_after(last_there);
     CopyCount count;
     for (EventNumber last = 0;;) {
         const std::vector<MovedEvent> events = sqlite::moved_events(names, last, step);

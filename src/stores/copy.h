@@ -17,7 +17,9 @@ struct CopyCount {
 // attempts and secrets.  Gateways may go on adding to it meanwhile and afterwards: another copy
 // takes what came since.  No worker may: the copy holds the worker lock while it lasts, and what
 // one did between two copies would not be copied.  The SQLite store stays as it is.
-// DONE_SO_FAR is told after every step.  Throws Error when a worker runs, StoreError.
+// An event whose number another event has there ends the copy, before the first step where
+// that is the first event there.  DONE_SO_FAR is told after every step.  Throws Error when a worker
+// runs, StoreError.
 CopyCount copy_store(const std::string& path, StoreImport& into,
                      const std::function<void(std::size_t done)>& done_so_far);
 

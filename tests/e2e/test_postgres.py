@@ -13,6 +13,7 @@ import pytest
 import bitrix
 import client
 import postgres
+from clock import Clock
 from hosts import Cluster, Host, make_store
 from lanes import broken_promises, lane_log
 from scratch import wait_for
@@ -201,3 +202,25 @@ def test_copy_moves_a_live_store_without_loss_or_repeat(scratch, database, site)
     site.wait_idle(60)
     assert len({note.number for note in lane_log(site)}) == len(accepted)
     assert broken_promises(site, accepted) == []
+
+
+def test_copy_brings_all_moments_into_the_servers_time(scratch, database, site):
+    clocks = [Clock(site)]
+    clocks[0].set(3600)
+    site.configure(worker="start manual", backoff="30s")
+    for name, status in {"done": 0, "dead": 65, "waits": 1}.items():
+        site.hook(f"any.d/{name}", f"exit {status}")
+    site.serve()
+    assert client.fastcgi(site.socket, bitrix.body()).status == 200
+    site.run("work", "--once")
+    assert [d["state"] for d in site.show(1)["deliveries"]] == ["dead", "done", "waiting"]
+    with host_of(scratch, database, "mover") as mover:
+        clocks.append(Clock(mover))
+        clocks[1].set(3600)
+        mover.configure(worker="start manual")
+        assert copied(mover, site) == 1
+    for table, columns in {"ended": ("at", "started_at"), "open": ("due_at", "failed_at"),
+                           "attempt": ("started_at", "ended_at"), "event": ("received_at",)}.items():
+        for column in columns:
+            off = [row[0] for row in database.sql(f"SELECT abs({column} - bxhook.now_ms()) FROM bxhook.{table}")]
+            assert off and max(off) < 120_000, (table, column, off)

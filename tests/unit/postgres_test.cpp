@@ -714,6 +714,30 @@ BOOST_AUTO_TEST_CASE(a_sqlite_store_is_taken_over_as_it_is) {
     BOOST_TEST(s.recount() == "");
 }
 
+BOOST_AUTO_TEST_CASE(no_event_is_left_out_because_another_has_its_number) {
+    Scene s;
+    const store_tests::Scratch scratch;
+    const std::string file = scratch / "queue.db";
+    Scene old(file);
+    old.add("7");
+    old.add("8");
+    s.add("a test");
+    const std::string text = failure<bx::StoreError>([&] { copy_from(file); });
+    BOOST_TEST(says(text, "cannot copy event 1"), text);
+    BOOST_TEST(says(text, "bxhook store init"), text);
+    BOOST_TEST(s.list({}) == "1/-");
+    BOOST_TEST(s.add("9") == 2);  // nothing was changed, the numbers neither
+    server().clear();
+    s.open();
+    BOOST_TEST(copy_from(file).copied == 2U);
+    old.add("9");
+    server().query("UPDATE bxhook.event SET body = 'another' WHERE n = 2");
+    const std::string later = failure<bx::StoreError>([&] { copy_from(file); });
+    BOOST_TEST(says(later, "cannot copy event 2"), later);
+    BOOST_TEST(s.list({}) == "2/- 1/-");  // none of that step
+    BOOST_TEST(s.recount() == "");
+}
+
 BOOST_AUTO_TEST_CASE(a_store_that_a_worker_serves_is_not_taken_over) {
     Scene s;
     const store_tests::Scratch scratch;

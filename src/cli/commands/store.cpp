@@ -65,6 +65,7 @@ it needs; where it exists already, it does nothing.  upgrade brings it up to thi
 version, while gateways and workers of the version before go on.  status shows server
 and schema.  copy copies all events of a SQLite store, with their numbers, deliveries
 and attempts, while gateways go on adding to it; run again, it copies what came since.
+It stops where another event has the number of one: copy before the new store is used.
 init and upgrade need a role that may create; gateways, workers and the
 other commands do not: bxhook(1) has the least rights.
 A SQLite store needs no such command: the first event makes it, and the first start

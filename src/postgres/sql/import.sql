@@ -1,5 +1,18 @@
 -- What takes over another store, event by event, with their numbers.
 
+-- The first event up to a_last; 0: there is none.
+CREATE FUNCTION bxhook.first_event_up_to(a_last bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT coalesce((SELECT n FROM bxhook.event WHERE n <= a_last ORDER BY n LIMIT 1), 0)
+$$;
+
+-- The first of these numbers that another event has here; 0: none.
+CREATE FUNCTION bxhook.first_other(a_n bigint[], a_facts bytea[], a_body bytea[]) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(min(u.n), 0) FROM unnest(a_n, a_facts, a_body) AS u (n, f, b)
+    CROSS JOIN LATERAL (SELECT facts, body FROM bxhook.event AS e WHERE e.n = u.n OFFSET 0) AS e
+    WHERE e.facts <> f OR e.body <> b
+$$;
+
 -- Takes events, one element each; gives the numbers of those that were not there.  a_unfinished 0:
 -- they are finished; a_skip_at NULL: not skipped.
 CREATE FUNCTION bxhook.take_events(a_shard bigint, a_n bigint[], a_state bigint[],
