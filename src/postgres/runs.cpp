@@ -76,6 +76,7 @@ private:
     Names& names_;
     Session& session_;
     std::unordered_map<DeliveryId, Begun> begun_;
+    std::optional<Millis> server_clock_;  // ahead of our steady one, when `orphans` last looked
     std::set<DeliveryId> saved_;  // of these some output is kept
     std::int64_t generation_ = 0; // of the connection whose server knows which of these run
     // Whose turn it was: the hook served last, and of each hook the portal.
@@ -393,11 +394,17 @@ std::vector<Orphan> Runs::orphans(std::span<const DeliveryName> mine) {
     call[in::seed] = Param::number(session_.run_seed());
     call[in::lease] = Param::number(lease_time);
     call[in::mine] = Param::numbers(deliveries);
+    const Millis asked = steady_now();
+    if (server_clock_) call[in::expected] = Param::number(*server_clock_ + asked);
     const Result answer = session_.call(call);
     names_.ready().forget();
     std::vector<Orphan> found;
     for (int row = 0; row < answer.rows(); ++row) {
         const DeliveryId d = answer.number(row, out::d);
+        if (d == 0) {
+            server_clock_ = answer.number(row, out::started_at) - asked;
+            continue;
+        }
         Orphan orphan;
         orphan.event = event_of(d);
         orphan.hook = names_.hook_name(hook_of(d));

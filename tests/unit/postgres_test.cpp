@@ -355,6 +355,32 @@ BOOST_AUTO_TEST_CASE(what_a_worker_holds_is_an_orphan_only_after_its_lease) {
     BOOST_TEST(s.recount() == "");
 }
 
+BOOST_AUTO_TEST_CASE(a_step_of_the_servers_clock_ends_no_lease) {
+    Scene s;
+    s.store().workers().register_worker(worker(1));
+    s.put("1");
+    s.claim(1);
+    const auto other = s.another();
+    other->workers().register_worker(worker(2));
+    BOOST_TEST(other->runs().orphans({}).empty());
+    const std::string clock = server().query(
+        "SELECT pg_get_functiondef('bxhook.now_ms()'::regprocedure)").at(0);
+    for (const char* step : {"3600000", "-3600000"}) {
+        std::string stepped = clock;
+        stepped.replace(stepped.find("* 1000"), 6, std::string("* 1000 + ") + step);
+        server().query(stepped);
+        const bool none = other->runs().orphans({}).empty();
+        BOOST_TEST(none, step);
+        const auto ends = server().query("SELECT bool_and(lease_until - bxhook.now_ms() BETWEEN 1 "
+                                         "AND 30000)::text FROM bxhook.worker");
+        server().query(clock);
+        BOOST_TEST(ends.at(0) == "true", step);
+        BOOST_TEST(other->runs().orphans({}).empty());  // set right again, which is a step too
+    }
+    server().query("UPDATE bxhook.worker SET lease_until = 0 WHERE pid = 1");
+    BOOST_TEST(other->runs().orphans({}).size() == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(another_servers_clock_ends_no_lease) {
     Scene s;
     s.store().workers().register_worker(worker(1));

@@ -7,6 +7,16 @@ CREATE FUNCTION bxhook.renew_leases(a_lease bigint) RETURNS void LANGUAGE sql AS
     WHERE server <> pg_postmaster_start_time()
 $$;
 
+-- So do all when the server's clock was set: where it shows a moment two seconds or more from
+-- a_expected, which is what it would by the caller's steady clock (NULL: not known).
+CREATE FUNCTION bxhook.renew_leases_after_step(a_now bigint, a_expected bigint, a_lease bigint)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF abs(a_now - a_expected) >= 2000 THEN
+        UPDATE bxhook.worker SET lease_until = a_now + a_lease;
+    END IF;
+END $$;
+
 -- Shows a worker and renews its lease.
 CREATE FUNCTION bxhook.worker_stays(a_id bigint, a_host text, a_pid bigint, a_version text,
     a_since bigint, a_running bigint, a_config_error bytea, a_trouble bytea, a_once boolean,
@@ -50,8 +60,10 @@ $$;
 
 -- The runs of dead workers become a_owner's, and are given with those that it has already; claims of
 -- both that never started wait again.  a_mine are those that it runs: a server that took over may not
--- know that they started.
-CREATE FUNCTION bxhook.orphans(a_owner bigint, a_seed bigint, a_lease bigint, a_mine bigint[])
+-- know that they started.  a_expected is renew_leases_after_step's; the last row is no run (d is 0),
+-- and its started_at the server's clock, of which the next call's is made.
+CREATE FUNCTION bxhook.orphans(a_owner bigint, a_seed bigint, a_lease bigint, a_mine bigint[],
+    a_expected bigint)
 RETURNS TABLE (d bigint, attempt integer, max_attempts integer, failures integer,
     started_at bigint, seed bigint, out_kept bytea, out_bytes bigint, err_kept bytea, err_bytes bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -60,6 +72,7 @@ DECLARE
     v_holder record;
 BEGIN
     PERFORM bxhook.renew_leases(a_lease);
+    PERFORM bxhook.renew_leases_after_step(v_now, a_expected, a_lease);
     SELECT held, running INTO v_holder FROM bxhook.holder WHERE owner = a_owner;
     IF cardinality(bxhook.dead_holders(a_owner, v_now)) > 0
             OR NOT coalesce(v_holder.held || v_holder.running, '{}') <@ a_mine
@@ -77,6 +90,9 @@ BEGIN
     CROSS JOIN LATERAL (SELECT * FROM bxhook.open AS o WHERE o.d = u.d OFFSET 0) AS o
     LEFT JOIN LATERAL (SELECT * FROM bxhook.output AS t WHERE t.d = u.d OFFSET 0) AS t ON true
     WHERE h.owner = a_owner ORDER BY u.d;
+    d := 0;
+    started_at := v_now;
+    RETURN NEXT;
 END $$;
 
 CREATE FUNCTION bxhook.take_over(a_owner bigint, a_seed bigint, a_now bigint, a_mine bigint[])
