@@ -128,7 +128,9 @@ std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, ClaimRoo
             left = take_answer(session_.call(turn, generation), claims, now);
         } catch (...) {
             names_.forget_minutes();
-            throw;
+            if (round == 0 || claims.empty()) throw;
+            unsure_ = true;  // what the rounds before have claimed is to run
+            break;
         }
         forget(runs);
         runs = {};

@@ -13,6 +13,7 @@
 #include "sqlite/parts.h"
 #include "sqlite/rotation.h"
 #include "sqlite/statements.h"
+#include "store/errors.h"
 
 namespace bx::sqlite {
 
@@ -84,6 +85,10 @@ private:
     void end(Change& change, const Finish& run, const Open& open, const Running& ran,
              DeliveryState state);
     void wait_again(Change& change, const Finish& run, const Open& open, const Running& ran);
+    bool is_round_due(std::span<const Finish> runs, int round, ClaimRoom room,
+                      const std::vector<Claim>& claims, Millis now);
+    bool take_round(std::span<const Finish> runs, ClaimRoom room, const HookCapacity& capacity,
+                    Millis now, std::vector<Claim>& claims);
     std::vector<Claim> claim_ready(ClaimRoom room, const HookCapacity& capacity, Millis now);
     void remember(const HookCapacity& capacity);
     std::optional<Claim> take(const Ready& ready, bool hold, Millis now);
@@ -264,30 +269,44 @@ std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, ClaimRoo
                                           const HookCapacity& capacity, Millis now) {
     std::vector<Claim> claims;
     unsure_ = false;
-    for (int round = 0;
-         !runs.empty() || !begun_.empty() ||
-         (round < claim_rounds && claims.size() < room.all() &&
-          db_.number(sql::something_due, now) != 0);
-         ++round) {
-        bool all_due = true;
-        std::vector<Claim> more;
-        {
-            Change change(names_);
-            finish_all(change, std::exchange(runs, {}));
-            record_begun();
-            const ClaimRoom left(room.slots - std::min(room.slots, claims.size()),
-                                 std::min(room.held, room.all() - claims.size()));
-            if (left.all() > 0) {
-                all_due = make_claimable(names_, now, due_at_most) < due_at_most;
-                more = claim_ready(left, capacity, now);
-            }
-            change.commit();
+    bool more_due = true;
+    try {
+        for (int round = 0; more_due && is_round_due(runs, round, room, claims, now); ++round) {
+            more_due = take_round(std::exchange(runs, {}), room, capacity, now, claims);
         }
-        begun_.clear();
-        std::ranges::move(more, std::back_inserter(claims));
-        if (all_due) break;
+    } catch (const StoreError&) {
+        if (claims.empty()) throw;
+        unsure_ = true;  // what the rounds before have claimed is to run
     }
     return claims;
+}
+
+// Whether finish_and_claim has something to do in that round.
+bool Runs::is_round_due(std::span<const Finish> runs, int round, ClaimRoom room,
+                        const std::vector<Claim>& claims, Millis now) {
+    if (!runs.empty() || !begun_.empty()) return true;
+    return round < claim_rounds && claims.size() < room.all() &&
+           db_.number(sql::something_due, now) != 0;
+}
+
+// Adds to CLAIMS what it claims; true: more are due than it came to.
+bool Runs::take_round(std::span<const Finish> runs, ClaimRoom room, const HookCapacity& capacity,
+                      Millis now, std::vector<Claim>& claims) {
+    bool more_due = false;
+    std::vector<Claim> more;
+    Change change(names_);
+    finish_all(change, runs);
+    record_begun();
+    const ClaimRoom left(room.slots - std::min(room.slots, claims.size()),
+                         std::min(room.held, room.all() - claims.size()));
+    if (left.all() > 0) {
+        more_due = make_claimable(names_, now, due_at_most) == due_at_most;
+        more = claim_ready(left, capacity, now);
+    }
+    change.commit();
+    begun_.clear();
+    std::ranges::move(more, std::back_inserter(claims));
+    return more_due;
 }
 
 std::vector<Claim> Runs::dispatch_and_claim(std::span<const Dispatch> verdicts,

@@ -355,6 +355,27 @@ BOOST_AUTO_TEST_CASE(what_a_worker_holds_is_an_orphan_only_after_its_lease) {
     BOOST_TEST(s.recount() == "");
 }
 
+BOOST_AUTO_TEST_CASE(what_is_claimed_runs_also_when_a_further_round_fails) {
+    Scene s;
+    bx::NewDelivery later = s.delivery("crm");
+    for (int i = 1; i <= 1001; ++i) {
+        later.due_at = s.now + i;
+        s.put("", later);
+    }
+    s.now += 2 * bx::second;
+    server().query("CREATE FUNCTION bxhook.fail() RETURNS trigger LANGUAGE plpgsql AS "
+                   "'BEGIN RAISE EXCEPTION ''it fails''; END'; CREATE TRIGGER failing BEFORE INSERT "
+                   "ON bxhook.ready FOR EACH ROW WHEN (NEW.d >> 16 = 1001) "
+                   "EXECUTE FUNCTION bxhook.fail()");
+    const auto room = [](const std::string&) { return std::size_t{2000}; };
+    const auto claims = s.store().runs().claim(2000, room, s.now);
+    server().query("DROP TRIGGER failing ON bxhook.ready; DROP FUNCTION bxhook.fail()");
+    BOOST_TEST(claims.size() == 1000U);
+    BOOST_TEST(s.store().runs().next_due(s.now).value() <= s.now);
+    BOOST_TEST(s.claim(2000, room) == "1001/crm#1");
+    BOOST_TEST(s.recount() == "");
+}
+
 BOOST_AUTO_TEST_CASE(a_step_of_the_servers_clock_ends_no_lease) {
     Scene s;
     s.store().workers().register_worker(worker(1));

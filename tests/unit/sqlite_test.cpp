@@ -208,6 +208,26 @@ BOOST_AUTO_TEST_CASE(a_store_of_version_1_0_is_refused_by_name_and_left_alone) {
     BOOST_TEST((bytes_of(dir / "q") == before));
 }
 
+BOOST_AUTO_TEST_CASE(what_is_claimed_runs_also_when_a_further_round_fails) {
+    Scene s;
+    bx::NewDelivery later = s.delivery("crm");
+    for (int i = 1; i <= 1001; ++i) {
+        later.due_at = s.now + i;
+        s.put("", later);
+    }
+    s.now += 2 * bx::second;
+    bx::sqlite::Database raw(s.place(), {});
+    raw.script("CREATE TRIGGER failing BEFORE INSERT ON ready WHEN NEW.d >> 16 = 1001 "
+               "BEGIN SELECT RAISE(ABORT, 'it fails'); END");
+    const auto plenty = [](const std::string&) { return std::size_t{2000}; };
+    const auto claims = s.store().runs().claim(2000, plenty, s.now);
+    raw.script("DROP TRIGGER failing");
+    BOOST_TEST(claims.size() == 1000U);
+    BOOST_TEST(s.store().runs().next_due(s.now).value() <= s.now);
+    BOOST_TEST(s.claim(2000, plenty) == "1001/crm#1");
+    BOOST_TEST(s.recount() == "");
+}
+
 BOOST_AUTO_TEST_CASE(damaged_secrets_are_the_trouble_of_their_event_alone) {
     Scene s;
     s.put("1");
