@@ -24,7 +24,9 @@ public:
 
     // A worker that cannot reach the store ends its runs while they are still its own.
     void end_runs_in_time();
-    bool may_start_runs() const { return !lease_end_.due(context_.now); }
+    bool may_start_runs() const { return may_start_runs(context_.now); }
+    // The same at another moment (steady) than this iteration's.
+    bool may_start_runs(Millis now) const { return !lease_end_.due(now); }
     // No other worker can use the store.
     bool is_alone() const { return !registry_.lease(); }
     // How often to look for deliveries that a dead worker left.

@@ -170,13 +170,7 @@ void Runner::start_all(std::vector<Claim> claims) {
         return !slots_.begin(claim) && claim.held;
     };
     if (std::erase_if(claims, cannot_start) > 0) adoption_.look_next_time();
-    std::vector<MayStart> may;
-    try {
-        may = queue_.start(claims);
-    } catch (...) {
-        for (const Claim& claim : claims) slots_.take_back(claim);
-        throw;
-    }
+    const std::vector<MayStart> may = ask_to_start(claims);
     for (std::size_t i = claims.size(); i-- > 0;) {  // the first that are to wait stay the first
         if (may[i] == MayStart::yes) continue;
         slots_.take_back(claims[i]);
@@ -194,6 +188,22 @@ void Runner::start_all(std::vector<Claim> claims) {
         }
         claims[i] = {};  // its event may be large, and more are to be started
     }
+}
+
+// None may once the lease is over, however long this process did not run: others run them.
+std::vector<MayStart> Runner::ask_to_start(const std::vector<Claim>& claims) {
+    const std::vector<MayStart> none(claims.size(), MayStart::no);
+    try {
+        if (membership_.may_start_runs(steady_now())) {
+            std::vector<MayStart> may = queue_.start(claims);
+            if (membership_.may_start_runs(steady_now())) return may;
+        }
+    } catch (...) {
+        for (const Claim& claim : claims) slots_.take_back(claim);
+        throw;
+    }
+    adoption_.look_next_time();  // those that are this worker's still
+    return none;
 }
 
 void Runner::note_next_due(Millis wall) {

@@ -58,6 +58,7 @@ private:
     void start_held();
     void take(std::vector<Claim> claims);
     void start_all(std::vector<Claim> claims);
+    std::vector<MayStart> ask_to_start(const std::vector<Claim>& claims);
     bool dispatch_and_hold(std::span<const Dispatch> verdicts);
     void note_next_due(Millis wall);
 

@@ -355,6 +355,41 @@ BOOST_AUTO_TEST_CASE(what_a_worker_holds_is_an_orphan_only_after_its_lease) {
     BOOST_TEST(s.recount() == "");
 }
 
+BOOST_AUTO_TEST_CASE(who_comes_back_after_its_lease_starts_and_ends_no_run_of_others) {
+    Scene s;
+    s.store().workers().register_worker(worker(1));
+    s.put("1");
+    s.put("2");
+    const auto claims = s.store().runs().claim(2, plenty, s.now);
+    s.store().runs().start({&claims[1], 1});
+    const auto other = s.another();
+    other->workers().register_worker(worker(2));
+    server().query("UPDATE bxhook.worker SET lease_until = 0 WHERE pid = 1");
+    BOOST_TEST(other->runs().orphans({}).size() == 1U);  // 2, which runs; 1 had not begun
+    other->runs().start(other->runs().claim(1, plenty, s.now));
+    BOOST_TEST(s.state(1) == "running");
+    const std::vector<bx::MayStart> may = s.store().runs().start(claims);
+    BOOST_TEST((may == std::vector{bx::MayStart::no, bx::MayStart::no}));
+    for (const bx::Claim& claim : claims) s.claims[store_tests::key_of(claim.event.number, "crm")] = claim;
+    s.done("1/crm");
+    BOOST_TEST(s.state(1) == "running");  // the other's run, of the same attempt
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_another_took_over_is_ended_by_whoever_has_its_end) {
+    Scene s;
+    s.store().workers().register_worker(worker(1));
+    s.put("1");
+    s.claim(1);
+    const auto other = s.another();
+    other->workers().register_worker(worker(2));
+    server().query("UPDATE bxhook.worker SET lease_until = 0 WHERE pid = 1");
+    BOOST_TEST(other->runs().orphans({}).size() == 1U);
+    s.done("1/crm");
+    BOOST_TEST(s.state(1) == "done");
+    BOOST_TEST(s.recount() == "");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_claimed_runs_also_when_a_further_round_fails) {
     Scene s;
     bx::NewDelivery later = s.delivery("crm");

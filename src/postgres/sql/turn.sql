@@ -114,6 +114,20 @@ BEGIN
     RETURN true;
 END $$;
 
+-- Of runs that a_owner does not hold all: those that it does, or that others have taken over from it,
+-- who have them under their seeds, and who has each.  What is claimed anew is another run.
+CREATE FUNCTION bxhook.lock_holders(a_owner bigint, a_d bigint[], a_seed bigint[])
+RETURNS TABLE (owners bigint[], runs bigint[]) LANGUAGE sql AS $$
+    SELECT array_agg(owner), array_agg(d) FROM (
+        SELECT owner, held, running, seeds FROM bxhook.holder ORDER BY owner FOR UPDATE) AS h
+    CROSS JOIN LATERAL (
+        SELECT r AS d FROM unnest(h.running, h.seeds) AS u (r, q)
+        WHERE h.owner = a_owner OR q = a_seed[array_position(a_d, r)]
+        UNION ALL
+        SELECT c FROM unnest(h.held) AS u (c) WHERE h.owner = a_owner) AS of
+    WHERE d = ANY (a_d)
+$$;
+
 -- Gives those of the runs that have ended their deliveries and are still to be taken from what a_owner
 -- holds.
 
@@ -135,10 +149,7 @@ BEGIN
     -- Nobody takes over what this worker holds meanwhile, or it has nothing any more.
     SELECT held || running INTO v_mine FROM bxhook.holder WHERE owner = a_owner FOR UPDATE;
     IF v_mine @> a_d IS NOT TRUE THEN
-        -- As of a worker that had another name when it claimed them.
-        SELECT array_agg(owner), array_agg(h) INTO v_owners, v_mine FROM (
-            SELECT owner, held || running AS of FROM bxhook.holder ORDER BY owner FOR UPDATE) AS all_of,
-            unnest(of) AS u (h) WHERE h = ANY (a_d);
+        SELECT owners, runs INTO v_owners, v_mine FROM bxhook.lock_holders(a_owner, a_d, a_seed);
     END IF;
     IF v_mine IS NULL THEN
         RETURN '{}';
