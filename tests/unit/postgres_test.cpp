@@ -390,6 +390,29 @@ BOOST_AUTO_TEST_CASE(a_run_that_another_took_over_is_ended_by_whoever_has_its_en
     BOOST_TEST(s.recount() == "");
 }
 
+// One statement locks the rows of all that it ends, in order, whether they wait again or not.
+BOOST_AUTO_TEST_CASE(ends_wait_for_a_row_before_they_have_a_later_one) {
+    Scene s;
+    s.put("1");
+    s.put("2");
+    BOOST_TEST(s.claim(2) == "1/crm#1 2/crm#1");
+    bx::Finish again = s.ending("1/crm", bx::AttemptResult::failed, bx::DeliveryState::waiting);
+    again.due_at = s.now;
+    const bx::Finish done = s.ending("2/crm", bx::AttemptResult::done, bx::DeliveryState::done);
+    Rival rival("SELECT 1 FROM bxhook.open WHERE d >> 16 = 1 FOR UPDATE");
+    auto ends = std::async(std::launch::async,
+                           [&] { s.store().runs().finish(std::vector{again, done}); });
+    const std::string held = failure<bx::Error>([&] {
+        rival.want("SELECT 1 FROM bxhook.open WHERE d >> 16 = 2 FOR UPDATE NOWAIT");
+    });
+    server().query("ROLLBACK");
+    ends.get();
+    BOOST_TEST(held == "nothing was thrown");
+    BOOST_TEST(s.state(1) == "waiting");
+    BOOST_TEST(s.state(2) == "done");
+    BOOST_TEST(s.recount() == "");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_claimed_runs_also_when_a_further_round_fails) {
     Scene s;
     bx::NewDelivery later = s.delivery("crm");

@@ -164,6 +164,10 @@ BEGIN
         SELECT array_agg(d) FILTER (WHERE s <> {waiting}), array_agg(d) FILTER (WHERE s = {waiting})
         INTO v_ended, v_failed FROM unnest(a_d, v_next) AS u (d, s) WHERE d = ANY (v_mine);
     END IF;
+    IF v_failed IS NOT NULL THEN
+        -- In the order in which everybody locks them, not first those that have ended.
+        PERFORM 1 FROM bxhook.open WHERE d = ANY (v_mine) AND d = ANY (a_d) ORDER BY d FOR UPDATE;
+    END IF;
     IF a_minute_hooks IS NOT NULL THEN
         PERFORM bxhook.begin_minute(a_shard, a_at / 60000, a_minute_hooks);
     END IF;
