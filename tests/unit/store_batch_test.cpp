@@ -341,6 +341,36 @@ BOOST_AUTO_TEST_CASE(fewer_events_are_pruned_at_once_when_many_rows_are_theirs) 
     BOOST_TEST(s.recount() == "");
 }
 
+BOOST_AUTO_TEST_CASE(what_came_later_than_is_asked_for_stays_whenever_it_ended) {
+    Scene s;
+    s.now += bx::day;
+    const bx::EventNumber event = s.add("1");
+    s.now -= bx::day;  // the clock was set back
+    s.skip(event, "none");
+    s.now += 1000;
+    const bx::PruneOrder order{.done_before = s.now};
+    BOOST_TEST(s.store().upkeep().prune(order).deleted == 0U);
+    BOOST_TEST(s.store().upkeep().count_prunable(order) == 0);
+    BOOST_TEST(s.list({}) == "1/-");
+}
+
+BOOST_AUTO_TEST_CASE(only_events_of_one_code_are_merged_however_long_it_is) {
+    Scene s;
+    bx::NewDelivery merging = s.delivery("crm");
+    merging.coalesce = true;
+    merging.due_at = s.now + bx::second;
+    for (const std::size_t length : {20U, 127U, 128U, 200U, 300U}) {
+        const std::string code(length - 1, 'X');
+        const std::string id = std::to_string(length);
+        s.put(id, merging, code + "A");
+        const bx::EventNumber other = s.put(id, merging, code + "B");
+        BOOST_TEST(s.state(other - 1) == "waiting", length);
+        s.put(id, merging, code + "B");
+        BOOST_TEST(s.state(other) == "merged", length);
+    }
+    BOOST_TEST(s.recount() == "");
+}
+
 BOOST_AUTO_TEST_CASE(disabled_hooks_with_work_are_not_asked_at_each_claim) {
     Scene s;
     const std::size_t disabled = 100;

@@ -295,7 +295,8 @@ $$;
 
 -- The code of an event, as its facts begin with it: a byte with its length, and that many.
 CREATE FUNCTION bxhook.code_of(a_facts bytea) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
-    SELECT substr(a_facts, 1, 1 + get_byte(a_facts, 0))
+    SELECT substr(a_facts, 1, CASE WHEN get_byte(a_facts, 0) < 128 THEN 1 + get_byte(a_facts, 0)
+        ELSE 2 + (get_byte(a_facts, 0) & 127) + (get_byte(a_facts, 1) << 7) END)
 $$;
 
 -- The deliveries of the same lane and code that wait before it; of the last thousand that wait.
