@@ -11,13 +11,19 @@ constexpr int tries_at_most = 5;  // of a request that others are faster than
 // What bxhook.cancel did with a delivery.
 constexpr std::int64_t did_cancel = 1, did_mark = 2, did_leave_running = 3;
 
-RequestFacts read_facts(View& view, const DeliveryName& name, std::optional<RowState> chosen) {
+RequestFacts read_facts(Session& session, View& view, const DeliveryName& name,
+                        std::optional<RowState> chosen) {
     RequestFacts facts{.name = name, .chosen = chosen};
     const std::optional<StoredEvent> event = view.event(name.event);
     if (!event) return facts;
     facts.event = event->state;
     facts.retryable = event->retryable;
     facts.secrets_erased = event->secrets_erased;
+    if (event->state == EventState::skipped) {
+        Call<sql::unmatched_before> call;
+        call[sql::unmatched_before::In::n] = Param::number(name.event);
+        facts.unmatched_before = session.call(call).number(0, 0);
+    }
     if (event->state != EventState::matched) return facts;
     for (const DeliveryRecord& record : view.deliveries(name.event)) {
         if (!name.hook.empty() && record.hook != name.hook) continue;
@@ -57,7 +63,7 @@ Outcome Operations::request(const DeliveryName& name, std::optional<RowState> ch
                             Act act) {
     Outcome outcome;
     for (int tries = 0; tries < tries_at_most; ++tries) {
-        const RequestFacts facts = read_facts(*view_, name, chosen);
+        const RequestFacts facts = read_facts(session_, *view_, name, chosen);
         outcome = judge(facts);
         if (outcome.count == 0 || act(facts, outcome)) return outcome;
     }

@@ -65,6 +65,10 @@ Requested requested(Names& names, const DeliveryName& name,
     found.facts.event = event->state;
     found.facts.retryable = event->retryable;
     found.facts.secrets_erased = event->secrets_erased;
+    if (event->state == EventState::skipped) {
+        const EventNumber matched = read_world(names.database()).matched;
+        found.facts.unmatched_before = std::max(name.event - 1 - matched, EventNumber{0});
+    }
     if (event->state == EventState::matched) found.deliveries = stored_deliveries(names, name);
     for (const Stored& delivery : found.deliveries) {
         found.facts.deliveries.push_back(

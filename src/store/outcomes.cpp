@@ -8,6 +8,9 @@ namespace {
 
 using Reason = Outcome::Reason;
 
+// Events that a person's request may note as left behind: they are so in the store's one transaction.
+constexpr std::int64_t passed_at_most = 5000;
+
 // "1042/crm-sync is merged into 1043"
 std::string state_text(const Outcome& outcome) {
     std::string text = to_string(outcome.name) + " is " + std::string(name_of(outcome.state));
@@ -98,6 +101,9 @@ std::string text_of(const Outcome& outcome) {
         case Reason::no_delivery:
             return no_delivery(outcome.name.event, outcome.name.hook, outcome.event);
         case Reason::still_new: return number + " is new, the worker takes it next";
+        case Reason::behind_new:
+            return number + " comes after more than " + std::to_string(passed_at_most) +
+                   " new events: try again when a worker has matched those";
         case Reason::is_skipped: return number + " is skipped";
         case Reason::in_state: return state_text(outcome);
         case Reason::none_to_retry:
@@ -138,6 +144,7 @@ Outcome judge_deliver(const RequestFacts& facts) {
     if (!facts.event) return outcome_for(facts, Reason::no_event);
     if (facts.event == EventState::fresh) return outcome_for(facts, Reason::still_new);
     if (!facts.deliveries.empty()) return refused_by_state(facts, Reason::in_state);
+    if (facts.unmatched_before > passed_at_most) return outcome_for(facts, Reason::behind_new);
     Outcome outcome = outcome_for(facts, Reason::done);
     outcome.secrets_erased = facts.secrets_erased;
     outcome.count = 1;

@@ -18,6 +18,7 @@ struct Outcome {
         no_event,
         no_delivery,     // `event` says why
         still_new,       // a worker matches it next, whatever is asked for it
+        behind_new,      // it would be matched before thousands that are new, in one transaction
         is_skipped,      // for good: it has nothing to cancel
         in_state,        // the one delivery named is in `state`, and stays so
         none_to_retry,   // no delivery is dead or cancelled, or waits
@@ -61,6 +62,7 @@ struct RequestFacts {
     std::optional<EventState> event{};     // none: there is no such event
     bool retryable = false;                // skipped, to be matched again
     bool secrets_erased = false;
+    std::int64_t unmatched_before = 0;     // of a skipped event: numbers that no worker has come to
     std::vector<Delivery> deliveries{};    // of a matched event: those that `name` names, by hook
 };
 

@@ -222,6 +222,22 @@ BOOST_AUTO_TEST_CASE(a_skipped_event_is_matched_by_the_hook_it_is_given_to) {
     BOOST_TEST(s.recount() == "");
 }
 
+// Each of the new ones before it would be written down as passed over, in that one transaction.
+BOOST_AUTO_TEST_CASE(an_event_behind_very_many_new_ones_is_given_to_no_hook_yet) {
+    Scene s;
+    const std::vector<bx::NewEvent> events(5002, Scene::event("7"));
+    s.store().sink().add(events, 1'000'000);
+    s.cancel(5002);
+    const bx::Outcome outcome = s.store().operate().deliver(5002, s.delivery("crm"), s.now);
+    BOOST_TEST(outcome.count == 0);
+    BOOST_TEST(text_of(outcome) == "5002 comes after more than 5000 new events: try again when a "
+                                   "worker has matched those");
+    BOOST_TEST(s.recount() == "");
+    s.skip(1, "none");
+    BOOST_TEST(s.store().operate().deliver(5002, s.delivery("crm"), s.now).done());
+    BOOST_TEST(s.recount() == "");
+}
+
 BOOST_AUTO_TEST_CASE(such_a_delivery_has_its_place_in_its_lane) {
     Scene s;
     s.skip(s.add("7"), "disabled");

@@ -108,6 +108,11 @@ BEGIN
     RETURN true;
 END $$;
 
+-- How many numbers before this one no worker has come to.
+CREATE FUNCTION bxhook.unmatched_before(a_n bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT greatest(a_n - 1 - matched, 0) FROM bxhook.world
+$$;
+
 -- Makes the delivery of an event for a hook that did not take it, whose refusal is in a_refused no
 -- more; false when there is one, or the event is new, or gone.
 CREATE FUNCTION bxhook.deliver(a_owner bigint, a_shard bigint, a_d bigint, a_ordered boolean,
