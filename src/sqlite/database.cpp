@@ -230,10 +230,10 @@ std::int64_t Database::last_inserted() const {
     return sqlite3_last_insert_rowid(handle_.get());
 }
 
-void Database::keep_log_at_close() {
-    int keep = 1;
-    sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
-    sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+void Database::keep_log_at_close(bool keep) {
+    int persist = keep ? 1 : 0;
+    sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
+    sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep ? 1 : 0, nullptr);
 }
 
 void Database::flush() {

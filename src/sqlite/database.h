@@ -166,8 +166,8 @@ public:
     // Transactions that were undone so far: what was made in one is not there.
     std::int64_t undone() const { return undone_; }
 
-    // Leaves the write-ahead log to other processes when this one ends.
-    void keep_log_at_close();
+    // Whether it leaves the write-ahead log to other processes when it is closed; at first it does not.
+    void keep_log_at_close(bool keep);
     // Writes what the transaction changed so far to the disk, uncommitted.
     void flush();
     // Moves the write-ahead log into the database and empties it, waiting at most LIMIT for

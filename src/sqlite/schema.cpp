@@ -150,7 +150,6 @@ void set_up(Database& database, const StoreOptions& options, Journal journal) {
     database.script("PRAGMA wal_autocheckpoint = " + std::to_string(log_pages(options.role)));
     database.script(options.role == Role::worker ? "PRAGMA synchronous = NORMAL"
                                                  : "PRAGMA synchronous = FULL");
-    if (options.role == Role::cgi) database.keep_log_at_close();
 }
 
 }  // namespace
@@ -164,10 +163,13 @@ std::unique_ptr<Database> open_database(const std::string& path, const StoreOpti
     make_file(path, options.create);
     auto database =
         std::make_unique<Database>(path, Database::Wait{options.wait, options.give_up});
+    // What is refused is left as it is: closing it would move its log into it.
+    database->keep_log_at_close(true);
     const std::int64_t version = version_now(*database);
     if (version == 0 && !options.create) {
         throw StoreError("cannot open store '" + path + "': it is empty");
     }
+    database->keep_log_at_close(options.role == Role::cgi);
     set_up(*database, options, journal);
     if (version == 0) make_schema(*database);
     return database;

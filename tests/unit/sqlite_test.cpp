@@ -196,16 +196,25 @@ BOOST_AUTO_TEST_CASE(a_newer_major_version_is_refused_a_newer_minor_one_used) {
 
 BOOST_AUTO_TEST_CASE(a_store_of_version_1_0_is_refused_by_name_and_left_alone) {
     Scratch dir;
-    make_foreign(dir / "q", "CREATE TABLE event (n INTEGER PRIMARY KEY AUTOINCREMENT, state INTEGER); "
-                            "INSERT INTO event (state) VALUES (0); "
-                            "PRAGMA application_id = 0x6278686B; PRAGMA user_version = 1001");
+    write_file(dir / "q", "");
+    {
+        bx::sqlite::Database made(dir / "q", {});
+        made.keep_log_at_close(true);
+        made.script("PRAGMA journal_mode = WAL; "
+                    "CREATE TABLE event (n INTEGER PRIMARY KEY AUTOINCREMENT, state INTEGER); "
+                    "INSERT INTO event (state) VALUES (0); "
+                    "PRAGMA application_id = 0x6278686B; PRAGMA user_version = 1001");
+    }
     const std::string before = bytes_of(dir / "q");
+    const std::string log = bytes_of(dir / "q-wal");
+    BOOST_TEST(!log.empty());
     BOOST_CHECK_EXCEPTION(store_tests::open_store(dir / "q", {}), bx::StoreVersionError,
                           [](const auto& error) {
                               return std::string(error.what()).find("bxhook 1.0 made it") !=
                                      std::string::npos;
                           });
     BOOST_TEST((bytes_of(dir / "q") == before));
+    BOOST_TEST((bytes_of(dir / "q-wal") == log));
 }
 
 BOOST_AUTO_TEST_CASE(what_is_claimed_runs_also_when_a_further_round_fails) {
