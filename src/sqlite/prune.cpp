@@ -101,7 +101,7 @@ void Pruning::remove_event(Change& change, EventNumber event) {
     db_.run(sql::attempts_remove, first, last);
     db_.run(sql::ends_remove, first, last);
     db_.run(sql::refusals_remove, event);
-    db_.run(sql::clock_step_remove, event);
+    if (db_.run(sql::clock_step_remove, event) > 0) db_.run(sql::clock_step_move, event);
     if (db_.run(sql::skip_remove, event) > 0) change.counters().skipped(-1);
     db_.run(sql::event_remove, event);
     change.counters().pruned(event);

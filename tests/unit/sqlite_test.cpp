@@ -391,6 +391,28 @@ BOOST_AUTO_TEST_CASE(an_event_with_a_time_far_ahead_keeps_no_other) {
     BOOST_TEST(s.recount() == "");
 }
 
+BOOST_AUTO_TEST_CASE(what_is_behind_a_clock_step_whose_event_is_gone_is_deleted_too) {
+    Scene s;
+    s.now += 3650 * bx::day;
+    s.skip(s.add("1"), "none");
+    s.now -= 3650 * bx::day;
+    s.skip(s.add("2"), "none");  // the step
+    s.put("3");
+    s.put("4");
+    s.now += 1000;
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now}).deleted == 1U);
+    s.cancel(3);
+    s.now += 1000;
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now}).deleted == 1U);
+    s.cancel(4);
+    s.now += 1000;
+    BOOST_TEST(s.store().upkeep().prune({.done_before = s.now}).deleted == 1U);
+    BOOST_TEST(s.list({}) == "1/-");
+    // With none behind it the step is gone, and counts nowhere else.
+    BOOST_TEST(bx::sqlite::Database(s.place(), {}).number("SELECT count(*) FROM clock_step") == 0);
+    BOOST_TEST(s.recount() == "");
+}
+
 BOOST_AUTO_TEST_CASE(a_damaged_file_is_an_error_and_no_crash) {
     Scene s;
     for (int i = 0; i < 200; ++i) s.put(std::to_string(i));

@@ -33,6 +33,10 @@ DELETE FROM event WHERE n = :n;
 -- @clock_step_remove (n)
 DELETE FROM clock_step WHERE n = :n;
 
+-- The one behind an event that is gone stands for the same step.
+-- @clock_step_move (n)
+INSERT OR IGNORE INTO clock_step (n) SELECT n FROM event WHERE n > :n ORDER BY n LIMIT 1;
+
 -- columns late_row: at, d
 -- @due_after (latest, at_most)
 SELECT {late_row} FROM due WHERE at > :latest ORDER BY at LIMIT :at_most;
