@@ -178,6 +178,27 @@ def test_a_skipped_event_loses_them_at_once(site):
     assert event["secrets"] == "erased"
 
 
+def test_a_cancelled_event_loses_them_while_no_worker_runs(site):
+    site.configure(worker="start manual")
+    site.serve()
+    number = client.fastcgi(site.socket, bitrix.encode(TREE)).event
+    assert in_store(site)
+    site.run("cancel", number)
+    assert in_store(site) == []
+
+
+def test_a_deleted_event_loses_them_while_no_worker_runs(site):
+    site.configure(worker="start manual", defaults="attempts 1")
+    site.hook("any", "exit 65")
+    site.serve()
+    number = client.fastcgi(site.socket, bitrix.encode(TREE)).event
+    site.run("work", "--once")
+    assert site.show(number)["secrets"] == "kept" and in_store(site)
+    prune = ("prune", "--older-than", "1s", "--dead", "--trust-clock", "--yes")
+    wait_for(lambda: b"deleted 1 event" in site.run(*prune).stdout, "the event to be old enough")
+    assert in_store(site) == []
+
+
 def test_a_configured_token_is_not_printed(site):
     site.configure(portals="portal {\n    member_id x\n    token secret-configured\n}\n")
     for options in ((), ("--print",), ("--json",)):

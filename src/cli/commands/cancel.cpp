@@ -4,6 +4,7 @@
 #include "cli/bulk.h"
 #include "cli/command.h"
 #include "cli/open.h"
+#include "cli/scrub.h"
 #include "host/worker_lock.h"
 #include "host/worker_start.h"
 
@@ -25,6 +26,7 @@ int run(const Arguments& args) {
     };
     std::vector<Chosen> chosen = choose(args, *store, action);
     bool all = perform(args, chosen, action);
+    if (!chosen.empty()) scrub(*store);
     // It frees the next of a lane, and only the worker can end what runs.
     if (!chosen.empty()) {
         summon_worker(config->store.worker_files, config->path, config->worker.auto_start);

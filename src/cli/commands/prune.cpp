@@ -5,6 +5,7 @@
 #include "cli/confirm.h"
 #include "cli/open.h"
 #include "cli/output.h"
+#include "cli/scrub.h"
 #include "cli/terminal/progress.h"
 #include "report/wording.h"
 #include "worker/output_files.h"
@@ -67,6 +68,7 @@ int run(const Arguments& args) {
         std::this_thread::sleep_for(std::chrono::milliseconds(step_pause));
     }
     sweep_outputs(*config, *store);
+    scrub(*store);
     progress.clear();
     print("deleted " + counted_events(static_cast<std::int64_t>(total)) + "\n");
     return status;
