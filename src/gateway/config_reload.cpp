@@ -5,7 +5,9 @@
 namespace bx {
 
 ConfigReload::ConfigReload(std::string path, ConfigPart part, Log& log)
-    : file_(ConfigFile::pending(std::move(path), part)), log_(log) {}
+    : file_(ConfigFile::pending(std::move(path), part)),
+      log_(log),
+      dir_(file_id(directory_of(file_.path()))) {}
 
 bool ConfigReload::is_due(bool force) {
     const Millis now = steady_now();

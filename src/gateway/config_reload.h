@@ -4,9 +4,11 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "config/config_file.h"
+#include "host/file_id.h"
 
 namespace bx {
 
@@ -25,12 +27,16 @@ public:
     bool is_due(bool force);
     // ConfigFile::is_worth_a_look(), whether load_changed() is due or not.
     bool is_worth_a_look() const { return file_.is_worth_a_look(); }
+    // The directory of the file was renamed or deleted since this process began: what is there now is
+    // for another gateway.
+    bool is_misplaced() const { return dir_ != FileId{} && is_gone(directory_of(path()), dir_); }
     // Loads the config when its files have changed, or FORCE.  True: another one is in force.
     bool load_changed(bool force);
 
 private:
     ConfigFile file_;
     Log& log_;
+    const FileId dir_;
     Timer next_look_;
 };
 

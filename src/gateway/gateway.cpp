@@ -122,7 +122,9 @@ Intake::Decision Gateway::take_post(Request& request) {
     }
     return intake_->take(request,
                          {.installations = [this] { return post_store_.looks_up(*config_.current()); },
-                          .renewal = [this] { return renew_config(); }});
+                          .renewal = [this] {
+                              return config_.is_worth_a_look() && load_config(false);
+                          }});
 }
 
 // -- Config, store, worker
@@ -132,10 +134,6 @@ void Gateway::refresh_config(bool force) {
     store_.check_place();
     load_config(force);
 }
-
-// Whenever the last look was.  Nobody can have the files read all the time by wrong tokens: not
-// those that have not changed since, and others only after a rest.
-bool Gateway::renew_config() { return config_.is_worth_a_look() && load_config(false); }
 
 bool Gateway::load_config(bool force) {
     if (!config_.load_changed(force)) return false;

@@ -67,14 +67,14 @@ public:
     // As WorkerSummoner::summon, if there is a config; due again while worker_is_due().
     void summon_worker();
     bool worker_is_due() const { return summoner_.is_due(); }
+    // As ConfigReload::is_misplaced.
+    bool is_misplaced() const { return config_.is_misplaced(); }
 
 private:
     Answer readiness(const Request& request);
     Intake::Decision decide(Request& request);
     Intake::Decision take_post(Request& request);
-    // Each is true when another config came into force.
-    bool renew_config();
-    bool load_config(bool force);
+    bool load_config(bool force);  // true: another one came into force
     void apply_config();
     StoreOwner become_owner();
     void open_log();

@@ -166,13 +166,18 @@ void Server::do_upkeep() {
     log_.send_unsent();
     if (gateway_.worker_is_due()) gateway_.summon_worker();
     connections_.sweep();
-    // Who started us with a socket on fd 0 starts the new binary; a process that nobody minds
-    // (spawn-fcgi leaves it to init) goes on with the old one.
+    // Who started us with a socket on fd 0 starts what is there now; a process that nobody minds
+    // (spawn-fcgi leaves it to init) goes on as it is.
     const bool is_minded = acceptor_.fd() == STDIN_FILENO && ::getppid() != 1;
-    if (is_minded && stop_.until == 0 && binary_.was_replaced()) {
-        log_.info("restarting: the program was replaced");
-        stop_.wanted = true;
-    }
+    if (is_minded && stop_.until == 0) leave_if_displaced();
+}
+
+void Server::leave_if_displaced() {
+    const bool replaced = binary_.was_replaced();
+    if (!replaced && !gateway_.is_misplaced()) return;
+    log_.info(replaced ? "restarting: the program was replaced"
+                       : "restarting: the directory of the configuration was moved or deleted");
+    stop_.wanted = true;
 }
 
 void Server::begin_stop() {

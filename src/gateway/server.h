@@ -58,6 +58,7 @@ private:
     void accept_new();
     void commit_batch();
     void do_upkeep();
+    void leave_if_displaced();
     int timeout() const;
     void begin_stop();
     bool is_over() const;

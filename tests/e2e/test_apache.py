@@ -79,6 +79,25 @@ def test_a_replaced_binary_ends_the_old_process(fresh, mode):
     assert programs_below(site.path)
 
 
+@pytest.mark.parametrize("mode", [modes.fcgid_htaccess_script], ids=named)
+def test_a_moved_directory_ends_the_old_process(fresh, mode):
+    """By FTP: the directory is renamed, and the script that names its new place is uploaded over the old one."""
+    hosted = fresh(mode)
+    site = hosted.site
+    site.configure(worker="start manual")
+    first = client.post(hosted.url, bitrix.body()).event
+    script, moved = site.docroot / "bxhook.fcgi", site.path / "moved"
+    texts = [(path, path.read_text().replace(str(site.home), str(moved))) for path in (site.config, script)]
+    site.home.rename(moved)
+    try:
+        write(moved / site.config.name, texts[0][1], 0o600, site.user)
+        write(script, texts[1][1], 0o755, site.user)
+        answer = wait_for(lambda: (a := client.post(hosted.url, bitrix.body())).status == 200 and a, "a new process", 20)
+        assert answer.event > first
+    finally:
+        moved.rename(site.home)
+
+
 @pytest.mark.parametrize("mode", FCGID + CGI, ids=named)
 def test_the_answer_does_not_wait_for_the_hook(fresh, mode):
     hosted = fresh(mode)
