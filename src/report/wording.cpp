@@ -29,6 +29,17 @@ std::string_view last_line(std::string_view text) {
     return trim(text.substr(text.find_last_of("\r\n") + 1));
 }
 
+// The line that tells most of SAID, the end of what a failed hook said: the last.  After an uncaught
+// exception PHP writes its stack, up to "  thrown in FILE on line 3": then the line above the stack.
+std::string_view telling_line(std::string_view said) {
+    const std::string_view last = last_line(said);
+    if (!last.starts_with("thrown in ")) return last;
+    const std::size_t fatal = said.rfind("Fatal error: ");
+    if (fatal == std::string_view::npos) return last;  // cut off: a stack longer than what is shown
+    const std::size_t end = said.find_first_of("\r\n", fatal);
+    return last_line(said.substr(0, end));
+}
+
 // "crm-log: unless auth.user_id 17; ...", of the hooks that did not take it for a rule of theirs.
 std::string rules_of(const StoredEvent& event) {
     std::string text;
@@ -49,7 +60,7 @@ std::string row_state(const ListRow& row) {
 
 std::string row_note(const ListRow& row, Millis now) {
     std::string text = row.delivery ? note_of(*row.delivery, now) : printable(row.event.reason);
-    append(text, ": ", printable(last_line(row.stderr_end)));
+    append(text, ": ", printable(telling_line(row.stderr_end)));
     append(text, ": ", rules_of(row.event));
     return text;
 }

@@ -143,6 +143,23 @@ BOOST_AUTO_TEST_CASE(notes_the_last_line_of_what_a_failed_hook_said) {
     BOOST_TEST(row_note(row, now) == "exit 65");
 }
 
+BOOST_AUTO_TEST_CASE(notes_the_exception_that_ended_php_and_not_its_stack) {
+    ListRow row{sample_event(), DeliveryRecord{}};
+    row.delivery->reason = "exit 255";
+    const std::string stack =
+        "Stack trace:\n#0 /h.php(3): a()\n#1 {main}\n  thrown in /h.php on line 2\n";
+    row.stderr_end = "PHP Fatal error:  Uncaught X: an earlier one in /h.php:1\nworking\n"
+                     "PHP Fatal error:  Uncaught X: no route in /h.php:2\n" + stack;
+    BOOST_TEST(row_note(row, now) ==
+               "exit 255: PHP Fatal error:  Uncaught X: no route in /h.php:2");
+    row.stderr_end = "\r\nFatal error: Uncaught X: two\r\nlines in /h.php:2\r\n" + stack;
+    BOOST_TEST(row_note(row, now) == "exit 255: Fatal error: Uncaught X: two");
+    row.stderr_end = "#9 /h.php(3): a()\n" + stack;  // its beginning is not shown
+    BOOST_TEST(row_note(row, now) == "exit 255: thrown in /h.php on line 2");
+    row.stderr_end = "Fatal error: Uncaught X in /h.php:2\n" + stack + "gave up\n";
+    BOOST_TEST(row_note(row, now) == "exit 255: gave up");
+}
+
 BOOST_AUTO_TEST_CASE(notes_the_rules_that_skipped_an_event) {
     ListRow row{sample_event(), std::nullopt};
     row.event.state = EventState::skipped;

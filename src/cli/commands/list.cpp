@@ -191,8 +191,9 @@ Command list_command() {
     command.help = R"(
 Shows deliveries, and the events that are new or were skipped (hook '-'), newest
 first.  TRY is the attempts begun, of those given.  NOTE says why a delivery failed,
-with the last line of its stderr, what it waits for, or which rule skipped an event.
-The name in the first column is what 'show', 'logs', 'retry' and 'cancel' take.
+with the last line of its stderr (the one above the stack of a PHP exception), what it
+waits for, or which rule skipped an event.  The name in the first column is what
+'show', 'logs', 'retry' and 'cancel' take.
 
 The options choose: of several all must be true.  --state and --hook take several
 values, as 'dead,waiting' or one option each.  Times are those of your time zone.
