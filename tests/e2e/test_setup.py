@@ -125,6 +125,26 @@ def test_init_refuses_what_would_be_served(site):
     assert "Require all denied" in (site.docroot / ".htbxhook" / ".htaccess").read_text()
 
 
+def test_init_makes_no_configuration_that_commands_would_not_use(site):
+    """One of .htbxhook/ is found first: the unpacked zip, with a copy of the program beside it."""
+    made = directory(site.run_dir / "bx", 0o755, site.user)
+    hidden = write(directory(made / ".htbxhook", 0o755, site.user) / "bxhook.conf", "", 0o600, site.user)
+    os.link(site.binary, made / "bxhook")
+    site.binary = made / "bxhook"
+    for words in ([made], [made, "--public", site.docroot], []):
+        done = init(site, *words, check=False, cwd=made)
+        assert done.returncode == 1 and f"but '{hidden}'".encode() in done.stderr, done
+        assert not (made / "bxhook.conf").exists() and not (made / "state").exists()
+    init(site, site.run_dir / "other")
+    init(site, made / ".htbxhook")
+    fix = re.search(r"\(fix: (mv .*)\)$", done.stderr.decode().rstrip())[1]
+    subprocess.run(fix, shell=True, check=True)
+    init(site, made)
+    config = json.loads(text_of(subprocess.run([made / "bxhook", "status", "--json"], capture_output=True, timeout=30,
+                                               env={"PATH": "/usr/bin:/bin"}, **as_user(site.user))))["config"]
+    assert config["path"] == str(made / "bxhook.conf")
+
+
 def test_init_without_a_directory_takes_this_one(site):
     here = directory(site.run_dir / "here", 0o700, site.user)
     init(site, cwd=here)

@@ -112,6 +112,23 @@ def test_readme_on_shared_hosting(account):
     assert again.endswith("new deal 7 on some-domain.bitrix24.com\n")  # after a word on its erased tokens
 
 
+def test_readme_takes_the_program_out_of_the_zip(account):
+    """And nothing else: a .htbxhook beside it would be what commands use."""
+    unpacked = account.site.path / "unpacked" / "bxhook"
+    unpacked.parent.mkdir()
+    packed = account.home / "bxhook-1.0.0-x86_64.zip"
+    subprocess.run([ROOT / "packaging" / "upload.sh", account.site.binary, unpacked, packed], check=True,
+                   env=os.environ | {"SOURCE_DATE_EPOCH": "1700000000"})
+    packed.chmod(0o644)
+    [command] = re.findall(r"`(unzip [^`]+)`", (ROOT / "README.md").read_text())
+    account.terminal.type(command.replace("VERSION", "1.0.0"))
+    assert [path.name for path in (account.home / "bxhook").iterdir()] == ["bxhook"]
+    directory(account.home / "public_html" / "bx", 0o755, account.site.user)
+    account.terminal.type(blocks("README.md", "sh", "On shared hosting")[2])
+    status = json.loads(account.terminal.type("./bxhook/bxhook status --json || true"))
+    assert status["config"]["path"] == str(account.site.config)
+
+
 # -- A server of one's own
 
 class Server:

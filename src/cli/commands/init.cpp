@@ -122,10 +122,30 @@ User owner_of(const Arguments& args, const std::string& public_dir) {
     return {self, ::geteuid(), ::getegid(), ""};
 }
 
+bool is_same_file(const std::string& a, const std::string& b) {
+    std::optional<struct stat> one = look_at(a);
+    std::optional<struct stat> other = look_at(b);
+    return one && other && one->st_dev == other->st_dev && one->st_ino == other->st_ino;
+}
+
+// A bxhook.conf beside the program is what commands use, unless .htbxhook/ there has one (see
+// find_config): gateway and commands would then have two queues.
+void require_use_of(const Plan& plan) {
+    std::string hidden = plan.dir + "/.htbxhook";
+    if (!is_same_file(plan.dir, directory_of(plan.binary)) || !look_at(hidden + "/bxhook.conf")) {
+        return;
+    }
+    throw Error("commands would not use the bxhook.conf in '" + plan.dir + "', but '" + hidden +
+                "/bxhook.conf', which is found first: choose another directory, or move that one "
+                "away (fix: mv -nT " + shell_word(hidden) + " " +
+                shell_word(plan.dir + "/htbxhook.unused") + ")");
+}
+
 Plan make_plan(const Arguments& args) {
     Plan plan;
     plan.dir = plain_path(args.words().empty() ? "." : args.words().front());
     plan.binary = own_binary();
+    require_use_of(plan);
     if (args.has("--public")) {
         plan.public_dir = plain_path(args.value("--public"));
         std::optional<struct stat> info = look_at(plan.public_dir);
@@ -303,7 +323,8 @@ Command init_command() {
 Makes DIR (by default the working directory), readable only by its owner, with a
 commented bxhook.conf, hooks/ with samples and state/ for the store.  Existing files
 are never overwritten.  Choose a DIR outside the document root; where the host has no
-such place, use DOCROOT_DIR/.htbxhook, which gets its own .htaccess.
+such place, use DOCROOT_DIR/.htbxhook, which gets its own .htaccess.  A DIR that has the
+program and .htbxhook/bxhook.conf is refused: commands would use the latter.
 
   bxhook init ~/bxhook --public ~/public_html/bx
   sudo bxhook init /srv/bxhook --user bxhook
