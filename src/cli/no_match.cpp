@@ -137,7 +137,9 @@ private:
     }
     void ask_id() {
         if (filter_.id.empty() || !meets_none({.id = filter_.id})) return;
-        lines_.push_back("no event is about an entity with the id '" + printable(filter_.id) + "'");
+        const bool several = filter_.id.find(',') != std::string::npos;
+        lines_.push_back("no event is about an entity with the id '" + printable(filter_.id) + "'" +
+                         (several ? ": --id takes one id" : ""));
     }
     void ask_times() {
         const bool bounded = filter_.from > 0 || filter_.to;
