@@ -11,7 +11,7 @@ import pytest
 
 import bitrix
 import client
-from scratch import Site, write
+from scratch import Site, directory, write
 from servers import SHARED_HOST, Apache, Nginx
 from test_check import problems, text_of
 
@@ -31,6 +31,20 @@ def test_asks_from_outside(nginx):
     assert 0 <= found["answer_ms"] < 10000
     assert "answered in " in text_of(nginx.site.run("check", "--url", nginx.url)).splitlines()[-1]
     assert json.loads(nginx.site.run("check", "--json").stdout)["answer_ms"] is None
+
+
+def test_a_test_event_tells_whose_gateway_it_is(nginx):
+    """As the manual says: `check --url` is content with that of another installation."""
+    site, ask = nginx.site, ("trigger", "ONAPPTEST", "--url", nginx.url)
+    site.run(*ask)
+    other = write(directory(site.run_dir / "other", 0o700, site.user) / "bxhook.conf",
+                  f"portal {{ token {bitrix.TOKEN[::-1]} }}\n", 0o600, site.user)
+    for name in ("state", "hooks"):
+        directory(other.parent / name, 0o700, site.user)
+    site.config = other
+    assert outside(site, nginx.url) == []
+    done = site.run(*ask, check=False)
+    assert done.returncode == 1 and b"answered 403" in done.stderr, done
 
 
 def test_tells_what_is_wrong_outside(nginx):

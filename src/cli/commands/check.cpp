@@ -134,7 +134,9 @@ deliveries of the configuration that is live.
 --print shows the configuration with every value in force, secrets as ***.  --url
 also asks the gateway at that URL as Bitrix24 would: it must answer a GET within a
 second, and a wrong token with 403; the certificate must be trusted and its chain
-complete; and config, store and hooks must not be served there.
+complete; and config, store and hooks must not be served there.  It cannot see which
+configuration that gateway uses: 'bxhook trigger ONAPPTEST --url URL' sends it an event
+with a token of this one.
 )";
     command.options = {{"--print", "", "show the configuration in force"},
                        {"--url", "URL", "also check from outside, by curl"}};
