@@ -153,7 +153,7 @@ def test_a_clock_that_is_set_meanwhile_changes_nothing(cluster_of, database):
     clock = Clock(host)
     host.serve()
     host.work()
-    host.delivery(cluster.send(host).event)
+    host.delivery(cluster.send(host).event, "lane")
     for offset in (3600, -3600, 0):
         clock.set(offset)
         number = cluster.send(host).event
