@@ -137,8 +137,8 @@ private:
         if (number == 0) return;
         throw StoreError("cannot copy event " + std::to_string(number) +
                          ": the PostgreSQL store has another event of that number; copy before its "
-                         "gateways use it, into a new one (DROP SCHEMA bxhook CASCADE, then `bxhook "
-                         "store init`), since numbers are kept");
+                         "gateways use it, into a new one (DROP SCHEMA bxhook CASCADE, then "
+                         "`bxhook store init`), since numbers are kept");
     }
 
     Call<sql::take_events> events_of(std::span<const MovedEvent> events) {
@@ -167,7 +167,8 @@ private:
         });
         call[in::secret] =
             bytes_of(events, [](const auto& moved) -> const auto& { return moved.event.secrets; });
-        call[in::skip_at] = numbers([this](const auto& moved) { return session_.theirs(moved.ended_at); });
+        call[in::skip_at] =
+            numbers([this](const auto& moved) { return session_.theirs(moved.ended_at); });
         call[in::reason] =
             bytes_of(events, [](const auto& moved) -> const auto& { return moved.event.reason; });
         call[in::retryable] = numbers([](const auto& moved) { return moved.event.retryable; });

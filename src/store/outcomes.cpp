@@ -8,7 +8,7 @@ namespace {
 
 using Reason = Outcome::Reason;
 
-// Events that a person's request may note as left behind: they are so in the store's one transaction.
+// Events that a person's request may note as left behind, in the store's one transaction.
 constexpr std::int64_t passed_at_most = 5000;
 
 // "1042/crm-sync is merged into 1043"
