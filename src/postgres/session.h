@@ -87,7 +87,7 @@ private:
     std::optional<std::int64_t> shard_;  // as long as the connection lasts
     struct {
         Millis skew = 0;         // of the database's clock, ahead of ours
-        Millis since_start = 0;  // our wall clock's, ahead of the steady one, when they were compared
+        Millis since_start = 0;  // our wall clock's, ahead of the steady one, then
     } clocks_;
     struct {
         bool listens = false;  // a worker

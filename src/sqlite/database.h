@@ -166,7 +166,7 @@ public:
     // Transactions that were undone so far: what was made in one is not there.
     std::int64_t undone() const { return undone_; }
 
-    // Whether it leaves the write-ahead log to other processes when it is closed; at first it does not.
+    // Whether it leaves the write-ahead log to other processes when closed; at first it does not.
     void keep_log_at_close(bool keep);
     // Writes what the transaction changed so far to the disk, uncommitted.
     void flush();
