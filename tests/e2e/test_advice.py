@@ -61,6 +61,8 @@ LOOKS = "it only looks"  # and so harms nothing, whatever it meets
 CASES = {
     "${EDITOR:-vi}": ("test_finds_and_corrects", LOOKS),
     "apt-get install curl": ("test_a_program_that_is_missing_is_named", LOOKS),
+    "bxhook cancel --hook": ("test_what_waits_for_a_hook_that_is_disabled_waits_on_and_says_so",
+                             "test_bulk_needs_a_filter_and_a_yes"),
     "bxhook check": ("test_another_user_is_told_who_to_run_as_and_no_more", LOOKS),
     "bxhook check --url": ("test_asks_from_outside", LOOKS),
     "bxhook events": ("test_a_code_that_is_like_no_other", LOOKS),
@@ -69,6 +71,7 @@ CASES = {
     "bxhook list --state dead": ("test_commands_that_only_look", LOOKS),
     "bxhook list --state waiting": ("test_commands_that_only_look", LOOKS),
     "bxhook logs": ("test_logs_say_why_a_delivery_has_not_run", LOOKS),
+    "bxhook portals": ("test_posts_wait_for_their_installation_and_for_nothing_else", LOOKS),
     "bxhook retry --state dead": ("test_finds_and_corrects", "test_bulk_retry_asks"),
     "bxhook retry --state waiting": ("test_many_blocked_lanes_go_on_together", "test_bulk_retry_asks"),
     "bxhook retry": ("test_a_blocked_lane_goes_on_at_once", LOOKS),

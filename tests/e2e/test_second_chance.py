@@ -140,6 +140,9 @@ def test_what_waits_for_a_hook_that_is_disabled_waits_on_and_says_so(quiet):
     for hook, reason in reasons.items():
         assert f"hook {hook}: it is {reason}, and 1 delivery waits for it" in told
         assert f"cancel --hook {hook} --state waiting" in told
+    quiet.run("cancel", "--hook", test, "--state", "waiting", "--yes")
+    assert quiet.delivery(list(names)[1], test, states=("cancelled",))
+    assert f"hook {test}: it is" not in quiet.run("check", check=False).stdout.decode()
     disabled.rename(path)
     quiet.hook(f"{deal}.sh", "exit 0")
     work(quiet)
