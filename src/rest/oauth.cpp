@@ -139,9 +139,9 @@ HttpRequest renewal_request(const std::string& server, const App& app,
                                                    {"refresh_token", refresh_token}});
 }
 
-Renewal renewal_of(HttpOutcome outcome, const App& app, const std::string& refresh_token,
-                   const std::string& member_id, const Endpoints& endpoints, Millis now) {
-    Renewal renewal;
+RenewalAnswer renewal_of(HttpOutcome outcome, const App& app, const std::string& refresh_token,
+                         const std::string& member_id, const Endpoints& endpoints, Millis now) {
+    RenewalAnswer renewal;
     const RestAnswer answer = answer_of(std::move(outcome), {app.client_secret, refresh_token});
     renewal.result = result_of(answer);
     // Of a method it would be an entity; here it is the portal.

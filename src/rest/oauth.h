@@ -41,7 +41,7 @@ struct RestResult {
 HttpRequest renewal_request(const std::string& server, const App& app,
                             const std::string& refresh_token);
 
-struct Renewal {
+struct RenewalAnswer {
     RestResult result;
     std::string access_token;
     Millis expires_in = hour;    // from the answer's receipt on
@@ -55,8 +55,8 @@ struct Renewal {
 
 // Reads the answer to renewal_request() for MEMBER_ID, received at NOW (wall).  One of another
 // portal, or without a usable access token, is a failure.  REFRESH_TOKEN is the one that was sent.
-Renewal renewal_of(HttpOutcome outcome, const App& app, const std::string& refresh_token,
-                   const std::string& member_id, const Endpoints& endpoints, Millis now);
+RenewalAnswer renewal_of(HttpOutcome outcome, const App& app, const std::string& refresh_token,
+                         const std::string& member_id, const Endpoints& endpoints, Millis now);
 
 // -- app.info, at the authorization server: whose is a token?
 
@@ -67,7 +67,7 @@ struct AppInfo {
     std::string client_id;
     std::string user_id;
     std::string member_id;
-    std::string client_endpoint;   // as in Renewal
+    std::string client_endpoint;   // as in RenewalAnswer
     std::string endpoint_problem;
     std::vector<std::string> scope;
     std::string status;

@@ -53,7 +53,7 @@ std::string pair(const std::vector<std::pair<std::string, std::string>>& changes
     return text + "}";
 }
 
-Renewal renewal(const std::string& body, int status = 200) {
+RenewalAnswer renewal(const std::string& body, int status = 200) {
     return renewal_of(came(status, body), app(), old_refresh, member, Endpoints({}), now);
 }
 
@@ -118,7 +118,7 @@ BOOST_AUTO_TEST_CASE(a_token_has_an_alphabet_and_a_length) {
 }
 
 BOOST_AUTO_TEST_CASE(a_renewal_gives_a_new_pair) {
-    const Renewal told = renewal(pair());
+    const RenewalAnswer told = renewal(pair());
     BOOST_REQUIRE(told.result.succeeded());
     BOOST_TEST(told.access_token == "new-access-token");
     BOOST_TEST(told.refresh_token == "new-refresh-token");
@@ -132,7 +132,7 @@ BOOST_AUTO_TEST_CASE(a_renewal_gives_a_new_pair) {
 
 BOOST_AUTO_TEST_CASE(a_missing_refresh_token_keeps_the_old_one) {
     for (const char* value : {"", "null", "\"\""}) {
-        const Renewal told = renewal(pair({{"refresh_token", value}}));
+        const RenewalAnswer told = renewal(pair({{"refresh_token", value}}));
         BOOST_TEST(told.result.succeeded(), value);
         BOOST_TEST(told.refresh_token == "", value);
     }
@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(a_missing_refresh_token_keeps_the_old_one) {
 BOOST_AUTO_TEST_CASE(an_answer_that_is_unusable_is_a_failure) {
     for (const char* name : {"access_token", "refresh_token"}) {
         for (const char* value : {"\"short\"", "\"with a space in it\"", "\"line\\nend-line-end\""}) {
-            const Renewal told = renewal(pair({{name, value}}));
+            const RenewalAnswer told = renewal(pair({{name, value}}));
             BOOST_TEST((told.result.cause == RestCause::server), name << value);
             BOOST_TEST(told.access_token == "");
             BOOST_TEST(told.refresh_token == "");
@@ -158,7 +158,7 @@ BOOST_AUTO_TEST_CASE(an_answer_that_is_unusable_is_a_failure) {
 
 BOOST_AUTO_TEST_CASE(an_answer_of_another_portal_is_never_taken) {
     for (const char* value : {"", "null", "\"other\"", "\"\"", "1"}) {
-        const Renewal told = renewal(pair({{"member_id", value}}));
+        const RenewalAnswer told = renewal(pair({{"member_id", value}}));
         BOOST_TEST((told.result.cause == RestCause::foreign), value);
         BOOST_TEST(told.access_token == "", value);
     }
@@ -180,7 +180,7 @@ BOOST_AUTO_TEST_CASE(each_error_of_the_authorization_server_is_told_apart) {
         {500, "INTERNAL_SERVER_ERROR", RestCause::server},
     };
     for (const auto& [status, error, cause] : table) {
-        const Renewal told =
+        const RenewalAnswer told =
             renewal(R"({"error":")" + error + R"(","error_description":"of s&cret=value and )" +
                         old_refresh + "\"}", status);
         BOOST_TEST((told.result.cause == cause), error);
@@ -196,7 +196,7 @@ BOOST_AUTO_TEST_CASE(a_lost_answer_may_have_spent_the_token) {
         HttpOutcome outcome;
         outcome.failure = HttpFailure::timed_out;
         outcome.may_have_run = sent;
-        const Renewal told =
+        const RenewalAnswer told =
             renewal_of(outcome, app(), old_refresh, member, Endpoints({}), now);
         BOOST_TEST((told.result.cause == RestCause::lost));
         BOOST_TEST(told.result.may_have_run == sent);
@@ -226,7 +226,7 @@ BOOST_AUTO_TEST_CASE(an_endpoint_that_may_not_be_asked_is_not_taken) {
           "https://acme.bitrix24.com:8443/rest/", "https://127.0.0.1/rest/", "https://localhost/rest/",
           "https://acme.bitrix24.com./rest/", "https://acme.bitrix24.com/", "https://acme.bitrix24.com",
           "https://acme.bitrix24.com/rest/?x=/rest/", "https://acme.bitrix24.com/#/rest/", "", "x"}) {
-        const Renewal told = renewal(pair({{"client_endpoint", "\"" + std::string(url) + "\""}}));
+        const RenewalAnswer told = renewal(pair({{"client_endpoint", "\"" + std::string(url) + "\""}}));
         BOOST_TEST(told.result.succeeded(), url);
         BOOST_TEST(told.client_endpoint == "", url);
         BOOST_TEST(told.endpoint_problem != "", url);
@@ -235,7 +235,7 @@ BOOST_AUTO_TEST_CASE(an_endpoint_that_may_not_be_asked_is_not_taken) {
     Config config;
     config.apps.push_back({});
     config.apps.back().server = "https://127.0.0.1:8443";
-    const Renewal named = renewal_of(
+    const RenewalAnswer named = renewal_of(
         came(200, pair({{"client_endpoint", "\"https://127.0.0.1:8443/acme/rest/\""}})), app(),
         old_refresh, member, Endpoints(config), now);
     BOOST_TEST(named.client_endpoint == "https://127.0.0.1:8443/acme/rest/");
