@@ -22,7 +22,10 @@ JOB_SERVER = re.compile(r" ?-j\d*| ?--jobserver-\S+")
 def make(*arguments, cwd=ROOT, check=True, as_built=True):
     """With the variables that `make check` was given, as the tree was built, or with those named here alone."""
     env = dict(os.environ)
-    env["MAKEFLAGS"] = JOB_SERVER.sub("", env.get("MAKEFLAGS", "")) if as_built else ""
+    flags = JOB_SERVER.sub("", env.get("MAKEFLAGS", ""))
+    env["MAKEFLAGS"] = flags if as_built else ""
+    for name in [] if as_built else re.findall(r"(\w+)=", flags):
+        env.pop(name, None)  # make exports them too
     done = subprocess.run(["make", "--no-print-directory", *map(str, arguments)], cwd=cwd, env=env, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
     if check:
