@@ -9,6 +9,7 @@ import pytest
 import bitrix
 import client
 import leaks
+from scratch import wait_for
 
 
 def portals(samples):
@@ -24,9 +25,12 @@ def portals(samples):
 def accepted(nginx, samples):
     """[(name, tree sent, event number)] after each sample was posted and answered 200."""
     site = nginx.site
+    known = bitrix.portals_of(tree for _, tree in samples)
+    loaded = f"portals={len(known)}\n"
+    before = site.log().count(loaded)
     site.configure(portals=portals(samples))
     site.gateway.popen.send_signal(1)  # SIGHUP: now, not within seconds
-    known = bitrix.portals_of(tree for _, tree in samples)
+    wait_for(lambda: site.log().count(loaded) > before, "the gateway to know their portals")
     sent = []
     for name, tree in samples:
         member_id = (tree.get("auth") or {}).get("member_id", bitrix.MEMBER_ID)
