@@ -401,6 +401,17 @@ def test_what_a_page_printed_before_it_hung_is_kept(move):
     assert (delivery["attempts"][0]["result"], delivery["attempts"][0]["stdout"]) == ("timeout", "step 1"), delivery
 
 
+def test_what_the_new_hook_only_printed_is_done_later(move):
+    delivery = move.by_hook("ONCRMDEALADD", "<?php\necho 'would';\n", bitrix.body("ONCRMDEALADD", "7"))
+    assert (delivery["state"], move.written()) == ("done", [])
+    move.site.hook("ONCRMDEALADD.php", move.wrapper.replace("const TOKEN = '';", f"const TOKEN = '{bitrix.TOKEN}';"))
+    text = blocks("docs/from-php.md", "sh", "Both at once, while you move")[0]
+    assert "14:05" in text
+    move.terminal.type(text.replace("14:05", "1h").rstrip() + " --yes\n")
+    move.site.run("work", "--once")
+    assert move.written() == ["7 Two chairs"]
+
+
 def test_a_page_that_checks_the_token_gets_the_one_it_knows(move):
     """That of another webhook: without it the page refuses; with it all are run, on a page that nobody touched."""
     old, body = "51856fefc120afa4b628cc82d3935cce", bitrix.body("ONCRMDEALUPDATE", "7")
@@ -412,7 +423,7 @@ def test_a_page_that_checks_the_token_gets_the_one_it_knows(move):
     assert b"exit 77: the page answered 403" in move.site.run("list").stdout
     assert move.wrapper.count("const TOKEN = '';") == 1
     move.site.hook("ONCRMDEALUPDATE.php", move.wrapper.replace("const TOKEN = '';", f"const TOKEN = '{old[::-1]}';"))
-    move.terminal.type(blocks("docs/from-php.md", "sh")[-1].rstrip() + " --yes\n")
+    move.terminal.type(blocks("docs/from-php.md", "sh", "Or without touching the old page")[-1].rstrip() + " --yes\n")
     move.site.run("work", "--once")
     assert move.written() == ["7 Two chairs"]
     move.site.run("retry", "1/ONCRMDEALUPDATE")
