@@ -104,13 +104,16 @@ def test_asks_for_what_must_not_be_served(scratch, hidden):
 
 
 class Stand(BaseHTTPRequestHandler):
-    """Answers as the server in whose place it stands says: {"GET": (status, body), "POST": ...}."""
+    """Answers as the server in whose place it stands says: {"GET": (status, body), "POST": ...}; of a list one at a time."""
 
     def answer(self):
         length = int(self.headers.get("Content-Length") or 0)
         self.rfile.read(length)
         time.sleep(self.server.pause)
-        status, body = self.server.answers[self.command]
+        answers = self.server.answers[self.command]
+        if isinstance(answers, list):
+            answers = answers.pop(0) if len(answers) > 1 else answers[0]
+        status, body = answers
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -144,6 +147,15 @@ def stand():
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+def test_a_server_that_is_reloading_is_asked_again(site, stand):
+    site.configure()
+    page = (404, b"<html>not found</html>")
+    done = site.run("check", "--url", stand(GATEWAY | {"GET": [page, page, GATEWAY["GET"]]}), check=False)
+    assert b"404" not in done.stdout + done.stderr and b"answered in" in done.stdout + done.stderr, done
+    done = site.run("check", "--url", stand(GATEWAY | {"GET": page}), check=False)
+    assert b"answers 404 and is not the gateway" in done.stdout + done.stderr, done
 
 
 @pytest.mark.parametrize("answers, words", [

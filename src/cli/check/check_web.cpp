@@ -1,9 +1,12 @@
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <thread>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/shell.h"
 #include "base/text.h"
@@ -20,6 +23,9 @@ namespace {
 
 constexpr std::size_t max_hooks = 20;  // to be asked for
 constexpr Millis slow_answer = second;
+// A web server that was told to reload answers by its old configuration for so long.
+constexpr Millis reload_time = 2 * second;
+constexpr Millis between_looks = 100;
 
 bool is_gateway(const HttpAnswer& answer) {
     return answer.body.starts_with("bxhook: ");
@@ -90,6 +96,16 @@ void judge_get(const std::string& place, const HttpAnswer& answer, const Config&
     }
 }
 
+HttpAnswer ask_once_reloaded(const std::string& url, Trust trust) {
+    const Millis until = steady_now() + reload_time;
+    HttpAnswer answer = ask_url(url, std::nullopt, "", trust);
+    while (answer.status == 404 && !is_gateway(answer) && steady_now() < until) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(between_looks));
+        answer = ask_url(url, std::nullopt, "", trust);
+    }
+    return answer;
+}
+
 // None: there was no answer.  TRUST becomes `any` when the certificate cannot be trusted.
 std::optional<HttpAnswer> check_get(const std::string& url, Trust& trust, const Config& config,
                                     Findings& findings) {
@@ -97,11 +113,11 @@ std::optional<HttpAnswer> check_get(const std::string& url, Trust& trust, const 
     try {
         HttpAnswer answer = [&] {
             try {
-                return ask_url(url);
+                return ask_once_reloaded(url, trust);
             } catch (const CertificateError& error) {
                 tell_of_certificate(url, error.what(), findings);
                 trust = Trust::any;
-                return ask_url(url, std::nullopt, "", trust);
+                return ask_once_reloaded(url, trust);
             }
         }();
         judge_get(place, answer, config, findings);
