@@ -18,6 +18,7 @@ namespace {
 constexpr Millis patience = 10 * second;       // a worker looks each second
 constexpr Millis once_patience = 90 * second;  // cron calls it each minute
 constexpr Millis lately = 10 * minute;
+constexpr std::int64_t failures_to_tell = 3;
 constexpr std::size_t shown_at_most = 5;       // of lanes, and of hooks
 
 // What keeps a hook's due deliveries from starting.
@@ -182,6 +183,28 @@ void judge_dead(const StoreStatus& status, const OwnCommands& commands,
     }
 }
 
+// One that fails now and then is tried again; one that only fails needs a person.  What died, or holds
+// up others, is said already.
+void judge_failing(const StoreStatus& status, const OwnCommands& commands,
+                   std::vector<Problem>& problems) {
+    std::size_t shown = 0;
+    for (const HookCounts& hook : status.hooks) {
+        const bool only_fails = hook.failed_1h >= failures_to_tell && hook.done_1h == 0;
+        const bool said = hook.newly_dead() > 0 ||
+                          std::ranges::any_of(status.blocked, [&](const BlockedLane& lane) {
+                              return lane.hook == hook.hook && lane.behind > 0;
+                          });
+        if (!only_fails || said || hook.waiting == 0 || ++shown > shown_at_most) continue;
+        const std::string name = shell_word(hook.hook);
+        problems.push_back(
+            {Level::warning, "hook " + printable(hook.hook),
+             "all " + std::to_string(hook.failed_1h) + " runs of the last hour failed ('bxhook list "
+                 "--state waiting --hook " + name + "' shows why); they are retried by themselves; "
+                 "once the hook works, this runs them now",
+             commands.line("retry --state waiting --hook " + name)});
+    }
+}
+
 void judge_clocks(const StoreStatus& status, Millis now, std::vector<Problem>& problems) {
     for (const ClockRecord& clock : status.clocks) {
         if (!clock.is_large_step() || now >= clock.wall + clock_trial) continue;
@@ -243,6 +266,7 @@ Health judge_health(const StoreStatus& status, const Config& config, Millis now,
     judge_slots(status, config, now, known, problems);
     judge_lanes(status, commands, problems);
     judge_dead(status, commands, problems);
+    judge_failing(status, commands, problems);
     judge_clocks(status, now, problems);
     judge_queue(status, config, commands, problems);
     return health;

@@ -231,6 +231,33 @@ BOOST_AUTO_TEST_CASE(a_blocked_lane_is_retried_and_never_cancelled) {
     BOOST_TEST(fixes().ends_with(" retry --state waiting\n"));
 }
 
+BOOST_AUTO_TEST_CASE(a_hook_that_only_fails_is_told) {
+    bx::HookCounts counts;
+    counts.hook = "crm";
+    counts.waiting = 2;
+    counts.failed_1h = 3;
+    status.hooks = {counts};
+    BOOST_TEST(said() == "warning hook crm: all 3 runs of the last hour failed ('bxhook list --state "
+                         "waiting --hook crm' shows why); they are retried by themselves; once the "
+                         "hook works, this runs them now\n");
+    BOOST_TEST(fixes().ends_with(" retry --state waiting --hook crm\n"));
+    status.hooks[0].failed_1h = 2;
+    BOOST_TEST(said() == "");
+    status.hooks[0].failed_1h = 30;
+    status.hooks[0].done_1h = 1;
+    BOOST_TEST(said() == "");  // now and then it works
+    status.hooks[0].done_1h = 0;
+    status.hooks[0].waiting = 0;
+    BOOST_TEST(said() == "");  // somebody has seen to it
+    status.hooks[0].waiting = 1;
+    bx::BlockedLane lane;
+    lane.event = 7;
+    lane.hook = "crm";
+    lane.behind = 1;
+    status.blocked.push_back(lane);
+    BOOST_TEST(said().find("all 30") == std::string::npos);  // its lane says it
+}
+
 BOOST_AUTO_TEST_CASE(what_died_in_the_last_hour_is_told_while_something_is_dead) {
     bx::HookCounts counts;
     counts.hook = "crm";
