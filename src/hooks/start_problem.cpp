@@ -14,6 +14,7 @@
 #include "base/shell.h"
 #include "base/text.h"
 #include "hooks/hooks.h"
+#include "host/accounts.h"
 #include "host/advice.h"
 
 namespace bx {
@@ -21,7 +22,20 @@ namespace bx {
 namespace {
 
 std::string chown_command(const std::string& path) {
-    return "chown -h " + std::to_string(::geteuid()) + ' ' + shell_word(path);
+    return "chown -h " + user_argument(::geteuid()) + ' ' + shell_word(path);
+}
+
+// A home that is closed to others, more often than the program itself.
+StartProblem out_of_reach(const std::string& program, int error) {
+    std::string closed;
+    for (std::string dir = directory_of(program); dir != "/"; dir = directory_of(dir)) {
+        if (::faccessat(AT_FDCWD, dir.c_str(), X_OK, AT_EACCESS) != 0) closed = dir;
+    }
+    std::string message = system_error("cannot access it", error).what();
+    if (!closed.empty()) {
+        message += ": '" + printable(closed) + "' is closed to " + user_name(::geteuid());
+    }
+    return {StartFault::unreadable, message, "namei -l " + shell_word(program)};
 }
 
 bool is_mounted_noexec(const std::string& path) {
@@ -44,7 +58,7 @@ std::optional<std::string> unsafe(const std::string& path) {
     }
     if (!is_trusted(link.st_uid)) return chown_command(path);
     if (!is_trusted(target.st_uid)) {
-        return "chown " + std::to_string(::geteuid()) + ' ' + shell_word(path);
+        return "chown " + user_argument(::geteuid()) + ' ' + shell_word(path);
     }
     if ((target.st_mode & (S_IWGRP | S_IWOTH)) == 0) return std::nullopt;
     // /tmp and its like, which everybody needs as they are.
@@ -90,7 +104,7 @@ std::optional<StartProblem> bad_interpreter(const std::string& program) {
         return StartProblem{StartFault::bad_interpreter,
                             "bad interpreter: the script begins with a byte order mark, save it "
                             "as UTF-8 without BOM",
-                            sed_command("1s/^\\xEF\\xBB\\xBF//", program)};
+                            sed_command("1s/^...//", program)};
     }
     const std::string line = first_line_of(program);
     const std::string interpreter = line.substr(0, line.find_first_of(" \t"));
@@ -101,7 +115,7 @@ std::optional<StartProblem> bad_interpreter(const std::string& program) {
         return StartProblem{StartFault::bad_interpreter,
                             "bad interpreter: the script has Windows line ends (CRLF), save it "
                             "with Unix line ends (LF)",
-                            sed_command("s/\\r$//", program)};
+                            sed_command("s/[[:cntrl:]]$//", program)};
     }
     return StartProblem{StartFault::bad_interpreter,
                         "bad interpreter '" + printable(interpreter) + "'", edit_command(program)};
@@ -130,9 +144,7 @@ std::optional<StartProblem> start_problem(const Hook& hook, const std::string& h
             return StartProblem{StartFault::missing, "missing",
                                 "put the program at " + shell_word(program)};
         }
-        return StartProblem{StartFault::unreadable,
-                            system_error("cannot access it", errno).what(),
-                            "ls -l " + shell_word(program)};
+        return out_of_reach(program, errno);
     }
     std::optional<std::string> fix =
         hook.from_dir ? unsafe_from(hooks_dir, program) : unsafe(program);

@@ -80,7 +80,7 @@ bool has_own_directory(const std::string& worker_files) {
 std::string sed_command(std::string_view script, const std::string& path) {
     std::error_code error;
     std::filesystem::path file = std::filesystem::canonical(path, error);
-    return "sed -i " + shell_word(script) + " " + shell_word(error ? path : file.string());
+    return "LC_ALL=C sed -i " + shell_word(script) + " " + shell_word(error ? path : file.string());
 }
 
 std::string dated(const std::string& path) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/fault.h"
+#include "host/own_commands.h"
 #include "worker/decision.h"
 
 namespace bx {
@@ -187,7 +188,7 @@ void Matcher::report(const Dispatch& dispatch, const std::string& log_reason) {
         context_.log.error("set aside",
                            {{"event", dispatch.event},
                             {"reason", dispatch.skip_reason},
-                            {"fix", "bxhook retry " + std::to_string(dispatch.event)}});
+                            {"fix", OwnCommands().line("retry " + std::to_string(dispatch.event))}});
     } else if (dispatch.retryable) {
         report_retryable(dispatch.event, log_reason);
     } else {
@@ -214,7 +215,7 @@ void Matcher::report_unable(const Dispatch& dispatch) const {
                              {{"event", dispatch.event},
                               {"hook", refusal.hook},
                               {"cause", refusal.reason},
-                              {"fix", "correct it, then bxhook retry " + to_string(name)}});
+                              {"fix", OwnCommands().line("retry " + to_string(name))}});
     }
 }
 

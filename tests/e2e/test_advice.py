@@ -16,10 +16,10 @@ from test_check import finds, fitting, made_store, move_home, needs_root, proble
 # -- What the sources say
 
 LITERAL = re.compile(r'R"(?P<mark>\w*)\((?P<raw>.*?)\)(?P=mark)"|"(?P<text>(?:[^"\\\n]|\\.)*)"', re.S)
-PROGRAMS = ("apt-get|chgrp|chmod|chown|cp|curl|df|echo|findmnt|install|ln|ls|mkdir|mount|mv|openssl|ps|rm|sed|sudo|"
+PROGRAMS = ("apt-get|chgrp|chmod|chown|cp|curl|df|echo|findmnt|install|ln|ls|mkdir|mount|mv|namei|openssl|ps|rm|sed|sudo|"
             "sysctl|systemctl|tail|touch|kill")
 COMMANDS = [
-    re.compile(rf"(?:^|: |'|\(|&& |\n *)((?:{PROGRAMS}) (?! )[^'\n]*|\$\{{EDITOR[^ ]*)"),
+    re.compile(rf"(?:^|: |'|\(|&& |\n *)(?:LC_ALL=C )?((?:{PROGRAMS}) (?! )[^'\n]*|\$\{{EDITOR[^ ]*)"),
     re.compile(r"(?:'|\brun )(bxhook(?: [a-z]+)+(?: --[a-z]+(?: [a-z]+)?)?)"),
     re.compile(r"\((make [a-z]+|apt-get [a-z ]+)\)"),
 ]
@@ -116,6 +116,7 @@ CASES = {
     "make install": ("test_init_says_who_cannot_run_the_program", LOOKS),
     "mv -nT": ("test_finds_and_corrects", "test_a_rename_never_meets_another_hook"),
     "mv new.conf bxhook.conf": ("test_an_edit_goes_live_as_the_help_says", "test_an_edit_goes_live_as_the_help_says"),
+    "namei -l": ("test_a_draft_that_cannot_be_reached", LOOKS),
     "openssl s_client -showcerts -connect": ("test_looks_at_the_certificate_s_chain", LOOKS),
     "ps -fp": ("test_of_a_gateway_that_runs_as_another_user", LOOKS),
     "sed -i": ("test_finds_and_corrects", "test_a_link_stays_one"),

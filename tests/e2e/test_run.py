@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -11,7 +12,7 @@ import pytest
 import bitrix
 import client
 from hosts import BOTH_STORES
-from scratch import AS_ROOT, as_user, wait_for, write
+from scratch import AS_ROOT, as_user, directory, wait_for, write
 from test_terminal import on_terminal
 
 
@@ -124,6 +125,23 @@ def test_a_script_takes_the_hook_s_place(quiet):
     done = subprocess.run([quiet.binary, "run", f"{number}/any", "--file", "./new.sh", "--config", quiet.config],
                           capture_output=True, timeout=30, cwd=quiet.run_dir, **as_user(quiet.user))
     assert done.stdout == b"6675 here any hooks\n", "a path from here"
+
+
+def test_a_draft_that_cannot_be_reached(quiet):
+    number = post(quiet)
+    home = directory(quiet.run_dir / "home", 0o755, quiet.user)
+    draft = write(home / "draft.sh", "#!/bin/sh\n", 0o755, quiet.user)
+    home.chmod(0)
+    try:
+        done = run(quiet, f"{number}/any", "--file", draft)
+        said = done.stderr.decode()
+        assert done.returncode != 0 and f"'{home}' is closed to " in said, said
+        command = re.search(r"\(fix: (.*?)\)", said)[1]
+        assert command == f"namei -l {draft}"
+        shown = subprocess.run(["/bin/sh", "-c", command], capture_output=True, timeout=30, **as_user(quiet.user))
+        assert b"d--------- " in shown.stdout and b"draft.sh - " in shown.stdout, shown
+    finally:
+        home.chmod(0o755)
 
 
 def test_a_script_may_be_of_a_hook_that_is_yet_to_come(quiet):

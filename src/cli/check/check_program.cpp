@@ -106,7 +106,7 @@ void check_first_line(const Hook& hook, const std::string& place, Findings& find
         return findings.error(place,
                               "has Windows line ends, so that its interpreter is not found: save "
                               "it with Unix line ends (LF)",
-                              sed_command("s/\\r$//", hook.program));
+                              sed_command("s/[[:cntrl:]]$//", hook.program));
     }
     std::string wanted = looked_up_program(line);
     if (!wanted.empty() && !in_path(wanted, path_of(hook))) {
