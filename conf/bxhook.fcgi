@@ -14,6 +14,7 @@ case $0 in */*) cd "${0%/*}" || exit ;; esac
 if [ ! -e "$home/state/queue.db" ]; then
     mkdir "$home/state"
     # A directory of bxhook's own, not one that the web server reads as well.
+    chmod 600 "$home/bxhook.conf"
     case $home in
     *.htbxhook | */bxhook) [ -e "$home/bxhook.fcgi" ] || chmod 700 "$home" "$home/state" ;;
     esac
