@@ -216,7 +216,7 @@ bool Loop::may_leave() {
         leaving_.start();
         if (context_.runs.size() == 0) leaving_.end_grace();
     }
-    const bool recorded = runner_.all_recorded();
+    const bool recorded = runner_.unrecorded() == 0;
     const bool quiet = recorded && !context_.more && !upkeep_.busy() && trouble_.none();
     return leaving_.may_leave(recorded, quiet);
 }

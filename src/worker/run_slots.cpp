@@ -23,45 +23,22 @@ void RunSlots::open() {
     }
 }
 
-bool RunSlots::begin(const Claim& claim) {
-    if (!file_ || free_.empty()) return false;
+void RunSlots::end(const std::string& run, const Finish& finish) {
+    const Delivery delivery{finish.event, finish.hook};
+    if (!file_ || taken_.contains(delivery) || free_.empty()) return;
     try {
-        file_->begin(free_.back(), claim.run, claim.started_at);
+        file_->write(free_.back(), SlotFile::key_of(run),
+                     {.result = static_cast<int>(finish.result),
+                      .exit = finish.exit,
+                      .signal = finish.signal,
+                      .reason = finish.reason,
+                      .ended_at = finish.ended_at});
     } catch (const Error& error) {
         complain(error);
-        return false;
+        return;
     }
-    taken_[{claim.event.number, claim.hook}] = {free_.back(), claim.run, claim.started_at};
+    taken_[delivery] = free_.back();
     free_.pop_back();
-    return true;
-}
-
-void RunSlots::take_back(const Claim& claim) {
-    const auto found = taken_.find({claim.event.number, claim.hook});
-    if (found == taken_.end()) return;
-    try {
-        file_->clear(found->second.place);
-    } catch (const Error& error) {  // then it is taken for lost
-        complain(error);
-    }
-    free_.push_back(found->second.place);
-    taken_.erase(found);
-}
-
-void RunSlots::end(const Finish& finish) {
-    const auto found = taken_.find({finish.event, finish.hook});
-    if (found == taken_.end()) return;
-    const auto& [place, run, started_at] = found->second;
-    try {
-        file_->end(place, run, started_at,
-                   {.result = static_cast<int>(finish.result),
-                    .exit = finish.exit,
-                    .signal = finish.signal,
-                    .reason = finish.reason,
-                    .ended_at = finish.ended_at});
-    } catch (const Error& error) {
-        complain(error);
-    }
 }
 
 // What they say of those runs is of no account any more, and need not be written over.
@@ -69,18 +46,18 @@ void RunSlots::recorded(std::span<const Finish> runs) {
     for (const Finish& finish : runs) {
         const auto found = taken_.find({finish.event, finish.hook});
         if (found == taken_.end()) continue;
-        free_.push_back(found->second.place);
+        free_.push_back(found->second);
         taken_.erase(found);
     }
 }
 
-std::optional<RunSlots::Left> RunSlots::take_left(const Orphan& orphan) {
+std::optional<SlotEnd> RunSlots::take_left(const Orphan& orphan) {
     const auto found = left_.find(SlotFile::key_of(orphan.run));
     if (found == left_.end()) return std::nullopt;
-    const Left left{found->second.started_at, found->second.end};
-    taken_[{orphan.event, orphan.hook}] = {found->second.place, orphan.run, left.started_at};
+    SlotEnd end = std::move(found->second.end);
+    taken_[{orphan.event, orphan.hook}] = found->second.place;
     left_.erase(found);
-    return left;
+    return end;
 }
 
 void RunSlots::forget_left() {

@@ -232,12 +232,8 @@ BOOST_AUTO_TEST_CASE(lanes_go_on_while_all_change_them_at_once) {
         const auto store = s.another();
         std::mt19937 random(seed);
         for (int idle = 0; idle < 50;) {
-            const auto asked = store->runs().claim(4, plenty, s.now);
-            const std::vector<bx::MayStart> may = store->runs().start(asked);
-            std::vector<bx::Claim> claims;  // but for those that a request took back
-            for (std::size_t i = 0; i < asked.size(); ++i) {
-                if (may[i] == bx::MayStart::yes) claims.push_back(asked[i]);
-            }
+            const auto claims = store->runs().claim(4, plenty, s.now);
+            store->runs().start(claims);
             idle = claims.empty() && over ? idle + 1 : 0;
             std::vector<bx::Finish> runs;
             for (const bx::Claim& claim : claims) {
@@ -368,8 +364,7 @@ BOOST_AUTO_TEST_CASE(who_comes_back_after_its_lease_starts_and_ends_no_run_of_ot
     BOOST_TEST(other->runs().orphans({}).size() == 1U);  // 2, which runs; 1 had not begun
     other->runs().start(other->runs().claim(1, plenty, s.now));
     BOOST_TEST(s.state(1) == "running");
-    const std::vector<bx::MayStart> may = s.store().runs().start(claims);
-    BOOST_TEST((may == std::vector{bx::MayStart::no, bx::MayStart::no}));
+    BOOST_TEST((s.store().runs().start(claims) == std::vector{false, false}));
     s.claims["1/crm"] = claims.at(0);
     s.done("1/crm");
     BOOST_TEST(s.state(1) == "running");  // the other's run, of the same attempt

@@ -43,6 +43,12 @@ struct Fixture : worker_tests::Fixture {
         open->runs().start(claims);
         return claims.front().run;
     }
+    // RUN has ended so, says the slot at PLACE.
+    void ended(SlotFile::Place place, const std::string& run, bx::AttemptResult result, int exit) {
+        SlotFile(store_path).write(
+            place, SlotFile::key_of(run),
+            {.result = static_cast<int>(result), .exit = exit, .ended_at = bx::wall_now()});
+    }
     // A matched event, whose hook notes each run.
     bx::EventNumber waiting() {
         hook("any", "echo ran >>../out");
@@ -68,54 +74,31 @@ struct Fixture : worker_tests::Fixture {
 
 BOOST_FIXTURE_TEST_SUITE(slot_file, Fixture)
 
-BOOST_AUTO_TEST_CASE(what_is_marked_is_found_by_the_next_who_opens_it) {
+BOOST_AUTO_TEST_CASE(what_is_written_is_found_by_the_next_who_opens_it) {
     {
         SlotFile file(store_path);
         BOOST_TEST(file.in_use().empty());
-        file.begin(0, "1-any-1-a", 100);
-        file.begin(7, "2-any-1-a", 200);
-        file.begin(8, "3-any-1-a", 300);
-        file.end(7, "2-any-1-a", 200,
-                 {.result = 2, .signal = "SIGKILL", .reason = std::string(99, 'x'), .ended_at = 250});
-        file.clear(8);
+        file.write(7, SlotFile::key_of("1-any-1-a"), {.result = 1, .exit = 0, .ended_at = 150});
+        file.write(7, SlotFile::key_of("2-any-1-a"),
+                   {.result = 2, .signal = "SIGKILL", .reason = std::string(99, 'x'), .ended_at = 250});
+        file.write(8, SlotFile::key_of("3-any-1-a"), {.result = 1, .exit = 3, .ended_at = 300});
     }
-    const SlotFile file(store_path);
-    const std::vector<SlotFile::Found> found = file.in_use();
+    const std::vector<SlotFile::Found> found = SlotFile(store_path).in_use();
     BOOST_REQUIRE(found.size() == 2U);
-    BOOST_TEST(found[0].run == SlotFile::key_of("1-any-1-a"));
-    BOOST_TEST(!found[0].end.has_value());
-    BOOST_TEST(found[1].place == 7U);
-    BOOST_TEST(found[1].started_at == 200);
-    BOOST_REQUIRE(found[1].end.has_value());
-    BOOST_TEST(found[1].end->signal == "SIGKILL");
-    BOOST_TEST(!found[1].end->exit.has_value());
-    BOOST_TEST(found[1].end->reason == std::string(67, 'x'));
-    BOOST_TEST(found[1].end->ended_at == 250);
-    const auto has_begun = [&](const char* run) { return file.begun().contains(SlotFile::key_of(run)); };
-    BOOST_TEST(has_begun("1-any-1-a"));
-    BOOST_TEST(has_begun("2-any-1-a"));
-    BOOST_TEST(!has_begun("3-any-1-a"));
-    BOOST_TEST(!has_begun("1-any-2-a"));
-}
-
-BOOST_AUTO_TEST_CASE(requests_are_counted_and_one_is_seen_while_it_is_under_way) {
-    SlotFile worker(store_path);
-    SlotFile person(store_path);
-    const std::uint64_t before = worker.requests();
-    {
-        const SlotFile::Request request(person, bx::second);
-        BOOST_TEST(worker.is_requested());
-        SlotFile other(store_path);
-        BOOST_CHECK_THROW(SlotFile::Request(other, 1), bx::Error);
-    }
-    BOOST_TEST(!worker.is_requested());
-    BOOST_TEST(worker.requests() == before + 1);
+    BOOST_TEST(found[0].place == 7U);
+    BOOST_TEST(found[0].run == SlotFile::key_of("2-any-1-a"));
+    BOOST_TEST(found[0].end.result == 2);
+    BOOST_TEST(!found[0].end.exit.has_value());
+    BOOST_TEST(found[0].end.signal == "SIGKILL");
+    BOOST_TEST(found[0].end.reason == std::string(75, 'x'));
+    BOOST_TEST(found[0].end.ended_at == 250);
+    BOOST_TEST(found[1].end.exit.value() == 3);
 }
 
 BOOST_AUTO_TEST_CASE(a_torn_slot_says_nothing) {
     SlotFile file(store_path);
-    file.begin(0, "1-any-1-a", 100);
-    file.begin(1, "2-any-1-a", 100);
+    file.write(0, SlotFile::key_of("1-any-1-a"), {.result = 1, .exit = 0, .ended_at = 100});
+    file.write(1, SlotFile::key_of("2-any-1-a"), {.result = 1, .exit = 0, .ended_at = 100});
     damage(store_path, 2 * 128 + 20, "torn");
     const std::vector<SlotFile::Found> found = file.in_use();
     BOOST_REQUIRE(found.size() == 1U);
@@ -145,14 +128,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_not_ours_alone_is_refused_with_the_fix) {
 
 BOOST_AUTO_TEST_CASE(a_run_that_had_ended_is_recorded_as_it_ended) {
     const bx::EventNumber number = waiting();
-    const std::string run = claim();
-    {
-        SlotFile file(store_path);
-        file.begin(3, run, bx::wall_now());
-        file.end(3, run, bx::wall_now(),
-                 {.result = static_cast<int>(bx::AttemptResult::done), .exit = 0,
-                  .ended_at = bx::wall_now()});
-    }
+    ended(3, claim(), bx::AttemptResult::done, 0);
     BOOST_TEST(once() == 0);
     BOOST_TEST(state(number) == "done");
     BOOST_TEST(results(number) == "done");
@@ -163,28 +139,16 @@ BOOST_AUTO_TEST_CASE(a_run_that_had_ended_is_recorded_as_it_ended) {
 BOOST_AUTO_TEST_CASE(a_run_that_had_failed_is_tried_again_after_its_pause) {
     configure("", "backoff 1h attempts 5");
     const bx::EventNumber number = waiting();
-    const std::string run = claim();
-    {
-        SlotFile file(store_path);
-        file.begin(0, run, bx::wall_now());
-        file.end(0, run, bx::wall_now(),
-                 {.result = static_cast<int>(bx::AttemptResult::failed), .exit = 3,
-                  .ended_at = bx::wall_now()});
-    }
+    ended(0, claim(), bx::AttemptResult::failed, 3);
     BOOST_TEST(once() == 0);
     BOOST_TEST(state(number) == "waiting 1/5 exit 3");
     BOOST_TEST(!fs::exists(dir + "/out"));
 }
 
-BOOST_AUTO_TEST_CASE(a_run_that_had_not_ended_or_is_unknown_is_lost) {
+BOOST_AUTO_TEST_CASE(a_run_whose_end_is_unknown_is_lost) {
     const bx::EventNumber number = waiting();
-    const std::string run = claim();
-    {
-        SlotFile file(store_path);
-        file.begin(0, run, bx::wall_now());
-        file.begin(1, "7-any-1-0", bx::wall_now());
-        file.end(1, "7-any-1-0", bx::wall_now(), {.result = 1, .exit = 0, .ended_at = 1});
-    }
+    claim();
+    ended(1, "7-any-1-0", bx::AttemptResult::done, 0);
     BOOST_TEST(once() == 0);
     worker_tests::Fixture::wait_state(number, "waiting 1/5");
     wait_for([&] { return once() == 0 && state(number) == "done"; });
