@@ -11,8 +11,9 @@
 #include <string_view>
 #include <type_traits>
 
-#include "base/error.h"
+#include "base/shell.h"
 #include "base/siphash.h"
+#include "host/file_id.h"
 
 namespace bx {
 
@@ -61,44 +62,76 @@ constexpr off_t offset_of(SlotFile::Place place) {
     return static_cast<off_t>(first_slot + place * slot_size);
 }
 
-// Throws Error for what we would not write to.
-void require_own_file(int fd, const std::string& what) {
-    struct stat info {};
-    if (::fstat(fd, &info) != 0) throw_errno(what);
-    if (!S_ISREG(info.st_mode)) throw Error(what + ": it is not a file; remove it");
-    if (info.st_uid != ::geteuid()) throw Error(what + ": it belongs to another user; remove it");
-    if ((info.st_mode & 022) != 0) throw Error(what + ": others can change it; remove it");
+std::string move_away(const std::string& path) {
+    return "mv -nT " + shell_word(path) + " " + shell_word(path + ".old");
 }
 
-// Makes an empty file one of slots.  Throws Error for one that is something else.
-void require_format(int fd, const std::string& what) {
+// None: there is none, and FLAGS has no O_CREAT.  Throws Error for what we would not write to.
+Fd open_own_file(const std::string& path, int flags) {
+    Fd fd(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags, 0600));
+    if (!fd && errno == ELOOP) throw UnusableSlots(path, "it is a link", move_away(path));
+    if (!fd && errno == ENOENT && (flags & O_CREAT) == 0) return fd;
+    if (!fd) throw_errno("cannot use '" + path + "'");
+    struct stat info {};
+    if (::fstat(fd.get(), &info) != 0) throw_errno("cannot use '" + path + "'");
+    if (!S_ISREG(info.st_mode)) throw UnusableSlots(path, "it is not a file", move_away(path));
+    if (info.st_uid != ::geteuid()) {
+        throw UnusableSlots(path, "it belongs to another user", move_away(path));
+    }
+    if ((info.st_mode & 022) != 0) {
+        throw UnusableSlots(path, "others can change it", "chmod go-w " + shell_word(path));
+    }
+    return fd;
+}
+
+// False: the file is to be made one of slots.  That is an empty one, and one that begins with zeros:
+// a power cut may leave it so, and who empties it while its worker writes.  Throws Error for one that is
+// something else.
+bool has_format(int fd, const std::string& path) {
     std::array<char, format.size()> found{};
     const ssize_t got = ::pread(fd, found.data(), found.size(), 0);
-    if (got < 0) throw_errno(what);
-    if (got > 0 && std::string_view(found.data(), static_cast<std::size_t>(got)) != format) {
-        throw Error(what + ": it is something else; move it away");
+    if (got < 0) throw_errno("cannot read '" + path + "'");
+    if (std::ranges::all_of(found, [](char byte) { return byte == '\0'; })) return false;
+    if (std::string_view(found.data(), found.size()) == format) return true;
+    throw UnusableSlots(path, "it is something else", move_away(path));
+}
+
+// A few bytes into memory are written whole, or there is no room for them.
+void write_whole(int fd, std::string_view bytes, off_t offset, const std::string& path) {
+    const ssize_t put = ::pwrite(fd, bytes.data(), bytes.size(), offset);
+    if (put < 0) throw_errno("cannot write '" + path + "'");
+    if (static_cast<std::size_t>(put) < bytes.size()) {
+        throw system_error("cannot write '" + path + "'", ENOSPC);
     }
-    // What is missing reads as zeros, and those are free slots.
-    if (got == 0 && ::pwrite(fd, format.data(), format.size(), 0) < 0) throw_errno(what);
-    if (::ftruncate(fd, file_size) != 0) throw_errno(what);
 }
 
 }  // namespace
 
-SlotFile::SlotFile(const std::string& worker_files) : path_(path_of(worker_files)) {
-    const std::string what = "cannot use '" + path_ + "'";
-    constexpr int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-    file_ = Fd(::open(path_.c_str(), flags, 0600));
-    if (!file_ && errno == ELOOP) throw Error(what + ": it is a link; remove it");
-    if (!file_) throw_errno(what);
-    require_own_file(file_.get(), what);
-    require_format(file_.get(), what);
+UnusableSlots::UnusableSlots(const std::string& path, const std::string& problem,
+                             const std::string& fix)
+    : Error("cannot use '" + path + "': " + problem + ": " + fix), problem_(problem), fix_(fix) {}
+
+SlotFile::SlotFile(const std::string& worker_files)
+    : path_(path_of(worker_files)), file_(open_own_file(path_, O_CREAT)) {
+    if (!has_format(file_.get(), path_)) write_whole(file_.get(), format, 0, path_);
+    // What is missing reads as zeros, and those are free slots.
+    if (::ftruncate(file_.get(), file_size) != 0) throw_errno("cannot write '" + path_ + "'");
 }
+
+std::vector<SlotFile::Found> SlotFile::left_in(const std::string& worker_files) {
+    std::string path = path_of(worker_files);
+    Fd file = open_own_file(path, 0);
+    if (!file) return {};
+    has_format(file.get(), path);
+    return SlotFile(std::move(path), std::move(file)).in_use();
+}
+
+bool SlotFile::is_in_place() const { return !is_gone(path_, file_id(file_.get())); }
 
 std::vector<SlotFile::Found> SlotFile::in_use() const {
     std::vector<Slot> all(slots);
     const ssize_t got = ::pread(file_.get(), all.data(), slots * slot_size, offset_of(0));
-    if (got < 0) throw_errno("cannot read '" + path_ + "'");
+    if (got < 0) throw_errno("cannot read '" + path_ + "'");  // what is missing is free
     std::vector<Found> found;
     for (Place place = 0; place < all.size(); ++place) {
         const Slot& slot = all[place];
@@ -123,10 +156,7 @@ void SlotFile::write(Place place, Key run, const SlotEnd& end) {
     put(slot.signal, end.signal);
     put(slot.reason, end.reason);
     slot.check = check_of(slot);
-    const std::string_view bytes = bytes_of(slot);
-    if (::pwrite(file_.get(), bytes.data(), bytes.size(), offset_of(place)) < 0) {
-        throw_errno("cannot write '" + path_ + "'");
-    }
+    write_whole(file_.get(), bytes_of(slot), offset_of(place), path_);
 }
 
 // Runs' names are random: the key may be known.

@@ -13,9 +13,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/fd.h"
 
 namespace bx {
@@ -27,6 +29,18 @@ struct SlotEnd {
     std::string signal{};     // at most 15 bytes
     std::string reason{};     // at most 75 bytes
     Millis ended_at = 0;      // wall time
+};
+
+// What stands where the file belongs cannot be used.  what() ends with the fix.
+class UnusableSlots : public Error {
+public:
+    UnusableSlots(const std::string& path, const std::string& problem, const std::string& fix);
+    const std::string& problem() const { return problem_; }  // "others can change it"
+    const std::string& fix() const { return fix_; }          // the command
+
+private:
+    std::string problem_;
+    std::string fix_;
 };
 
 class SlotFile {
@@ -41,10 +55,14 @@ public:
         SlotEnd end{};
     };
 
-    // Opens the file, and makes it (0600) where there is none; follows no link.  Throws Error when it
-    // is not a file of this user that nobody else can write, or not one of slots; what() ends with
-    // the fix.
+    // Opens the file, and makes it (0600) where there is none; follows no link.  Throws Error:
+    // UnusableSlots when it is not a file of this user that nobody else can write, or not one of slots.
     explicit SlotFile(const std::string& worker_files);
+    // in_use() of a file that is neither made nor changed; where there is none it is empty.  Throws what
+    // the constructor would.
+    static std::vector<Found> left_in(const std::string& worker_files);
+    // False: it was moved or deleted, or another one is in its place.
+    bool is_in_place() const;
 
     // The slots in use, torn ones left out.  Throws Error.
     std::vector<Found> in_use() const;
@@ -56,6 +74,8 @@ public:
     static std::string path_of(const std::string& worker_files);
 
 private:
+    SlotFile(std::string path, Fd file) : path_(std::move(path)), file_(std::move(file)) {}
+
     std::string path_;
     Fd file_;
 };

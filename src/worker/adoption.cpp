@@ -48,7 +48,6 @@ void Adoption::adopt() {
         if (std::ranges::none_of(mine, is_same)) adopt(orphan);
     }
     if (left_.due(context_.now)) slots_.forget_left();
-    slots_.open_again();
 }
 
 void Adoption::adopt(const Orphan& orphan) {

@@ -19,6 +19,7 @@ Runner::Runner(WorkerContext& context, RunQueue& queue, Membership& membership,
       adoption_(context, queue, membership, slots_, recorder_) {}
 
 void Runner::collect() {
+    slots_.look();
     for (const std::unique_ptr<Run>& run : context_.runs.take_over()) {
         membership_.forget(run->name());
         fault_point("before-end");

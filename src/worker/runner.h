@@ -42,6 +42,8 @@ public:
 
     // How many ended runs are not recorded yet.
     std::size_t unrecorded() const { return recorder_.unrecorded().size(); }
+    // Of how many of these the next worker on this host knows how they ended.
+    std::size_t written() const { return slots_.written(); }
     // When record_and_start() finds something to do, as far as is known; NOW at the earliest.
     Millis next(Millis now) const;
 
