@@ -235,11 +235,17 @@ bool Loop::leave() {
 }
 
 void Loop::tidy() {
-    if (runner_.unrecorded() > 0) {
-        context_.log.error("finished runs could not be recorded and will run again",
-                           {{"runs", runner_.unrecorded()}});
-        leaving_.fail();
+    const std::size_t left = runner_.unrecorded();
+    const std::size_t written = std::min(runner_.written(), left);
+    if (written > 0) {
+        context_.log.error("finished runs could not be recorded: the next worker on this host does it",
+                           {{"runs", written}});
     }
+    if (left > written) {
+        context_.log.error("finished runs could not be recorded and will run again",
+                           {{"runs", left - written}});
+    }
+    if (left > 0) leaving_.fail();
     try {
         membership_.leave();
         store_.upkeep().scrub();
