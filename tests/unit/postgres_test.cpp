@@ -12,6 +12,7 @@
 #include <set>
 #include <thread>
 
+#include "host/slot_file.h"
 #include "postgres/sql.h"
 #include "postgres_server.h"
 #include "store_scene.h"
@@ -779,6 +780,29 @@ std::string picture(bx::Store& store, bx::EventNumber number) {
 }
 
 }  // namespace
+
+// It would repeat them, as runs that were lost.
+BOOST_AUTO_TEST_CASE(ends_that_a_killed_worker_could_not_record_come_before_a_copy) {
+    Scene s;
+    const store_tests::Scratch scratch;
+    const std::string file = scratch / "queue.db";
+    Scene old(file);
+    old.put("7");
+    old.claim(1);
+    const auto write = [&](const std::string& run) {
+        bx::SlotFile(file).write(3, bx::SlotFile::key_of(run),
+                                 {.result = static_cast<int>(bx::AttemptResult::done),
+                                  .exit = 0,
+                                  .ended_at = old.now});
+    };
+    write(old.claims.at("1/crm").run);
+    const std::string text = failure<bx::Error>([&] { copy_from(file); });
+    BOOST_TEST(says(text, "before it recorded how 1 run ended: run 'bxhook work --once'"), text);
+    BOOST_TEST(!s.store().view().event(1).has_value());
+    write("1-crm-1-another");
+    BOOST_TEST(copy_from(file).copied == 1U);
+    BOOST_TEST(s.state(1) == "running");
+}
 
 BOOST_AUTO_TEST_CASE(a_sqlite_store_is_taken_over_as_it_is) {
     Scene s;
