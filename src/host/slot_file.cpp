@@ -84,9 +84,9 @@ Fd open_own_file(const std::string& path, int flags) {
     return fd;
 }
 
-// False: the file is to be made one of slots.  That is an empty one, and one that begins with zeros:
-// a power cut may leave it so, and who empties it while its worker writes.  Throws Error for one that is
-// something else.
+// False: the file is to be made one of slots.  That is an empty one, and one that begins with
+// zeros: a power cut may leave it so, and who empties it while its worker writes.  Throws Error for
+// one that is something else.
 bool has_format(int fd, const std::string& path) {
     std::array<char, format.size()> found{};
     const ssize_t got = ::pread(fd, found.data(), found.size(), 0);

@@ -1,10 +1,10 @@
-// How runs ended whose ends are not in the store yet, where the death of their worker does not reach
-// it: a slot for each in the file WORKER_FILES.slots (for WORKER_FILES see StorePlace::worker_files).
+// How runs ended whose ends are not in the store yet, where the death of their worker does not
+// reach it: a slot for each in the file WORKER_FILES.slots (see StorePlace::worker_files).
 //
-// A slot is written when a run has ended, in a single write of some bytes that nobody syncs: it survives
-// kill -9, which is what it is for.  What a power cut leaves of a slot counts only while its checksum is
-// right.  Runs are told by their names (BX_RUN), which are never used twice: a slot whose end is in the
-// store is in nobody's way.
+// A slot is written when a run has ended, in a single write of some bytes that nobody syncs: it
+// survives kill -9, which is what it is for.  What a power cut leaves of a slot counts only while
+// its checksum is right.  Runs are known by their names (BX_RUN), none is used twice: a slot
+// whose end is in the store is in nobody's way.
 //
 // One process writes slots: the one that holds the worker's lock.
 #pragma once
@@ -56,18 +56,19 @@ public:
     };
 
     // Opens the file, and makes it (0600) where there is none; follows no link.  Throws Error:
-    // UnusableSlots when it is not a file of this user that nobody else can write, or not one of slots.
+    // UnusableSlots when it is not a file of this user that nobody else can write, or not one of
+    // slots.
     explicit SlotFile(const std::string& worker_files);
-    // in_use() of a file that is neither made nor changed; where there is none it is empty.  Throws what
-    // the constructor would.
+    // in_use() of a file that is neither made nor changed; where there is none it is empty.  Throws
+    // what the constructor would.
     static std::vector<Found> left_in(const std::string& worker_files);
     // False: it was moved or deleted, or another one is in its place.
     bool is_in_place() const;
 
     // The slots in use, torn ones left out.  Throws Error.
     std::vector<Found> in_use() const;
-    // RUN ended so; that is in PLACE from now on, whatever was there.  Throws Error: what is in PLACE
-    // now counts for no run, or for the one before.
+    // RUN ended so; that is in PLACE from now on, whatever was there.  Throws Error: what is in
+    // PLACE now counts for no run, or for the one before.
     void write(Place place, Key run, const SlotEnd& end);
 
     static Key key_of(const std::string& run);

@@ -238,8 +238,9 @@ void Loop::tidy() {
     const std::size_t left = runner_.unrecorded();
     const std::size_t written = std::min(runner_.written(), left);
     if (written > 0) {
-        context_.log.error("finished runs could not be recorded: the next worker on this host does it",
-                           {{"runs", written}});
+        context_.log.error(
+            "finished runs could not be recorded: the next worker on this host does it",
+            {{"runs", written}});
     }
     if (left > written) {
         context_.log.error("finished runs could not be recorded and will run again",

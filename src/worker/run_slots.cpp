@@ -97,9 +97,9 @@ void RunSlots::forget_left() {
 void RunSlots::complain(const std::exception& error) {
     if (complaint_ == error.what()) return;
     complaint_ = error.what();
-    context_.log.warning("ends of runs are kept in the store alone: hooks that ended right before a kill "
-                         "will run again",
-                         {{"cause", complaint_}});
+    context_.log.warning(
+        "ends of runs are kept in the store alone: hooks that ended before a kill will run again",
+        {{"cause", complaint_}});
 }
 
 }  // namespace bx

@@ -1,4 +1,5 @@
-// The slots of this worker's ended runs (host/slot_file.h), and what the worker before it left there.
+// The slots of this worker's ended runs (host/slot_file.h), and what the worker before it left
+// there.
 //
 // A slot that cannot be written is a line of the log: the worker goes on without it, as it would
 // without the file.
@@ -22,8 +23,8 @@ class RunSlots {
 public:
     // Opens the file.  This process must have the worker's lock.
     RunSlots(WorkerContext& context, std::string worker_files);
-    // Each second: opens the file that is in its place where it is another one now, or one that could not
-    // be opened, and writes into it what is not in the store yet.
+    // Each second: opens the file that is in its place where it is another one now, or one that
+    // could not be opened, and writes into it what is not in the store yet.
     void look();
 
     // The run named RUN ended as FINISH says.
@@ -33,8 +34,8 @@ public:
     // Of how many runs whose ends are not in the store the slots say how they ended.
     std::size_t written() const { return file_ ? taken_.size() : 0; }
 
-    // How the run of ORPHAN ended, as the worker before this one left it; none: it is not known.  The
-    // slot is that of the run's end from now on.
+    // How the run of ORPHAN ended, as the worker before this one left it; none: it is not known.
+    // The slot is that of the run's end from now on.
     std::optional<SlotEnd> take_left(const Orphan& orphan);
     // Nobody will ask for what else was left; call it when all orphans there can be were seen.
     void forget_left();

@@ -121,8 +121,8 @@ void check_slots(const Config& config, Findings& findings) {
         SlotFile::left_in(config.store.worker_files);
     } catch (const UnusableSlots& error) {
         findings.warning(path,
-                         error.problem() + ", so workers do not use it: hooks that ended right before "
-                                           "a worker is killed will run again",
+                         error.problem() + ", so workers do not use it: hooks that ended right "
+                                           "before a worker is killed will run again",
                          error.fix());
     } catch (const Error& error) {
         findings.warning(path, error.what(), "ls -l " + shell_word(path));
