@@ -33,15 +33,10 @@ class Runs final : public RunQueue {
 public:
     explicit Runs(Names& names) : names_(names), session_(names.session()) {}
 
-    std::vector<Claim> claim(ClaimRoom room, const HookCapacity& capacity, Millis now) override {
-        return finish_and_claim({}, room, capacity, now);
-    }
-    std::vector<MayStart> start(std::span<const Claim> claims) override;
-    void release(std::span<const DeliveryName> held, Millis now) override;
-    void finish(std::span<const Finish> runs) override;
-    std::vector<Claim> finish_and_claim(std::span<const Finish> runs, ClaimRoom room,
+    std::vector<bool> start(std::span<const Claim> claims) override;
+    std::vector<Claim> finish_and_claim(std::span<const Finish> runs, std::size_t slots,
                                         const HookCapacity& capacity, Millis now) override;
-    std::vector<Claim> dispatch_and_claim(std::span<const Dispatch> verdicts, ClaimRoom room,
+    std::vector<Claim> dispatch_and_claim(std::span<const Dispatch> verdicts, std::size_t slots,
                                           const HookCapacity& capacity, Millis now) override;
     void save_output(EventNumber event, const std::string& hook, int attempt, const Output& out,
                      const Output& err) override;
@@ -55,7 +50,6 @@ private:
     struct Begun {
         Millis at = 0;
         std::int64_t seed = 0;
-        bool runs = false;  // else it is claimed, and has not started
     };
     // What a turn found beside the claims.
     struct Left {
@@ -70,15 +64,12 @@ private:
     void remember(const std::set<HookId>& hooks, const HookCapacity& capacity);
     Left take_answer(const Result& answer, std::vector<Claim>& claims, Millis now);
     void forget(std::span<const Finish> runs);
-    std::set<DeliveryId> begin(const std::vector<DeliveryId>& deliveries, Millis now);
-    void assert_runs();
 
     Names& names_;
     Session& session_;
     std::unordered_map<DeliveryId, Begun> begun_;
     std::optional<Millis> server_clock_;  // ahead of our steady one, when `orphans` last looked
     std::set<DeliveryId> saved_;  // of these some output is kept
-    std::int64_t generation_ = 0; // of the connection whose server knows which of these run
     // Whose turn it was: the hook served last, and of each hook the portal.
     HookId last_hook_ = 0;
     std::unordered_map<HookId, std::int64_t> last_portal_;
@@ -101,12 +92,10 @@ void Runs::look_ahead(const HookCapacity& capacity) {
 
 // One round trip, unless more are due than a turn takes, or other hooks have something to claim than
 // it was known.
-std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, ClaimRoom room,
+std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, std::size_t slots,
                                           const HookCapacity& capacity, Millis now) {
-    const std::size_t slots = room.all();
     std::vector<Claim> claims;
     if (slots == 0 && runs.empty()) return claims;
-    assert_runs();
     for (int round = 0; round < claim_rounds; ++round) {
         const std::int64_t generation = session_.generation();
         const Look look = when_to_look(round);
@@ -144,7 +133,6 @@ std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, ClaimRoo
         });
         if (!left.more_due && !others) break;
     }
-    for (std::size_t i = room.slots; i < claims.size(); ++i) claims[i].held = true;
     return claims;
 }
 
@@ -259,32 +247,26 @@ Runs::Left Runs::take_answer(const Result& answer, std::vector<Claim>& claims, M
         read_payload(claim.event, answer, row, out::body);
         claim.event.secrets_erased =
             answer.number(row, out::had_secret) != 0 && answer.is_null(row, out::secret);
-        begun_[d] = {now, session_.run_seed(), false};
+        begun_[d] = {now, session_.run_seed()};
         last_hook_ = hook_of(d);
         last_portal_[last_hook_] = answer.number(row, out::portal);
-        // A request took back what the turn before had claimed.
-        std::erase_if(claims, [&](const Claim& old) {
-            return old.event.number == claim.event.number && old.hook == claim.hook;
-        });
         claims.push_back(std::move(claim));
     }
     return left;
 }
 
 std::vector<Claim> Runs::dispatch_and_claim(std::span<const Dispatch> verdicts,
-                                            ClaimRoom room, const HookCapacity& capacity,
+                                            std::size_t slots, const HookCapacity& capacity,
                                             Millis now) {
-    assert_runs();
     const Seen seen = names_.see_up_to(last_of(verdicts));
     const Deliveries deliveries = deliveries_of(names_, verdicts);
     for (const DeliveryId d : deliveries.ids) names_.ready().add(hook_of(d));
     Call<sql::dispatch_and_claim> call;
     add_verdicts(call, session_, verdicts, deliveries, seen.number, now);
-    call[sql::dispatch_and_claim::In::slots] = Param::number(static_cast<std::int64_t>(room.all()));
+    call[sql::dispatch_and_claim::In::slots] = Param::number(static_cast<std::int64_t>(slots));
     add_hooks(call, names_.ready().hooks(), capacity);
     std::vector<Claim> claims;
     take_answer(session_.call(call, seen.generation), claims, now);
-    for (std::size_t i = room.slots; i < claims.size(); ++i) claims[i].held = true;
     return claims;
 }
 
@@ -296,77 +278,28 @@ void Runs::forget(std::span<const Finish> runs) {
     }
 }
 
-// Of these the ones that this worker holds still: their runs begin.
-std::set<DeliveryId> Runs::begin(const std::vector<DeliveryId>& deliveries, Millis now) {
-    using in = sql::start::In;
-    Call<sql::start> call;
-    call[in::owner] = session_.owner();
-    call[in::seed] = Param::number(session_.run_seed());
-    call[in::now] = session_.at(now);
-    call[in::d] = Param::numbers(deliveries);
-    const Result answer = session_.call(call);
-    std::set<DeliveryId> begun;
-    for (int row = 0; row < answer.rows(); ++row) begun.insert(answer.number(row, 0));
-    return begun;
-}
-
-// A server that took over may not know that they began, and would let others have them once this worker
-// has claimed more there.
-void Runs::assert_runs() {
-    const std::int64_t generation = session_.generation();
-    if (generation == generation_) return;
-    std::vector<DeliveryId> running;
-    Millis last = 0;
-    for (const auto& [d, begun] : begun_) {
-        if (!begun.runs) continue;
-        running.push_back(d);
-        last = std::max(last, begun.at);
-    }
-    if (!running.empty()) begin(running, last);
-    generation_ = generation;
-}
-
-// All have begun at the same moment.
-std::vector<MayStart> Runs::start(std::span<const Claim> claims) {
+// All were claimed at the same moment.
+std::vector<bool> Runs::start(std::span<const Claim> claims) {
     if (claims.empty()) return {};
     std::vector<DeliveryId> deliveries;
     for (const Claim& claim : claims) {
         deliveries.push_back(delivery_id(claim.event.number, names_.hook(claim.hook)));
     }
-    const std::set<DeliveryId> begun = begin(deliveries, claims.front().started_at);
-    std::vector<MayStart> answers;
-    for (std::size_t i = 0; i < claims.size(); ++i) {
-        const DeliveryId d = deliveries[i];
-        answers.push_back(begun.contains(d) ? MayStart::yes : MayStart::no);
-        if (begun.contains(d)) {
-            begun_[d] = {claims[i].started_at, session_.run_seed(), true};
-        } else {
-            begun_.erase(d);
-            names_.ready().add(hook_of(d));  // unless it was cancelled
-        }
-    }
-    return answers;
-}
-
-void Runs::release(std::span<const DeliveryName> held, Millis now) {
-    if (held.empty()) return;
-    using in = sql::release::In;
-    std::vector<DeliveryId> deliveries;
-    for (const DeliveryName& name : held) {
-        deliveries.push_back(delivery_id(name.event, names_.hook(name.hook)));
-        names_.ready().add(hook_of(deliveries.back()));
-    }
-    Call<sql::release> call;
+    using in = sql::start::In;
+    Call<sql::start> call;
     call[in::owner] = session_.owner();
+    call[in::seed] = Param::number(session_.run_seed());
+    call[in::now] = session_.at(claims.front().started_at);
     call[in::d] = Param::numbers(deliveries);
-    call[in::now] = session_.at(now);
-    session_.call(call);
-    for (const DeliveryId d : deliveries) begun_.erase(d);
-}
-
-void Runs::finish(std::span<const Finish> runs) {
-    const auto none = [](const std::string&) { return std::size_t{0}; };
-    finish_and_claim(runs, 0, none, 0);
+    const Result answer = session_.call(call);
+    std::set<DeliveryId> begun;
+    for (int row = 0; row < answer.rows(); ++row) begun.insert(answer.number(row, 0));
+    std::vector<bool> may;
+    for (const DeliveryId d : deliveries) {
+        may.push_back(begun.contains(d));
+        if (!may.back()) begun_.erase(d);
+    }
+    return may;
 }
 
 void Runs::save_output(EventNumber event, const std::string& hook, int attempt,
@@ -418,7 +351,7 @@ std::vector<Orphan> Runs::orphans(std::span<const DeliveryName> mine) {
         orphan.run = run_name(seed, orphan.event, orphan.hook, orphan.attempt);
         orphan.out = {answer.text(row, out::out_kept), answer.number(row, out::out_bytes)};
         orphan.err = {answer.text(row, out::err_kept), answer.number(row, out::err_bytes)};
-        begun_[d] = {orphan.started_at, seed, true};
+        begun_[d] = {orphan.started_at, seed};
         if (orphan.out.bytes + orphan.err.bytes > 0) saved_.insert(d);
         found.push_back(std::move(orphan));
     }

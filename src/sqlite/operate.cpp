@@ -3,7 +3,6 @@
 
 #include "sqlite/change.h"
 #include "sqlite/events.h"
-#include "sqlite/held.h"
 #include "sqlite/parts.h"
 #include "sqlite/statements.h"
 #include "store/facts.h"
@@ -147,8 +146,6 @@ void Operations::make_due(DeliveryId d, Millis now) {
 Outcome Operations::retry(const DeliveryName& name, const ExtraAttempts& extra_attempts,
                           Millis now, std::optional<RowState> chosen) {
     Change change(names_);
-    std::optional<TakenBack> held;
-    if (event_state(db_, name.event) == EventState::matched) held.emplace(change, now);
     names_.ready().forget();
     const Requested found = requested(names_, name, chosen);
     Outcome outcome = judge_retry(found.facts);
@@ -183,7 +180,6 @@ void Operations::remove_refusal(EventNumber event, const std::string& hook) {
 
 Outcome Operations::deliver(EventNumber number, const NewDelivery& delivery, Millis now) {
     Change change(names_);
-    const TakenBack held(change, now);
     names_.ready().forget();
     const Requested found = requested(names_, {number, delivery.hook});
     Outcome outcome = judge_deliver(found.facts);
@@ -206,8 +202,6 @@ Outcome Operations::deliver(EventNumber number, const NewDelivery& delivery, Mil
 Outcome Operations::cancel(const DeliveryName& name, bool kill, Millis now,
                            std::optional<RowState> chosen) {
     Change change(names_);
-    std::optional<TakenBack> held;
-    if (event_state(db_, name.event) == EventState::matched) held.emplace(change, now);
     names_.ready().forget();
     const Requested found = requested(names_, name, chosen);
     Outcome outcome = judge_cancel(found.facts, kill);

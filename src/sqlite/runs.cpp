@@ -8,7 +8,6 @@
 #include "base/random.h"
 #include "sqlite/change.h"
 #include "sqlite/events.h"
-#include "sqlite/held.h"
 #include "sqlite/match.h"
 #include "sqlite/parts.h"
 #include "sqlite/rotation.h"
@@ -61,17 +60,14 @@ std::optional<Running> read_running(Database& database, DeliveryId d, int attemp
 class Runs final : public RunQueue {
 public:
     explicit Runs(Names& names)
-        : names_(names), db_(names.database()), rotation_(names), held_(names.database()) {}
+        : names_(names), db_(names.database()), rotation_(names) {}
 
-    std::vector<Claim> claim(ClaimRoom room, const HookCapacity& capacity, Millis now) override {
-        return finish_and_claim({}, room, capacity, now);
+    std::vector<bool> start(std::span<const Claim> claims) override {
+        return std::vector<bool>(claims.size(), true);  // they are since the claim
     }
-    std::vector<MayStart> start(std::span<const Claim> claims) override;
-    void release(std::span<const DeliveryName> held, Millis now) override;
-    void finish(std::span<const Finish> runs) override;
-    std::vector<Claim> finish_and_claim(std::span<const Finish> runs, ClaimRoom room,
+    std::vector<Claim> finish_and_claim(std::span<const Finish> runs, std::size_t slots,
                                         const HookCapacity& capacity, Millis now) override;
-    std::vector<Claim> dispatch_and_claim(std::span<const Dispatch> verdicts, ClaimRoom room,
+    std::vector<Claim> dispatch_and_claim(std::span<const Dispatch> verdicts, std::size_t slots,
                                           const HookCapacity& capacity, Millis now) override;
     void save_output(EventNumber event, const std::string& hook, int attempt, const Output& out,
                      const Output& err) override;
@@ -85,21 +81,15 @@ private:
     void end(Change& change, const Finish& run, const Open& open, const Running& ran,
              DeliveryState state);
     void wait_again(Change& change, const Finish& run, const Open& open, const Running& ran);
-    bool is_round_due(std::span<const Finish> runs, int round, ClaimRoom room,
-                      const std::vector<Claim>& claims, Millis now);
-    bool take_round(std::span<const Finish> runs, ClaimRoom room, const HookCapacity& capacity,
+    bool take_round(std::span<const Finish> runs, std::size_t slots, const HookCapacity& capacity,
                     Millis now, std::vector<Claim>& claims);
-    std::vector<Claim> claim_ready(ClaimRoom room, const HookCapacity& capacity, Millis now);
+    std::vector<Claim> claim_ready(std::size_t slots, const HookCapacity& capacity, Millis now);
     void remember(const HookCapacity& capacity);
-    std::optional<Claim> take(const Ready& ready, bool hold, Millis now);
-    void record_begun();
+    std::optional<Claim> take(const Ready& ready, Millis now);
 
     Names& names_;
     Database& db_;
     Rotation rotation_;
-    HeldStarts held_;
-    // Runs that were held and have begun, when, as the store does not know yet.
-    std::map<DeliveryId, Millis> begun_;
     // Makes run names of different stores and processes differ.
     const std::int64_t seed_ = static_cast<std::int64_t>(random_bits());
     // Of what this worker runs: an event's row never changes.
@@ -150,9 +140,8 @@ void Runs::finish_one(Change& change, const Finish& run) {
     if (!hook) return;
     names_.ready().add(*hook);  // another of its may have the turn
     const DeliveryId d = delivery_id(run.event, *hook);
-    std::optional<Running> ran = read_running(db_, d, run.attempt);
+    const std::optional<Running> ran = read_running(db_, d, run.attempt);
     if (!ran) return;
-    if (run.started_at > 0) ran->started_at = run.started_at;
     db_.run(sql::running_remove, d);
     if (any_output_.value_or(true)) db_.run(sql::output_remove, d);
     const std::optional<Open> open = read_open(db_, d);
@@ -172,15 +161,10 @@ void Runs::finish_all(Change& change, std::span<const Finish> runs) {
     for (const Finish& run : runs) finish_one(change, run);
 }
 
-// Those that have not ended; of the others `running` has no row any more.
-void Runs::record_begun() {
-    for (const auto& [d, at] : begun_) db_.run(sql::running_begun, d, at);
-}
-
 // -- Claim
 
 // None: somebody else has changed something, and it is not there to be run.
-std::optional<Claim> Runs::take(const Ready& ready, bool hold, Millis now) {
+std::optional<Claim> Runs::take(const Ready& ready, Millis now) {
     db_.run(sql::ready_remove, ready.hook, ready.account, ready.d);
     Claim claim;
     claim.hook = names_.hook_name(ready.hook);
@@ -204,20 +188,15 @@ std::optional<Claim> Runs::take(const Ready& ready, bool hold, Millis now) {
             read_body(rows, row::body, claim.event);
         }
     }
-    if (db_.run(sql::running_add, ready.d, claim.attempt, now, seed_, hold) == 0) {
-        return std::nullopt;
-    }
-    claim.held = hold;
-    if (hold) held_.hold(ready.d);
+    if (db_.run(sql::running_add, ready.d, claim.attempt, now, seed_) == 0) return std::nullopt;
     load_secrets(db_, slot, claim.event);
     slots_[ready.d] = slot;
     claim.run = run_name(seed_, claim.event.number, claim.hook, claim.attempt);
     return claim;
 }
 
-// Once round the hooks, and again, until there is no room or nobody may take any.
-std::vector<Claim> Runs::claim_ready(ClaimRoom room, const HookCapacity& capacity, Millis now) {
-    const std::size_t all = room.all();
+// Once round the hooks, and again, until the slots are full or nobody may take one.
+std::vector<Claim> Runs::claim_ready(std::size_t slots, const HookCapacity& capacity, Millis now) {
     std::map<HookId, std::size_t> runs;
     {
         Rows rows = db_.rows(sql::running_hooks);
@@ -227,7 +206,7 @@ std::vector<Claim> Runs::claim_ready(ClaimRoom room, const HookCapacity& capacit
     std::map<HookId, std::size_t> left;  // of the hooks met so far
     std::size_t refused = 0;  // in a row; as many as hooks: none has both capacity and work
     rotation_.begin();
-    while (claims.size() < all) {
+    while (claims.size() < slots) {
         const std::optional<HookId> next = rotation_.next_hook();
         if (!next) break;
         const HookId hook = *next;
@@ -241,15 +220,15 @@ std::vector<Claim> Runs::claim_ready(ClaimRoom room, const HookCapacity& capacit
             continue;
         }
         refused = 0;
-        const std::size_t most = std::min(place->second, all - claims.size());
+        const std::size_t most = std::min(place->second, slots - claims.size());
         const std::optional<Ready> ready = rotation_.take(hook, most);
         if (!ready) continue;
-        std::optional<Claim> claim = take(*ready, claims.size() >= room.slots, now);
+        std::optional<Claim> claim = take(*ready, now);
         if (!claim) continue;
         --place->second;
         claims.push_back(std::move(*claim));
     }
-    unsure_ = rotation_.remembers() && claims.size() < all;
+    unsure_ = rotation_.remembers() && claims.size() < slots;
     if (!rotation_.remembers() && left.size() > asked_at_most) remember(capacity);
     return claims;
 }
@@ -265,14 +244,18 @@ void Runs::remember(const HookCapacity& capacity) {
     names_.ready().looked(std::move(enabled), left_out, steady_now());
 }
 
-std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, ClaimRoom room,
+std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, std::size_t slots,
                                           const HookCapacity& capacity, Millis now) {
     std::vector<Claim> claims;
     unsure_ = false;
+    const auto is_due = [&](int round) {
+        return round < claim_rounds && claims.size() < slots &&
+               db_.number(sql::something_due, now) != 0;
+    };
     bool more_due = true;
     try {
-        for (int round = 0; more_due && is_round_due(runs, round, room, claims, now); ++round) {
-            more_due = take_round(std::exchange(runs, {}), room, capacity, now, claims);
+        for (int round = 0; more_due && (!runs.empty() || is_due(round)); ++round) {
+            more_due = take_round(std::exchange(runs, {}), slots, capacity, now, claims);
         }
     } catch (const StoreError&) {
         if (claims.empty()) throw;
@@ -281,86 +264,31 @@ std::vector<Claim> Runs::finish_and_claim(std::span<const Finish> runs, ClaimRoo
     return claims;
 }
 
-// Whether finish_and_claim has something to do in that round.
-bool Runs::is_round_due(std::span<const Finish> runs, int round, ClaimRoom room,
-                        const std::vector<Claim>& claims, Millis now) {
-    if (!runs.empty() || !begun_.empty()) return true;
-    return round < claim_rounds && claims.size() < room.all() &&
-           db_.number(sql::something_due, now) != 0;
-}
-
-// Adds to CLAIMS what it claims; true: more are due than it came to.
-bool Runs::take_round(std::span<const Finish> runs, ClaimRoom room, const HookCapacity& capacity,
+// Adds to CLAIMS what it claims, up to SLOTS; true: more are due than it came to.
+bool Runs::take_round(std::span<const Finish> runs, std::size_t slots, const HookCapacity& capacity,
                       Millis now, std::vector<Claim>& claims) {
     bool more_due = false;
     std::vector<Claim> more;
     Change change(names_);
     finish_all(change, runs);
-    record_begun();
-    const ClaimRoom left(room.slots - std::min(room.slots, claims.size()),
-                         std::min(room.held, room.all() - claims.size()));
-    if (left.all() > 0) {
+    if (const std::size_t free = slots - claims.size(); free > 0) {
         more_due = make_claimable(names_, now, due_at_most) == due_at_most;
-        more = claim_ready(left, capacity, now);
+        more = claim_ready(free, capacity, now);
     }
     change.commit();
-    begun_.clear();
     std::ranges::move(more, std::back_inserter(claims));
     return more_due;
 }
 
 std::vector<Claim> Runs::dispatch_and_claim(std::span<const Dispatch> verdicts,
-                                            ClaimRoom room, const HookCapacity& capacity,
+                                            std::size_t slots, const HookCapacity& capacity,
                                             Millis now) {
     Change change(names_);
     dispatch(change, verdicts, now);
     make_claimable(names_, now, due_at_most);
-    std::vector<Claim> claims = claim_ready(room, capacity, now);
+    std::vector<Claim> claims = claim_ready(slots, capacity, now);
     change.commit();
     return claims;
-}
-
-void Runs::finish(std::span<const Finish> runs) {
-    if (runs.empty()) return;
-    Change change(names_);
-    finish_all(change, runs);
-    record_begun();
-    change.commit();
-    begun_.clear();
-}
-
-// -- Held claims
-
-std::vector<MayStart> Runs::start(std::span<const Claim> claims) {
-    std::vector<MayStart> answers;
-    for (const Claim& claim : claims) {
-        answers.push_back(MayStart::yes);
-        const std::optional<HookId> hook = names_.known_hook(claim.hook);
-        if (!claim.held || !hook) continue;
-        const DeliveryId d = delivery_id(claim.event.number, *hook);
-        answers.back() = held_.may_start(d);
-        if (answers.back() == MayStart::yes) begun_[d] = claim.started_at;
-        if (answers.back() == MayStart::no) names_.ready().add(*hook);  // unless it was cancelled
-    }
-    return answers;
-}
-
-void Runs::release(std::span<const DeliveryName> held, Millis now) {
-    Change change(names_);
-    for (const DeliveryName& name : held) {
-        const std::optional<HookId> hook = names_.known_hook(name.hook);
-        if (!hook) continue;
-        const DeliveryId d = delivery_id(name.event, *hook);
-        if (begun_.contains(d) || db_.number(sql::held_one, d) == 0) continue;
-        release_held(change, d, now);
-        slots_.erase(d);
-    }
-    change.commit();
-    for (const DeliveryName& name : held) {
-        if (const auto hook = names_.known_hook(name.hook)) {
-            held_.forget(delivery_id(name.event, *hook));
-        }
-    }
 }
 
 // -- The rest
@@ -391,8 +319,7 @@ std::vector<Orphan> Runs::orphans(std::span<const DeliveryName>) {
                          rows.number(row::started_at),
                          {rows.text(row::out), rows.number(row::out_bytes)},
                          {rows.text(row::err), rows.number(row::err_bytes)},
-                         small(rows.maybe_number(row::failures)),
-                         rows.number(row::held) != 0});
+                         small(rows.maybe_number(row::failures))});
     }
     return found;
 }

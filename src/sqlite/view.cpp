@@ -103,7 +103,6 @@ void Looks::read_due(StoreStatus& status, Millis now) {
     };
     take(db_.rows(sql::ready_counts));
     take(db_.rows(sql::due_counts, now));
-    take(db_.rows(sql::held_due));
 }
 
 void Looks::read_workers(StoreStatus& status) {

@@ -132,16 +132,14 @@ struct Dispatch {
     bool retryable = false;  // of a skip: keep its secrets, it is to be matched anew
 };
 
-// A delivery that was claimed: it is `running`, its attempt recorded as begun; or it is `held`, for
-// the next slot that becomes free, and to people it waits (store/run_queue.h).
+// A delivery that was claimed: it is `running`, its attempt recorded as begun.
 struct Claim {
     StoredEvent event;  // with body and secrets, or `damage`
     std::string hook;
     int attempt = 1;        // of this run
     int max_attempts = 1;
     std::string run;        // BX_RUN
-    Millis started_at = 0;  // of this attempt, as it is recorded; of one that was held the caller's
-    bool held = false;
+    Millis started_at = 0;  // of this attempt, as it is recorded
     // Failed attempts before it, since attempts were last given; none: some were taken over from a
     // delivery that was merged into this one.
     std::optional<int> failures{};
@@ -164,7 +162,6 @@ struct Orphan {
     Output out;  // as far as it was saved
     Output err;
     std::optional<int> failures{};  // as Claim's
-    bool held = false;              // as far as the store knows it never began
 };
 
 // How a run ended, and what becomes of its delivery.
@@ -176,7 +173,6 @@ struct Finish {
     std::optional<int> exit;
     std::string signal;  // "SIGKILL"
     std::string reason;  // of the attempt: "unsafe permissions", "exit 1: command not found ..."
-    Millis started_at = 0;  // as it is to be recorded; 0: as it was claimed
     Millis ended_at = 0;
     Output out;
     Output err;

@@ -3,10 +3,6 @@
 // Lanes: a delivery whose lane (hook, portal, kind, id) has an unfinished delivery of a smaller N,
 // or one running, cannot be claimed.
 //
-// Held claims: a worker claims more than it has free slots, so that the next slot that becomes free
-// waits for no transaction.  Until its run starts such a delivery waits, for people, and what they ask
-// for it comes first; for everything else (its lane, its hook's concurrency) it is claimed.
-//
 // Every function may throw StoreError (store/errors.h); store.h says what holds of all of them.
 #pragma once
 
@@ -23,48 +19,32 @@ namespace bx {
 // How many deliveries of HOOK may run at a time, on all hosts together; 0: none, it is disabled.
 using HookCapacity = std::function<std::size_t(const std::string& hook)>;
 
-// How many deliveries are to be claimed: for SLOTS, which are free, and then HELD more.
-struct ClaimRoom {
-    ClaimRoom(std::size_t free_slots, std::size_t to_hold = 0) : slots(free_slots), held(to_hold) {}
-    std::size_t all() const { return slots + held; }
-
-    std::size_t slots;
-    std::size_t held;
-};
-
-// Whether the run of a claim may start.
-enum class MayStart {
-    yes,
-    no,     // it was held, and is not this worker's any more
-    later,  // it is held, and a person's request is under way: ask again in some milliseconds
-};
-
 class RunQueue {
 public:
     virtual ~RunQueue() = default;
 
-    // Claims deliveries that are due at NOW and free in their lane, for this worker, with attempt and
-    // run name; one whose event cannot be read has its `damage`.  Slots go round the hooks, within a
-    // hook round the portals, across calls; within a hook and portal the smallest N first.
-    virtual std::vector<Claim> claim(ClaimRoom room, const HookCapacity& capacity,
-                                     Millis now) = 0;
-    // The runs of CLAIMS start now; gives whether they may, one element each.  Call it right before,
-    // when they have been marked in their slots (host/slot_file.h).  That one that was held runs, and
-    // since its `started_at`, is in the store after the next finish_and_claim.
-    virtual std::vector<MayStart> start(std::span<const Claim> claims) = 0;
-    // Held claims whose runs have not started wait again, as if they had never been claimed.  Others
-    // are passed over.
-    virtual void release(std::span<const DeliveryName> held, Millis now) = 0;
+    // Claims up to SLOTS deliveries that are due at NOW and free in their lane, for this worker,
+    // with attempt and run name; one whose event cannot be read has its `damage`.  Slots go round
+    // the hooks, within a hook round the portals, across calls; within a hook and portal the
+    // smallest N first.
+    std::vector<Claim> claim(std::size_t slots, const HookCapacity& capacity, Millis now) {
+        return finish_and_claim({}, slots, capacity, now);
+    }
+    // Makes CLAIMS `running`, where `claim` has not done it: call it right before their runs start.
+    // Gives whether they may, one element each; of one that may not somebody else has taken the place.
+    virtual std::vector<bool> start(std::span<const Claim> claims) = 0;
     // Records ended runs.  One whose delivery is not `running` in that attempt any more changes
     // nothing.  Where an event's last delivery ended and none is dead, its secrets are erased.
-    virtual void finish(std::span<const Finish> runs) = 0;
+    void finish(std::span<const Finish> runs) {
+        finish_and_claim(runs, 0, [](const std::string&) { return std::size_t{0}; }, 0);
+    }
     // finish(RUNS), then claim(...), in one transaction where that is cheaper.  When it throws, the
     // runs may have been recorded all the same; to do it again does no harm.
-    virtual std::vector<Claim> finish_and_claim(std::span<const Finish> runs, ClaimRoom room,
+    virtual std::vector<Claim> finish_and_claim(std::span<const Finish> runs, std::size_t slots,
                                                 const HookCapacity& capacity, Millis now) = 0;
     // MatchQueue::dispatch(VERDICTS), then claim(...), in one transaction.
     virtual std::vector<Claim> dispatch_and_claim(std::span<const Dispatch> verdicts,
-                                                  ClaimRoom room, const HookCapacity& capacity,
+                                                  std::size_t slots, const HookCapacity& capacity,
                                                   Millis now) = 0;
     // The output so far of a run, for `logs --follow`.
     virtual void save_output(EventNumber event, const std::string& hook, int attempt,

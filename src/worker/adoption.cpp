@@ -41,30 +41,21 @@ std::vector<DeliveryName> Adoption::ours() const {
 
 void Adoption::adopt() {
     const std::vector<DeliveryName> mine = ours();
-    std::vector<DeliveryName> waiting;
     for (const Orphan& orphan : queue_.orphans(mine)) {
         const auto is_same = [&](const DeliveryName& name) {
             return name.event == orphan.event && name.hook == orphan.hook;
         };
-        if (std::ranges::any_of(mine, is_same) || adopt(orphan)) continue;
-        waiting.push_back({orphan.event, orphan.hook});
+        if (std::ranges::none_of(mine, is_same)) adopt(orphan);
     }
-    if (!waiting.empty()) queue_.release(waiting, wall_now());
     if (left_.due(context_.now)) slots_.forget_left();
-    slots_.open_again();
 }
 
-// False: its run never began, and nothing is to be recorded.
-bool Adoption::adopt(Orphan orphan) {
+void Adoption::adopt(const Orphan& orphan) {
     const Allowance allowance = allowance_of(orphan.attempt, orphan.max_attempts, orphan.failures,
                                              attempts_of(context_.live, orphan.hook));
     context_.progress = true;
-    const std::optional<RunSlots::Left> left = slots_.take_left(orphan);
-    if (!left && orphan.held) return false;
-    if (left) orphan.started_at = left->started_at;
-    if (left && left->end) {
-        recorder_.add(orphan, allowance, *left->end);
-        return true;
+    if (const std::optional<SlotEnd> end = slots_.take_left(orphan)) {
+        return recorder_.add(orphan, allowance, *end);
     }
     context_.log.warning("a run was lost", {{"event", orphan.event},
                                             {"hook", orphan.hook},
@@ -72,7 +63,6 @@ bool Adoption::adopt(Orphan orphan) {
                                             {"started_at", iso_time(orphan.started_at)}});
     context_.runs.add(std::make_unique<Run>(
         orphan, allowance, context_.live.settings_of(orphan.hook), context_.now));
-    return true;
 }
 
 }  // namespace bx

@@ -17,16 +17,16 @@ public:
     Adoption(WorkerContext& context, RunQueue& queue, Membership& membership, RunSlots& slots,
              RunRecorder& recorder);
 
-    // It is time to look; nothing may be held then.
+    // It is time to look.
     bool is_due();
     void look_next_time() { look_.set(0); }
-    // Looks.  A run that had ended is recorded, of one that had not what is left is ended and it is
-    // lost, and what never began waits again.  Throws what the store throws.
+    // Looks.  A run whose end is known is recorded as it ended; of another one what is left is ended,
+    // and it is lost.  Throws what the store throws.
     void adopt();
 
 private:
     std::vector<DeliveryName> ours() const;
-    bool adopt(Orphan orphan);
+    void adopt(const Orphan& orphan);
 
     WorkerContext& context_;
     RunQueue& queue_;

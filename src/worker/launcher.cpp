@@ -27,13 +27,8 @@ std::optional<int> attempts_of(const LiveConfig& live, const std::string& hook) 
     return known->settings.attempts;
 }
 
-Launcher::Launcher(WorkerContext& context, Membership& membership, RunSlots& slots,
-                   RunRecorder& recorder)
-    : context_(context),
-      membership_(membership),
-      slots_(slots),
-      recorder_(recorder),
-      home_(own_home()) {}
+Launcher::Launcher(WorkerContext& context, Membership& membership, RunRecorder& recorder)
+    : context_(context), membership_(membership), recorder_(recorder), home_(own_home()) {}
 
 std::size_t Launcher::free_slots() const {
     const ConfigPtr& config = context_.live.config();
@@ -58,7 +53,6 @@ void Launcher::start(Claim& claim) {
     const Hook* now = context_.live.find_hook(claim.hook, context_.now);
     if (now) problem = held_back(*now).value_or(*problem);
     membership_.forget(claim.run);
-    slots_.take_back(claim);
     recorder_.add(claim, allowance, *problem);
 }
 

@@ -11,7 +11,6 @@
 #include "worker/membership.h"
 #include "worker/retry_schedule.h"
 #include "worker/run_recorder.h"
-#include "worker/run_slots.h"
 
 namespace bx {
 
@@ -20,13 +19,11 @@ std::optional<int> attempts_of(const LiveConfig& live, const std::string& hook);
 
 class Launcher {
 public:
-    Launcher(WorkerContext& context, Membership& membership, RunSlots& slots,
-             RunRecorder& recorder);
+    Launcher(WorkerContext& context, Membership& membership, RunRecorder& recorder);
 
     // How many hooks may be started now.
     std::size_t free_slots() const;
-    // Starts CLAIM's run, which is marked in its slot if it has one.  When it cannot be started the
-    // recorder has its end.
+    // Starts CLAIM's run.  When it cannot be started the recorder has its end.
     void start(Claim& claim);
 
 private:
@@ -34,7 +31,6 @@ private:
 
     WorkerContext& context_;
     Membership& membership_;
-    RunSlots& slots_;
     RunRecorder& recorder_;
     const std::string home_;  // of the hooks
 };

@@ -216,7 +216,7 @@ bool Loop::may_leave() {
         leaving_.start();
         if (context_.runs.size() == 0) leaving_.end_grace();
     }
-    const bool recorded = runner_.all_recorded();
+    const bool recorded = runner_.unrecorded() == 0;
     const bool quiet = recorded && !context_.more && !upkeep_.busy() && trouble_.none();
     return leaving_.may_leave(recorded, quiet);
 }
@@ -235,11 +235,18 @@ bool Loop::leave() {
 }
 
 void Loop::tidy() {
-    if (runner_.unrecorded() > 0) {
-        context_.log.error("finished runs could not be recorded and will run again",
-                           {{"runs", runner_.unrecorded()}});
-        leaving_.fail();
+    const std::size_t left = runner_.unrecorded();
+    const std::size_t written = std::min(runner_.written(), left);
+    if (written > 0) {
+        context_.log.error(
+            "finished runs could not be recorded: the next worker on this host does it",
+            {{"runs", written}});
     }
+    if (left > written) {
+        context_.log.error("finished runs could not be recorded and will run again",
+                           {{"runs", left - written}});
+    }
+    if (left > 0) leaving_.fail();
     try {
         membership_.leave();
         store_.upkeep().scrub();

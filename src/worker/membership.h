@@ -27,8 +27,6 @@ public:
     bool may_start_runs() const { return may_start_runs(context_.now); }
     // The same at another moment (steady) than this iteration's.
     bool may_start_runs(Millis now) const { return !lease_end_.due(now); }
-    // No other worker can use the store.
-    bool is_alone() const { return !registry_.lease(); }
     // How often to look for deliveries that a dead worker left.
     Millis orphan_period() const;
     Millis next(Millis now) const;

@@ -134,7 +134,6 @@ bool Run::take_unsaved() {
 
 Finish Run::outcome() const {
     Finish finish = finish_;
-    finish.started_at = started_at_;
     if (process_) {
         finish.out = process_->out().take();
         finish.err = process_->err().take();

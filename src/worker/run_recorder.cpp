@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/text.h"
-#include "worker/held_claims.h"
 #include "worker/retry_schedule.h"
 
 namespace bx {
@@ -12,7 +11,6 @@ namespace bx {
 namespace {
 
 constexpr std::size_t stderr_lines = 5;
-constexpr Millis group_time = 5;  // for which ends wait for others
 
 std::vector<std::string_view> last_lines(std::string_view text, std::size_t most) {
     std::vector<std::string_view> lines = split(trim(text), '\n');
@@ -63,7 +61,7 @@ void RunRecorder::add(const Run& run) {
     Finish finish = run.outcome();
     finish.ended_at = wall_now();
     decide(finish, run.allowance(), run.settings());
-    keep(std::move(finish), run.allowance().most, run.started_at());
+    keep(run.name(), std::move(finish), run.allowance().most, run.started_at());
 }
 
 void RunRecorder::add(const Orphan& orphan, const Allowance& allowance, const SlotEnd& end) {
@@ -75,7 +73,6 @@ void RunRecorder::add(const Orphan& orphan, const Allowance& allowance, const Sl
     finish.exit = end.exit;
     finish.signal = end.signal;
     finish.reason = end.reason;
-    finish.started_at = orphan.started_at;
     finish.ended_at = std::min(end.ended_at, wall_now());
     finish.out = orphan.out;
     finish.err = orphan.err;
@@ -83,7 +80,7 @@ void RunRecorder::add(const Orphan& orphan, const Allowance& allowance, const Sl
     context_.log.warning("a killed worker's run had ended: of its output the last is missing",
                          {{"delivery", to_string(DeliveryName{finish.event, finish.hook})},
                           {"attempt", finish.attempt}});
-    keep(std::move(finish), allowance.most, orphan.started_at);
+    keep(orphan.run, std::move(finish), allowance.most, orphan.started_at);
 }
 
 void RunRecorder::add(const Claim& claim, const Allowance& allowance,
@@ -101,14 +98,13 @@ void RunRecorder::add(const Claim& claim, const Allowance& allowance,
     finish.result =
         is_held(problem.fault) ? AttemptResult::interrupted : AttemptResult::failed;
     finish.reason = problem.reason;
-    finish.started_at = claim.started_at;
     finish.ended_at = wall_now();
     const Allowance last{allowance.failures, claim.attempt, false};
     decide(finish, is_permanent(problem.fault) ? last : allowance,
            context_.live.settings_of(claim.hook));
     // What waits for such a hook is explained for as long as it does (cli/held.h), and no longer.
     if (problem.fault == StartFault::disabled) finish.delivery_reason.clear();
-    keep(std::move(finish), allowance.most, claim.started_at);
+    keep(claim.run, std::move(finish), allowance.most, claim.started_at);
 }
 
 void RunRecorder::decide(Finish& finish, const Allowance& allowance,
@@ -117,27 +113,21 @@ void RunRecorder::decide(Finish& finish, const Allowance& allowance,
     decide_next(finish, allowance, settings, finish.ended_at, random);
 }
 
-void RunRecorder::keep(Finish finish, int most, Millis started_at) {
+void RunRecorder::keep(const std::string& run, Finish finish, int most, Millis started_at) {
     report(finish, most, finish.ended_at - started_at, context_.log);
-    slots_.end(finish);
+    slots_.end(run, finish);
     output_files_.write(finish, most);
     unrecorded_.push_back(std::move(finish));
-    note_begun();
     context_.progress = true;
 }
 
-void RunRecorder::note_begun() {
-    if (!has_news()) due_.set(context_.now + group_time);
-}
-
-std::vector<Claim> RunRecorder::record_and_claim(ClaimRoom room, Millis wall) {
+std::vector<Claim> RunRecorder::record_and_claim(std::size_t slots, Millis wall) {
     const std::size_t count = std::min(unrecorded_.size(), finish_batch_.size());
     const Millis begun = steady_now();
     try {
         std::vector<Claim> claims = queue_.finish_and_claim(
-            {unrecorded_.data(), count}, room, capacity(), wall);
+            {unrecorded_.data(), count}, slots, capacity(), wall);
         forget(count);
-        due_.set(unrecorded_.empty() ? Timer::never : 0);
         failures_ = 0;
         finish_batch_.went(steady_now() - begun);
         claim_batch_.went(steady_now() - begun);
@@ -152,24 +142,12 @@ std::vector<Claim> RunRecorder::record_and_claim(ClaimRoom room, Millis wall) {
 }
 
 std::vector<Claim> RunRecorder::dispatch_and_claim(std::span<const Dispatch> verdicts,
-                                                   ClaimRoom room, Millis wall,
-                                                   const std::set<std::string>& only) {
-    const HookCapacity all = capacity();
-    if (only.empty()) return queue_.dispatch_and_claim(verdicts, room, all, wall);
-    const HookCapacity some = [&](const std::string& hook) {
-        return only.contains(hook) ? std::min<std::size_t>(all(hook), 1) : 0;
-    };
-    return queue_.dispatch_and_claim(verdicts, room, some, wall);
+                                                   std::size_t slots, Millis wall) {
+    return queue_.dispatch_and_claim(verdicts, slots, capacity(), wall);
 }
 
-// What is held counts as running.  But of a hook that may fill all slots no more than that can run at a
-// time, however many are held, where all of them run here.
 HookCapacity RunRecorder::capacity() const {
-    return [this](const std::string& hook) {
-        const auto slots = static_cast<std::size_t>(context_.live.config()->worker.concurrency);
-        const std::size_t most = context_.live.concurrency_of(hook);
-        return alone_ && most >= slots ? most + HeldClaims::most : most;
-    };
+    return [this](const std::string& hook) { return context_.live.concurrency_of(hook); };
 }
 
 // The first run could not be recorded, again and again, with nothing else.  At last it is recorded

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <random>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,9 +21,8 @@ namespace bx {
 
 class RunRecorder {
 public:
-    // ALONE: no other worker uses the store.
-    RunRecorder(WorkerContext& context, RunQueue& queue, RunSlots& slots, bool alone)
-        : context_(context), queue_(queue), slots_(slots), alone_(alone), output_files_(context) {}
+    RunRecorder(WorkerContext& context, RunQueue& queue, RunSlots& slots)
+        : context_(context), queue_(queue), slots_(slots), output_files_(context) {}
 
     // RUN is over.
     void add(const Run& run);
@@ -35,41 +33,32 @@ public:
 
     // In the order in which they were added.
     const std::vector<Finish>& unrecorded() const { return unrecorded_; }
-    // The run of a held claim has begun, which record_and_claim() records too.
-    void note_begun();
-    // There are ends or such starts that are not in the store, and when they are to be there (steady):
-    // a few milliseconds after the first of them, for others may come.
-    bool has_news() const { return due_.next() != Timer::never; }
-    Millis due_at() const { return due_.next(); }
 
     // How many record_and_claim() is to claim at the most.
     std::size_t claims_at_most() const { return claim_batch_.size(); }
-    // Records some of the runs and claims for ROOM.  Throws what the store throws: the runs are
-    // unrecorded still.
-    std::vector<Claim> record_and_claim(ClaimRoom room, Millis wall);
-    // Puts VERDICTS into the store, and claims for ROOM; with hooks ONLY of these, one of each.  Throws
-    // what the store throws.
-    std::vector<Claim> dispatch_and_claim(std::span<const Dispatch> verdicts, ClaimRoom room,
-                                          Millis wall, const std::set<std::string>& only = {});
+    // Records some of the runs and claims up to SLOTS deliveries.  Throws what the store throws:
+    // the runs are unrecorded still.
+    std::vector<Claim> record_and_claim(std::size_t slots, Millis wall);
+    // Puts VERDICTS into the store, and claims up to SLOTS deliveries.  Throws what the store throws.
+    std::vector<Claim> dispatch_and_claim(std::span<const Dispatch> verdicts, std::size_t slots,
+                                          Millis wall);
 
 private:
     void decide(Finish& finish, const Allowance& allowance, const HookSettings& settings);
     void forget(std::size_t count);
-    void keep(Finish finish, int most, Millis started_at);
+    void keep(const std::string& run, Finish finish, int most, Millis started_at);
     void record_alone();
     HookCapacity capacity() const;
 
     WorkerContext& context_;
     RunQueue& queue_;
     RunSlots& slots_;
-    const bool alone_;
     OutputFiles output_files_;
     std::vector<Finish> unrecorded_;
     std::mt19937_64 random_{std::random_device{}()};
     // A run may hold limits.output, a claim limits.body.
     Batch finish_batch_{64};
     Batch claim_batch_{64};
-    Timer due_{Timer::never};
     int failures_ = 0;  // of the first in unrecorded_, alone
 };
 

@@ -12,10 +12,6 @@ void RunTable::add(std::unique_ptr<Run> run) {
     runs_.push_back(std::move(run));
 }
 
-bool RunTable::has_hook(const std::string& hook) const {
-    return std::ranges::any_of(runs_, [&](const auto& run) { return run->hook() == hook; });
-}
-
 void RunTable::append_to(std::vector<pollfd>& set) const {
     // Only open ones: poll would pass over a negative one, but refuses more than RLIMIT_NOFILE.
     auto append = [&set](int fd, short events) {

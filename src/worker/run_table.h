@@ -17,8 +17,6 @@ public:
     std::size_t size() const { return runs_.size(); }
     const std::vector<std::unique_ptr<Run>>& all() const { return runs_; }
 
-    bool has_hook(const std::string& hook) const;
-
     // Appends the descriptors of all runs to SET; after the poll, `handle` takes the same part of
     // it.  No run may be added or removed in between.
     void append_to(std::vector<pollfd>& set) const;

@@ -8,9 +8,8 @@
 #include <vector>
 
 #include "store/run_queue.h"
-#include "worker/context.h"
 #include "worker/adoption.h"
-#include "worker/held_claims.h"
+#include "worker/context.h"
 #include "worker/launcher.h"
 #include "worker/membership.h"
 #include "worker/run_recorder.h"
@@ -28,8 +27,7 @@ public:
 
     // The others use the store, and throw what it throws.
 
-    // Starts what is held in the slots that are free; records what ended and claims what may run in its
-    // place, once that is worth a transaction.
+    // Records what ended, and starts what may run in its place.
     void record_and_start();
     // Puts VERDICTS into the store and, in the same transaction, starts what may run now; false: there
     // is no slot for it, and nothing was done.
@@ -44,22 +42,14 @@ public:
 
     // How many ended runs are not recorded yet.
     std::size_t unrecorded() const { return recorder_.unrecorded().size(); }
-    // Nothing is left to be recorded, or given back.
-    bool all_recorded() const { return unrecorded() == 0 && held_.empty(); }
+    // Of how many of these the next worker on this host knows how they ended.
+    std::size_t written() const { return slots_.written(); }
     // When record_and_start() finds something to do, as far as is known; NOW at the earliest.
     Millis next(Millis now) const;
 
 private:
-    std::size_t free_slots() const { return launcher_.free_slots(); }
-    ClaimRoom room() const;
-    bool is_record_due(Millis now) const;
-    bool must_release() const;
-    void release_held();
-    void start_held();
-    void take(std::vector<Claim> claims);
     void start_all(std::vector<Claim> claims);
-    std::vector<MayStart> ask_to_start(const std::vector<Claim>& claims);
-    bool dispatch_and_hold(std::span<const Dispatch> verdicts);
+    std::vector<bool> ask_to_start(const std::vector<Claim>& claims);
     void note_next_due(Millis wall);
 
     WorkerContext& context_;
@@ -67,12 +57,9 @@ private:
     Membership& membership_;
     RunSlots slots_;
     RunRecorder recorder_;
-    HeldClaims held_;
-    ConfigPtr config_;  // that was in force at the last claim
     Launcher launcher_;
     Adoption adoption_;
     Timer due_{Timer::never};  // wall time: when a delivery will be due
-    Timer again_;              // steady time: when held runs may be asked for again
 };
 
 }  // namespace bx

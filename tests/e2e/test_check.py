@@ -121,6 +121,11 @@ def store_of_another(site):
     os.chown(site.home / "state" / "queue.db", 65534, 65534)
 
 
+def slots_of_another_program(site):
+    made_store(site)
+    (site.home / "state" / "queue.db.slots").write_text("precious")
+
+
 def portals_file(site):
     write(site.home / "portals.txt", f"m1 - {TOKEN[::-1]}\nm2 - {TOKEN[::-1]}\n", 0o600, site.user)
     site.configure(more="portals portals.txt\n")
@@ -208,6 +213,10 @@ FAULTS = {
     "state directory open": (reached(store_mode(".", 0o755)), "warning", ["state", "others can enter"], None),
     "store for all to read": (reached(store_mode("queue.db", 0o644), "home", "home/state"), "warning",
                               ["queue.db", "others can read"], None),
+    "slots for others to change": (store_mode("queue.db.slots", 0o620), "warning",
+                                   ["queue.db.slots", "others can change it", "will run again"], None),
+    "slots that are something else": (slots_of_another_program, "warning",
+                                      ["queue.db.slots", "it is something else", "will run again"], None),
     "state directory not writable": (store_mode(".", 0o500), "error",
                                      ["state", "cannot write there: Permission denied"], None),
     "no log directory": (block("log { file logs/x.log }"), "error", ["logs/x.log", "cannot be written"], None),

@@ -18,7 +18,7 @@ PROGRAM = ROOT / os.environ.get("BUILD", "build") / "bxhook-faults"
 # those of its events; a worker's are of opening, matching, claiming, its place in `status`, finishing.
 GATEWAY = {"before-commit": (1, 2, 3), "after-commit": (1, 2, 3), "before-answer": (1, 2), "after-answers": (1,)}
 WORKER = {"before-commit": (1, 2, 3, 4, 5, 6), "after-commit": (1, 2, 3, 4, 5, 6), "after-dispatch": (1,),
-          "before-mark": (1, 2), "before-spawn": (1, 2), "after-spawn": (1, 2), "before-end": (1, 2),
+          "before-spawn": (1, 2), "after-spawn": (1, 2), "before-end": (1, 2),
           "after-end": (1, 2), "before-finish": (1, 2), "after-finish": (1,)}
 
 

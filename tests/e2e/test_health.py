@@ -116,6 +116,22 @@ def test_once_leaves_a_store_in_trouble_with_1_and_the_reason(manual):
     assert status(site) == (0, [])
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_once_says_what_becomes_of_a_run_that_it_could_not_record(manual, kept):
+    if not kept:
+        (manual.home / "state" / "queue.db.slots").write_text("of another program")
+    break_it(manual)
+    number = post(manual)
+    said = manual.run("work", "--once", check=False).stderr.decode()
+    assert "finished runs could not be recorded" + (": the next worker on this host does it" if kept
+                                                    else " and will run again") + " runs=1" in said
+    mend(manual)
+    manual.configure(worker="start manual", backoff="1ms")
+    wait_for(lambda: manual.run("work", "--once") and manual.show(number)["deliveries"][0]["state"] == "done", "the end")
+    results = [attempt["result"] for attempt in manual.show(number)["deliveries"][0]["attempts"]]
+    assert results == (["done"] if kept else ["lost", "done"])
+
+
 def test_once_waits_seconds_and_not_for_ever_for_a_store_held_by_another(manual):
     post(manual)
     with manual.store_locked():

@@ -1,5 +1,6 @@
 """The queue's rules by the real worker: what runs when, in which order, and what is merged."""
 
+import itertools
 import json
 import threading
 import time
@@ -159,6 +160,29 @@ def test_within_a_hook_slots_go_round_the_portals(site):
                  member_id="00000000000000000000000000000002")
     site.run("work", "--once")
     assert order(site).index(other) <= 1 and len(order(site)) == 7 and set(order(site)) == {*first, other}
+
+
+@BOTH_STORES
+def test_slow_hooks_and_their_portals_take_every_slot_in_turn(site):
+    """Also where ends come one by one: none goes twice in a row while another has work."""
+    codes = ("ONCRMDEALUPDATE", "ONCRMLEADUPDATE")
+    for code in codes:
+        site.hook(code, f'echo "{code} $BX_MEMBER_ID" >>{site.out}/turns; sleep 0.1')
+    site.configure(worker="start manual concurrency 1", portals=PORTAL + PORTAL_2)
+    site.serve()
+    other = {"token": "another-token-of-another-portal", "domain": "other.bitrix24.com",
+             "member_id": "00000000000000000000000000000002"}
+    for i in range(8):
+        for code in codes:
+            post(site, code, id=i)
+            post(site, code, id=i, **other)
+    site.run("work", "--once")
+    turns = [line.split() for line in (site.out / "turns").read_text().splitlines()]
+    assert len(turns) == 32
+    assert all(one != next for (one, _), (next, _) in itertools.pairwise(turns)), turns
+    for code in codes:
+        portals = [portal for hook, portal in turns if hook == code]
+        assert all(one != next for one, next in itertools.pairwise(portals)), turns
 
 
 @BOTH_STORES

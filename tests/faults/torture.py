@@ -45,7 +45,7 @@ FAILURES = {
                "posix_spawn EAGAIN", "posix_spawn ENOMEM", "opendir EMFILE", "write ENOSPC worker.log"],
 }
 POINTS = {"gateway": ["before-commit", "after-commit", "before-answer", "after-answers"],
-          "worker": ["before-commit", "after-commit", "after-dispatch", "before-mark", "before-spawn",
+          "worker": ["before-commit", "after-commit", "after-dispatch", "before-spawn",
                      "after-spawn", "before-end", "after-end", "before-finish", "after-finish"]}
 
 

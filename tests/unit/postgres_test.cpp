@@ -12,6 +12,7 @@
 #include <set>
 #include <thread>
 
+#include "host/slot_file.h"
 #include "postgres/sql.h"
 #include "postgres_server.h"
 #include "store_scene.h"
@@ -232,12 +233,8 @@ BOOST_AUTO_TEST_CASE(lanes_go_on_while_all_change_them_at_once) {
         const auto store = s.another();
         std::mt19937 random(seed);
         for (int idle = 0; idle < 50;) {
-            const auto asked = store->runs().claim(4, plenty, s.now);
-            const std::vector<bx::MayStart> may = store->runs().start(asked);
-            std::vector<bx::Claim> claims;  // but for those that a request took back
-            for (std::size_t i = 0; i < asked.size(); ++i) {
-                if (may[i] == bx::MayStart::yes) claims.push_back(asked[i]);
-            }
+            const auto claims = store->runs().claim(4, plenty, s.now);
+            store->runs().start(claims);
             idle = claims.empty() && over ? idle + 1 : 0;
             std::vector<bx::Finish> runs;
             for (const bx::Claim& claim : claims) {
@@ -368,8 +365,7 @@ BOOST_AUTO_TEST_CASE(who_comes_back_after_its_lease_starts_and_ends_no_run_of_ot
     BOOST_TEST(other->runs().orphans({}).size() == 1U);  // 2, which runs; 1 had not begun
     other->runs().start(other->runs().claim(1, plenty, s.now));
     BOOST_TEST(s.state(1) == "running");
-    const std::vector<bx::MayStart> may = s.store().runs().start(claims);
-    BOOST_TEST((may == std::vector{bx::MayStart::no, bx::MayStart::no}));
+    BOOST_TEST((s.store().runs().start(claims) == std::vector{false, false}));
     s.claims["1/crm"] = claims.at(0);
     s.done("1/crm");
     BOOST_TEST(s.state(1) == "running");  // the other's run, of the same attempt
@@ -784,6 +780,29 @@ std::string picture(bx::Store& store, bx::EventNumber number) {
 }
 
 }  // namespace
+
+// It would repeat them, as runs that were lost.
+BOOST_AUTO_TEST_CASE(ends_that_a_killed_worker_could_not_record_come_before_a_copy) {
+    Scene s;
+    const store_tests::Scratch scratch;
+    const std::string file = scratch / "queue.db";
+    Scene old(file);
+    old.put("7");
+    old.claim(1);
+    const auto write = [&](const std::string& run) {
+        bx::SlotFile(file).write(3, bx::SlotFile::key_of(run),
+                                 {.result = static_cast<int>(bx::AttemptResult::done),
+                                  .exit = 0,
+                                  .ended_at = old.now});
+    };
+    write(old.claims.at("1/crm").run);
+    const std::string text = failure<bx::Error>([&] { copy_from(file); });
+    BOOST_TEST(says(text, "before it recorded how 1 run ended: run 'bxhook work --once'"), text);
+    BOOST_TEST(!s.store().view().event(1).has_value());
+    write("1-crm-1-another");
+    BOOST_TEST(copy_from(file).copied == 1U);
+    BOOST_TEST(s.state(1) == "running");
+}
 
 BOOST_AUTO_TEST_CASE(a_sqlite_store_is_taken_over_as_it_is) {
     Scene s;

@@ -294,7 +294,7 @@ BOOST_AUTO_TEST_CASE(what_was_changed_by_hand_is_set_right_by_the_next_worker) {
           "DELETE FROM ready", "DELETE FROM due", "DELETE FROM open WHERE d >> 16 = 2",
           "DELETE FROM open WHERE d >> 16 = 1",
           "INSERT INTO ready VALUES (1, 1, 99 << 16 | 1, 0)",
-          "INSERT INTO running VALUES (99 << 16 | 1, 1, 0, 0, 0, 0)",
+          "INSERT INTO running VALUES (99 << 16 | 1, 1, 0, 0, 0)",
           "INSERT INTO unmatched VALUES (99)"}) {
         Scene s;
         bx::NewDelivery later = s.delivery("crm");

@@ -24,7 +24,6 @@ struct Model {
         bx::Millis due = 0;
         std::string lane;  // hook and id; empty: none
         std::string code;
-        bool held = false; // and waits
     };
     std::map<bx::EventNumber, std::map<std::string, Delivery>> deliveries;
     std::map<bx::EventNumber, std::string> events;  // new, matched, skipped
@@ -35,12 +34,12 @@ struct Model {
     }
     bool claimable(bx::EventNumber event, const std::string& hook, bx::Millis now) const {
         const Delivery& me = deliveries.at(event).at(hook);
-        if (me.state != DeliveryState::waiting || me.held || me.due > now) return false;
+        if (me.state != DeliveryState::waiting || me.due > now) return false;
         if (me.lane.empty()) return true;
         for (const auto& [other, hooks] : deliveries) {
             auto found = hooks.find(hook);
             if (other == event || found == hooks.end() || found->second.lane != me.lane) continue;
-            if (found->second.state == DeliveryState::running || found->second.held) return false;
+            if (found->second.state == DeliveryState::running) return false;
             if (other < event && unfinished(found->second)) return false;
         }
         return true;
@@ -56,10 +55,8 @@ struct Model {
             auto found = hooks.find(hook);
             if (event >= into || found == hooks.end()) continue;
             Delivery& d = found->second;
-            if (d.state != DeliveryState::waiting || d.held || d.lane != heir.lane ||
-                d.code != heir.code) {
+            if (d.state != DeliveryState::waiting || d.lane != heir.lane || d.code != heir.code)
                 continue;
-            }
             d.state = DeliveryState::merged;
             heir.due = heir.attempt < 0 ? d.due : std::min(heir.due, d.due);
             heir.attempt = std::max(heir.attempt, d.attempt);
@@ -106,13 +103,12 @@ public:
 
     void step() {
         scene_.now += pick(3) * 10;
-        switch (pick(12)) {
+        switch (pick(10)) {
             case 0: case 1: case 2: add(); break;
             case 3: case 4: claim(); break;
             case 5: case 6: finish(); break;
             case 7: request(true); break;
             case 8: request(false); break;
-            case 9: case 10: start_held(); break;
             default: if (pick(10) == 0) reopen(); break;
         }
     }
@@ -129,7 +125,7 @@ public:
                 for (const auto& [hook, d] : model_.deliveries.at(event)) {
                     ++states[d.state];
                     open = open || model_.unfinished(d);
-                    due += d.held || model_.claimable(event, hook, scene_.now);
+                    due += model_.claimable(event, hook, scene_.now);
                 }
             }
             unfinished += open;
@@ -200,65 +196,24 @@ private:
                 possible += model_.claimable(event, hook, scene_.now);
         }
         const auto plenty = [](const std::string&) { return std::size_t{99}; };
-        const bx::ClaimRoom room(slots, static_cast<std::size_t>(pick(3)));
-        const auto claims = scene_.store().runs().finish_and_claim(ended, room, plenty, scene_.now);
-        BOOST_REQUIRE_EQUAL(claims.size(), std::min(room.all(), possible));
-        for (std::size_t i = 0; i < claims.size(); ++i) {
-            const bx::Claim& claim = claims[i];
+        const auto claims = scene_.store().runs().finish_and_claim(ended, slots, plenty, scene_.now);
+        const std::vector<bool> may = scene_.store().runs().start(claims);
+        BOOST_REQUIRE_EQUAL(claims.size(), std::min(slots, possible));
+        BOOST_REQUIRE(may == std::vector<bool>(claims.size(), true));
+        for (const bx::Claim& claim : claims) {
             BOOST_REQUIRE(model_.claimable(claim.event.number, claim.hook, scene_.now));
-            BOOST_REQUIRE_EQUAL(claim.held, i >= slots);
             Model::Delivery& mine = model_.deliveries[claim.event.number][claim.hook];
-            std::erase_if(held_, [&](const bx::Claim& old) {  // it was taken back
-                return old.event.number == claim.event.number && old.hook == claim.hook;
-            });
+            mine.state = DeliveryState::running;
+            BOOST_REQUIRE_EQUAL(++mine.attempt, claim.attempt);
             scene_.claims[store_tests::key_of(claim.event.number, claim.hook)] = claim;
-            if (claim.held) {
-                mine.held = true;
-                held_.push_back(claim);
-            } else {
-                BOOST_REQUIRE(scene_.start(claim) == bx::MayStart::yes);
-                begin(claim);
-            }
+            running_.push_back({claim.event.number, claim.hook});
         }
     }
-    void begin(const bx::Claim& claim) {
-        Model::Delivery& mine = model_.deliveries[claim.event.number][claim.hook];
-        mine.state = DeliveryState::running;
-        mine.held = false;
-        BOOST_REQUIRE_EQUAL(++mine.attempt, claim.attempt);
-        running_.push_back({claim.event.number, claim.hook});
-    }
-    // One that was held, and then it is recorded that it runs.
-    void start_held() {
-        if (held_.empty()) return;
-        const bx::Claim claim = held_.front();
-        held_.erase(held_.begin());
-        const bool mine = model_.deliveries[claim.event.number][claim.hook].held;
-        const bx::MayStart may = scene_.start(claim);
-        BOOST_REQUIRE(may == (mine ? bx::MayStart::yes : bx::MayStart::no));
-        if (!mine) return;
-        begin(claim);
-        const auto none = [](const std::string&) { return std::size_t{0}; };
-        scene_.store().runs().finish_and_claim({}, 0, none, scene_.now);
-    }
-    // As after the death of a worker.  The next one looks first: then it may end what that ran, and what
-    // that held waits again.
+    // As after the death of a worker.  The next one looks first: then it may end what that ran.
     void reopen() {
         scene_.open();
-        held_.clear();
-        std::vector<bx::DeliveryName> held;
-        for (const bx::Orphan& orphan : scene_.store().runs().orphans({})) {
-            if (orphan.held) held.push_back({orphan.event, orphan.hook});
-        }
-        scene_.store().runs().release(held, scene_.now);
-        taken_back();
+        scene_.store().runs().orphans({});
         scene_.now = std::max(scene_.now, bx::wall_now());  // PostgreSQL takes over at its server's time
-    }
-    // The worker learns it when it wants to start them.
-    void taken_back() {
-        for (auto& [event, hooks] : model_.deliveries) {
-            for (auto& [hook, d] : hooks) d.held = false;
-        }
     }
     void finish() { scene_.store().runs().finish(end_one()); }
     // A running one, ended in the model, is to be recorded so; none when nothing runs.
@@ -289,9 +244,7 @@ private:
         const bx::EventNumber event = 1 + pick(static_cast<int>(model_.events.size()));
         if (!again) return cancel(event);
         const std::string state = model_.events[event];
-        const bx::Outcome outcome = scene_.retry(event);
-        BOOST_REQUIRE_EQUAL(outcome.done(), state == "skipped" || any_retried(event));
-        if (state == "matched" && outcome.count > 0) taken_back();
+        BOOST_REQUIRE_EQUAL(scene_.retry(event).done(), state == "skipped" || any_retried(event));
         if (state == "skipped") model_.events[event] = "new";
         if (state != "matched") return;
         for (auto& [hook, d] : model_.deliveries[event]) {
@@ -312,9 +265,7 @@ private:
     }
     void cancel(bx::EventNumber event) {
         const bool kill = pick(2) == 0;
-        const std::string state = model_.events[event];
-        const bx::Outcome outcome = scene_.cancel(event, "", kill);
-        if (state == "matched" && outcome.count > 0) taken_back();
+        scene_.cancel(event, "", kill);
         if (model_.events[event] == "new") {
             model_.events[event] = "skipped";
             model_.erased.insert(event);
@@ -337,7 +288,6 @@ private:
     Model model_;
     std::vector<std::pair<bx::EventNumber, std::string>> running_;
     std::set<std::string> to_kill_;
-    std::vector<bx::Claim> held_;
 };
 
 }  // namespace

@@ -20,7 +20,6 @@
 #include <vector>
 
 #include "base/error.h"
-#include "host/slot_file.h"
 #include "host/worker_lock.h"
 #include "postgres_server.h"
 #include "sqlite/database.h"
@@ -166,17 +165,6 @@ public:
         return joined(names);
     }
 
-    // Marks the run of CLAIM as begun, and asks whether it may.
-    bx::MayStart start(const bx::Claim& claim) {
-        std::optional<bx::SlotFile> slots;
-        if (!PostgresServer::wanted()) slots.emplace(place_);
-        const std::size_t place = next_slot_++ % bx::SlotFile::slots;
-        if (slots) slots->begin(place, claim.run, now);
-        const bx::MayStart may = store().runs().start({&claim, 1}).front();
-        if (slots && may != bx::MayStart::yes) slots->clear(place);
-        return may;
-    }
-
     bx::Finish ending(const std::string& name, bx::AttemptResult result, bx::DeliveryState next) {
         const bx::Claim& claim = claims.at(name);
         bx::Finish finish;
@@ -250,7 +238,6 @@ private:
 
     Scratch scratch_;
     std::string place_ = scratch_ / "queue.db";
-    std::size_t next_slot_ = 0;
     std::unique_ptr<bx::Store> store_;
 };
 

@@ -24,6 +24,7 @@
 #include "host/accounts.h"
 #include "host/advice.h"
 #include "host/host_name.h"
+#include "host/slot_file.h"
 #include "report/portals.h"
 #include "report/wording.h"
 #include "worker/rematch.h"
@@ -110,6 +111,21 @@ void check_file(const std::string& path, Findings& findings) {
                        "chown -h " + user_argument(::geteuid()) + " " + shell_word(path));
     } else if (is_open_to_others(path, info)) {
         findings.warning(path, "others can read the store", "chmod 600 " + shell_word(path));
+    }
+}
+
+// Without them a worker goes on, and only the log says it.
+void check_slots(const Config& config, Findings& findings) {
+    const std::string path = SlotFile::path_of(config.store.worker_files);
+    try {
+        SlotFile::left_in(config.store.worker_files);
+    } catch (const UnusableSlots& error) {
+        findings.warning(path,
+                         error.problem() + ", so workers do not use it: hooks that ended right "
+                                           "before a worker is killed will run again",
+                         error.fix());
+    } catch (const Error& error) {
+        findings.warning(path, error.what(), "ls -l " + shell_word(path));
     }
 }
 
@@ -230,6 +246,7 @@ void check_store(const Config& config, const Hooks* hooks, Findings& findings) {
             check_file(config.store.address + end, findings);
         }
     }
+    check_slots(config, findings);
     try {
         std::unique_ptr<Store> store = store_of(config, Missing::leave);
         store->sink().probe();

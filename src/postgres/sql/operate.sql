@@ -10,7 +10,6 @@ DECLARE
     v_count bigint := 0;
 BEGIN
     PERFORM bxhook.lock_lanes();
-    PERFORM bxhook.take_back(a_now);
     v_count := bxhook.make_due(a_n, ARRAY(SELECT h FROM unnest(a_hook, a_extra) AS u (h, x)
         WHERE x = 0), a_now);
     FOR v_old IN
@@ -123,7 +122,6 @@ DECLARE
     v_open boolean;
 BEGIN
     PERFORM bxhook.lock_lanes();
-    PERFORM bxhook.take_back(a_now);
     IF NOT EXISTS (SELECT 1 FROM bxhook.event WHERE n = v_n)
             OR cardinality(bxhook.still_new(ARRAY[v_n])) = 1
             OR EXISTS (SELECT 1 FROM bxhook.open WHERE d = a_d)
@@ -156,7 +154,6 @@ DECLARE
     v_d bigint;
 BEGIN
     PERFORM bxhook.lock_lanes();
-    PERFORM bxhook.take_back(a_now);
     v_claimed := ARRAY(SELECT c FROM bxhook.claimed() AS c);
     FOREACH hook IN ARRAY a_hook LOOP
         v_d := a_n << 16 | hook;

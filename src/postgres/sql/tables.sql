@@ -207,15 +207,12 @@ CREATE TABLE bxhook.due (at bigint NOT NULL, d bigint NOT NULL, PRIMARY KEY (at,
 
 -- What a worker has claimed: the runs that have begun, when and under what name, and those of which
 -- it is not known (to people they wait).  Whose row of `worker` is gone or has run out is dead.
--- `server` is the start of the server process that wrote `held`: one that took over may not know what
--- has begun since.
 CREATE TABLE bxhook.holder (
     owner bigint PRIMARY KEY,
     held bigint[] NOT NULL DEFAULT '{}',
     running bigint[] NOT NULL DEFAULT '{}',
     started bigint[] NOT NULL DEFAULT '{}',
-    seeds bigint[] NOT NULL DEFAULT '{}',
-    server timestamptz NOT NULL DEFAULT pg_postmaster_start_time()
+    seeds bigint[] NOT NULL DEFAULT '{}'
 ) WITH (fillfactor = 10);
 -- What some of the runs have written so far.
 CREATE TABLE bxhook.output (

@@ -87,29 +87,25 @@ LANGUAGE plpgsql AS $$
 BEGIN
     IF cardinality(a_over) > 0 THEN
         UPDATE bxhook.holder SET running = '{}', started = '{}', seeds = '{}',
-            server = pg_postmaster_start_time(),
             held = ARRAY(SELECT h FROM unnest(held) AS u (h) WHERE h <> ALL (a_over)) || a_added
         WHERE owner = a_owner AND running <@ a_over;
         IF FOUND THEN
             RETURN true;
         END IF;
         UPDATE bxhook.holder SET running = left_over.r, started = left_over.s, seeds = left_over.q,
-            server = pg_postmaster_start_time(),
             held = ARRAY(SELECT h FROM unnest(held) AS u (h) WHERE h <> ALL (a_over)) || a_added
         FROM (SELECT array_agg(r) AS r, array_agg(s) AS s, array_agg(q) AS q
             FROM bxhook.holder AS h, unnest(h.running, h.started, h.seeds) AS u (r, s, q)
             WHERE h.owner = a_owner AND r <> ALL (a_over)) AS left_over
         WHERE owner = a_owner;
     ELSIF cardinality(a_added) > 0 THEN
-        UPDATE bxhook.holder SET held = held || a_added, server = pg_postmaster_start_time()
-        WHERE owner = a_owner;
+        UPDATE bxhook.holder SET held = held || a_added WHERE owner = a_owner;
     ELSE
         RETURN true;
     END IF;
     IF NOT FOUND AND cardinality(a_added) > 0 THEN
         INSERT INTO bxhook.holder AS h (owner, held) VALUES (a_owner, a_added)
-        ON CONFLICT (owner) DO UPDATE SET held = h.held || excluded.held,
-            server = excluded.server;
+        ON CONFLICT (owner) DO UPDATE SET held = h.held || excluded.held;
     END IF;
     RETURN true;
 END $$;
@@ -493,7 +489,7 @@ $$;
 
 -- The runs of these claims begin; gives those that this worker still holds, and that may.  Not awaited:
 -- were it lost, with the server, the runs would be repeated and not be counted as lost.  Who takes over
--- or back what this worker claimed waits, or it has and nothing is found here.
+-- what this worker claimed waits, or it has and nothing is found here.
 CREATE FUNCTION bxhook.start(a_owner bigint, a_seed bigint, a_now bigint, a_d bigint[])
 RETURNS SETOF bigint LANGUAGE plpgsql AS $$
 DECLARE
@@ -515,35 +511,6 @@ BEGIN
         held = ARRAY(SELECT h FROM unnest(held) AS u (h) WHERE h <> ALL (a_d))
     WHERE owner = a_owner RETURNING running INTO v_running;
     RETURN QUERY SELECT d FROM unnest(a_d) AS u (d) WHERE d = ANY (v_running);
-END $$;
-
--- Claims of a worker whose runs have not begun wait again; nobody has a turn meanwhile.
-CREATE FUNCTION bxhook.release(a_owner bigint, a_d bigint[], a_now bigint) RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE
-    v_d bigint[];
-BEGIN
-    PERFORM bxhook.lock_lanes();
-    PERFORM 1 FROM bxhook.holder WHERE owner = a_owner FOR UPDATE;
-    v_d := ARRAY(SELECT d FROM bxhook.holder AS h, unnest(h.held) AS u (d)
-        WHERE h.owner = a_owner AND d = ANY (a_d) ORDER BY d);
-    PERFORM bxhook.drop_held(ARRAY[a_owner], v_d);
-    PERFORM bxhook.put_behind(d, a_now) FROM unnest(v_d) AS u (d);
-END $$;
-
--- The same of all workers, for a person's request, which has locked the lanes.
-CREATE FUNCTION bxhook.take_back(a_now bigint) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    v_d bigint[];
-BEGIN
-    PERFORM 1 FROM bxhook.holder WHERE cardinality(held) > 0 ORDER BY owner FOR UPDATE;
-    v_d := ARRAY(SELECT d FROM bxhook.holder AS h, unnest(h.held) AS u (d)
-        WHERE h.server = pg_postmaster_start_time() ORDER BY d);
-    IF cardinality(v_d) > 0 THEN
-        UPDATE bxhook.holder SET held = '{}'
-        WHERE cardinality(held) > 0 AND server = pg_postmaster_start_time();
-        PERFORM bxhook.put_behind(d, a_now) FROM unnest(v_d) AS u (d);
-    END IF;
 END $$;
 
 CREATE FUNCTION bxhook.next_due() RETURNS bigint LANGUAGE sql STABLE AS $$

@@ -219,10 +219,6 @@ RETURNS TABLE (hook bigint, due bigint, oldest bigint) LANGUAGE sql STABLE AS $$
     SELECT r.hook, count(*), min(r.at) FROM bxhook.ready AS r GROUP BY r.hook
     UNION ALL
     SELECT u.d & 65535, count(*), min(u.at) FROM bxhook.due AS u WHERE u.at <= a_now GROUP BY 1
-    UNION ALL
-    SELECT u.d & 65535, count(*), min(o.due_at) FROM bxhook.holder AS h
-    CROSS JOIN LATERAL unnest(h.held) AS u (d)
-    CROSS JOIN LATERAL (SELECT due_at FROM bxhook.open AS o WHERE o.d = u.d OFFSET 0) AS o GROUP BY 1
 $$;
 
 CREATE FUNCTION bxhook.blocked_lanes(a_most bigint)

@@ -2,7 +2,7 @@
 
 -- columns found_row: d, state, merged_into
 -- @found (first, last)
-SELECT o.d, EXISTS (SELECT 1 FROM running AS r WHERE r.d = o.d AND r.held = 0), NULL
+SELECT o.d, EXISTS (SELECT 1 FROM running AS r WHERE r.d = o.d), NULL
 FROM open AS o WHERE o.d BETWEEN :first AND :last
 UNION ALL
 SELECT {found_row} FROM ended WHERE d BETWEEN :first AND :last;

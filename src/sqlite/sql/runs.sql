@@ -23,19 +23,9 @@ SELECT hook FROM ready WHERE hook > :hook ORDER BY hook LIMIT 1;
 -- @claim (d)
 SELECT {claim_row} FROM open AS o LEFT JOIN event AS e ON e.n = o.d >> 16 WHERE o.d = :d;
 
--- @running_add (d, attempt, started_at, seed, held)
-INSERT OR IGNORE INTO running (d, attempt, started_at, seed, held)
-VALUES (:d, :attempt, :started_at, :seed, :held);
-
--- @running_begun (d, started_at)
-UPDATE running SET held = 0, started_at = :started_at WHERE d = :d;
-
--- columns held_claim_row: d, attempt, seed
--- @held
-SELECT {held_claim_row} FROM running WHERE held <> 0 ORDER BY d;
-
--- @held_one (d)
-SELECT held FROM running WHERE d = :d;
+-- @running_add (d, attempt, started_at, seed)
+INSERT OR IGNORE INTO running (d, attempt, started_at, seed)
+VALUES (:d, :attempt, :started_at, :seed);
 
 -- columns running_row: started_at, seed, kill
 -- @running (d, attempt)
@@ -50,7 +40,7 @@ UPDATE running SET kill = 1 WHERE d = :d;
 -- @running_killed
 SELECT d FROM running WHERE kill <> 0 ORDER BY d;
 
--- columns orphan_row: r.d, r.attempt, r.started_at, r.seed, r.held, o.max_attempts, o.failures, t.out, t.out_bytes, t.err, t.err_bytes
+-- columns orphan_row: r.d, r.attempt, r.started_at, r.seed, o.max_attempts, o.failures, t.out, t.out_bytes, t.err, t.err_bytes
 -- @orphans
 SELECT {orphan_row} FROM running AS r LEFT JOIN open AS o ON o.d = r.d
     LEFT JOIN output AS t ON t.d = r.d ORDER BY r.d;

@@ -158,15 +158,13 @@ CREATE TABLE ready (
 CREATE TABLE due (at INTEGER NOT NULL, d INTEGER NOT NULL, PRIMARY KEY (at, d)) WITHOUT ROWID;
 
 -- Runs that have not ended.  `seed`: what makes the run's name unlike others'.  `kill`: a person
--- wants it ended.  `held`: claimed for a slot that becomes free; it may have begun meanwhile, which its
--- slot tells (host/slot_file.h).
+-- wants it ended.
 CREATE TABLE running (
     d INTEGER PRIMARY KEY,
     attempt INTEGER NOT NULL CHECK (attempt > 0),
     started_at INTEGER NOT NULL,
     seed INTEGER NOT NULL,
-    kill INTEGER NOT NULL DEFAULT 0,
-    held INTEGER NOT NULL DEFAULT 0
+    kill INTEGER NOT NULL DEFAULT 0
 );
 -- What some of them have written so far.
 CREATE TABLE output (

@@ -22,11 +22,11 @@ SELECT n FROM skipped WHERE n BETWEEN :smallest AND :greatest ORDER BY n DESC;
 -- @list_waiting (hook, smallest, greatest)
 SELECT o.d >> 16 FROM open AS o WHERE (:hook = 0 OR o.d & 65535 = :hook)
     AND o.d BETWEEN :smallest << 16 AND (:greatest << 16) + 65535
-    AND NOT EXISTS (SELECT 1 FROM running AS r WHERE r.d = o.d AND r.held = 0)
+    AND NOT EXISTS (SELECT 1 FROM running AS r WHERE r.d = o.d)
 ORDER BY o.d DESC;
 
 -- @list_running (hook, smallest, greatest)
-SELECT d >> 16 FROM running WHERE held = 0 AND (:hook = 0 OR d & 65535 = :hook)
+SELECT d >> 16 FROM running WHERE (:hook = 0 OR d & 65535 = :hook)
     AND d BETWEEN :smallest << 16 AND (:greatest << 16) + 65535 ORDER BY d DESC;
 
 -- @list_done (hook, smallest, greatest)
@@ -52,7 +52,7 @@ SELECT {event_row} FROM event AS e WHERE e.n = :n;
 
 -- columns open_delivery: o.d, o.lane, o.due_at, o.attempt, o.max_attempts, o.reason, r.attempt AS running, o.failed_at
 -- @open_deliveries (first, last)
-SELECT {open_delivery} FROM open AS o LEFT JOIN running AS r ON r.d = o.d AND r.held = 0
+SELECT {open_delivery} FROM open AS o LEFT JOIN running AS r ON r.d = o.d
 WHERE o.d BETWEEN :first AND :last;
 
 -- columns ended_delivery: d, state, at, attempt, max_attempts, laned, merged_into, reason
@@ -71,7 +71,7 @@ SELECT attempt, at, {run_row} FROM ended WHERE d = :d AND result IS NOT NULL;
 -- @attempt_running (d)
 SELECT r.attempt, NULL, 0, r.started_at, r.seed, NULL, NULL, NULL, t.out_bytes, t.err_bytes, t.out,
     t.err
-FROM running AS r LEFT JOIN output AS t ON t.d = r.d WHERE r.d = :d AND r.held = 0;
+FROM running AS r LEFT JOIN output AS t ON t.d = r.d WHERE r.d = :d;
 
 -- @err_of_end (d, from)
 SELECT substr(err, :from) FROM ended WHERE d = :d;
@@ -81,7 +81,7 @@ SELECT substr(err, :from) FROM attempt WHERE d = :d ORDER BY attempt DESC LIMIT 
 
 -- Status.
 
--- columns count_row: h.name, h.open, h.done, h.dead, h.merged, h.cancelled, (SELECT count(*) FROM running WHERE held = 0 AND d & 65535 = h.id) AS running, h.ran_done - m.done AS done_now, h.ran_failed + h.ran_timeout + h.ran_lost - m.failed AS failed_now, h.ended_dead - m.dead AS dead_now
+-- columns count_row: h.name, h.open, h.done, h.dead, h.merged, h.cancelled, (SELECT count(*) FROM running WHERE d & 65535 = h.id) AS running, h.ran_done - m.done AS done_now, h.ran_failed + h.ran_timeout + h.ran_lost - m.failed AS failed_now, h.ended_dead - m.dead AS dead_now
 -- @hook_counts (after, now)
 SELECT {count_row} FROM hook AS h LEFT JOIN hook_minute AS m ON m.hook = h.id AND m.minute =
     (SELECT min(f.minute) FROM hook_minute AS f
@@ -94,11 +94,6 @@ SELECT {waits_row} FROM ready GROUP BY hook;
 
 -- @due_counts (now)
 SELECT d & 65535, count(*), min(at) FROM due WHERE at <= :now GROUP BY d & 65535;
-
--- A few at most, one by one.
--- @held_due
-SELECT r.d & 65535, 1, o.due_at FROM running AS r CROSS JOIN open AS o ON o.d = r.d
-WHERE r.held <> 0;
 
 -- @new_received (n)
 SELECT e.received_at FROM event AS e
