@@ -241,17 +241,18 @@ private:
         const auto none = [](const std::string&) { return std::size_t{0}; };
         scene_.store().runs().finish_and_claim({}, 0, none, scene_.now);
     }
-    // As after the death of a worker.  What it held waits again once the next one looks.
+    // As after the death of a worker.  The next one looks first: then it may end what that ran, and what
+    // that held waits again.
     void reopen() {
         scene_.open();
         held_.clear();
-        if (pick(2) == 0) return;
         std::vector<bx::DeliveryName> held;
         for (const bx::Orphan& orphan : scene_.store().runs().orphans({})) {
             if (orphan.held) held.push_back({orphan.event, orphan.hook});
         }
         scene_.store().runs().release(held, scene_.now);
         taken_back();
+        scene_.now = std::max(scene_.now, bx::wall_now());  // PostgreSQL takes over at its server's time
     }
     // The worker learns it when it wants to start them.
     void taken_back() {
