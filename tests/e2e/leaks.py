@@ -86,7 +86,7 @@ def stored(site):
             slots = copy.execute("SELECT e.n, s.data FROM event AS e JOIN slot AS s ON s.id = e.slot")
             kept = any(data[:8] == n.to_bytes(8, "little") for n, data in slots)
             # Those of installations and held posts stay until there is a verdict.
-            kept = kept or any(data[7] >= 0x80 for data, in copy.execute("SELECT data FROM slot"))
+            kept = kept or any(len(data) > 7 and data[7] >= 0x80 for data, in copy.execute("SELECT data FROM slot"))
             names = {name.decode() for name, in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             return {f"table {name}": texts(copy, name) for name in names - {"slot"}}, newest, kept
     except sqlite3.Error:  # none yet, or what a test made of it

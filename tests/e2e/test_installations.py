@@ -200,8 +200,10 @@ def fragile(site, scratch):
     """The site with the program that ends itself at fault points."""
     program = ROOT / os.environ.get("BUILD", "build") / "bxhook-faults"
     assert program.is_file(), f"no program {program}: run make {program}"
-    site.binary = shutil.copy(program, scratch.bin / "bxhook-faults")
     site.configure(worker="start manual", more=APP)
+    site.serve()
+    site.gateway.stop()  # there is a store: what is committed from now on is committed by the test
+    site.binary = shutil.copy(program, scratch.bin / "bxhook-faults")
     return site
 
 

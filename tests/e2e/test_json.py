@@ -45,7 +45,7 @@ STATUS = {
                  "reason": "string null",
                  "since": TIME, "behind": "number"}],
     "hooks": [{"hook": "string", "waiting": "number", "running": "number", "done_1h": "number", "failed_1h": "number",
-               "dead_1h": "number"}],
+               "dead_1h": "number", "disabled": "string null"}],
     "held": COUNT, "portals": {"pending": COUNT, "active": COUNT, "broken": COUNT, "gone": COUNT}}
 PORTALS = [{
     "portal": "string null", "member_id": "string null", "client_id": "string null", "source": "string",
