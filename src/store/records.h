@@ -280,7 +280,7 @@ struct HookCounts {
     std::int64_t done_1h = 0, failed_1h = 0, dead_1h = 0;  // what happened, whatever came after it
     std::optional<Millis> oldest_due_at{};  // waiting, due now, nothing before it in its lane
 
-    // Of the last hour's, those that are dead yet, as far as the counts tell.
+    // Of those that died in the last hour, how many are still dead, as far as the counts tell.
     std::int64_t newly_dead() const { return std::min(dead, dead_1h); }
 };
 

@@ -5,7 +5,7 @@ import json
 import ssl
 import urllib.parse
 
-from . import form
+import bitrix
 
 
 class Client:
@@ -31,7 +31,7 @@ class Client:
             connection.close()
 
     def post(self, url, tree):
-        return json.loads(self.get(url, form.encode(tree), {"Content-Type": "application/x-www-form-urlencoded"}))
+        return json.loads(self.get(url, bitrix.encode(tree), {"Content-Type": "application/x-www-form-urlencoded"}))
 
     def call(self, method, access=None, **params):
         """The whole answer to METHOD, with typed PARAMS as JSON, by the pair's token or ACCESS."""

@@ -180,6 +180,8 @@ def step(console, words):
 @command
 def fail(console, words):
     options = {name: number(value) for name, value in of_words(words.data).items()}
+    for name in options.keys() & {"kind", "times", "method", "after"}:
+        raise Mistake(f"{name} is not a value of a fault: see serve.py fail --help")
     console.cloud.faults.order(words.kind, words.times, words.method, after=words.after, **options)
     return f"{words.kind}: the next {words.times} of {words.method or 'all methods'}"
 

@@ -1,4 +1,4 @@
-"""What a server refuses with: the words of bitrix24-rest, and the HTTP status of each."""
+"""What a server refuses with: the words of Bitrix24's REST, and the HTTP status of each."""
 
 # error: (status as documented, status as seen on live portals where it differs), what it says.
 ERRORS = {

@@ -1,18 +1,11 @@
-"""Bodies: PHP's http_build_query for what is sent, and what a portal makes of a request."""
+"""Bodies and queries: what a portal makes of a request."""
 
 import email
 import json
 import re
 import urllib.parse
 
-from bitrix import pairs, urlencode
-
 NAME = re.compile(r"([^\[]+)((?:\[[^\]]*\])*)")
-
-
-def encode(tree):
-    """TREE as http_build_query() writes it: null and empty arrays leave no trace."""
-    return "&".join(f"{urlencode(name)}={urlencode(value)}" for name, value in pairs(tree)).encode()
 
 
 def decode(text):
@@ -44,7 +37,7 @@ def lists(tree):
 
 
 def parameters(query, body, content_type):
-    """What a method gets: QUERY and BODY merged, the body's name before the query's (§3.1)."""
+    """What a method gets: QUERY and BODY merged, the body's name before the query's."""
     return {**top(decode(query)), **top(of_body(body, content_type))}
 
 

@@ -1,4 +1,4 @@
-"""The other posts (§6): bots, calls, open lines, and the kinds whose sender reads the answer."""
+"""The other posts: bots, calls, open lines, and the kinds whose sender reads the answer."""
 
 import secrets
 

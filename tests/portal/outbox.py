@@ -11,7 +11,7 @@ import urllib.parse
 from dataclasses import dataclass, field
 from typing import Optional
 
-from . import form
+import bitrix
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 LIMIT = 15        # seconds an answer may take
@@ -45,7 +45,7 @@ class Post:
 
 def make_post(what, url, tree, type=FORM_TYPE, headers=()):
     """TREE as the queue encodes it, or as JSON where TYPE says so."""
-    body = form.encode(tree) if type == FORM_TYPE else json.dumps(tree).encode()
+    body = bitrix.encode(tree) if type == FORM_TYPE else json.dumps(tree).encode()
     return Post(what, url, tree, body, type, dict(headers))
 
 

@@ -1,4 +1,4 @@
-"""What a portal posts to handlers, as trees: the kinds of bitrix24-rest, with the names in their real order."""
+"""What a portal posts to handlers, as trees, with the names of each kind in their real order."""
 
 import json
 import secrets

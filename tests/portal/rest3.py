@@ -1,4 +1,4 @@
-"""A portal's /rest/api/: REST 3, of which it plays tasks.task (§3.1)."""
+"""A portal's /rest/api/: REST 3, of which it plays tasks.task."""
 
 import hashlib
 import re

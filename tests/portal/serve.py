@@ -95,10 +95,10 @@ def obey(control, console):
 
 
 def answer(console, arguments):
-    """[text, exit status] of a command; what is wrong with it is text too."""
+    """[text, exit status] of a command; what is wrong with it is text too, and ends nothing that is served."""
     try:
         return [console.obey(parse(arguments)), 0]
-    except (AssertionError, ValueError, SystemExit) as error:
+    except (Exception, SystemExit) as error:
         return [f"serve.py: {error}", 1]
 
 

@@ -1,4 +1,4 @@
-"""batch (§3.4)."""
+"""batch."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Subscriptions (§4), and the life of an application (§1) as its handlers hear of it."""
+"""Subscriptions, and the life of an application as its handlers hear of it."""
 
 import urllib.parse
 

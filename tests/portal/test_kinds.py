@@ -1,10 +1,11 @@
-"""The other posts (§6): what tells them apart, and who waits for the answer."""
+"""The other posts: what tells them apart, and who waits for the answer."""
 
 import json
 
+import bitrix
 import pytest
 
-from . import form, kinds
+from . import kinds
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def test_each_arrives_as_it_was_made(cloud, portal, installed, handler, kind):
     if headers["Content-Type"] == "application/json":
         assert json.loads(body) == post.tree
     elif kind != "cashbox_print":
-        assert body == form.encode(post.tree).decode() and "raw-bytes" not in body
+        assert body == bitrix.encode(post.tree).decode() and "raw-bytes" not in body
 
 
 @pytest.mark.parametrize("kind, has, lacks", [

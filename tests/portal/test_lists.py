@@ -1,4 +1,4 @@
-"""Things and lists of them (§3.5)."""
+"""Things and lists of them."""
 
 import pytest
 

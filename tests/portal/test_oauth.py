@@ -1,4 +1,4 @@
-"""The authorization server (§2): single-use tokens, chains, expiry, and every refusal."""
+"""The authorization server: single-use tokens, chains, expiry, and every refusal."""
 
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor

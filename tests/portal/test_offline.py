@@ -1,13 +1,13 @@
-"""The offline queue (§5): what is kept, fetched, reserved, lost."""
+"""The offline queue: what is kept, fetched, reserved, lost."""
 
 import hashlib
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
+import bitrix
 import pytest
 
-from . import form
 from .client import Client
 from .clock import DAY
 
@@ -167,7 +167,7 @@ def test_changes_by_the_application_itself(cloud, offline, own, rows):
 
 def test_changes_with_another_connector_or_by_a_webhook_are_not_own(cloud, offline, portal):
     offline.result("crm.deal.add", fields={}, auth_connector="sync")
-    offline.get(f"{portal.webhook()}crm.deal.add", form.encode({"fields": {"TITLE": "x"}}),
+    offline.get(f"{portal.webhook()}crm.deal.add", bitrix.encode({"fields": {"TITLE": "x"}}),
                 {"Content-Type": "application/x-www-form-urlencoded"})
     assert kept(offline) == [1, 2]
 

@@ -5,9 +5,10 @@ import subprocess
 import threading
 import urllib.parse
 
+import bitrix
 import pytest
 
-from . import Cloud, form
+from . import Cloud
 
 TREES = [
     ({"a": "two words & more", "b": "~-_.*+/"}, "a=two+words+%26+more&b=%7E-_.%2A%2B%2F"),
@@ -22,7 +23,7 @@ TREES = [
 
 @pytest.mark.parametrize("tree, body", TREES)
 def test_the_queue_encodes_as_php(tree, body):
-    assert form.encode(tree).decode() == body
+    assert bitrix.encode(tree).decode() == body
 
 
 def test_php_itself_encodes_so():

@@ -1,4 +1,4 @@
-"""Calls (§3): who may, in which encoding, what is refused with what."""
+"""Calls: who may, in which encoding, what is refused with what."""
 
 import email.utils
 import http.client

@@ -1,4 +1,4 @@
-"""REST 3 (§3.1): JSON only, errors that are objects, and the Idempotency-Key."""
+"""REST 3: JSON only, errors that are objects, and the Idempotency-Key."""
 
 import json
 

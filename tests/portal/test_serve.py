@@ -90,8 +90,9 @@ def test_every_command_does_what_it_says(folder, handler):
     ("uninstall", "not installed: type install"), ("bind ONNOTHING", "no event ONNOTHING"),
     ("event ONTASKADD x", "'x' is not NAME=VALUE"), ("event ONTASKADD", "nobody has bound"),
     ("event ONTASKADD --user 9", "no user 9: there are 1 2"), ("show 7", "no request 7"), ("step 5", "not a duration"),
-    ("fail html colour=red", "html: got an unexpected"), ("fail redirect", "redirect: missing"),
-    ("bind ONTASKADD", "not installed"), ("other x", "not installed"), ("nothing", "invalid choice")])
+    ("fail html times=2", "times is not a value of a fault"), ("fail html colour=red", "html: got an unexpected"),
+    ("fail redirect", "redirect: missing"), ("bind ONTASKADD", "not installed"),
+    ("other x", "not installed"), ("nothing", "invalid choice")])
 def test_mistakes(served, command, said):
     assert said in served.type(f"{SERVE} {command}", check=False)
 

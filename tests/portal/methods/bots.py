@@ -1,4 +1,4 @@
-"""Bots register themselves, by an incoming webhook too (§4.3)."""
+"""Bots register themselves, by an incoming webhook too."""
 
 from ..errors import Refusal
 from ..rest import method

@@ -1,4 +1,4 @@
-"""event.offline.*: fetching what was kept (§5.2)."""
+"""event.offline.*: fetching what was kept."""
 
 from operator import attrgetter
 
