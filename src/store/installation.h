@@ -14,6 +14,10 @@ namespace bx {
 
 // The numbers may not change: they are in the tables.
 enum class InstallationState { pending, active, broken, gone };
+// Installation::problem of one that another store has now (stores/copy.h).
+constexpr std::string_view moved_problem = "moved";
+// Of one that a person brought, until its tokens are proven (store/transfer.h).
+constexpr std::string_view unproven_problem = "imported, and its tokens are not proven yet";
 std::string_view name_of(InstallationState state);
 
 // What REST takes.  Secrets.
@@ -89,6 +93,14 @@ struct Renewal {
     std::string client_endpoint;  // empty: as before, as the others are
     std::string domain;
     std::string scope;
+};
+
+// One that a person brings, as its vendor knows it.
+struct BroughtInstallation {
+    std::string member_id;
+    std::string client_id;
+    std::string refresh_token;
+    std::string application_token;  // SHA-256; empty: it is not known
 };
 
 struct InstallationCounts {

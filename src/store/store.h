@@ -19,6 +19,7 @@
 #include "store/operator.h"
 #include "store/options.h"
 #include "store/run_queue.h"
+#include "store/transfer.h"
 #include "store/upkeep.h"
 #include "store/view.h"
 #include "store/worker_registry.h"
@@ -38,6 +39,7 @@ public:
     virtual View& view() = 0;
     virtual Operator& operate() = 0;
     virtual Installations& installations() = 0;
+    virtual Transfer& transfer() = 0;
 };
 
 }  // namespace bx

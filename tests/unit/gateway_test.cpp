@@ -101,6 +101,7 @@ public:
     bx::View& view() override { unused(); }
     bx::Operator& operate() override { unused(); }
     bx::Installations& installations() override { unused(); }
+    bx::Transfer& transfer() override { unused(); }
 
 private:
     [[noreturn]] static void unused() { throw std::logic_error("not the gateway's"); }
