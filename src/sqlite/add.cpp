@@ -63,7 +63,7 @@ KnownInstallation read_known(const Rows& rows) {
             .token = rows.text(row::application_token),
             .token_before = rows.text(row::application_token_before),
             .page_key = rows.text(row::page_key),
-            .verified = broken || state == InstallationState::active,
+            .verified = state != InstallationState::pending,  // a gone one was moved
             .broken = broken};
 }
 

@@ -37,8 +37,8 @@ public:
     virtual bool keep_unclaimed(const Proof& proof) = 0;
     // Erases an installation with tokens and held posts, whatever it was; its events stay.
     virtual void erase(InstallationId id) = 0;
-    // Of an active one without application_token: TOKEN (SHA-256) is it, and the posts that are held
-    // for it become events.  The others wait on.
+    // Of a verified one without application_token, or whose it is already: TOKEN (SHA-256) is it, and
+    // the posts that are held for it become events.  The others wait on.
     virtual Activation adopt_token(InstallationId id, const std::string& token,
                                    std::int64_t queue_limit) = 0;
 

@@ -362,7 +362,8 @@ DECLARE
 BEGIN
     PERFORM bxhook.lock_installations();
     IF NOT EXISTS (SELECT 1 FROM bxhook.installation WHERE id = a_id
-            AND state IN ({of_active}, {of_broken}) AND application_token IS NULL) THEN
+            AND state IN ({of_active}, {of_broken})
+            AND coalesce(application_token = a_token, true)) THEN
         RETURN 2;
     END IF;
     v_result := bxhook.make_events(a_key, a_at, a_limit, a_received_at, a_portal, a_lane, a_ts,

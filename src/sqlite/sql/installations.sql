@@ -1,13 +1,14 @@
 -- Installations and held posts.
 
 -- columns known_row: id, member_id, client_id, domain, user_id, application_token, application_token_before, page_key, state
+-- One that was moved to another store (schema.sql) is known until the gateways use that one.
 -- @known_of_member (member_id)
 SELECT {known_row} FROM installation INDEXED BY installation_member
-WHERE member_id = :member_id AND state < 3;
+WHERE member_id = :member_id AND (state < 3 OR problem = 'moved');
 
 -- @known_of_domain (domain)
 SELECT {known_row} FROM installation INDEXED BY installation_domain
-WHERE domain = :domain AND state IN (1, 2);
+WHERE domain = :domain AND (state IN (1, 2) OR state = 3 AND problem = 'moved');
 
 -- @installation_any
 SELECT EXISTS (SELECT 1 FROM installation);
@@ -136,7 +137,7 @@ WHERE id = :id;
 
 -- @token_adopt (id, token)
 UPDATE installation SET application_token = :token
-WHERE id = :id AND state IN (1, 2) AND application_token IS NULL;
+WHERE id = :id AND state IN (1, 2) AND (application_token IS NULL OR application_token = :token);
 
 -- Tokens.
 
@@ -180,6 +181,32 @@ SELECT id FROM (
     SELECT id FROM installation WHERE state = 0 AND installed_at < :pending_before
     UNION ALL SELECT id FROM installation WHERE state = 3 AND gone_at < :gone_before)
 LIMIT :at_most;
+
+-- Moving into another store.
+
+-- columns moved_installation: id, member_id, client_id, state, domain, user_id, application_token, application_token_before, page_key, token_expires_at, client_endpoint, server, scope, plan_status, peer, installed_at, installed_ts, renewed_at, last_event_at, gone_at, lease_until, lease_by, problem
+-- @installations_after (id, at_most)
+SELECT {moved_installation} FROM installation WHERE id > :id ORDER BY id LIMIT :at_most;
+
+-- columns moved_post: id, slot, received_at, bytes, counted, token
+-- @moved_posts (installation)
+SELECT {moved_post} FROM held_post WHERE installation = :installation ORDER BY id;
+
+-- columns moved_chore: what, due_at, tries
+-- @moved_chores (installation)
+SELECT {moved_chore} FROM chore WHERE installation = :installation;
+
+-- columns moved_binding: event, offline, bound_at
+-- @moved_bindings (installation)
+SELECT {moved_binding} FROM binding WHERE installation = :installation;
+
+-- Unless it has changed since.
+-- @installation_moved (id, state, installed_at, renewed_at, lease_by, now)
+UPDATE installation SET state = CASE WHEN state = 0 THEN 0 ELSE 3 END, problem = 'moved',
+    gone_at = CASE WHEN state IN (1, 2) THEN :now ELSE gone_at END, token_expires_at = NULL,
+    lease_until = NULL, lease_by = NULL
+WHERE id = :id AND state = :state AND installed_at = :installed_at AND renewed_at IS :renewed_at
+    AND lease_by IS :lease_by;
 
 -- Shown.
 
