@@ -38,6 +38,7 @@ Command work_command();
 Command init_command();
 Command check_command();
 Command events_command();
+Command sync_command();
 Command trigger_command();
 Command decode_command();
 Command list_command();
