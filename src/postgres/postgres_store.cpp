@@ -13,6 +13,7 @@ PostgresStore::PostgresStore(const std::string& url, const StoreOptions& options
       view_(make_view(names_)),
       operator_(make_operator(names_)),
       installations_(make_installations(names_)),
-      transfer_(make_transfer(names_)) {}
+      transfer_(make_transfer(names_)),
+      chores_(make_chores(names_)) {}
 
 }  // namespace bx::postgres

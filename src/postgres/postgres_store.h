@@ -22,6 +22,7 @@ public:
     Operator& operate() override { return *operator_; }
     Installations& installations() override { return *installations_; }
     Transfer& transfer() override { return *transfer_; }
+    Chores& chores() override { return *chores_; }
 
 private:
     Session session_;
@@ -35,6 +36,7 @@ private:
     std::unique_ptr<Operator> operator_;
     std::unique_ptr<Installations> installations_;
     std::unique_ptr<Transfer> transfer_;
+    std::unique_ptr<Chores> chores_;
 };
 
 }  // namespace bx::postgres

@@ -21,6 +21,7 @@ public:
     void retire_tokens(std::span<const InstallationId> ids) override;
     void heal(std::span<const Offer> offers) override;
     std::int64_t probe() override;
+    std::optional<Millis> next_chore() override { return db_.maybe_number(sql::chore_next); }
     std::int64_t unfinished() override { return last_event(db_).unfinished(); }
 
 private:
@@ -98,6 +99,7 @@ void Sink::heal(std::span<const Offer> offers) {
             continue;
         }
         held.keep_tokens(offer.id, tokens);
+        db_.run(sql::renewal_set, offer.id, wall_now() + idle_renewal);
         any = true;
     }
     if (!any) return;

@@ -25,6 +25,7 @@ public:
     Operator& operate() override { return *operator_; }
     Installations& installations() override { return *installations_; }
     Transfer& transfer() override { return *transfer_; }
+    Chores& chores() override { return *chores_; }
 
 private:
     std::unique_ptr<Database> database_;
@@ -38,6 +39,7 @@ private:
     std::unique_ptr<Operator> operator_;
     std::unique_ptr<Installations> installations_;
     std::unique_ptr<Transfer> transfer_;
+    std::unique_ptr<Chores> chores_;
 };
 
 }  // namespace bx::sqlite

@@ -12,6 +12,7 @@
 // A row that cannot be read is the trouble of its event alone: StoredEvent::damage tells.
 #pragma once
 
+#include "store/chores.h"
 #include "store/errors.h"
 #include "store/event_sink.h"
 #include "store/installations.h"
@@ -40,6 +41,7 @@ public:
     virtual Operator& operate() = 0;
     virtual Installations& installations() = 0;
     virtual Transfer& transfer() = 0;
+    virtual Chores& chores() = 0;
 };
 
 }  // namespace bx

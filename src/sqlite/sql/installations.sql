@@ -38,7 +38,7 @@ VALUES (:member_id, '', 0, :domain, :user_id, :token, :page_key, :expires_at, :s
 
 -- @installation_refresh (id, domain, user_id, expires_at, server, at, ts)
 UPDATE installation SET domain = :domain, user_id = :user_id, token_expires_at = :expires_at,
-    server = :server, installed_at = :at, installed_ts = :ts WHERE id = :id;
+    server = :server, installed_at = :at, installed_ts = :ts, renewed_at = NULL WHERE id = :id;
 
 -- @installation_slot (id)
 SELECT token FROM installation WHERE id = :id;
@@ -74,12 +74,12 @@ SELECT {held_row} FROM held_post WHERE installation = :installation
 -- @held_remove (id)
 DELETE FROM held_post WHERE id = :id;
 
--- @chore_set (installation, what, due_at, tries)
-INSERT OR REPLACE INTO chore (installation, what, due_at, tries)
-VALUES (:installation, :what, :due_at, :tries);
-
 -- @chore_hasten (installation, what, due_at)
 UPDATE chore SET due_at = min(due_at, :due_at) WHERE installation = :installation AND what = :what;
+
+-- @chore_begin (installation, what, due_at)
+INSERT OR IGNORE INTO chore (installation, what, due_at, tries)
+VALUES (:installation, :what, :due_at, 0);
 
 -- @chores_remove (installation)
 DELETE FROM chore WHERE installation = :installation;
@@ -91,20 +91,6 @@ DELETE FROM binding WHERE installation = :installation;
 DELETE FROM installation WHERE id = :id;
 
 -- Verifying.
-
--- columns unverified_row: c.tries, c.installation
--- @unverified_next (now)
-SELECT {unverified_row} FROM chore AS c INDEXED BY chore_due CROSS JOIN installation AS i
-    ON i.id = c.installation
-WHERE c.what = 0 AND c.due_at <= :now AND i.state = 0 AND i.client_id = ''
-ORDER BY c.tries > 0, c.due_at, c.installation LIMIT 1;
-
--- @chore_postpone (installation, what, due_at)
-UPDATE chore SET due_at = :due_at, tries = tries + 1
-WHERE installation = :installation AND what = :what;
-
--- @problem_set (id, problem)
-UPDATE installation SET problem = :problem WHERE id = :id;
 
 -- The same application on that portal.
 -- @installation_of_client (member_id, client_id, id)
@@ -135,6 +121,20 @@ UPDATE installation SET client_id = :client_id, domain = :domain, user_id = :use
     problem = NULL
 WHERE id = :id;
 
+-- @unclaimed_of (client_id)
+SELECT id FROM installation INDEXED BY installation_state
+WHERE state = 0 AND client_id = :client_id;
+
+-- @installation_claim (id)
+UPDATE installation SET client_id = '' WHERE id = :id;
+
+-- The last with each token.
+-- columns held_proof: h.id, h.slot, h.token
+-- @held_proofs (installation)
+SELECT {held_proof} FROM held_post AS h WHERE h.id IN (
+    SELECT max(id) FROM held_post WHERE installation = :installation GROUP BY token)
+ORDER BY h.id;
+
 -- @token_adopt (id, token)
 UPDATE installation SET application_token = :token
 WHERE id = :id AND state IN (1, 2) AND (application_token IS NULL OR application_token = :token);
@@ -163,10 +163,10 @@ WHERE id = :id AND state IN (0, 1);
 UPDATE installation SET state = 1, problem = NULL, token_expires_at = :expires_at, renewed_at = :now
 WHERE id = :id AND state = 2 AND user_id = :user_id;
 
--- @installations_idle (before, at_most)
-SELECT id FROM installation INDEXED BY installation_state
-WHERE state = 1 AND coalesce(renewed_at, installed_at) < :before
-ORDER BY coalesce(renewed_at, installed_at) LIMIT :at_most;
+-- Of one that has tokens which can be renewed.
+-- @renewal_set (id, due_at)
+INSERT OR REPLACE INTO chore (installation, what, due_at, tries)
+SELECT id, 1, :due_at, 0 FROM installation WHERE id = :id AND state = 1;
 
 -- The end.
 
@@ -210,7 +210,7 @@ WHERE id = :id AND state = :state AND installed_at = :installed_at AND renewed_a
 
 -- Shown.
 
--- columns shown_installation: i.id, i.member_id, i.client_id, i.state, i.domain, i.user_id, i.client_endpoint, i.server, i.scope, i.plan_status, i.peer, i.problem, i.installed_at, i.installed_ts, i.token_expires_at, i.renewed_at, i.application_token IS NOT NULL AS known, (SELECT count(*) FROM held_post AS h WHERE h.installation = i.id) AS held
+-- columns shown_installation: i.id, i.member_id, i.client_id, i.state, i.domain, i.user_id, i.client_endpoint, i.server, i.scope, i.plan_status, i.peer, coalesce(i.problem, (SELECT c.problem FROM chore AS c WHERE c.installation = i.id AND c.problem IS NOT NULL ORDER BY c.what LIMIT 1)) AS problem, i.installed_at, i.installed_ts, i.token_expires_at, i.renewed_at, i.application_token IS NOT NULL AS known, (SELECT count(*) FROM held_post AS h WHERE h.installation = i.id) AS held
 -- @installations
 SELECT {shown_installation} FROM installation AS i ORDER BY i.domain, i.id;
 

@@ -305,7 +305,8 @@ CREATE TABLE held_post (
 );
 CREATE INDEX held_post_installation ON held_post (installation, id);
 
--- What is to be done for an installation.  `what`: 0 to verify it.
+-- What is to be done for an installation (0: for all).  `what`: Chore.  `problem`: of the last try,
+-- which was in vain.
 CREATE TABLE chore (
     installation INTEGER NOT NULL,
     what INTEGER NOT NULL,
