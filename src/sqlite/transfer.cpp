@@ -54,6 +54,7 @@ Brought Carrier::bring(const BroughtInstallation& one, Millis now) {
     }
     HeldPosts held(db_, hand_);
     held.keep_tokens(brought.id, {{}, one.refresh_token, 0});
+    db_.run(sql::chore_begin, brought.id, number_of(Chore::bind), now);
     held.note_erased();
     transaction.commit();
     return brought;

@@ -117,6 +117,7 @@ struct Renewal {
     std::string client_endpoint;  // empty: as before, as the others are
     std::string domain;
     std::string scope;
+    std::string user_id;          // taken where none is known yet
 };
 
 // One that a person brings, as its vendor knows it.

@@ -25,7 +25,7 @@ public:
 
     // What a person brings is broken until a renewal has proven its refresh token: its posts are
     // events already, since its application_token is as good as the configuration's.  One that is
-    // active keeps the tokens it has, which are newer.
+    // active keeps the tokens it has, which are newer.  It is to be bound (Chore::bind).
     virtual Brought bring(const BroughtInstallation& one, Millis now) = 0;
     // The active and broken ones that have a refresh token, by member_id.
     virtual std::vector<BroughtInstallation> all() = 0;

@@ -39,6 +39,7 @@ Renewal renewal_of(const RenewalAnswer& answer) {
     renewal.client_endpoint = answer.client_endpoint;
     renewal.domain = host_of(answer.client_endpoint);
     renewal.scope = joined(answer.scope);
+    renewal.user_id = answer.user_id;
     return renewal;
 }
 
@@ -75,6 +76,7 @@ private:
     // None, and what came of it instead in result_: another renewed meanwhile, or it cannot be.
     std::optional<Lease> wait_for_lease();
     RestResult under_lease();
+    std::vector<std::string> servers_of(const Installation& installation, const App& app) const;
     RestResult ask_all(const InstallationWithTokens& known, const App& app);
     RestResult ask(const std::string& server, const InstallationWithTokens& known, const App& app);
     RestResult commit(const RenewalAnswer& answer);
@@ -125,7 +127,8 @@ RestResult OneRenewal::under_lease() {
         give_back();
         return {};
     }
-    if (known && known->installation.state == InstallationState::broken) {
+    const bool is_broken = known && known->installation.state == InstallationState::broken;
+    if (is_broken && wish_.client_id.empty()) {
         give_back();
         return failure(RestCause::bad_grant, known->installation.problem);
     }
@@ -148,10 +151,17 @@ RestResult OneRenewal::under_lease() {
     return ask_all(*known, *app);
 }
 
+// One that a person brought does not know its server: it is that of its block, where that has one.
+std::vector<std::string> OneRenewal::servers_of(const Installation& installation,
+                                                const App& app) const {
+    std::string server = wish_.server.empty() ? installation.server : wish_.server;
+    if (server.empty()) server = app.server;
+    return authorization_servers(server, config_);
+}
+
 RestResult OneRenewal::ask_all(const InstallationWithTokens& known, const App& app) {
-    const std::string& server = wish_.server.empty() ? known.installation.server : wish_.server;
     RestResult result;
-    for (const std::string& each : authorization_servers(server, config_)) {
+    for (const std::string& each : servers_of(known.installation, app)) {
         const RestResult one = ask(each, known, app);
         if (one.succeeded()) return one;
         // The other of the two known servers does not know the application.

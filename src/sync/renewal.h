@@ -23,7 +23,8 @@ struct RenewalWish {
     // The portal said expired_token, although they should be good still: not twice within 10 min.
     bool rejected = false;
     // Of one that is not verified: the application it is said to be of, and the authorization
-    // server that knows it; empty: as the installation says.
+    // server that knows it; empty: as the installation says.  A broken one is renewed
+    // only where the application is said: a person has brought other tokens.
     std::string client_id{};
     std::string server{};
 };

@@ -38,6 +38,7 @@ void prove(Scene& s, InstallationId id, const std::string& refresh) {
     bx::Renewal renewal;
     renewal.tokens = {"access", refresh, s.now + bx::hour};
     renewal.domain = "real.example";
+    renewal.user_id = "5";
     BOOST_TEST(installations.end_lease(id, "me", renewal, s.now));
 }
 
@@ -72,6 +73,8 @@ BOOST_AUTO_TEST_CASE(what_is_brought_is_broken_until_a_renewal_has_proven_it) {
     prove(s, brought.id, "refresh-2");
     BOOST_TEST(state(s, "m1") == "active local.1 ");
     BOOST_TEST(s.store().installations().list("real.example").size() == 1U);
+    BOOST_TEST(s.store().installations().list("m1").front().user_id == "5");
+    BOOST_TEST(s.store().chores().take_due(bx::Chore::bind, s.now, s.now + 1, 9).size() == 1U);
     BOOST_TEST(s.recount() == "");
 }
 

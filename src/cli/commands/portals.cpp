@@ -7,6 +7,7 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/portal_choice.h"
+#include "cli/portals_import.h"
 #include "cli/terminal/table.h"
 #include "report/portals.h"
 #include "report/wording.h"
@@ -154,6 +155,8 @@ int forget(const Arguments& args, const Config& config, Store& store) {
 
 int run(const Arguments& args) {
     const std::vector<std::string>& words = args.words();
+    if (!words.empty() && words[0] == "import") return import_portals(args);
+    if (!words.empty() && words[0] == "export") return export_portals(args);
     const ConfigPtr config = config_of(args, ConfigPart::sync);
     const std::unique_ptr<Store> store = store_of(*config);
     if (!words.empty() && words[0] == "forget") return forget(args, *config, *store);
@@ -175,7 +178,7 @@ int run(const Arguments& args) {
 Command portals_command() {
     Command command;
     command.name = "portals";
-    command.synopsis = "[P] | forget P [--local]";
+    command.synopsis = "[P] | forget P [--local] | import FILE | export --secrets";
     command.summary = "portals of the configuration, and installations";
     command.help = R"(
 Shows the portals of the configuration and the installations of its applications,
@@ -192,9 +195,23 @@ and its held posts; its events stay.  When it cannot unsubscribe it erases nothi
 and the exit status is 75; with --local it does not ask the portal, whose posts are
 refused from then on.  The question is asked on the terminal; where there is none,
 add --yes.
+
+import FILE takes installations of those who kept their tokens until now: lines of
+JSON, as export writes them; a table with a header, by tabs, `;` or commas; or
+settings.json of CRest.  An entry has member_id, client_id, refresh_token, and
+application_token or application_token_sha256 (without one its posts are held until
+one has proven it).  Where it has no client_id it is --app, or that of the only `app`
+block.  Each is proven by one renewal, which spends the refresh token of the file:
+whoever used it before must stop.  One that is active already keeps its tokens.
+Lines that cannot be taken are named, and the exit status is 1; import the same file
+again after mending them.  FILE must be readable by nobody else; - is stdin.
+
+export --secrets writes such lines for another store.  Two that use the same refresh
+token break each other: forget them here with --local before they are used there.
 )";
     command.options = {{"--local", "", "forget: erase it here only"},
-                       {"--app", "CLIENT_ID", "forget: of several the one of that application"},
+                       {"--app", "CLIENT_ID", "forget, import: the application"},
+                       {"--secrets", "", "export: yes, write refresh tokens"},
                        yes_option()};
     command.json = true;
     command.max_words = 2;

@@ -148,10 +148,11 @@ SELECT {lease_row} FROM installation WHERE id = :id;
 -- @lease_set (id, until, holder)
 UPDATE installation SET lease_until = :until, lease_by = :holder WHERE id = :id;
 
--- @installation_renewed (id, expires_at, endpoint, domain, scope, now)
+-- @installation_renewed (id, expires_at, endpoint, domain, scope, user_id, now)
 UPDATE installation SET token_expires_at = :expires_at, renewed_at = :now,
     client_endpoint = coalesce(:endpoint, client_endpoint), domain = coalesce(:domain, domain),
-    scope = coalesce(:scope, scope), state = CASE WHEN state = 2 THEN 1 ELSE state END,
+    scope = coalesce(:scope, scope), user_id = CASE user_id WHEN '' THEN :user_id ELSE user_id END,
+    state = CASE WHEN state = 2 THEN 1 ELSE state END,
     problem = CASE WHEN state = 2 THEN NULL ELSE problem END
 WHERE id = :id;
 
