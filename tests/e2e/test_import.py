@@ -75,6 +75,8 @@ def test_each_portal_is_proven_and_active_at_once(land):
     assert said(take(land, text)) == "imported 0 portals, 3 were there, 0 failed"
     assert len(land.renewals()) == count
     for vendor in all_three:
+        access = json.loads(land.site.run("token", "--portal", vendor.member_id).stdout)["access_token"]
+        assert not land.cloud.tokens.of_access(access).spent
         assert land.shown(vendor.portal)["user_id"] == str(vendor.installation.user.id)
     # From here on it is as any other: bound, so that its end is heard of.
     land.sync()
