@@ -1,15 +1,13 @@
 """Installations that Bitrix24 is asked about: verified, refused, renewed, and what is left of them."""
 
-import json
 import re
-import time
 
 import pytest
 
 import bitrix
 import client
 import clouds
-from clouds import DAY, HOUR
+from clouds import HOUR
 from hosts import BOTH_STORES
 from scratch import wait_for
 
@@ -291,6 +289,27 @@ def test_uninstalled_on_the_portal_it_is_gone(land):
     assert client.fastcgi(land.site.socket, post.body).status == 200, "the same token again"
     land.site.run("work", "--once")
     assert land.state(portal) == "active", "it was installed since"
+
+
+def lifecycle(portal, token, code="ONAPPUNINSTALL"):
+    return bitrix.encode({"event": code, "ts": "4102444800", "data": {"CLEAN": "1", "LANGUAGE_ID": "en"},
+                          "auth": {"member_id": portal.member_id, "domain": portal.domain, "application_token": token}})
+
+
+@BOTH_STORES
+def test_only_its_own_token_ends_an_installation(land):
+    portal, other = land.active(), land.active("other")
+    webhook = portal.outgoing_webhook(land.app.url)
+    land.site.portals = f"portal {{\n member_id {portal.member_id}\n token {webhook}\n}}\n"
+    land.configure()
+    bitrix.sent_secrets.add(webhook)
+    wait_for(lambda: client.fastcgi(land.site.socket, lifecycle(portal, webhook)).status == 200, "the portal's block")
+    of_other = other.installations[land.app.client_id].application_token
+    assert client.fastcgi(land.site.socket, lifecycle(portal, of_other)).status == 403
+    assert client.fastcgi(land.site.socket, lifecycle(portal, "0" * 32)).status == 403
+    assert client.fastcgi(land.site.socket, lifecycle(portal, "")).status == 403
+    land.site.run("work", "--once")
+    assert land.state(portal) == land.state(other) == "active"
 
 
 @BOTH_STORES

@@ -26,13 +26,16 @@ void print_news(const SyncNews& news) {
 }
 
 void log_news(Log& log, const SyncNews& news) {
-    const LogFields fields{{"portal", news.portal},
-                           {"member_id", news.member_id},
-                           {"client_id", news.client_id},
-                           {"events", news.events},
-                           {"cause", news.cause}};
-    if (news.kind == SyncNews::Kind::done) log.info(news.what, fields);
-    else log.warning(news.what, fields);
+    if (news.kind == SyncNews::Kind::done) {
+        log.info(news.what, {{"portal", news.portal},
+                             {"member_id", news.member_id},
+                             {"client_id", news.client_id},
+                             {"events", news.events}});
+    } else {
+        log.warning(news.what, {{"portal", news.portal},
+                                {"member_id", news.member_id},
+                                {"cause", news.cause}});
+    }
 }
 
 // Refusals are as many as somebody likes to send: at most a line a second.
