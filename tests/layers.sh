@@ -22,11 +22,12 @@ BEGIN {
     allowed["sqlite"] = "base host store sqlite"
     allowed["stores"] = "base host config store sqlite stores"
     allowed["postgres"] = "base config store stores postgres"
+    allowed["sync"] = "base host config form event store rest sync"
     allowed["report"] = "base host config form event store report"
     allowed["gateway"] = "base host config form event store stores gateway"
     allowed["hooks"] = "base host config form event store hooks"
     allowed["worker"] = "base host config form event store stores hooks worker"
-    allowed["cli"] = "base host config form event store stores rest report gateway hooks worker cli"
+    allowed["cli"] = "base host config form event store stores rest sync report gateway hooks worker cli"
     allowed["main.cpp"] = allowed["cli"]
 
     library["libfcgi"] = "FCGX_|<fcgi"

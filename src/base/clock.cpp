@@ -8,6 +8,7 @@
 #include <ctime>
 #include <limits>
 
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/text.h"
 
@@ -40,7 +41,7 @@ void append_digits(std::string& text, std::int64_t number, int width, char behin
 }  // namespace
 
 Millis wall_now() {
-    return now_of<std::chrono::system_clock>();
+    return now_of<std::chrono::system_clock>() + wall_clock_step() / std::chrono::milliseconds(1);
 }
 
 Millis steady_now() {

@@ -43,7 +43,8 @@ const std::vector<Command>& commands() {
         serve_command(),   work_command(),   init_command(),    check_command(), events_command(),
         trigger_command(), decode_command(), list_command(),    show_command(),  logs_command(),
         run_command(),     retry_command(),  cancel_command(),  status_command(), portals_command(),
-        prune_command(),   store_command(),  help_command(),    version_command()};
+        token_command(),   sync_command(),
+        prune_command(),   store_command(),  help_command(),    version_command(), renew_command()};
     return table;
 }
 
@@ -51,7 +52,9 @@ const Command& command_named(std::string_view name) {
     auto found = std::ranges::find(commands(), name, &Command::name);
     if (found != commands().end()) return *found;
     std::vector<std::string_view> names;
-    for (const Command& command : commands()) names.push_back(command.name);
+    for (const Command& command : commands()) {
+        if (!command.hidden) names.push_back(command.name);
+    }
     std::string_view near = meant_by(name);
     if (near.empty()) near = nearest(name, names);
     throw UsageError("unknown command '" + printable(name) + "'" +

@@ -16,6 +16,7 @@ struct Command {
     std::string_view help;        // of `bxhook help NAME`: paragraphs, which are filled, and
                                   // lines that begin with a blank, which stay as they are
     std::vector<Option> options;  // its own: all_options() adds the shared ones
+    bool hidden = false;          // for our own processes, not in any help
     bool json = false;            // it takes --json
     std::size_t min_words = 0;
     std::size_t max_words = 0;
@@ -37,16 +38,19 @@ Command work_command();
 Command init_command();
 Command check_command();
 Command events_command();
+Command sync_command();
 Command trigger_command();
 Command decode_command();
 Command list_command();
 Command show_command();
 Command logs_command();
+Command renew_command();
 Command run_command();
 Command retry_command();
 Command cancel_command();
 Command status_command();
 Command portals_command();
+Command token_command();
 Command prune_command();
 Command store_command();
 Command help_command();

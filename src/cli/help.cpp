@@ -41,6 +41,7 @@ std::string help_text() {
         "Receives Bitrix24 events, keeps them durably and runs your hooks.\n"
         "\n";
     for (const Command& command : commands()) {
+        if (command.hidden) continue;
         std::string name(command.name);
         name.resize(10, ' ');
         text += "  " + name + std::string(command.summary) + "\n";

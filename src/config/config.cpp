@@ -253,7 +253,8 @@ BlockKeys Reader::unused_by_the_gateway() {
     };
     return {{"worker", false, start_alone},
             {"hooks_dir", true, ignore},
-            {"rest", true, ignore},
+            part_ == ConfigPart::sync ? blocks_.block("rest", rest_keys(), config_.rest)
+                                      : BlockKey{"rest", true, ignore},
             {"retention", true, ignore},
             {"defaults", true, ignore}};
 }
@@ -315,6 +316,15 @@ bool Config::has_portals() const {
 const HookSettings& settings_of(const Config& config, std::string_view hook) {
     const auto block = std::ranges::find(config.hooks, hook, &HookBlock::name);
     return block == config.hooks.end() ? config.defaults : block->settings;
+}
+
+LogSettings background_log(const Config& config) {
+    LogSettings settings = config.log;
+    if (settings.file.empty()) {
+        settings.file = directory_of(config.store.worker_files) + "/bxhook.log";
+        settings.rotate_at = default_rotate_at;
+    }
+    return settings;
 }
 
 ConfigPtr load_config(const std::string& path, ConfigPart part) {

@@ -124,8 +124,8 @@ struct Config {
     std::string hooks_dir = "hooks";
     std::string portals_file;  // absolute; empty: none
     std::vector<Portal> portals;
-    // With ConfigPart::request: the portals of portals_file, which are not in `portals` then.  Null:
-    // they are.
+    // With ConfigPart::request: the portals of portals_file, which are not in `portals` then.
+    // Null: they are.
     std::shared_ptr<const PortalIndex> portal_index;
     std::vector<App> apps;
     // Somebody may send events: a portal, or an installation of an application.
@@ -148,13 +148,18 @@ struct Config {
 //            defaults.
 //   request: the same, for one request: where the portals file was found right before and has not
 //            changed it is not read again (portal_index.h).
+//   sync:    what talks to Bitrix24 uses: as the gateway's, and rest.
 //   all:     everything.
-enum class ConfigPart { gateway, request, all };
+enum class ConfigPart { gateway, request, sync, all };
 
 using ConfigPtr = std::shared_ptr<const Config>;
 
 // Of the hook of that name, whether a block runs it or a script.
 const HookSettings& settings_of(const Config& config, std::string_view hook);
+
+// Those of a process that was started in the background: without a file of its own the log is
+// beside the store.
+LogSettings background_log(const Config& config);
 
 // Reads and checks the file.  Throws ConfigError with every problem found; UnsafeFile when others
 // may write it or the portals file (for root also hooks_dir, and a directory above); Error when it

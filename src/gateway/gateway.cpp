@@ -70,7 +70,7 @@ void Gateway::handle(std::span<Request> requests, const Answerer& answer) {
             answer(i, verdicts_.refuse(std::get<RequestRefusal>(decision), request, size));
         }
     }
-    if (posts.empty()) return;
+    if (posts.empty()) return summon_for_chores();
     bool any_added = false;
     // Should the memory end among the answers, what was added gets its worker all the same.
     const auto added = [&] {
@@ -81,6 +81,7 @@ void Gateway::handle(std::span<Request> requests, const Answerer& answer) {
     fault_point("after-answers");
     if (any_added && !options_.one_shot) summon_worker();
     if (any_added) queue_.warn_if_nearly_full(config_.current()->limits);
+    else summon_for_chores();
 }
 
 // Ready: a POST with a right token would be accepted now.
@@ -184,6 +185,18 @@ void Gateway::wake_at_start() {
         store_.use([&](EventSink& sink) { unfinished = sink.unfinished() > 0; });
     });
     if (unfinished) summon_worker();
+}
+
+// By CGI too: the answer is written already, and to look costs less than to open the store.
+void Gateway::summon_for_chores() {
+    const ConfigPtr& config = config_.current();
+    const bool may_have = config && !config->apps.empty() && config->worker.auto_start;
+    if (!may_have || !owner_problem_.empty() || !chores_.every(minute, steady_now())) return;
+    std::optional<Millis> next;
+    trouble_.attempt("cannot look for chores", [&] {
+        store_.use([&](EventSink& sink) { next = sink.next_chore(); });
+    });
+    if (next && *next <= wall_now()) summoner_.summon(*config);
 }
 
 void Gateway::summon_worker() {

@@ -66,6 +66,8 @@ public:
     void wake_at_start();
     // As WorkerSummoner::summon, if there is a config; due again while worker_is_due().
     void summon_worker();
+    // Summons it when a chore is overdue; looked for at most once a minute.
+    void summon_for_chores();
     bool worker_is_due() const { return summoner_.is_due(); }
     // As ConfigReload::is_misplaced.
     bool is_misplaced() const { return config_.is_misplaced(); }
@@ -90,6 +92,7 @@ private:
     Verdicts verdicts_;
     PostStore post_store_;
     WorkerSummoner summoner_;
+    Timer chores_;  // when overdue ones are looked for next
 };
 
 }  // namespace bx

@@ -36,7 +36,10 @@ Posts PostStore::store_once(Posts& posts, const Work& work) {
     if (std::ranges::any_of(added.numbers, [](const auto& n) { return n.has_value(); })) {
         work.added();
     }
-    if (std::ranges::count(added.held, HoldResult::held) > 0) installations_.note_one(work.config);
+    if (std::ranges::count(added.held, HoldResult::held) > 0) {
+        installations_.note_one(work.config);
+        work.added();  // they are to be verified
+    }
     Posts changed;
     for (const SettledBatch::Item& item : batch.items()) {
         if (!trouble && !item.event && added.held[*item.held] == HoldResult::changed) {

@@ -90,6 +90,9 @@ void Settling::take_by_installation() {
     if (owner.broken && post_.tokens.whole() && post_.event.facts.user_id == owner.user_id) {
         settled_.offer = Offer{owner.id, owner.user_id, tokens()};
     }
+    // Installed again by somebody else: whether those tokens may replace these is to be verified.
+    const bool by_another = post_.event.facts.user_id != owner.user_id;
+    if (is_install() && may_bring() && by_another) hold(HeldKind::install, false);
     if (is_install()) drop_refresh_tokens();
     const std::string& sent = post_.event.facts.domain;
     if (!sent.empty() && !equal_ignoring_case(sent, owner.domain)) {
@@ -114,7 +117,8 @@ void Settling::drop_refresh_tokens() {
 }
 
 void Settling::hold(HeldKind kind, bool becomes_event) {
-    if (post_.event.body.size() + post_.event.secrets.size() > held_post_bytes) {
+    const std::size_t size = post_.event.body.size() + post_.event.secrets.size();
+    if (becomes_event && size > held_post_bytes) {
         settled_.refusal = RequestRefusal{
             RefusalCode::unavailable,
             "its installation is not verified yet, and a post that waits for that may have " +
@@ -129,7 +133,10 @@ void Settling::hold(HeldKind kind, bool becomes_event) {
         if (post_.bare) held.event.body = post_.bare->body;
         if (post_.bare) held.event.secrets = post_.bare->secrets;
     }
-    if (!becomes_event) held.event.body.clear();
+    if (!becomes_event) {
+        held.event.body.clear();
+        held.event.secrets.clear();
+    }
     settled_.held = std::move(held);
 }
 

@@ -70,13 +70,14 @@ private:
 // Its session and signals.
 class Attributes {
 public:
-    Attributes() {
+    explicit Attributes(bool keep_ignored) {
         require(::posix_spawnattr_init(&attributes_));
         sigset_t none, all;
         ::sigemptyset(&none);
         // Not sigfillset: it leaves out 32 and 33, which glibc's posix_spawn would set to ignored.
         std::memset(&all, 0xff, sizeof all);
-        constexpr int flags = POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+        int flags = POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK;
+        if (!keep_ignored) flags |= POSIX_SPAWN_SETSIGDEF;
         // These fail for flags that do not exist only.
         ::posix_spawnattr_setsigmask(&attributes_, &none);
         ::posix_spawnattr_setsigdefault(&attributes_, &all);
@@ -111,7 +112,7 @@ Pipe make_pipe() {
 
 Started start_program(const Start& start) {
     const FileActions files(start);
-    const Attributes attributes;
+    const Attributes attributes(start.keep_ignored);
     const std::vector<char*> argv = pointers(start.argv);
     const std::vector<char*> env = pointers(start.env);
     const char* program = start.program.c_str();

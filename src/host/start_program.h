@@ -1,7 +1,7 @@
 // Starting another program: the one place that does it.
 //
-// By posix_spawn: safe in a process with threads, and as cheap in a large process as in a small one.
-// What only goes on in a copy of itself (host/detach, worker/warden) forks instead.
+// By posix_spawn: safe in a process with threads, and as cheap in a large process as in a small
+// one. What only goes on in a copy of itself (host/detach, worker/warden) forks instead.
 #pragma once
 
 #include <sys/types.h>
@@ -33,6 +33,8 @@ struct Start {
     std::vector<std::string> env;   // "NAME=value"
     std::vector<int> fds;           // what it has open as 0, 1, 2, ...: our fds, or null_device
     std::string dir = {};           // its working directory; empty: ours
+    // Signals that this process ignores it ignores too: what tells us to end is not to end it.
+    bool keep_ignored = false;
     // Empty: ours.  A umask belongs to the whole process: while the program is being started, other
     // threads have this one too.
     std::optional<mode_t> umask = {};

@@ -1,17 +1,15 @@
 #include "host/worker_start.h"
 
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
-#include <cstdlib>
 #include <thread>
-#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/own_program.h"
 #include "host/start_program.h"
 #include "host/worker_lock.h"
 
@@ -21,23 +19,6 @@ namespace {
 
 constexpr Millis start_limit = 5 * second;
 constexpr std::chrono::milliseconds start_step{1};
-
-// Nothing of the caller's: a CGI process's variables would make a gateway of the worker.
-std::vector<std::string> worker_environment() {
-    std::vector<std::string> environment;
-    for (const char* name : {"PATH", "HOME", "TZ"}) {
-        if (const char* value = std::getenv(name)) {
-            environment.push_back(std::string(name) + '=' + value);
-        }
-    }
-    return environment;
-}
-
-// The program as it lies on the disk: after an upgrade the new one; the running one if it is gone.
-std::string worker_binary() {
-    std::string path = own_binary();
-    return ::access(path.c_str(), X_OK) == 0 ? path : "/proc/self/exe";
-}
 
 // Waits for the process in between, which takes milliseconds unless it was stopped or its disk
 // hangs.  Where SIGCHLD is ignored the kernel reaps it: ECHILD, and nobody learns its status.
@@ -64,9 +45,9 @@ void expect_success(pid_t pid) {
 
 void start_worker(const std::string& config_path) {
     const Started worker = start_program(
-        {.program = worker_binary(),
+        {.program = own_program(),
          .argv = {own_binary(), "work", "--detach", "--config", config_path},
-         .env = worker_environment(),
+         .env = own_environment(),
          .fds = {null_device, null_device, null_device}});
     if (worker.error != 0) throw system_error("cannot start a worker", worker.error);
     expect_success(worker.pid);

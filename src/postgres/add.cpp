@@ -37,6 +37,9 @@ public:
     void retire_tokens(std::span<const InstallationId> ids) override;
     void heal(std::span<const Offer> offers) override;
     std::int64_t probe() override;
+    std::optional<Millis> next_chore() override {
+        return session_.ours(session_.call(Call<sql::next_chore>()).maybe_number(0, 0));
+    }
     std::int64_t unfinished() override { return postgres::unfinished(session_); }
 
 private:

@@ -3,6 +3,7 @@
 #include "postgres/columns.h"
 #include "postgres/events.h"
 #include "postgres/schema.h"
+#include "postgres/take_installations.h"
 #include "store/facts.h"
 
 namespace bx::postgres {
@@ -110,6 +111,11 @@ public:
         }
     }
 
+    std::vector<InstallationId> take(
+        std::span<const MovedInstallation> installations) override {
+        return take_installations(names_, installations);
+    }
+
 private:
     static Param bytes_of_each(std::span<const MovedEvent> events, auto part) {
         std::vector<std::optional<std::string>> list;
@@ -160,6 +166,8 @@ private:
         call[in::ts] = numbers([](const auto& moved) { return ts_number(moved.event.facts.ts); });
         call[in::origin] =
             numbers([](const auto& moved) { return moved.event.test ? test_origin : 0; });
+        call[in::installation] =
+            numbers([](const auto& moved) { return moved.event.installation; });
         call[in::facts] = packed_facts(events);
         call[in::body] = bodies(events);
         call[in::had_secret] = numbers([](const auto& moved) {

@@ -45,11 +45,12 @@ class Keeper final : public Installations {
 public:
     explicit Keeper(Names& names) : names_(names), session_(names.session()) {}
 
-    std::optional<Unverified> next_unverified(Millis now) override;
-    void postpone(InstallationId id, Millis due_at, const std::string& problem) override;
+    std::optional<InstallationWithTokens> find(InstallationId id) override;
+
     Activation activate(const Proof& proof, std::int64_t queue_limit) override;
     bool keep_unclaimed(const Proof& proof) override;
     void erase(InstallationId id) override;
+    std::vector<HeldPost> held_posts(InstallationId id) override;
     Activation adopt_token(InstallationId id, const std::string& token,
                            std::int64_t queue_limit) override;
 
@@ -58,7 +59,6 @@ public:
     bool end_lease(InstallationId id, const std::string& holder,
                    const std::optional<Renewal>& renewal, Millis now) override;
     void break_down(InstallationId id, const std::string& problem) override;
-    std::vector<InstallationId> idle_since(Millis before, std::size_t at_most) override;
 
     bool uninstalled(InstallationId id, std::string_view ts) override;
     std::size_t drop_old(Millis pending_before, Millis gone_before) override;
@@ -99,30 +99,20 @@ Activation until_settled(Work work) {
     throw StoreBusy("posts of an installation keep coming while it becomes active");
 }
 
-// -- Verifying
-
-std::optional<Unverified> Keeper::next_unverified(Millis now) {
-    using out = sql::next_unverified::Out;
-    Call<sql::next_unverified> call;
-    call[sql::next_unverified::In::now] = session_.at(now);
+std::optional<InstallationWithTokens> Keeper::find(InstallationId id) {
+    using out = sql::find_installation::Out;
+    Call<sql::find_installation> call;
+    call[sql::find_installation::In::id] = Param::number(id);
     const Result answer = session_.call(call);
     if (answer.rows() == 0) return std::nullopt;
-    Unverified found;
+    InstallationWithTokens found;
     found.installation = read_installation<out>(session_, answer, 0);
-    found.tries = static_cast<int>(answer.number(0, out::tries));
     if (!answer.is_null(0, out::tokens)) found.tokens = unpack_tokens(answer.text(0, out::tokens));
     found.tokens.expires_at = found.installation.token_expires_at.value_or(0);
     return found;
 }
 
-void Keeper::postpone(InstallationId id, Millis due_at, const std::string& problem) {
-    using in = sql::postpone::In;
-    Call<sql::postpone> call;
-    call[in::id] = Param::number(id);
-    call[in::due] = session_.at(due_at);
-    call[in::problem] = bytes_or_null(problem);
-    session_.call(call);
-}
+// -- Verifying
 
 // Those that cannot be read go too.
 Keeper::Posts Keeper::read_posts(const Result& answer, const PostOwner& owner) const {
@@ -215,6 +205,22 @@ void Keeper::erase(InstallationId id) {
     session_.call(call);
 }
 
+std::vector<HeldPost> Keeper::held_posts(InstallationId id) {
+    using out = sql::held_proofs::Out;
+    Call<sql::held_proofs> call;
+    call[sql::held_proofs::In::id] = Param::number(id);
+    const Result answer = session_.call(call);
+    std::vector<HeldPost> posts;
+    for (int row = 0; row < answer.rows(); ++row) {
+        try {
+            posts.push_back(
+                {answer.text(row, out::token), unpack_post(answer.text(row, out::data))});
+        } catch (const StoreDamaged&) {
+        }
+    }
+    return posts;
+}
+
 Activation Keeper::adopt_once(InstallationId id, const std::string& token,
                               std::int64_t queue_limit) {
     using in = sql::adopt_token::In;
@@ -283,6 +289,7 @@ bool Keeper::end_lease(InstallationId id, const std::string& holder,
         call[in::endpoint] = bytes_or_null(renewal->client_endpoint);
         call[in::domain] = bytes_or_null(lower(renewal->domain));
         call[in::scope] = bytes_or_null(renewal->scope);
+        call[in::user] = Param::bytes(renewal->user_id);
     }
     return session_.call(call).number(0, 0) != 0;
 }
@@ -292,16 +299,6 @@ void Keeper::break_down(InstallationId id, const std::string& problem) {
     call[sql::break_down::In::id] = Param::number(id);
     call[sql::break_down::In::problem] = Param::bytes(problem);
     session_.call(call);
-}
-
-std::vector<InstallationId> Keeper::idle_since(Millis before, std::size_t at_most) {
-    Call<sql::idle_installations> call;
-    call[sql::idle_installations::In::before] = session_.at(before);
-    call[sql::idle_installations::In::most] = Param::number(static_cast<std::int64_t>(at_most));
-    const Result answer = session_.call(call);
-    std::vector<InstallationId> found;
-    for (int row = 0; row < answer.rows(); ++row) found.push_back(answer.number(row, 0));
-    return found;
 }
 
 // -- The end

@@ -1,5 +1,5 @@
-// The parts of the PostgreSQL store, each for one who uses it (store/store.h).  They share names and a
-// session, which must outlive them; of one process they are used by one thread.
+// The parts of the PostgreSQL store, each for one who uses it (store/store.h).  They share names
+// and a session, which must outlive them; of one process they are used by one thread.
 //
 // What changes the store is done by functions in the database (sql/*.sql), one statement and one
 // transaction each.
@@ -20,5 +20,7 @@ std::unique_ptr<Upkeep> make_upkeep(Names& names);
 std::unique_ptr<View> make_view(Names& names);
 std::unique_ptr<Operator> make_operator(Names& names);
 std::unique_ptr<Installations> make_installations(Names& names);
+std::unique_ptr<Transfer> make_transfer(Names& names);
+std::unique_ptr<Chores> make_chores(Names& names);
 
 }  // namespace bx::postgres

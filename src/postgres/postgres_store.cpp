@@ -12,6 +12,8 @@ PostgresStore::PostgresStore(const std::string& url, const StoreOptions& options
       upkeep_(make_upkeep(names_)),
       view_(make_view(names_)),
       operator_(make_operator(names_)),
-      installations_(make_installations(names_)) {}
+      installations_(make_installations(names_)),
+      transfer_(make_transfer(names_)),
+      chores_(make_chores(names_)) {}
 
 }  // namespace bx::postgres

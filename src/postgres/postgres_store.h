@@ -21,6 +21,8 @@ public:
     View& view() override { return *view_; }
     Operator& operate() override { return *operator_; }
     Installations& installations() override { return *installations_; }
+    Transfer& transfer() override { return *transfer_; }
+    Chores& chores() override { return *chores_; }
 
 private:
     Session session_;
@@ -33,6 +35,8 @@ private:
     std::unique_ptr<View> view_;
     std::unique_ptr<Operator> operator_;
     std::unique_ptr<Installations> installations_;
+    std::unique_ptr<Transfer> transfer_;
+    std::unique_ptr<Chores> chores_;
 };
 
 }  // namespace bx::postgres

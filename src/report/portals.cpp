@@ -71,9 +71,15 @@ void explain_pending(const Installation& installation, ShownPortal& one) {
     one.fix = block_to_add(installation);
 }
 
+void explain_moved(ShownPortal& one) {
+    one.problem = std::string(moved_problem) + ": another store has it, with its tokens";
+    one.fix = "have the configuration name that store, and move this one away";
+}
+
 void explain(const Config& config, const Installation& installation, ShownPortal& one) {
     const std::string again = "reinstall the application on that portal, as an administrator";
     one.problem = installation.problem;
+    if (installation.problem == moved_problem) return explain_moved(one);
     switch (installation.state) {
         case InstallationState::pending: return explain_pending(installation, one);
         case InstallationState::broken:

@@ -64,6 +64,7 @@ struct HttpSettings {
     std::optional<std::string> proxy;  // none: as the environment says; empty: no proxy
     Millis timeout = 30 * second;      // of a request, with its connection
     bool https_only = false;
+    bool keep_ignored = false;  // curl ignores the signals that this process ignores
 };
 
 // Those of `rest { }`.

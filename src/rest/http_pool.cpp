@@ -163,7 +163,8 @@ std::optional<HttpOutcome> HttpPool::ask(Transfer& transfer) {
                 .argv = {"curl", "-q", "-sS", "--globoff", "--config", "/dev/fd/3"},
                 .env = curl_environment(settings_),
                 .fds = {},
-                .dir = "/"};  // not ours: it may run as another user than root
+                .dir = "/",  // not ours: it may run as another user than root
+                .keep_ignored = settings_.keep_ignored};
     transfer.program.emplace(
         std::move(start),
         std::vector<std::string>{transfer.request.body.value_or(""), std::move(config)},

@@ -6,7 +6,7 @@
 
 #include "base/escape.h"
 #include "base/text.h"
-#include "base/url.h"
+#include "rest/form_request.h"
 
 namespace bx {
 
@@ -18,17 +18,6 @@ constexpr std::array<std::string_view, 2> known_servers{"https://oauth.bitrix.in
 constexpr Millis usual_life = hour;
 constexpr Millis longest_life = day;
 constexpr std::size_t max_word = 255;  // bytes of an id, a scope, a status
-
-using Fields = std::vector<std::pair<std::string_view, std::string_view>>;
-
-HttpRequest form_request(std::string url, const Fields& fields) {
-    std::string body;
-    for (const auto& [name, value] : fields) {
-        if (!body.empty()) body += '&';
-        body.append(name).append("=").append(percent_encoded(value, "-._~"));
-    }
-    return {.url = std::move(url), .body = std::move(body)};
-}
 
 // The string or number NAME of OBJECT; empty when it has none, or one that fits nowhere.
 std::string word_of(const JsonText& object, std::string_view name) {

@@ -21,6 +21,7 @@ public:
     void retire_tokens(std::span<const InstallationId> ids) override;
     void heal(std::span<const Offer> offers) override;
     std::int64_t probe() override;
+    std::optional<Millis> next_chore() override { return db_.maybe_number(sql::chore_next); }
     std::int64_t unfinished() override { return last_event(db_).unfinished(); }
 
 private:
@@ -63,7 +64,7 @@ KnownInstallation read_known(const Rows& rows) {
             .token = rows.text(row::application_token),
             .token_before = rows.text(row::application_token_before),
             .page_key = rows.text(row::page_key),
-            .verified = broken || state == InstallationState::active,
+            .verified = state != InstallationState::pending,  // a gone one was moved
             .broken = broken};
 }
 
@@ -98,6 +99,7 @@ void Sink::heal(std::span<const Offer> offers) {
             continue;
         }
         held.keep_tokens(offer.id, tokens);
+        db_.run(sql::renewal_set, offer.id, wall_now() + idle_renewal);
         any = true;
     }
     if (!any) return;

@@ -9,8 +9,6 @@ namespace bx::sqlite {
 
 namespace {
 
-constexpr int to_verify = 0;  // chore.what
-
 Bound blob_or_null(std::string_view bytes) {
     if (bytes.empty()) return nullptr;
     return Blob{bytes};
@@ -22,8 +20,10 @@ std::int64_t bytes_of(const NewHeldPost& post) {
 
 }  // namespace
 
-// Whatever the gateway has found before: it may have changed.
+// Whatever the gateway has found before: it may have changed.  What only brings an installation,
+// with the token of a verified one, is verified beside that.
 HeldPosts::Place HeldPosts::place_of(const NewHeldPost& post) {
+    const bool only_brings = post.kind != HeldKind::post && post.event.body.empty();
     Place place;
     Rows rows = db_.rows(sql::known_of_member, post.event.facts.member_id);
     using row = sql::known_row;
@@ -34,6 +34,7 @@ HeldPosts::Place HeldPosts::place_of(const NewHeldPost& post) {
                           rows.view(row::application_token_before) == post.token ||
                           rows.view(row::page_key) == post.token;
         if (state != InstallationState::pending) {
+            if (only_brings) continue;
             if (same) return {Place::Kind::proven, id};
             if (rows.is_null(row::application_token) && place.kind == Place::Kind::nowhere) {
                 place = {Place::Kind::tokenless, id};
@@ -72,7 +73,7 @@ HoldResult HeldPosts::bring(const NewHeldPost& post) {
             post.server, post.peer, at, ts_number(facts.ts));
     const InstallationId id = db_.last_inserted();
     keep_tokens(id, post.tokens);
-    db_.run(sql::chore_set, id, to_verify, at, 0);
+    db_.run(sql::chore_begin, id, number_of(Chore::verify), at);
     if (!post.event.body.empty()) add(id, post, false);
     return HoldResult::held;
 }
@@ -83,7 +84,7 @@ void HeldPosts::refresh(InstallationId id, const NewHeldPost& post) {
     db_.run(sql::installation_refresh, id, lower(facts.domain), facts.user_id,
             post.tokens.expires_at, post.server, at, ts_number(facts.ts));
     keep_tokens(id, post.tokens);
-    db_.run(sql::chore_hasten, id, to_verify, at);
+    db_.run(sql::chore_hasten, id, number_of(Chore::verify), at);
 }
 
 // For one more of PEER that is not verified; or why there is none.
@@ -120,6 +121,10 @@ HoldResult HeldPosts::add_counted(const Place& place, const NewHeldPost& post) {
         }
     }
     add(place.id, post, true);
+    if (place.kind == Place::Kind::tokenless) {
+        db_.run(sql::chore_begin, place.id, number_of(Chore::adopt),
+                post.event.received_at);
+    }
     return HoldResult::held;
 }
 

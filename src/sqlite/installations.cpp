@@ -1,6 +1,10 @@
 // Installations of the SQLite store.
+#include <fcntl.h>
+
 #include <algorithm>
 
+#include "base/error.h"
+#include "base/fd.h"
 #include "base/text.h"
 #include "sqlite/event_writer.h"
 #include "sqlite/held_posts.h"
@@ -11,7 +15,6 @@ namespace bx::sqlite {
 
 namespace {
 
-constexpr int to_verify = 0;  // chore.what
 constexpr std::int64_t dropped_at_most = 200;  // installations in one transaction
 
 Bound text_or_null(std::string_view text) {
@@ -43,6 +46,19 @@ Installation read_installation(const Rows& rows) {
     return shown;
 }
 
+// Kept free for a commit: a file without a name beside the store.  Where there is none it throws.
+constexpr off_t room_for_commit = off_t{256} << 10;  // bytes
+
+Fd keep_room(const std::string& dir) {
+    Fd room(::open(dir.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+    // No such file on this file system: then the lease's own commit has to do as proof.
+    if (!room) return room;
+    const int error = ::posix_fallocate(room.get(), 0, room_for_commit);
+    if (error == 0 || error == EOPNOTSUPP || error == EINVAL) return room;
+    throw StoreError(system_error("no room for the answer to a renewal in '" + dir + "'", error)
+                         .what());
+}
+
 // The row of an installation.
 struct Row {
     std::string member_id;
@@ -71,11 +87,12 @@ class Keeper final : public Installations {
 public:
     explicit Keeper(Names& names) : db_(names.database()), writer_(names) {}
 
-    std::optional<Unverified> next_unverified(Millis now) override;
-    void postpone(InstallationId id, Millis due_at, const std::string& problem) override;
+    std::optional<InstallationWithTokens> find(InstallationId id) override;
+
     Activation activate(const Proof& proof, std::int64_t queue_limit) override;
     bool keep_unclaimed(const Proof& proof) override;
     void erase(InstallationId id) override;
+    std::vector<HeldPost> held_posts(InstallationId id) override;
     Activation adopt_token(InstallationId id, const std::string& token,
                            std::int64_t queue_limit) override;
 
@@ -84,7 +101,6 @@ public:
     bool end_lease(InstallationId id, const std::string& holder,
                    const std::optional<Renewal>& renewal, Millis now) override;
     void break_down(InstallationId id, const std::string& problem) override;
-    std::vector<InstallationId> idle_since(Millis before, std::size_t at_most) override;
 
     bool uninstalled(InstallationId id, std::string_view ts) override;
     std::size_t drop_old(Millis pending_before, Millis gone_before) override;
@@ -102,20 +118,12 @@ private:
 
     Database& db_;
     EventWriter writer_;
+    Fd room_;  // while this process has a lease
 };
 
-// -- Verifying
-
-std::optional<Unverified> Keeper::next_unverified(Millis now) {
+std::optional<InstallationWithTokens> Keeper::find(InstallationId id) {
     const Transaction moment(db_, Transaction::Kind::read);
-    Unverified found;
-    InstallationId id = 0;
-    {
-        Rows rows = db_.rows(sql::unverified_next, now);
-        if (!rows.next()) return std::nullopt;
-        id = rows.number(sql::unverified_row::installation);
-        found.tries = static_cast<int>(rows.number(sql::unverified_row::tries));
-    }
+    InstallationWithTokens found;
     {
         Rows rows = db_.rows(sql::installation_shown, id);
         if (!rows.next()) return std::nullopt;
@@ -126,12 +134,7 @@ std::optional<Unverified> Keeper::next_unverified(Millis now) {
     return found;
 }
 
-void Keeper::postpone(InstallationId id, Millis due_at, const std::string& problem) {
-    Transaction transaction(db_, Transaction::Kind::write);
-    db_.run(sql::chore_postpone, id, to_verify, due_at);
-    db_.run(sql::problem_set, id, text_or_null(problem));
-    transaction.commit();
-}
+// -- Verifying
 
 bool Keeper::fit(const Posts& posts, std::int64_t queue_limit) {
     if (posts.empty()) return true;
@@ -180,6 +183,8 @@ Activation Keeper::activate(const Proof& proof, std::int64_t queue_limit) {
         make_events(held, posts, {heir, pending->member_id, lower(proof.domain)});
     if (earlier) held.erase(proof.id);
     db_.run(sql::chores_remove, proof.id);
+    db_.run(sql::renewal_set, heir, wall_now() + idle_renewal);
+    db_.run(sql::chore_finish, heir, number_of(Chore::bind), wall_now(), wall_now());
     held.note_erased();
     transaction.commit();
     return {Activation::Result::done, heir, made};
@@ -192,6 +197,7 @@ bool Keeper::keep_unclaimed(const Proof& proof) {
     if (db_.number(sql::unclaimed_count) >= hold_limits.unclaimed) return false;
     db_.run(sql::installation_keep, proof.id, proof.client_id, lower(proof.domain), proof.user_id,
             proof.client_endpoint, proof.server, proof.scope, proof.plan_status);
+    db_.run(sql::chores_remove, proof.id);
     transaction.commit();
     return true;
 }
@@ -204,6 +210,24 @@ void Keeper::erase(InstallationId id) {
     transaction.commit();
 }
 
+std::vector<HeldPost> Keeper::held_posts(InstallationId id) {
+    const Transaction moment(db_, Transaction::Kind::read);
+    const std::optional<Row> row = read_row(db_, id);
+    if (!row || row->state == InstallationState::pending) return {};
+    std::vector<HeldPost> posts;
+    Rows rows = db_.rows(sql::held_proofs, id);
+    while (rows.next()) {
+        using out = sql::held_proof;
+        try {
+            const auto packed =
+                secrets_in(db_, rows.number(out::slot), held_owner(rows.number(out::id)));
+            if (packed) posts.push_back({rows.text(out::token), unpack_post(*packed)});
+        } catch (const StoreDamaged&) {
+        }
+    }
+    return posts;
+}
+
 Activation Keeper::adopt_token(InstallationId id, const std::string& token,
                                std::int64_t queue_limit) {
     Transaction transaction(db_, Transaction::Kind::write);
@@ -213,6 +237,7 @@ Activation Keeper::adopt_token(InstallationId id, const std::string& token,
     if (!fit(posts, queue_limit)) return {Activation::Result::queue_full, id, 0};
     if (!row || db_.run(sql::token_adopt, id, Blob{token}) == 0) return {};
     const std::size_t made = make_events(held, posts, {id, row->member_id, row->domain});
+    db_.run(sql::chore_remove, id, number_of(Chore::adopt));
     held.note_erased();
     transaction.commit();
     return {Activation::Result::done, id, made};
@@ -222,8 +247,9 @@ Activation Keeper::adopt_token(InstallationId id, const std::string& token,
 
 std::optional<Lease> Keeper::take_lease(InstallationId id, const std::string& holder,
                                         Millis lasting) {
+    Fd room = keep_room(directory_of(db_.path()));
     Transaction transaction(db_, Transaction::Kind::write);
-    const Millis now = wall_now();
+    const Millis now = boot_now();  // whatever becomes of the wall clock
     Lease lease;
     {
         Rows rows = db_.rows(sql::lease, id);
@@ -231,7 +257,7 @@ std::optional<Lease> Keeper::take_lease(InstallationId id, const std::string& ho
         if (!rows.next()) return std::nullopt;
         const auto state = static_cast<InstallationState>(rows.number(row::state));
         const Millis until = rows.maybe_number(row::lease_until).value_or(0);
-        // One that reaches further than any lease lasts is of a clock that was set back since.
+        // One that reaches further than any lease lasts is from before the machine's boot.
         const bool is_held = until > now && until <= now + lasting;
         if (is_held || state == InstallationState::gone) return std::nullopt;
         lease.in_doubt = !rows.is_null(row::lease_by);
@@ -242,6 +268,7 @@ std::optional<Lease> Keeper::take_lease(InstallationId id, const std::string& ho
     lease.tokens.expires_at = expires_at;
     db_.run(sql::lease_set, id, now + lasting, holder);
     transaction.commit();
+    room_ = std::move(room);
     return lease;
 }
 
@@ -250,13 +277,18 @@ bool Keeper::renew(HeldPosts& held, InstallationId id, const Renewal& renewal, M
     Tokens tokens = renewal.tokens;
     if (tokens.refresh.empty()) tokens.refresh = held.tokens_of(id).refresh;
     held.keep_tokens(id, tokens);
-    return db_.run(sql::installation_renewed, id, tokens.expires_at,
-                   text_or_null(renewal.client_endpoint), text_or_null(lower(renewal.domain)),
-                   text_or_null(renewal.scope), now) > 0;
+    if (db_.run(sql::installation_renewed, id, tokens.expires_at,
+                text_or_null(renewal.client_endpoint), text_or_null(lower(renewal.domain)),
+                text_or_null(renewal.scope), renewal.user_id, now) == 0) {
+        return false;
+    }
+    db_.run(sql::renewal_set, id, now + idle_renewal);
+    return true;
 }
 
 bool Keeper::end_lease(InstallationId id, const std::string& holder,
                        const std::optional<Renewal>& renewal, Millis now) {
+    room_.reset();
     Transaction transaction(db_, Transaction::Kind::write);
     {
         Rows rows = db_.rows(sql::lease, id);
@@ -273,14 +305,8 @@ bool Keeper::end_lease(InstallationId id, const std::string& holder,
 void Keeper::break_down(InstallationId id, const std::string& problem) {
     Transaction transaction(db_, Transaction::Kind::write);
     db_.run(sql::installation_break, id, problem);
+    db_.run(sql::chore_remove, id, number_of(Chore::renew));
     transaction.commit();
-}
-
-std::vector<InstallationId> Keeper::idle_since(Millis before, std::size_t at_most) {
-    std::vector<InstallationId> found;
-    Rows rows = db_.rows(sql::installations_idle, before, at_most);
-    while (rows.next()) found.push_back(rows.number(0));
-    return found;
 }
 
 // -- The end

@@ -19,5 +19,7 @@ std::unique_ptr<Upkeep> make_upkeep(Names& names, Journal journal);
 std::unique_ptr<View> make_view(Names& names);
 std::unique_ptr<Operator> make_operator(Names& names);
 std::unique_ptr<Installations> make_installations(Names& names);
+std::unique_ptr<Transfer> make_transfer(Names& names);
+std::unique_ptr<Chores> make_chores(Database& database);
 
 }  // namespace bx::sqlite

@@ -14,7 +14,9 @@ SqliteStore::SqliteStore(const std::string& path, const StoreOptions& options, J
       upkeep_(make_upkeep(names_, journal)),
       view_(make_view(names_)),
       operator_(make_operator(names_)),
-      installations_(make_installations(names_)) {
+      installations_(make_installations(names_)),
+      transfer_(make_transfer(names_)),
+      chores_(make_chores(*database_)) {
     if (options.role == Role::worker) repair(names_, wall_now());
 }
 

@@ -24,6 +24,8 @@ public:
     View& view() override { return *view_; }
     Operator& operate() override { return *operator_; }
     Installations& installations() override { return *installations_; }
+    Transfer& transfer() override { return *transfer_; }
+    Chores& chores() override { return *chores_; }
 
 private:
     std::unique_ptr<Database> database_;
@@ -36,6 +38,8 @@ private:
     std::unique_ptr<View> view_;
     std::unique_ptr<Operator> operator_;
     std::unique_ptr<Installations> installations_;
+    std::unique_ptr<Transfer> transfer_;
+    std::unique_ptr<Chores> chores_;
 };
 
 }  // namespace bx::sqlite

@@ -31,12 +31,12 @@ public:
 
     // Adds the events in order, with ascending numbers, and holds the posts within hold_limits, in
     // one transaction.  A number is empty when that event would be beyond QUEUE_LIMIT unfinished
-    // ones; the others are added.  Throws StoreError: nothing was, or (lost at the commit itself) it
-    // is not known.
+    // ones; the others are added.  Throws StoreError: nothing was, or (lost at the commit itself)
+    // it is not known.
     //
-    // A post that brings an installation makes one, and where all are taken it replaces the newest of
-    // the peer that has most, unless that peer is the only one.  One with the token of a pending one
-    // is held with it, and a page there only brings fresher tokens.
+    // A post that brings an installation makes one, and where all are taken it replaces the newest
+    // of the peer that has most, unless that peer is the only one.  One with the token of a pending
+    // one is held with it, and a page there only brings fresher tokens.
     virtual AddedBatch add(const NewBatch& batch, std::int64_t queue_limit) = 0;
     std::vector<std::optional<EventNumber>> add(std::span<const NewEvent> events,
                                                 std::int64_t queue_limit) {
@@ -57,6 +57,8 @@ public:
     // Proves that an add would work now: takes the write lock, writes, rolls back.  Throws
     // StoreError.  Gives the number of unfinished events.
     virtual std::int64_t probe() = 0;
+    // When the first chore is due (store/chores.h); none: there are none.
+    virtual std::optional<Millis> next_chore() = 0;
     // Events that are `new` or have a delivery waiting or running, due or not.
     virtual std::int64_t unfinished() = 0;
 };

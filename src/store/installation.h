@@ -14,6 +14,10 @@ namespace bx {
 
 // The numbers may not change: they are in the tables.
 enum class InstallationState { pending, active, broken, gone };
+// Installation::problem of one that another store has now (stores/copy.h).
+constexpr std::string_view moved_problem = "moved";
+// Of one that a person brought, until its tokens are proven (store/transfer.h).
+constexpr std::string_view unproven_problem = "imported, and its tokens are not proven yet";
 std::string_view name_of(InstallationState state);
 
 // What REST takes.  Secrets.
@@ -45,12 +49,30 @@ struct Installation {
     std::int64_t held = 0;  // its held posts
 };
 
-// An installation that is to be verified, with the tokens that came.
-struct Unverified {
+struct InstallationWithTokens {
     Installation installation;
     Tokens tokens;
-    int tries = 0;  // before
 };
+
+// What is to be done for an installation when it is due.  The numbers may not change: they are in
+// the tables.
+enum class Chore {
+    verify,  // of a pending one
+    renew,   // its tokens, before they are too old
+    bind,    // to subscribe to its end
+    adopt,   // of one without application_token: to prove that of a held post
+    pass,    // of no installation (id 0): what is done for all of them, every `catch_up`
+};
+
+constexpr int number_of(Chore what) { return static_cast<int>(what); }
+
+struct DueChore {
+    InstallationId id = 0;
+    int tries = 0;  // before, in vain
+};
+
+// A chain of tokens that is not renewed ends after 28 days.
+constexpr Millis idle_renewal = 20 * day;
 
 // What the authorization server said of one, and the tokens of the renewal that proved it.
 struct Proof {
@@ -76,6 +98,12 @@ struct Activation {
     std::size_t events = 0;  // that held posts became
 };
 
+// One of the posts that are held for an installation without application_token.
+struct HeldPost {
+    std::string token;  // SHA-256
+    NewEvent event;
+};
+
 // The right to renew tokens, of one at a time.
 struct Lease {
     Tokens tokens;
@@ -89,6 +117,15 @@ struct Renewal {
     std::string client_endpoint;  // empty: as before, as the others are
     std::string domain;
     std::string scope;
+    std::string user_id;          // taken where none is known yet
+};
+
+// One that a person brings, as its vendor knows it.
+struct BroughtInstallation {
+    std::string member_id;
+    std::string client_id;
+    std::string refresh_token;
+    std::string application_token;  // SHA-256; empty: it is not known
 };
 
 struct InstallationCounts {

@@ -1,7 +1,7 @@
 // What those who talk to Bitrix24, and a person, need of a store: installations and their tokens.
 //
-// A pending one is made by EventSink::add, with the posts that are held for it.  Here it is verified:
-// it becomes active, and its posts events, or it is erased.
+// A pending one is made by EventSink::add, with the posts that are held for it.  Here it is
+// verified: it becomes active, and its posts events, or it is erased.
 //
 // Tokens are committed durably in every role but a worker's (store.h).  Every function may throw
 // StoreError (store/errors.h); store.h says what holds of all of them.
@@ -20,32 +20,33 @@ class Installations {
 public:
     virtual ~Installations() = default;
 
+    // None: there is none.
+    virtual std::optional<InstallationWithTokens> find(InstallationId id) = 0;
+
     // -- Verifying
 
-    // The pending one that is to be tried next at NOW: those never tried before others, then the one
-    // due first.  None: none is due, or all have been verified and are in no block.
-    virtual std::optional<Unverified> next_unverified(Millis now) = 0;
-    // It could not be told: it is due again at DUE_AT.
-    virtual void postpone(InstallationId id, Millis due_at, const std::string& problem) = 0;
     // The pending one is what PROOF says: it becomes active, its held posts events in the order of
     // their receipt.  When the same application is on that portal already, that installation takes
     // over the new one's tokens and posts; its application_token stays right until a post with the
-    // new one has come.
+    // new one has come.  Chores begin: it is to be bound, and its tokens are renewed in time.
     virtual Activation activate(const Proof& proof, std::int64_t queue_limit) = 0;
     // The pending one is proven, but no block has its client_id: it waits, with its posts, for a
     // person.  False: so many do already, nothing is changed.
     virtual bool keep_unclaimed(const Proof& proof) = 0;
     // Erases an installation with tokens and held posts, whatever it was; its events stay.
     virtual void erase(InstallationId id) = 0;
-    // Of an active one without application_token: TOKEN (SHA-256) is it, and the posts that are held
-    // for it become events.  The others wait on.
+    // Of the posts that are held for it the last with each token; of one that is pending none.
+    virtual std::vector<HeldPost> held_posts(InstallationId id) = 0;
+    // Of a verified one without application_token, or whose it is already: TOKEN (SHA-256) is it, and
+    // the posts that are held for it become events.  The others wait on.
     virtual Activation adopt_token(InstallationId id, const std::string& token,
                                    std::int64_t queue_limit) = 0;
 
     // -- Tokens
 
-    // The right to renew, for LASTING milliseconds by the store's clock, to HOLDER, unlike any other.
-    // None: another holds it, or it is neither active nor pending.
+    // The right to renew, for LASTING milliseconds by the store's clock, to HOLDER, unlike any
+    // other. None: another holds it, or it is gone.  Until the lease ends this process keeps room
+    // for what the renewal brings; without any it throws.
     virtual std::optional<Lease> take_lease(InstallationId id, const std::string& holder,
                                             Millis lasting) = 0;
     // Gives HOLDER's lease back, with what the renewal brought, if anything.  False: it was not
@@ -54,13 +55,11 @@ public:
                            const std::optional<Renewal>& renewal, Millis now) = 0;
     // Its tokens are of no use.  An active one becomes broken.
     virtual void break_down(InstallationId id, const std::string& problem) = 0;
-    // Active ones whose tokens are from BEFORE, those that are idle longest first.
-    virtual std::vector<InstallationId> idle_since(Millis before, std::size_t at_most) = 0;
 
     // -- The end
 
-    // An ONAPPUNINSTALL that it proved, of TS (as sent), is matched: it becomes gone, its tokens are
-    // erased.  False: it was installed again since, or is gone already.
+    // An ONAPPUNINSTALL that it proved, of TS (as sent), is matched: it becomes gone, its tokens
+    // are erased.  False: it was installed again since, or is gone already.
     virtual bool uninstalled(InstallationId id, std::string_view ts) = 0;
     // Erases pending ones from before PENDING_BEFORE and gone ones that are installed before
     // GONE_BEFORE; gives how many, a step of some hundreds.

@@ -12,6 +12,7 @@
 // A row that cannot be read is the trouble of its event alone: StoredEvent::damage tells.
 #pragma once
 
+#include "store/chores.h"
 #include "store/errors.h"
 #include "store/event_sink.h"
 #include "store/installations.h"
@@ -19,6 +20,7 @@
 #include "store/operator.h"
 #include "store/options.h"
 #include "store/run_queue.h"
+#include "store/transfer.h"
 #include "store/upkeep.h"
 #include "store/view.h"
 #include "store/worker_registry.h"
@@ -38,6 +40,8 @@ public:
     virtual View& view() = 0;
     virtual Operator& operate() = 0;
     virtual Installations& installations() = 0;
+    virtual Transfer& transfer() = 0;
+    virtual Chores& chores() = 0;
 };
 
 }  // namespace bx

@@ -9,12 +9,7 @@
 namespace bx {
 
 LogSettings log_settings(const Config& config, const WorkerOptions& options) {
-    LogSettings settings = config.log;
-    if (options.detached && settings.file.empty()) {
-        settings.file = directory_of(config.store.worker_files) + "/bxhook.log";
-        settings.rotate_at = default_rotate_at;
-    }
-    return settings;
+    return options.detached ? background_log(config) : config.log;
 }
 
 LiveConfig::LiveConfig(ConfigFile& file, const StorePlace& store_place, const WorkerLock& lock,

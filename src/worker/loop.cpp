@@ -37,6 +37,7 @@ Loop::Loop(ConfigFile& config_file, Store& store, const StorePlace& store_place,
           },
           &uninstallations_),
       upkeep_(context_, store.upkeep(), store.view(), uninstallations_),
+      chores_(context_, store.chores()),
       leaving_(context_, worker_lock) {}
 
 int Loop::run() {
@@ -82,7 +83,8 @@ void Loop::iterate() {
         note_trouble(error.what(), second);
     }
     if (context_.progress) context_.progress_at = context_.now;
-    if (context_.progress || context_.runs.size() > 0 || runner_.unrecorded() > 0) {
+    if (context_.progress || context_.runs.size() > 0 || runner_.unrecorded() > 0 ||
+        chores_.runs()) {
         leaving_.note_work();
     }
 }
@@ -92,7 +94,8 @@ void Loop::work() {
         context_.runs.end_all(AttemptResult::interrupted, context_.now);
     }
     membership_.end_runs_in_time();
-    context_.runs.reap(context_.now);
+    context_.runs.reap(context_.now,
+                       [this](pid_t pid, int status) { chores_.reaped(pid, status); });
     context_.runs.tick(context_.now);
     runner_.collect();
     context_.live.refresh(context_.now);
@@ -122,6 +125,7 @@ void Loop::use_store() {
     woken_ = false;
     if (second_.every(second, context_.now)) runner_.save_outputs();
     upkeep_.work();
+    if (look) chores_.look();
     if (context_.options.detached && !context_.progress && store_.upkeep().unfinished() > 0) {
         leaving_.note_work();
     }
@@ -217,7 +221,8 @@ bool Loop::may_leave() {
         if (context_.runs.size() == 0) leaving_.end_grace();
     }
     const bool recorded = runner_.unrecorded() == 0;
-    const bool quiet = recorded && !context_.more && !upkeep_.busy() && trouble_.none();
+    const bool quiet = recorded && !context_.more && !upkeep_.busy() && trouble_.none() &&
+                       !chores_.runs();
     return leaving_.may_leave(recorded, quiet);
 }
 
@@ -235,6 +240,7 @@ bool Loop::leave() {
 }
 
 void Loop::tidy() {
+    chores_.end();
     const std::size_t left = runner_.unrecorded();
     const std::size_t written = std::min(runner_.written(), left);
     if (written > 0) {

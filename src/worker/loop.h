@@ -13,6 +13,7 @@
 #include "config/config_file.h"
 #include "host/worker_lock.h"
 #include "store/store.h"
+#include "worker/chore_start.h"
 #include "worker/context.h"
 #include "worker/leaving.h"
 #include "worker/matcher.h"
@@ -62,6 +63,7 @@ private:
     Uninstallations uninstallations_;
     Matcher matcher_;
     WorkerUpkeep upkeep_;
+    ChoreStart chores_;
     Leaving leaving_;
     Timer second_;         // what is done once a second
     bool woken_ = true;    // through the FIFO or the store, since the store was last looked at

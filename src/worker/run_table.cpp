@@ -39,13 +39,14 @@ void RunTable::handle(const pollfd* set) {
     }
 }
 
-void RunTable::reap(Millis now) {
+void RunTable::reap(Millis now, const std::function<void(pid_t, int)>& other) {
     int status = 0;
     for (;;) {
         pid_t pid = ::waitpid(-1, &status, WNOHANG);
         if (pid <= 0) return;
         auto run = std::ranges::find(runs_, pid, [](const auto& entry) { return entry->pid(); });
         if (run != runs_.end()) (*run)->reaped(status, now);
+        else if (other) other(pid, status);
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,8 +24,8 @@ public:
     void handle(const pollfd* set);
 
     // Reaps every child that ended: those of the runs, and processes that these left behind, whose
-    // subreaper we are.
-    void reap(Millis now);
+    // subreaper we are; OTHER is told of each that is none of a run.
+    void reap(Millis now, const std::function<void(pid_t, int)>& other = {});
     void tick(Millis now);
     Millis next_tick() const;  // the earliest of all; far away when there is none
     void end_all(AttemptResult why, Millis now);

@@ -1,5 +1,6 @@
 -- For wrk: posts the body of the file in its first argument.  With a second argument, a number, that
--- many variants in turn, in which a four-digit ID counts up: as many lanes.  Ends with one line of JSON.
+-- many variants in turn, in which a four-digit ID counts up: as many lanes.  So does the number of a
+-- portal whose member_id is installed-NUMBER.  Ends with one line of JSON.
 local bodies = {}
 
 function init(args)
@@ -11,7 +12,8 @@ function init(args)
    local variants = tonumber(args[2] or "1")
    for i = 1, variants do
       local id = variants > 1 and string.format("%%1%d", 1000 + i) or "%1%2"
-      bodies[i] = wrk.format(nil, nil, nil, (body:gsub("(FIELDS%%5D%%5BID%%5D=)(%d+)", id)))
+      local one = body:gsub("(FIELDS%%5D%%5BID%%5D=)(%d+)", id):gsub("(member_id%%5D=installed%-)(%d+)", id)
+      bodies[i] = wrk.format(nil, nil, nil, one)
    end
 end
 

@@ -108,8 +108,8 @@ class Server:
 
     # -- its life
 
-    def start(self, wait=True):
-        self.process = Process([program("postgres"), "-D", self.data], self.log, cwd=self.data)
+    def start(self, wait=True, env=None):
+        self.process = Process([program("postgres"), "-D", self.data], self.log, cwd=self.data, env=env)
         if wait:
             wait_for(self.ready, lambda: f"{self.name} to start: {self.log.read_text()[-2000:]}", START_LIMIT)
         return self

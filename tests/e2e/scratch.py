@@ -289,6 +289,12 @@ with sqlite3.connect(sys.argv[1], timeout=20) as store:
     store.execute(sys.argv[2])
 """
 
+ASK = """
+import json, sqlite3, sys
+with sqlite3.connect(sys.argv[1], timeout=20) as store:
+    print(json.dumps(store.execute(sys.argv[2]).fetchall()))
+"""
+
 class Site:
     """A config, hooks and a store in HOME, and what runs on them.
 
@@ -418,6 +424,14 @@ class Site:
         else:
             subprocess.run(["/usr/bin/python3", "-c", CHANGE, self.home / self.store, statement.replace("%", "")],
                            check=True, timeout=30, **as_user(self.user))
+
+    def query(self, statement):
+        """The rows that STATEMENT gives; of texts and numbers."""
+        if self.database:
+            return self.database.sql(statement.replace("%", "bxhook."))
+        done = subprocess.run(["/usr/bin/python3", "-c", ASK, self.home / self.store, statement.replace("%", "")],
+                              check=True, timeout=30, capture_output=True, **as_user(self.user))
+        return json.loads(done.stdout)
 
     def show(self, what, *options):
         return json.loads(self.run("show", str(what), "--json", *options).stdout)

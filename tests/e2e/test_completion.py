@@ -10,7 +10,7 @@ from scratch import ROOT, as_user, directory, write
 
 SCRIPT = ROOT / "conf" / "bash-completion"
 COMMANDS = {"serve", "work", "init", "check", "events", "trigger", "decode", "list", "show", "logs", "run", "retry",
-            "cancel", "status", "portals", "prune", "store", "help", "version"}
+            "cancel", "status", "portals", "token", "sync", "prune", "store", "help", "version"}
 
 
 @pytest.fixture

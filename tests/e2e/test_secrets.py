@@ -8,7 +8,9 @@ import pytest
 import bitrix
 import client
 import leaks
+from hosts import BOTH_STORES
 from scratch import Process, Site, wait_for
+from test_installations import ACCESS, APP, HELD, REFRESH, deal, install, page, token
 
 # Secrets at every depth, each of its own.
 TREE = bitrix.event() | {"data": {
@@ -17,6 +19,7 @@ TREE = bitrix.event() | {"data": {
 TREE["auth"] |= {"access_token": "secret-access-token", "refresh_token": "secret-refresh-token",
                  "refresh_id": "secret-refresh-id"}
 SECRETS = bitrix.secrets_of(TREE)
+CLIENT_SECRET = "Nq3v7yB1xRk0mWc8ZtLs5uHd2JfPgAe9"  # of the app block
 ERASED_WITHIN = 75  # seconds: the contract's minute, and some for a busy machine
 
 
@@ -56,6 +59,31 @@ def test_none_leaves_stdin(site):
     site.delivery(number, "any.d.fails", ("dead",))
     assert {"secret-but-wrong", *SECRETS} <= bitrix.sent_secrets
     assert leaks.search(leaks.reports(site) | site.logs()) == []
+
+
+@BOTH_STORES
+def test_none_of_an_installation_leaves_the_store(quiet):
+    """What is held for it, and its tokens, are in the store's tables of secrets, and with it they go."""
+    quiet.configure(worker="start manual", more=APP)
+    wait_for(lambda: client.fastcgi(quiet.socket, install("m1", "1")).status == 200, "the app block to count")
+    assert client.fastcgi(quiet.socket, deal("m1", "1")).json == HELD
+    assert client.fastcgi(quiet.socket, page("m2", "2")).status == 200
+    secrets = {ACCESS, REFRESH, token("1"), token("2"), CLIENT_SECRET}
+    bitrix.sent_secrets.add(CLIENT_SECRET)
+    assert CLIENT_SECRET in APP and secrets <= bitrix.sent_secrets
+    shown = quiet.run("portals", "m1").stdout + quiet.run("portals", "m1", "--json").stdout
+    assert b"pending" in shown
+    tables, _, _ = leaks.stored(quiet)
+    assert b"m1" in tables["table installation"]
+    places = leaks.reports(quiet) | quiet.logs() | quiet.processes() | tables | {"portals m1": shown}
+    assert leaks.search(places) == []
+    if not quiet.database:
+        assert {ACCESS, REFRESH} <= {secret for secret, _ in in_store(quiet)}
+    for member in ("m1", "m2"):
+        quiet.run("portals", "forget", member, "--local", "--yes")
+    quiet.gateway.stop()
+    quiet.run("work", "--once")
+    assert quiet.database or in_store(quiet) == []
 
 
 # -- the checker itself: every end-to-end test ends with it

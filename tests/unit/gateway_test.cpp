@@ -23,7 +23,8 @@ struct FakeState {
     std::vector<std::string> asked;  // of the last look-up
     std::vector<bx::InstallationId> retired;
     std::vector<bx::Offer> offers;
-    int looked_up = 0, asked_for_any = 0;
+    int looked_up = 0, asked_for_any = 0, asked_for_chores = 0;
+    std::optional<bx::Millis> next_chore{};
     std::int64_t unfinished = 0;
     int opened = 0, probed = 0, added_calls = 0;
     bool cannot_open = false, busy = false, full = false;
@@ -78,6 +79,11 @@ public:
         fail_if_told();
         return state_.unfinished;
     }
+    std::optional<bx::Millis> next_chore() override {
+        ++state_.asked_for_chores;
+        fail_if_told();
+        return state_.next_chore;
+    }
     std::int64_t unfinished() override { return state_.unfinished; }
 
 private:
@@ -101,6 +107,8 @@ public:
     bx::View& view() override { unused(); }
     bx::Operator& operate() override { unused(); }
     bx::Installations& installations() override { unused(); }
+    bx::Transfer& transfer() override { unused(); }
+    bx::Chores& chores() override { unused(); }
 
 private:
     [[noreturn]] static void unused() { throw std::logic_error("not the gateway's"); }
@@ -707,6 +715,33 @@ BOOST_AUTO_TEST_CASE(at_its_start_it_looks_for_work_left_behind) {
     state.unfinished = 1;
     the_gateway().wake_at_start();
     BOOST_TEST(started.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(any_request_starts_a_worker_when_a_chore_is_overdue) {
+    const std::string app = std::string(one_portal) + "app { client_id local.1  client_secret s }\n";
+    configure(app);
+    state.next_chore = bx::wall_now() + bx::hour;
+    ask(method("GET"));
+    BOOST_TEST(state.asked_for_chores == 1);
+    BOOST_TEST(started.empty());
+    state.next_chore = bx::wall_now() - bx::second;
+    ask(method("GET"));  // looked for once a minute
+    BOOST_TEST(state.asked_for_chores == 1);
+    gateway.reset();
+    ask(method("GET"));
+    BOOST_TEST(started.size() == 1u);
+    gateway.reset();
+    ask(method("PUT"));
+    BOOST_TEST(started.size() == 2u);
+    gateway.reset();
+    configure(app + "worker { start manual }\n");
+    ask(method("GET"));
+    BOOST_TEST(started.size() == 2u);
+    gateway.reset();
+    configure(one_portal);
+    ask(method("GET"));
+    BOOST_TEST(started.size() == 2u);
+    BOOST_TEST(state.asked_for_chores == 3);
 }
 
 BOOST_AUTO_TEST_CASE(a_worker_that_cannot_be_started_is_a_log_line) {

@@ -163,7 +163,7 @@ BOOST_AUTO_TEST_CASE(an_installation_is_held_and_its_posts_are_events_once_it_is
 BOOST_AUTO_TEST_CASE(what_it_brings_is_kept_for_verifying_it) {
     Site s;
     s.said(install("m1", "token-1"));
-    const bx::Unverified one = s.store().installations().next_unverified(bx::wall_now()).value();
+    const auto one = store_tests::next_unverified(s.store(), bx::wall_now()).value();
     BOOST_TEST(one.tokens.access == access_of_it);
     BOOST_TEST(one.tokens.refresh == refresh_of_it);
     BOOST_TEST(one.tokens.expires_at > bx::wall_now() + 3000 * bx::second);
@@ -410,7 +410,7 @@ BOOST_AUTO_TEST_CASE(the_page_of_an_installation_ends_it_in_the_portal) {
     Site s;
     BOOST_TEST(s.said(page("m1", is_default + "&APPLICATION_TOKEN=token-1")) == "finish");
     BOOST_TEST(s.held() == 1);
-    const bx::Unverified one = s.store().installations().next_unverified(bx::wall_now()).value();
+    const auto one = store_tests::next_unverified(s.store(), bx::wall_now()).value();
     BOOST_TEST(one.tokens.refresh == refresh_of_it);
     BOOST_TEST(one.installation.domain == "p.example");
     BOOST_TEST(one.installation.server == "https://oauth.bitrix.info/rest/");

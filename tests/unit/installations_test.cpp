@@ -58,6 +58,16 @@ public:
         return done.id;
     }
     bx::Installations& installations() { return store().installations(); }
+    bx::Chores& chores() { return store().chores(); }
+    std::optional<store_tests::Unverified> next_unverified(bx::Millis at) {
+        return store_tests::next_unverified(store(), at);
+    }
+    // Those of that kind that are due at AT, and stay so.
+    std::vector<bx::InstallationId> due(bx::Chore what, bx::Millis at) {
+        std::vector<bx::InstallationId> ids;
+        for (const bx::DueChore& one : chores().take_due(what, at, at, 99)) ids.push_back(one.id);
+        return ids;
+    }
     // The last of MEMBER that is pending.
     bx::Installation pending(const std::string& member) {
         bx::Installation found;
@@ -104,7 +114,7 @@ BOOST_AUTO_TEST_CASE(an_unknown_installation_is_held_with_what_it_brought) {
     BOOST_TEST(!s.store().sink().has_installations());
     BOOST_TEST((s.hold(s.install("m1", "t1")) == HoldResult::held));
     BOOST_TEST(s.store().sink().has_installations());
-    const bx::Unverified next = s.installations().next_unverified(s.now).value();
+    const store_tests::Unverified next = s.next_unverified(s.now).value();
     BOOST_TEST(next.tokens.access == "access of t1");
     BOOST_TEST(next.tokens.refresh == "refresh of t1");
     BOOST_TEST(next.tokens.expires_at == s.now + bx::hour);
@@ -166,7 +176,7 @@ BOOST_AUTO_TEST_CASE(when_it_is_verified_its_posts_are_events_in_the_order_of_re
     BOOST_TEST(s.store().view().list({.limit = 9}).front().event.installation.value_or(0) == id);
     BOOST_TEST(s.held() == 0);
     BOOST_TEST(s.state(id) == "active");
-    BOOST_TEST(!s.installations().next_unverified(s.now + bx::day).has_value());
+    BOOST_TEST(!s.next_unverified(s.now + bx::day).has_value());
     BOOST_TEST((s.installations().activate(s.proof(id), plenty).result ==
                 Activation::Result::not_pending));
     BOOST_TEST(s.recount() == "");
@@ -204,7 +214,7 @@ BOOST_AUTO_TEST_CASE(what_is_refused_leaves_nothing) {
     BOOST_TEST(s.installations().list().empty());
     BOOST_TEST(s.held() == 0);
     BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::none));
-    BOOST_TEST(!s.installations().next_unverified(s.now).has_value());
+    BOOST_TEST(!s.next_unverified(s.now).has_value());
     BOOST_TEST(s.recount() == "");
 }
 
@@ -308,7 +318,7 @@ BOOST_AUTO_TEST_CASE(twenty_of_applications_in_no_block_are_kept) {
                    (i < 20));
     }
     // They wait for a person, and the one that found no room for sync.
-    BOOST_TEST(s.installations().next_unverified(s.now).value().installation.member_id == "m20");
+    BOOST_TEST(s.next_unverified(s.now).value().installation.member_id == "m20");
     BOOST_TEST(s.pending("m0").client_id == "local.x");
     // When its block is there, it becomes active as others do.
     s.hold(s.post("m0", "t0"));
@@ -356,7 +366,7 @@ BOOST_AUTO_TEST_CASE(a_page_that_comes_again_brings_fresher_tokens_alone) {
     again.tokens.access = "fresher";
     BOOST_TEST((s.hold(again) == HoldResult::held));
     BOOST_TEST(s.held() == 1);
-    BOOST_TEST(s.installations().next_unverified(s.now).value().tokens.access == "fresher");
+    BOOST_TEST(s.next_unverified(s.now).value().tokens.access == "fresher");
     BOOST_TEST(s.recount() == "");
 }
 
@@ -410,22 +420,22 @@ BOOST_AUTO_TEST_CASE(those_never_tried_come_first_and_the_others_when_they_are_d
     s.now += bx::second;
     s.hold(s.install("m2", "t2"));
     const auto next = [&] {
-        const auto found = s.installations().next_unverified(s.now);
+        const auto found = s.next_unverified(s.now);
         return found ? found->installation.member_id : "none";
     };
     BOOST_TEST(next() == "m1");
-    s.installations().postpone(s.pending("m1").id, s.now + bx::minute, "no answer");
+    s.chores().postpone(s.pending("m1").id, bx::Chore::verify, s.now + bx::minute, "no answer");
     BOOST_TEST(next() == "m2");
-    s.installations().postpone(s.pending("m2").id, s.now + 2 * bx::minute, "no answer");
+    s.chores().postpone(s.pending("m2").id, bx::Chore::verify, s.now + 2 * bx::minute, "no answer");
     BOOST_TEST(next() == "none");
     BOOST_TEST(s.pending("m2").problem == "no answer");
     s.now += 3 * bx::minute;
     BOOST_TEST(next() == "m1");
-    BOOST_TEST(s.installations().next_unverified(s.now).value().tries == 1);
+    BOOST_TEST(s.next_unverified(s.now).value().tries == 1);
     s.hold(s.install("m3", "t3"));
     BOOST_TEST(next() == "m3");
     // Its own post again hastens it.
-    s.installations().postpone(s.pending("m1").id, s.now + bx::hour, "no answer");
+    s.chores().postpone(s.pending("m1").id, bx::Chore::verify, s.now + bx::hour, "no answer");
     s.installations().erase(s.pending("m3").id);
     s.installations().erase(s.pending("m2").id);
     BOOST_TEST(next() == "none");
@@ -555,18 +565,101 @@ BOOST_AUTO_TEST_CASE(a_broken_one_is_healed_by_its_own_user_alone) {
     BOOST_TEST(s.installations().take_lease(id, "a", bx::minute).value().tokens.refresh == "of 1");
 }
 
-BOOST_AUTO_TEST_CASE(those_that_are_idle_longest_are_renewed_first) {
+// -- Chores
+
+BOOST_AUTO_TEST_CASE(what_is_active_is_to_be_bound_now_and_renewed_in_twenty_days) {
     Portals s;
+    BOOST_TEST(!s.chores().next_chore().has_value());
     const auto first = s.active("m1", "t1");
+    const bx::Millis begun = bx::wall_now();
+    BOOST_TEST((s.due(bx::Chore::bind, begun) == std::vector{first}));
+    BOOST_TEST(s.chores().next_chore().value() <= begun);
+    s.chores().finish(first, bx::Chore::bind, begun, std::nullopt);
+    BOOST_TEST(s.due(bx::Chore::bind, begun + bx::day).empty());
+    const bx::Millis renewal = s.chores().next_chore().value();
+    BOOST_TEST(renewal <= begun + bx::idle_renewal);
+    BOOST_TEST(renewal > begun + bx::idle_renewal - bx::minute);
+    BOOST_TEST(s.due(bx::Chore::renew, renewal - 1).empty());
+    BOOST_TEST((s.due(bx::Chore::renew, renewal) == std::vector{first}));
+    // A renewal puts it off.
     const auto second = s.active("m2", "t2");
-    s.hold(s.install("m3", "t3"));
     s.installations().take_lease(first, "a", bx::minute);
     s.installations().end_lease(first, "a", bx::Renewal{{"a", "r", 0}, "", "", ""},
-                                bx::wall_now() + bx::day);
-    const auto idle = [&](bx::Millis before) { return s.installations().idle_since(before, 9); };
-    BOOST_TEST((idle(bx::wall_now() + bx::hour) == std::vector{second}));
-    BOOST_TEST((idle(bx::wall_now() + 2 * bx::day) == std::vector{second, first}));
-    BOOST_TEST(s.installations().idle_since(bx::wall_now() + 2 * bx::day, 1).size() == 1U);
+                                begun + bx::day);
+    BOOST_TEST((s.due(bx::Chore::renew, begun + bx::idle_renewal + bx::minute) ==
+                std::vector{second}));
+    BOOST_TEST((s.due(bx::Chore::renew, begun + bx::idle_renewal + bx::day) ==
+                std::vector{second, first}));
+    BOOST_TEST(s.chores().take_due(bx::Chore::renew, begun + 30 * bx::day, begun, 1).size() == 1U);
+    // What cannot be renewed is not tried.
+    s.installations().break_down(second, "invalid_grant");
+    BOOST_TEST((s.due(bx::Chore::renew, begun + 30 * bx::day) == std::vector{first}));
+    s.store().sink().heal(std::vector{bx::Offer{second, "1", {"a", "r", 0}}});
+    BOOST_TEST(s.due(bx::Chore::renew, begun + 30 * bx::day).size() == 2U);
+    s.installations().uninstalled(first, "");
+    BOOST_TEST((s.due(bx::Chore::renew, begun + 30 * bx::day) == std::vector{second}));
+}
+
+BOOST_AUTO_TEST_CASE(a_chore_that_was_taken_is_nobody_elses_until_it_is_due_again) {
+    Portals s;
+    const auto id = s.active("m1", "t1");
+    const bx::Millis now = bx::wall_now();
+    BOOST_TEST(s.chores().take_due(bx::Chore::bind, now, now + bx::minute, 9).size() == 1U);
+    BOOST_TEST(s.chores().take_due(bx::Chore::bind, now, now + bx::minute, 9).empty());
+    BOOST_TEST(s.due(bx::Chore::bind, now + bx::minute).size() == 1U);
+    s.chores().postpone(id, bx::Chore::bind, now + bx::hour, "no answer");
+    BOOST_TEST(s.shown(id).problem == "no answer");
+    BOOST_TEST(s.due(bx::Chore::bind, now + bx::minute).empty());
+    s.chores().hasten(bx::Chore::bind, now);
+    BOOST_TEST(s.chores().take_due(bx::Chore::bind, now, now + bx::hour, 9).at(0).tries == 1);
+    BOOST_TEST(s.chores().take(id, bx::Chore::bind, now + bx::hour).value().tries == 1);
+    BOOST_TEST(s.due(bx::Chore::bind, now).empty());
+    BOOST_TEST(!s.chores().take(id + 1, bx::Chore::bind, now).has_value());
+    BOOST_TEST(!s.chores().take(id, bx::Chore::verify, now).has_value());
+    s.chores().finish(id, bx::Chore::bind, now, now + bx::day);
+    BOOST_TEST(s.shown(id).problem == "");
+    BOOST_TEST(s.due(bx::Chore::bind, now + bx::hour).empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_pass_is_of_no_installation) {
+    Portals s;
+    BOOST_TEST(!s.chores().last_pass().has_value());
+    s.chores().finish(0, bx::Chore::pass, s.now, s.now + bx::minute);
+    BOOST_TEST(s.chores().last_pass().value() == s.now);
+    BOOST_TEST(s.chores().next_chore().value() == s.now + bx::minute);
+    BOOST_TEST((s.due(bx::Chore::pass, s.now + bx::minute) == std::vector<bx::InstallationId>{0}));
+    BOOST_TEST(s.installations().list().empty());
+}
+
+BOOST_AUTO_TEST_CASE(one_in_no_block_is_tried_again_when_it_has_one) {
+    Portals s;
+    s.hold(s.install("m1", "t1"));
+    const auto id = s.pending("m1").id;
+    BOOST_TEST(s.installations().keep_unclaimed(s.proof(id, "local.x")));
+    BOOST_TEST(s.due(bx::Chore::verify, s.now + bx::day).empty());
+    s.chores().claim("local.y", s.now);
+    BOOST_TEST(s.due(bx::Chore::verify, s.now).empty());
+    s.chores().claim("local.x", s.now);
+    BOOST_TEST((s.due(bx::Chore::verify, s.now) == std::vector{id}));
+    BOOST_TEST(s.pending("m1").client_id == "");
+}
+
+BOOST_AUTO_TEST_CASE(the_posts_of_one_without_application_token_are_there_once_a_token) {
+    Portals s;
+    s.hold(s.install("m1", "auth id", "192.0.2.1", HeldKind::page_key));
+    const bx::InstallationId id = s.pending("m1").id;
+    s.installations().activate(s.proof(id), plenty);
+    BOOST_TEST(s.due(bx::Chore::adopt, s.now).empty());
+    s.hold(s.post("m1", "t1", "1"));
+    s.hold(s.post("m1", "t2", "2"));
+    s.hold(s.post("m1", "t1", "3"));
+    BOOST_TEST((s.due(bx::Chore::adopt, s.now) == std::vector{id}));
+    const auto posts = s.installations().held_posts(id);
+    BOOST_TEST(posts.size() == 2U);
+    BOOST_TEST(posts.at(0).token == bx::sha256("t2"));
+    BOOST_TEST(posts.at(1).event.facts.id == "3");
+    s.installations().adopt_token(id, bx::sha256("t1"), plenty);
+    BOOST_TEST(s.due(bx::Chore::adopt, s.now + bx::day).empty());
 }
 
 // -- The end

@@ -52,6 +52,19 @@ inline std::unique_ptr<bx::Store> open_store(const std::string& place,
     return bx::open_store(bx::StorePlace::of(place), options, bx::StoreOwner::assumed());
 }
 
+// The installation that is to be verified next at NOW; it is due still.
+struct Unverified {
+    bx::Installation installation;
+    bx::Tokens tokens;
+    int tries = 0;
+};
+inline std::optional<Unverified> next_unverified(bx::Store& store, bx::Millis now) {
+    const auto due = store.chores().take_due(bx::Chore::verify, now, now, 1);
+    if (due.empty()) return std::nullopt;
+    const auto found = store.installations().find(due.front().id).value();
+    return Unverified{found.installation, found.tokens, due.front().tries};
+}
+
 inline const std::string key_of(bx::EventNumber event, const std::string& hook) {
     return std::to_string(event) + '/' + hook;
 }
@@ -245,7 +258,8 @@ private:
 // as the rows that break it.
 using Rules = std::vector<std::pair<std::string, std::string>>;
 
-// `now_new`: events that are new; `claimed`: deliveries that are; `turn`: those that have their turn.
+// `now_new`: events that are new; `claimed`: deliveries that are; `turn`: those that have their
+// turn.
 inline const std::string views_of_postgresql =
     "WITH now_new (n) AS (SELECT n FROM event WHERE (n > (SELECT matched FROM world) OR "
     "n IN (SELECT n FROM unmatched)) AND n NOT IN (SELECT n FROM skipped)), "

@@ -51,8 +51,8 @@ void check_file_system(const std::string& dir, const std::string& config_path,
     }
 }
 
-// What to do where the store lies beside other things: its directory cannot be closed or given away,
-// the others need it.
+// What to do where the store lies beside other things: its directory cannot be closed or given
+// away, the others need it.
 void advise_own_directory(const Config& config, const std::string& what, bool error,
                           Findings& findings) {
     std::string dir = directory_of(config.store.address);
@@ -252,6 +252,7 @@ void check_store(const Config& config, const Hooks* hooks, Findings& findings) {
         store->sink().probe();
         if (hooks != nullptr) check_work(config, *store, *hooks, findings);
         check_installations(config, *store, findings);
+        check_chores(config, *store, findings);
     } catch (const Error& error) {
         findings.error(config.store.for_people(), error.what(), "");
     }

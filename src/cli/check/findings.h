@@ -17,6 +17,7 @@
 namespace bx {
 
 struct Hook;
+class Store;
 
 class Findings {
 public:
@@ -82,6 +83,8 @@ void check_program(const Hook& hook, const Config& config, const std::string& pl
 // The store and its directory.  With HOOKS also what is done with the events in it: workers,
 // overdue work, blocked lanes, dead deliveries (report/health.h).
 void check_store(const Config& config, const Hooks* hooks, Findings& findings);
+// What is to be asked of Bitrix24 for the installations in STORE, and by what; part of check_store.
+void check_chores(const Config& config, Store& store, Findings& findings);
 // What FINDINGS says already of CONFIG and HOOKS, all of which have been read, for judge_health().
 // Of a draft (is_draft) the workers know nothing.
 Known known_from(const Findings& findings, const Hooks& hooks, const Config& config);

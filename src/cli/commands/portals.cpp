@@ -6,9 +6,12 @@
 #include "cli/confirm.h"
 #include "cli/open.h"
 #include "cli/output.h"
+#include "cli/portal_choice.h"
+#include "cli/portals_import.h"
 #include "cli/terminal/table.h"
 #include "report/portals.h"
 #include "report/wording.h"
+#include "sync/upkeep.h"
 
 namespace bx {
 
@@ -116,46 +119,34 @@ Portals read_portals(const Config& config, Store& store, const std::string& name
 
 // -- forget
 
-Installation one_installation(Store& store, const std::string& name) {
-    const std::vector<Installation> found = store.installations().list(name);
-    if (found.empty()) {
-        throw Error("portals: there is no installation on '" + printable(name) +
-                    "'; a portal of the configuration is forgotten by deleting its block");
-    }
-    if (found.size() == 1) return found.front();
-    std::string which;
-    for (const Installation& one : found) {
-        which += "\n  " + printable(one.member_id) + " " +
-                 printable(one.client_id.empty() ? "not verified" : one.client_id) + " " +
-                 std::string(name_of(one.state));
-    }
-    throw UsageError("'" + printable(name) + "' has several installations: name one with --app:" +
-                     which);
+constexpr int not_now = 75;  // exit status, EX_TEMPFAIL
+
+// Its posts would go on otherwise, to be refused here.  75: not now.
+int unbind(const Config& config, Store& store, const Installation& one, const std::string& name) {
+    const Endpoints endpoints(config);
+    const SyncContext context{config, endpoints, settings_of(config.rest), store.installations(),
+                              [](const SyncNews&) {}};
+    const RestResult result = unbind_end(context, one);
+    if (result.succeeded()) return 0;
+    remark("portals forget: cannot unsubscribe on " + name + ": " + result.text +
+           "; nothing is erased; --local erases it here only");
+    return not_now;
 }
 
-Installation installation_to_forget(const Arguments& args, Store& store) {
-    const std::string& name = args.words()[1];
-    const std::string app = args.value("--app");
-    if (app.empty()) return one_installation(store, name);
-    for (const Installation& one : store.installations().list(name)) {
-        if (one.client_id == app) return one;
-    }
-    throw Error("portals: application '" + printable(app) + "' is not installed on '" +
-                printable(name) + "'");
-}
-
-int forget(const Arguments& args, Store& store) {
+int forget(const Arguments& args, const Config& config, Store& store) {
     if (args.words().size() != 2) throw UsageError("forget takes one portal: portals forget P");
-    if (!args.has("--local")) {
-        throw UsageError("this version cannot unsubscribe on the portal: uninstall the application "
-                         "there, or add --local to erase it here only");
-    }
-    const Installation one = installation_to_forget(args, store);
+    const Installation one = one_installation(args, store, args.words()[1], "portals");
     const std::string name = printable(one.domain.empty() ? one.member_id : one.domain);
     const std::string held =
         one.held > 0 ? " and " + counted(one.held, "held post", "held posts") : std::string();
     if (!is_confirmed(args, "erase the installation on " + name + ", its tokens" + held + "?")) {
         return 0;
+    }
+    const bool is_bound = one.state == InstallationState::active ||
+                          one.state == InstallationState::broken;
+    if (is_bound && !args.has("--local")) {
+        const int status = unbind(config, store, one, name);
+        if (status != 0) return status;
     }
     store.installations().erase(one.id);
     print("erased the installation on " + name + "\n");
@@ -164,9 +155,11 @@ int forget(const Arguments& args, Store& store) {
 
 int run(const Arguments& args) {
     const std::vector<std::string>& words = args.words();
-    const ConfigPtr config = config_of(args, ConfigPart::gateway);
+    if (!words.empty() && words[0] == "import") return import_portals(args);
+    if (!words.empty() && words[0] == "export") return export_portals(args);
+    const ConfigPtr config = config_of(args, ConfigPart::sync);
     const std::unique_ptr<Store> store = store_of(*config);
-    if (!words.empty() && words[0] == "forget") return forget(args, *store);
+    if (!words.empty() && words[0] == "forget") return forget(args, *config, *store);
     if (words.size() > 1) throw UsageError("unknown word '" + printable(words[1]) + "'");
     const Portals portals = read_portals(*config, *store, words.empty() ? "" : words[0]);
     const Screen screen = Screen::of_stdout();
@@ -185,7 +178,7 @@ int run(const Arguments& args) {
 Command portals_command() {
     Command command;
     command.name = "portals";
-    command.synopsis = "[P] | forget P --local";
+    command.synopsis = "[P] | forget P [--local] | import FILE | export --secrets";
     command.summary = "portals of the configuration, and installations";
     command.help = R"(
 Shows the portals of the configuration and the installations of its applications,
@@ -197,12 +190,28 @@ An installation is
   broken   its tokens cannot be renewed; its posts are events all the same
   gone     the application was uninstalled
 
-forget P --local erases an installation with its tokens and its held posts; its
-events stay.  It does not ask the portal: its posts are refused from then on.  The
-question is asked on the terminal; where there is none, add --yes.
+forget P unsubscribes on the portal, then erases the installation with its tokens
+and its held posts; its events stay.  When it cannot unsubscribe it erases nothing,
+and the exit status is 75; with --local it does not ask the portal, whose posts are
+refused from then on.  The question is asked on the terminal; where there is none,
+add --yes.
+
+import FILE takes installations of those who kept their tokens until now: lines of
+JSON, as export writes them; a table with a header, by tabs, `;` or commas; or
+settings.json of CRest.  An entry has member_id, client_id, refresh_token, and
+application_token or application_token_sha256 (without one its posts are held until
+one has proven it).  Where it has no client_id it is --app, or that of the only `app`
+block.  Each is proven by one renewal, which spends the refresh token of the file:
+whoever used it before must stop.  One that is active already keeps its tokens.
+Lines that cannot be taken are named, and the exit status is 1; import the same file
+again after mending them.  FILE must be readable by nobody else; - is stdin.
+
+export --secrets writes such lines for another store.  Two that use the same refresh
+token break each other: forget them here with --local before they are used there.
 )";
     command.options = {{"--local", "", "forget: erase it here only"},
-                       {"--app", "CLIENT_ID", "forget: of several the one of that application"},
+                       {"--app", "CLIENT_ID", "forget, import: the application"},
+                       {"--secrets", "", "export: yes, write refresh tokens"},
                        yes_option()};
     command.json = true;
     command.max_words = 2;

@@ -7,6 +7,7 @@
 #include "cli/output.h"
 #include "cli/terminal/progress.h"
 #include "config/value.h"
+#include "report/wording.h"
 #include "stores/copy.h"
 #include "stores/module.h"
 
@@ -26,6 +27,10 @@ int copy(const Arguments& args, const Config& config, const StoreModule& module)
     }
     print("copied " + std::to_string(count.copied) + " of " + std::to_string(count.events) +
           " events" + (count.copied < count.events ? ", the others were there\n" : "\n"));
+    if (count.installations + count.held > 0) {
+        print("moved " + counted(count.installations, "installation", "installations") + " and " +
+              counted(count.held, "held post", "held posts") + "\n");
+    }
     return 0;
 }
 
@@ -65,6 +70,8 @@ it needs; where it exists already, it does nothing.  upgrade brings it up to thi
 version, while gateways and workers of the version before go on.  status shows server
 and schema.  copy copies all events of a SQLite store, with their numbers, deliveries
 and attempts, while gateways go on adding to it; run again, it copies what came since.
+Installations move: their tokens and held posts are in the PostgreSQL store alone
+afterwards, and `portals` of the SQLite store calls them moved.
 It stops where another event has the number of one: copy before the new store is used.
 init and upgrade need a role that may create; gateways, workers and the
 other commands do not: bxhook(1) has the least rights.

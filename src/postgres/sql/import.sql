@@ -17,8 +17,8 @@ $$;
 -- they are finished; a_skip_at NULL: not skipped.
 CREATE FUNCTION bxhook.take_events(a_shard bigint, a_n bigint[], a_state bigint[],
     a_unfinished bigint[], a_received_at bigint[], a_portal bigint[], a_lane bigint[],
-    a_ts bigint[], a_origin bigint[], a_facts bytea[], a_body bytea[], a_had_secret bigint[],
-    a_secret bytea[], a_skip_at bigint[], a_reason bytea[], a_retryable bigint[],
+    a_ts bigint[], a_origin bigint[], a_installation bigint[], a_facts bytea[], a_body bytea[],
+    a_had_secret bigint[], a_secret bytea[], a_skip_at bigint[], a_reason bytea[], a_retryable bigint[],
     a_refused bytea[], a_more bigint[]) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
 DECLARE
     v_last bigint := (SELECT max(n) FROM unnest(a_n) AS u (n));
@@ -31,9 +31,11 @@ BEGIN
     -- Until they are there they are numbers that never came.
     PERFORM bxhook.pass(a_shard, v_last, '{}');
     WITH added AS (
-        INSERT INTO bxhook.event (n, received_at, lane, ts, portal, origin, secret, facts, body)
-        SELECT n, r, l, t, p, o, h <> 0, f, b FROM unnest(a_n, a_received_at, a_lane, a_ts,
-            a_portal, a_origin, a_had_secret, a_facts, a_body) AS u (n, r, l, t, p, o, h, f, b)
+        INSERT INTO bxhook.event (n, received_at, lane, ts, portal, installation, origin, secret,
+            facts, body)
+        SELECT n, r, l, t, p, i, o, h <> 0, f, b FROM unnest(a_n, a_received_at, a_lane, a_ts,
+            a_portal, a_installation, a_origin, a_had_secret, a_facts, a_body)
+            AS u (n, r, l, t, p, i, o, h, f, b)
         ON CONFLICT (n) DO NOTHING RETURNING n
     )
     SELECT coalesce(array_agg(n), '{}') INTO v_new FROM added;
@@ -128,3 +130,90 @@ BEGIN
     WHERE last_value < a_last;
     PERFORM bxhook.pass(a_shard, bxhook.seen_up_to(), '{}');
 END $$;
+
+-- The installation here that is one of another store's; NULL: there is none.
+CREATE FUNCTION bxhook.same_installation(a_member bytea, a_client bytea, a_token bytea,
+    a_page_key bytea) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT i.id FROM bxhook.installation AS i WHERE i.member_id = a_member
+        AND (a_client <> '' AND i.client_id = a_client OR i.application_token = a_token
+            OR i.application_token_before = a_token OR i.page_key = a_page_key)
+    ORDER BY i.state, i.id DESC LIMIT 1
+$$;
+
+-- Takes one over.  Gives its id here, NULL for none, and whether it was not there.  a_tokens NULL:
+-- they are erased; a_moved: it was taken over before, and is not to be made again without any.
+CREATE FUNCTION bxhook.take_installation(a_member bytea, a_client bytea, a_state bigint,
+    a_domain bytea, a_user bytea, a_token bytea, a_token_before bytea, a_page_key bytea,
+    a_expires bigint, a_endpoint bytea, a_server bytea, a_scope bytea, a_plan bytea, a_peer bytea,
+    a_installed bigint, a_installed_ts bigint, a_renewed bigint, a_last_event bigint,
+    a_gone bigint, a_lease_by text, a_problem bytea, a_tokens bytea, a_moved boolean)
+RETURNS TABLE (id bigint, made boolean) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    v_id bigint;
+BEGIN
+    PERFORM bxhook.lock_installations();
+    v_id := bxhook.same_installation(a_member, a_client, a_token, a_page_key);
+    IF v_id IS NULL AND a_moved AND a_tokens IS NULL THEN
+        RETURN QUERY SELECT NULL::bigint, false;
+        RETURN;
+    END IF;
+    IF v_id IS NULL THEN
+        INSERT INTO bxhook.installation AS i (member_id, client_id, state, domain, user_id,
+            application_token, application_token_before, page_key, token_expires_at,
+            client_endpoint, server, scope, plan_status, peer, installed_at, installed_ts,
+            renewed_at, last_event_at, gone_at, lease_by, problem)
+        VALUES (a_member, a_client, a_state, a_domain, a_user, a_token, a_token_before, a_page_key,
+            a_expires, a_endpoint, a_server, a_scope, a_plan, a_peer, a_installed, a_installed_ts,
+            a_renewed, a_last_event, a_gone, a_lease_by, a_problem) RETURNING i.id INTO v_id;
+        IF a_tokens IS NOT NULL THEN
+            PERFORM bxhook.keep_tokens(v_id, a_tokens);
+        END IF;
+        RETURN QUERY SELECT v_id, true;
+        RETURN;
+    END IF;
+    UPDATE bxhook.installation SET state = CASE WHEN a_moved THEN state ELSE a_state END,
+        domain = a_domain, user_id = a_user, application_token = coalesce(a_token, application_token),
+        application_token_before = a_token_before, token_expires_at = a_expires,
+        client_endpoint = coalesce(a_endpoint, client_endpoint), server = coalesce(a_server, server),
+        scope = coalesce(a_scope, scope), plan_status = coalesce(a_plan, plan_status),
+        installed_at = a_installed, installed_ts = a_installed_ts, renewed_at = a_renewed,
+        gone_at = NULL, lease_until = NULL, lease_by = a_lease_by,
+        problem = CASE WHEN a_moved THEN problem ELSE a_problem END
+    WHERE id = v_id AND a_tokens IS NOT NULL AND client_id = a_client
+        AND greatest(a_installed, a_renewed) > greatest(installed_at, renewed_at);
+    IF FOUND THEN
+        PERFORM bxhook.keep_tokens(v_id, a_tokens);
+    END IF;
+    RETURN QUERY SELECT v_id, false;
+END $$;
+
+-- What is to be done for one that was made, and its subscriptions.
+CREATE FUNCTION bxhook.take_chores(a_id bigint, a_what bigint[], a_due bigint[], a_tries bigint[],
+    a_event bytea[], a_offline bigint[], a_bound bigint[]) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO bxhook.chore (installation, what, due_at, tries)
+    SELECT a_id, w, d, t FROM unnest(a_what, a_due, a_tries) AS u (w, d, t) ON CONFLICT DO NOTHING;
+    INSERT INTO bxhook.binding (installation, event, offline, bound_at)
+    SELECT a_id, e, o <> 0, b FROM unnest(a_event, a_offline, a_bound) AS u (e, o, b)
+    ON CONFLICT DO NOTHING
+$$;
+
+-- Posts that are held for one, but those that were taken over before.
+CREATE FUNCTION bxhook.take_posts(a_id bigint, a_received_at bigint[], a_bytes bigint[],
+    a_counted bigint[], a_token bytea[], a_data bytea[]) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO bxhook.held_post (installation, received_at, bytes, counted, token, data)
+    SELECT a_id, r, b, c <> 0, t, d
+    FROM unnest(a_received_at, a_bytes, a_counted, a_token, a_data) WITH ORDINALITY
+        AS u (r, b, c, t, d, i)
+    WHERE NOT EXISTS (SELECT 1 FROM bxhook.held_post AS h WHERE h.installation = a_id
+        AND h.received_at = r AND h.token = t AND h.data = d)
+    ORDER BY i
+$$;
+
+-- The application_token of a verified one that has posts with it; NULL: it has none.
+CREATE FUNCTION bxhook.token_of_posts(a_id bigint) RETURNS bytea LANGUAGE sql STABLE AS $$
+    SELECT i.application_token FROM bxhook.installation AS i
+    WHERE i.id = a_id AND i.state IN ({of_active}, {of_broken}) AND EXISTS (
+        SELECT 1 FROM bxhook.held_post AS h
+        WHERE h.installation = i.id AND h.token = i.application_token)
+$$;

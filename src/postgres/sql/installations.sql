@@ -28,6 +28,7 @@ CREATE FUNCTION bxhook.retire_tokens(a_id bigint[]) RETURNS void LANGUAGE sql AS
     UPDATE bxhook.installation SET application_token_before = NULL WHERE id = ANY (a_id)
 $$;
 
+-- columns idle_renewal: 1728000000
 CREATE FUNCTION bxhook.heal_installation(a_id bigint, a_user bytea, a_tokens bytea,
     a_expires bigint, a_now bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -37,6 +38,7 @@ BEGIN
     WHERE id = a_id AND state = {of_broken} AND user_id = a_user;
     IF FOUND THEN
         PERFORM bxhook.keep_tokens(a_id, a_tokens);
+        PERFORM bxhook.finish_chore(a_id, {to_renew}, a_now, a_now + {idle_renewal});
     END IF;
 END $$;
 
@@ -47,15 +49,17 @@ $$;
 
 -- -- Holding.  The caller has the lock.
 
--- Whose a post is: `same`, it has its token; else a verified one that has none yet.
-CREATE FUNCTION bxhook.place_of_post(a_member bytea, a_token bytea)
+-- Whose a post is: `same`, it has its token; else a verified one that has none yet.  What only brings
+-- an installation, with the token of a verified one, is verified beside that.
+CREATE FUNCTION bxhook.place_of_post(a_member bytea, a_token bytea, a_only_brings boolean)
 RETURNS TABLE (id bigint, same boolean, pending boolean, unclaimed boolean)
 LANGUAGE sql STABLE AS $$
     SELECT p.id, p.same, p.state = {of_pending}, p.client_id <> '' FROM (
         SELECT i.*, coalesce(a_token = i.application_token, false)
             OR coalesce(a_token = i.application_token_before, false)
             OR coalesce(a_token = i.page_key, false) AS same
-        FROM bxhook.installation AS i WHERE i.member_id = a_member AND i.state < {of_gone}) AS p
+        FROM bxhook.installation AS i WHERE i.member_id = a_member AND i.state < {of_gone}
+            AND (i.state = {of_pending} OR NOT a_only_brings)) AS p
     WHERE p.same OR p.state <> {of_pending} AND p.application_token IS NULL
     ORDER BY p.same DESC, p.state = {of_pending}, p.id LIMIT 1
 $$;
@@ -119,7 +123,7 @@ DECLARE
     v_id bigint;
     v_bound bigint;
 BEGIN
-    SELECT * INTO v_place FROM bxhook.place_of_post(a_member, a_token);
+    SELECT * INTO v_place FROM bxhook.place_of_post(a_member, a_token, v_brings AND a_bytes = 0);
     IF v_place.same AND NOT v_place.pending OR v_place.id IS NULL AND NOT v_brings THEN
         RETURN {hold_changed};
     END IF;
@@ -134,11 +138,13 @@ BEGIN
             CASE WHEN a_kind <> {kind_page_key} THEN a_token END,
             CASE WHEN a_kind = {kind_page_key} THEN a_token END, a_expires, a_server, a_peer, a_at,
             a_ts) RETURNING i.id INTO v_id;
-        INSERT INTO bxhook.chore (installation, what, due_at, tries) VALUES (v_id, 0, a_at, 0);
+        INSERT INTO bxhook.chore (installation, what, due_at, tries) VALUES (v_id, {to_verify}, a_at, 0);
     ELSIF v_brings AND NOT v_place.unclaimed THEN
         UPDATE bxhook.installation SET domain = a_domain, user_id = a_user, server = a_server,
-            token_expires_at = a_expires, installed_at = a_at, installed_ts = a_ts WHERE id = v_id;
-        UPDATE bxhook.chore SET due_at = least(due_at, a_at) WHERE installation = v_id AND what = 0;
+            token_expires_at = a_expires, installed_at = a_at, installed_ts = a_ts,
+            renewed_at = NULL WHERE id = v_id;
+        UPDATE bxhook.chore SET due_at = least(due_at, a_at)
+        WHERE installation = v_id AND what = {to_verify};
     END IF;
     IF v_brings AND v_place.unclaimed IS NOT TRUE THEN
         PERFORM bxhook.keep_tokens(v_id, a_tokens);
@@ -169,6 +175,12 @@ BEGIN
             a_bytes[i], a_data[i], a_domain[i], a_user[i], nullif(a_ts[i], {no_number}),
             a_tokens[i], a_expires[i], a_server[i], a_peer[i], a_limits);
     END LOOP;
+    INSERT INTO bxhook.chore (installation, what, due_at, tries)
+    SELECT i.id, {to_adopt}, a_at[1], 0 FROM bxhook.installation AS i
+    WHERE i.member_id = ANY (a_member) AND i.state IN ({of_active}, {of_broken})
+        AND i.application_token IS NULL
+        AND EXISTS (SELECT 1 FROM bxhook.held_post AS h WHERE h.installation = i.id)
+    ON CONFLICT (installation, what) DO NOTHING;
     RETURN v_results;
 END $$;
 
@@ -201,9 +213,9 @@ BEGIN
     RETURN QUERY SELECT NULL::bigint, false, u.h FROM unnest(v_held) AS u (h);
 END $$;
 
--- -- Verifying
+-- -- Read
 
--- columns shown_installation: i.id, i.member_id, i.client_id, i.state, i.domain, i.user_id, i.client_endpoint, i.server, i.scope, i.plan_status, i.peer, i.problem, i.installed_at, i.installed_ts, i.token_expires_at, i.renewed_at, i.application_token IS NOT NULL AS known, (SELECT count(*) FROM bxhook.held_post AS h WHERE h.installation = i.id) AS held
+-- columns shown_installation: i.id, i.member_id, i.client_id, i.state, i.domain, i.user_id, i.client_endpoint, i.server, i.scope, i.plan_status, i.peer, coalesce(i.problem, (SELECT c.problem FROM bxhook.chore AS c WHERE c.installation = i.id AND c.problem IS NOT NULL ORDER BY c.what LIMIT 1)) AS problem, i.installed_at, i.installed_ts, i.token_expires_at, i.renewed_at, i.application_token IS NOT NULL AS known, (SELECT count(*) FROM bxhook.held_post AS h WHERE h.installation = i.id) AS held
 -- All of them, or those of a member_id or domain.
 CREATE FUNCTION bxhook.show_installations(a_all boolean, a_member bytea, a_domain bytea)
 RETURNS TABLE (id bigint, member_id bytea, client_id bytea, state smallint, domain bytea,
@@ -221,26 +233,16 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION bxhook.next_unverified(a_now bigint)
+CREATE FUNCTION bxhook.find_installation(a_id bigint)
 RETURNS TABLE (id bigint, member_id bytea, client_id bytea, state smallint, domain bytea,
     user_id bytea, client_endpoint bytea, server bytea, scope bytea, plan_status bytea, peer bytea,
     problem bytea, installed_at bigint, installed_ts bigint, token_expires_at bigint,
-    renewed_at bigint, known boolean, held bigint, tries integer, tokens bytea)
-LANGUAGE sql STABLE AS $$
-    SELECT {shown_installation}, c.tries, t.data FROM bxhook.chore AS c
-    CROSS JOIN LATERAL (SELECT * FROM bxhook.installation AS j WHERE j.id = c.installation
-        OFFSET 0) AS i
-    LEFT JOIN bxhook.token AS t ON t.installation = i.id
-    WHERE c.what = 0 AND c.due_at <= a_now AND i.state = {of_pending} AND i.client_id = ''
-    ORDER BY c.tries > 0, c.due_at, c.installation LIMIT 1
+    renewed_at bigint, known boolean, held bigint, tokens bytea) LANGUAGE sql STABLE AS $$
+    SELECT {shown_installation}, t.data FROM bxhook.installation AS i
+    LEFT JOIN bxhook.token AS t ON t.installation = i.id WHERE i.id = a_id
 $$;
 
-CREATE FUNCTION bxhook.postpone(a_id bigint, a_due bigint, a_problem bytea) RETURNS void
-LANGUAGE sql AS $$
-    UPDATE bxhook.chore SET due_at = a_due, tries = tries + 1
-    WHERE installation = a_id AND what = 0;
-    UPDATE bxhook.installation SET problem = a_problem WHERE id = a_id
-$$;
+-- -- Becoming active
 
 -- What a pending installation becomes, as an application: itself, or the one that is on that portal
 -- already; no row: it is not pending.
@@ -347,6 +349,8 @@ BEGIN
         a_scope, a_plan, a_expires, a_at);
     PERFORM bxhook.keep_tokens(a_heir, a_tokens);
     DELETE FROM bxhook.chore WHERE installation = a_id;
+    PERFORM bxhook.finish_chore(a_heir, {to_renew}, a_at, a_at + {idle_renewal});
+    PERFORM bxhook.finish_chore(a_heir, {to_bind}, a_at, a_at);
     IF a_heir <> a_id THEN
         PERFORM bxhook.erase_installation(a_id);
     END IF;
@@ -362,7 +366,8 @@ DECLARE
 BEGIN
     PERFORM bxhook.lock_installations();
     IF NOT EXISTS (SELECT 1 FROM bxhook.installation WHERE id = a_id
-            AND state IN ({of_active}, {of_broken}) AND application_token IS NULL) THEN
+            AND state IN ({of_active}, {of_broken})
+            AND coalesce(application_token = a_token, true)) THEN
         RETURN 2;
     END IF;
     v_result := bxhook.make_events(a_key, a_at, a_limit, a_received_at, a_portal, a_lane, a_ts,
@@ -370,6 +375,7 @@ BEGIN
         ARRAY(SELECT id FROM bxhook.posts_with(a_id, a_token)));
     IF v_result = 0 THEN
         UPDATE bxhook.installation SET application_token = a_token WHERE id = a_id;
+        DELETE FROM bxhook.chore WHERE installation = a_id AND what = {to_adopt};
     END IF;
     RETURN v_result;
 END $$;
@@ -387,8 +393,23 @@ BEGIN
         client_endpoint = a_endpoint, server = a_server, scope = a_scope, plan_status = a_plan,
         problem = NULL
     WHERE id = a_id AND state = {of_pending};
-    RETURN FOUND;
+    IF FOUND THEN
+        DELETE FROM bxhook.chore WHERE installation = a_id;
+        RETURN true;
+    END IF;
+    RETURN false;
 END $$;
+
+-- Of the posts of one that is verified the last with each token.
+CREATE FUNCTION bxhook.held_proofs(a_id bigint) RETURNS TABLE (token bytea, data bytea)
+LANGUAGE sql STABLE AS $$
+    SELECT h.token, h.data FROM bxhook.held_post AS h
+    WHERE h.id IN (SELECT max(p.id) FROM bxhook.held_post AS p WHERE p.installation = a_id
+        GROUP BY p.token)
+        AND EXISTS (SELECT 1 FROM bxhook.installation AS i WHERE i.id = a_id
+            AND i.state <> {of_pending})
+    ORDER BY h.id
+$$;
 
 CREATE FUNCTION bxhook.erase_installation(a_id bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -422,7 +443,7 @@ END $$;
 
 -- a_tokens NULL: the renewal brought nothing; the other fields NULL: as before.
 CREATE FUNCTION bxhook.end_lease(a_id bigint, a_holder text, a_tokens bytea, a_expires bigint,
-    a_endpoint bytea, a_domain bytea, a_scope bytea, a_now bigint) RETURNS boolean
+    a_endpoint bytea, a_domain bytea, a_scope bytea, a_user bytea, a_now bigint) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE bxhook.installation SET lease_until = NULL, lease_by = NULL
@@ -434,10 +455,13 @@ BEGIN
         UPDATE bxhook.installation SET token_expires_at = a_expires, renewed_at = a_now,
             client_endpoint = coalesce(a_endpoint, client_endpoint),
             domain = coalesce(a_domain, domain), scope = coalesce(a_scope, scope),
+            user_id = CASE user_id WHEN '' THEN a_user ELSE user_id END,
             problem = CASE WHEN state <> {of_broken} THEN problem END,
             state = CASE WHEN state = {of_broken} THEN {of_active} ELSE state END
         WHERE id = a_id;
         PERFORM bxhook.keep_tokens(a_id, a_tokens);
+        PERFORM bxhook.finish_chore(a_id, {to_renew}, a_now, a_now + {idle_renewal})
+        FROM bxhook.installation WHERE id = a_id AND state = {of_active};
     END IF;
     RETURN true;
 END $$;
@@ -449,14 +473,8 @@ $$;
 CREATE FUNCTION bxhook.break_down(a_id bigint, a_problem bytea) RETURNS void LANGUAGE sql AS $$
     UPDATE bxhook.installation SET problem = a_problem,
         state = CASE WHEN state = {of_active} THEN {of_broken} ELSE state END
-    WHERE id = a_id AND state IN ({of_pending}, {of_active})
-$$;
-
-CREATE FUNCTION bxhook.idle_installations(a_before bigint, a_most bigint)
-RETURNS TABLE (id bigint) LANGUAGE sql STABLE AS $$
-    SELECT i.id FROM bxhook.installation AS i
-    WHERE i.state = {of_active} AND coalesce(i.renewed_at, i.installed_at) < a_before
-    ORDER BY coalesce(i.renewed_at, i.installed_at) LIMIT a_most
+    WHERE id = a_id AND state IN ({of_pending}, {of_active});
+    DELETE FROM bxhook.chore WHERE installation = a_id AND what = {to_renew}
 $$;
 
 -- -- The end

@@ -31,6 +31,7 @@
 -- numbers AttemptResult ran_: running done failed timeout lost interrupted cancelled
 -- numbers EventState event_: fresh matched skipped
 -- numbers InstallationState of_: pending active broken gone
+-- numbers Chore to_: verify renew bind adopt pass
 -- numbers HeldKind kind_: post install page page_key
 -- numbers HoldResult hold_: held changed full_of_installation full full_of_unclaimed full_of_unverified
 
@@ -359,7 +360,8 @@ CREATE TABLE bxhook.held_post (
 );
 CREATE INDEX held_post_installation ON bxhook.held_post (installation, id);
 
--- What is to be done for an installation.  `what`: 0 to verify it.
+-- What is to be done for an installation (0: for all).  `what`: Chore.  `problem`: of the last try,
+-- which was in vain.
 CREATE TABLE bxhook.chore (
     installation bigint NOT NULL,
     what smallint NOT NULL,

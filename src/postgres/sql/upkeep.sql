@@ -31,7 +31,7 @@ END $$;
 CREATE FUNCTION bxhook.last_prunable(a_done_before bigint, a_dead_before bigint) RETURNS bigint
 LANGUAGE sql STABLE AS $$
     SELECT least((SELECT matched FROM bxhook.world), (
-        SELECT coalesce(max(last), 0) FROM bxhook.received
+        SELECT max(last) FROM bxhook.received
         WHERE minute <= greatest(a_done_before, a_dead_before) / 60000))
 $$;
 

@@ -1,13 +1,14 @@
 -- Installations and held posts.
 
 -- columns known_row: id, member_id, client_id, domain, user_id, application_token, application_token_before, page_key, state
+-- One that was moved to another store (schema.sql) is known until the gateways use that one.
 -- @known_of_member (member_id)
 SELECT {known_row} FROM installation INDEXED BY installation_member
-WHERE member_id = :member_id AND state < 3;
+WHERE member_id = :member_id AND (state < 3 OR problem = 'moved');
 
 -- @known_of_domain (domain)
 SELECT {known_row} FROM installation INDEXED BY installation_domain
-WHERE domain = :domain AND state IN (1, 2);
+WHERE domain = :domain AND (state IN (1, 2) OR state = 3 AND problem = 'moved');
 
 -- @installation_any
 SELECT EXISTS (SELECT 1 FROM installation);
@@ -37,7 +38,7 @@ VALUES (:member_id, '', 0, :domain, :user_id, :token, :page_key, :expires_at, :s
 
 -- @installation_refresh (id, domain, user_id, expires_at, server, at, ts)
 UPDATE installation SET domain = :domain, user_id = :user_id, token_expires_at = :expires_at,
-    server = :server, installed_at = :at, installed_ts = :ts WHERE id = :id;
+    server = :server, installed_at = :at, installed_ts = :ts, renewed_at = NULL WHERE id = :id;
 
 -- @installation_slot (id)
 SELECT token FROM installation WHERE id = :id;
@@ -73,12 +74,12 @@ SELECT {held_row} FROM held_post WHERE installation = :installation
 -- @held_remove (id)
 DELETE FROM held_post WHERE id = :id;
 
--- @chore_set (installation, what, due_at, tries)
-INSERT OR REPLACE INTO chore (installation, what, due_at, tries)
-VALUES (:installation, :what, :due_at, :tries);
-
 -- @chore_hasten (installation, what, due_at)
 UPDATE chore SET due_at = min(due_at, :due_at) WHERE installation = :installation AND what = :what;
+
+-- @chore_begin (installation, what, due_at)
+INSERT OR IGNORE INTO chore (installation, what, due_at, tries)
+VALUES (:installation, :what, :due_at, 0);
 
 -- @chores_remove (installation)
 DELETE FROM chore WHERE installation = :installation;
@@ -90,20 +91,6 @@ DELETE FROM binding WHERE installation = :installation;
 DELETE FROM installation WHERE id = :id;
 
 -- Verifying.
-
--- columns unverified_row: c.tries, c.installation
--- @unverified_next (now)
-SELECT {unverified_row} FROM chore AS c INDEXED BY chore_due CROSS JOIN installation AS i
-    ON i.id = c.installation
-WHERE c.what = 0 AND c.due_at <= :now AND i.state = 0 AND i.client_id = ''
-ORDER BY c.tries > 0, c.due_at, c.installation LIMIT 1;
-
--- @chore_postpone (installation, what, due_at)
-UPDATE chore SET due_at = :due_at, tries = tries + 1
-WHERE installation = :installation AND what = :what;
-
--- @problem_set (id, problem)
-UPDATE installation SET problem = :problem WHERE id = :id;
 
 -- The same application on that portal.
 -- @installation_of_client (member_id, client_id, id)
@@ -134,9 +121,23 @@ UPDATE installation SET client_id = :client_id, domain = :domain, user_id = :use
     problem = NULL
 WHERE id = :id;
 
+-- @unclaimed_of (client_id)
+SELECT id FROM installation INDEXED BY installation_state
+WHERE state = 0 AND client_id = :client_id;
+
+-- @installation_claim (id)
+UPDATE installation SET client_id = '' WHERE id = :id;
+
+-- The last with each token.
+-- columns held_proof: h.id, h.slot, h.token
+-- @held_proofs (installation)
+SELECT {held_proof} FROM held_post AS h WHERE h.id IN (
+    SELECT max(id) FROM held_post WHERE installation = :installation GROUP BY token)
+ORDER BY h.id;
+
 -- @token_adopt (id, token)
 UPDATE installation SET application_token = :token
-WHERE id = :id AND state IN (1, 2) AND application_token IS NULL;
+WHERE id = :id AND state IN (1, 2) AND (application_token IS NULL OR application_token = :token);
 
 -- Tokens.
 
@@ -147,10 +148,11 @@ SELECT {lease_row} FROM installation WHERE id = :id;
 -- @lease_set (id, until, holder)
 UPDATE installation SET lease_until = :until, lease_by = :holder WHERE id = :id;
 
--- @installation_renewed (id, expires_at, endpoint, domain, scope, now)
+-- @installation_renewed (id, expires_at, endpoint, domain, scope, user_id, now)
 UPDATE installation SET token_expires_at = :expires_at, renewed_at = :now,
     client_endpoint = coalesce(:endpoint, client_endpoint), domain = coalesce(:domain, domain),
-    scope = coalesce(:scope, scope), state = CASE WHEN state = 2 THEN 1 ELSE state END,
+    scope = coalesce(:scope, scope), user_id = CASE user_id WHEN '' THEN :user_id ELSE user_id END,
+    state = CASE WHEN state = 2 THEN 1 ELSE state END,
     problem = CASE WHEN state = 2 THEN NULL ELSE problem END
 WHERE id = :id;
 
@@ -162,10 +164,10 @@ WHERE id = :id AND state IN (0, 1);
 UPDATE installation SET state = 1, problem = NULL, token_expires_at = :expires_at, renewed_at = :now
 WHERE id = :id AND state = 2 AND user_id = :user_id;
 
--- @installations_idle (before, at_most)
-SELECT id FROM installation INDEXED BY installation_state
-WHERE state = 1 AND coalesce(renewed_at, installed_at) < :before
-ORDER BY coalesce(renewed_at, installed_at) LIMIT :at_most;
+-- Of one that has tokens which can be renewed.
+-- @renewal_set (id, due_at)
+INSERT OR REPLACE INTO chore (installation, what, due_at, tries)
+SELECT id, 1, :due_at, 0 FROM installation WHERE id = :id AND state = 1;
 
 -- The end.
 
@@ -181,9 +183,35 @@ SELECT id FROM (
     UNION ALL SELECT id FROM installation WHERE state = 3 AND gone_at < :gone_before)
 LIMIT :at_most;
 
+-- Moving into another store.
+
+-- columns moved_installation: id, member_id, client_id, state, domain, user_id, application_token, application_token_before, page_key, token_expires_at, client_endpoint, server, scope, plan_status, peer, installed_at, installed_ts, renewed_at, last_event_at, gone_at, lease_until, lease_by, problem
+-- @installations_after (id, at_most)
+SELECT {moved_installation} FROM installation WHERE id > :id ORDER BY id LIMIT :at_most;
+
+-- columns moved_post: id, slot, received_at, bytes, counted, token
+-- @moved_posts (installation)
+SELECT {moved_post} FROM held_post WHERE installation = :installation ORDER BY id;
+
+-- columns moved_chore: what, due_at, tries
+-- @moved_chores (installation)
+SELECT {moved_chore} FROM chore WHERE installation = :installation;
+
+-- columns moved_binding: event, offline, bound_at
+-- @moved_bindings (installation)
+SELECT {moved_binding} FROM binding WHERE installation = :installation;
+
+-- Unless it has changed since.
+-- @installation_moved (id, state, installed_at, renewed_at, lease_by, now)
+UPDATE installation SET state = CASE WHEN state = 0 THEN 0 ELSE 3 END, problem = 'moved',
+    gone_at = CASE WHEN state IN (1, 2) THEN :now ELSE gone_at END, token_expires_at = NULL,
+    lease_until = NULL, lease_by = NULL
+WHERE id = :id AND state = :state AND installed_at = :installed_at AND renewed_at IS :renewed_at
+    AND lease_by IS :lease_by;
+
 -- Shown.
 
--- columns shown_installation: i.id, i.member_id, i.client_id, i.state, i.domain, i.user_id, i.client_endpoint, i.server, i.scope, i.plan_status, i.peer, i.problem, i.installed_at, i.installed_ts, i.token_expires_at, i.renewed_at, i.application_token IS NOT NULL AS known, (SELECT count(*) FROM held_post AS h WHERE h.installation = i.id) AS held
+-- columns shown_installation: i.id, i.member_id, i.client_id, i.state, i.domain, i.user_id, i.client_endpoint, i.server, i.scope, i.plan_status, i.peer, coalesce(i.problem, (SELECT c.problem FROM chore AS c WHERE c.installation = i.id AND c.problem IS NOT NULL ORDER BY c.what LIMIT 1)) AS problem, i.installed_at, i.installed_ts, i.token_expires_at, i.renewed_at, i.application_token IS NOT NULL AS known, (SELECT count(*) FROM held_post AS h WHERE h.installation = i.id) AS held
 -- @installations
 SELECT {shown_installation} FROM installation AS i ORDER BY i.domain, i.id;
 

@@ -246,6 +246,8 @@ CREATE TABLE hooks_seen (
 
 -- An application on a portal.  Ids are never given again.
 --   state        0 pending, 1 active, 2 broken, 3 gone.
+--   problem      `moved`: another store has it, with its tokens (stores/copy.h).  It is gone, or
+--                pending, and its posts are taken or held all the same, until that store is used.
 --   client_id    Empty: it is not verified; of a pending one that is, no block has it.
 --   application_token, application_token_before
 --                SHA-256.  The second is right as well, until a post with the first has come.
@@ -301,7 +303,8 @@ CREATE TABLE held_post (
 );
 CREATE INDEX held_post_installation ON held_post (installation, id);
 
--- What is to be done for an installation.  `what`: 0 to verify it.
+-- What is to be done for an installation (0: for all).  `what`: Chore.  `problem`: of the last try,
+-- which was in vain.
 CREATE TABLE chore (
     installation INTEGER NOT NULL,
     what INTEGER NOT NULL,

@@ -1,0 +1,79 @@
+// How this program renews tokens: in a process that whoever needs them starts
+// (sync/renewal_process.h).
+#include <unistd.h>
+
+#include <csignal>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/open.h"
+#include "host/detach.h"
+#include "sync/renewal_process.h"
+
+namespace bx {
+
+namespace {
+
+std::int64_t number_of(const std::string& text, const std::string& what) {
+    const std::optional<std::int64_t> number = parse_number(text);
+    if (!number) throw UsageError(what + " is not a number: '" + printable(text) + "'");
+    return *number;
+}
+
+RenewalWish wish_of(const Arguments& args) {
+    RenewalWish wish;
+    wish.id = number_of(args.words()[0], "ID");
+    const std::string seen = args.value("--seen");
+    if (!seen.empty()) wish.seen = number_of(seen, "--seen");
+    wish.rejected = args.has("--rejected");
+    wish.client_id = args.value("--app");
+    wish.server = args.value("--server");
+    return wish;
+}
+
+// Neither a terminal nor a service manager ends it in the middle: the server may have answered.
+void ignore_ends() {
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGXFSZ}) {
+        ::signal(signal, SIG_IGN);
+    }
+}
+
+int run(const Arguments& args) {
+    ignore_ends();
+    close_inherited_descriptors();
+    const RenewalWish wish = wish_of(args);
+    RestResult result;
+    try {
+        const ConfigPtr config = config_of(args, ConfigPart::sync);
+        const std::unique_ptr<Store> store = store_of(*config);
+        result = renew(store->installations(), *config, wish);
+    } catch (const std::exception& error) {
+        result = {RestCause::local, printable(error.what()), false};
+    }
+    // Whoever waited may have ended: that is no failure.
+    (void)write_all(STDOUT_FILENO, renewal_report(result));
+    return result.succeeded() ? 0 : 1;
+}
+
+}  // namespace
+
+Command renew_command() {
+    Command command;
+    command.name = "renew";
+    command.synopsis = "ID";
+    command.summary = "renew the tokens of an installation";
+    command.hidden = true;
+    command.options = {{"--seen", "MILLIS", ""},
+                       {"--rejected", "", ""},
+                       {"--app", "CLIENT_ID", ""},
+                       {"--server", "URL", ""}};
+    command.min_words = 1;
+    command.max_words = 1;
+    command.run = run;
+    return command;
+}
+
+}  // namespace bx

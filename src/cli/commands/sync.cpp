@@ -1,0 +1,133 @@
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "base/log.h"
+#include "cli/command.h"
+#include "cli/open.h"
+#include "cli/output.h"
+#include "cli/portal_choice.h"
+#include "sync/chores.h"
+
+namespace bx {
+
+namespace {
+
+constexpr Millis once_limit = minute - 10 * second;  // a request may take 20 s more
+
+// As a person reads it: "new.bitrix24.com (local.1): verified, 3 events".
+void print_news(const SyncNews& news) {
+    std::string line = printable(news.portal);
+    if (!news.client_id.empty()) line += " (" + printable(news.client_id) + ")";
+    line += ": " + news.what;
+    if (news.events > 0) line += ", " + std::to_string(news.events) + " events";
+    if (!news.cause.empty()) line += ": " + printable(news.cause, 600);
+    print(line + "\n");
+}
+
+void log_news(Log& log, const SyncNews& news) {
+    if (news.kind == SyncNews::Kind::done) {
+        log.info(news.what, {{"portal", news.portal},
+                             {"member_id", news.member_id},
+                             {"client_id", news.client_id},
+                             {"events", news.events}});
+    } else {
+        log.warning(news.what, {{"portal", news.portal},
+                                {"member_id", news.member_id},
+                                {"cause", news.cause}});
+    }
+}
+
+// Refusals are as many as somebody likes to send: at most a line a second.
+class NewsLog {
+public:
+    explicit NewsLog(Log& log) : log_(log) {}
+
+    void take(const SyncNews& news) {
+        if (news.kind == SyncNews::Kind::refused && !refusals_.every(second, steady_now())) {
+            ++left_out_;
+            return;
+        }
+        if (left_out_ > 0) log_.warning("more installations refused", {{"count", left_out_}});
+        left_out_ = 0;
+        log_news(log_, news);
+    }
+    ~NewsLog() {
+        if (left_out_ > 0) log_.warning("more installations refused", {{"count", left_out_}});
+    }
+    NewsLog(const NewsLog&) = delete;
+    NewsLog& operator=(const NewsLog&) = delete;
+
+private:
+    Log& log_;
+    Timer refusals_;
+    std::int64_t left_out_ = 0;
+};
+
+// For the worker: what is due, and said in its log.
+int sync_due(const Arguments& args, const Config& config, Store& store) {
+    ignore_write_signals();
+    Log log("sync");
+    log.configure(args.has("--detached") ? background_log(config) : config.log);
+    SyncOptions options;
+    if (args.has("--once")) options.limit = once_limit;
+    NewsLog news(log);
+    try {
+        do_chores(store, config, options, [&](const SyncNews& one) { news.take(one); });
+    } catch (const std::exception& error) {
+        log.error("sync failed", {{"cause", error.what()}});
+        return 1;
+    }
+    return 0;
+}
+
+int run(const Arguments& args) {
+    const ConfigPtr config = config_of(args, ConfigPart::sync);
+    const std::unique_ptr<Store> store = store_of(*config);
+    if (args.has("--due")) return sync_due(args, *config, *store);
+    if (config->apps.empty()) {
+        throw Error("sync: there is no `app` block in '" + config->path +
+                    "', so there is nothing to do");
+    }
+    SyncOptions options;
+    for (const std::string& name : args.words()) {
+        for (const Installation& one : installations_named(*store, name, "sync")) {
+            options.only.push_back(one.id);
+        }
+    }
+    if (options.only.empty()) {
+        for (const Chore what : {Chore::verify, Chore::adopt, Chore::bind}) {
+            store->chores().hasten(what, wall_now());
+        }
+    }
+    bool any = false;
+    const SyncCount count = do_chores(*store, *config, options, [&](const SyncNews& news) {
+        any = true;
+        print_news(news);
+    });
+    if (!any) print("nothing is due\n");
+    return count.in_vain > 0 ? 1 : 0;
+}
+
+}  // namespace
+
+Command sync_command() {
+    Command command;
+    command.name = "sync";
+    command.synopsis = "[P...]";
+    command.summary = "talk to Bitrix24 now: verify installations, renew tokens";
+    command.help = R"(
+Does now what the worker does by itself when it is due: verifies installations that
+wait, subscribes to ONAPPUNINSTALL on portals that are new, and renews tokens that
+nobody has used for 20 days.  A line says what came of each.  With P, a domain or
+member_id, only what waits for that portal.
+
+Exit status 1 when something could not be done: it is tried again after a while.
+)";
+    command.options = {{"--due", "", ""}, {"--detached", "", ""}, {"--once", "", ""}};
+    command.max_words = 1000;
+    command.run = run;
+    return command;
+}
+
+}  // namespace bx

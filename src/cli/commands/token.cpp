@@ -1,0 +1,117 @@
+#include <algorithm>
+
+#include "base/escape.h"
+#include "base/json.h"
+#include "cli/command.h"
+#include "cli/open.h"
+#include "cli/output.h"
+#include "cli/event_portal.h"
+#include "host/core_file.h"
+#include "report/json.h"
+#include "store/errors.h"
+#include "sync/tokens.h"
+
+namespace bx {
+
+namespace {
+
+constexpr Millis usual_left = 5 * minute;
+constexpr Millis most_left = 50 * minute;  // a token lives for an hour
+
+int say(int status, const std::string& why) {
+    remark("token: " + why);
+    return status;
+}
+
+Millis least_left_of(const Arguments& args) {
+    const Millis left = duration_option(args, "--min", usual_left);
+    if (left > most_left) {
+        throw UsageError("--min is 50m at most, since an access token lives for an hour");
+    }
+    return std::max(left, least_left);
+}
+
+void print_token(const InstallationWithTokens& known) {
+    std::string text;
+    JsonWriter json(text);
+    json.begin_object();
+    json.field("access_token", known.tokens.access);
+    json.key("client_endpoint").value_or_null(known.installation.client_endpoint);
+    write_time(json, "expires_at", known.tokens.expires_at);
+    json.end_object();
+    print(json_line(text));
+}
+
+int give(const Arguments& args, const Config& config, const std::optional<HookRun>& hook) {
+    const Millis left = least_left_of(args);
+    const std::unique_ptr<Store> store = store_of(config);
+    const PortalChoice choice = choose_portal(args, config, *store, hook);
+    if (!choice.installation) return say(choice.status, choice.why);
+    const Installation& one = *choice.installation;
+    const GoodTokens tokens = good_tokens(store->installations(), config.path, one.id, left);
+    if (!tokens.result.succeeded()) {
+        return say(exit_status_of(tokens.result.cause, Right::application),
+                   printable(one.domain.empty() ? one.member_id : one.domain) + ": " +
+                       tokens.result.text);
+    }
+    print_token(tokens.known);
+    return 0;
+}
+
+ConfigPtr read_config(const Arguments& args, const std::optional<HookRun>& hook) {
+    // Whether a hook may name another portal is among the settings of hooks.
+    const bool names_another = hook && args.has("--portal");
+    return config_of(args, names_another ? ConfigPart::all : ConfigPart::sync);
+}
+
+int run(const Arguments& args) {
+    if (stdout_is_terminal() && !args.has("--secrets")) {
+        throw UsageError("an access token is a secret: on a terminal add --secrets");
+    }
+    forbid_core_file();
+    const std::optional<HookRun> hook = this_hook_run();
+    ConfigPtr config;
+    try {
+        config = read_config(args, hook);
+    } catch (const UsageError&) {
+        throw;
+    } catch (const Error& error) {
+        return say(exit_status_of(RestCause::wrong_client, Right::application), error.what());
+    }
+    try {
+        return give(args, *config, hook);
+    } catch (const StoreError& error) {
+        return say(exit_status_of(RestCause::server, Right::application), error.what());
+    }
+}
+
+}  // namespace
+
+Command token_command() {
+    Command command;
+    command.name = "token";
+    command.synopsis = "[--portal P] [--min D]";
+    command.summary = "print an access token of an installation, for an SDK";
+    command.help = R"(
+Prints {"access_token","client_endpoint","expires_at"} on one line, for an SDK or curl in
+a hook.  The token is good for --min longer at least, and is renewed before where it is
+not; renewing it is left to bxhook: another renewal would end the tokens it keeps.
+In a hook the portal is that of its event; another one takes `call any` in the hook's
+block.  Elsewhere it is --portal, a domain or member_id, or the only one.  With several
+applications on a portal --app names one.
+
+  token=$(bxhook token) || exit
+
+exits with 75 when trying again helps (network, server, installation pending or
+broken), 77 without the right (plan, user), 78 when the configuration does not fit.
+On a terminal it prints nothing without --secrets.
+)";
+    command.options = {{"--portal", "P", "domain or member_id of the portal"},
+                       app_option(),
+                       {"--min", "D", "how long it has to be good for, 50m at most (5m)"},
+                       {"--secrets", "", "also on a terminal"}};
+    command.run = run;
+    return command;
+}
+
+}  // namespace bx

@@ -1,0 +1,17 @@
+// This program, started by itself: as a worker, and as the short processes that talk to Bitrix24.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace bx {
+
+// The program as it lies on the disk: after an upgrade the new one; the running one if it is gone.
+// Throws Error.
+std::string own_program();
+
+// What it needs of our environment.  Nothing else: a CGI process's variables would make a gateway
+// of it, and a hook's would count it among that run's processes.
+std::vector<std::string> own_environment();
+
+}  // namespace bx

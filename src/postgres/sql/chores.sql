@@ -1,0 +1,65 @@
+-- Chores.
+
+CREATE FUNCTION bxhook.take_due_chores(a_what bigint, a_now bigint, a_again bigint, a_most bigint)
+RETURNS TABLE (id bigint, tries integer) LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY WITH taken AS (
+        SELECT c.installation FROM bxhook.chore AS c
+        WHERE c.what = a_what AND c.due_at <= a_now
+        ORDER BY c.tries > 0, c.due_at, c.installation LIMIT a_most FOR UPDATE SKIP LOCKED)
+    UPDATE bxhook.chore AS c SET due_at = a_again, began_at = a_now FROM taken AS t
+    WHERE c.installation = t.installation AND c.what = a_what AND c.due_at <= a_now
+    RETURNING c.installation, c.tries;
+END $$;
+
+CREATE FUNCTION bxhook.take_chore(a_id bigint, a_what bigint, a_again bigint) RETURNS bigint
+LANGUAGE sql AS $$
+    UPDATE bxhook.chore SET due_at = a_again, began_at = bxhook.now_ms()
+    WHERE installation = a_id AND what = a_what RETURNING tries
+$$;
+
+CREATE FUNCTION bxhook.postpone_chore(a_id bigint, a_what bigint, a_due bigint, a_problem bytea)
+RETURNS void LANGUAGE sql AS $$
+    UPDATE bxhook.chore SET due_at = a_due, tries = tries + 1, problem = a_problem
+    WHERE installation = a_id AND what = a_what
+$$;
+
+-- a_due NULL: never again.
+CREATE FUNCTION bxhook.finish_chore(a_id bigint, a_what bigint, a_now bigint, a_due bigint)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF a_due IS NULL THEN
+        DELETE FROM bxhook.chore WHERE installation = a_id AND what = a_what;
+    ELSE
+        INSERT INTO bxhook.chore AS c (installation, what, due_at, tries, ended_at)
+        VALUES (a_id, a_what, a_due, 0, a_now)
+        ON CONFLICT (installation, what) DO UPDATE SET due_at = excluded.due_at, tries = 0,
+            ended_at = excluded.ended_at, problem = NULL;
+    END IF;
+END $$;
+
+CREATE FUNCTION bxhook.hasten_chores(a_what bigint, a_now bigint) RETURNS void LANGUAGE sql AS $$
+    UPDATE bxhook.chore SET due_at = least(due_at, a_now) WHERE what = a_what
+$$;
+
+CREATE FUNCTION bxhook.next_chore() RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT min(due) FROM unnest(ARRAY[0, 1, 2, 3, 4]) AS w (what)
+    CROSS JOIN LATERAL (SELECT c.due_at AS due FROM bxhook.chore AS c WHERE c.what = w.what
+        ORDER BY c.due_at LIMIT 1) AS first
+$$;
+
+CREATE FUNCTION bxhook.last_pass() RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT ended_at FROM bxhook.chore WHERE installation = 0 AND what = {to_pass}
+$$;
+
+CREATE FUNCTION bxhook.claim_installations(a_client bytea, a_now bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM bxhook.lock_installations();
+    INSERT INTO bxhook.chore (installation, what, due_at, tries)
+    SELECT id, {to_verify}, a_now, 0 FROM bxhook.installation
+    WHERE state = {of_pending} AND client_id = a_client
+    ON CONFLICT (installation, what) DO NOTHING;
+    UPDATE bxhook.installation SET client_id = ''
+    WHERE state = {of_pending} AND client_id = a_client;
+END $$;

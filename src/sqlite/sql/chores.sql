@@ -1,0 +1,38 @@
+-- Chores.
+
+-- columns due_chore: installation, tries
+-- @chores_due (what, now, at_most)
+SELECT {due_chore} FROM chore INDEXED BY chore_due WHERE what = :what AND due_at <= :now
+ORDER BY tries > 0, due_at, installation LIMIT :at_most;
+
+-- @chore_of (installation, what)
+SELECT {due_chore} FROM chore WHERE installation = :installation AND what = :what;
+
+-- @chore_take (installation, what, again_at, now)
+UPDATE chore SET due_at = :again_at, began_at = :now
+WHERE installation = :installation AND what = :what;
+
+-- @chore_postpone (installation, what, due_at, problem)
+UPDATE chore SET due_at = :due_at, tries = tries + 1, problem = :problem
+WHERE installation = :installation AND what = :what;
+
+-- @chore_finish (installation, what, due_at, now)
+INSERT OR REPLACE INTO chore (installation, what, due_at, tries, ended_at)
+VALUES (:installation, :what, :due_at, 0, :now);
+
+-- @chore_remove (installation, what)
+DELETE FROM chore WHERE installation = :installation AND what = :what;
+
+-- @chores_hasten (what, due_at)
+UPDATE chore SET due_at = min(due_at, :due_at) WHERE what = :what;
+
+-- @chore_next
+SELECT min(due_at) FROM (
+    SELECT min(due_at) AS due_at FROM chore INDEXED BY chore_due WHERE what = 0
+    UNION ALL SELECT min(due_at) FROM chore INDEXED BY chore_due WHERE what = 1
+    UNION ALL SELECT min(due_at) FROM chore INDEXED BY chore_due WHERE what = 2
+    UNION ALL SELECT min(due_at) FROM chore INDEXED BY chore_due WHERE what = 3
+    UNION ALL SELECT min(due_at) FROM chore INDEXED BY chore_due WHERE what = 4);
+
+-- @chore_ended (what)
+SELECT ended_at FROM chore WHERE installation = 0 AND what = :what;

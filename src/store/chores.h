@@ -1,0 +1,43 @@
+// What is to be done for installations, at due times that every process and host sees: whoever
+// comes by when something is due does it (sync/chores.h).
+//
+// What they are begins with what happens: a held post that brings an installation is to be
+// verified, one that becomes active is to be bound.  Every function may throw StoreError
+// (store/errors.h); store.h says what holds of all of them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "store/installation.h"
+
+namespace bx {
+
+class Chores {
+public:
+    virtual ~Chores() = default;
+
+    // Takes chores of that kind that are due at NOW, at most so many: those never tried before
+    // others, then those due first.  They are due again at AGAIN_AT, should whoever took them die.
+    virtual std::vector<DueChore> take_due(Chore what, Millis now, Millis again_at,
+                                           std::size_t at_most) = 0;
+    // That of ID, due or not; none: there is none.
+    virtual std::optional<DueChore> take(InstallationId id, Chore what, Millis again_at) = 0;
+    // It was tried in vain, is due again at DUE_AT, and PROBLEM is shown until it is done.
+    virtual void postpone(InstallationId id, Chore what, Millis due_at,
+                          const std::string& problem) = 0;
+    // It is done at NOW, and due again at DUE_AT, if ever.
+    virtual void finish(InstallationId id, Chore what, Millis now,
+                        std::optional<Millis> due_at) = 0;
+    // All of that kind are due at NOW.
+    virtual void hasten(Chore what, Millis now) = 0;
+    // When the first of all chores is due; none: there are none.
+    virtual std::optional<Millis> next_chore() = 0;
+    // When Chore::pass was done last.
+    virtual std::optional<Millis> last_pass() = 0;
+    // A block has CLIENT_ID now: those that waited for it are to be verified at NOW.
+    virtual void claim(const std::string& client_id, Millis now) = 0;
+};
+
+}  // namespace bx

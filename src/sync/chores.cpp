@@ -1,0 +1,246 @@
+#include "sync/chores.h"
+
+#include <algorithm>
+#include <array>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "sync/locked_store.h"
+#include "sync/upkeep.h"
+#include "sync/verification.h"
+
+namespace bx {
+
+namespace {
+
+constexpr std::size_t taken_at_once = 64;
+constexpr Millis taken_for = 3 * minute;  // longer than a chore takes
+constexpr Millis verify_step = second / 5;
+constexpr Millis look_again = second;     // for what comes while others are under way
+constexpr Millis first_pause = minute;
+constexpr Millis longest_pause = hour;
+// Of one that is to be renewed 20 days after it was used: each day counts for little.
+constexpr Millis later_pause = day;
+// Where no `app` block has a catch_up.
+constexpr Millis longest_period = hour;
+
+// In the order of their urgency.
+constexpr std::array kinds{Chore::verify, Chore::adopt, Chore::bind, Chore::renew};
+
+struct Task {
+    Chore what = Chore::verify;
+    DueChore due;
+};
+
+// What is to be done, shared by the threads that do it.
+class Board {
+public:
+    Board(Store& store, const SyncOptions& options) : store_(store), options_(options) {
+        take_only();
+    }
+
+    std::mutex& store_mutex() { return store_mutex_; }
+
+    // The next; none: no more are due, or the time is over.  Waits while others may bring more.
+    std::optional<Task> next();
+    void end(const Task& task, const ChoreEnd& end);
+    // The first failure of the store or of this machine ends all.
+    void fail(std::exception_ptr failure);
+    void rethrow() const {
+        if (failure_) std::rethrow_exception(failure_);
+    }
+    SyncCount count() const { return count_; }
+
+private:
+    bool refill();
+    void take(Chore what);
+    void take_only();
+
+    Store& store_;
+    const SyncOptions& options_;
+    const Millis began_ = steady_now();
+    std::mutex store_mutex_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<Task> waiting_;
+    std::size_t busy_ = 0;
+    Millis next_verify_ = 0;  // steady
+    SyncCount count_;
+    std::exception_ptr failure_;
+};
+
+std::optional<Task> Board::next() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        const bool over = options_.limit > 0 && steady_now() - began_ >= options_.limit;
+        if (failure_ || over) return std::nullopt;
+        Millis pause = look_again;
+        if (!waiting_.empty() || refill()) {
+            const Millis now = steady_now();
+            const bool verifies = waiting_.front().what == Chore::verify;
+            if (!verifies || now >= next_verify_) {
+                if (verifies) next_verify_ = now + verify_step;
+                const Task task = waiting_.front();
+                waiting_.pop_front();
+                ++busy_;
+                return task;
+            }
+            pause = next_verify_ - now;
+        } else if (busy_ == 0) {
+            return std::nullopt;
+        }
+        changed_.wait_for(lock, std::chrono::milliseconds(pause));
+    }
+}
+
+bool Board::refill() {
+    if (!options_.only.empty()) return false;
+    try {
+        for (const Chore what : kinds) {
+            if (waiting_.empty()) take(what);
+        }
+    } catch (...) {
+        failure_ = std::current_exception();
+        changed_.notify_all();
+    }
+    return !waiting_.empty();
+}
+
+void Board::take(Chore what) {
+    const std::lock_guard lock(store_mutex_);
+    const Millis now = wall_now();
+    for (const DueChore& due :
+         store_.chores().take_due(what, now, now + taken_for, taken_at_once)) {
+        waiting_.push_back({what, due});
+    }
+}
+
+void Board::take_only() {
+    for (const InstallationId id : options_.only) {
+        for (const Chore what : {Chore::verify, Chore::adopt, Chore::bind}) {
+            const std::optional<DueChore> due =
+                store_.chores().take(id, what, wall_now() + taken_for);
+            if (due) waiting_.push_back({what, *due});
+        }
+    }
+}
+
+void Board::end(const Task& task, const ChoreEnd& end) {
+    {
+        const std::lock_guard lock(store_mutex_);
+        const Millis now = wall_now();
+        Chores& chores = store_.chores();
+        const Millis pause =
+            std::min(first_pause << std::min(task.due.tries, 10), longest_pause);
+        if (end.kind == ChoreEnd::Kind::in_vain) {
+            chores.postpone(task.due.id, task.what, now + pause, end.problem);
+        } else if (end.kind == ChoreEnd::Kind::later) {
+            chores.postpone(task.due.id, task.what, now + later_pause, end.problem);
+        } else if (task.what != Chore::renew) {  // whose renewal says when it is due again
+            chores.finish(task.due.id, task.what, now, std::nullopt);
+        }
+    }
+    const std::lock_guard lock(mutex_);
+    --busy_;
+    ++(end.kind == ChoreEnd::Kind::done ? count_.done : count_.in_vain);
+    changed_.notify_all();
+}
+
+void Board::fail(std::exception_ptr failure) {
+    const std::lock_guard lock(mutex_);
+    --busy_;
+    if (!failure_) failure_ = std::move(failure);
+    changed_.notify_all();
+}
+
+ChoreEnd do_task(const SyncContext& context, const Task& task) {
+    const std::optional<InstallationWithTokens> known = context.installations.find(task.due.id);
+    if (!known) return {};
+    const Installation& one = known->installation;
+    const bool is_active = one.state == InstallationState::active;
+    switch (task.what) {
+        case Chore::verify:
+            return one.state == InstallationState::pending ? verify(context, *known) : ChoreEnd();
+        case Chore::adopt:
+            return is_active ? adopt_application_token(context, *known) : ChoreEnd();
+        case Chore::bind: return is_active ? bind_end(context, one) : ChoreEnd();
+        case Chore::renew: return is_active ? renew_idle(context, one) : ChoreEnd();
+        case Chore::pass: break;
+    }
+    return {};
+}
+
+void do_tasks(Board& board, const SyncContext& context) {
+    while (const std::optional<Task> task = board.next()) {
+        try {
+            board.end(*task, do_task(context, *task));
+        } catch (...) {
+            board.fail(std::current_exception());
+        }
+    }
+}
+
+// Kept for an empty `app` block that stands no more.
+void erase_unclaimed(Store& store, const Config& config) {
+    const bool stands = std::ranges::find(config.apps, "", &App::client_id) != config.apps.end();
+    if (stands || store.installations().counts().pending == 0) return;
+    for (const Installation& one : store.installations().list()) {
+        const bool waits =
+            one.state == InstallationState::pending && !one.client_id.empty();
+        if (waits && block_of(config, one.client_id) == nullptr) {
+            store.installations().erase(one.id);
+        }
+    }
+}
+
+// What is done for all of them, before the rest.
+void pass(Store& store, const Config& config) {
+    const Millis now = wall_now();
+    for (const App& app : config.apps) {
+        if (!app.client_id.empty()) store.chores().claim(app.client_id, now);
+    }
+    erase_unclaimed(store, config);
+}
+
+}  // namespace
+
+Millis pass_period(const Config& config) {
+    Millis period = longest_period;
+    for (const App& app : config.apps) {
+        if (app.catch_up > 0) period = std::min(period, app.catch_up);
+    }
+    return period;
+}
+
+SyncCount do_chores(Store& store, const Config& config, const SyncOptions& options,
+                    const std::function<void(const SyncNews&)>& tell) {
+    pass(store, config);
+    Board board(store, options);
+    LockedInstallations installations(store.installations(), board.store_mutex());
+    const Endpoints endpoints(config);
+    std::mutex telling;
+    const SyncContext context{config, endpoints, settings_of(config.rest), installations,
+                              [&](const SyncNews& news) {
+                                  const std::lock_guard lock(telling);
+                                  tell(news);
+                              }};
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < options.width; ++i) {
+        threads.emplace_back([&] { do_tasks(board, context); });
+    }
+    for (std::thread& thread : threads) thread.join();
+    board.rethrow();
+    const Millis now = wall_now();
+    if (!config.apps.empty()) {
+        store.chores().finish(0, Chore::pass, now, now + pass_period(config));
+    }
+    return board.count();
+}
+
+}  // namespace bx

@@ -1,0 +1,36 @@
+// Does the chores of a store that are due: many beside each other, since each waits for Bitrix24.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "config/config.h"
+#include "store/store.h"
+#include "sync/context.h"
+
+namespace bx {
+
+struct SyncOptions {
+    // None is begun after that time; 0: until none is due any more.
+    Millis limit = 0;
+    // The chores of these alone, due or not; empty: those of all that are due.
+    std::vector<InstallationId> only{};
+    std::size_t width = 16;  // at a time
+};
+
+struct SyncCount {
+    std::size_t done = 0;
+    std::size_t in_vain = 0;
+};
+
+// Returns when none is due any more.  TELL is told of what happens, by one thread at a time.  One
+// that hangs holds nobody, and a request takes rest.timeout at most.  Throws StoreError when the
+// store fails.
+SyncCount do_chores(Store& store, const Config& config, const SyncOptions& options,
+                    const std::function<void(const SyncNews&)>& tell);
+
+// How often what is done for all installations is done: the shortest catch_up of CONFIG's
+// applications.
+Millis pass_period(const Config& config);
+
+}  // namespace bx

@@ -1,0 +1,67 @@
+// The parts of a store that the threads of sync share, one at a time: what waits for Bitrix24 waits
+// beside them.
+#pragma once
+
+#include <mutex>
+#include <utility>
+
+#include "store/store.h"
+
+namespace bx {
+
+class LockedInstallations final : public Installations {
+    template <typename Function, typename... Arguments>
+    auto locked(Function function, const Arguments&... arguments) {
+        const std::lock_guard lock(mutex_);
+        return (store_.*function)(arguments...);
+    }
+
+public:
+    // Both outlive it.
+    LockedInstallations(Installations& store, std::mutex& mutex) : store_(store), mutex_(mutex) {}
+
+    std::optional<InstallationWithTokens> find(InstallationId id) override {
+        return locked(&Installations::find, id);
+    }
+    Activation activate(const Proof& proof, std::int64_t queue_limit) override {
+        return locked(&Installations::activate, proof, queue_limit);
+    }
+    bool keep_unclaimed(const Proof& proof) override {
+        return locked(&Installations::keep_unclaimed, proof);
+    }
+    void erase(InstallationId id) override { locked(&Installations::erase, id); }
+    std::vector<HeldPost> held_posts(InstallationId id) override {
+        return locked(&Installations::held_posts, id);
+    }
+    Activation adopt_token(InstallationId id, const std::string& token,
+                           std::int64_t queue_limit) override {
+        return locked(&Installations::adopt_token, id, token, queue_limit);
+    }
+    std::optional<Lease> take_lease(InstallationId id, const std::string& holder,
+                                    Millis lasting) override {
+        return locked(&Installations::take_lease, id, holder, lasting);
+    }
+    bool end_lease(InstallationId id, const std::string& holder,
+                   const std::optional<Renewal>& renewal, Millis now) override {
+        return locked(&Installations::end_lease, id, holder, renewal, now);
+    }
+    void break_down(InstallationId id, const std::string& problem) override {
+        locked(&Installations::break_down, id, problem);
+    }
+    bool uninstalled(InstallationId id, std::string_view ts) override {
+        return locked(&Installations::uninstalled, id, ts);
+    }
+    std::size_t drop_old(Millis pending_before, Millis gone_before) override {
+        return locked(&Installations::drop_old, pending_before, gone_before);
+    }
+    std::vector<Installation> list(std::string_view name) override {
+        return locked(&Installations::list, name);
+    }
+    InstallationCounts counts() override { return locked(&Installations::counts); }
+
+private:
+    Installations& store_;
+    std::mutex& mutex_;
+};
+
+}  // namespace bx

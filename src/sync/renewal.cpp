@@ -1,0 +1,231 @@
+#include "sync/renewal.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "base/fault.h"
+#include "base/random.h"
+#include "rest/http_pool.h"
+#include "store/errors.h"
+#include "sync/context.h"
+
+namespace bx {
+
+namespace {
+
+constexpr Millis patience = 20 * second;       // for the lease and the server
+constexpr Millis lease_lasts = 45 * second;    // longer than that and a commit
+constexpr Millis next_look = 100;              // after a lease that another has
+// expired_token right after a renewal is no reason for another.
+constexpr Millis least_age = 10 * minute;
+
+void pause() { std::this_thread::sleep_for(std::chrono::milliseconds(next_look)); }
+
+RestResult failure(RestCause cause, std::string text) { return {cause, std::move(text), false}; }
+
+// True when the store has other tokens than those that WISH has seen.
+bool is_renewed(const InstallationWithTokens& known, const RenewalWish& wish) {
+    return known.installation.renewed_at.value_or(0) != wish.seen &&
+           known.installation.state != InstallationState::broken;
+}
+
+Renewal renewal_of(const RenewalAnswer& answer) {
+    Renewal renewal;
+    renewal.tokens = {answer.access_token, answer.refresh_token,
+                      wall_now() + answer.expires_in};
+    renewal.client_endpoint = answer.client_endpoint;
+    renewal.domain = host_of(answer.client_endpoint);
+    renewal.scope = joined(answer.scope);
+    renewal.user_id = answer.user_id;
+    return renewal;
+}
+
+// What is refused for good: no other try is of use before a person or a post brings other tokens.
+bool is_final(RestCause cause) {
+    switch (cause) {
+        case RestCause::bad_grant:
+        case RestCause::bad_token:
+        case RestCause::no_right:
+        case RestCause::not_installed:
+        case RestCause::portal_gone: return true;
+        default: return false;
+    }
+}
+
+class OneRenewal {
+public:
+    OneRenewal(Installations& store, const Config& config, const RenewalWish& wish)
+        : store_(store), config_(config), wish_(wish), endpoints_(config) {}
+
+    RestResult run() {
+        const std::optional<Lease> lease = wait_for_lease();
+        if (!lease) return result_;
+        try {
+            in_doubt_ = lease->in_doubt;
+            return under_lease();
+        } catch (...) {
+            give_back();
+            throw;
+        }
+    }
+
+private:
+    // None, and what came of it instead in result_: another renewed meanwhile, or it cannot be.
+    std::optional<Lease> wait_for_lease();
+    RestResult under_lease();
+    std::vector<std::string> servers_of(const Installation& installation, const App& app) const;
+    RestResult ask_all(const InstallationWithTokens& known, const App& app);
+    RestResult ask(const std::string& server, const InstallationWithTokens& known, const App& app);
+    RestResult commit(const RenewalAnswer& answer);
+    RestResult refused(const RestResult& result, const std::string& refresh_token);
+    const App* app_of(const Installation& installation) const;
+    void give_back();
+    Millis left() const { return std::max<Millis>(end_ - steady_now(), 1); }
+
+    Installations& store_;
+    const Config& config_;
+    const RenewalWish& wish_;
+    const Endpoints endpoints_;
+    const std::string holder_ =
+        std::to_string(random_bits()) + "." + std::to_string(::getpid());
+    const Millis end_ = steady_now() + patience;
+    bool in_doubt_ = false;
+    RestResult result_;
+};
+
+std::optional<Lease> OneRenewal::wait_for_lease() {
+    for (;;) {
+        if (auto lease = store_.take_lease(wish_.id, holder_, lease_lasts)) return lease;
+        const std::optional<InstallationWithTokens> known = store_.find(wish_.id);
+        if (!known || known->installation.state == InstallationState::gone) {
+            result_ = failure(RestCause::not_installed, "the application was uninstalled");
+            return std::nullopt;
+        }
+        if (is_renewed(*known, wish_)) return std::nullopt;
+        if (steady_now() >= end_) {
+            result_ = failure(RestCause::lost, "another renewal of its tokens does not end");
+            return std::nullopt;
+        }
+        pause();
+    }
+}
+
+void OneRenewal::give_back() { store_.end_lease(wish_.id, holder_, std::nullopt, wall_now()); }
+
+const App* OneRenewal::app_of(const Installation& installation) const {
+    const bool is_proven = installation.state != InstallationState::pending;
+    const std::string& client_id = is_proven ? installation.client_id : wish_.client_id;
+    return block_of(config_, client_id);
+}
+
+RestResult OneRenewal::under_lease() {
+    const std::optional<InstallationWithTokens> known = store_.find(wish_.id);
+    if (known && is_renewed(*known, wish_)) {
+        give_back();
+        return {};
+    }
+    const bool is_broken = known && known->installation.state == InstallationState::broken;
+    if (is_broken && wish_.client_id.empty()) {
+        give_back();
+        return failure(RestCause::bad_grant, known->installation.problem);
+    }
+    if (!known || known->tokens.refresh.empty()) {
+        give_back();
+        return failure(RestCause::bad_grant, "it has no refresh token");
+    }
+    const App* app = app_of(known->installation);
+    if (app == nullptr) {
+        give_back();
+        return failure(RestCause::wrong_client, "no `app` block has its client_id");
+    }
+    const Millis now = wall_now();
+    const Millis age = now - known->installation.renewed_at.value_or(0);
+    const bool lives = known->tokens.expires_at > now + minute;
+    if (wish_.rejected && lives && age >= 0 && age < least_age) {
+        give_back();
+        return failure(RestCause::expired_token, "its tokens were renewed a moment ago already");
+    }
+    return ask_all(*known, *app);
+}
+
+// One that a person brought does not know its server: it is that of its block, where that has one.
+std::vector<std::string> OneRenewal::servers_of(const Installation& installation,
+                                                const App& app) const {
+    std::string server = wish_.server.empty() ? installation.server : wish_.server;
+    if (server.empty()) server = app.server;
+    return authorization_servers(server, config_);
+}
+
+RestResult OneRenewal::ask_all(const InstallationWithTokens& known, const App& app) {
+    RestResult result;
+    for (const std::string& each : servers_of(known.installation, app)) {
+        const RestResult one = ask(each, known, app);
+        if (one.succeeded()) return one;
+        // The other of the two known servers does not know the application.
+        if (result.succeeded() || result.cause == RestCause::wrong_client) result = one;
+    }
+    if (is_final(result.cause)) return refused(result, known.tokens.refresh);
+    give_back();
+    return result;
+}
+
+RestResult OneRenewal::ask(const std::string& server, const InstallationWithTokens& known,
+                           const App& app) {
+    HttpSettings settings = settings_of(config_.rest);
+    settings.timeout = std::min(settings.timeout, left());
+    settings.keep_ignored = true;
+    fault_point("renewal-asks");
+    HttpOutcome outcome =
+        ask_http(renewal_request(server, app, known.tokens.refresh), settings, &endpoints_);
+    const RenewalAnswer answer =
+        renewal_of(std::move(outcome), app, known.tokens.refresh, known.installation.member_id,
+                   endpoints_, wall_now());
+    if (!answer.result.succeeded()) return answer.result;
+    fault_point("renewal-answered");
+    return commit(answer);
+}
+
+// As often as it takes while the lease lasts: what was answered is nowhere else.
+RestResult OneRenewal::commit(const RenewalAnswer& answer) {
+    const Renewal renewal = renewal_of(answer);
+    const Millis end = end_ - patience + lease_lasts;
+    for (;;) {
+        try {
+            const bool is_ours = store_.end_lease(wish_.id, holder_, renewal, wall_now());
+            fault_point("renewal-committed");
+            if (is_ours) return {};
+            return failure(RestCause::lost, "the renewal took longer than its lease");
+        } catch (const StoreError& error) {
+            if (steady_now() >= end) {
+                return failure(RestCause::local,
+                               std::string("the new tokens cannot be stored: ") + error.what());
+            }
+        }
+        pause();
+    }
+}
+
+// A post may have brought other tokens meanwhile: then these alone were refused.
+RestResult OneRenewal::refused(const RestResult& result, const std::string& refresh_token) {
+    const std::optional<InstallationWithTokens> known = store_.find(wish_.id);
+    const bool unchanged = known && known->tokens.refresh == refresh_token;
+    std::string problem = "its tokens cannot be renewed: " + result.text;
+    if (in_doubt_) problem += " (an earlier renewal ended before its answer was stored)";
+    if (unchanged && known->installation.state == InstallationState::active) {
+        store_.break_down(wish_.id, problem);
+    }
+    give_back();
+    return unchanged ? RestResult{result.cause, problem, false}
+                     : failure(RestCause::lost, "its tokens were changed meanwhile");
+}
+
+}  // namespace
+
+RestResult renew(Installations& store, const Config& config, const RenewalWish& wish) {
+    return OneRenewal(store, config, wish).run();
+}
+
+}  // namespace bx

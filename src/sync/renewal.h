@@ -1,0 +1,37 @@
+// Renewing the tokens of an installation.
+//
+// A refresh token is spent by its use, and between the server's answer and our commit the new one
+// exists nowhere else.  So one renews at a time, by a lease on the row, and in a process of its
+// own, which ends neither with the hook whose `call` needs a token nor with the worker.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "config/config.h"
+#include "rest/oauth.h"
+#include "store/installations.h"
+
+namespace bx {
+
+// Which tokens are to be renewed.
+struct RenewalWish {
+    InstallationId id = 0;
+    // Installation::renewed_at of those that are of no use any more, 0 for none: when the store has
+    // newer ones there is nothing to do.
+    Millis seen = 0;
+    // The portal said expired_token, although they should be good still: not twice within 10 min.
+    bool rejected = false;
+    // Of one that is not verified: the application it is said to be of, and the authorization
+    // server that knows it; empty: as the installation says.  A broken one is renewed
+    // only where the application is said: a person has brought other tokens.
+    std::string client_id{};
+    std::string server{};
+};
+
+// Does it here, within 20 s and what a commit may take: for the process of its own.  On success the
+// store has tokens that are good, newer than WISH.seen.  What the server refuses for good breaks
+// the installation down.  Throws StoreError when the store fails before the server was asked.
+RestResult renew(Installations& store, const Config& config, const RenewalWish& wish);
+
+}  // namespace bx

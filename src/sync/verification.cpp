@@ -1,0 +1,273 @@
+#include "sync/verification.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "event/payload.h"
+#include "rest/http_pool.h"
+#include "rest/oauth.h"
+#include "sync/renewal_process.h"
+
+namespace bx {
+
+namespace {
+
+bool takes_unknown(const Config& config) {
+    return std::ranges::find(config.apps, "", &App::client_id) != config.apps.end();
+}
+
+// True when the authorization server does not know the token, which is nobody's then.
+bool is_unknown(RestCause cause) {
+    return cause == RestCause::wrong_client || cause == RestCause::bad_token ||
+           cause == RestCause::not_installed || cause == RestCause::portal_gone;
+}
+
+// What app.info says of a token, and which server said it.
+struct Asked {
+    enum class Kind { known, expired, unknown, no_answer } kind = Kind::no_answer;
+    std::string server{};
+    AppInfo info{};
+};
+
+Asked ask_app_info(const SyncContext& context, const std::string& server_endpoint,
+                   const std::string& access_token) {
+    Asked asked{.kind = Asked::Kind::unknown};
+    for (const std::string& server : authorization_servers(server_endpoint, context.config)) {
+        AppInfo info = app_info_of(ask_http(app_info_request(server, access_token), context.http,
+                                            &context.endpoints),
+                                   access_token, context.endpoints);
+        const RestCause cause = info.result.cause;
+        const bool is_expired = cause == RestCause::expired_token;
+        if (info.result.succeeded() || is_expired) {
+            return {is_expired ? Asked::Kind::expired : Asked::Kind::known, server,
+                    std::move(info)};
+        }
+        if (!is_unknown(cause)) asked = {Asked::Kind::no_answer, server, std::move(info)};
+        else if (asked.server.empty()) asked = {Asked::Kind::unknown, server, std::move(info)};
+    }
+    return asked;
+}
+
+// One installation on its way from pending to active.
+class Verification {
+public:
+    Verification(const SyncContext& context, const InstallationWithTokens& known)
+        : context_(context), known_(known), one_(known.installation) {}
+
+    ChoreEnd run() {
+        const Asked asked = ask_app_info(context_, one_.server, known_.tokens.access);
+        switch (asked.kind) {
+            case Asked::Kind::unknown:
+                return refuse("the authorization server does not know its token");
+            case Asked::Kind::no_answer: return in_vain("app.info: " + asked.info.result.text);
+            case Asked::Kind::expired: return prove_by_renewal(asked.server);
+            case Asked::Kind::known: break;
+        }
+        return judge(asked);
+    }
+
+private:
+    ChoreEnd judge(const Asked& asked);
+    ChoreEnd prove_by_renewal(const std::string& server);
+    RestResult renew(const std::string& client_id, const std::string& server) const;
+    ChoreEnd activate(Proof proof);
+    std::optional<ChoreEnd> check_user(const Proof& proof);
+    std::optional<Installation> earlier(const std::string& client_id) const;
+    ChoreEnd keep(const Proof& proof);
+    ChoreEnd refuse(const std::string& cause);
+    ChoreEnd in_vain(std::string problem) const;
+
+    const SyncContext& context_;
+    const InstallationWithTokens& known_;
+    const Installation& one_;
+};
+
+ChoreEnd Verification::refuse(const std::string& cause) {
+    context_.installations.erase(one_.id);
+    context_.tell(news_of(one_, SyncNews::Kind::refused, "installation refused", cause));
+    return {};
+}
+
+ChoreEnd Verification::in_vain(std::string problem) const {
+    context_.tell(news_of(one_, SyncNews::Kind::in_vain, "cannot verify yet", problem));
+    return {ChoreEnd::Kind::in_vain, std::move(problem)};
+}
+
+Proof proof_of(const Installation& one, const std::string& server) {
+    Proof proof;
+    proof.id = one.id;
+    proof.user_id = one.user_id;
+    proof.server = server;
+    return proof;
+}
+
+ChoreEnd Verification::judge(const Asked& asked) {
+    const AppInfo& info = asked.info;
+    if (info.member_id != one_.member_id) return refuse("its token is of another portal");
+    if (!one_.user_id.empty() && info.user_id != one_.user_id) {
+        return refuse("its token is another user's");
+    }
+    Proof proof = proof_of(one_, asked.server);
+    proof.client_id = info.client_id;
+    proof.user_id = info.user_id;
+    proof.client_endpoint = info.client_endpoint;
+    proof.domain = host_of(info.client_endpoint);
+    proof.scope = joined(info.scope);
+    proof.plan_status = info.status;
+    if (block_of(context_.config, info.client_id) == nullptr) return keep(proof);
+    // Renewed already: the block's secret is proven, as whoever did that ended before this.
+    if (!one_.renewed_at) {
+        const RestResult renewed = renew(info.client_id, asked.server);
+        if (!renewed.succeeded()) return in_vain("renewal: " + renewed.text);
+    }
+    return activate(std::move(proof));
+}
+
+// Its access token is too old to say whose it is: the chain belongs to the application by whose
+// secret it goes on.
+ChoreEnd Verification::prove_by_renewal(const std::string& server) {
+    RestResult last{RestCause::wrong_client, "no `app` block has a client_id", false};
+    for (const App& app : context_.config.apps) {
+        if (app.client_id.empty()) continue;
+        last = renew(app.client_id, server);
+        if (!last.succeeded()) continue;
+        Proof proof = proof_of(one_, server);
+        proof.client_id = app.client_id;
+        return activate(std::move(proof));
+    }
+    return in_vain("renewal: " + last.text);
+}
+
+RestResult Verification::renew(const std::string& client_id, const std::string& server) const {
+    return renew_apart(context_.config.path, {.id = one_.id,
+                                              .seen = one_.renewed_at.value_or(0),
+                                              .client_id = client_id,
+                                              .server = server});
+}
+
+std::optional<Installation> Verification::earlier(const std::string& client_id) const {
+    for (const Installation& other : context_.installations.list(one_.member_id)) {
+        const bool stands = other.state == InstallationState::active ||
+                            other.state == InstallationState::broken;
+        if (stands && other.client_id == client_id && other.member_id == one_.member_id) {
+            return other;
+        }
+    }
+    return std::nullopt;
+}
+
+// An administrator has to have installed it, or who did before; else it stays as it is.
+std::optional<ChoreEnd> Verification::check_user(const Proof& proof) {
+    const Profile profile = profile_of(
+        ask_http(profile_request(proof.client_endpoint, proof.tokens.access), context_.http,
+                 &context_.endpoints),
+        proof.tokens.access);
+    if (!profile.result.succeeded()) return in_vain("profile: " + profile.result.text);
+    if (!proof.user_id.empty() && profile.user_id != proof.user_id) {
+        return refuse("its token is another user's");
+    }
+    if (profile.admin) return std::nullopt;
+    const std::optional<Installation> before = earlier(proof.client_id);
+    if (before && before->user_id == profile.user_id) return std::nullopt;
+    return in_vain("user " + profile.user_id +
+                   " is not an administrator: one has to install the application");
+}
+
+ChoreEnd Verification::activate(Proof proof) {
+    const std::optional<InstallationWithTokens> renewed = context_.installations.find(one_.id);
+    if (!renewed || renewed->installation.state != InstallationState::pending) return {};
+    proof.tokens = renewed->tokens;
+    if (!renewed->installation.client_endpoint.empty()) {
+        proof.client_endpoint = renewed->installation.client_endpoint;
+        proof.domain = host_of(proof.client_endpoint);
+    }
+    if (proof.scope.empty()) proof.scope = renewed->installation.scope;
+    if (proof.client_endpoint.empty()) {
+        return in_vain("the authorization server names no address of the portal that may be asked");
+    }
+    if (std::optional<ChoreEnd> end = check_user(proof)) return *end;
+    const Activation done =
+        context_.installations.activate(proof, context_.config.limits.queue);
+    if (done.result == Activation::Result::queue_full) {
+        return in_vain("its held posts are more than limits.queue takes now");
+    }
+    if (done.result != Activation::Result::done) return {};
+    SyncNews news = news_of(one_, SyncNews::Kind::done, "verified");
+    news.portal = proof.domain;
+    news.client_id = proof.client_id;
+    news.events = done.events;
+    context_.tell(news);
+    return {};
+}
+
+ChoreEnd Verification::keep(const Proof& proof) {
+    if (!takes_unknown(context_.config)) {
+        return refuse("no `app` block has its client_id");
+    }
+    if (!context_.installations.keep_unclaimed(proof)) {
+        return refuse("too many wait for an `app` block with their client_id already");
+    }
+    SyncNews news = news_of(one_, SyncNews::Kind::done, "waits for an app block");
+    news.portal = proof.domain;
+    news.client_id = proof.client_id;
+    context_.tell(news);
+    return {};
+}
+
+// -- One without application_token
+
+std::string access_token_of(const NewEvent& event) {
+    const auto values = list_payload(event.body, event.secrets, Secrets::keep);
+    const PayloadValue* value = find_value(values, "auth.access_token");
+    return value != nullptr && value->is_text() && is_token(value->text) ? std::string(value->text)
+                                                                         : "";
+}
+
+enum class Match { yes, no, unclear };
+
+Match is_of(const SyncContext& context, const Installation& one, const std::string& access_token) {
+    if (access_token.empty()) return Match::no;
+    const Asked asked = ask_app_info(context, one.server, access_token);
+    if (asked.kind == Asked::Kind::no_answer) return Match::unclear;
+    const AppInfo& info = asked.info;
+    const bool same = asked.kind == Asked::Kind::known && info.member_id == one.member_id &&
+                      info.client_id == one.client_id;
+    if (!same) return Match::no;
+    if (info.user_id == one.user_id) return Match::yes;
+    const Profile profile =
+        profile_of(ask_http(profile_request(one.client_endpoint, access_token), context.http,
+                            &context.endpoints),
+                   access_token);
+    if (!profile.result.succeeded()) return Match::unclear;
+    return profile.admin ? Match::yes : Match::no;
+}
+
+}  // namespace
+
+ChoreEnd verify(const SyncContext& context, const InstallationWithTokens& known) {
+    return Verification(context, known).run();
+}
+
+ChoreEnd adopt_application_token(const SyncContext& context, const InstallationWithTokens& known) {
+    const Installation& one = known.installation;
+    bool unclear = false;
+    for (const HeldPost& post : context.installations.held_posts(one.id)) {
+        const Match match = is_of(context, one, access_token_of(post.event));
+        if (match == Match::unclear) unclear = true;
+        if (match != Match::yes) continue;
+        const Activation done = context.installations.adopt_token(one.id, post.token,
+                                                                  context.config.limits.queue);
+        if (done.result == Activation::Result::queue_full) {
+            return {ChoreEnd::Kind::in_vain, "its held posts are more than limits.queue takes now"};
+        }
+        SyncNews news = news_of(one, SyncNews::Kind::done, "application_token found");
+        news.events = done.events;
+        context.tell(news);
+        return {};
+    }
+    if (!unclear) return {};
+    return {ChoreEnd::Kind::in_vain, "it cannot be told yet which application_token is right"};
+}
+
+}  // namespace bx

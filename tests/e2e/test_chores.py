@@ -1,0 +1,166 @@
+"""Chores: done when they are due by whoever comes by, the worker, cron or a request; and who does not hold whom."""
+
+import re
+import signal
+import time
+
+import pytest
+
+import bitrix
+import client
+import clouds
+from hosts import BOTH_STORES
+from scratch import wait_for
+
+
+@pytest.fixture
+def land(site):
+    with clouds.on(site) as made:
+        yield made
+
+
+def becomes(land, portal, state="active", limit=30):
+    wait_for(lambda: land.state(portal) == state, lambda: f"{state}: {land.shown(portal)}", limit)
+
+
+@BOTH_STORES
+def test_an_installation_becomes_active_by_itself(site):
+    with clouds.on(site, worker="start auto") as land:
+        portal = land.install()
+        becomes(land, portal)
+        wait_for(lambda: land.cloud.subscriptions.of(portal.installations[land.app.client_id]), "its binding")
+        assert "info sync: verified portal=127.0.0.1" in site.log()
+        land.site.wait_idle()
+        # The worker that stays does what comes next as well.
+        becomes(land, land.install("other"))
+        assert land.cloud.records.spent_twice() == []
+
+
+@BOTH_STORES
+def test_any_request_starts_a_worker_for_what_is_overdue(land):
+    portal = land.install()
+    assert land.state(portal) == "pending" and land.site.worker_pid() is None
+    land.configure(worker="start auto")
+    land.site.gateway.stop()
+    land.site.serve()
+    assert client.fastcgi(land.site.socket, method="GET").body == b"bxhook: ready\n"
+    becomes(land, portal)
+
+
+def test_by_cgi_any_request_starts_a_worker_for_what_is_overdue(land):
+    portal = land.install()
+    land.configure(worker="start auto")
+    env = client.cgi_variables(b"", method="GET") | {"BXHOOK_CONFIG": str(land.site.config)}
+    assert b"bxhook: ready" in land.site.run(env=env).stdout
+    becomes(land, portal)
+
+
+@BOTH_STORES
+def test_cron_does_what_is_due(land):
+    hook = land.site.probe()
+    portal = land.install()
+    land.site.run("work", "--once")
+    assert land.state(portal) == "active"
+    assert [line["state"] for line in land.site.list()] == ["done"], f"{hook} gets what was held"
+
+
+@BOTH_STORES
+def test_one_that_hangs_holds_nobody(land):
+    hanging = land.install("hanging")
+    fault = land.cloud.faults.order("hang", method="app.info")
+    sync = land.site.start([land.site.binary, "sync", "--config", land.site.config], "sync.log")
+    land.cloud.records.wait("app.info", done=False)
+    others = [land.install(f"p{number}") for number in range(3)]
+    for other in others:
+        becomes(land, other, limit=10)
+    assert sync.running() and land.state(hanging) == "pending"
+    fault.release()
+    wait_for(lambda: not sync.running(), "sync to end", limit=30)
+
+
+def test_at_most_five_a_second_are_verified(land):
+    for number in range(12):
+        land.install(f"p{number}")
+    land.sync()
+    times = [request.at for request in land.cloud.records.of("app.info")]
+    assert len(times) == 12
+    assert max(sum(start <= at < start + 1 for at in times) for start in times) <= 6
+
+
+@BOTH_STORES
+def test_a_real_one_is_active_within_half_a_minute_beside_a_flood_of_forged_ones(site):
+    with clouds.on(site, worker="start auto") as land:
+        began = time.monotonic()
+        for number in range(90):
+            auth = {"access_token": f"{number:070}", "refresh_token": f"{number:070}", "expires_in": "3600",
+                    "member_id": f"{number:032x}", "user_id": "1", "application_token": f"t{number:031}",
+                    "domain": "forged.bitrix24.com", "server_endpoint": f"{land.cloud.url}/rest/"}
+            body = bitrix.encode({"event": "ONAPPINSTALL", "data": {"VERSION": "1"}, "ts": "1767225600", "auth": auth})
+            assert client.fastcgi(site.socket, body, REMOTE_ADDR="203.0.113.9").status in (200, 503)
+        portal = land.install()
+        becomes(land, portal, limit=30 - (time.monotonic() - began))
+        wait_for(lambda: len(land.installations()) == 1, "the forged ones to be gone", limit=30)
+        refusals = len(re.findall("installation refused", site.log()))
+        assert 0 < refusals <= time.monotonic() - began + 2, "a line a second"
+        assert "more installations refused count=" in site.log()
+
+
+@BOTH_STORES
+def test_a_worker_that_is_stopped_waits_for_no_server(land):
+    portal = land.install()
+    fault = land.cloud.faults.order("slow", method="oauth/token", seconds=20)
+    worker = land.site.work()
+    land.cloud.records.wait("oauth/token", done=False, limit=30)
+    worker.stop(signal.SIGTERM, 5)
+    fault.release()
+    # The renewal goes on, and what it got is there.
+    wait_for(lambda: land.seen(portal) > 0, "the renewal to be stored")
+    land.sync()
+    assert land.state(portal) == "active" and len(land.renewals()) == 1
+    assert land.cloud.records.spent_twice() == []
+
+
+@BOTH_STORES
+def test_idle_tokens_are_renewed_in_time(land):
+    """As if twenty days had passed."""
+    portal = land.active()
+    land.site.change_store("UPDATE %chore SET due_at = 1 WHERE what = 1")
+    land.site.run("work", "--once")
+    assert len(land.renewals()) == 2
+    land.site.run("work", "--once")
+    assert len(land.renewals()) == 2
+    # Without its block nothing is renewed, and `portals` says so.
+    land.configure(apps=[land.cloud.app(land.app.url)])
+    land.site.change_store("UPDATE %chore SET due_at = 1 WHERE what = 1")
+    land.site.run("work", "--once")
+    assert len(land.renewals(ran=False)) == 2
+    assert "its tokens are not renewed" in land.shown(portal)["problem"]
+
+
+def checked(land):
+    return " ".join(land.site.run("check", check=False).stdout.decode().split())
+
+
+def test_check_says_when_what_is_due_is_not_done(land):
+    land.install()
+    assert "has been due since" not in checked(land)
+    land.site.change_store("UPDATE %chore SET due_at = 1700000000000")
+    assert "what Bitrix24 is to be asked has been due since 2023-11-14T22:13:20.000Z" in checked(land)
+    land.sync()
+    assert "has been due since" not in checked(land)
+
+
+def test_check_says_when_curl_is_missing_or_too_old(land):
+    assert "rest.curl" not in checked(land)
+    site = land.site
+    old = site.hook("old-curl.disabled", "echo 'curl 7.19.7 (x86_64-redhat-linux-gnu) libcurl/7.19.7'\n")
+    for curl, said in (("/nowhere/curl", "cannot run '/nowhere/curl', by which Bitrix24 is asked: No such file"),
+                       (old, "too old for what Bitrix24 is asked by"), ("/bin/false", "it fails: ")):
+        site.configure(worker="start manual",
+                       more=land.cloud.conf(land.app).replace("rest {", f"rest {{ curl {curl} "))
+        assert said in checked(land), curl
+
+
+def test_without_an_app_block_there_is_nothing_to_sync(quiet):
+    done = quiet.run("sync", check=False)
+    assert done.returncode == 1 and b"there is no `app` block in" in done.stderr

@@ -1,0 +1,154 @@
+"""bxhook token: an access token that is good, for an SDK in a hook."""
+
+import json
+import os
+import pty
+import subprocess
+import time
+
+import pytest
+
+import clouds
+from hosts import BOTH_STORES
+from scratch import as_user, wait_for
+
+MINUTES = 60 * 1000  # milliseconds, as the store counts
+
+
+@pytest.fixture
+def land(site):
+    with clouds.on(site) as made:
+        yield made
+
+
+def token(land, *options, check=True):
+    return land.site.run("token", *options, check=check)
+
+
+def shorten(land, left):
+    """The store's tokens have LEFT milliseconds to go."""
+    land.site.change_store(f"UPDATE %installation SET token_expires_at = {int(time.time() * 1000) + left}")
+
+
+def is_good(land, text):
+    shown = json.loads(text)
+    assert set(shown) == {"access_token", "client_endpoint", "expires_at"}
+    pair = land.cloud.tokens.of_access(shown["access_token"])
+    assert pair and not pair.spent and not land.cloud.tokens.expired(pair)
+    assert shown["client_endpoint"].startswith("https://") and shown["client_endpoint"].endswith("/rest/")
+    return shown
+
+
+@BOTH_STORES
+def test_it_is_good_for_as_long_as_is_asked_for(land):
+    portal = land.active()
+    count = len(land.renewals())
+    first = is_good(land, token(land).stdout)
+    assert token(land, "--portal", portal.member_id, "--min", "50m").stdout.decode().strip() == json.dumps(
+        first, separators=(",", ":"))
+    assert len(land.renewals()) == count, "it was good already"
+    shorten(land, 10 * MINUTES)
+    assert is_good(land, token(land).stdout)["access_token"] == first["access_token"]
+    assert is_good(land, token(land, "--min", "11m").stdout)["access_token"] != first["access_token"]
+    shorten(land, 4 * MINUTES)
+    is_good(land, token(land).stdout)
+    assert len(land.renewals()) == count + 2
+    assert land.cloud.records.spent_twice() == []
+
+
+@BOTH_STORES
+def test_many_at_once_cause_one_renewal(land):
+    land.active()
+    count = len(land.renewals())
+    shorten(land, 0)
+    land.cloud.faults.order("slow", method="oauth/token", seconds=0.5)
+    asking = [subprocess.Popen([land.site.binary, "token", "--config", land.site.config], stdout=subprocess.PIPE,
+                               cwd="/", **as_user(land.site.user)) for _ in range(8)]
+    answers = {one.communicate(timeout=60)[0] for one in asking}
+    assert len(answers) == 1 and [one.returncode for one in asking] == 8 * [0]
+    is_good(land, answers.pop())
+    assert len(land.renewals()) == count + 1
+    assert land.cloud.records.spent_twice() == []
+
+
+def failed(done, status, part):
+    assert done.returncode == status, done
+    assert done.stdout == b"" and part in done.stderr.decode(), done
+    assert done.stderr.startswith(b"bxhook: ") and done.stderr.count(b"\n") == 1
+
+
+def test_its_exit_status_says_whether_trying_again_helps(land):
+    failed(token(land, check=False), 78, "no application is installed")
+    portal = land.install("acme")
+    failed(token(land, check=False), 75, "not verified")
+    land.sync()
+    failed(token(land, "--portal", "other.bitrix24.com", check=False), 78, "'other.bitrix24.com'")
+    failed(token(land, "--min", "51m", check=False), 2, "50m at most")
+    shorten(land, 0)
+    land.cloud.faults.order("status", method="oauth/token", status=503, body="away")
+    failed(token(land, check=False), 75, "status 503")
+    portal.paid = False
+    failed(token(land, check=False), 75, "PAYMENT_REQUIRED")
+    portal.paid = True
+    land.cloud.app(land.front.url)
+    land.active("second")
+    failed(token(land, check=False), 78, "there are several portals")
+    portal.installations[land.app.client_id].gone = True
+    failed(token(land, "--portal", portal.member_id, check=False), 75, "NOT_INSTALLED")
+    assert land.state(portal) == "broken"
+    failed(token(land, "--portal", portal.member_id, check=False), 75, "")
+    land.site.config.rename(land.site.home / "away.conf")
+    failed(token(land, check=False), 78, "bxhook.conf")
+    (land.site.home / "away.conf").rename(land.site.config)
+
+
+def test_on_a_terminal_it_is_not_shown_unasked(land):
+    land.active()
+    for options, status in (((), 2), (("--secrets",), 0)):
+        main, side = pty.openpty()
+        done = subprocess.Popen([land.site.binary, "token", "--config", land.site.config, *options], stdin=side,
+                                stdout=side, stderr=subprocess.PIPE, cwd="/", **as_user(land.site.user))
+        os.close(side)
+        shown = b""
+        try:
+            while part := os.read(main, 4096):
+                shown += part
+        except OSError:  # the other side is closed
+            pass
+        os.close(main)
+        assert done.wait(20) == status
+        assert (b"access_token" in shown) == (status == 0)
+        if status:
+            assert b"--secrets" in done.stderr.read()
+        done.stderr.close()
+
+
+HOOK = """cat > /dev/null
+exec {binary} token --config {config} {options} > {out}/$BX_HOOK.new 2>> {out}/$BX_HOOK.errors
+"""
+
+
+@BOTH_STORES
+def test_in_a_hook_the_portal_is_the_events(land):
+    """Another one takes `call any`."""
+    site = land.site
+    first, second = land.active("first"), land.active("second")
+    for name, options in (("own", ""), ("foreign", f"--portal {second.member_id}"),
+                          ("free", f"--portal {second.member_id}")):
+        site.hook(f"{name}.disabled", HOOK.format(binary=site.binary, config=site.config, options=options,
+                                                  out=site.out))
+    more = "".join(f"hook {name} {{ event ONCRMDEALADD run {site.hooks}/{name}.disabled attempts 1 {extra} }}\n"
+                   for name, extra in (("own", ""), ("foreign", ""), ("free", "call any")))
+    land.configure(more=more)
+    wait_for(lambda: site.run("check", "--print").stdout.count(b"ONCRMDEALADD") == 3, "the hooks")
+    post = first.send(land.app, "ONCRMDEALADD", {"FIELDS": {"ID": "7"}}).wait()
+    number = json.loads(post.answer)["event"]
+    site.run("work", "--once")
+    states = {line["hook"]: line["state"] for line in site.list() if line["event"] == number}
+    assert states == {"own": "done", "foreign": "dead", "free": "done"}
+    portal_of = {name: land.cloud.tokens.of_access(json.loads((site.out / f"{name}.new").read_text())["access_token"])
+                 .installation.portal for name in ("own", "free")}
+    assert portal_of == {"own": first, "free": second}
+    assert "add `call any` to hook 'foreign'" in (site.out / "foreign.errors").read_text()
+    for path in site.out.glob("*.new"):
+        path.unlink()
