@@ -1,5 +1,6 @@
 """Chores: done when they are due by whoever comes by, the worker, cron or a request; and who does not hold whom."""
 
+import json
 import re
 import signal
 import time
@@ -35,6 +36,24 @@ def test_an_installation_becomes_active_by_itself(site):
         # The worker that stays does what comes next as well.
         becomes(land, land.install("other"))
         assert land.cloud.records.spent_twice() == []
+
+
+def test_in_every_way_to_host_it_an_installation_becomes_active(hosted):
+    with clouds.Cloud() as cloud:
+        app = cloud.app(hosted.url)
+        hosted.site.configure(worker="start auto", more=cloud.conf(app))
+        portal = cloud.portal("acme")
+        wait_for(lambda: portal.install(app).wait().status == 200, "the app block to count")
+
+        def state():
+            shown = json.loads(hosted.site.run("portals", portal.member_id, "--json", check=False).stdout or "[]")
+            return [one["state"] for one in shown]
+        wait_for(lambda: state() == ["active"], lambda: f"active: {state()}", 30)
+        wait_for(lambda: cloud.subscriptions.of(portal.installations[app.client_id]), "its binding")
+        for post in portal.uninstall(app):
+            assert post.wait().status == 200
+        wait_for(lambda: state() == ["gone"], lambda: f"gone: {state()}", 30)
+        bitrix.sent_secrets.update(cloud.secrets())
 
 
 @BOTH_STORES
