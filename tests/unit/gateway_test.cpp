@@ -67,8 +67,8 @@ public:
         ++state_.asked_for_any;
         return !state_.installations.empty();
     }
-    void retire_tokens(std::span<const bx::InstallationId> ids) override {
-        state_.retired.assign(ids.begin(), ids.end());
+    void retire_tokens(std::span<const bx::SeenToken> seen) override {
+        for (const bx::SeenToken& one : seen) state_.retired.push_back(one.id);
     }
     void heal(std::span<const bx::Offer> offers) override {
         state_.offers.assign(offers.begin(), offers.end());
