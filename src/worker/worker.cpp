@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "host/detach.h"
+#include "host/installed_mark.h"
 #include "host/store_owner.h"
 #include "host/worker_lock.h"
 #include "stores/open.h"
@@ -68,6 +69,14 @@ std::optional<WorkerLock> take_worker_lock(const std::string& path, Millis patie
     }
 }
 
+// It may be lost where the store is put back from a copy.
+void keep_installed_mark(Store& store, const StorePlace& place) {
+    try {
+        if (place.is_file() && store.sink().has_installations()) mark_installed(place.worker_files);
+    } catch (const StoreError&) {  // the loop says so
+    }
+}
+
 int work(ConfigFile& file, const Config& config, const StoreOwner& owner,
          const WorkerOptions& options, Log& log) {
     if (!file.current()) log.error("config refused", {{"problem", file.error()}});
@@ -82,6 +91,7 @@ int work(ConfigFile& file, const Config& config, const StoreOwner& owner,
         if (!options.once) log.info("another worker is running");
         return 0;
     }
+    keep_installed_mark(*store, config.store);
     return Loop(file, *store, config.store, *lock, signals, options, log).run();
 }
 

@@ -180,10 +180,34 @@ def test_a_list_names_portals_where_there_may_be_several(quiet):
     assert b"PORTAL" in quiet.run("list").stdout
 
 
+def cgi(site, body):
+    env = client.cgi_variables(body) | {"BXHOOK_CONFIG": str(site.config)}
+    return client.parse_cgi(site.run(input=body, env=env).stdout)
+
+
+def test_by_cgi_a_page_that_brings_nothing_starts_no_worker(site):
+    site.configure(more=APP)
+    empty = bitrix.encode({"AUTH_ID": "", "member_id": "x", "PLACEMENT": "DEFAULT"})
+    assert cgi(site, empty).status == 200
+    assert site.processes() == []
+    assert cgi(site, bitrix.body("ONCRMDEALADD")).event == 1
+    wait_for(site.processes, "the worker that an event starts")
+
+
+def test_by_cgi_posts_go_on_where_the_store_is_put_back_from_a_copy(site):
+    site.configure(worker="start manual", more=APP)
+    assert cgi(site, install("m1", "1")).json == HELD
+    site.configure(worker="start manual")
+    for mark in (site.home / "state").glob("*.installed"):
+        mark.unlink()
+    site.run("work", "--once")
+    assert cgi(site, deal("m1", "1")).json == HELD
+    assert cgi(site, deal("m1", "2")).status == 403
+
+
 def test_by_cgi_posts_go_on_when_the_block_is_taken_away(site):
     def ask(body):
-        env = client.cgi_variables(body) | {"BXHOOK_CONFIG": str(site.config)}
-        return client.parse_cgi(site.run(input=body, env=env).stdout)
+        return cgi(site, body)
     site.configure(worker="start manual", more=APP)
     assert ask(install("m1", "1")).json == HELD
     site.configure(worker="start manual")

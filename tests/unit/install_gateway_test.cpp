@@ -437,6 +437,18 @@ BOOST_AUTO_TEST_CASE(an_uninstallation_before_a_new_installation_leaves_that) {
     BOOST_TEST(s.recount() == "");
 }
 
+BOOST_AUTO_TEST_CASE(an_event_in_a_batch_with_its_installation_is_held_with_it) {
+    Site s;
+    const auto answers = s.ask_all({Site::request(deal("m1", "token-1")),
+                                    Site::request(install("m1", "token-1")),
+                                    Site::request(install("m2", "token-2")),
+                                    Site::request(deal("m1", "token-1")),
+                                    Site::request(deal("m1", "token-2"))});
+    std::string said;
+    for (const bx::Answer& answer : answers) said += Site::word(answer) + ", ";
+    BOOST_TEST(said == "403, 200 held, 200 held, 200 held, 403, ");
+}
+
 BOOST_AUTO_TEST_CASE(a_large_installation_that_the_configuration_proves_is_an_event) {
     Site s;
     s.configure("app { client_id local.1  client_secret s3cret }\n"
@@ -444,6 +456,15 @@ BOOST_AUTO_TEST_CASE(a_large_installation_that_the_configuration_proves_is_an_ev
     const std::string large = "&x=" + std::string(std::size_t{64} << 10, 'x');
     BOOST_TEST(s.said(install("m1", "token-1") + large) == "200 event 1");
     BOOST_TEST(s.store().installations().list("m1").size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_member_id_is_an_installations_in_any_case) {
+    Site s;
+    s.said(install("m1", "token-1"));
+    s.activate("m1");
+    s.configure("app { client_id local.1  client_secret s3cret }\nportal { token of-anyone }");
+    BOOST_TEST(s.said("event=E&auth[domain]=o.example&auth[member_id]=M1"
+                      "&auth[application_token]=of-anyone") == "403");
 }
 
 // -- Pages
@@ -459,6 +480,30 @@ BOOST_AUTO_TEST_CASE(the_page_of_a_broken_installation_ends_it_and_brings_its_to
     BOOST_TEST(s.held() == 2);
     BOOST_TEST(s.activate("m1") == id);
     BOOST_TEST((s.store().installations().list("m1").at(0).state == InstallationState::active));
+}
+
+BOOST_AUTO_TEST_CASE(a_page_that_cannot_be_held_is_shown_and_does_not_end_the_installation) {
+    Site s;
+    BOOST_TEST(s.said(page("m1", is_default + "&x=" + std::string(std::size_t{64} << 10, 'x'))) ==
+               "page");
+    BOOST_TEST(s.logged("refused status=503"));
+    std::vector<bx::Request> forged;
+    for (int i = 0; i < 100; ++i) {
+        forged.push_back(Site::request(install("f" + std::to_string(i), "token-f")));
+    }
+    s.ask_all(forged);
+    BOOST_TEST(s.said(page("m1", is_default)) == "page");
+    BOOST_TEST(s.logged("100 installations wait to be verified already"));
+}
+
+BOOST_AUTO_TEST_CASE(a_page_without_auth_id_ends_no_active_installation) {
+    Site s;
+    const std::string without = "AUTH_ID=&member_id=m1&PLACEMENT=DEFAULT";
+    BOOST_TEST(s.said(without) == "finish");
+    s.said(install("m1", "token-1"));
+    s.activate("m1");
+    BOOST_TEST(s.said(without) == "page");
+    BOOST_TEST(s.store().installations().list("m1").size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(the_page_of_an_installation_ends_it_in_the_portal) {
