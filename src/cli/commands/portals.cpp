@@ -129,8 +129,8 @@ Installation one_installation(Store& store, const std::string& name) {
                  printable(one.client_id.empty() ? "not verified" : one.client_id) + " " +
                  std::string(name_of(one.state));
     }
-    throw UsageError("'" + printable(name) + "' has several installations: name one with --app:" +
-                     which);
+    throw UsageError("'" + printable(name) + "' has several installations: name one with --app, or "
+                     "all that are not verified with --unverified:" + which);
 }
 
 Installation installation_to_forget(const Arguments& args, Store& store) {
@@ -144,12 +144,37 @@ Installation installation_to_forget(const Arguments& args, Store& store) {
                 printable(name) + "'");
 }
 
+// Anybody can make some of these, and they have no client_id to name them by.
+int forget_unverified(const Arguments& args, Store& store) {
+    const std::string& name = args.words()[1];
+    std::vector<Installation> found = store.installations().list(name);
+    std::erase_if(found, [](const Installation& one) { return !one.client_id.empty(); });
+    if (found.empty()) {
+        throw Error("portals: there is no installation on '" + printable(name) +
+                    "' that is not verified");
+    }
+    std::int64_t posts = 0;
+    for (const Installation& one : found) posts += one.held;
+    const auto count = static_cast<std::int64_t>(found.size());
+    const std::string what = counted(count, "installation that is not verified",
+                                     "installations that are not verified") +
+                             " on " + printable(name);
+    if (!is_confirmed(args, "erase " + what + ", and " +
+                                counted(posts, "held post", "held posts") + "?")) {
+        return 0;
+    }
+    for (const Installation& one : found) store.installations().erase(one.id);
+    print("erased " + what + "\n");
+    return 0;
+}
+
 int forget(const Arguments& args, Store& store) {
     if (args.words().size() != 2) throw UsageError("forget takes one portal: portals forget P");
     if (!args.has("--local")) {
         throw UsageError("this version cannot unsubscribe on the portal: uninstall the application "
                          "there, or add --local to erase it here only");
     }
+    if (args.has("--unverified")) return forget_unverified(args, store);
     const Installation one = installation_to_forget(args, store);
     const std::string name = printable(one.domain.empty() ? one.member_id : one.domain);
     const std::string held =
@@ -199,10 +224,12 @@ An installation is
 
 forget P --local erases an installation with its tokens and its held posts; its
 events stay.  It does not ask the portal: its posts are refused from then on.  The
-question is asked on the terminal; where there is none, add --yes.
+question is asked on the terminal; where there is none, add --yes.  Of several on a
+portal name one with --app; with --unverified all that are not verified are erased.
 )";
     command.options = {{"--local", "", "forget: erase it here only"},
                        {"--app", "CLIENT_ID", "forget: of several the one of that application"},
+                       {"--unverified", "", "forget: all that are not verified"},
                        yes_option()};
     command.json = true;
     command.max_words = 2;
