@@ -32,8 +32,8 @@ Installation one_installation(const Arguments& args, Store& store, const std::st
                  printable(one.client_id.empty() ? "not verified" : one.client_id) + " " +
                  std::string(name_of(one.state));
     }
-    throw UsageError("'" + printable(name) + "' has several installations: name one with --app:" +
-                     which);
+    throw UsageError("'" + printable(name) + "' has several installations: name one with "
+                     "--app, or forget all that are not verified with --unverified:" + which);
 }
 
 }  // namespace bx

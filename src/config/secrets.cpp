@@ -62,8 +62,10 @@ std::string without_secrets(std::string text, std::vector<std::string> secrets) 
     // One may be the beginning of another.
     std::ranges::sort(secrets, std::ranges::greater{}, &std::string::size);
     for (const std::string& secret : secrets) {
+        if (secret.empty()) continue;
         for (std::size_t at = 0; (at = text.find(secret, at)) != std::string::npos;) {
             text.replace(at, secret.size(), hidden);
+            at += hidden.size();
         }
     }
     return text;

@@ -26,7 +26,7 @@ bool equal_digests(std::string_view known, std::string_view given) {
 
 TokenProof proof_by(const KnownInstallation& known, std::string_view token) {
     const bool is_now = equal_digests(known.token, token);
-    const bool was = equal_digests(known.token_before, token);
+    const bool was = has_digest(known.token_before, token);
     const bool is_page = equal_digests(known.page_key, token);
     if (is_now || was) {
         return {known.verified ? TokenRole::verified : TokenRole::pending, &known,
@@ -44,6 +44,14 @@ int rank_of(TokenRole role) {
 }
 
 }  // namespace
+
+bool has_digest(std::string_view digests, std::string_view digest) {
+    bool found = equal_digests(digests.substr(0, sha256_size), digest);
+    for (std::size_t at = sha256_size; at < digests.size(); at += sha256_size) {
+        found |= equal_digests(digests.substr(at, sha256_size), digest);
+    }
+    return found;
+}
 
 void sort_known(std::vector<KnownInstallation>& known) {
     std::ranges::sort(known, [](const KnownInstallation& a, const KnownInstallation& b) {
@@ -81,7 +89,8 @@ TokenProof prove(std::string_view member_id, std::string_view token,
 bool is_taken(std::string_view member_id, std::string_view domain,
               std::span<const KnownInstallation> known) {
     return std::ranges::any_of(known, [&](const KnownInstallation& one) {
-        return one.verified && ((!member_id.empty() && one.member_id == member_id) ||
+        return one.verified && ((!member_id.empty() &&
+                                 equal_ignoring_case(one.member_id, member_id)) ||
                                 (!domain.empty() && equal_ignoring_case(one.domain, domain)));
     });
 }

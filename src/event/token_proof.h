@@ -20,7 +20,8 @@ struct KnownInstallation {
     std::string domain;     // lower case; of one that is verified it is proven
     std::string user_id;
     std::string token;      // SHA-256 of its application_token; empty: none is known
-    std::string token_before;  // which is right as well, until a post with the new one has come
+    std::string token_before;  // those before it, one behind the other (has_digest): right as well,
+                               // until a post with the new one has come
     std::string page_key;      // of a pending one that a page brought, without application_token:
                                // SHA-256 of the AUTH_ID
     bool verified = false;     // active or broken: its posts are events; else they are held
@@ -40,7 +41,7 @@ enum class TokenRole {
 struct TokenProof {
     TokenRole role = TokenRole::none;
     const KnownInstallation* owner = nullptr;  // null for `none`
-    // It is the new one, and the old one is right still.
+    // It is the new one, and older ones are right still.
     bool replaces = false;
 };
 
@@ -48,6 +49,9 @@ struct TokenProof {
 // each over the whole digest, and for one that has none the same work is done for nothing.
 TokenProof prove(std::string_view member_id, std::string_view token,
                  std::span<const KnownInstallation> known);
+
+// True when DIGEST is one of DIGESTS, one behind the other; each is compared as a whole.
+bool has_digest(std::string_view digests, std::string_view digest);
 
 // Those of MEMBER_ID, of KNOWN that is sorted.
 std::span<const KnownInstallation> of_member(std::string_view member_id,

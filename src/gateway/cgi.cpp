@@ -74,10 +74,8 @@ int serve_cgi(Gateway& gateway, Log& log) {
     if (request.method == "POST") read_body(request, gateway.body_limit());
     discard_rest(request);
 
-    bool accepted = false;
     bool written = false;
     gateway.handle({&request, 1}, [&](std::size_t, const Answer& answer) {
-        accepted = answer.status == 200 && request.method == "POST";
         // mod_cgi and mod_cgid send SIGTERM when the output ends: the worker is started after that.
         std::signal(SIGTERM, SIG_IGN);
         written = write_all(STDOUT_FILENO, cgi_response(answer));
@@ -85,7 +83,7 @@ int serve_cgi(Gateway& gateway, Log& log) {
     if (!written) log.warning("cannot write the answer", {{"peer", request.remote_addr}});
     release_standard_fds();
     log.take_stderr();  // or the web server waits for the end of the old one
-    if (accepted) gateway.summon_worker();
+    if (gateway.worker_is_due()) gateway.summon_worker();
     return written ? 0 : 1;
 }
 

@@ -7,7 +7,8 @@
 namespace bx {
 
 // Reads the request, has it decided, writes the answer, releases fds 0 to 2 (a web server waits for
-// their end) and only then summons the worker.  GATEWAY is one_shot.  Gives the exit status.
+// their end) and only then summons the worker, where events were added.  GATEWAY is one_shot.
+// Gives the exit status.
 int serve_cgi(Gateway& gateway, Log& log);
 
 }  // namespace bx

@@ -75,7 +75,7 @@ void Gateway::handle(std::span<Request> requests, const Answerer& answer) {
     // Should the memory end among the answers, what was added gets its worker all the same.
     const auto added = [&] {
         any_added = true;
-        if (!options_.one_shot) summoner_.set_due();
+        summoner_.set_due();
     };
     post_store_.store(std::move(posts), requests, *config_.current(), answer, added);
     fault_point("after-answers");

@@ -1,15 +1,12 @@
 #include "gateway/installation_look_up.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <exception>
 #include <string>
 #include <utility>
 
-#include "base/fd.h"
 #include "base/text.h"
+#include "host/installed_mark.h"
 
 namespace bx {
 
@@ -18,8 +15,6 @@ namespace {
 constexpr Millis asked_every = 5 * second;
 constexpr Millis believed_for = second;
 constexpr std::size_t believed_at_most = 1000;  // installations
-
-std::string mark_of(const Config& config) { return config.store.worker_files + ".installed"; }
 
 void sort_unique(std::vector<std::string>& names) {
     std::ranges::sort(names);
@@ -30,20 +25,18 @@ void sort_unique(std::vector<std::string>& names) {
 
 bool InstallationLookUp::is_on(const Config& config) {
     if (!config.apps.empty()) return true;
-    if (one_shot_ && config.store.is_file()) return ::access(mark_of(config).c_str(), F_OK) == 0;
+    if (one_shot_ && config.store.is_file()) return is_marked_installed(config.store.worker_files);
     if (next_question_.every(asked_every, steady_now())) {
         try {
             store_.use([this](EventSink& sink) { any_ = sink.has_installations(); });
         } catch (const std::exception&) {  // who needs the store says so
         }
     }
-    return any_;
+    return any_.value_or(true);
 }
 
 void InstallationLookUp::note_one(const Config& config) {
-    if (noted_ || !config.store.is_file()) return;
-    const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-    noted_ = static_cast<bool>(Fd(::open(mark_of(config).c_str(), flags, 0600)));
+    if (!noted_ && config.store.is_file()) noted_ = mark_installed(config.store.worker_files);
 }
 
 // None: it has to be asked.
@@ -84,10 +77,12 @@ std::vector<KnownInstallation> InstallationLookUp::find(std::span<const Post> po
     for (const Post& post : posts) {
         if (const Believed* belief = belief_in(post, now)) {
             believed.insert(believed.end(), belief->known.begin(), belief->known.end());
-        } else if (!post.token.empty()) {
+        } else if (!post.token.empty() || post.kind == Post::Kind::page) {
             member_ids.push_back(post.event.facts.member_id);
         }
-        if (post.anyone) domains.push_back(lower(post.event.facts.domain));
+        if (!post.anyone) continue;
+        member_ids.push_back(lower(post.event.facts.member_id));  // whose it is, in any case
+        domains.push_back(lower(post.event.facts.domain));
     }
     sort_unique(member_ids);
     sort_unique(domains);

@@ -6,6 +6,7 @@
 // its ONAPPUNINSTALL may wait to be matched anyway.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -24,9 +25,9 @@ public:
     InstallationLookUp(StoreSlot& store, bool one_shot) : store_(store), one_shot_(one_shot) {}
 
     // May a token be an installation's?  With an `app` block it may; without one (it was taken away)
-    // while the store has installations, which is asked every few seconds.  A process of one request
-    // is told by a file beside a SQLite store (WORKER_FILES.installed) that there are, since one
-    // that it refuses is not to cost an opened store.
+    // while the store has installations, which is asked every few seconds; until it has said that
+    // it has none, it may.  A process of one request is told by a file beside a SQLite store
+    // (host/installed_mark.h), since one that it refuses is not to cost an opened store.
     bool is_on(const Config& config);
     // The store has one, for those who are not to ask it.
     void note_one(const Config& config);
@@ -38,6 +39,8 @@ public:
     void forget() {
         believed_.clear();
         noted_ = false;
+        any_.reset();
+        next_question_ = {};
     }
 
 private:
@@ -53,7 +56,7 @@ private:
     const bool one_shot_;
     bool noted_ = false;
     std::unordered_map<std::string, Believed> believed_;  // by member_id
-    bool any_ = false;  // as it was last asked
+    std::optional<bool> any_;  // as the store said last; none: it has not
     Timer next_question_;
 };
 

@@ -12,6 +12,24 @@ namespace {
 // Of a post whose installation becomes active, or is refused, while it is to be held.
 constexpr int tries_at_most = 3;
 
+// What answers a page of which nothing could be looked up.
+std::optional<PageAnswer> page_of(const Post& post) {
+    if (post.kind != Post::Kind::page) return std::nullopt;
+    return PageAnswer{};
+}
+
+// The installation that POST brings is known to those behind it in the batch.
+void note_brought(const NewHeldPost& post, std::vector<KnownInstallation>& known) {
+    if (post.kind == HeldKind::post) return;
+    const bool by_key = post.kind == HeldKind::page_key;
+    KnownInstallation brought;
+    brought.id = -static_cast<std::int64_t>(known.size()) - 1;  // unlike any other
+    brought.member_id = post.event.facts.member_id;
+    (by_key ? brought.page_key : brought.token) = post.token;
+    known.push_back(std::move(brought));
+    sort_known(known);
+}
+
 }  // namespace
 
 void PostStore::store(Posts posts, std::span<const Request> requests, const Config& config,
@@ -22,8 +40,8 @@ void PostStore::store(Posts posts, std::span<const Request> requests, const Conf
     }
     for (std::size_t i = 0; i < posts.posts.size(); ++i) {
         const std::size_t index = posts.requests[i];
-        answer(index, verdicts_.refuse(unavailable(describe(HoldResult::changed)),
-                                       requests[index], posts.posts[i].size));
+        answer(index, refuse(unavailable(describe(HoldResult::changed)), page_of(posts.posts[i]),
+                             requests[index], posts.posts[i].size));
     }
 }
 
@@ -49,7 +67,7 @@ Posts PostStore::store_once(Posts& posts, const Work& work) {
         }
         const Request& request = work.requests[item.index];
         const Answer answer =
-            trouble ? verdicts_.refuse(unavailable("store: " + *trouble), request, item.size)
+            trouble ? refuse(unavailable("store: " + *trouble), item.page, request, item.size)
                     : answer_to(batch, item, added, request);
         fault_point("before-answer");
         work.answer(item.index, answer);
@@ -61,23 +79,28 @@ Posts PostStore::store_once(Posts& posts, const Work& work) {
 // that the configuration does not know may be right.
 SettledBatch PostStore::settle_all(Posts& posts, const Work& work) {
     std::vector<KnownInstallation> known;
-    const std::optional<std::string> trouble = trouble_.attempt(
-        "cannot look up installations", [&] { known = installations_.find(posts.posts); });
+    // Without an `app` block hardly anybody has installations, but posts.
+    const char* what = work.config.apps.empty() ? "cannot store events"
+                                                : "cannot look up installations";
+    const std::optional<std::string> trouble =
+        trouble_.attempt(what, [&] { known = installations_.find(posts.posts); });
     SettledBatch batch;
     for (std::size_t i = 0; i < posts.posts.size(); ++i) {
         Post& post = posts.posts[i];
         const std::size_t index = posts.requests[i];
-        const auto refuse = [&](const RequestRefusal& refusal) {
-            work.answer(index, verdicts_.refuse(refusal, work.requests[index], post.size));
+        const auto refuse_it = [&](const RequestRefusal& refusal,
+                                   const std::optional<PageAnswer>& page) {
+            work.answer(index, refuse(refusal, page, work.requests[index], post.size));
         };
         const bool allowed = post.verdict == GateVerdict::allowed && !post.anyone;
-        if (trouble && !allowed && !post.token.empty()) {
-            refuse(unavailable("store: " + *trouble));
+        if (trouble && !allowed && (!post.token.empty() || post.anyone)) {
+            refuse_it(unavailable("store: " + *trouble), page_of(post));
             continue;
         }
         Settled settled = settle(post, known, work.config.apps, log_);
+        if (settled.held) note_brought(*settled.held, known);
         if (settled.refusal) {
-            refuse(*settled.refusal);
+            refuse_it(*settled.refusal, settled.page);
         } else if (settled.event || settled.held) {
             batch.add(index, post.size, std::move(settled));
         } else {
@@ -85,6 +108,13 @@ SettledBatch PostStore::settle_all(Posts& posts, const Work& work) {
         }
     }
     return batch;
+}
+
+// A page is shown all the same; that it does not end the installation brings it back.
+Answer PostStore::refuse(const RequestRefusal& refusal, const std::optional<PageAnswer>& page,
+                         const Request& request, std::size_t size) {
+    Answer refused = verdicts_.refuse(refusal, request, size);
+    return page ? verdicts_.show({false, page->file}) : std::move(refused);
 }
 
 // In one transaction.  TROUBLE: why nothing of it is there.
@@ -116,7 +146,7 @@ Answer PostStore::answer_to(const SettledBatch& batch, const SettledBatch::Item&
     }
     const HoldResult result = added.held[*item.held];
     if (result != HoldResult::held) {
-        return verdicts_.refuse(unavailable(describe(result)), request, item.size);
+        return refuse(unavailable(describe(result)), item.page, request, item.size);
     }
     const Answer held = verdicts_.hold(batch.held(item), request);
     return item.page ? verdicts_.show(*item.page) : held;

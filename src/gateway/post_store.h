@@ -64,6 +64,8 @@ private:
     SettledBatch settle_all(Posts& posts, const Work& work);
     AddedBatch commit(const SettledBatch& batch, const Work& work,
                       std::optional<std::string>& trouble);
+    Answer refuse(const RequestRefusal& refusal, const std::optional<PageAnswer>& page,
+                  const Request& request, std::size_t size);
     Answer answer_to(const SettledBatch& batch, const SettledBatch::Item& item,
                      const AddedBatch& added, const Request& request);
 

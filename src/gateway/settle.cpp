@@ -86,13 +86,12 @@ void Settling::note_renamed(const std::string& whose, const std::string& domain)
 
 void Settling::take_by_installation() {
     const KnownInstallation& owner = *proof_.owner;
-    if (proof_.replaces) settled_.retire = owner.id;
+    if (proof_.replaces) settled_.retire = SeenToken{owner.id, owner.token};
     if (owner.broken && post_.tokens.whole() && post_.event.facts.user_id == owner.user_id) {
         settled_.offer = Offer{owner.id, owner.user_id, tokens()};
     }
-    // Installed again by somebody else: whether those tokens may replace these is to be verified.
-    const bool by_another = post_.event.facts.user_id != owner.user_id;
-    if (is_install() && may_bring() && by_another) hold(HeldKind::install, false);
+    // Installed again: whether its tokens may replace those that are there is to be verified.
+    if (is_install() && may_bring()) hold(HeldKind::install, false);
     if (is_install()) drop_refresh_tokens();
     const std::string& sent = post_.event.facts.domain;
     if (!sent.empty() && !equal_ignoring_case(sent, owner.domain)) {
@@ -158,7 +157,7 @@ bool Settling::every_app_is_active() const {
     return std::ranges::all_of(apps_, [&](const App& app) {
         return !app.client_id.empty() &&
                std::ranges::any_of(members, [&](const KnownInstallation& one) {
-                   return one.verified && one.client_id == app.client_id;
+                   return one.verified && !one.broken && one.client_id == app.client_id;
                });
     });
 }
@@ -172,11 +171,11 @@ std::string Settling::page_file() const {
 }
 
 void Settling::settle_page() {
-    const bool active = proves_installation() || every_app_is_active();
+    const bool proves_active = proves_installation() && !proof_.owner->broken;
+    const bool active = proves_active || every_app_is_active();
     settled_.page = PageAnswer{post_.is_default && !active, page_file()};
     if (active || !post_.is_default || !post_.tokens.whole()) return;
     hold(post_.by_auth_id ? HeldKind::page_key : HeldKind::page);
-    if (settled_.refusal) settled_.page.reset();
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "gateway/post.h"
+#include "store/event_sink.h"
 
 namespace bx {
 
@@ -18,14 +19,14 @@ struct PageAnswer {
     std::string file;     // what it shows; empty: the built-in line
 };
 
-// One of EVENT, HELD and REFUSAL, or for a page none; an ONAPPINSTALL that the configuration proves,
-// and that no installation knows, is an event and held.
+// One of EVENT, HELD and REFUSAL, of which a page has none, or one beside its answer.  An
+// ONAPPINSTALL whose token is right already is an event, and held, without a body, to be verified.
 struct Settled {
     std::optional<NewEvent> event{};
     std::optional<NewHeldPost> held{};
     std::optional<RequestRefusal> refusal{};
     std::optional<PageAnswer> page{};
-    std::optional<InstallationId> retire{};  // EventSink::retire_tokens
+    std::optional<SeenToken> retire{};       // EventSink::retire_tokens
     std::optional<Offer> offer{};            // EventSink::heal
 };
 

@@ -18,7 +18,7 @@ void SettledBatch::add(std::size_t index, std::size_t size, Settled settled) {
         held_.push_back(std::move(*settled.held));
     }
     if (settled.offer) offers_.push_back(std::move(*settled.offer));
-    if (settled.retire) retired_.push_back(*settled.retire);
+    if (settled.retire) retired_.push_back(std::move(*settled.retire));
 }
 
 }  // namespace bx

@@ -33,14 +33,14 @@ public:
     // and harmless.
     NewBatch batch() const { return {events_, held_}; }
     const std::vector<Offer>& offers() const { return offers_; }
-    const std::vector<InstallationId>& retired() const { return retired_; }
+    const std::vector<SeenToken>& retired() const { return retired_; }
 
 private:
     std::vector<Item> items_;
     std::vector<NewEvent> events_;
     std::vector<NewHeldPost> held_;
     std::vector<Offer> offers_;
-    std::vector<InstallationId> retired_;
+    std::vector<SeenToken> retired_;
 };
 
 }  // namespace bx

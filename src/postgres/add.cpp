@@ -34,7 +34,7 @@ public:
     bool has_installations() override {
         return session_.call(Call<sql::has_installations>()).number(0, 0) != 0;
     }
-    void retire_tokens(std::span<const InstallationId> ids) override;
+    void retire_tokens(std::span<const SeenToken> seen) override;
     void heal(std::span<const Offer> offers) override;
     std::int64_t probe() override;
     std::optional<Millis> next_chore() override {
@@ -204,10 +204,13 @@ std::vector<KnownInstallation> Sink::look_up(std::span<const std::string> member
     return known;
 }
 
-void Sink::retire_tokens(std::span<const InstallationId> ids) {
+void Sink::retire_tokens(std::span<const SeenToken> seen) {
+    std::vector<std::int64_t> ids;
+    for (const SeenToken& one : seen) ids.push_back(one.id);
     Call<sql::retire_tokens> call;
-    call[sql::retire_tokens::In::id] =
-        Param::numbers(std::vector<std::int64_t>(ids.begin(), ids.end()));
+    call[sql::retire_tokens::In::id] = Param::numbers(ids);
+    call[sql::retire_tokens::In::seen] =
+        column(seen, [](const SeenToken& one) { return one.token; });
     session_.call(call);
 }
 
@@ -218,7 +221,7 @@ void Sink::heal(std::span<const Offer> offers) {
         call[in::id] = Param::number(offer.id);
         call[in::user] = Param::bytes(offer.user_id);
         call[in::tokens] = Param::bytes(pack_tokens(offer.tokens));
-        call[in::expires] = session_.at(offer.tokens.expires_at);
+        call[in::expires] = session_.at_if_known(offer.tokens.expires_at);
         call[in::now] = session_.at(wall_now());
         session_.call(call);
     }

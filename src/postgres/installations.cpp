@@ -58,9 +58,10 @@ public:
                                     Millis lasting) override;
     bool end_lease(InstallationId id, const std::string& holder,
                    const std::optional<Renewal>& renewal, Millis now) override;
-    void break_down(InstallationId id, const std::string& problem) override;
+    void break_down(InstallationId id, const std::string& holder,
+                    const std::string& problem) override;
 
-    bool uninstalled(InstallationId id, std::string_view ts) override;
+    bool uninstalled(InstallationId id, std::string_view ts, Millis received_at) override;
     std::size_t drop_old(Millis pending_before, Millis gone_before) override;
 
     std::vector<Installation> list(std::string_view name) override;
@@ -121,7 +122,10 @@ Keeper::Posts Keeper::read_posts(const Result& answer, const PostOwner& owner) c
     for (int row = 0; row < answer.rows(); ++row) {
         posts.ids.push_back(answer.number(row, out::id));
         try {
-            posts.events.push_back(event_of(unpack_post(answer.text(row, out::data)), owner));
+            NewEvent post = unpack_post(answer.text(row, out::data));
+            // By the host's clock that held it, in the post; by the server's, in the row.
+            post.received_at = session_.ours(answer.number(row, out::received_at));
+            posts.events.push_back(event_of(std::move(post), owner));
         } catch (const StoreDamaged&) {
         }
     }
@@ -176,6 +180,7 @@ Activation Keeper::activate_once(const Proof& proof, std::int64_t queue_limit) {
     Call<sql::posts_for> posts_call;
     posts_call[sql::posts_for::In::id] = Param::number(proof.id);
     posts_call[sql::posts_for::In::heir] = Param::number(heir);
+    posts_call[sql::posts_for::In::client] = Param::bytes(proof.client_id);
     const Posts posts =
         read_posts(session_.call(posts_call),
                    {heir, found.text(0, sql::heir_of::Out::member_id), lower(proof.domain)});
@@ -184,7 +189,7 @@ Activation Keeper::activate_once(const Proof& proof, std::int64_t queue_limit) {
     add_proof(call, proof);
     call[in::heir] = Param::number(heir);
     call[in::tokens] = Param::bytes(pack_tokens(proof.tokens));
-    call[in::expires] = session_.at(proof.tokens.expires_at);
+    call[in::expires] = session_.at_if_known(proof.tokens.expires_at);
     return outcome(session_.call(call).number(0, 0), heir, posts);
 }
 
@@ -285,7 +290,7 @@ bool Keeper::end_lease(InstallationId id, const std::string& holder,
     call[in::now] = session_.at(now);
     if (renewal) {
         call[in::tokens] = Param::bytes(pack_tokens(whole(id, renewal->tokens)));
-        call[in::expires] = session_.at(renewal->tokens.expires_at);
+        call[in::expires] = session_.at_if_known(renewal->tokens.expires_at);
         call[in::endpoint] = bytes_or_null(renewal->client_endpoint);
         call[in::domain] = bytes_or_null(lower(renewal->domain));
         call[in::scope] = bytes_or_null(renewal->scope);
@@ -294,8 +299,10 @@ bool Keeper::end_lease(InstallationId id, const std::string& holder,
     return session_.call(call).number(0, 0) != 0;
 }
 
-void Keeper::break_down(InstallationId id, const std::string& problem) {
+void Keeper::break_down(InstallationId id, const std::string& holder,
+                        const std::string& problem) {
     Call<sql::break_down> call;
+    call[sql::break_down::In::holder] = Param::text(holder);
     call[sql::break_down::In::id] = Param::number(id);
     call[sql::break_down::In::problem] = Param::bytes(problem);
     session_.call(call);
@@ -303,11 +310,12 @@ void Keeper::break_down(InstallationId id, const std::string& problem) {
 
 // -- The end
 
-bool Keeper::uninstalled(InstallationId id, std::string_view ts) {
+bool Keeper::uninstalled(InstallationId id, std::string_view ts, Millis received_at) {
     using in = sql::uninstalled::In;
     Call<sql::uninstalled> call;
     call[in::id] = Param::number(id);
     call[in::ts] = Param::number(parse_number(ts));
+    call[in::received_at] = session_.at(received_at);
     call[in::now] = session_.at(wall_now());
     return session_.call(call).number(0, 0) != 0;
 }

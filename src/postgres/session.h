@@ -55,6 +55,8 @@ public:
     std::optional<Millis> theirs(std::optional<Millis> moment) const;
     std::optional<Millis> ours(std::optional<Millis> moment) const;
     Param at(Millis moment) const { return Param::number(theirs(moment)); }
+    // 0: NULL.
+    Param at_if_known(Millis moment) const { return moment == 0 ? Param::null() : at(moment); }
 
     // This worker, in what it claims; where this session counts; what makes the names of its runs
     // unlike those of others.

@@ -92,14 +92,15 @@ std::optional<HttpPool::Done> HttpPool::start_waiting() {
         const Millis now = steady_now();
         Waiting next = std::move(waiting_.front());
         waiting_.pop_front();
-        Transfer& transfer = running_.emplace_back();
+        std::list<Transfer> started(1);  // in `running_` when it runs: its start may throw
+        Transfer& transfer = started.front();
         transfer.number = next.number;
         transfer.request = std::move(next.request);
         transfer.deadline = now + settings_.timeout;
         if (std::optional<HttpOutcome> outcome = begin(transfer)) {
-            running_.pop_back();
             return Done{next.number, std::move(*outcome)};
         }
+        running_.splice(running_.end(), started);
     }
     return std::nullopt;
 }
@@ -213,11 +214,12 @@ std::optional<HttpOutcome> HttpPool::advance(Transfer& transfer) {
 
 std::optional<HttpPool::Done> HttpPool::step() {
     for (auto transfer = running_.begin(); transfer != running_.end(); ++transfer) {
+        std::list<Transfer> stepped;  // back in `running_` when it goes on: a step may throw
+        const auto next = std::next(transfer);
+        stepped.splice(stepped.end(), running_, transfer);
         std::optional<HttpOutcome> outcome = advance(*transfer);
-        if (!outcome) continue;
-        const std::size_t number = transfer->number;
-        running_.erase(transfer);
-        return Done{number, std::move(*outcome)};
+        if (outcome) return Done{transfer->number, std::move(*outcome)};
+        running_.splice(next, stepped);
     }
     return std::nullopt;
 }

@@ -63,9 +63,9 @@ Millis life_of(const JsonText& object, Millis now) {
         return parse_number(word_of(object, name)).value_or(0);
     };
     const std::int64_t in = number("expires_in");
-    if (in > 0 && in * second <= longest_life) return in * second;
+    if (in > 0 && in <= longest_life / second) return in * second;
     const std::int64_t at = number("expires");
-    if (at > 0 && at * second <= longest_life) return at * second;  // seconds there too
+    if (at > 0 && at <= longest_life / second) return at * second;  // seconds there too
     const Millis left = at < (std::int64_t{1} << 40) ? at * second - now : 0;
     return left > 0 && left <= longest_life ? left : usual_life;
 }

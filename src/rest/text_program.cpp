@@ -36,7 +36,7 @@ TextProgram::TextProgram(Start start, std::vector<std::string> inputs, const Lim
 }
 
 TextProgram::~TextProgram() {
-    if (!ended_) kill();
+    kill();
 }
 
 void TextProgram::watch(std::vector<pollfd>& set) const {
@@ -61,6 +61,7 @@ bool TextProgram::step() {
 }
 
 void TextProgram::kill() {
+    if (ended_) return;  // its pid may be another's by now
     ::kill(-pid_, SIGKILL);  // of a session of its own
     reap();
 }

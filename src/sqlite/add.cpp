@@ -18,7 +18,7 @@ public:
     std::vector<KnownInstallation> look_up(std::span<const std::string> member_ids,
                                            std::span<const std::string> domains) override;
     bool has_installations() override { return db_.number(sql::installation_any) != 0; }
-    void retire_tokens(std::span<const InstallationId> ids) override;
+    void retire_tokens(std::span<const SeenToken> seen) override;
     void heal(std::span<const Offer> offers) override;
     std::int64_t probe() override;
     std::optional<Millis> next_chore() override { return db_.maybe_number(sql::chore_next); }
@@ -33,7 +33,7 @@ AddedBatch Sink::add(const NewBatch& batch, std::int64_t queue_limit) {
     AddedBatch added;
     added.numbers.reserve(batch.events.size());
     Transaction transaction(db_, Transaction::Kind::write);
-    HeldPosts held(db_, writer_.hand());
+    HeldPosts held(db_);
     for (const NewHeldPost& post : batch.held) added.held.push_back(held.hold(post));
     LastEvent last = last_event(db_);
     const EventNumber before = last.number;
@@ -82,20 +82,21 @@ std::vector<KnownInstallation> Sink::look_up(std::span<const std::string> member
     return known;
 }
 
-void Sink::retire_tokens(std::span<const InstallationId> ids) {
+void Sink::retire_tokens(std::span<const SeenToken> seen) {
     Transaction transaction(db_, Transaction::Kind::write);
-    for (const InstallationId id : ids) db_.run(sql::token_retire, id);
+    for (const SeenToken& one : seen) db_.run(sql::token_retire, one.id, Blob{one.token});
     transaction.commit();
 }
 
 void Sink::heal(std::span<const Offer> offers) {
     Transaction transaction(db_, Transaction::Kind::write);
-    HeldPosts held(db_, writer_.hand());
+    HeldPosts held(db_);
     bool any = false;
     for (const Offer& offer : offers) {
         const Tokens& tokens = offer.tokens;
-        if (db_.run(sql::installation_heal, offer.id, offer.user_id, tokens.expires_at,
-                    wall_now()) == 0) {
+        Bound expires_at = nullptr;
+        if (tokens.expires_at != 0) expires_at = tokens.expires_at;
+        if (db_.run(sql::installation_heal, offer.id, offer.user_id, expires_at, wall_now()) == 0) {
             continue;
         }
         held.keep_tokens(offer.id, tokens);

@@ -14,6 +14,16 @@ Bound blob_or_null(std::string_view bytes) {
     return Blob{bytes};
 }
 
+Bound text_or_null(std::string_view text) {
+    if (text.empty()) return nullptr;
+    return text;
+}
+
+Bound moment_or_null(Millis moment) {
+    if (moment == 0) return nullptr;
+    return moment;
+}
+
 std::int64_t bytes_of(const NewHeldPost& post) {
     return static_cast<std::int64_t>(post.event.body.size() + post.event.secrets.size());
 }
@@ -21,9 +31,10 @@ std::int64_t bytes_of(const NewHeldPost& post) {
 }  // namespace
 
 // Whatever the gateway has found before: it may have changed.  What only brings an installation,
-// with the token of a verified one, is verified beside that.
+// with the token of a verified one, is verified beside that; a page beside one that is broken too.
 HeldPosts::Place HeldPosts::place_of(const NewHeldPost& post) {
-    const bool only_brings = post.kind != HeldKind::post && post.event.body.empty();
+    const bool brings = post.kind != HeldKind::post;
+    const bool only_brings = brings && post.event.body.empty();
     Place place;
     Rows rows = db_.rows(sql::known_of_member, post.event.facts.member_id);
     using row = sql::known_row;
@@ -31,10 +42,10 @@ HeldPosts::Place HeldPosts::place_of(const NewHeldPost& post) {
         const InstallationId id = rows.number(row::id);
         const auto state = static_cast<InstallationState>(rows.number(row::state));
         const bool same = rows.view(row::application_token) == post.token ||
-                          rows.view(row::application_token_before) == post.token ||
+                          has_digest(rows.view(row::application_token_before), post.token) ||
                           rows.view(row::page_key) == post.token;
         if (state != InstallationState::pending) {
-            if (only_brings) continue;
+            if (only_brings || (brings && state == InstallationState::broken)) continue;
             if (same) return {Place::Kind::proven, id};
             if (rows.is_null(row::application_token) && place.kind == Place::Kind::nowhere) {
                 place = {Place::Kind::tokenless, id};
@@ -57,8 +68,10 @@ HoldResult HeldPosts::hold(const NewHeldPost& post) {
         case Place::Kind::unclaimed:
         case Place::Kind::pending: break;
     }
-    if (brings && place.kind == Place::Kind::pending) refresh(place.id, post);
     const bool is_page = brings && post.kind != HeldKind::install;
+    if (brings && (!is_page || db_.number(sql::page_in_vain, place.id) != 0)) {
+        refresh(place.id, post);
+    }
     if (is_page || post.event.body.empty()) return HoldResult::held;
     return add_counted(place, post);
 }
@@ -69,8 +82,9 @@ HoldResult HeldPosts::bring(const NewHeldPost& post) {
     const bool by_key = post.kind == HeldKind::page_key;
     db_.run(sql::installation_bring, facts.member_id, lower(facts.domain), facts.user_id,
             blob_or_null(by_key ? std::string_view() : post.token),
-            blob_or_null(by_key ? post.token : std::string_view()), post.tokens.expires_at,
-            post.server, post.peer, at, ts_number(facts.ts));
+            blob_or_null(by_key ? post.token : std::string_view()), 
+            moment_or_null(post.tokens.expires_at), post.server, post.peer, at,
+            ts_number(facts.ts));
     const InstallationId id = db_.last_inserted();
     keep_tokens(id, post.tokens);
     db_.run(sql::chore_begin, id, number_of(Chore::verify), at);
@@ -81,8 +95,9 @@ HoldResult HeldPosts::bring(const NewHeldPost& post) {
 // Its own post, again: the tokens that came before may have run out.
 void HeldPosts::refresh(InstallationId id, const NewHeldPost& post) {
     const auto& [facts, test, at, body, secrets, installation] = post.event;
-    db_.run(sql::installation_refresh, id, lower(facts.domain), facts.user_id,
-            post.tokens.expires_at, post.server, at, ts_number(facts.ts));
+    const std::string domain = lower(facts.domain);
+    db_.run(sql::installation_refresh, id, text_or_null(domain), text_or_null(facts.user_id),
+            moment_or_null(post.tokens.expires_at), post.server, at, ts_number(facts.ts));
     keep_tokens(id, post.tokens);
     db_.run(sql::chore_hasten, id, number_of(Chore::verify), at);
 }
@@ -132,7 +147,7 @@ void HeldPosts::add(InstallationId id, const NewHeldPost& post, bool counted) {
     const std::int64_t bytes = bytes_of(post);
     db_.run(sql::held_add, id, post.event.received_at, bytes, counted, Blob{post.token});
     const std::int64_t number = db_.last_inserted();
-    const auto slot = keep_secrets(db_, hand_, held_owner(number), pack_post(post.event));
+    const std::int64_t slot = keep_pieces(db_, held_owner(number), pack_post(post.event));
     db_.run(sql::held_slot_set, number, slot);
     if (counted && sum_) sum_ = {sum_->posts + 1, sum_->bytes + bytes};
 }
@@ -156,7 +171,7 @@ std::vector<HeldPosts::Held> HeldPosts::posts_of(InstallationId id, const std::s
     }
     for (Held& post : posts) {
         try {
-            const auto packed = secrets_in(db_, post.slot, held_owner(post.id));
+            const auto packed = pieces_in(db_, post.slot, held_owner(post.id));
             if (packed) post.event = unpack_post(*packed);
         } catch (const StoreDamaged&) {
         }
@@ -164,23 +179,39 @@ std::vector<HeldPosts::Held> HeldPosts::posts_of(InstallationId id, const std::s
     return posts;
 }
 
+std::size_t HeldPosts::drop_old(Millis before, std::int64_t at_most) {
+    std::vector<Held> old;
+    {
+        Rows rows = db_.rows(sql::held_old, before, at_most);
+        using row = sql::old_row;
+        while (rows.next()) old.push_back({rows.number(row::id), rows.number(row::slot), {}});
+    }
+    for (const Held& post : old) remove(post);
+    return old.size();
+}
+
 void HeldPosts::remove(const Held& post) {
-    if (erase_secrets(db_, post.slot, held_owner(post.id))) ++erased_;
+    if (erase_pieces(db_, post.slot, held_owner(post.id))) ++erased_;
     db_.run(sql::held_remove, post.id);
     sum_.reset();
 }
 
 void HeldPosts::keep_tokens(InstallationId id, const Tokens& tokens) {
     const auto before = db_.maybe_number(sql::installation_slot, id);
-    const auto slot = replace_secrets(db_, hand_, before, token_owner(id), pack_tokens(tokens));
+    const std::int64_t slot = replace_tokens(db_, before, token_owner(id), pack_tokens(tokens));
     if (before) ++erased_;
     if (slot != before) db_.run(sql::installation_slot_set, id, slot);
 }
 
 Tokens HeldPosts::tokens_of(InstallationId id) {
     const auto slot = db_.maybe_number(sql::installation_slot, id);
-    const auto packed = slot ? secrets_in(db_, *slot, token_owner(id)) : std::nullopt;
-    return packed ? unpack_tokens(*packed) : Tokens();
+    if (!slot) return {};
+    try {
+        const auto packed = secrets_in(db_, *slot, token_owner(id));
+        return packed ? unpack_tokens(*packed) : Tokens();
+    } catch (const StoreDamaged&) {
+        return {};
+    }
 }
 
 void HeldPosts::erase_tokens(InstallationId id) {

@@ -21,8 +21,7 @@ constexpr std::int64_t held_owner(std::int64_t post) { return -(std::int64_t{1} 
 
 class HeldPosts {
 public:
-    // HAND: where slots are looked for.
-    HeldPosts(Database& database, SlotHand& hand) : db_(database), hand_(hand) {}
+    explicit HeldPosts(Database& database) : db_(database) {}
 
     // EventSink::add, of one post.
     HoldResult hold(const NewHeldPost& post);
@@ -36,10 +35,12 @@ public:
     };
     std::vector<Held> posts_of(InstallationId id, const std::string& token = {});
     void remove(const Held& post);
+    // Those of verified installations that came before BEFORE; gives how many.
+    std::size_t drop_old(Millis before, std::int64_t at_most);
 
     // These tokens in place of those it has.
     void keep_tokens(InstallationId id, const Tokens& tokens);
-    Tokens tokens_of(InstallationId id);  // throws StoreDamaged
+    Tokens tokens_of(InstallationId id);  // empty ones where they are damaged
     void erase_tokens(InstallationId id);
     // The row, and all that is its.
     void erase(InstallationId id);
@@ -66,7 +67,6 @@ private:
     const Sum& sum();
 
     Database& db_;
-    SlotHand& hand_;
     std::int64_t erased_ = 0;
     std::optional<Sum> sum_;  // of all that count; none: not known
 };

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/sha256.h"
 #include "base/text.h"
 #include "sqlite/event_writer.h"
 #include "sqlite/held_posts.h"
@@ -64,6 +65,7 @@ struct Row {
     std::string member_id;
     std::string domain;
     std::string application_token;
+    std::string before;  // application_token_before
     Millis installed_at = 0;
     std::optional<std::int64_t> installed_ts;
     InstallationState state = InstallationState::gone;
@@ -77,10 +79,50 @@ std::optional<Row> read_row(Database& database, InstallationId id) {
     read.member_id = rows.text(row::member_id);
     read.domain = rows.text(row::domain);
     read.application_token = rows.text(row::application_token);
+    read.before = rows.text(row::application_token_before);
     read.installed_at = rows.number(row::installed_at);
     read.installed_ts = rows.maybe_number(row::installed_ts);
     read.state = static_cast<InstallationState>(rows.number(row::state));
     return read;
+}
+
+// application_tokens that are right, the newest first.
+class TokenDigests {
+public:
+    void add(const Row& row) {
+        add(row.application_token);
+        add(row.before);
+    }
+    std::string_view now() const { return std::string_view(all_).substr(0, sha256_size); }
+    std::string_view before() const {
+        return all_.empty() ? std::string_view()
+                            : std::string_view(all_).substr(sha256_size,
+                                                            tokens_before * sha256_size);
+    }
+
+private:
+    void add(std::string_view digests) {
+        for (std::size_t at = 0; at < digests.size(); at += sha256_size) {
+            const std::string_view one = digests.substr(at, sha256_size);
+            if (!has_digest(all_, one)) all_ += one;
+        }
+    }
+
+    std::string all_;
+};
+
+Bound blob_or_null(std::string_view bytes) {
+    if (bytes.empty()) return nullptr;
+    return Blob{bytes};
+}
+
+Bound moment_or_null(Millis moment) {
+    if (moment == 0) return nullptr;
+    return moment;
+}
+
+void remove_all(HeldPosts& held, const std::vector<HeldPosts::Held>& posts) {
+    for (const HeldPosts::Held& post : posts) held.remove(post);
 }
 
 class Keeper final : public Installations {
@@ -100,9 +142,10 @@ public:
                                     Millis lasting) override;
     bool end_lease(InstallationId id, const std::string& holder,
                    const std::optional<Renewal>& renewal, Millis now) override;
-    void break_down(InstallationId id, const std::string& problem) override;
+    void break_down(InstallationId id, const std::string& holder,
+                    const std::string& problem) override;
 
-    bool uninstalled(InstallationId id, std::string_view ts) override;
+    bool uninstalled(InstallationId id, std::string_view ts, Millis received_at) override;
     std::size_t drop_old(Millis pending_before, Millis gone_before) override;
 
     std::vector<Installation> list(std::string_view name) override;
@@ -113,7 +156,15 @@ private:
 
     bool fit(const Posts& posts, std::int64_t queue_limit);
     std::size_t make_events(HeldPosts& held, const Posts& posts, const PostOwner& owner);
-    void take_over(const Proof& proof, const Row& pending, InstallationId heir);
+    std::vector<InstallationId> unclaimed_beside(const Row& pending, const Proof& proof);
+    Posts posts_for(HeldPosts& held, InstallationId id, const Row& pending,
+                    std::optional<InstallationId> earlier,
+                    const std::vector<InstallationId>& others);
+    std::optional<TokenDigests> join_unclaimed(HeldPosts& held, InstallationId id,
+                                               const Row& pending,
+                                               const std::vector<InstallationId>& others);
+    void take_over(const Proof& proof, const Row& pending, InstallationId heir,
+                   const TokenDigests& digests);
     bool renew(HeldPosts& held, InstallationId id, const Renewal& renewal, Millis now);
 
     Database& db_;
@@ -129,7 +180,7 @@ std::optional<InstallationWithTokens> Keeper::find(InstallationId id) {
         if (!rows.next()) return std::nullopt;
         found.installation = read_installation(rows);
     }
-    found.tokens = HeldPosts(db_, writer_.hand()).tokens_of(id);
+    found.tokens = HeldPosts(db_).tokens_of(id);
     found.tokens.expires_at = found.installation.token_expires_at.value_or(0);
     return found;
 }
@@ -154,33 +205,59 @@ std::size_t Keeper::make_events(HeldPosts& held, const Posts& posts, const PostO
     return made;
 }
 
-void Keeper::take_over(const Proof& proof, const Row& pending, InstallationId heir) {
-    Bound token = nullptr;
-    if (!pending.application_token.empty()) token = Blob{pending.application_token};
+std::vector<InstallationId> Keeper::unclaimed_beside(const Row& pending, const Proof& proof) {
+    std::vector<InstallationId> found;
+    Rows rows = db_.rows(sql::unclaimed_beside, pending.member_id, proof.client_id, proof.id);
+    while (rows.next()) found.push_back(rows.number(0));
+    return found;
+}
+
+void Keeper::take_over(const Proof& proof, const Row& pending, InstallationId heir,
+                       const TokenDigests& digests) {
     db_.run(sql::installation_activate, heir, proof.client_id, lower(proof.domain), proof.user_id,
-            token, proof.tokens.expires_at, proof.client_endpoint, proof.server, proof.scope,
-            proof.plan_status, pending.installed_at, pending.installed_ts, wall_now());
+            blob_or_null(digests.now()), blob_or_null(digests.before()),
+            moment_or_null(proof.tokens.expires_at), proof.client_endpoint, proof.server,
+            proof.scope, proof.plan_status, pending.installed_at, pending.installed_ts, wall_now());
+}
+
+// Posts of its own, of OTHERS that wait for its block, and those that were held for EARLIER, which
+// did not know their token.
+Keeper::Posts Keeper::posts_for(HeldPosts& held, InstallationId id, const Row& pending,
+                                std::optional<InstallationId> earlier,
+                                const std::vector<InstallationId>& others) {
+    Posts posts = held.posts_of(id);
+    const auto add = [&posts](const Posts& more) {
+        posts.insert(posts.end(), more.begin(), more.end());
+    };
+    if (earlier && !pending.application_token.empty()) {
+        add(held.posts_of(*earlier, pending.application_token));
+    }
+    for (const InstallationId other : others) add(held.posts_of(other));
+    std::ranges::sort(posts, {}, &HeldPosts::Held::id);
+    return posts;
 }
 
 Activation Keeper::activate(const Proof& proof, std::int64_t queue_limit) {
     Transaction transaction(db_, Transaction::Kind::write);
     const std::optional<Row> pending = read_row(db_, proof.id);
     if (!pending || pending->state != InstallationState::pending) return {};
-    HeldPosts held(db_, writer_.hand());
-    const std::optional<InstallationId> earlier = db_.maybe_number(
-        sql::installation_of_client, pending->member_id, proof.client_id, proof.id);
-    Posts posts = held.posts_of(proof.id);
-    if (earlier && !pending->application_token.empty()) {  // it had none, and theirs were held
-        const Posts older = held.posts_of(*earlier, pending->application_token);
-        posts.insert(posts.end(), older.begin(), older.end());
-        std::ranges::sort(posts, {}, &HeldPosts::Held::id);
-    }
+    HeldPosts held(db_);
+    const std::optional<InstallationId> earlier =
+        db_.maybe_number(sql::installation_of_client, pending->member_id, proof.client_id);
+    const std::vector<InstallationId> others = unclaimed_beside(*pending, proof);
+    const Posts posts = posts_for(held, proof.id, *pending, earlier, others);
     if (!fit(posts, queue_limit)) return {Activation::Result::queue_full, proof.id, 0};
+    TokenDigests digests;
+    digests.add(*pending);
+    for (const InstallationId other : others) digests.add(*read_row(db_, other));
+    if (earlier) digests.add(*read_row(db_, *earlier));  // of one that is gone: none
     const InstallationId heir = earlier.value_or(proof.id);
-    take_over(proof, *pending, heir);
+    take_over(proof, *pending, heir, digests);
     held.keep_tokens(heir, proof.tokens);
     const std::size_t made =
         make_events(held, posts, {heir, pending->member_id, lower(proof.domain)});
+    if (!digests.now().empty()) remove_all(held, held.posts_of(heir));
+    for (const InstallationId other : others) held.erase(other);
     if (earlier) held.erase(proof.id);
     db_.run(sql::chores_remove, proof.id);
     db_.run(sql::renewal_set, heir, wall_now() + idle_renewal);
@@ -190,21 +267,48 @@ Activation Keeper::activate(const Proof& proof, std::int64_t queue_limit) {
     return {Activation::Result::done, heir, made};
 }
 
+// PENDING takes over what OTHERS have, which wait for the same block.  None: theirs is worth more.
+std::optional<TokenDigests> Keeper::join_unclaimed(HeldPosts& held, InstallationId id,
+                                                   const Row& pending,
+                                                   const std::vector<InstallationId>& others) {
+    TokenDigests digests;
+    digests.add(pending);
+    const bool by_page = pending.application_token.empty();
+    for (const InstallationId other : others) {
+        const Row row = *read_row(db_, other);
+        if (by_page && !row.application_token.empty()) return std::nullopt;
+        digests.add(row);
+        if (by_page) remove_all(held, held.posts_of(id));  // theirs had the same page
+        db_.run(sql::held_move, id, id, 1);
+        db_.run(sql::held_move, other, id, 0);
+        held.erase(other);
+    }
+    return digests;
+}
+
 bool Keeper::keep_unclaimed(const Proof& proof) {
     Transaction transaction(db_, Transaction::Kind::write);
     const std::optional<Row> pending = read_row(db_, proof.id);
     if (!pending || pending->state != InstallationState::pending) return false;
-    if (db_.number(sql::unclaimed_count) >= hold_limits.unclaimed) return false;
-    db_.run(sql::installation_keep, proof.id, proof.client_id, lower(proof.domain), proof.user_id,
-            proof.client_endpoint, proof.server, proof.scope, proof.plan_status);
+    const std::vector<InstallationId> others = unclaimed_beside(*pending, proof);
+    if (others.empty() && db_.number(sql::unclaimed_count) >= hold_limits.unclaimed) return false;
+    HeldPosts held(db_);
+    if (const auto digests = join_unclaimed(held, proof.id, *pending, others)) {
+        db_.run(sql::installation_keep, proof.id, proof.client_id, blob_or_null(digests->now()),
+                blob_or_null(digests->before()), lower(proof.domain), proof.user_id,
+                proof.client_endpoint, proof.server, proof.scope, proof.plan_status);
+    } else {
+        held.erase(proof.id);
+    }
     db_.run(sql::chores_remove, proof.id);
+    held.note_erased();
     transaction.commit();
     return true;
 }
 
 void Keeper::erase(InstallationId id) {
     Transaction transaction(db_, Transaction::Kind::write);
-    HeldPosts held(db_, writer_.hand());
+    HeldPosts held(db_);
     held.erase(id);
     held.note_erased();
     transaction.commit();
@@ -232,12 +336,13 @@ Activation Keeper::adopt_token(InstallationId id, const std::string& token,
                                std::int64_t queue_limit) {
     Transaction transaction(db_, Transaction::Kind::write);
     const std::optional<Row> row = read_row(db_, id);
-    HeldPosts held(db_, writer_.hand());
+    if (!row || db_.run(sql::token_adopt, id, Blob{token}) == 0) return {};
+    HeldPosts held(db_);
     const Posts posts = held.posts_of(id, token);
     if (!fit(posts, queue_limit)) return {Activation::Result::queue_full, id, 0};
-    if (!row || db_.run(sql::token_adopt, id, Blob{token}) == 0) return {};
     const std::size_t made = make_events(held, posts, {id, row->member_id, row->domain});
     db_.run(sql::chore_remove, id, number_of(Chore::adopt));
+    remove_all(held, held.posts_of(id));
     held.note_erased();
     transaction.commit();
     return {Activation::Result::done, id, made};
@@ -260,11 +365,11 @@ std::optional<Lease> Keeper::take_lease(InstallationId id, const std::string& ho
         // One that reaches further than any lease lasts is from before the machine's boot.
         const bool is_held = until > now && until <= now + lasting;
         if (is_held || state == InstallationState::gone) return std::nullopt;
-        lease.in_doubt = !rows.is_null(row::lease_by);
+        lease.in_doubt = !rows.is_null(row::lease_until);
         lease.tokens.expires_at = rows.maybe_number(row::token_expires_at).value_or(0);
     }
     const Millis expires_at = lease.tokens.expires_at;
-    lease.tokens = HeldPosts(db_, writer_.hand()).tokens_of(id);
+    lease.tokens = HeldPosts(db_).tokens_of(id);
     lease.tokens.expires_at = expires_at;
     db_.run(sql::lease_set, id, now + lasting, holder);
     transaction.commit();
@@ -277,7 +382,7 @@ bool Keeper::renew(HeldPosts& held, InstallationId id, const Renewal& renewal, M
     Tokens tokens = renewal.tokens;
     if (tokens.refresh.empty()) tokens.refresh = held.tokens_of(id).refresh;
     held.keep_tokens(id, tokens);
-    if (db_.run(sql::installation_renewed, id, tokens.expires_at,
+    if (db_.run(sql::installation_renewed, id, moment_or_null(tokens.expires_at),
                 text_or_null(renewal.client_endpoint), text_or_null(lower(renewal.domain)),
                 text_or_null(renewal.scope), renewal.user_id, now) == 0) {
         return false;
@@ -293,32 +398,36 @@ bool Keeper::end_lease(InstallationId id, const std::string& holder,
     {
         Rows rows = db_.rows(sql::lease, id);
         if (!rows.next() || rows.text(sql::lease_row::lease_by) != holder) return false;
+        if (rows.is_null(sql::lease_row::lease_until)) return true;  // done before
     }
-    HeldPosts held(db_, writer_.hand());
+    HeldPosts held(db_);
     if (renewal && !renew(held, id, *renewal, now)) return false;
-    db_.run(sql::lease_set, id, nullptr, nullptr);
+    db_.run(sql::lease_end, id);
     held.note_erased();
     transaction.commit();
     return true;
 }
 
-void Keeper::break_down(InstallationId id, const std::string& problem) {
+void Keeper::break_down(InstallationId id, const std::string& holder,
+                        const std::string& problem) {
     Transaction transaction(db_, Transaction::Kind::write);
-    db_.run(sql::installation_break, id, problem);
-    db_.run(sql::chore_remove, id, number_of(Chore::renew));
+    if (db_.run(sql::installation_break, id, holder, problem) > 0) {
+        db_.run(sql::chore_remove, id, number_of(Chore::renew));
+    }
     transaction.commit();
 }
 
 // -- The end
 
-bool Keeper::uninstalled(InstallationId id, std::string_view ts) {
+bool Keeper::uninstalled(InstallationId id, std::string_view ts, Millis received_at) {
     Transaction transaction(db_, Transaction::Kind::write);
     const std::optional<Row> row = read_row(db_, id);
     if (!row || row->state == InstallationState::gone) return false;
     const std::optional<std::int64_t> sent = parse_number(ts);
-    if (sent && row->installed_ts && *sent < *row->installed_ts) return false;
-    HeldPosts held(db_, writer_.hand());
-    for (const HeldPosts::Held& post : held.posts_of(id)) held.remove(post);
+    const bool both = sent && row->installed_ts;
+    if (both ? *sent < *row->installed_ts : received_at < row->installed_at) return false;
+    HeldPosts held(db_);
+    remove_all(held, held.posts_of(id));
     held.erase_tokens(id);
     db_.run(sql::chores_remove, id);
     db_.run(sql::bindings_remove, id);
@@ -329,26 +438,25 @@ bool Keeper::uninstalled(InstallationId id, std::string_view ts) {
 }
 
 std::size_t Keeper::drop_old(Millis pending_before, Millis gone_before) {
-    std::vector<InstallationId> old;
-    {
+    const auto find = [&] {
+        std::vector<InstallationId> old;
         Rows rows =
             db_.rows(sql::installations_old, pending_before, gone_before, dropped_at_most);
         while (rows.next()) old.push_back(rows.number(0));
-    }
-    if (old.empty()) return 0;
+        return old;
+    };
+    const auto any_posts = [&] {
+        return db_.rows(sql::held_old, pending_before, 1).next();
+    };
+    if (find().empty() && !any_posts()) return 0;  // without the right to write
     Transaction transaction(db_, Transaction::Kind::write);
-    HeldPosts held(db_, writer_.hand());
-    for (const InstallationId id : old) {
-        const std::optional<Row> row = read_row(db_, id);  // it may have become active meanwhile
-        if (!row || (row->state != InstallationState::pending &&
-                     row->state != InstallationState::gone)) {
-            continue;
-        }
-        held.erase(id);
-    }
+    HeldPosts held(db_);
+    const std::vector<InstallationId> old = find();  // what was refreshed meanwhile is young
+    for (const InstallationId id : old) held.erase(id);
+    const std::size_t posts = held.drop_old(pending_before, dropped_at_most);
     held.note_erased();
     transaction.commit();
-    return old.size();
+    return old.size() + posts;
 }
 
 // -- Shown

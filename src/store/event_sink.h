@@ -25,6 +25,12 @@ struct AddedBatch {
     std::vector<HoldResult> held;
 };
 
+// Of a post: the new application_token of that installation (SHA-256).
+struct SeenToken {
+    InstallationId id = 0;
+    std::string token;
+};
+
 class EventSink {
 public:
     virtual ~EventSink() = default;
@@ -36,7 +42,9 @@ public:
     //
     // A post that brings an installation makes one, and where all are taken it replaces the newest
     // of the peer that has most, unless that peer is the only one.  One with the token of a pending
-    // one is held with it, and a page there only brings fresher tokens.
+    // one is held with it: an ONAPPINSTALL brings fresher tokens, a page only where those that are
+    // there are a page's and were tried in vain, and is not held again.  One without a body, and a
+    // page of a broken one, makes an installation beside the verified one with its token.
     virtual AddedBatch add(const NewBatch& batch, std::int64_t queue_limit) = 0;
     std::vector<std::optional<EventNumber>> add(std::span<const NewEvent> events,
                                                 std::int64_t queue_limit) {
@@ -49,9 +57,11 @@ public:
                                                    std::span<const std::string> domains) = 0;
     // Is there any to be looked up?
     virtual bool has_installations() = 0;
-    // A post with its new application_token has come: the one before is no longer right.
-    virtual void retire_tokens(std::span<const InstallationId> ids) = 0;
-    // A broken installation takes the tokens that its own user offers, and is active again.
+    // Posts with their new application_tokens have come: those before are no longer right.  Where
+    // another is the new one by now, nothing is changed.
+    virtual void retire_tokens(std::span<const SeenToken> seen) = 0;
+    // A broken installation takes the tokens that its own user offers, and is active again; a lease
+    // of those before ends.
     virtual void heal(std::span<const Offer> offers) = 0;
 
     // Proves that an add would work now: takes the write lock, writes, rolls back.  Throws

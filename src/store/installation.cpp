@@ -98,10 +98,9 @@ std::string pack_tokens(const Tokens& tokens) {
 }
 
 Tokens unpack_tokens(std::string_view packed) {
-    constexpr const char* what = "the tokens of an installation";
     Tokens tokens;
-    tokens.access = taken(packed, what);
-    tokens.refresh = taken(packed, what);
+    tokens.access = take_word(packed).value_or("");
+    tokens.refresh = take_word(packed).value_or("");
     return tokens;
 }
 

@@ -20,6 +20,9 @@ constexpr std::string_view moved_problem = "moved";
 constexpr std::string_view unproven_problem = "imported, and its tokens are not proven yet";
 std::string_view name_of(InstallationState state);
 
+// How many application_tokens of before are right beside the one of now.
+constexpr std::size_t tokens_before = 3;
+
 // What REST takes.  Secrets.
 struct Tokens {
     std::string access;
@@ -198,6 +201,6 @@ std::string pack_post(const NewEvent& event);
 NewEvent unpack_post(std::string_view packed);  // throws StoreDamaged
 // How tokens do, without `expires_at`.
 std::string pack_tokens(const Tokens& tokens);
-Tokens unpack_tokens(std::string_view packed);  // throws StoreDamaged
+Tokens unpack_tokens(std::string_view packed);  // of damaged ones what is whole
 
 }  // namespace bx

@@ -27,18 +27,23 @@ public:
 
     // The pending one is what PROOF says: it becomes active, its held posts events in the order of
     // their receipt.  When the same application is on that portal already, that installation takes
-    // over the new one's tokens and posts; its application_token stays right until a post with the
-    // new one has come.  Chores begin: it is to be bound, and its tokens are renewed in time.
+    // over the new one's tokens and posts; its application_token, and `tokens_before` at most from
+    // before that, stay right until a post with the new one has come.  Others that wait for its
+    // block are taken over too.  What was held for it with other tokens is erased once it has one.
+    // A lease of its tokens ends.  Chores begin: it is to be bound, and its tokens are renewed in
+    // time.
     virtual Activation activate(const Proof& proof, std::int64_t queue_limit) = 0;
     // The pending one is proven, but no block has its client_id: it waits, with its posts, for a
-    // person.  False: so many do already, nothing is changed.
+    // person, as one with those of the same application on that portal that wait already.  A page
+    // is held with them once, and brings no tokens in place of an ONAPPINSTALL's.  False: so many
+    // applications wait already, nothing is changed.
     virtual bool keep_unclaimed(const Proof& proof) = 0;
     // Erases an installation with tokens and held posts, whatever it was; its events stay.
     virtual void erase(InstallationId id) = 0;
     // Of the posts that are held for it the last with each token; of one that is pending none.
     virtual std::vector<HeldPost> held_posts(InstallationId id) = 0;
-    // Of a verified one without application_token, or whose it is already: TOKEN (SHA-256) is it, and
-    // the posts that are held for it become events.  The others wait on.
+    // Of a verified one without application_token, or whose it is already: TOKEN (SHA-256) is it,
+    // and the posts that are held for it become events.  Those with other tokens are erased.
     virtual Activation adopt_token(InstallationId id, const std::string& token,
                                    std::int64_t queue_limit) = 0;
 
@@ -49,20 +54,23 @@ public:
     // for what the renewal brings; without any it throws.
     virtual std::optional<Lease> take_lease(InstallationId id, const std::string& holder,
                                             Millis lasting) = 0;
-    // Gives HOLDER's lease back, with what the renewal brought, if anything.  False: it was not
-    // HOLDER's any more, and nothing is changed.
+    // Gives HOLDER's lease back, with what the renewal brought, if anything; again, nothing.
+    // False: it is not HOLDER's any more, or other tokens have come, and nothing is changed.
     virtual bool end_lease(InstallationId id, const std::string& holder,
                            const std::optional<Renewal>& renewal, Millis now) = 0;
-    // Its tokens are of no use.  An active one becomes broken.
-    virtual void break_down(InstallationId id, const std::string& problem) = 0;
+    // The tokens of HOLDER's lease, which goes on, are of no use: an active one becomes broken.
+    // Where other tokens have come, or another has the lease, nothing is changed.
+    virtual void break_down(InstallationId id, const std::string& holder,
+                            const std::string& problem) = 0;
 
     // -- The end
 
-    // An ONAPPUNINSTALL that it proved, of TS (as sent), is matched: it becomes gone, its tokens
-    // are erased.  False: it was installed again since, or is gone already.
-    virtual bool uninstalled(InstallationId id, std::string_view ts) = 0;
-    // Erases pending ones from before PENDING_BEFORE and gone ones that are installed before
-    // GONE_BEFORE; gives how many, a step of some hundreds.
+    // An ONAPPUNINSTALL that it proved, of TS (as sent), received at RECEIVED_AT, is matched: it
+    // becomes gone, its tokens are erased.  False: it was installed since (by the sender's clock;
+    // by receipt where one of the posts has no ts, as a page has none), or is gone already.
+    virtual bool uninstalled(InstallationId id, std::string_view ts, Millis received_at) = 0;
+    // Erases pending ones from before PENDING_BEFORE, posts of that age held for verified ones, and
+    // those that are gone since before GONE_BEFORE; gives how many, a step of some hundreds.
     virtual std::size_t drop_old(Millis pending_before, Millis gone_before) = 0;
 
     // -- Shown

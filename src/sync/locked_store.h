@@ -45,11 +45,12 @@ public:
                    const std::optional<Renewal>& renewal, Millis now) override {
         return locked(&Installations::end_lease, id, holder, renewal, now);
     }
-    void break_down(InstallationId id, const std::string& problem) override {
-        locked(&Installations::break_down, id, problem);
+    void break_down(InstallationId id, const std::string& holder,
+                    const std::string& problem) override {
+        locked(&Installations::break_down, id, holder, problem);
     }
-    bool uninstalled(InstallationId id, std::string_view ts) override {
-        return locked(&Installations::uninstalled, id, ts);
+    bool uninstalled(InstallationId id, std::string_view ts, Millis received_at) override {
+        return locked(&Installations::uninstalled, id, ts, received_at);
     }
     std::size_t drop_old(Millis pending_before, Millis gone_before) override {
         return locked(&Installations::drop_old, pending_before, gone_before);

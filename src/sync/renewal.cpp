@@ -215,7 +215,7 @@ RestResult OneRenewal::refused(const RestResult& result, const std::string& refr
     std::string problem = "its tokens cannot be renewed: " + result.text;
     if (in_doubt_) problem += " (an earlier renewal ended before its answer was stored)";
     if (unchanged && known->installation.state == InstallationState::active) {
-        store_.break_down(wish_.id, problem);
+        store_.break_down(wish_.id, holder_, problem);
     }
     give_back();
     return unchanged ? RestResult{result.cause, problem, false}

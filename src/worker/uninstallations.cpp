@@ -13,7 +13,10 @@ constexpr Millis pending_kept = 25 * day;
 void Uninstallations::take(std::span<const StoredEvent* const> events) {
     for (const StoredEvent* event : events) {
         if (event->facts.code != uninstall_code || !event->installation) continue;
-        if (!installations_.uninstalled(*event->installation, event->facts.ts)) continue;
+        if (!installations_.uninstalled(*event->installation, event->facts.ts,
+                                        event->received_at)) {
+            continue;
+        }
         context_.unscrubbed = true;
         context_.log.info("uninstalled", {{"event", event->number},
                                           {"portal", event->facts.portal()},
@@ -28,7 +31,7 @@ void Uninstallations::drop_old(Millis now) {
         installations_.drop_old(now - pending_kept, now - config->retention.dead);
     if (dropped == 0) return;
     context_.unscrubbed = true;
-    context_.log.info("erased old installations", {{"count", dropped}});
+    context_.log.info("erased old installations or held posts", {{"count", dropped}});
 }
 
 }  // namespace bx

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "host/detach.h"
+#include "host/installed_mark.h"
 #include "host/own_program.h"
 #include "host/store_owner.h"
 #include "host/worker_lock.h"
@@ -82,6 +83,14 @@ void wait_for_renewals(const std::string& config_path) {
     }
 }
 
+// It may be lost where the store is put back from a copy.
+void keep_installed_mark(Store& store, const StorePlace& place) {
+    try {
+        if (place.is_file() && store.sink().has_installations()) mark_installed(place.worker_files);
+    } catch (const StoreError&) {  // the loop says so
+    }
+}
+
 int work(ConfigFile& file, const Config& config, const StoreOwner& owner,
          const WorkerOptions& options, Log& log) {
     if (!file.current()) log.error("config refused", {{"problem", file.error()}});
@@ -96,6 +105,7 @@ int work(ConfigFile& file, const Config& config, const StoreOwner& owner,
         if (!options.once) log.info("another worker is running");
         return 0;
     }
+    keep_installed_mark(*store, config.store);
     const int status = Loop(file, *store, config.store, *lock, signals, options, log).run();
     if (!options.once) wait_for_renewals(file.path());
     return status;

@@ -104,6 +104,21 @@ def test_posts_wait_for_their_installation_and_for_nothing_else(quiet):
     assert client.fastcgi(quiet.socket, deal("m1", "1")).status == 403
 
 
+@BOTH_STORES
+def test_those_that_are_not_verified_are_forgotten_together(quiet):
+    quiet.configure(worker="start manual", more=APP)
+    wait_for(lambda: client.fastcgi(quiet.socket, install("m1", "1")).status == 200, "the app block to count")
+    assert client.fastcgi(quiet.socket, install("m1", "2")).json == HELD
+    assert client.fastcgi(quiet.socket, install("m2", "1")).json == HELD
+    forget = ("portals", "forget", "m1", "--local", "--yes")
+    refused = quiet.run(*forget, check=False)
+    assert refused.returncode == 2 and b"all that are not verified with --unverified" in refused.stderr
+    done = quiet.run(*forget, "--unverified")
+    assert done.stdout == b"erased 2 installations that are not verified on m1\n"
+    assert set(portals(quiet)) == {"m2"}
+    assert quiet.run(*forget, "--unverified", check=False).returncode == 1
+
+
 def test_without_an_app_block_the_log_names_it(quiet):
     assert client.fastcgi(quiet.socket, install("m1", "1")).status == 403
     assert client.fastcgi(quiet.socket, page("m1")).status == 403
@@ -180,10 +195,34 @@ def test_a_list_names_portals_where_there_may_be_several(quiet):
     assert b"PORTAL" in quiet.run("list").stdout
 
 
+def cgi(site, body):
+    env = client.cgi_variables(body) | {"BXHOOK_CONFIG": str(site.config)}
+    return client.parse_cgi(site.run(input=body, env=env).stdout)
+
+
+def test_by_cgi_a_page_that_brings_nothing_starts_no_worker(site):
+    site.configure(more=APP)
+    empty = bitrix.encode({"AUTH_ID": "", "member_id": "x", "PLACEMENT": "DEFAULT"})
+    assert cgi(site, empty).status == 200
+    assert not site.processes()
+    assert cgi(site, bitrix.body("ONCRMDEALADD")).event == 1
+    wait_for(site.processes, "the worker that an event starts")
+
+
+def test_by_cgi_posts_go_on_where_the_store_is_put_back_from_a_copy(site):
+    site.configure(worker="start manual", more=APP)
+    assert cgi(site, install("m1", "1")).json == HELD
+    site.configure(worker="start manual")
+    for mark in (site.home / "state").glob("*.installed"):
+        mark.unlink()
+    site.run("work", "--once")
+    assert cgi(site, deal("m1", "1")).json == HELD
+    assert cgi(site, deal("m1", "2")).status == 403
+
+
 def test_by_cgi_posts_go_on_when_the_block_is_taken_away(site):
     def ask(body):
-        env = client.cgi_variables(body) | {"BXHOOK_CONFIG": str(site.config)}
-        return client.parse_cgi(site.run(input=body, env=env).stdout)
+        return cgi(site, body)
     site.configure(worker="start manual", more=APP)
     assert ask(install("m1", "1")).json == HELD
     site.configure(worker="start manual")

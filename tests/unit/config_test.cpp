@@ -805,4 +805,10 @@ BOOST_AUTO_TEST_CASE(an_explicit_path_is_made_absolute) {
     BOOST_TEST(bx::find_config("b.conf") == (std::filesystem::current_path() / "b.conf").string());
 }
 
+BOOST_AUTO_TEST_CASE(secrets_are_hidden_whatever_they_are) {
+    BOOST_TEST(bx::without_secrets("token-1 b token-12", {"token-1", "token-12"}) == "*** b ***");
+    BOOST_TEST(bx::without_secrets("invalid_grant", {""}) == "invalid_grant");
+    BOOST_TEST(bx::without_secrets("a * b", {"*"}) == "a *** b");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -87,6 +87,13 @@ public:
         BOOST_FAIL("nothing is pending of " << member);
         return 0;
     }
+    // As a renewal that is refused does.
+    void break_down(bx::InstallationId id) {
+        bx::Installations& all = store().installations();
+        BOOST_TEST(all.take_lease(id, "breaks", bx::minute).has_value());
+        all.break_down(id, "breaks", "invalid_grant");
+        BOOST_TEST(all.end_lease(id, "breaks", std::nullopt, bx::wall_now()));
+    }
     std::string json(bx::EventNumber number) {
         const bx::StoredEvent event = store().view().event(number).value();
         std::string text;
@@ -376,7 +383,7 @@ BOOST_AUTO_TEST_CASE(a_post_with_a_refresh_token_of_its_user_heals_it) {
     Site s;
     s.said(install("m1", "token-1"));
     const bx::InstallationId id = s.activate("m1");
-    s.store().installations().break_down(id, "invalid_grant");
+    s.break_down(id);
     const std::string offered = "&auth[refresh_token]=a-fresh-refresh-token&auth[access_token]=" +
                                 access_of_it + "&auth[expires_in]=3600";
     BOOST_TEST(s.said(deal("m1", "token-1")) == "200 event 2");
@@ -399,12 +406,105 @@ BOOST_AUTO_TEST_CASE(after_an_uninstallation_its_token_is_wrong) {
     BOOST_TEST(s.said("event=ONAPPUNINSTALL&ts=1767225601" + auth("m1", "token-1")) ==
                "200 event 2");
     BOOST_TEST(s.said(deal("m1", "token-1")) == "200 event 3");  // until it is matched
-    s.store().installations().uninstalled(id, "1767225601");
+    s.store().installations().uninstalled(id, "1767225601", bx::wall_now());
     BOOST_TEST(s.becomes("403", deal("m1", "token-1")));  // it is believed for a moment
     BOOST_TEST(s.said(install("m1", "token-1")) == "200 held");
 }
 
+// Bitrix24 keeps the token of an application that is installed again.
+BOOST_AUTO_TEST_CASE(an_uninstallation_before_a_new_installation_leaves_that) {
+    Site s;
+    s.said(install("m1", "token-1"));
+    const bx::InstallationId id = s.activate("m1");
+    const std::string end = "event=ONAPPUNINSTALL&ts=1767225590" + auth("m1", "token-1");
+    const auto state = [&] {
+        return s.store().installations().list("m1").at(0).state;
+    };
+    // It is verified before the end of the old one is matched.
+    BOOST_TEST(s.said(install("m1", "token-1")) == "200 event 2");
+    BOOST_TEST(s.said(deal("m1", "token-1")) == "200 event 3");
+    BOOST_TEST(s.activate("m1") == id);
+    BOOST_TEST(s.said(end) == "200 event 4");
+    BOOST_TEST(!s.store().installations().uninstalled(id, "1767225590", bx::wall_now()));
+    BOOST_TEST(s.said(deal("m1", "token-1")) == "200 event 5");
+    // And behind it.
+    BOOST_TEST(s.said(install("m1", "token-1")) == "200 event 6");
+    BOOST_TEST(s.store().installations().uninstalled(id, "1767225600", bx::wall_now()));
+    BOOST_TEST(s.becomes("200 held", deal("m1", "token-1")));
+    BOOST_TEST(s.activate("m1") == id);
+    BOOST_TEST((state() == InstallationState::active));
+    BOOST_TEST(s.held() == 0);
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(an_event_in_a_batch_with_its_installation_is_held_with_it) {
+    Site s;
+    const auto answers = s.ask_all({Site::request(deal("m1", "token-1")),
+                                    Site::request(install("m1", "token-1")),
+                                    Site::request(install("m2", "token-2")),
+                                    Site::request(deal("m1", "token-1")),
+                                    Site::request(deal("m1", "token-2"))});
+    std::string said;
+    for (const bx::Answer& answer : answers) said += Site::word(answer) + ", ";
+    BOOST_TEST(said == "403, 200 held, 200 held, 200 held, 403, ");
+}
+
+BOOST_AUTO_TEST_CASE(a_large_installation_that_the_configuration_proves_is_an_event) {
+    Site s;
+    s.configure("app { client_id local.1  client_secret s3cret }\n"
+                "portal { member_id m1  token token-1 }");
+    const std::string large = "&x=" + std::string(std::size_t{64} << 10, 'x');
+    BOOST_TEST(s.said(install("m1", "token-1") + large) == "200 event 1");
+    BOOST_TEST(s.store().installations().list("m1").size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_member_id_is_an_installations_in_any_case) {
+    Site s;
+    s.said(install("m1", "token-1"));
+    s.activate("m1");
+    s.configure("app { client_id local.1  client_secret s3cret }\nportal { token of-anyone }");
+    BOOST_TEST(s.said("event=E&auth[domain]=o.example&auth[member_id]=M1"
+                      "&auth[application_token]=of-anyone") == "403");
+}
+
 // -- Pages
+
+BOOST_AUTO_TEST_CASE(the_page_of_a_broken_installation_ends_it_and_brings_its_tokens) {
+    Site s;
+    s.said(install("m1", "token-1"));
+    const bx::InstallationId id = s.activate("m1");
+    BOOST_TEST(s.said(page("m1", is_default)) == "page");
+    s.break_down(id);
+    BOOST_TEST(s.said(page("m1", is_default)) == "finish");
+    BOOST_TEST(s.said(page("m1", is_default + "&APPLICATION_TOKEN=token-1")) == "finish");
+    BOOST_TEST(s.held() == 2);
+    BOOST_TEST(s.activate("m1") == id);
+    BOOST_TEST((s.store().installations().list("m1").at(0).state == InstallationState::active));
+}
+
+BOOST_AUTO_TEST_CASE(a_page_that_cannot_be_held_is_shown_and_does_not_end_the_installation) {
+    Site s;
+    BOOST_TEST(s.said(page("m1", is_default + "&x=" + std::string(std::size_t{64} << 10, 'x'))) ==
+               "page");
+    BOOST_TEST(s.logged("refused status=503"));
+    std::vector<bx::Request> forged;
+    for (int i = 0; i < 100; ++i) {
+        forged.push_back(Site::request(install("f" + std::to_string(i), "token-f")));
+    }
+    s.ask_all(forged);
+    BOOST_TEST(s.said(page("m1", is_default)) == "page");
+    BOOST_TEST(s.logged("100 installations wait to be verified already"));
+}
+
+BOOST_AUTO_TEST_CASE(a_page_without_auth_id_ends_no_active_installation) {
+    Site s;
+    const std::string without = "AUTH_ID=&member_id=m1&PLACEMENT=DEFAULT";
+    BOOST_TEST(s.said(without) == "finish");
+    s.said(install("m1", "token-1"));
+    s.activate("m1");
+    BOOST_TEST(s.said(without) == "page");
+    BOOST_TEST(s.store().installations().list("m1").size() == 1U);
+}
 
 BOOST_AUTO_TEST_CASE(the_page_of_an_installation_ends_it_in_the_portal) {
     Site s;

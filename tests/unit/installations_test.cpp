@@ -31,8 +31,10 @@ public:
         bx::NewHeldPost brought = post(member, token, "");
         brought.kind = kind;
         brought.event.facts.code = "ONAPPINSTALL";
-        brought.event.facts.user_id = "1";
-        brought.event.facts.ts = "1700000000";
+        if (kind == HeldKind::install) {  // a page says neither
+            brought.event.facts.user_id = "1";
+            brought.event.facts.ts = "1700000000";
+        }
         brought.tokens = {"access of " + token, "refresh of " + token, now + bx::hour};
         brought.server = "https://oauth.bitrix.info/rest/";
         brought.peer = peer;
@@ -67,6 +69,12 @@ public:
         std::vector<bx::InstallationId> ids;
         for (const bx::DueChore& one : chores().take_due(what, at, at, 99)) ids.push_back(one.id);
         return ids;
+    }
+    // As a renewal that is refused does.
+    void break_down(bx::InstallationId id) {
+        BOOST_TEST(installations().take_lease(id, "breaks", bx::minute).has_value());
+        installations().break_down(id, "breaks", "invalid_grant");
+        BOOST_TEST(installations().end_lease(id, "breaks", std::nullopt, now));
     }
     // The last of MEMBER that is pending.
     bx::Installation pending(const std::string& member) {
@@ -364,9 +372,73 @@ BOOST_AUTO_TEST_CASE(a_page_that_comes_again_brings_fresher_tokens_alone) {
     s.hold(s.install("m1", "t1", "192.0.2.1", HeldKind::page));
     bx::NewHeldPost again = s.install("m1", "t1", "192.0.2.1", HeldKind::page);
     again.tokens.access = "fresher";
+    const auto access = [&] {
+        return s.next_unverified(s.now + bx::hour).value().tokens.access;
+    };
+    // Of whatever user: those that are there are tried first.
     BOOST_TEST((s.hold(again) == HoldResult::held));
+    BOOST_TEST(access() == "access of t1");
+    s.chores().postpone(s.pending("m1").id, bx::Chore::verify, s.now + bx::minute, "not an administrator's");
+    BOOST_TEST((s.hold(again) == HoldResult::held));
+    BOOST_TEST(access() == "fresher");
     BOOST_TEST(s.held() == 1);
-    BOOST_TEST(s.next_unverified(s.now).value().tokens.access == "fresher");
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_page_changes_nothing_of_what_an_installation_brought) {
+    Portals s;
+    s.hold(s.install("m1", "t1"));
+    bx::NewHeldPost page = s.install("m1", "t1", "192.0.2.9", HeldKind::page);
+    page.event.facts.domain = "evil.example";
+    page.tokens.access = "of another user";
+    s.chores().postpone(s.pending("m1").id, bx::Chore::verify, s.now, "no answer");
+    BOOST_TEST((s.hold(page) == HoldResult::held));
+    const store_tests::Unverified one = s.next_unverified(s.now).value();
+    BOOST_TEST(one.tokens.access == "access of t1");
+    BOOST_TEST(one.installation.user_id == "1");
+    BOOST_TEST((one.installation.installed_ts == 1700000000));
+    BOOST_TEST(one.installation.domain == "as.sent");
+    // An ONAPPINSTALL does, and clears nothing that it does not say.
+    bx::NewHeldPost again = s.install("m1", "t1");
+    again.event.facts.user_id = again.event.facts.ts = "";
+    again.tokens.access = "newer";
+    BOOST_TEST((s.hold(again) == HoldResult::held));
+    const store_tests::Unverified then = s.next_unverified(s.now).value();
+    BOOST_TEST(then.tokens.access == "newer");
+    BOOST_TEST(then.installation.user_id == "1");
+    BOOST_TEST((then.installation.installed_ts == 1700000000));
+}
+
+BOOST_AUTO_TEST_CASE(what_only_brings_an_installation_is_verified_beside_the_one_with_its_token) {
+    Portals s;
+    const bx::InstallationId id = s.active("m1", "t1");
+    bx::NewHeldPost again = s.install("m1", "t1");
+    BOOST_TEST((s.hold(again) == HoldResult::changed));  // its event is an event
+    again.event.body.clear();
+    again.event.facts.ts = "1700000005";
+    BOOST_TEST((s.hold(again) == HoldResult::held));
+    BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::verified));
+    BOOST_TEST(s.held() == 0);
+    // Uninstalled before that: it is gone, and its posts wait.
+    BOOST_TEST(s.installations().uninstalled(id, "1700000004", s.now));
+    BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::pending));
+    BOOST_TEST((s.hold(s.post("m1", "t1")) == HoldResult::held));
+    const Activation done = s.installations().activate(s.proof(s.pending("m1").id), plenty);
+    BOOST_TEST(done.id == id);
+    BOOST_TEST(done.events == 1U);
+    BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::verified));
+    BOOST_TEST(!s.installations().uninstalled(id, "1700000004", s.now));
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(the_page_of_a_broken_one_brings_it_to_life) {
+    Portals s;
+    const bx::InstallationId id = s.active("m1", "t1");
+    BOOST_TEST((s.hold(s.install("m1", "t1", "p", HeldKind::page)) == HoldResult::changed));
+    s.break_down(id);
+    BOOST_TEST((s.hold(s.install("m1", "t1", "p", HeldKind::page)) == HoldResult::held));
+    BOOST_TEST(s.installations().activate(s.proof(s.pending("m1").id), plenty).id == id);
+    BOOST_TEST(s.state(id) == "active");
     BOOST_TEST(s.recount() == "");
 }
 
@@ -389,8 +461,22 @@ BOOST_AUTO_TEST_CASE(one_without_application_token_holds_posts_until_one_is_prov
     BOOST_TEST(s.events() ==
                "ONAPPINSTALL  real.example\nONCRMDEALUPDATE 1 real.example\n"
                "ONCRMDEALUPDATE 3 real.example\n");
-    BOOST_TEST((s.installations().adopt_token(id, bx::sha256("t2"), plenty).result ==
+    BOOST_TEST(s.held() == 0);  // the other's is erased
+    BOOST_TEST((s.installations().adopt_token(id, bx::sha256("t2"), 0).result ==
                 Activation::Result::not_pending));
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(posts_for_one_without_token_are_erased_when_they_are_old) {
+    Portals s;
+    s.hold(s.install("m1", "auth id", "192.0.2.1", HeldKind::page_key));
+    s.installations().activate(s.proof(s.pending("m1").id), plenty);
+    s.hold(s.post("m1", "junk"));
+    BOOST_TEST(s.installations().drop_old(s.now, s.now) == 0U);
+    BOOST_TEST(s.installations().drop_old(s.now + 1, s.now) == 1U);
+    BOOST_TEST(s.held() == 0);
+    BOOST_TEST(s.installations().counts().active == 1);
+    BOOST_TEST(s.recount() == "");
 }
 
 BOOST_AUTO_TEST_CASE(a_post_that_brings_an_installation_makes_one_beside_one_without_token) {
@@ -410,6 +496,86 @@ BOOST_AUTO_TEST_CASE(a_post_that_brings_an_installation_makes_one_beside_one_wit
                "ONAPPINSTALL  real.example\n");
     BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::verified));
     BOOST_TEST(s.recount() == "");
+}
+
+// -- Of applications in no block
+
+BOOST_AUTO_TEST_CASE(an_application_of_a_portal_waits_once_whatever_pages_it_sends) {
+    Portals s;
+    for (int i = 0; i < 30; ++i) {  // an old portal's: each has another AUTH_ID
+        s.hold(s.install("m1", "auth id " + std::to_string(i), "p", HeldKind::page_key));
+        const store_tests::Unverified next = s.next_unverified(s.now).value();
+        BOOST_TEST(s.installations().keep_unclaimed(s.proof(next.installation.id, "local.x")));
+    }
+    BOOST_TEST(s.installations().list().size() == 1U);
+    BOOST_TEST(s.held() == 1);
+    s.hold(s.install("m2", "t2"));
+    BOOST_TEST(s.installations().keep_unclaimed(s.proof(s.pending("m2").id, "local.x")));
+    BOOST_TEST(s.recount() == "");
+    const Activation done =
+        s.installations().activate(s.proof(s.pending("m1").id, "local.x"), plenty);
+    BOOST_TEST(done.events == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(those_of_an_application_that_wait_are_one_with_all_posts_and_tokens) {
+    Portals s;
+    for (const char* token : {"t1", "t2", "t3"}) {
+        s.hold(s.install("m1", token));
+        s.hold(s.post("m1", token, token));
+        const store_tests::Unverified next = s.next_unverified(s.now).value();
+        BOOST_TEST(s.installations().keep_unclaimed(s.proof(next.installation.id, "local.x")));
+    }
+    BOOST_TEST(s.installations().list().size() == 1U);
+    const bx::InstallationId id = s.pending("m1").id;
+    // A page of anybody brings no tokens in place of those.
+    s.hold(s.install("m1", "auth id", "p", HeldKind::page_key));
+    BOOST_TEST(s.installations().keep_unclaimed(
+        s.proof(s.next_unverified(s.now).value().installation.id, "local.x")));
+    BOOST_TEST(s.pending("m1").id == id);
+    for (const char* token : {"t1", "t2", "t3"}) {
+        BOOST_TEST((s.role("m1", token) == bx::TokenRole::pending));
+        BOOST_TEST((s.hold(s.post("m1", token)) == HoldResult::held));
+    }
+    BOOST_TEST(s.recount() == "");
+    BOOST_TEST(s.installations().activate(s.proof(id, "local.x"), plenty).events == 9U);
+    for (const char* token : {"t1", "t2", "t3"}) {
+        BOOST_TEST((s.role("m1", token) == bx::TokenRole::verified));
+    }
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(one_that_becomes_active_takes_those_that_wait_with_it) {
+    Portals s;
+    const bx::InstallationId id = s.active("m1", "t1");
+    s.hold(s.install("m1", "t2"));
+    s.hold(s.post("m1", "t2", "of t2"));
+    BOOST_TEST(s.installations().keep_unclaimed(s.proof(s.pending("m1").id)));
+    s.hold(s.install("m1", "t3"));
+    const Activation done = s.installations().activate(
+        s.proof(s.next_unverified(s.now).value().installation.id), plenty);
+    BOOST_TEST(done.id == id);
+    BOOST_TEST(done.events == 3U);
+    BOOST_TEST(s.installations().list().size() == 1U);
+    BOOST_TEST(s.state(id) == "active");
+    BOOST_TEST(s.held() == 0);
+    for (const char* token : {"t1", "t2", "t3"}) {
+        BOOST_TEST((s.role("m1", token) == bx::TokenRole::verified));
+    }
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(an_unclaimed_one_that_is_installed_again_has_the_new_tokens_and_is_young) {
+    Portals s;
+    s.hold(s.install("m1", "t1"));
+    const bx::InstallationId id = s.pending("m1").id;
+    BOOST_TEST(s.installations().keep_unclaimed(s.proof(id, "local.x")));
+    s.now += bx::day;
+    bx::NewHeldPost again = s.install("m1", "t1");
+    again.tokens.refresh = "newer";
+    BOOST_TEST((s.hold(again) == HoldResult::held));
+    BOOST_TEST(s.shown(id).installed_at == s.now);
+    BOOST_TEST(s.installations().drop_old(s.now, s.now) == 0U);
+    BOOST_TEST(s.installations().take_lease(id, "a", bx::minute).value().tokens.refresh == "newer");
 }
 
 // -- Verifying
@@ -461,9 +627,37 @@ BOOST_AUTO_TEST_CASE(the_same_application_again_takes_over_and_both_tokens_are_r
     const auto known = s.look_up("m1");
     BOOST_TEST(bx::prove("m1", bx::sha256("t2"), known).replaces);
     BOOST_TEST(!bx::prove("m1", bx::sha256("t1"), known).replaces);
-    s.store().sink().retire_tokens(std::vector{id});
+    s.store().sink().retire_tokens(std::vector{bx::SeenToken{id, bx::sha256("t2")}});
     BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::none));
     BOOST_TEST(!bx::prove("m1", bx::sha256("t2"), s.look_up("m1")).replaces);
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_token_is_retired_by_a_post_with_the_one_that_is_new_still) {
+    Portals s;
+    const bx::InstallationId id = s.active("m1", "t1");
+    const auto again = [&](const char* token) {
+        s.hold(s.install("m1", token));
+        s.installations().activate(s.proof(s.pending("m1").id), plenty);
+    };
+    again("t2");
+    again("t3");
+    // No post with either has come: what is under way may have any.
+    for (const char* token : {"t1", "t2", "t3"}) {
+        BOOST_TEST((s.role("m1", token) == bx::TokenRole::verified));
+    }
+    const bx::SeenToken seen{id, bx::sha256("t3")};
+    again("t4");  // while that post is settled
+    s.store().sink().retire_tokens(std::vector{seen});
+    BOOST_TEST((s.role("m1", "t3") == bx::TokenRole::verified));
+    s.store().sink().retire_tokens(std::vector{bx::SeenToken{id, bx::sha256("t4")}});
+    BOOST_TEST((s.role("m1", "t3") == bx::TokenRole::none));
+    BOOST_TEST((s.role("m1", "t4") == bx::TokenRole::verified));
+    for (const char* token : {"t5", "t6", "t7", "t8"}) again(token);
+    BOOST_TEST((s.role("m1", "t4") == bx::TokenRole::none));  // so many are kept
+    for (const char* token : {"t5", "t6", "t7", "t8"}) {
+        BOOST_TEST((s.role("m1", token) == bx::TokenRole::verified));
+    }
     BOOST_TEST(s.recount() == "");
 }
 
@@ -492,7 +686,9 @@ BOOST_AUTO_TEST_CASE(a_lease_is_one_holders_at_a_time) {
     bx::Renewal renewal{{"access 2", "refresh 2", s.now + 2 * bx::hour},
                         "https://new.example/rest/", "New.Example", ""};
     BOOST_TEST(installations.end_lease(id, "a", renewal, s.now));
-    BOOST_TEST(!installations.end_lease(id, "a", renewal, s.now));
+    // The answer to that may be lost: it can be given again.
+    BOOST_TEST(installations.end_lease(id, "a", renewal, s.now));
+    BOOST_TEST(!installations.end_lease(id, "b", renewal, s.now));
     const auto next = installations.take_lease(id, "b", bx::minute);
     BOOST_TEST(next.value().tokens.refresh == "refresh 2");
     BOOST_TEST(next.value().tokens.expires_at == s.now + 2 * bx::hour);
@@ -506,6 +702,54 @@ BOOST_AUTO_TEST_CASE(a_lease_is_one_holders_at_a_time) {
     BOOST_TEST(installations.end_lease(id, "c", std::nullopt, s.now));
     BOOST_TEST(!installations.take_lease(99, "c", bx::minute).has_value());
     BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_lease_ends_when_other_tokens_come) {
+    Portals s;
+    const auto id = s.active("m1", "t1");
+    bx::Installations& installations = s.installations();
+    const auto refresh = [&] {
+        const auto lease = installations.take_lease(id, "reader", bx::minute);
+        installations.end_lease(id, "reader", std::nullopt, s.now);
+        return lease ? lease->tokens.refresh : "held";
+    };
+    const bx::Renewal old{{"a", "of the old chain", 0}, "", "", ""};
+    BOOST_TEST(installations.take_lease(id, "a", bx::minute).has_value());
+    s.hold(s.install("m1", "t2"));
+    bx::Proof again = s.proof(s.pending("m1").id);
+    again.tokens.refresh = "of the new chain";
+    installations.activate(again, plenty);
+    BOOST_TEST(!installations.end_lease(id, "a", old, s.now));
+    installations.break_down(id, "a", "invalid_grant");
+    BOOST_TEST(s.state(id) == "active");
+    BOOST_TEST(refresh() == "of the new chain");
+    // And of one that its user heals.
+    s.break_down(id);
+    BOOST_TEST(installations.take_lease(id, "b", bx::minute).has_value());
+    s.store().sink().heal(std::vector{bx::Offer{id, "1", {"a", "offered", s.now}}});
+    BOOST_TEST(!installations.end_lease(id, "b", old, s.now));
+    BOOST_TEST(refresh() == "offered");
+    installations.break_down(id, "reader", "invalid_grant");  // it gave it back
+    BOOST_TEST(s.state(id) == "active");
+}
+
+BOOST_AUTO_TEST_CASE(an_end_that_nobody_knows_is_none) {
+    Portals s;
+    bx::NewHeldPost post = s.install("m1", "t1");
+    post.tokens.expires_at = 0;
+    s.hold(post);
+    BOOST_TEST(!s.pending("m1").token_expires_at.has_value());
+    bx::Proof proof = s.proof(s.pending("m1").id);
+    proof.tokens.expires_at = 0;
+    const bx::InstallationId id = s.installations().activate(proof, plenty).id;
+    BOOST_TEST(!s.shown(id).token_expires_at.has_value());
+    const auto lease = s.installations().take_lease(id, "a", bx::minute);
+    BOOST_TEST(lease.value().tokens.expires_at == 0);
+    s.installations().end_lease(id, "a", bx::Renewal{{"a", "r", 0}, "", "", ""}, s.now);
+    BOOST_TEST(!s.shown(id).token_expires_at.has_value());
+    s.break_down(id);
+    s.store().sink().heal(std::vector{bx::Offer{id, "1", {"a", "b", 0}}});
+    BOOST_TEST(!s.shown(id).token_expires_at.has_value());
 }
 
 BOOST_AUTO_TEST_CASE(a_lease_that_ran_out_leaves_a_doubt) {
@@ -553,7 +797,7 @@ BOOST_AUTO_TEST_CASE(a_broken_one_is_healed_by_its_own_user_alone) {
     BOOST_TEST(s.installations().take_lease(id, "a", bx::minute).value().tokens.refresh ==
                "refresh");
     s.installations().end_lease(id, "a", std::nullopt, s.now);
-    s.installations().break_down(id, "invalid_grant");
+    s.break_down(id);
     BOOST_TEST(s.state(id) == "broken");
     BOOST_TEST(s.shown(id).problem == "invalid_grant");
     BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::verified));
@@ -667,11 +911,11 @@ BOOST_AUTO_TEST_CASE(the_posts_of_one_without_application_token_are_there_once_a
 BOOST_AUTO_TEST_CASE(an_uninstallation_ends_it_unless_it_was_installed_since) {
     Portals s;
     const auto id = s.active("m1", "t1");
-    BOOST_TEST(!s.installations().uninstalled(id, "1699999999"));
+    BOOST_TEST(!s.installations().uninstalled(id, "1699999999", s.now));
     BOOST_TEST(s.state(id) == "active");
-    BOOST_TEST(s.installations().uninstalled(id, "1700000000"));
+    BOOST_TEST(s.installations().uninstalled(id, "1700000000", s.now));
     BOOST_TEST(s.state(id) == "gone");
-    BOOST_TEST(!s.installations().uninstalled(id, "1700000001"));
+    BOOST_TEST(!s.installations().uninstalled(id, "1700000001", s.now));
     BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::none));
     BOOST_TEST(!s.installations().take_lease(id, "a", bx::minute).has_value());
     BOOST_TEST(s.installations().counts().gone == 1);
@@ -682,12 +926,22 @@ BOOST_AUTO_TEST_CASE(an_uninstallation_ends_it_unless_it_was_installed_since) {
     BOOST_TEST(s.installations().list().size() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(an_uninstallation_from_before_a_page_that_brought_it_ends_nothing) {
+    Portals s;
+    s.hold(s.install("m1", "t1", "p", HeldKind::page));
+    const auto id = s.installations().activate(s.proof(s.pending("m1").id), plenty).id;
+    BOOST_TEST(!s.installations().uninstalled(id, "1700000001", s.now - 1));  // matched again
+    BOOST_TEST(s.state(id) == "active");
+    BOOST_TEST(s.installations().uninstalled(id, "1700000001", s.now));
+    BOOST_TEST(s.state(id) == "gone");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_old_is_erased) {
     Portals s;
     const auto gone = s.active("m1", "t1");
     const auto stays = s.active("m2", "t2");
     s.hold(s.install("m3", "t3"));
-    s.installations().uninstalled(gone, "");
+    s.installations().uninstalled(gone, "", s.now);
     const bx::Millis later = bx::wall_now() + bx::hour;
     BOOST_TEST(s.installations().drop_old(s.now, 0) == 0U);
     BOOST_TEST(s.installations().drop_old(s.now + 1, 0) == 1U);
@@ -703,7 +957,7 @@ BOOST_AUTO_TEST_CASE(counts_are_by_state) {
     Portals s;
     const auto broken = s.active("m1", "t1");
     s.active("m2", "t2");
-    s.installations().break_down(broken, "invalid_grant");
+    s.break_down(broken);
     s.hold(s.install("m3", "t3"));
     s.hold(s.post("m3", "t3"));
     const bx::InstallationCounts counts = s.installations().counts();

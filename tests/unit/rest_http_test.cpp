@@ -369,4 +369,16 @@ BOOST_AUTO_TEST_CASE(a_host_that_the_configuration_names_is_asked_wherever_it_is
     BOOST_TEST(fails(ask_http(get("/echo/"), settings(), &none), HttpFailure::not_allowed, false));
 }
 
+BOOST_AUTO_TEST_CASE(a_request_that_cannot_be_made_leaves_the_others_alone) {
+    HttpPool pool(settings(), nullptr, 2);
+    HttpRequest bad = get("/echo");
+    bad.headers = {"X-Name: \xc3\xa9"};
+    pool.add(bad);
+    const std::size_t good = pool.add(get("/echo"));
+    BOOST_CHECK_THROW(pool.next(), Error);
+    const std::optional<HttpPool::Done> done = pool.next();
+    BOOST_TEST(done.value().number == good);
+    BOOST_TEST(!pool.next().has_value());
+}
+
 BOOST_AUTO_TEST_SUITE_END()

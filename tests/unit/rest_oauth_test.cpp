@@ -208,6 +208,9 @@ BOOST_AUTO_TEST_CASE(the_life_of_a_token_is_believed_within_reason) {
         return renewal(pair({{"expires_in", in}, {"expires", at}})).expires_in;
     };
     BOOST_TEST(life("1800", "1") == 30 * minute);
+    // So many that their milliseconds are beyond 64 bits, and around again.
+    BOOST_TEST(life("18446744073709552", "1800") == 30 * minute);
+    BOOST_TEST(life("", "18446744073709552") == life("", ""));
     BOOST_TEST(life("\"1800\"", "") == 30 * minute);
     BOOST_TEST(life("", "1700001800") == 30 * minute);
     BOOST_TEST(life("", "\"1700001800\"") == 30 * minute);

@@ -457,6 +457,55 @@ BOOST_AUTO_TEST_CASE(a_place_that_cannot_be_written_is_an_error) {
     BOOST_TEST(status == 0);
 }
 
+// Whoever forges installations finds no end of room otherwise.
+BOOST_AUTO_TEST_CASE(what_anybody_may_send_takes_no_more_room_than_is_held) {
+    Scene s;
+    std::size_t size = 1;
+    const auto forge = [&](int from, int to) {
+        for (int i = from; i < to; ++i) {
+            size = size * 7919 % 60013;
+            bx::NewHeldPost post{.kind = bx::HeldKind::install,
+                                 .event = Scene::event("1"),
+                                 .token = std::string(32, 't')};
+            post.event.facts.member_id = "m" + std::to_string(i);
+            post.event.body = std::string(size, 'x');
+            post.tokens = {std::string(8 + size % 2000, 'a'), std::string(8 + size % 1999, 'r'), 0};
+            post.peer = i % 2 == 0 ? "192.0.2.1" : "192.0.2.2";
+            BOOST_TEST((s.store().sink().add({{}, {&post, 1}}, 9).held.at(0) ==
+                        bx::HoldResult::held));
+        }
+        bx::sqlite::Database raw(s.place(), {});
+        return raw.number("SELECT sum(length(data)) FROM slot");
+    };
+    const std::int64_t at_first = forge(0, 300);
+    const std::int64_t then = forge(300, 1500);
+    BOOST_TEST(then < std::int64_t{10} << 20);  // of 100, each up to 64 KB
+    BOOST_TEST(then < 2 * at_first);
+    BOOST_TEST(s.store().installations().counts().pending == 100);
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(tokens_that_are_damaged_are_none_and_the_others_are_verified) {
+    Scene s;
+    for (const std::string member : {"m1", "m2"}) {
+        bx::NewHeldPost post{.kind = bx::HeldKind::install, .event = Scene::event("1", member),
+                             .token = std::string(32, 't')};
+        post.tokens = {"access of it", "refresh of it", 0};
+        s.store().sink().add({{}, {&post, 1}}, 9);
+    }
+    {
+        bx::sqlite::Database raw(s.place(), {});
+        raw.script("UPDATE slot SET data = x'ffffff00' "
+                   "WHERE id = (SELECT token FROM installation WHERE member_id = 'm1')");
+    }
+    bx::Installations& all = s.store().installations();
+    const bx::Unverified first = all.next_unverified(s.now).value();
+    BOOST_TEST(first.installation.member_id == "m1");
+    BOOST_TEST(first.tokens.refresh == "");
+    all.erase(first.installation.id);
+    BOOST_TEST(all.next_unverified(s.now).value().tokens.refresh == "refresh of it");
+}
+
 BOOST_AUTO_TEST_CASE(a_full_disk_is_an_error_and_loses_nothing) {
     Scene s;
     s.put("1");

@@ -294,6 +294,12 @@ inline Rules events_of_postgresql() {
          "SELECT installation FROM token WHERE installation NOT IN (SELECT id FROM installation "
          "WHERE state < 3) UNION SELECT installation FROM chore WHERE installation NOT IN "
          "(SELECT id FROM installation)"},
+        {"one of an application on a portal",
+         "SELECT max(id) FROM installation WHERE client_id <> '' AND state < 3 "
+         "GROUP BY member_id, client_id, state > 0 HAVING count(*) > 1"},
+        {"held for one that has a token",
+         "SELECT h.id FROM held_post AS h JOIN installation AS i ON i.id = h.installation "
+         "WHERE i.state > 0 AND i.application_token IS NOT NULL"},
         {"received",
          "SELECT n FROM event AS e WHERE n <= (SELECT matched FROM world) AND NOT EXISTS "
          "(SELECT 1 FROM received AS r WHERE r.minute = e.received_at / 60000 AND "
@@ -381,9 +387,16 @@ inline Rules events_of_sqlite() {
          "WHERE token IS NOT NULL) UNION SELECT token FROM installation WHERE token IS NOT NULL AND "
          "token NOT IN (SELECT slot FROM other WHERE last = 'FF')"},
         {"held posts",
-         "SELECT slot FROM other WHERE last = 'BF' AND slot NOT IN (SELECT slot FROM held_post) "
-         "UNION SELECT slot FROM held_post WHERE slot NOT IN (SELECT slot FROM other WHERE "
-         "last = 'BF')"},
+         "SELECT slot FROM held_post WHERE slot NOT IN (SELECT slot FROM other WHERE last = 'BF')"},
+        {"pieces of held posts",
+         "SELECT count(*) FROM held_post HAVING count(*) <> (SELECT count(DISTINCT "
+         "substr(data, 1, 8)) FROM slot WHERE id IN (SELECT slot FROM other WHERE last = 'BF'))"},
+        {"one of an application on a portal",
+         "SELECT max(id) FROM installation WHERE client_id <> '' AND state < 3 "
+         "GROUP BY member_id, client_id, state > 0 HAVING count(*) > 1"},
+        {"held for one that has a token",
+         "SELECT h.id FROM held_post AS h JOIN installation AS i ON i.id = h.installation "
+         "WHERE i.state > 0 AND i.application_token IS NOT NULL"},
         {"whose", "SELECT id FROM held_post WHERE installation NOT IN (SELECT id FROM installation) "
          "UNION SELECT installation FROM chore WHERE installation NOT IN (SELECT id FROM "
          "installation)"},

@@ -133,8 +133,33 @@ int unbind(const Config& config, Store& store, const Installation& one, const st
     return not_now;
 }
 
+// Anybody can make some of these, and they have no client_id to name them by.
+int forget_unverified(const Arguments& args, Store& store) {
+    const std::string& name = args.words()[1];
+    std::vector<Installation> found = store.installations().list(name);
+    std::erase_if(found, [](const Installation& one) { return !one.client_id.empty(); });
+    if (found.empty()) {
+        throw Error("portals: there is no installation on '" + printable(name) +
+                    "' that is not verified");
+    }
+    std::int64_t posts = 0;
+    for (const Installation& one : found) posts += one.held;
+    const auto count = static_cast<std::int64_t>(found.size());
+    const std::string what = counted(count, "installation that is not verified",
+                                     "installations that are not verified") +
+                             " on " + printable(name);
+    if (!is_confirmed(args, "erase " + what + ", and " +
+                                counted(posts, "held post", "held posts") + "?")) {
+        return 0;
+    }
+    for (const Installation& one : found) store.installations().erase(one.id);
+    print("erased " + what + "\n");
+    return 0;
+}
+
 int forget(const Arguments& args, const Config& config, Store& store) {
     if (args.words().size() != 2) throw UsageError("forget takes one portal: portals forget P");
+    if (args.has("--unverified")) return forget_unverified(args, store);
     const Installation one = one_installation(args, store, args.words()[1], "portals");
     const std::string name = printable(one.domain.empty() ? one.member_id : one.domain);
     const std::string held =
@@ -193,8 +218,9 @@ An installation is
 forget P unsubscribes on the portal, then erases the installation with its tokens
 and its held posts; its events stay.  When it cannot unsubscribe it erases nothing,
 and the exit status is 75; with --local it does not ask the portal, whose posts are
-refused from then on.  The question is asked on the terminal; where there is none,
-add --yes.
+refused from then on.  Of several on a portal name one with --app; with
+--unverified all that are not verified are erased.  The question is asked on the
+terminal; where there is none, add --yes.
 
 import FILE takes installations of those who kept their tokens until now: lines of
 JSON, as export writes them; a table with a header, by tabs, `;` or commas; or
@@ -211,6 +237,7 @@ token break each other: forget them here with --local before they are used there
 )";
     command.options = {{"--local", "", "forget: erase it here only"},
                        {"--app", "CLIENT_ID", "forget, import: the application"},
+                       {"--unverified", "", "forget: all that are not verified"},
                        {"--secrets", "", "export: yes, write refresh tokens"},
                        yes_option()};
     command.json = true;

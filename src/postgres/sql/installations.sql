@@ -24,8 +24,9 @@ CREATE FUNCTION bxhook.has_installations() RETURNS boolean LANGUAGE sql STABLE A
     SELECT EXISTS (SELECT 1 FROM bxhook.installation)
 $$;
 
-CREATE FUNCTION bxhook.retire_tokens(a_id bigint[]) RETURNS void LANGUAGE sql AS $$
-    UPDATE bxhook.installation SET application_token_before = NULL WHERE id = ANY (a_id)
+CREATE FUNCTION bxhook.retire_tokens(a_id bigint[], a_seen bytea[]) RETURNS void LANGUAGE sql AS $$
+    UPDATE bxhook.installation AS i SET application_token_before = NULL
+    FROM unnest(a_id, a_seen) AS u (id, seen) WHERE i.id = u.id AND i.application_token = u.seen
 $$;
 
 -- columns idle_renewal: 1728000000
@@ -34,7 +35,7 @@ CREATE FUNCTION bxhook.heal_installation(a_id bigint, a_user bytea, a_tokens byt
 BEGIN
     PERFORM bxhook.lock_installations();
     UPDATE bxhook.installation SET state = {of_active}, problem = NULL,
-        token_expires_at = a_expires, renewed_at = a_now
+        token_expires_at = a_expires, renewed_at = a_now, lease_until = NULL, lease_by = NULL
     WHERE id = a_id AND state = {of_broken} AND user_id = a_user;
     IF FOUND THEN
         PERFORM bxhook.keep_tokens(a_id, a_tokens);
@@ -47,19 +48,48 @@ CREATE FUNCTION bxhook.keep_tokens(a_id bigint, a_tokens bytea) RETURNS void LAN
     ON CONFLICT (installation) DO UPDATE SET data = excluded.data
 $$;
 
+-- Digests of 32 bytes stand one behind the other.
+CREATE FUNCTION bxhook.has_digest(a_digests bytea, a_digest bytea) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT EXISTS (SELECT 1 FROM generate_series(1, length(a_digests), 32) AS s (at)
+        WHERE substring(a_digests FROM s.at FOR 32) = a_digest)
+$$;
+
+-- a_digests with those of an installation that are not among them yet, the newest first.
+CREATE FUNCTION bxhook.with_digests_of(a_digests bytea, a_id bigint) RETURNS bytea
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_all bytea := a_digests;
+    v_more bytea;
+    v_one bytea;
+BEGIN
+    v_more := (SELECT coalesce(application_token, '') || coalesce(application_token_before, '')
+        FROM bxhook.installation WHERE id = a_id);
+    FOR v_at IN 0 .. length(v_more) / 32 - 1 LOOP
+        v_one := substring(v_more FROM v_at * 32 + 1 FOR 32);
+        IF NOT bxhook.has_digest(v_all, v_one) THEN
+            v_all := v_all || v_one;
+        END IF;
+    END LOOP;
+    RETURN v_all;
+END $$;
+
 -- -- Holding.  The caller has the lock.
 
--- Whose a post is: `same`, it has its token; else a verified one that has none yet.  What only brings
--- an installation, with the token of a verified one, is verified beside that.
-CREATE FUNCTION bxhook.place_of_post(a_member bytea, a_token bytea, a_only_brings boolean)
+-- Whose a post is: `same`, it has its token; else a verified one that has none yet.  What only
+-- brings an installation, with the token of a verified one, is verified beside that; a page beside
+-- one that is broken too.
+CREATE FUNCTION bxhook.place_of_post(a_member bytea, a_token bytea, a_brings boolean,
+    a_only_brings boolean)
 RETURNS TABLE (id bigint, same boolean, pending boolean, unclaimed boolean)
 LANGUAGE sql STABLE AS $$
     SELECT p.id, p.same, p.state = {of_pending}, p.client_id <> '' FROM (
         SELECT i.*, coalesce(a_token = i.application_token, false)
-            OR coalesce(a_token = i.application_token_before, false)
+            OR coalesce(bxhook.has_digest(i.application_token_before, a_token), false)
             OR coalesce(a_token = i.page_key, false) AS same
         FROM bxhook.installation AS i WHERE i.member_id = a_member AND i.state < {of_gone}
-            AND (i.state = {of_pending} OR NOT a_only_brings)) AS p
+            AND (i.state = {of_pending} OR NOT a_only_brings)
+            AND (i.state <> {of_broken} OR NOT a_brings)) AS p
     WHERE p.same OR p.state <> {of_pending} AND p.application_token IS NULL
     ORDER BY p.same DESC, p.state = {of_pending}, p.id LIMIT 1
 $$;
@@ -111,6 +141,14 @@ BEGIN
     RETURN {hold_held};
 END $$;
 
+-- A page brought it, and what it brought was tried in vain.
+CREATE FUNCTION bxhook.is_page_in_vain(a_id bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT 1 FROM bxhook.installation AS i
+        JOIN bxhook.chore AS c ON c.installation = i.id
+        WHERE i.id = a_id AND i.user_id = '' AND i.installed_ts IS NULL AND c.what = {to_verify}
+            AND c.tries > 0)
+$$;
+
 -- One post, of which a_user to a_peer count only where it brings an installation; a_bytes 0: it does
 -- nothing else.
 CREATE FUNCTION bxhook.hold_post(a_kind bigint, a_member bytea, a_token bytea, a_at bigint,
@@ -123,7 +161,8 @@ DECLARE
     v_id bigint;
     v_bound bigint;
 BEGIN
-    SELECT * INTO v_place FROM bxhook.place_of_post(a_member, a_token, v_brings AND a_bytes = 0);
+    SELECT * INTO v_place
+    FROM bxhook.place_of_post(a_member, a_token, v_brings, v_brings AND a_bytes = 0);
     IF v_place.same AND NOT v_place.pending OR v_place.id IS NULL AND NOT v_brings THEN
         RETURN {hold_changed};
     END IF;
@@ -139,14 +178,14 @@ BEGIN
             CASE WHEN a_kind = {kind_page_key} THEN a_token END, a_expires, a_server, a_peer, a_at,
             a_ts) RETURNING i.id INTO v_id;
         INSERT INTO bxhook.chore (installation, what, due_at, tries) VALUES (v_id, {to_verify}, a_at, 0);
-    ELSIF v_brings AND NOT v_place.unclaimed THEN
-        UPDATE bxhook.installation SET domain = a_domain, user_id = a_user, server = a_server,
-            token_expires_at = a_expires, installed_at = a_at, installed_ts = a_ts,
-            renewed_at = NULL WHERE id = v_id;
+        PERFORM bxhook.keep_tokens(v_id, a_tokens);
+    ELSIF a_kind = {kind_install} OR v_brings AND bxhook.is_page_in_vain(v_id) THEN
+        UPDATE bxhook.installation SET domain = coalesce(nullif(a_domain, ''), domain),
+            user_id = coalesce(nullif(a_user, ''), user_id), server = a_server,
+            token_expires_at = a_expires, installed_at = a_at,
+            installed_ts = coalesce(a_ts, installed_ts), renewed_at = NULL WHERE id = v_id;
         UPDATE bxhook.chore SET due_at = least(due_at, a_at)
         WHERE installation = v_id AND what = {to_verify};
-    END IF;
-    IF v_brings AND v_place.unclaimed IS NOT TRUE THEN
         PERFORM bxhook.keep_tokens(v_id, a_tokens);
     END IF;
     IF a_bytes = 0 OR v_place.same AND a_kind IN ({kind_page}, {kind_page_key}) THEN
@@ -173,7 +212,7 @@ BEGIN
     FOR i IN 1 .. cardinality(a_kind) LOOP
         v_results := v_results || bxhook.hold_post(a_kind[i], a_member[i], a_token[i], a_at[i],
             a_bytes[i], a_data[i], a_domain[i], a_user[i], nullif(a_ts[i], {no_number}),
-            a_tokens[i], a_expires[i], a_server[i], a_peer[i], a_limits);
+            a_tokens[i], nullif(a_expires[i], 0), a_server[i], a_peer[i], a_limits);
     END LOOP;
     INSERT INTO bxhook.chore (installation, what, due_at, tries)
     SELECT i.id, {to_adopt}, a_at[1], 0 FROM bxhook.installation AS i
@@ -249,25 +288,34 @@ $$;
 CREATE FUNCTION bxhook.heir_of(a_id bigint, a_client bytea)
 RETURNS TABLE (heir bigint, member_id bytea) LANGUAGE sql STABLE AS $$
     SELECT coalesce((SELECT e.id FROM bxhook.installation AS e WHERE e.member_id = i.member_id
-        AND e.client_id = a_client AND e.id <> a_id ORDER BY e.state, e.id DESC LIMIT 1), a_id),
-        i.member_id
+        AND e.client_id = a_client AND e.state > {of_pending}
+        ORDER BY e.state, e.id DESC LIMIT 1), a_id), i.member_id
     FROM bxhook.installation AS i WHERE i.id = a_id AND i.state = {of_pending}
 $$;
 
--- The posts of one that becomes a_heir, in order of receipt: with those that were held for a_heir
--- since it did not know their token, which is a_id's.
-CREATE FUNCTION bxhook.posts_for(a_id bigint, a_heir bigint)
-RETURNS TABLE (id bigint, data bytea) LANGUAGE sql STABLE AS $$
-    SELECT h.id, h.data FROM bxhook.held_post AS h
-    WHERE h.installation = a_id OR h.installation = a_heir AND h.token = (
-        SELECT i.application_token FROM bxhook.installation AS i WHERE i.id = a_id)
+-- Others of the same application that wait for its block, the newest first.
+CREATE FUNCTION bxhook.unclaimed_beside(a_id bigint, a_client bytea) RETURNS bigint[]
+LANGUAGE sql STABLE AS $$
+    SELECT ARRAY(SELECT o.id FROM bxhook.installation AS i JOIN bxhook.installation AS o
+        ON o.member_id = i.member_id AND o.client_id = a_client
+        WHERE i.id = a_id AND o.state = {of_pending} AND o.id <> a_id ORDER BY o.id DESC)
+$$;
+
+-- The posts of one that becomes a_heir, in order of receipt: with those of others that wait for its
+-- block, and those that were held for a_heir since it did not know their token, which is a_id's.
+CREATE FUNCTION bxhook.posts_for(a_id bigint, a_heir bigint, a_client bytea)
+RETURNS TABLE (id bigint, received_at bigint, data bytea) LANGUAGE sql STABLE AS $$
+    SELECT h.id, h.received_at, h.data FROM bxhook.held_post AS h
+    WHERE h.installation = a_id OR h.installation = ANY (bxhook.unclaimed_beside(a_id, a_client))
+        OR h.installation = a_heir AND h.token = (
+            SELECT i.application_token FROM bxhook.installation AS i WHERE i.id = a_id)
     ORDER BY h.id
 $$;
 
 -- Those of one that has a_token from now on.
 CREATE FUNCTION bxhook.posts_with(a_id bigint, a_token bytea)
-RETURNS TABLE (id bigint, data bytea) LANGUAGE sql STABLE AS $$
-    SELECT h.id, h.data FROM bxhook.held_post AS h
+RETURNS TABLE (id bigint, received_at bigint, data bytea) LANGUAGE sql STABLE AS $$
+    SELECT h.id, h.received_at, h.data FROM bxhook.held_post AS h
     WHERE h.installation = a_id AND h.token = a_token ORDER BY h.id
 $$;
 
@@ -276,25 +324,30 @@ RETURNS TABLE (member_id bytea, domain bytea) LANGUAGE sql STABLE AS $$
     SELECT i.member_id, i.domain FROM bxhook.installation AS i WHERE i.id = a_id
 $$;
 
+-- columns digest_now: nullif(substring(v_digests FROM 1 FOR 32), '')
+-- columns digests_before: nullif(substring(v_digests FROM 33 FOR 96), '')
 -- The fields of one that is proven.
 CREATE FUNCTION bxhook.become_active(a_id bigint, a_heir bigint, a_client bytea, a_domain bytea,
     a_user bytea, a_endpoint bytea, a_server bytea, a_scope bytea, a_plan bytea, a_expires bigint,
     a_now bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     v_new record;
+    v_other bigint;
+    v_digests bytea := bxhook.with_digests_of('', a_id);
 BEGIN
-    SELECT application_token AS token, installed_at AS at, installed_ts AS ts INTO v_new
+    FOREACH v_other IN ARRAY bxhook.unclaimed_beside(a_id, a_client) LOOP
+        v_digests := bxhook.with_digests_of(v_digests, v_other);
+    END LOOP;
+    v_digests := bxhook.with_digests_of(v_digests, a_heir);  -- of one that is gone: none
+    SELECT installed_at AS at, installed_ts AS ts INTO v_new
     FROM bxhook.installation WHERE id = a_id;
     UPDATE bxhook.installation SET
-        application_token_before = CASE WHEN state = {of_gone} THEN NULL
-            WHEN v_new.token IS NULL OR application_token IS NOT DISTINCT FROM v_new.token
-            THEN application_token_before ELSE application_token END,
-        application_token = CASE WHEN state = {of_gone} THEN v_new.token
-            ELSE coalesce(v_new.token, application_token) END,
+        application_token = {digest_now}, application_token_before = {digests_before},
         client_id = a_client, state = {of_active}, domain = a_domain, user_id = a_user,
         page_key = NULL, token_expires_at = a_expires, client_endpoint = a_endpoint,
         server = a_server, scope = a_scope, plan_status = a_plan, installed_at = v_new.at,
-        installed_ts = v_new.ts, renewed_at = a_now, gone_at = NULL, problem = NULL
+        installed_ts = v_new.ts, renewed_at = a_now, gone_at = NULL, lease_until = NULL,
+        lease_by = NULL, problem = NULL
     WHERE id = a_heir;
 END $$;
 
@@ -341,13 +394,17 @@ BEGIN
     END IF;
     v_result := bxhook.make_events(a_key, a_at, a_limit, a_received_at, a_portal, a_lane, a_ts,
         a_facts, a_body, a_secret, a_origin, a_installation, a_delayed, a_posts,
-        ARRAY(SELECT id FROM bxhook.posts_for(a_id, a_heir)));
+        ARRAY(SELECT id FROM bxhook.posts_for(a_id, a_heir, a_client)));
     IF v_result <> 0 THEN
         RETURN v_result;
     END IF;
     PERFORM bxhook.become_active(a_id, a_heir, a_client, a_domain, a_user, a_endpoint, a_server,
         a_scope, a_plan, a_expires, a_at);
     PERFORM bxhook.keep_tokens(a_heir, a_tokens);
+    DELETE FROM bxhook.held_post AS h USING bxhook.installation AS i
+    WHERE h.installation = a_heir AND i.id = a_heir AND i.application_token IS NOT NULL;
+    PERFORM bxhook.erase_installation(u.id)
+    FROM unnest(bxhook.unclaimed_beside(a_id, a_client)) AS u (id);
     DELETE FROM bxhook.chore WHERE installation = a_id;
     PERFORM bxhook.finish_chore(a_heir, {to_renew}, a_at, a_at + {idle_renewal});
     PERFORM bxhook.finish_chore(a_heir, {to_bind}, a_at, a_at);
@@ -376,6 +433,7 @@ BEGIN
     IF v_result = 0 THEN
         UPDATE bxhook.installation SET application_token = a_token WHERE id = a_id;
         DELETE FROM bxhook.chore WHERE installation = a_id AND what = {to_adopt};
+        DELETE FROM bxhook.held_post WHERE installation = a_id;
     END IF;
     RETURN v_result;
 END $$;
@@ -383,13 +441,39 @@ END $$;
 CREATE FUNCTION bxhook.keep_unclaimed(a_id bigint, a_client bytea, a_domain bytea, a_user bytea,
     a_endpoint bytea, a_server bytea, a_scope bytea, a_plan bytea, a_most bigint) RETURNS boolean
 LANGUAGE plpgsql AS $$
+DECLARE
+    v_others bigint[];
+    v_other record;
+    v_by_page boolean;
+    v_digests bytea;
 BEGIN
     PERFORM bxhook.lock_installations();
-    IF (SELECT count(*) FROM bxhook.installation WHERE state = {of_pending} AND client_id > '')
-            >= a_most THEN
+    IF NOT EXISTS (SELECT 1 FROM bxhook.installation WHERE id = a_id AND state = {of_pending}) THEN
         RETURN false;
     END IF;
-    UPDATE bxhook.installation SET client_id = a_client, domain = a_domain, user_id = a_user,
+    v_others := bxhook.unclaimed_beside(a_id, a_client);
+    IF v_others = '{}' AND (SELECT count(*) FROM bxhook.installation
+            WHERE state = {of_pending} AND client_id > '') >= a_most THEN
+        RETURN false;
+    END IF;
+    v_digests := bxhook.with_digests_of('', a_id);
+    v_by_page := v_digests = '';
+    FOR v_other IN SELECT o.id, o.application_token FROM bxhook.installation AS o
+            WHERE o.id = ANY (v_others) ORDER BY o.id DESC LOOP
+        IF v_by_page AND v_other.application_token IS NOT NULL THEN
+            PERFORM bxhook.erase_installation(a_id);
+            RETURN true;
+        END IF;
+        v_digests := bxhook.with_digests_of(v_digests, v_other.id);
+        IF v_by_page THEN
+            DELETE FROM bxhook.held_post WHERE installation = a_id;
+        END IF;
+        UPDATE bxhook.held_post SET counted = true WHERE installation = a_id;
+        UPDATE bxhook.held_post SET installation = a_id WHERE installation = v_other.id;
+        PERFORM bxhook.erase_installation(v_other.id);
+    END LOOP;
+    UPDATE bxhook.installation SET client_id = a_client, application_token = {digest_now},
+        application_token_before = {digests_before}, domain = a_domain, user_id = a_user,
         client_endpoint = a_endpoint, server = a_server, scope = a_scope, plan_status = a_plan,
         problem = NULL
     WHERE id = a_id AND state = {of_pending};
@@ -438,7 +522,7 @@ BEGIN
     UPDATE bxhook.installation SET lease_until = v_now + a_lasting, lease_by = a_holder
     WHERE id = a_id;
     RETURN QUERY SELECT (SELECT t.data FROM bxhook.token AS t WHERE t.installation = a_id),
-        v_row.token_expires_at, v_row.lease_by IS NOT NULL;
+        v_row.token_expires_at, v_row.lease_until IS NOT NULL;
 END $$;
 
 -- a_tokens NULL: the renewal brought nothing; the other fields NULL: as before.
@@ -446,10 +530,11 @@ CREATE FUNCTION bxhook.end_lease(a_id bigint, a_holder text, a_tokens bytea, a_e
     a_endpoint bytea, a_domain bytea, a_scope bytea, a_user bytea, a_now bigint) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE bxhook.installation SET lease_until = NULL, lease_by = NULL
-    WHERE id = a_id AND lease_by = a_holder;
+    -- Who had it last stays: the end may be given again.
+    UPDATE bxhook.installation SET lease_until = NULL
+    WHERE id = a_id AND lease_by = a_holder AND lease_until IS NOT NULL;
     IF NOT FOUND THEN
-        RETURN false;
+        RETURN EXISTS (SELECT 1 FROM bxhook.installation WHERE id = a_id AND lease_by = a_holder);
     END IF;
     IF a_tokens IS NOT NULL THEN
         UPDATE bxhook.installation SET token_expires_at = a_expires, renewed_at = a_now,
@@ -470,24 +555,29 @@ CREATE FUNCTION bxhook.tokens_of(a_id bigint) RETURNS bytea LANGUAGE sql STABLE 
     SELECT data FROM bxhook.token WHERE installation = a_id
 $$;
 
-CREATE FUNCTION bxhook.break_down(a_id bigint, a_problem bytea) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION bxhook.break_down(a_id bigint, a_holder text, a_problem bytea) RETURNS void
+LANGUAGE sql AS $$
     UPDATE bxhook.installation SET problem = a_problem,
         state = CASE WHEN state = {of_active} THEN {of_broken} ELSE state END
-    WHERE id = a_id AND state IN ({of_pending}, {of_active});
+    WHERE id = a_id AND state IN ({of_pending}, {of_active}) AND lease_by = a_holder
+        AND lease_until IS NOT NULL;
     DELETE FROM bxhook.chore WHERE installation = a_id AND what = {to_renew}
+        AND EXISTS (SELECT 1 FROM bxhook.installation WHERE id = a_id AND state = {of_broken})
 $$;
 
 -- -- The end
 
 -- a_ts NULL: it is no number.
-CREATE FUNCTION bxhook.uninstalled(a_id bigint, a_ts bigint, a_now bigint) RETURNS boolean
+CREATE FUNCTION bxhook.uninstalled(a_id bigint, a_ts bigint, a_received_at bigint, a_now bigint)
+RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM bxhook.lock_installations();
     UPDATE bxhook.installation SET state = {of_gone}, gone_at = a_now, application_token = NULL,
         application_token_before = NULL, token_expires_at = NULL, lease_until = NULL,
         lease_by = NULL, problem = NULL
-    WHERE id = a_id AND state <> {of_gone} AND NOT coalesce(a_ts < installed_ts, false);
+    WHERE id = a_id AND state <> {of_gone}
+        AND NOT coalesce(a_ts < installed_ts, a_received_at < installed_at);
     IF NOT FOUND THEN
         RETURN false;
     END IF;
@@ -502,6 +592,7 @@ CREATE FUNCTION bxhook.drop_old_installations(a_pending_before bigint, a_gone_be
     a_most bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     v_old bigint[];
+    v_posts bigint;
 BEGIN
     PERFORM bxhook.lock_installations();
     v_old := ARRAY(
@@ -511,7 +602,12 @@ BEGIN
         SELECT id FROM bxhook.installation WHERE state = {of_gone} AND gone_at < a_gone_before
         LIMIT a_most);
     PERFORM bxhook.erase_installation(id) FROM unnest(v_old) AS u (id);
-    RETURN cardinality(v_old);
+    DELETE FROM bxhook.held_post WHERE id IN (
+        SELECT h.id FROM bxhook.held_post AS h JOIN bxhook.installation AS i
+            ON i.id = h.installation
+        WHERE i.state <> {of_pending} AND h.received_at < a_pending_before LIMIT a_most);
+    GET DIAGNOSTICS v_posts = ROW_COUNT;
+    RETURN cardinality(v_old) + v_posts;
 END $$;
 
 -- -- Shown

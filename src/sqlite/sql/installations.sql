@@ -13,8 +13,9 @@ WHERE domain = :domain AND (state IN (1, 2) OR state = 3 AND problem = 'moved');
 -- @installation_any
 SELECT EXISTS (SELECT 1 FROM installation);
 
--- @token_retire (id)
-UPDATE installation SET application_token_before = NULL WHERE id = :id;
+-- @token_retire (id, seen)
+UPDATE installation SET application_token_before = NULL
+WHERE id = :id AND application_token = :seen;
 
 -- Holding.
 
@@ -37,8 +38,14 @@ VALUES (:member_id, '', 0, :domain, :user_id, :token, :page_key, :expires_at, :s
     :ts);
 
 -- @installation_refresh (id, domain, user_id, expires_at, server, at, ts)
-UPDATE installation SET domain = :domain, user_id = :user_id, token_expires_at = :expires_at,
-    server = :server, installed_at = :at, installed_ts = :ts, renewed_at = NULL WHERE id = :id;
+UPDATE installation SET domain = coalesce(:domain, domain), user_id = coalesce(:user_id, user_id),
+    token_expires_at = :expires_at, server = :server, installed_at = :at,
+    installed_ts = coalesce(:ts, installed_ts), renewed_at = NULL WHERE id = :id;
+
+-- A page brought it, and what it brought was tried in vain.
+-- @page_in_vain (id)
+SELECT EXISTS (SELECT 1 FROM installation AS i JOIN chore AS c ON c.installation = i.id
+    WHERE i.id = :id AND i.user_id = '' AND i.installed_ts IS NULL AND c.what = 0 AND c.tries > 0);
 
 -- @installation_slot (id)
 SELECT token FROM installation WHERE id = :id;
@@ -71,6 +78,16 @@ WHERE i.state = 0 AND i.client_id > '' AND h.counted = 1;
 SELECT {held_row} FROM held_post WHERE installation = :installation
     AND (:token IS NULL OR token = :token) ORDER BY id;
 
+-- Of verified ones, from before.
+-- columns old_row: h.id, h.slot
+-- @held_old (before, at_most)
+SELECT {old_row} FROM held_post AS h JOIN installation AS i ON i.id = h.installation
+WHERE i.state <> 0 AND h.received_at < :before LIMIT :at_most;
+
+-- @held_move (from, into, counted)
+UPDATE held_post SET installation = :into, counted = max(counted, :counted)
+WHERE installation = :from;
+
 -- @held_remove (id)
 DELETE FROM held_post WHERE id = :id;
 
@@ -92,31 +109,33 @@ DELETE FROM installation WHERE id = :id;
 
 -- Verifying.
 
--- The same application on that portal.
--- @installation_of_client (member_id, client_id, id)
+-- The same application on that portal, verified once.
+-- @installation_of_client (member_id, client_id)
 SELECT id FROM installation INDEXED BY installation_member
-WHERE member_id = :member_id AND client_id = :client_id AND id <> :id
+WHERE member_id = :member_id AND client_id = :client_id AND state > 0
 ORDER BY state, id DESC LIMIT 1;
 
--- columns install_row: member_id, client_id, state, application_token, installed_at, installed_ts, domain
+-- Others that wait for its block.
+-- @unclaimed_beside (member_id, client_id, id)
+SELECT id FROM installation INDEXED BY installation_member
+WHERE member_id = :member_id AND client_id = :client_id AND state = 0 AND id <> :id
+ORDER BY id DESC;
+
+-- columns install_row: member_id, client_id, state, application_token, application_token_before, installed_at, installed_ts, domain
 -- @install (id)
 SELECT {install_row} FROM installation WHERE id = :id;
 
--- @installation_activate (id, client_id, domain, user_id, token, expires_at, endpoint, server, scope, plan, at, ts, now)
-UPDATE installation SET
-    application_token_before = CASE WHEN state = 3 THEN NULL
-        WHEN :token IS NULL OR application_token IS :token THEN application_token_before
-        ELSE application_token END,
-    application_token = CASE WHEN state = 3 THEN :token
-        ELSE coalesce(:token, application_token) END,
+-- @installation_activate (id, client_id, domain, user_id, token, before, expires_at, endpoint, server, scope, plan, at, ts, now)
+UPDATE installation SET application_token = :token, application_token_before = :before,
     client_id = :client_id, state = 1, domain = :domain, user_id = :user_id, page_key = NULL,
     token_expires_at = :expires_at, client_endpoint = :endpoint, server = :server, scope = :scope,
     plan_status = :plan, installed_at = :at, installed_ts = :ts, renewed_at = :now, gone_at = NULL,
-    problem = NULL
+    lease_until = NULL, lease_by = NULL, problem = NULL
 WHERE id = :id;
 
--- @installation_keep (id, client_id, domain, user_id, endpoint, server, scope, plan)
-UPDATE installation SET client_id = :client_id, domain = :domain, user_id = :user_id,
+-- @installation_keep (id, client_id, token, before, domain, user_id, endpoint, server, scope, plan)
+UPDATE installation SET client_id = :client_id, application_token = :token,
+    application_token_before = :before, domain = :domain, user_id = :user_id,
     client_endpoint = :endpoint, server = :server, scope = :scope, plan_status = :plan,
     problem = NULL
 WHERE id = :id;
@@ -148,6 +167,10 @@ SELECT {lease_row} FROM installation WHERE id = :id;
 -- @lease_set (id, until, holder)
 UPDATE installation SET lease_until = :until, lease_by = :holder WHERE id = :id;
 
+-- Who had it last stays: the end may be given again.
+-- @lease_end (id)
+UPDATE installation SET lease_until = NULL WHERE id = :id;
+
 -- @installation_renewed (id, expires_at, endpoint, domain, scope, user_id, now)
 UPDATE installation SET token_expires_at = :expires_at, renewed_at = :now,
     client_endpoint = coalesce(:endpoint, client_endpoint), domain = coalesce(:domain, domain),
@@ -156,12 +179,13 @@ UPDATE installation SET token_expires_at = :expires_at, renewed_at = :now,
     problem = CASE WHEN state = 2 THEN NULL ELSE problem END
 WHERE id = :id;
 
--- @installation_break (id, problem)
+-- @installation_break (id, holder, problem)
 UPDATE installation SET state = CASE WHEN state = 1 THEN 2 ELSE state END, problem = :problem
-WHERE id = :id AND state IN (0, 1);
+WHERE id = :id AND state IN (0, 1) AND lease_by = :holder AND lease_until IS NOT NULL;
 
 -- @installation_heal (id, user_id, expires_at, now)
-UPDATE installation SET state = 1, problem = NULL, token_expires_at = :expires_at, renewed_at = :now
+UPDATE installation SET state = 1, problem = NULL, token_expires_at = :expires_at,
+    renewed_at = :now, lease_until = NULL, lease_by = NULL
 WHERE id = :id AND state = 2 AND user_id = :user_id;
 
 -- Of one that has tokens which can be renewed.

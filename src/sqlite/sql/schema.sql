@@ -106,6 +106,9 @@ CREATE TABLE clock_step (n INTEGER PRIMARY KEY);
 
 -- Secrets of the event that `data` names, or zeros: sqlite/secrets.h.
 CREATE TABLE slot (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+-- Free ones, of sizes that tokens and held posts have.
+CREATE INDEX slot_spare ON slot (length(data))
+WHERE length(data) >= 512 AND substr(data, 1, 8) = x'0000000000000000';
 
 -- New events up to world.matched: skipped before, to be matched again.
 CREATE TABLE unmatched (n INTEGER PRIMARY KEY);
@@ -250,12 +253,14 @@ CREATE TABLE hooks_seen (
 --                pending, and its posts are taken or held all the same, until that store is used.
 --   client_id    Empty: it is not verified; of a pending one that is, no block has it.
 --   application_token, application_token_before
---                SHA-256.  The second is right as well, until a post with the first has come.
+--                SHA-256.  The second has those before, one behind the other, the newest first:
+--                right as well, until a post with the first has come.
 --   page_key     SHA-256 of an AUTH_ID, of a pending one that came without application_token.
 --   token        Its tokens' slot, which names it by -id; NULL: they are erased.
 --   installed_ts By the sender's clock.
 --   lease_until, lease_by
 --                Who may renew the tokens; when the time is over it is not known what became of it.
+--                Until NULL: LEASE_BY, if anybody, gave it back.
 CREATE TABLE installation (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     member_id TEXT NOT NULL,
@@ -291,7 +296,8 @@ CREATE INDEX installation_state ON installation (state, client_id, peer);
 --   token    SHA-256 of the one it came with.
 --   bytes    Of its body.
 --   counted  It counts against store/installation.h's HoldLimits: it did not bring the installation.
---   slot     Of the whole of it (pack_post), which names it by held_owner (sqlite/held_posts.h).
+--   slot     The first of those that have the whole of it (pack_post), which name it by held_owner
+--            (sqlite/held_posts.h).
 CREATE TABLE held_post (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     installation INTEGER NOT NULL,

@@ -80,6 +80,11 @@ DELETE FROM hook_minute WHERE hook = :hook AND minute < :before;
 SELECT id FROM slot WHERE id > :after AND id <= :last AND length(data) = :size
     AND substr(data, 1, 8) = zeroblob(8) LIMIT 1;
 
+-- One of those that `slot_spare` has.
+-- @slot_spare (size)
+SELECT id FROM slot INDEXED BY slot_spare WHERE length(data) = :size AND length(data) >= 512
+    AND substr(data, 1, 8) = x'0000000000000000' LIMIT 1;
+
 -- @slot_last
 SELECT max(id) FROM slot;
 
