@@ -324,7 +324,7 @@ std::vector<HeldPost> Keeper::held_posts(InstallationId id) {
         using out = sql::held_proof;
         try {
             const auto packed =
-                secrets_in(db_, rows.number(out::slot), held_owner(rows.number(out::id)));
+                pieces_in(db_, rows.number(out::slot), held_owner(rows.number(out::id)));
             if (packed) posts.push_back({rows.text(out::token), unpack_post(*packed)});
         } catch (const StoreDamaged&) {
         }

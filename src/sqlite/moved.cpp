@@ -67,7 +67,7 @@ std::vector<MovedPost> read_posts(Database& database, InstallationId id) {
     std::vector<MovedPost> posts;
     for (PostRow& one : post_rows(database, id)) {
         try {
-            const auto packed = secrets_in(database, one.slot, held_owner(one.post.id));
+            const auto packed = pieces_in(database, one.slot, held_owner(one.post.id));
             if (!packed) continue;
             one.post.packed = *packed;
             posts.push_back(std::move(one.post));
@@ -78,8 +78,7 @@ std::vector<MovedPost> read_posts(Database& database, InstallationId id) {
 }
 
 std::optional<Tokens> read_tokens(Database& database, const Installation& one) {
-    SlotHand hand;
-    HeldPosts held(database, hand);
+    HeldPosts held(database);
     try {
         Tokens tokens = held.tokens_of(one.id);
         if (tokens.access.empty() && tokens.refresh.empty()) return std::nullopt;
@@ -142,8 +141,7 @@ bool hand_over(Names& names, const MovedInstallation& installation) {
                      wall_now()) == 0) {
         return false;
     }
-    SlotHand hand;
-    HeldPosts held(database, hand);
+    HeldPosts held(database);
     held.erase_tokens(one.id);
     database.run(sql::installation_slot_set, one.id, nullptr);
     database.run(sql::chores_remove, one.id);

@@ -26,7 +26,6 @@ private:
     Brought find(const BroughtInstallation& one);
 
     Database& db_;
-    SlotHand hand_;
 };
 
 Brought Carrier::find(const BroughtInstallation& one) {
@@ -52,7 +51,7 @@ Brought Carrier::bring(const BroughtInstallation& one, Millis now) {
             brought.id = db_.last_inserted();
             break;
     }
-    HeldPosts held(db_, hand_);
+    HeldPosts held(db_);
     held.keep_tokens(brought.id, {{}, one.refresh_token, 0});
     db_.run(sql::chore_begin, brought.id, number_of(Chore::bind), now);
     held.note_erased();
@@ -73,7 +72,7 @@ std::vector<BroughtInstallation> Carrier::all() {
                            rows.text(row::application_token)});
         }
     }
-    HeldPosts held(db_, hand_);
+    HeldPosts held(db_);
     for (std::size_t i = 0; i < all.size(); ++i) {
         try {
             all[i].refresh_token = held.tokens_of(ids[i]).refresh;
