@@ -55,7 +55,7 @@ def states(land):
 
 def sends(land, vendor):
     """A post of VENDOR's portal: its answer."""
-    post = vendor.portal.send(land.app, "ONCRMDEALADD", {"FIELDS": {"ID": "7"}}).wait()
+    post = vendor.portal.send(land.app, "ONCRMDEALADD", {"FIELDS": {"ID": "7"}}, vendor.installation.user).wait()
     return post.status, json.loads(post.answer)
 
 
