@@ -18,13 +18,16 @@ namespace {
 constexpr std::size_t step = 200;         // events in one transaction, and in memory
 constexpr std::size_t installations_step = 50;
 constexpr Millis lock_wait = 5 * second;  // for a worker that is leaving
+constexpr Millis longest_lease = minute;  // one that reaches further is from before the boot
 constexpr int tries_at_most = 20;         // each in vain because a post has changed something
 
 using Ids = std::map<InstallationId, InstallationId>;  // from the SQLite store's to the other's
 
 // A renewal that is under way would bring its tokens here, where nobody looks for them any more.
 void require_no_renewal(const MovedInstallation& moved) {
-    if (moved.lease_until.value_or(0) <= wall_now()) return;
+    // By the time since this machine's boot, as the SQLite store counts leases.
+    const Millis left = moved.lease_until.value_or(0) - boot_now();
+    if (left <= 0 || left > longest_lease) return;
     const Installation& one = moved.installation;
     throw Error("the tokens of '" + (one.domain.empty() ? one.member_id : one.domain) +
                 "' are being renewed: copy again in a minute");
