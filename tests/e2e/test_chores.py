@@ -192,3 +192,21 @@ def test_check_says_when_curl_is_missing_or_too_old(land):
 def test_without_an_app_block_there_is_nothing_to_sync(quiet):
     done = quiet.run("sync", check=False)
     assert done.returncode == 1 and b"there is no `app` block in" in done.stderr
+
+
+def test_with_few_threads_it_takes_longer(land):
+    """Where a user may have few processes, which threads count among."""
+    portals = [land.install(f"p{number}") for number in range(3)]
+    done = land.site.run("sync", under=["prlimit", "--stack=1000000000", "--as=4000000000"])  # room for three stacks
+    assert done.stdout.count(b"verified") == 3
+    assert {land.state(portal) for portal in portals} == {"active"}
+
+
+def test_the_worker_says_when_sync_fails(site):
+    with clouds.on(site, worker="start auto") as land:
+        curl = site.hook("curl.disabled", "kill -9 $PPID\n")
+        site.configure(worker="start auto",
+                       more=land.cloud.conf(land.app).replace("rest {", f"rest {{ curl {curl} "))
+        land.install()
+        wait_for(lambda: "warning worker: sync was ended signal=9" in site.log(), "a word about it", 30)
+        land.configure(worker="start auto")
