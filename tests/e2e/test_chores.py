@@ -164,6 +164,29 @@ def test_idle_tokens_are_renewed_in_time(land):
     assert "its tokens are not renewed" in land.shown(portal)["problem"]
 
 
+@BOTH_STORES
+def test_what_was_in_vain_is_tried_after_a_minute_then_two_up_to_an_hour(land):
+    portal = land.install()
+    land.cloud.faults.order("status", times=100, method="app.info", status=502)
+    pauses = []
+    for _ in range(8):
+        before = time.time()
+        assert land.site.run("sync", portal.member_id, check=False).returncode == 1
+        [(due_at,)] = land.site.query("SELECT due_at FROM %chore WHERE what = 0")
+        pauses.append((due_at / 1000 - before) / 60)
+    for pause, expected in zip(pauses, (1, 2, 4, 8, 16, 32, 60, 60)):
+        assert expected <= pause < expected + 0.5, pauses
+
+
+@BOTH_STORES
+def test_sync_of_one_portal_leaves_the_others(land):
+    one, other = land.install("one"), land.install("other")
+    land.sync(one.member_id)
+    assert (land.state(one), land.state(other)) == ("active", "pending")
+    done = land.site.run("sync", "nowhere.bitrix24.com", check=False)
+    assert done.returncode == 1 and b"there is no installation on 'nowhere.bitrix24.com'" in done.stderr
+
+
 def checked(land):
     return " ".join(land.site.run("check", check=False).stdout.decode().split())
 
