@@ -35,4 +35,8 @@ std::vector<std::string> own_environment() {
     return variables;
 }
 
+std::string renewal_mark(const std::string& config_path) {
+    return "BXHOOK_RENEWAL=" + config_path;
+}
+
 }  // namespace bx

@@ -14,4 +14,7 @@ std::string own_program();
 // of it, and a hook's would count it among that run's processes.
 std::vector<std::string> own_environment();
 
+// The variable by which the renewals of a configuration's tokens are told among all processes.
+std::string renewal_mark(const std::string& config_path);
+
 }  // namespace bx

@@ -27,6 +27,7 @@ Start start_of(const std::string& config_path, const RenewalWish& wish, int repo
                          std::to_string(wish.seen), "--config", config_path},
                 .env = own_environment(),
                 .fds = {null_device, report, null_device}};
+    start.env.push_back(renewal_mark(config_path));
     if (wish.rejected) start.argv.emplace_back("--rejected");
     if (!wish.client_id.empty()) {
         start.argv.insert(start.argv.end(), {"--app", wish.client_id});

@@ -95,15 +95,12 @@ bool is_ours(const std::string& dir) {
     return ::stat(dir.c_str(), &info) == 0 && info.st_uid == ::geteuid();
 }
 
-}  // namespace
-
-std::vector<pid_t> processes_of(pid_t session, const std::string& run) {
+std::vector<pid_t> find_processes(pid_t session, const std::string& variable) {
     struct Closer {
         void operator()(DIR* handle) const { ::closedir(handle); }
     };
     std::unique_ptr<DIR, Closer> proc(::opendir("/proc"));
     if (!proc) throw_errno("cannot read /proc");
-    const std::string variable = "BX_RUN=" + run;
     std::vector<pid_t> found;
     std::vector<Starting> starting;
     while (const dirent* entry = ::readdir(proc.get())) {
@@ -123,6 +120,16 @@ std::vector<pid_t> processes_of(pid_t session, const std::string& run) {
     }
     take_late(std::move(starting), variable, found);
     return found;
+}
+
+}  // namespace
+
+std::vector<pid_t> processes_of(pid_t session, const std::string& run) {
+    return find_processes(session, "BX_RUN=" + run);
+}
+
+std::vector<pid_t> processes_with(const std::string& variable) {
+    return find_processes(0, variable);
 }
 
 std::size_t signal_run(pid_t session, const std::string& run, int signal) {

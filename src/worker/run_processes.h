@@ -14,6 +14,9 @@ namespace bx {
 // many they are.  Throws Error when it cannot.
 std::vector<pid_t> processes_of(pid_t session, const std::string& run);
 
+// The same of every process of our user whose environment carries VARIABLE ("NAME=value").
+std::vector<pid_t> processes_with(const std::string& variable);
+
 // Sends SIGNAL to all of them; gives how many there were.
 std::size_t signal_run(pid_t session, const std::string& run, int signal);
 

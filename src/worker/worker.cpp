@@ -3,6 +3,7 @@
 
 #include <malloc.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <memory>
@@ -10,11 +11,13 @@
 #include <utility>
 
 #include "host/detach.h"
+#include "host/own_program.h"
 #include "host/store_owner.h"
 #include "host/worker_lock.h"
 #include "stores/open.h"
 #include "worker/live_config.h"
 #include "worker/loop.h"
+#include "worker/run_processes.h"
 #include "worker/signals.h"
 
 namespace bx {
@@ -22,6 +25,8 @@ namespace bx {
 namespace {
 
 constexpr Millis lock_wait = 5 * second;  // for a worker that is leaving
+constexpr Millis renewals_end = 20 * second;
+constexpr useconds_t renewals_step_us = 50'000;
 
 ConfigFile open_config(const std::string& path, const WorkerOptions& options) {
     if (!options.detached) return ConfigFile(path, ConfigPart::all);
@@ -68,6 +73,15 @@ std::optional<WorkerLock> take_worker_lock(const std::string& path, Millis patie
     }
 }
 
+// What a unit of systemd leaves behind is killed when its main process has ended: those that renew
+// tokens would lose what the server has answered.
+void wait_for_renewals(const std::string& config_path) {
+    const Millis end = steady_now() + renewals_end;
+    while (!processes_with(renewal_mark(config_path)).empty() && steady_now() < end) {
+        ::usleep(renewals_step_us);
+    }
+}
+
 int work(ConfigFile& file, const Config& config, const StoreOwner& owner,
          const WorkerOptions& options, Log& log) {
     if (!file.current()) log.error("config refused", {{"problem", file.error()}});
@@ -82,7 +96,9 @@ int work(ConfigFile& file, const Config& config, const StoreOwner& owner,
         if (!options.once) log.info("another worker is running");
         return 0;
     }
-    return Loop(file, *store, config.store, *lock, signals, options, log).run();
+    const int status = Loop(file, *store, config.store, *lock, signals, options, log).run();
+    if (!options.once) wait_for_renewals(file.path());
+    return status;
 }
 
 // Left to itself, glibc keeps blocks of a large event's size once one was freed.

@@ -84,6 +84,7 @@ CASES = {
                              "test_processes_go_on_while_the_schema_is_upgraded"),
     "bxhook trigger": ("test_init_leads_to_a_hook_that_ran", "test_the_next_steps_meet_a_live_hook"),
     "bxhook work": ("test_commands_that_only_look", LOOKS),
+    "bxhook sync": ("test_check_says_when_what_is_due_is_not_done", "test_killed_at_any_step_no_more_than_one_answer_is_lost"),
     "bxhook work --once": ("test_sees_events_that_no_worker_takes", LOOKS),
     "chgrp": ("test_finds_what_root_must_mend", "test_root_s_config_stays_root_s"),
     "chmod 600": ("test_finds_and_corrects", "test_root_s_config_stays_root_s"),

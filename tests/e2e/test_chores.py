@@ -1,5 +1,6 @@
 """Chores: done when they are due by whoever comes by, the worker, cron or a request; and who does not hold whom."""
 
+import json
 import re
 import signal
 import time
@@ -11,6 +12,7 @@ import client
 import clouds
 from hosts import BOTH_STORES
 from scratch import wait_for
+from test_check import finds, type_in
 
 
 @pytest.fixture
@@ -34,6 +36,24 @@ def test_an_installation_becomes_active_by_itself(site):
         # The worker that stays does what comes next as well.
         becomes(land, land.install("other"))
         assert land.cloud.records.spent_twice() == []
+
+
+def test_in_every_way_to_host_it_an_installation_becomes_active(hosted):
+    with clouds.Cloud() as cloud:
+        app = cloud.app(hosted.url)
+        hosted.site.configure(worker="start auto", more=cloud.conf(app))
+        portal = cloud.portal("acme")
+        wait_for(lambda: portal.install(app).wait().status == 200, "the app block to count")
+
+        def state():
+            shown = json.loads(hosted.site.run("portals", portal.member_id, "--json", check=False).stdout or "[]")
+            return [one["state"] for one in shown]
+        wait_for(lambda: state() == ["active"], lambda: f"active: {state()}", 30)
+        wait_for(lambda: cloud.subscriptions.of(portal.installations[app.client_id]), "its binding")
+        for post in portal.uninstall(app):
+            assert post.wait().status == 200
+        wait_for(lambda: state() == ["gone"], lambda: f"gone: {state()}", 30)
+        bitrix.sent_secrets.update(cloud.secrets())
 
 
 @BOTH_STORES
@@ -106,17 +126,24 @@ def test_a_real_one_is_active_within_half_a_minute_beside_a_flood_of_forged_ones
 
 
 @BOTH_STORES
-def test_a_worker_that_is_stopped_waits_for_no_server(land):
+def test_a_worker_that_is_stopped_waits_for_renewals_alone(land):
+    """systemd kills what is left of a unit when its main process has ended."""
+    hanging = land.install("hanging")
+    land.cloud.faults.order("hang", method="profile", portal="hanging")
     portal = land.install()
     fault = land.cloud.faults.order("slow", method="oauth/token", seconds=20)
     worker = land.site.work()
-    land.cloud.records.wait("oauth/token", done=False, limit=30)
-    worker.stop(signal.SIGTERM, 5)
+    land.cloud.records.wait("oauth/token", 2, done=False, limit=30)
+    worker.popen.send_signal(signal.SIGTERM)
+    wait_for(lambda: b"stopped" in worker.log.read_bytes(), "the end of its loop")
+    assert worker.running(), "one of the two is being renewed"
     fault.release()
-    # The renewal goes on, and what it got is there.
-    wait_for(lambda: land.seen(portal) > 0, "the renewal to be stored")
+    wait_for(lambda: not worker.running(), "the worker to end", limit=5)
+    # What the renewals got is there.
+    assert land.seen(portal) > 0 and land.seen(hanging) > 0
+    land.cloud.faults.clear()
     land.sync()
-    assert land.state(portal) == "active" and len(land.renewals()) == 1
+    assert land.state(portal) == land.state(hanging) == "active" and len(land.renewals()) == 2
     assert land.cloud.records.spent_twice() == []
 
 
@@ -137,6 +164,29 @@ def test_idle_tokens_are_renewed_in_time(land):
     assert "its tokens are not renewed" in land.shown(portal)["problem"]
 
 
+@BOTH_STORES
+def test_what_was_in_vain_is_tried_after_a_minute_then_two_up_to_an_hour(land):
+    portal = land.install()
+    land.cloud.faults.order("status", times=100, method="app.info", status=502)
+    pauses = []
+    for _ in range(8):
+        before = time.time()
+        assert land.site.run("sync", portal.member_id, check=False).returncode == 1
+        [(due_at,)] = land.site.query("SELECT due_at FROM %chore WHERE what = 0")
+        pauses.append((due_at / 1000 - before) / 60)
+    for pause, expected in zip(pauses, (1, 2, 4, 8, 16, 32, 60, 60)):
+        assert expected <= pause < expected + 0.5, pauses
+
+
+@BOTH_STORES
+def test_sync_of_one_portal_leaves_the_others(land):
+    one, other = land.install("one"), land.install("other")
+    land.sync(one.member_id)
+    assert (land.state(one), land.state(other)) == ("active", "pending")
+    done = land.site.run("sync", "nowhere.bitrix24.com", check=False)
+    assert done.returncode == 1 and b"there is no installation on 'nowhere.bitrix24.com'" in done.stderr
+
+
 def checked(land):
     return " ".join(land.site.run("check", check=False).stdout.decode().split())
 
@@ -145,8 +195,9 @@ def test_check_says_when_what_is_due_is_not_done(land):
     land.install()
     assert "has been due since" not in checked(land)
     land.site.change_store("UPDATE %chore SET due_at = 1700000000000")
-    assert "what Bitrix24 is to be asked has been due since 2023-11-14T22:13:20.000Z" in checked(land)
-    land.sync()
+    said = checked(land)
+    assert "what Bitrix24 is to be asked has been due since 2023-11-14T22:13:20.000Z" in said
+    type_in(land.site, finds(land.site, "warning", ["sync", "has been due since"]))
     assert "has been due since" not in checked(land)
 
 
@@ -164,3 +215,21 @@ def test_check_says_when_curl_is_missing_or_too_old(land):
 def test_without_an_app_block_there_is_nothing_to_sync(quiet):
     done = quiet.run("sync", check=False)
     assert done.returncode == 1 and b"there is no `app` block in" in done.stderr
+
+
+def test_with_few_threads_it_takes_longer(land):
+    """Where a user may have few processes, which threads count among."""
+    portals = [land.install(f"p{number}") for number in range(3)]
+    done = land.site.run("sync", under=["prlimit", "--stack=1000000000", "--as=4000000000"])  # room for three stacks
+    assert done.stdout.count(b"verified") == 3
+    assert {land.state(portal) for portal in portals} == {"active"}
+
+
+def test_the_worker_says_when_sync_fails(site):
+    with clouds.on(site, worker="start auto") as land:
+        curl = site.hook("curl.disabled", "kill -9 $PPID\n")
+        site.configure(worker="start auto",
+                       more=land.cloud.conf(land.app).replace("rest {", f"rest {{ curl {curl} "))
+        land.install()
+        wait_for(lambda: "warning worker: sync was ended signal=9" in site.log(), "a word about it", 30)
+        land.configure(worker="start auto")

@@ -71,7 +71,7 @@ void check_curl(const Config& config, Findings& findings) {
     } else if (is_too_old(version)) {
         findings.error("rest.curl",
                        what + " is " + printable(version.substr(0, version.find(' ', 5)), 60) +
-                           ", too old for what Bitrix24 is asked by: install 7.22 or later",
+                           ", too old for what Bitrix24 is asked by, which takes 7.22 at least",
                        "");
     }
 }
