@@ -34,12 +34,12 @@ void require_no_renewal(const MovedInstallation& moved) {
 }
 
 // False: some have changed meanwhile, and are to be read again.
-bool hand_over(sqlite::Names& names, const std::vector<MovedInstallation>& step, StoreImport& into,
+bool hand_over(sqlite::Names& names, const std::vector<MovedInstallation>& batch, StoreImport& into,
                Ids& ids, CopyCount& count) {
-    const std::vector<InstallationId> given = into.take(step);
+    const std::vector<InstallationId> given = into.take(batch);
     bool all = true;
-    for (std::size_t i = 0; i < step.size(); ++i) {
-        const MovedInstallation& moved = step[i];
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        const MovedInstallation& moved = batch[i];
         if (given[i] > 0) ids[moved.installation.id] = given[i];
         if (!sqlite::hand_over(names, moved)) {
             all = false;
@@ -56,11 +56,11 @@ Ids move_installations(sqlite::Names& names, StoreImport& into, CopyCount& count
     Ids ids;
     int tries = 0;
     for (InstallationId after = 0;;) {
-        const auto step = sqlite::moved_installations(names, after, installations_step);
-        if (step.empty()) return ids;
-        std::ranges::for_each(step, require_no_renewal);
-        if (hand_over(names, step, into, ids, count)) {
-            after = step.back().installation.id;
+        const auto batch = sqlite::moved_installations(names, after, installations_step);
+        if (batch.empty()) return ids;
+        std::ranges::for_each(batch, require_no_renewal);
+        if (hand_over(names, batch, into, ids, count)) {
+            after = batch.back().installation.id;
             tries = 0;
         } else if (++tries == tries_at_most) {
             throw StoreBusy("posts of installations keep coming while these move: copy again");
