@@ -20,25 +20,28 @@ namespace {
 constexpr std::size_t step = 200;         // events in one transaction, and in memory
 constexpr std::size_t installations_step = 50;
 constexpr Millis lock_wait = 5 * second;  // for a worker that is leaving
+constexpr Millis longest_lease = minute;  // one that reaches further is from before the boot
 constexpr int tries_at_most = 20;         // each in vain because a post has changed something
 
 using Ids = std::map<InstallationId, InstallationId>;  // from the SQLite store's to the other's
 
 // A renewal that is under way would bring its tokens here, where nobody looks for them any more.
 void require_no_renewal(const MovedInstallation& moved) {
-    if (moved.lease_until.value_or(0) <= wall_now()) return;
+    // By the time since this machine's boot, as the SQLite store counts leases.
+    const Millis left = moved.lease_until.value_or(0) - boot_now();
+    if (left <= 0 || left > longest_lease) return;
     const Installation& one = moved.installation;
     throw Error("the tokens of '" + (one.domain.empty() ? one.member_id : one.domain) +
                 "' are being renewed: copy again in a minute");
 }
 
 // False: some have changed meanwhile, and are to be read again.
-bool hand_over(sqlite::Names& names, const std::vector<MovedInstallation>& step, StoreImport& into,
+bool hand_over(sqlite::Names& names, const std::vector<MovedInstallation>& batch, StoreImport& into,
                Ids& ids, CopyCount& count) {
-    const std::vector<InstallationId> given = into.take(step);
+    const std::vector<InstallationId> given = into.take(batch);
     bool all = true;
-    for (std::size_t i = 0; i < step.size(); ++i) {
-        const MovedInstallation& moved = step[i];
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        const MovedInstallation& moved = batch[i];
         if (given[i] > 0) ids[moved.installation.id] = given[i];
         if (!sqlite::hand_over(names, moved)) {
             all = false;
@@ -55,11 +58,11 @@ Ids move_installations(sqlite::Names& names, StoreImport& into, CopyCount& count
     Ids ids;
     int tries = 0;
     for (InstallationId after = 0;;) {
-        const auto step = sqlite::moved_installations(names, after, installations_step);
-        if (step.empty()) return ids;
-        std::ranges::for_each(step, require_no_renewal);
-        if (hand_over(names, step, into, ids, count)) {
-            after = step.back().installation.id;
+        const auto batch = sqlite::moved_installations(names, after, installations_step);
+        if (batch.empty()) return ids;
+        std::ranges::for_each(batch, require_no_renewal);
+        if (hand_over(names, batch, into, ids, count)) {
+            after = batch.back().installation.id;
             tries = 0;
         } else if (++tries == tries_at_most) {
             throw StoreBusy("posts of installations keep coming while these move: copy again");

@@ -6,6 +6,7 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -186,6 +187,16 @@ void do_tasks(Board& board, const SyncContext& context) {
     }
 }
 
+// COUNT of them; fewer where this user may not have so many.
+std::vector<std::thread> threads(std::size_t count, const std::function<void()>& work) {
+    std::vector<std::thread> started;
+    try {
+        while (started.size() < count) started.emplace_back(work);
+    } catch (const std::system_error&) {
+    }
+    return started;
+}
+
 // Kept for an empty `app` block that stands no more.
 void erase_unclaimed(Store& store, const Config& config) {
     const bool stands = std::ranges::find(config.apps, "", &App::client_id) != config.apps.end();
@@ -230,14 +241,12 @@ SyncCount do_chores(Store& store, const Config& config, const SyncOptions& optio
                                   const std::lock_guard lock(telling);
                                   tell(news);
                               }};
-    std::vector<std::thread> threads;
-    for (std::size_t i = 0; i < options.width; ++i) {
-        threads.emplace_back([&] { do_tasks(board, context); });
-    }
-    for (std::thread& thread : threads) thread.join();
+    std::vector<std::thread> others = threads(options.width - 1, [&] { do_tasks(board, context); });
+    do_tasks(board, context);
+    for (std::thread& other : others) other.join();
     board.rethrow();
     const Millis now = wall_now();
-    if (!config.apps.empty()) {
+    if (!config.apps.empty() && options.only.empty()) {
         store.chores().finish(0, Chore::pass, now, now + pass_period(config));
     }
     return board.count();

@@ -13,6 +13,12 @@ const App* block_of(const Config& config, const std::string& client_id) {
     return client_id.empty() || app == config.apps.end() ? nullptr : &*app;
 }
 
+std::string server_of(const Installation& installation, const Config& config) {
+    if (!installation.server.empty()) return installation.server;
+    const App* app = block_of(config, installation.client_id);
+    return app == nullptr ? "" : app->server;
+}
+
 std::string host_of(const std::string& url) {
     const std::optional<Url> parts = parse_url(url);
     return parts ? parts->host : "";

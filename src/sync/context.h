@@ -35,6 +35,9 @@ struct SyncContext {
 
 // The `app` block of that client_id; null: there is none.
 const App* block_of(const Config& config, const std::string& client_id);
+// The authorization server of INSTALLATION as it was said to us; of one that a person brought that of
+// its block.  Empty: it is one of those known.
+std::string server_of(const Installation& installation, const Config& config);
 // The host of a URL; empty: it is none.
 std::string host_of(const std::string& url);
 // WORDS with a comma between each two.

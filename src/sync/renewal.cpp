@@ -76,7 +76,6 @@ private:
     // None, and what came of it instead in result_: another renewed meanwhile, or it cannot be.
     std::optional<Lease> wait_for_lease();
     RestResult under_lease();
-    std::vector<std::string> servers_of(const Installation& installation, const App& app) const;
     RestResult ask_all(const InstallationWithTokens& known, const App& app);
     RestResult ask(const std::string& server, const InstallationWithTokens& known, const App& app);
     RestResult commit(const RenewalAnswer& answer);
@@ -151,17 +150,11 @@ RestResult OneRenewal::under_lease() {
     return ask_all(*known, *app);
 }
 
-// One that a person brought does not know its server: it is that of its block, where that has one.
-std::vector<std::string> OneRenewal::servers_of(const Installation& installation,
-                                                const App& app) const {
-    std::string server = wish_.server.empty() ? installation.server : wish_.server;
-    if (server.empty()) server = app.server;
-    return authorization_servers(server, config_);
-}
-
 RestResult OneRenewal::ask_all(const InstallationWithTokens& known, const App& app) {
+    const std::string server =
+        wish_.server.empty() ? server_of(known.installation, config_) : wish_.server;
     RestResult result;
-    for (const std::string& each : servers_of(known.installation, app)) {
+    for (const std::string& each : authorization_servers(server, config_)) {
         const RestResult one = ask(each, known, app);
         if (one.succeeded()) return one;
         // The other of the two known servers does not know the application.

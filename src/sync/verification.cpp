@@ -228,7 +228,7 @@ enum class Match { yes, no, unclear };
 
 Match is_of(const SyncContext& context, const Installation& one, const std::string& access_token) {
     if (access_token.empty()) return Match::no;
-    const Asked asked = ask_app_info(context, one.server, access_token);
+    const Asked asked = ask_app_info(context, server_of(one, context.config), access_token);
     if (asked.kind == Asked::Kind::no_answer) return Match::unclear;
     const AppInfo& info = asked.info;
     const bool same = asked.kind == Asked::Kind::known && info.member_id == one.member_id &&

@@ -48,8 +48,10 @@ void ChoreStart::reaped(pid_t pid, int wait_status) {
     pid_ = -1;
     context_.progress = context_.more = true;  // its posts may be events now
     if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0) return;
-    // It said why itself, if it could.
-    if (!WIFEXITED(wait_status)) {
+    if (WIFEXITED(wait_status)) {
+        context_.log.warning("sync failed, 'bxhook sync' shows why",
+                             {{"exit", WEXITSTATUS(wait_status)}});
+    } else if (!context_.stopping) {
         context_.log.warning("sync was ended", {{"signal", WTERMSIG(wait_status)}});
     }
     next_.set(context_.now + minute);

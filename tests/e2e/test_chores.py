@@ -164,6 +164,29 @@ def test_idle_tokens_are_renewed_in_time(land):
     assert "its tokens are not renewed" in land.shown(portal)["problem"]
 
 
+@BOTH_STORES
+def test_what_was_in_vain_is_tried_after_a_minute_then_two_up_to_an_hour(land):
+    portal = land.install()
+    land.cloud.faults.order("status", times=100, method="app.info", status=502)
+    pauses = []
+    for _ in range(8):
+        before = time.time()
+        assert land.site.run("sync", portal.member_id, check=False).returncode == 1
+        [(due_at,)] = land.site.query("SELECT due_at FROM %chore WHERE what = 0")
+        pauses.append((due_at / 1000 - before) / 60)
+    for pause, expected in zip(pauses, (1, 2, 4, 8, 16, 32, 60, 60)):
+        assert expected <= pause < expected + 0.5, pauses
+
+
+@BOTH_STORES
+def test_sync_of_one_portal_leaves_the_others(land):
+    one, other = land.install("one"), land.install("other")
+    land.sync(one.member_id)
+    assert (land.state(one), land.state(other)) == ("active", "pending")
+    done = land.site.run("sync", "nowhere.bitrix24.com", check=False)
+    assert done.returncode == 1 and b"there is no installation on 'nowhere.bitrix24.com'" in done.stderr
+
+
 def checked(land):
     return " ".join(land.site.run("check", check=False).stdout.decode().split())
 
@@ -192,3 +215,21 @@ def test_check_says_when_curl_is_missing_or_too_old(land):
 def test_without_an_app_block_there_is_nothing_to_sync(quiet):
     done = quiet.run("sync", check=False)
     assert done.returncode == 1 and b"there is no `app` block in" in done.stderr
+
+
+def test_with_few_threads_it_takes_longer(land):
+    """Where a user may have few processes, which threads count among."""
+    portals = [land.install(f"p{number}") for number in range(3)]
+    done = land.site.run("sync", under=["prlimit", "--stack=1000000000", "--as=4000000000"])  # room for three stacks
+    assert done.stdout.count(b"verified") == 3
+    assert {land.state(portal) for portal in portals} == {"active"}
+
+
+def test_the_worker_says_when_sync_fails(site):
+    with clouds.on(site, worker="start auto") as land:
+        curl = site.hook("curl.disabled", "kill -9 $PPID\n")
+        site.configure(worker="start auto",
+                       more=land.cloud.conf(land.app).replace("rest {", f"rest {{ curl {curl} "))
+        land.install()
+        wait_for(lambda: "warning worker: sync was ended signal=9" in site.log(), "a word about it", 30)
+        land.configure(worker="start auto")

@@ -274,6 +274,34 @@ def test_without_application_token_the_first_post_that_is_proven_sets_it(site):
 # -- Its end
 
 @BOTH_STORES
+def test_its_end_is_subscribed_to_until_that_succeeds(land):
+    portal = land.install()
+    land.cloud.faults.order("error", method="event.bind", error="ACCESS_DENIED", status=403)
+    assert land.site.run("sync", check=False).returncode == 1
+    one = land.shown(portal)
+    assert one["state"] == "active" and "nobody would say that it is uninstalled: event.bind: ACCESS_DENIED" in one["problem"]
+    assert land.sync()[0].endswith("subscribed to ONAPPUNINSTALL")
+    assert land.shown(portal)["problem"] is None
+    # Bound already, by an older installation for example.
+    land.site.change_store(f"INSERT INTO %chore (installation, what, due_at, tries) VALUES ({land.number(portal)}, 2, 1, 0)")
+    assert land.sync()[0].endswith("subscribed to ONAPPUNINSTALL")
+    assert len(land.cloud.records.of("event.bind")) == 3
+
+
+@BOTH_STORES
+def test_a_token_that_the_portal_refuses_is_renewed_once(land):
+    """expired_token although it should be good: others are asked for, and not twice in ten minutes."""
+    portal = land.install()
+    land.cloud.faults.order("error", times=2, method="event.bind", error="expired_token", status=401)
+    assert land.site.run("sync", check=False).returncode == 1
+    assert len(land.renewals()) == 1, "a moment ago it was renewed already"
+    land.site.change_store("UPDATE %installation SET renewed_at = renewed_at - 601000")
+    assert land.sync()[0].endswith("subscribed to ONAPPUNINSTALL")
+    assert len(land.renewals()) == 2 and land.state(portal) == "active"
+    assert land.cloud.records.spent_twice() == []
+
+
+@BOTH_STORES
 def test_uninstalled_on_the_portal_it_is_gone(land):
     portal = land.active()
     [post] = portal.uninstall(land.app)

@@ -166,6 +166,9 @@ BOOST_AUTO_TEST_CASE(a_worker_starts_clean) {
     const Variable method("REQUEST_METHOD", "POST");
     const Variable header("HTTP_PROXY", "x");
     const Variable zone("TZ", "Asia/Almaty");
+    // What curl looks at when Bitrix24 is asked.
+    const Variable proxy("https_proxy", "http://proxy.example:3128");
+    const Variable certificates("SSL_CERT_FILE", "/etc/certificates.pem");
     const int leaked = ::dup(2);  // as web servers leave theirs: without CLOEXEC
     sigset_t usr1;
     sigset_t before;
@@ -189,9 +192,14 @@ BOOST_AUTO_TEST_CASE(a_worker_starts_clean) {
     }
     std::ranges::sort(env);
     for (const std::string& name : env) {
-        BOOST_TEST((name == "HOME" || name == "PATH" || name == "TZ"), name);
+        const bool is_curls = name.ends_with("_proxy") || name.ends_with("_PROXY") ||
+                              name.starts_with("SSL_CERT_") || name.starts_with("CURL_");
+        BOOST_TEST((name == "HOME" || name == "PATH" || name == "TZ" || is_curls), name);
+        BOOST_TEST(name != "HTTP_PROXY");
     }
-    BOOST_TEST(std::ranges::count(env, "TZ") == 1);
+    for (const char* name : {"TZ", "https_proxy", "SSL_CERT_FILE"}) {
+        BOOST_TEST(std::ranges::count(env, name) == 1);
+    }
     std::ranges::sort(fds);
     BOOST_TEST(fds == (std::vector<std::string>{"0 /dev/null", "1 /dev/null", "2 /dev/null"}),
                boost::test_tools::per_element());

@@ -182,9 +182,10 @@ int run(const Arguments& args) {
     const std::vector<std::string>& words = args.words();
     if (!words.empty() && words[0] == "import") return import_portals(args);
     if (!words.empty() && words[0] == "export") return export_portals(args);
-    const ConfigPtr config = config_of(args, ConfigPart::sync);
+    const bool forgets = !words.empty() && words[0] == "forget";
+    const ConfigPtr config = config_of(args, forgets ? ConfigPart::sync : ConfigPart::gateway);
     const std::unique_ptr<Store> store = store_of(*config);
-    if (!words.empty() && words[0] == "forget") return forget(args, *config, *store);
+    if (forgets) return forget(args, *config, *store);
     if (words.size() > 1) throw UsageError("unknown word '" + printable(words[1]) + "'");
     const Portals portals = read_portals(*config, *store, words.empty() ? "" : words[0]);
     const Screen screen = Screen::of_stdout();

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/open.h"
+#include "host/core_file.h"
 #include "host/detach.h"
 #include "sync/renewal_process.h"
 
@@ -43,6 +44,7 @@ void ignore_ends() {
 
 int run(const Arguments& args) {
     ignore_ends();
+    forbid_core_file();
     close_inherited_descriptors();
     const RenewalWish wish = wish_of(args);
     RestResult result;

@@ -7,6 +7,7 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/portal_choice.h"
+#include "host/core_file.h"
 #include "sync/chores.h"
 
 namespace bx {
@@ -82,6 +83,7 @@ int sync_due(const Arguments& args, const Config& config, Store& store) {
 }
 
 int run(const Arguments& args) {
+    forbid_core_file();
     const ConfigPtr config = config_of(args, ConfigPart::sync);
     const std::unique_ptr<Store> store = store_of(*config);
     if (args.has("--due")) return sync_due(args, *config, *store);
