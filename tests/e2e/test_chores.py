@@ -131,16 +131,11 @@ def test_a_worker_that_is_stopped_waits_for_renewals_alone(land):
     hanging = land.install("hanging")
     land.cloud.faults.order("hang", method="profile", portal="hanging")
     portal = land.install()
-    fault = land.cloud.faults.order("slow", method="oauth/token", seconds=20)
+    land.cloud.faults.order("slow", times=2, method="oauth/token", seconds=4)
     worker = land.site.work()
     land.cloud.records.wait("oauth/token", 2, done=False, limit=30)
-    worker.popen.send_signal(signal.SIGTERM)
-    wait_for(lambda: b"stopped" in worker.log.read_bytes(), "the end of its loop")
-    assert worker.running(), "one of the two is being renewed"
-    fault.release()
-    wait_for(lambda: not worker.running(), "the worker to end", limit=5)
-    # What the renewals got is there.
-    assert land.seen(portal) > 0 and land.seen(hanging) > 0
+    worker.stop(signal.SIGTERM, 15)
+    assert land.seen(portal) > 0 and land.seen(hanging) > 0, "what the renewals got is there"
     land.cloud.faults.clear()
     land.sync()
     assert land.state(portal) == land.state(hanging) == "active" and len(land.renewals()) == 2

@@ -865,6 +865,25 @@ BOOST_AUTO_TEST_CASE(a_chore_that_was_taken_is_nobody_elses_until_it_is_due_agai
     BOOST_TEST(s.due(bx::Chore::bind, now + bx::hour).empty());
 }
 
+BOOST_AUTO_TEST_CASE(chores_are_taken_in_the_order_of_their_due_times) {
+    Portals s;
+    std::vector<bx::InstallationId> made;
+    for (int i = 0; i < 40; ++i) {
+        made.push_back(s.active("m" + std::to_string(i), "t" + std::to_string(i)));
+    }
+    const bx::Millis now = bx::wall_now();
+    std::vector<bx::InstallationId> wanted;
+    for (int i = 0; i < 40; ++i) {  // 0, 7, 14 ...: in an order of its own
+        const bx::InstallationId id = made[static_cast<std::size_t>(i * 7 % 40)];
+        s.chores().finish(id, bx::Chore::bind, now, now + i);
+        wanted.push_back(id);
+    }
+    s.chores().postpone(wanted[5], bx::Chore::bind, now, "no answer");
+    wanted.push_back(wanted[5]);  // one that was tried comes last
+    wanted.erase(wanted.begin() + 5);
+    BOOST_TEST(s.due(bx::Chore::bind, now + bx::minute) == wanted, boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(a_pass_is_of_no_installation) {
     Portals s;
     BOOST_TEST(!s.chores().last_pass().has_value());

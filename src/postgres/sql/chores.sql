@@ -4,12 +4,15 @@ CREATE FUNCTION bxhook.take_due_chores(a_what bigint, a_now bigint, a_again bigi
 RETURNS TABLE (id bigint, tries integer) LANGUAGE plpgsql AS $$
 BEGIN
     RETURN QUERY WITH taken AS (
-        SELECT c.installation FROM bxhook.chore AS c
+        SELECT c.installation, c.tries, c.due_at FROM bxhook.chore AS c
         WHERE c.what = a_what AND c.due_at <= a_now
-        ORDER BY c.tries > 0, c.due_at, c.installation LIMIT a_most FOR UPDATE SKIP LOCKED)
-    UPDATE bxhook.chore AS c SET due_at = a_again, began_at = a_now FROM taken AS t
-    WHERE c.installation = t.installation AND c.what = a_what AND c.due_at <= a_now
-    RETURNING c.installation, c.tries;
+        ORDER BY c.tries > 0, c.due_at, c.installation LIMIT a_most FOR UPDATE SKIP LOCKED),
+    marked AS (
+        UPDATE bxhook.chore AS c SET due_at = a_again, began_at = a_now FROM taken AS t
+        WHERE c.installation = t.installation AND c.what = a_what RETURNING c.installation)
+    SELECT t.installation, t.tries FROM taken AS t
+    WHERE t.installation IN (SELECT m.installation FROM marked AS m)
+    ORDER BY t.tries > 0, t.due_at, t.installation;
 END $$;
 
 CREATE FUNCTION bxhook.take_chore(a_id bigint, a_what bigint, a_again bigint) RETURNS bigint
