@@ -78,11 +78,10 @@ std::optional<std::string> unsafe_from(const std::string& hooks_dir, const std::
     return std::nullopt;
 }
 
-// What follows "#!" on a script's first line; empty for a binary.
-std::string first_line_of(const std::string& program) {
-    constexpr std::size_t max_line = 256;  // BINPRM_BUF_SIZE
-    const std::string begin = first_bytes(program, max_line);
-    std::string_view line = begin;
+constexpr std::size_t max_line = 256;  // BINPRM_BUF_SIZE
+
+// What follows "#!" on the first line of a script that begins so; empty for a binary.
+std::string first_line_of(std::string_view line) {
     if (!line.starts_with("#!")) return {};
     line = line.substr(2, line.find('\n') - 2);
     line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
@@ -100,13 +99,14 @@ bool names_windows_end(std::string_view line) {
 }
 
 std::optional<StartProblem> bad_interpreter(const std::string& program) {
-    if (first_bytes(program, byte_order_mark.size()) == byte_order_mark) {
+    const std::string begin = first_bytes(program, max_line);
+    if (begin.starts_with(byte_order_mark)) {
         return StartProblem{StartFault::bad_interpreter,
                             "bad interpreter: the script begins with a byte order mark, save it "
                             "as UTF-8 without BOM",
                             sed_command("1s/^...//", program)};
     }
-    const std::string line = first_line_of(program);
+    const std::string line = first_line_of(begin);
     const std::string interpreter = line.substr(0, line.find_first_of(" \t"));
     const bool windows = names_windows_end(line);
     const bool there = !windows && ::access(interpreter.c_str(), X_OK) == 0;
