@@ -1,5 +1,6 @@
 #include "worker/process.h"
 
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +19,11 @@ namespace {
 
 constexpr std::size_t chunk_size = std::size_t{64} << 10;  // a pipe's capacity
 constexpr int chunks_at_a_time = 8;  // of a stream: one that never stops must not starve others
+
+// A new pipe's end: it has no other flags yet.
+void make_nonblocking(int fd) {
+    if (::fcntl(fd, F_SETFL, O_NONBLOCK) < 0) throw_errno("cannot set the flags of a pipe");
+}
 
 // Why the kernel did not start the program of LAUNCH, in the contract's words.
 Error start_error(int code, const Invocation& invocation) {
@@ -48,7 +54,7 @@ Process::Process(Invocation invocation, std::size_t output_limit, OutputListener
     Pipe in = make_pipe();
     Pipe out = make_pipe();
     Pipe err = make_pipe();
-    for (int ours : {in.write.get(), out.read.get(), err.read.get()}) set_nonblocking(ours, true);
+    for (int ours : {in.write.get(), out.read.get(), err.read.get()}) make_nonblocking(ours);
     const Started hook = start_program({.program = invocation.program,
                                         .argv = invocation.argv,
                                         .env = invocation.env,
