@@ -100,8 +100,9 @@ void Loop::work() {
     runner_.collect();
     context_.live.refresh(context_.now);
     follow_config();
+    if (!has_store_work()) return;
     leaving_.look(woken_);
-    if (trouble_.may_try(context_.now) && has_store_work()) use_store();
+    if (trouble_.may_try(context_.now)) use_store();
 }
 
 // False when the iteration is only about a hook's output.
