@@ -52,10 +52,10 @@ bool is_trusted(uid_t owner) {
 // The command that makes PATH safe; none when it is.  Both a symlink and what it leads to count.
 std::optional<std::string> unsafe(const std::string& path) {
     struct stat link {};
-    struct stat target {};
-    if (::lstat(path.c_str(), &link) != 0 || ::stat(path.c_str(), &target) != 0) {
-        return "ls -ld " + shell_word(path);
-    }
+    bool there = ::lstat(path.c_str(), &link) == 0;
+    struct stat target = link;
+    if (there && S_ISLNK(link.st_mode)) there = ::stat(path.c_str(), &target) == 0;
+    if (!there) return "ls -ld " + shell_word(path);
     if (!is_trusted(link.st_uid)) return chown_command(path);
     if (!is_trusted(target.st_uid)) {
         return "chown " + user_argument(::geteuid()) + ' ' + shell_word(path);
