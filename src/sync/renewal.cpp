@@ -76,6 +76,8 @@ private:
     // None, and what came of it instead in result_: another renewed meanwhile, or it cannot be.
     std::optional<Lease> wait_for_lease();
     RestResult under_lease();
+    std::optional<RestResult> end_without_asking(
+        const std::optional<InstallationWithTokens>& known) const;
     RestResult ask_all(const InstallationWithTokens& known, const App& app);
     RestResult ask(const std::string& server, const InstallationWithTokens& known, const App& app);
     RestResult commit(const RenewalAnswer& answer);
@@ -122,32 +124,34 @@ const App* OneRenewal::app_of(const Installation& installation) const {
 
 RestResult OneRenewal::under_lease() {
     const std::optional<InstallationWithTokens> known = store_.find(wish_.id);
-    if (known && is_renewed(*known, wish_)) {
+    if (std::optional<RestResult> end = end_without_asking(known)) {
         give_back();
-        return {};
+        return *end;
     }
-    const bool is_broken = known && known->installation.state == InstallationState::broken;
-    if (is_broken && wish_.client_id.empty()) {
-        give_back();
-        return failure(RestCause::bad_grant, known->installation.problem);
-    }
-    if (!known || known->tokens.refresh.empty()) {
-        give_back();
+    return ask_all(*known, *app_of(known->installation));
+}
+
+// What came of it already, or why the server is not asked; none: it is.
+std::optional<RestResult> OneRenewal::end_without_asking(
+    const std::optional<InstallationWithTokens>& known) const {
+    if (!known) return failure(RestCause::not_installed, "it was forgotten");
+    if (is_renewed(*known, wish_)) return RestResult{};
+    const Installation& one = known->installation;
+    const bool is_broken = one.state == InstallationState::broken;
+    if (is_broken && wish_.client_id.empty()) return failure(RestCause::bad_grant, one.problem);
+    if (known->tokens.refresh.empty()) {
         return failure(RestCause::bad_grant, "it has no refresh token");
     }
-    const App* app = app_of(known->installation);
-    if (app == nullptr) {
-        give_back();
+    if (app_of(one) == nullptr) {
         return failure(RestCause::wrong_client, "no `app` block has its client_id");
     }
     const Millis now = wall_now();
-    const Millis age = now - known->installation.renewed_at.value_or(0);
+    const Millis age = now - one.renewed_at.value_or(0);
     const bool lives = known->tokens.expires_at > now + minute;
     if (wish_.rejected && lives && age >= 0 && age < least_age) {
-        give_back();
         return failure(RestCause::expired_token, "its tokens were renewed a moment ago already");
     }
-    return ask_all(*known, *app);
+    return std::nullopt;
 }
 
 RestResult OneRenewal::ask_all(const InstallationWithTokens& known, const App& app) {

@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 import signal
 import time
 
@@ -112,8 +113,9 @@ def test_a_real_one_is_active_within_half_a_minute_beside_a_flood_of_forged_ones
     with clouds.on(site, worker="start auto") as land:
         began = time.monotonic()
         for number in range(90):
-            auth = {"access_token": f"{number:070}", "refresh_token": f"{number:070}", "expires_in": "3600",
-                    "member_id": f"{number:032x}", "user_id": "1", "application_token": f"t{number:031}",
+            auth = {"access_token": secrets.token_hex(35), "refresh_token": secrets.token_hex(35),
+                    "expires_in": "3600", "member_id": f"{number:032x}", "user_id": "1",
+                    "application_token": secrets.token_hex(16),
                     "domain": "forged.bitrix24.com", "server_endpoint": f"{land.cloud.url}/rest/"}
             body = bitrix.encode({"event": "ONAPPINSTALL", "data": {"VERSION": "1"}, "ts": "1767225600", "auth": auth})
             assert client.fastcgi(site.socket, body, REMOTE_ADDR="203.0.113.9").status in (200, 503)

@@ -1,6 +1,7 @@
 """Installations that Bitrix24 is asked about: verified, refused, renewed, and what is left of them."""
 
 import re
+import secrets
 
 import pytest
 
@@ -63,8 +64,9 @@ def test_what_app_info_says_otherwise_is_erased(land, change):
 
 def forged(land, **changes):
     """An ONAPPINSTALL as anybody can send it."""
-    auth = {"access_token": "0" * 70, "expires_in": "3600", "refresh_token": "1" * 70, "scope": "crm",
-            "domain": "acme.bitrix24.com", "member_id": "f" * 32, "user_id": "1", "application_token": "a" * 32,
+    auth = {"access_token": secrets.token_hex(35), "expires_in": "3600", "refresh_token": secrets.token_hex(35),
+            "scope": "crm", "domain": "acme.bitrix24.com", "member_id": "f" * 32, "user_id": "1",
+            "application_token": secrets.token_hex(16),
             "server_endpoint": "https://oauth.bitrix.info/rest/",
             "client_endpoint": "https://acme.bitrix24.com/rest/"} | changes
     body = bitrix.encode({"event": "ONAPPINSTALL", "data": {"VERSION": "1"}, "ts": "1767225600", "auth": auth})
@@ -241,7 +243,7 @@ def test_an_ordinary_user_takes_no_installation_over(land):
     before = land.site.query("SELECT user_id, token_expires_at FROM %installation")
     pair = land.cloud.tokens.issue(portal.installations[land.app.client_id], portal.users[2])
     forged(land, access_token=pair.access, refresh_token=pair.refresh, member_id=portal.member_id, user_id="2",
-           application_token="e" * 32, server_endpoint=f"{land.cloud.url}/rest/")
+           application_token=secrets.token_hex(16), server_endpoint=f"{land.cloud.url}/rest/")
     assert land.site.run("sync", check=False).returncode == 1
     assert {one["state"] for one in land.installations()} == {"active", "pending"}
     assert before[0] in land.site.query("SELECT user_id, token_expires_at FROM %installation")
@@ -259,8 +261,8 @@ def test_without_application_token_the_first_post_that_is_proven_sets_it(site):
         assert "verified" in land.sync()[0]
         assert "its application_token has not come yet" in land.shown(portal)["problem"]
         body = bitrix.encode({"event": "ONCRMDEALADD", "ts": "1767225600", "data": {"FIELDS": {"ID": "666"}},
-                              "auth": {"access_token": "0" * 70, "member_id": portal.member_id, "user_id": "1",
-                                       "domain": portal.domain, "application_token": "f" * 32}})
+                              "auth": {"access_token": secrets.token_hex(35), "member_id": portal.member_id,
+                                       "user_id": "1", "domain": portal.domain, "application_token": secrets.token_hex(16)}})
         assert client.fastcgi(land.site.socket, body).status == 200
         portal.send(land.app, "ONCRMDEALADD", {"FIELDS": {"ID": 7}}, portal.users[2]).wait()  # is not an admin's
         land.sync()
@@ -279,11 +281,13 @@ def test_its_end_is_subscribed_to_until_that_succeeds(land):
     land.cloud.faults.order("error", method="event.bind", error="ACCESS_DENIED", status=403)
     assert land.site.run("sync", check=False).returncode == 1
     one = land.shown(portal)
-    assert one["state"] == "active" and "nobody would say that it is uninstalled: event.bind: ACCESS_DENIED" in one["problem"]
+    assert one["state"] == "active"
+    assert "nobody would say that it is uninstalled: event.bind: ACCESS_DENIED" in one["problem"]
     assert land.sync()[0].endswith("subscribed to ONAPPUNINSTALL")
     assert land.shown(portal)["problem"] is None
     # Bound already, by an older installation for example.
-    land.site.change_store(f"INSERT INTO %chore (installation, what, due_at, tries) VALUES ({land.number(portal)}, 2, 1, 0)")
+    land.site.change_store("INSERT INTO %chore (installation, what, due_at, tries) "
+                           f"VALUES ({land.number(portal)}, 2, 1, 0)")
     assert land.sync()[0].endswith("subscribed to ONAPPUNINSTALL")
     assert len(land.cloud.records.of("event.bind")) == 3
 
@@ -334,7 +338,7 @@ def test_only_its_own_token_ends_an_installation(land):
     wait_for(lambda: client.fastcgi(land.site.socket, lifecycle(portal, webhook)).status == 200, "the portal's block")
     of_other = other.installations[land.app.client_id].application_token
     assert client.fastcgi(land.site.socket, lifecycle(portal, of_other)).status == 403
-    assert client.fastcgi(land.site.socket, lifecycle(portal, "0" * 32)).status == 403
+    assert client.fastcgi(land.site.socket, lifecycle(portal, secrets.token_hex(16))).status == 403
     assert client.fastcgi(land.site.socket, lifecycle(portal, "")).status == 403
     land.site.run("work", "--once")
     assert land.state(portal) == land.state(other) == "active"

@@ -682,9 +682,9 @@ BOOST_AUTO_TEST_CASE(a_lease_is_one_holders_at_a_time) {
     BOOST_TEST(lease.value().tokens.refresh == "refresh");
     BOOST_TEST(!lease.value().in_doubt);
     BOOST_TEST(!installations.take_lease(id, "b", bx::minute).has_value());
-    BOOST_TEST(!installations.end_lease(id, "b", bx::Renewal{{"x", "y", 0}, "", "", ""}, s.now));
+    BOOST_TEST(!installations.end_lease(id, "b", bx::Renewal{{"x", "y", 0}, "", "", "", ""}, s.now));
     bx::Renewal renewal{{"access 2", "refresh 2", s.now + 2 * bx::hour},
-                        "https://new.example/rest/", "New.Example", ""};
+                        "https://new.example/rest/", "New.Example", "", ""};
     BOOST_TEST(installations.end_lease(id, "a", renewal, s.now));
     // The answer to that may be lost: it can be given again.
     BOOST_TEST(installations.end_lease(id, "a", renewal, s.now));
@@ -713,7 +713,7 @@ BOOST_AUTO_TEST_CASE(a_lease_ends_when_other_tokens_come) {
         installations.end_lease(id, "reader", std::nullopt, s.now);
         return lease ? lease->tokens.refresh : "held";
     };
-    const bx::Renewal old{{"a", "of the old chain", 0}, "", "", ""};
+    const bx::Renewal old{{"a", "of the old chain", 0}, "", "", "", ""};
     BOOST_TEST(installations.take_lease(id, "a", bx::minute).has_value());
     s.hold(s.install("m1", "t2"));
     bx::Proof again = s.proof(s.pending("m1").id);
