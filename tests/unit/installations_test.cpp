@@ -70,12 +70,7 @@ public:
         for (const bx::DueChore& one : chores().take_due(what, at, at, 99)) ids.push_back(one.id);
         return ids;
     }
-    // As a renewal that is refused does.
-    void break_down(bx::InstallationId id) {
-        BOOST_TEST(installations().take_lease(id, "breaks", bx::minute).has_value());
-        installations().break_down(id, "breaks", "invalid_grant");
-        BOOST_TEST(installations().end_lease(id, "breaks", std::nullopt, now));
-    }
+    void break_down(bx::InstallationId id) { store_tests::break_down(store(), id, now); }
     // The last of MEMBER that is pending.
     bx::Installation pending(const std::string& member) {
         bx::Installation found;
@@ -745,7 +740,7 @@ BOOST_AUTO_TEST_CASE(an_end_that_nobody_knows_is_none) {
     BOOST_TEST(!s.shown(id).token_expires_at.has_value());
     const auto lease = s.installations().take_lease(id, "a", bx::minute);
     BOOST_TEST(lease.value().tokens.expires_at == 0);
-    s.installations().end_lease(id, "a", bx::Renewal{{"a", "r", 0}, "", "", ""}, s.now);
+    s.installations().end_lease(id, "a", bx::Renewal{{"a", "r", 0}, "", "", "", ""}, s.now);
     BOOST_TEST(!s.shown(id).token_expires_at.has_value());
     s.break_down(id);
     s.store().sink().heal(std::vector{bx::Offer{id, "1", {"a", "b", 0}}});
@@ -779,7 +774,7 @@ BOOST_AUTO_TEST_CASE(long_tokens_take_the_place_of_short_ones_and_back) {
     for (const std::size_t size : {2048U, 8U, 300U}) {
         const std::string refresh(size, 'r');
         s.installations().take_lease(id, "a", bx::minute);
-        s.installations().end_lease(id, "a", bx::Renewal{{"a", refresh, 0}, "", "", ""}, s.now);
+        s.installations().end_lease(id, "a", bx::Renewal{{"a", refresh, 0}, "", "", "", ""}, s.now);
         const auto lease = s.installations().take_lease(id, "b", bx::minute);
         BOOST_TEST(lease.value().tokens.refresh == refresh);
         s.installations().end_lease(id, "b", std::nullopt, s.now);
@@ -828,7 +823,7 @@ BOOST_AUTO_TEST_CASE(what_is_active_is_to_be_bound_now_and_renewed_in_twenty_day
     // A renewal puts it off.
     const auto second = s.active("m2", "t2");
     s.installations().take_lease(first, "a", bx::minute);
-    s.installations().end_lease(first, "a", bx::Renewal{{"a", "r", 0}, "", "", ""},
+    s.installations().end_lease(first, "a", bx::Renewal{{"a", "r", 0}, "", "", "", ""},
                                 begun + bx::day);
     BOOST_TEST((s.due(bx::Chore::renew, begun + bx::idle_renewal + bx::minute) ==
                 std::vector{second}));
@@ -836,11 +831,11 @@ BOOST_AUTO_TEST_CASE(what_is_active_is_to_be_bound_now_and_renewed_in_twenty_day
                 std::vector{second, first}));
     BOOST_TEST(s.chores().take_due(bx::Chore::renew, begun + 30 * bx::day, begun, 1).size() == 1U);
     // What cannot be renewed is not tried.
-    s.installations().break_down(second, "invalid_grant");
+    s.break_down(second);
     BOOST_TEST((s.due(bx::Chore::renew, begun + 30 * bx::day) == std::vector{first}));
     s.store().sink().heal(std::vector{bx::Offer{second, "1", {"a", "r", 0}}});
     BOOST_TEST(s.due(bx::Chore::renew, begun + 30 * bx::day).size() == 2U);
-    s.installations().uninstalled(first, "");
+    s.installations().uninstalled(first, "", s.now);
     BOOST_TEST((s.due(bx::Chore::renew, begun + 30 * bx::day) == std::vector{second}));
 }
 

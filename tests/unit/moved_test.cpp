@@ -163,7 +163,7 @@ BOOST_AUTO_TEST_CASE(installations_move_with_their_tokens_and_held_posts) {
     auto& [s, scratch, old] = two;
     make_active(old, "m1");
     make_active(old, "m2");
-    old.store().installations().break_down(of(old, "m2").id, "refused");
+    store_tests::break_down(old.store(), of(old, "m2").id, old.now);
     BOOST_TEST(hold(old, install("m3")));
     BOOST_TEST(hold(old, post("m3")));
     const bx::EventNumber event = add_proven(old, "m1");
@@ -171,7 +171,7 @@ BOOST_AUTO_TEST_CASE(installations_move_with_their_tokens_and_held_posts) {
     BOOST_TEST(count.installations == 3U);
     BOOST_TEST(count.held == 2U);
     BOOST_TEST(state(s, "m1") == "active");
-    BOOST_TEST(state(s, "m2") == "broken: refused");
+    BOOST_TEST(state(s, "m2") == "broken: invalid_grant");
     BOOST_TEST(state(s, "m3") == "pending");
     BOOST_TEST(refresh_token(s, "m1") == "refresh-of-m1");
     BOOST_TEST(refresh_token(s, "m3") == "refresh-of-m3");
@@ -297,7 +297,7 @@ BOOST_AUTO_TEST_CASE(an_uninstallation_that_came_to_the_old_store_ends_it_there)
     const bx::EventNumber event = add_proven(old, "m1");
     copy_from(old);
     const InstallationId id = s.store().view().event(event)->installation.value_or(0);
-    BOOST_TEST(s.store().installations().uninstalled(id, "1700000001"));
+    BOOST_TEST(s.store().installations().uninstalled(id, "1700000001", s.now));
     BOOST_TEST(state(s, "m1") == "gone");
     copy_from(old);
     BOOST_TEST(state(s, "m1") == "gone");

@@ -499,11 +499,11 @@ BOOST_AUTO_TEST_CASE(tokens_that_are_damaged_are_none_and_the_others_are_verifie
                    "WHERE id = (SELECT token FROM installation WHERE member_id = 'm1')");
     }
     bx::Installations& all = s.store().installations();
-    const bx::Unverified first = all.next_unverified(s.now).value();
+    const store_tests::Unverified first = store_tests::next_unverified(s.store(), s.now).value();
     BOOST_TEST(first.installation.member_id == "m1");
     BOOST_TEST(first.tokens.refresh == "");
     all.erase(first.installation.id);
-    BOOST_TEST(all.next_unverified(s.now).value().tokens.refresh == "refresh of it");
+    BOOST_TEST(store_tests::next_unverified(s.store(), s.now).value().tokens.refresh == "refresh of it");
 }
 
 BOOST_AUTO_TEST_CASE(a_full_disk_is_an_error_and_loses_nothing) {

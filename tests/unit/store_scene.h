@@ -65,6 +65,14 @@ inline std::optional<Unverified> next_unverified(bx::Store& store, bx::Millis no
     return Unverified{found.installation, found.tokens, due.front().tries};
 }
 
+// As a renewal that is refused does.
+inline void break_down(bx::Store& store, bx::InstallationId id, bx::Millis now) {
+    bx::Installations& all = store.installations();
+    BOOST_REQUIRE(all.take_lease(id, "breaks", bx::minute).has_value());
+    all.break_down(id, "breaks", "invalid_grant");
+    BOOST_REQUIRE(all.end_lease(id, "breaks", std::nullopt, now));
+}
+
 inline const std::string key_of(bx::EventNumber event, const std::string& hook) {
     return std::to_string(event) + '/' + hook;
 }

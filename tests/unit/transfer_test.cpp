@@ -93,7 +93,7 @@ BOOST_AUTO_TEST_CASE(a_broken_one_takes_the_tokens_and_both_application_tokens_a
     Scene s;
     const Brought brought = bring(s);
     prove(s, brought.id, "refresh-2");
-    s.store().installations().break_down(brought.id, "invalid_grant");
+    store_tests::break_down(s.store(), brought.id, s.now);
     const Brought again = bring(s, {"m1", "local.1", "refresh-3", bx::sha256("t2")});
     BOOST_TEST((again.result == Brought::Result::mended));
     BOOST_TEST(again.id == brought.id);
@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(another_application_and_one_that_is_gone_are_others) {
     prove(s, brought.id, "refresh-2");
     const Brought second = bring(s, {"m1", "local.2", "refresh-5", bx::sha256("t2")});
     BOOST_TEST((second.result == Brought::Result::made));
-    BOOST_TEST(s.store().installations().uninstalled(brought.id, ""));
+    BOOST_TEST(s.store().installations().uninstalled(brought.id, "", s.now));
     const Brought anew = bring(s);
     BOOST_TEST((anew.result == Brought::Result::made));
     BOOST_TEST(anew.id != brought.id);
@@ -137,7 +137,7 @@ BOOST_AUTO_TEST_CASE(what_has_a_refresh_token_can_be_taken_along) {
     bring(s);
     BOOST_TEST(taken_along(s) == "m1 local.1 refresh-1 token\nm1 local.2 refresh-1\n"
                                  "m2 local.1 refresh-2 token\n");
-    s.store().installations().uninstalled(brought.id, "");
+    s.store().installations().uninstalled(brought.id, "", s.now);
     BOOST_TEST(taken_along(s) == "m1 local.1 refresh-1 token\nm1 local.2 refresh-1\n");
 }
 
