@@ -188,8 +188,9 @@ void do_tasks(Board& board, const SyncContext& context) {
 }
 
 // COUNT of them; fewer where this user may not have so many.
-std::vector<std::thread> threads(std::size_t count, const std::function<void()>& work) {
-    std::vector<std::thread> started;
+std::vector<std::jthread> threads(std::size_t count, const std::function<void()>& work) {
+    std::vector<std::jthread> started;
+    started.reserve(count);
     try {
         while (started.size() < count) started.emplace_back(work);
     } catch (const std::system_error&) {
@@ -241,9 +242,10 @@ SyncCount do_chores(Store& store, const Config& config, const SyncOptions& optio
                                   const std::lock_guard lock(telling);
                                   tell(news);
                               }};
-    std::vector<std::thread> others = threads(options.width - 1, [&] { do_tasks(board, context); });
-    do_tasks(board, context);
-    for (std::thread& other : others) other.join();
+    {
+        const auto others = threads(options.width - 1, [&] { do_tasks(board, context); });
+        do_tasks(board, context);
+    }
     board.rethrow();
     const Millis now = wall_now();
     if (!config.apps.empty() && options.only.empty()) {

@@ -1,6 +1,7 @@
 """What was skipped for a mistake of ours is matched again once hooks or configuration change."""
 
 import json
+import re
 
 import bitrix
 import client
@@ -170,7 +171,7 @@ def test_a_broken_hook_beside_a_good_one_is_named_and_can_get_the_event(quiet):
     number = post(quiet)
     told = work(quiet)
     assert f"warning worker: a hook that cannot run did not get an event that others got event={number} " in told
-    assert f'fix="correct it, then bxhook retry {number}/ONCRMDEALUPDATE"' in told
+    assert re.search(f'fix="[^ "]*bxhook retry {number}/ONCRMDEALUPDATE"', told)
     event = quiet.show(number)
     assert event["refused"] == [{"hook": "ONCRMDEALUPDATE", "reason": "not executable"}]
     assert [delivery["hook"] for delivery in event["deliveries"]] == ["any"]
