@@ -1,0 +1,177 @@
+-- Held posts.  The caller has the lock of installations.
+
+-- Whose a post is: `same`, it has its token; else a verified one that has none yet.  What only
+-- brings an installation, with the token of a verified one, is verified beside that; a page beside
+-- one that is broken too.
+CREATE FUNCTION bxhook.place_of_post(a_member bytea, a_token bytea, a_brings boolean,
+    a_only_brings boolean)
+RETURNS TABLE (id bigint, same boolean, pending boolean, unclaimed boolean)
+LANGUAGE sql STABLE AS $$
+    SELECT p.id, p.same, p.state = {of_pending}, p.client_id <> '' FROM (
+        SELECT i.*, coalesce(a_token = i.application_token, false)
+            OR coalesce(bxhook.has_digest(i.application_token_before, a_token), false)
+            OR coalesce(a_token = i.page_key, false) AS same
+        FROM bxhook.installation AS i WHERE i.member_id = a_member AND i.state < {of_gone}
+            AND (i.state = {of_pending} OR NOT a_only_brings)
+            AND (i.state <> {of_broken} OR NOT a_brings)) AS p
+    WHERE p.same OR p.state <> {of_pending} AND p.application_token IS NULL
+    ORDER BY p.same DESC, p.state = {of_pending}, p.id LIMIT 1
+$$;
+
+-- For one more of a peer that is not verified; false: there is none.
+CREATE FUNCTION bxhook.make_room(a_peer bytea, a_limits bigint[]) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_most record;
+BEGIN
+    IF (SELECT count(*) FROM bxhook.installation WHERE state = {of_pending} AND client_id = '')
+            < a_limits[4] THEN
+        RETURN true;
+    END IF;
+    SELECT peer, max(id) AS newest, count(*) OVER () AS peers INTO v_most
+    FROM bxhook.installation WHERE state = {of_pending} AND client_id = ''
+    GROUP BY peer ORDER BY count(*) DESC, max(id) DESC LIMIT 1;
+    IF v_most.newest IS NULL OR v_most.peer = a_peer AND v_most.peers = 1 THEN
+        RETURN false;
+    END IF;
+    PERFORM bxhook.erase_installation(v_most.newest);
+    RETURN true;
+END $$;
+
+-- What is in the way of one more post of an installation: HoldResult, {hold_held} for nothing.
+CREATE FUNCTION bxhook.bound_of(a_id bigint, a_unclaimed boolean, a_bytes bigint,
+    a_limits bigint[]) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    v_sum record;
+BEGIN
+    IF (SELECT count(*) FROM bxhook.held_post WHERE installation = a_id AND counted)
+            >= a_limits[1] THEN
+        RETURN {hold_full_of_installation};
+    END IF;
+    SELECT count(*) AS posts, coalesce(sum(bytes), 0) AS bytes INTO v_sum
+    FROM bxhook.held_post WHERE counted;
+    IF v_sum.posts >= a_limits[2] OR v_sum.bytes + a_bytes > a_limits[3] THEN
+        RETURN {hold_full};
+    END IF;
+    IF a_unclaimed THEN
+        SELECT count(*) AS posts, coalesce(sum(h.bytes), 0) AS bytes INTO v_sum
+        FROM bxhook.installation AS i CROSS JOIN LATERAL (
+            SELECT * FROM bxhook.held_post AS p WHERE p.installation = i.id OFFSET 0) AS h
+        WHERE i.state = {of_pending} AND i.client_id > '' AND h.counted;
+        IF v_sum.posts >= a_limits[2] / 2 OR v_sum.bytes + a_bytes > a_limits[3] / 2 THEN
+            RETURN {hold_full_of_unclaimed};
+        END IF;
+    END IF;
+    RETURN {hold_held};
+END $$;
+
+-- A page brought it, and what it brought was tried in vain.
+CREATE FUNCTION bxhook.is_page_in_vain(a_id bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT 1 FROM bxhook.installation AS i
+        JOIN bxhook.chore AS c ON c.installation = i.id
+        WHERE i.id = a_id AND i.user_id = '' AND i.installed_ts IS NULL AND c.what = {to_verify}
+            AND c.tries > 0)
+$$;
+
+-- One post, of which a_user to a_peer count only where it brings an installation; a_bytes 0: it does
+-- nothing else.
+CREATE FUNCTION bxhook.hold_post(a_kind bigint, a_member bytea, a_token bytea, a_at bigint,
+    a_bytes bigint, a_data bytea, a_domain bytea, a_user bytea, a_ts bigint, a_tokens bytea,
+    a_expires bigint, a_server bytea, a_peer bytea, a_limits bigint[]) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_place record;
+    v_brings boolean := a_kind <> {kind_post};
+    v_id bigint;
+    v_bound bigint;
+BEGIN
+    SELECT * INTO v_place
+    FROM bxhook.place_of_post(a_member, a_token, v_brings, v_brings AND a_bytes = 0);
+    IF v_place.same AND NOT v_place.pending OR v_place.id IS NULL AND NOT v_brings THEN
+        RETURN {hold_changed};
+    END IF;
+    v_id := v_place.id;
+    IF v_brings AND v_place.same IS NOT TRUE THEN
+        IF NOT bxhook.make_room(a_peer, a_limits) THEN
+            RETURN {hold_full_of_unverified};
+        END IF;
+        INSERT INTO bxhook.installation AS i (member_id, client_id, state, domain, user_id,
+            application_token, page_key, token_expires_at, server, peer, installed_at, installed_ts)
+        VALUES (a_member, '', {of_pending}, a_domain, a_user,
+            CASE WHEN a_kind <> {kind_page_key} THEN a_token END,
+            CASE WHEN a_kind = {kind_page_key} THEN a_token END, a_expires, a_server, a_peer, a_at,
+            a_ts) RETURNING i.id INTO v_id;
+        INSERT INTO bxhook.chore (installation, what, due_at, tries) VALUES (v_id, {to_verify}, a_at, 0);
+        PERFORM bxhook.keep_tokens(v_id, a_tokens);
+    ELSIF a_kind = {kind_install} OR v_brings AND bxhook.is_page_in_vain(v_id) THEN
+        UPDATE bxhook.installation SET domain = coalesce(nullif(a_domain, ''), domain),
+            user_id = coalesce(nullif(a_user, ''), user_id), server = a_server,
+            token_expires_at = a_expires, installed_at = a_at,
+            installed_ts = coalesce(a_ts, installed_ts), renewed_at = NULL WHERE id = v_id;
+        UPDATE bxhook.chore SET due_at = least(due_at, a_at)
+        WHERE installation = v_id AND what = {to_verify};
+        PERFORM bxhook.keep_tokens(v_id, a_tokens);
+    END IF;
+    IF a_bytes = 0 OR v_place.same AND a_kind IN ({kind_page}, {kind_page_key}) THEN
+        RETURN {hold_held};
+    END IF;
+    IF v_id = v_place.id THEN
+        v_bound := bxhook.bound_of(v_id, v_place.unclaimed AND v_place.same, a_bytes, a_limits);
+        IF v_bound <> {hold_held} THEN
+            RETURN v_bound;
+        END IF;
+    END IF;
+    INSERT INTO bxhook.held_post (installation, received_at, bytes, counted, token, data)
+    VALUES (v_id, a_at, a_bytes, v_id IS NOT DISTINCT FROM v_place.id, a_token, a_data);
+    RETURN {hold_held};
+END $$;
+-- Posts, one element each; gives what became of each.
+CREATE FUNCTION bxhook.hold_posts(a_kind bigint[], a_member bytea[], a_token bytea[], a_at bigint[],
+    a_bytes bigint[], a_data bytea[], a_domain bytea[], a_user bytea[], a_ts bigint[],
+    a_tokens bytea[], a_expires bigint[], a_server bytea[], a_peer bytea[], a_limits bigint[])
+RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE
+    v_results bigint[] := '{}';
+BEGIN
+    FOR i IN 1 .. cardinality(a_kind) LOOP
+        v_results := v_results || bxhook.hold_post(a_kind[i], a_member[i], a_token[i], a_at[i],
+            a_bytes[i], a_data[i], a_domain[i], a_user[i], nullif(a_ts[i], {no_number}),
+            a_tokens[i], nullif(a_expires[i], 0), a_server[i], a_peer[i], a_limits);
+    END LOOP;
+    INSERT INTO bxhook.chore (installation, what, due_at, tries)
+    SELECT i.id, {to_adopt}, a_at[1], 0 FROM bxhook.installation AS i
+    WHERE i.member_id = ANY (a_member) AND i.state IN ({of_active}, {of_broken})
+        AND i.application_token IS NULL
+        AND EXISTS (SELECT 1 FROM bxhook.held_post AS h WHERE h.installation = i.id)
+    ON CONFLICT (installation, what) DO NOTHING;
+    RETURN v_results;
+END $$;
+
+-- bxhook.add, with posts to be held, and the same with a key that is there.  Gives the events as it
+-- does, then what became of each post.
+CREATE FUNCTION bxhook.add_and_hold(a_key bytea, a_now bigint, a_limit bigint,
+    a_received_at bigint[], a_portal bigint[], a_lane bigint[], a_event_ts bigint[],
+    a_facts bytea[], a_body bytea[], a_secret bytea[], a_origin bigint[], a_installation bigint[],
+    a_delayed bigint[], a_kind bigint[], a_member bytea[], a_token bytea[], a_at bigint[],
+    a_bytes bigint[], a_data bytea[], a_domain bytea[], a_user bytea[], a_ts bigint[],
+    a_tokens bytea[], a_expires bigint[], a_server bytea[], a_peer bytea[], a_limits bigint[])
+RETURNS TABLE (n bigint, wake boolean, held bigint) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    v_held bigint[];
+BEGIN
+    PERFORM bxhook.lock_installations();
+    v_held := (SELECT b.held FROM bxhook.batch AS b WHERE key = a_key);
+    IF v_held IS NULL THEN
+        v_held := bxhook.hold_posts(a_kind, a_member, a_token, a_at, a_bytes, a_data, a_domain,
+            a_user, a_ts, a_tokens, a_expires, a_server, a_peer, a_limits);
+    END IF;
+    IF cardinality(a_body) > 0 THEN
+        RETURN QUERY SELECT a.n, a.wake, NULL::bigint FROM bxhook.add(a_key, a_now, a_limit,
+            a_received_at, a_portal, a_lane, a_event_ts, a_facts, a_body, a_secret, a_origin,
+            a_installation, a_delayed) AS a;
+    END IF;
+    INSERT INTO bxhook.batch AS b (key, at, numbers, held) VALUES (a_key, a_now, '{}', v_held)
+    ON CONFLICT (key) DO UPDATE SET held = excluded.held;
+    RETURN QUERY SELECT NULL::bigint, false, u.h FROM unnest(v_held) AS u (h);
+END $$;
