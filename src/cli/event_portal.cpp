@@ -65,6 +65,11 @@ PortalChoice only_one(Found found, const std::string& where, const std::string& 
     std::erase_if(found, [&](const Installation& one) {
         return one.state == InstallationState::gone || (!app.empty() && one.client_id != app);
     });
+    // Anybody can make one that is pending: it hides none that was verified.
+    const auto is_pending = [](const Installation& one) {
+        return one.state == InstallationState::pending;
+    };
+    if (!std::ranges::all_of(found, is_pending)) std::erase_if(found, is_pending);
     if (found.empty()) {
         return none("no application is installed on " + where + " (`bxhook portals` shows all)");
     }

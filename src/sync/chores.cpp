@@ -160,6 +160,13 @@ void Board::fail(std::exception_ptr failure) {
     changed_.notify_all();
 }
 
+// What an active one is needed for.  One that is broken may become active again; of one that is gone
+// there is nothing to do.
+ChoreEnd not_active(const Installation& one) {
+    if (one.state != InstallationState::broken) return {};
+    return {ChoreEnd::Kind::in_vain, "it waits until its tokens can be renewed"};
+}
+
 ChoreEnd do_task(const SyncContext& context, const Task& task) {
     const std::optional<InstallationWithTokens> known = context.installations.find(task.due.id);
     if (!known) return {};
@@ -169,8 +176,8 @@ ChoreEnd do_task(const SyncContext& context, const Task& task) {
         case Chore::verify:
             return one.state == InstallationState::pending ? verify(context, *known) : ChoreEnd();
         case Chore::adopt:
-            return is_active ? adopt_application_token(context, *known) : ChoreEnd();
-        case Chore::bind: return is_active ? bind_end(context, one) : ChoreEnd();
+            return is_active ? adopt_application_token(context, *known) : not_active(one);
+        case Chore::bind: return is_active ? bind_end(context, one) : not_active(one);
         case Chore::renew: return is_active ? renew_idle(context, one) : ChoreEnd();
         case Chore::pass: break;
     }

@@ -16,8 +16,9 @@ namespace bx {
 
 namespace {
 
-constexpr Millis patience = 20 * second;       // for the lease and the server
-constexpr Millis lease_lasts = 45 * second;    // longer than that and a commit
+constexpr Millis patience = 20 * second;       // for the lease; and then for the server
+constexpr Millis patience_if_more = 10 * second;  // for one before the last
+constexpr Millis lease_lasts = 45 * second;    // longer than the servers may take, and a commit
 constexpr Millis next_look = 100;              // after a lease that another has
 // expired_token right after a renewal is no reason for another.
 constexpr Millis least_age = 10 * minute;
@@ -65,6 +66,7 @@ public:
         if (!lease) return result_;
         try {
             in_doubt_ = lease->in_doubt;
+            leased_until_ = steady_now() + lease_lasts;
             return under_lease();
         } catch (...) {
             give_back();
@@ -79,12 +81,12 @@ private:
     std::optional<RestResult> end_without_asking(
         const std::optional<InstallationWithTokens>& known) const;
     RestResult ask_all(const InstallationWithTokens& known, const App& app);
-    RestResult ask(const std::string& server, const InstallationWithTokens& known, const App& app);
+    RestResult ask(const std::string& server, const InstallationWithTokens& known, const App& app,
+                   Millis limit);
     RestResult commit(const RenewalAnswer& answer);
     RestResult refused(const RestResult& result, const std::string& refresh_token);
     const App* app_of(const Installation& installation) const;
     void give_back();
-    Millis left() const { return std::max<Millis>(end_ - steady_now(), 1); }
 
     Installations& store_;
     const Config& config_;
@@ -92,7 +94,8 @@ private:
     const Endpoints endpoints_;
     const std::string holder_ =
         std::to_string(random_bits()) + "." + std::to_string(::getpid());
-    const Millis end_ = steady_now() + patience;
+    const Millis wait_until_ = steady_now() + patience;
+    Millis leased_until_ = 0;  // steady
     bool in_doubt_ = false;
     RestResult result_;
 };
@@ -106,7 +109,7 @@ std::optional<Lease> OneRenewal::wait_for_lease() {
             return std::nullopt;
         }
         if (is_renewed(*known, wish_)) return std::nullopt;
-        if (steady_now() >= end_) {
+        if (steady_now() >= wait_until_) {
             result_ = failure(RestCause::lost, "another renewal of its tokens does not end");
             return std::nullopt;
         }
@@ -157,12 +160,18 @@ std::optional<RestResult> OneRenewal::end_without_asking(
 RestResult OneRenewal::ask_all(const InstallationWithTokens& known, const App& app) {
     const std::string server =
         wish_.server.empty() ? server_of(known.installation, config_) : wish_.server;
+    const std::vector<std::string> servers = authorization_servers(server, config_);
     RestResult result;
-    for (const std::string& each : authorization_servers(server, config_)) {
-        const RestResult one = ask(each, known, app);
+    for (const std::string& each : servers) {
+        const bool last = &each == &servers.back();
+        const RestResult one = ask(each, known, app, last ? patience : patience_if_more);
         if (one.succeeded()) return one;
-        // The other of the two known servers does not know the application.
-        if (result.succeeded() || result.cause == RestCause::wrong_client) result = one;
+        // The other of the two known servers knows neither the application nor its tokens: what that
+        // says is final only where this one has said as much.
+        const bool tells_more = is_final(result.cause) && !is_final(one.cause) &&
+                                one.cause != RestCause::wrong_client;
+        const bool is_first = &each == &servers.front();
+        if (is_first || result.cause == RestCause::wrong_client || tells_more) result = one;
     }
     if (is_final(result.cause)) return refused(result, known.tokens.refresh);
     give_back();
@@ -170,9 +179,9 @@ RestResult OneRenewal::ask_all(const InstallationWithTokens& known, const App& a
 }
 
 RestResult OneRenewal::ask(const std::string& server, const InstallationWithTokens& known,
-                           const App& app) {
+                           const App& app, Millis limit) {
     HttpSettings settings = settings_of(config_.rest);
-    settings.timeout = std::min(settings.timeout, left());
+    settings.timeout = std::min(settings.timeout, limit);
     settings.keep_ignored = true;
     fault_point("renewal-asks");
     HttpOutcome outcome =
@@ -188,7 +197,6 @@ RestResult OneRenewal::ask(const std::string& server, const InstallationWithToke
 // As often as it takes while the lease lasts: what was answered is nowhere else.
 RestResult OneRenewal::commit(const RenewalAnswer& answer) {
     const Renewal renewal = renewal_of(answer);
-    const Millis end = end_ - patience + lease_lasts;
     for (;;) {
         try {
             const bool is_ours = store_.end_lease(wish_.id, holder_, renewal, wall_now());
@@ -196,7 +204,7 @@ RestResult OneRenewal::commit(const RenewalAnswer& answer) {
             if (is_ours) return {};
             return failure(RestCause::lost, "the renewal took longer than its lease");
         } catch (const StoreError& error) {
-            if (steady_now() >= end) {
+            if (steady_now() >= leased_until_) {
                 return failure(RestCause::local,
                                std::string("the new tokens cannot be stored: ") + error.what());
             }

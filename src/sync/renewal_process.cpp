@@ -18,7 +18,7 @@ namespace bx {
 namespace {
 
 // What the process has for the server and a commit, and what its start may take.
-constexpr Millis longest = 50 * second;
+constexpr Millis longest = 55 * second;
 constexpr std::size_t longest_report = 4096;  // bytes
 
 Start start_of(const std::string& config_path, const RenewalWish& wish, int report) {

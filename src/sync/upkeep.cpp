@@ -52,7 +52,7 @@ ChoreEnd renew_idle(const SyncContext& context, const Installation& one) {
 
 ChoreEnd bind_end(const SyncContext& context, const Installation& one) {
     const App* app = block_of(context.config, one.client_id);
-    if (app == nullptr || app->url.empty()) return {};
+    if (app == nullptr || app->url.empty()) return {ChoreEnd::Kind::later, ""};
     const RestResult result =
         call(context, one.id, [&](const std::string& endpoint, const std::string& access) {
             return bind_request(endpoint, access, end_event, app->url);

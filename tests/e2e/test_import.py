@@ -88,6 +88,31 @@ def test_each_portal_is_proven_and_active_at_once(land):
 
 
 @BOTH_STORES
+def test_one_that_is_not_proven_yet_is_subscribed_later(land):
+    vendor = Vendor(land, "one")
+    slow = land.cloud.faults.order("slow", method="oauth/token", seconds=3.0)
+    path = write(land.site.home / "portals.jsonl", vendor.line() + "\n", 0o600, land.site.user)
+    coming = land.site.start([land.site.binary, "portals", "import", path, "--config", land.site.config], "import.log")
+    wait_for(lambda: slow.hit == 1, "the renewal to ask")
+    land.site.run("sync", "--due")  # as the worker does meanwhile
+    wait_for(lambda: not coming.running(), "the import", limit=30)
+    assert states(land) == {vendor.member_id: "active"}
+    land.sync()
+    assert [one.event for one in land.cloud.subscriptions.of(vendor.installation)] == ["ONAPPUNINSTALL"]
+
+
+def test_a_server_that_does_not_know_the_token_is_not_believed_alone(site):
+    """The portal's own server is away, and the other one has never heard of its tokens."""
+    with clouds.on(site, names=True) as land:
+        vendor = Vendor(land, "one")
+        take(land, vendor.line())
+        land.cloud.faults.order("error", method="oauth/token", host="oauth.bitrix.info", error="invalid_grant", status=400)
+        land.cloud.faults.order("reset", method="oauth/token", host="oauth.bitrix24.tech")
+        assert land.renew(vendor.portal, check=False) != "0 \n"
+        assert states(land) == {vendor.member_id: "active"}
+
+
+@BOTH_STORES
 def test_each_bad_line_is_named_and_the_others_are_taken(land):
     good, spent, foreign, late = vendors(land, "good", "spent", "foreign", "late")
     land.cloud.tokens.renew(spent.pair)

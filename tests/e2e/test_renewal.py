@@ -174,6 +174,21 @@ def test_a_lease_that_another_holds_is_waited_for(land):
     assert land.cloud.records.spent_twice() == []
 
 
+def test_who_has_waited_for_the_lease_has_time_for_the_server(land):
+    """What is left of the wait is not all that the server gets: it would answer nobody."""
+    portal = land.active()
+    hang = land.cloud.faults.order("hang", method="oauth/token")
+    first = land.start_renewals(portal)[0]
+    wait_for(lambda: hang.hit == 1, "the first to ask")
+    second = land.start_renewals(portal)[0]
+    slow = land.cloud.faults.order("slow", method="oauth/token", seconds=2.0, after=True)
+    for one in (first, second):
+        wait_for(lambda: not one.running(), "the renewal to end", limit=60)
+    assert (hang.hit, slow.hit, second.popen.returncode, land.state(portal)) == (1, 1, 0, "active")
+    tokens_work(land, portal)
+    assert land.cloud.records.spent_twice() == []
+
+
 def children_of(pid):
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+import bitrix
+import client
 import clouds
 from hosts import BOTH_STORES
 from scratch import as_user, wait_for
@@ -100,6 +102,17 @@ def test_its_exit_status_says_whether_trying_again_helps(land):
     land.site.config.rename(land.site.home / "away.conf")
     failed(token(land, check=False), 78, "bxhook.conf")
     (land.site.home / "away.conf").rename(land.site.config)
+
+
+def test_one_that_is_not_verified_hides_none_that_is(land):
+    portal = land.active()
+    auth = {"access_token": "z" * 70, "refresh_token": "z" * 70, "expires_in": "3600", "member_id": portal.member_id,
+            "user_id": "1", "application_token": "z" * 32, "domain": land.shown(portal)["portal"]}
+    body = bitrix.encode({"event": "ONAPPINSTALL", "data": {"VERSION": "1"}, "ts": "1767225600", "auth": auth})
+    assert client.fastcgi(land.site.socket, body).status == 200
+    assert len(land.installations()) == 2
+    for options in ([], ["--portal", portal.member_id], ["--portal", auth["domain"]]):
+        is_good(land, token(land, *options).stdout)
 
 
 def test_on_a_terminal_it_is_not_shown_unasked(land):

@@ -23,7 +23,7 @@ $$;
 
 CREATE FUNCTION bxhook.postpone_chore(a_id bigint, a_what bigint, a_due bigint, a_problem bytea)
 RETURNS void LANGUAGE sql AS $$
-    UPDATE bxhook.chore SET due_at = a_due, tries = tries + 1, problem = a_problem
+    UPDATE bxhook.chore SET due_at = a_due, tries = tries + 1, problem = nullif(a_problem, '')
     WHERE installation = a_id AND what = a_what
 $$;
 

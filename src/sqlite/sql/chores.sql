@@ -13,7 +13,7 @@ UPDATE chore SET due_at = :again_at, began_at = :now
 WHERE installation = :installation AND what = :what;
 
 -- @chore_postpone (installation, what, due_at, problem)
-UPDATE chore SET due_at = :due_at, tries = tries + 1, problem = :problem
+UPDATE chore SET due_at = :due_at, tries = tries + 1, problem = nullif(:problem, '')
 WHERE installation = :installation AND what = :what;
 
 -- @chore_finish (installation, what, due_at, now)
