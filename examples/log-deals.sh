@@ -17,8 +17,9 @@ exec 9>>"$file"
 flock 9
 [ -s "$file" ] || echo 'event,received at,deal,portal,user' >&9
 
-# A hook runs at least once.  By the event's number a repeated run is recognized.
-if grep -q "^$BX_EVENT_NUMBER," "$file"; then
+# A hook runs at least once.  A repeated run is recognized by the event's number, and by its time: the
+# numbers of another installation that writes here, or of a new store, are others'.
+if grep -q "^$BX_EVENT_NUMBER,$BX_RECEIVED_AT," "$file"; then
     echo "event $BX_EVENT_NUMBER is in $file already"
     exit
 fi

@@ -15,7 +15,7 @@ import pytest
 
 import bitrix
 import client
-from scratch import PORTAL, ROOT, as_user, directory, wait_for, write
+from scratch import PORTAL, ROOT, as_user, directory, give, wait_for, write
 from smtp import MailServer
 
 EXAMPLES = ROOT / "examples"
@@ -283,6 +283,15 @@ def test_a_line_and_a_mail_for_one_event(site, mail):
         hook: "done" for _, _, hook in names}, site.show(number)
     [(sender, recipients, _)] = mail.messages
     assert (sender, recipients) == ("bitrix24@example.com", ["sales@example.com"])
+    assert '"7"' in (site.home / "deals.csv").read_text()
+
+
+def test_log_deals_takes_no_event_of_another_installation_for_its_own(site):
+    use(site, "log-deals.sh", "ONCRMDEALADD.sh", f"env {{ HOME {site.home} }}")
+    (site.home / "deals.csv").write_text("event,received at,deal,portal,user\n"
+                                         '1,2026-11-29T01:02:03.004Z,"5","p","1"\n')
+    give(site.home / "deals.csv", site.user)
+    deliver(site, bitrix.event("ONCRMDEALADD", "7"))
     assert '"7"' in (site.home / "deals.csv").read_text()
 
 
