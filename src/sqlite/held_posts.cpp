@@ -82,7 +82,7 @@ HoldResult HeldPosts::bring(const NewHeldPost& post) {
     const bool by_key = post.kind == HeldKind::page_key;
     db_.run(sql::installation_bring, facts.member_id, lower(facts.domain), facts.user_id,
             blob_or_null(by_key ? std::string_view() : post.token),
-            blob_or_null(by_key ? post.token : std::string_view()), 
+            blob_or_null(by_key ? post.token : std::string_view()),
             moment_or_null(post.tokens.expires_at), post.server, post.peer, at,
             ts_number(facts.ts));
     const InstallationId id = db_.last_inserted();

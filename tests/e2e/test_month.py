@@ -171,4 +171,3 @@ def test_a_month(month):
     month.says(acme, "active")
     month.happens(acme, 8)
     month.all_there()
-
