@@ -77,6 +77,8 @@ public:
 private:
     // None, and what came of it instead in result_: another renewed meanwhile, or it cannot be.
     std::optional<Lease> wait_for_lease();
+    // One try of that; false: again.
+    bool look_for_lease(std::optional<Lease>& lease);
     RestResult under_lease();
     std::optional<RestResult> end_without_asking(
         const std::optional<InstallationWithTokens>& known) const;
@@ -100,18 +102,28 @@ private:
     RestResult result_;
 };
 
+bool OneRenewal::look_for_lease(std::optional<Lease>& lease) {
+    lease = store_.take_lease(wish_.id, holder_, lease_lasts);
+    if (lease) return true;
+    const std::optional<InstallationWithTokens> known = store_.find(wish_.id);
+    if (!known || known->installation.state == InstallationState::gone) {
+        result_ = failure(RestCause::not_installed, "the application was uninstalled");
+        return true;
+    }
+    if (is_renewed(*known, wish_)) return true;
+    result_ = failure(RestCause::lost, "another renewal of its tokens does not end");
+    return steady_now() >= wait_until_;
+}
+
+// A store that is away for a moment is waited for too.
 std::optional<Lease> OneRenewal::wait_for_lease() {
     for (;;) {
-        if (auto lease = store_.take_lease(wish_.id, holder_, lease_lasts)) return lease;
-        const std::optional<InstallationWithTokens> known = store_.find(wish_.id);
-        if (!known || known->installation.state == InstallationState::gone) {
-            result_ = failure(RestCause::not_installed, "the application was uninstalled");
-            return std::nullopt;
-        }
-        if (is_renewed(*known, wish_)) return std::nullopt;
-        if (steady_now() >= wait_until_) {
-            result_ = failure(RestCause::lost, "another renewal of its tokens does not end");
-            return std::nullopt;
+        std::optional<Lease> lease;
+        result_ = {};
+        try {
+            if (look_for_lease(lease)) return lease;
+        } catch (const StoreError&) {
+            if (steady_now() >= wait_until_) throw;
         }
         pause();
     }

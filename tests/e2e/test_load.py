@@ -91,7 +91,7 @@ def test_peers_of_a_slow_disk_share_its_commits(site, slow):
     events, taken, statuses = 80, [], []
     # By turns each event has a commit of its own; together, half of one.  That the peers come in time is
     # the machine's affair: once in a while it has others to serve.
-    while len(taken) < 5 and not any(count < events * 0.8 for count in taken):
+    while len(taken) < 12 and not any(count < events * 0.8 for count in taken):
         before = slow.stat().st_size
         statuses += post_by_turns(site, 2, events // 2)
         taken.append(slow.stat().st_size - before)

@@ -77,7 +77,7 @@ def test_two_hosts_with_one_token_make_one_renewal(scratch, database):
                        for number in range(5) for host in hosts]
             for one in started:
                 wait_for(lambda: not one.running(), "the renewal to end", limit=30)
-                assert one.popen.returncode == 0
+                assert one.popen.returncode == 0, one.text()
             assert len(land.renewals()) == count + 1 and land.cloud.records.spent_twice() == []
     finally:
         for host in hosts:
