@@ -364,10 +364,10 @@ std::optional<Millis> Runs::next_due(Millis now) {
 }
 
 std::vector<DeliveryName> Runs::kill_requests() {
-    const Result answer = session_.call(Call<sql::kill_wishes>());
+    const Result answer = session_.call(Call<sql::kill_requests>());
     std::vector<DeliveryName> requests;
     for (int row = 0; row < answer.rows(); ++row) {
-        const DeliveryId d = answer.number(row, sql::kill_wishes::Out::d);
+        const DeliveryId d = answer.number(row, sql::kill_requests::Out::d);
         requests.push_back({event_of(d), names_.hook_name(hook_of(d))});
     }
     return requests;

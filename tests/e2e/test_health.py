@@ -15,7 +15,7 @@ from scratch import as_user, wait_for, write
 
 def needed(site):
     """A table without which the end of no run can be recorded."""
-    return "kill_wish" if site.database else "ended"
+    return "kill_request" if site.database else "ended"
 
 
 def break_it(site):

@@ -163,7 +163,7 @@ BEGIN
                 PERFORM bxhook.end_waiting(a_shard, v_d, {cancelled}, NULL, a_now);
                 did := 1;
             ELSIF a_kill THEN
-                INSERT INTO bxhook.kill_wish (d) VALUES (v_d) ON CONFLICT DO NOTHING;
+                INSERT INTO bxhook.kill_request (d) VALUES (v_d) ON CONFLICT DO NOTHING;
                 did := 2;
             ELSE
                 did := 3;

@@ -224,7 +224,7 @@ CREATE TABLE bxhook.output (
     err bytea NOT NULL
 );
 -- A person wants the run ended.
-CREATE TABLE bxhook.kill_wish (d bigint PRIMARY KEY);
+CREATE TABLE bxhook.kill_request (d bigint PRIMARY KEY);
 
 -- Deliveries that ended at `at`, with the run that ended them (`result` NULL: none did), the number
 -- of which is `attempt`.  What has nothing to say is NULL.

@@ -136,7 +136,7 @@ RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     v_mine bigint[];
     v_owners bigint[] := ARRAY[a_owner];
-    v_wishes bigint[];
+    v_kills bigint[];
     v_next bigint[] := a_next;
     v_ended bigint[] := a_d;
     v_failed bigint[];
@@ -150,10 +150,10 @@ BEGIN
     IF v_mine IS NULL THEN
         RETURN '{}';
     END IF;
-    v_wishes := ARRAY(SELECT d FROM bxhook.kill_wish);
-    IF v_wishes && a_d THEN
+    v_kills := ARRAY(SELECT d FROM bxhook.kill_request);
+    IF v_kills && a_d THEN
         -- A run that a person wants ended is not repeated, however it ended.
-        v_next := ARRAY(SELECT CASE WHEN s = {waiting} AND d = ANY (v_wishes) THEN {cancelled}
+        v_next := ARRAY(SELECT CASE WHEN s = {waiting} AND d = ANY (v_kills) THEN {cancelled}
             ELSE s END FROM unnest(a_d, a_next) AS u (d, s));
     END IF;
     IF {waiting} = ANY (v_next) OR NOT v_mine @> a_d THEN
@@ -175,8 +175,8 @@ BEGIN
             a_started, a_seed, a_ended, v_next, a_why, a_due, a_counts, a_max, a_exit, a_signal,
             a_note, a_out, a_out_bytes, a_err, a_err_bytes);
     END IF;
-    IF v_wishes && a_d THEN
-        DELETE FROM bxhook.kill_wish AS w WHERE d = ANY (a_d)
+    IF v_kills && a_d THEN
+        DELETE FROM bxhook.kill_request AS w WHERE d = ANY (a_d)
             AND NOT EXISTS (SELECT 1 FROM bxhook.open AS o WHERE o.d = w.d);
     END IF;
     IF v_owners <> ARRAY[a_owner] THEN
@@ -517,8 +517,8 @@ CREATE FUNCTION bxhook.next_due() RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT min(at) FROM bxhook.due
 $$;
 
-CREATE FUNCTION bxhook.kill_wishes() RETURNS TABLE (d bigint) LANGUAGE sql STABLE AS $$
-    SELECT d FROM bxhook.kill_wish ORDER BY d
+CREATE FUNCTION bxhook.kill_requests() RETURNS TABLE (d bigint) LANGUAGE sql STABLE AS $$
+    SELECT d FROM bxhook.kill_request ORDER BY d
 $$;
 
 -- What a run that is under way has written so far.
