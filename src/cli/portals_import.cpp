@@ -57,16 +57,8 @@ bool has_block(const Config& config, const std::string& client_id) {
 
 // What another try does not change, until somebody has changed something else.
 bool is_final(RestCause cause) {
-    switch (cause) {
-        case RestCause::bad_grant:
-        case RestCause::bad_token:
-        case RestCause::no_right:
-        case RestCause::not_installed:
-        case RestCause::portal_gone:
-        case RestCause::wrong_client:
-        case RestCause::foreign: return true;
-        default: return false;
-    }
+    return is_refused_for_good(cause) || cause == RestCause::wrong_client ||
+           cause == RestCause::foreign;
 }
 
 class Importer {

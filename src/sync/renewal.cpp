@@ -27,9 +27,9 @@ void pause() { std::this_thread::sleep_for(std::chrono::milliseconds(next_look))
 
 RestResult failure(RestCause cause, std::string text) { return {cause, std::move(text), false}; }
 
-// True when the store has other tokens than those that WISH has seen.
-bool is_renewed(const InstallationWithTokens& known, const RenewalWish& wish) {
-    return known.installation.renewed_at.value_or(0) != wish.seen &&
+// True when the store has other tokens than those that ORDER has seen.
+bool is_renewed(const InstallationWithTokens& known, const RenewalOrder& order) {
+    return known.installation.renewed_at.value_or(0) != order.seen &&
            known.installation.state != InstallationState::broken;
 }
 
@@ -44,22 +44,10 @@ Renewal renewal_of(const RenewalAnswer& answer) {
     return renewal;
 }
 
-// What is refused for good: no other try is of use before a person or a post brings other tokens.
-bool is_final(RestCause cause) {
-    switch (cause) {
-        case RestCause::bad_grant:
-        case RestCause::bad_token:
-        case RestCause::no_right:
-        case RestCause::not_installed:
-        case RestCause::portal_gone: return true;
-        default: return false;
-    }
-}
-
 class OneRenewal {
 public:
-    OneRenewal(Installations& store, const Config& config, const RenewalWish& wish)
-        : store_(store), config_(config), wish_(wish), endpoints_(config) {}
+    OneRenewal(Installations& store, const Config& config, const RenewalOrder& order)
+        : store_(store), config_(config), order_(order), endpoints_(config) {}
 
     RestResult run() {
         const std::optional<Lease> lease = wait_for_lease();
@@ -92,7 +80,7 @@ private:
 
     Installations& store_;
     const Config& config_;
-    const RenewalWish& wish_;
+    const RenewalOrder& order_;
     const Endpoints endpoints_;
     const std::string holder_ =
         std::to_string(random_bits()) + "." + std::to_string(::getpid());
@@ -103,14 +91,14 @@ private:
 };
 
 bool OneRenewal::look_for_lease(std::optional<Lease>& lease) {
-    lease = store_.take_lease(wish_.id, holder_, lease_lasts);
+    lease = store_.take_lease(order_.id, holder_, lease_lasts);
     if (lease) return true;
-    const std::optional<InstallationWithTokens> known = store_.find(wish_.id);
+    const std::optional<InstallationWithTokens> known = store_.find(order_.id);
     if (!known || known->installation.state == InstallationState::gone) {
         result_ = failure(RestCause::not_installed, "the application was uninstalled");
         return true;
     }
-    if (is_renewed(*known, wish_)) return true;
+    if (is_renewed(*known, order_)) return true;
     result_ = failure(RestCause::lost, "another renewal of its tokens does not end");
     return steady_now() >= wait_until_;
 }
@@ -129,16 +117,16 @@ std::optional<Lease> OneRenewal::wait_for_lease() {
     }
 }
 
-void OneRenewal::give_back() { store_.end_lease(wish_.id, holder_, std::nullopt, wall_now()); }
+void OneRenewal::give_back() { store_.end_lease(order_.id, holder_, std::nullopt, wall_now()); }
 
 const App* OneRenewal::app_of(const Installation& installation) const {
     const bool is_proven = installation.state != InstallationState::pending;
-    const std::string& client_id = is_proven ? installation.client_id : wish_.client_id;
+    const std::string& client_id = is_proven ? installation.client_id : order_.client_id;
     return block_of(config_, client_id);
 }
 
 RestResult OneRenewal::under_lease() {
-    const std::optional<InstallationWithTokens> known = store_.find(wish_.id);
+    const std::optional<InstallationWithTokens> known = store_.find(order_.id);
     if (std::optional<RestResult> end = end_without_asking(known)) {
         give_back();
         return *end;
@@ -150,10 +138,10 @@ RestResult OneRenewal::under_lease() {
 std::optional<RestResult> OneRenewal::end_without_asking(
     const std::optional<InstallationWithTokens>& known) const {
     if (!known) return failure(RestCause::not_installed, "it was forgotten");
-    if (is_renewed(*known, wish_)) return RestResult{};
+    if (is_renewed(*known, order_)) return RestResult{};
     const Installation& one = known->installation;
     const bool is_broken = one.state == InstallationState::broken;
-    if (is_broken && wish_.client_id.empty()) return failure(RestCause::bad_grant, one.problem);
+    if (is_broken && order_.client_id.empty()) return failure(RestCause::bad_grant, one.problem);
     if (known->tokens.refresh.empty()) {
         return failure(RestCause::bad_grant, "it has no refresh token");
     }
@@ -163,7 +151,7 @@ std::optional<RestResult> OneRenewal::end_without_asking(
     const Millis now = wall_now();
     const Millis age = now - one.renewed_at.value_or(0);
     const bool lives = known->tokens.expires_at > now + minute;
-    if (wish_.rejected && lives && age >= 0 && age < least_age) {
+    if (order_.rejected && lives && age >= 0 && age < least_age) {
         return failure(RestCause::expired_token, "its tokens were renewed a moment ago already");
     }
     return std::nullopt;
@@ -171,7 +159,7 @@ std::optional<RestResult> OneRenewal::end_without_asking(
 
 RestResult OneRenewal::ask_all(const InstallationWithTokens& known, const App& app) {
     const std::string server =
-        wish_.server.empty() ? server_of(known.installation, config_) : wish_.server;
+        order_.server.empty() ? server_of(known.installation, config_) : order_.server;
     const std::vector<std::string> servers = authorization_servers(server, config_);
     RestResult result;
     for (const std::string& each : servers) {
@@ -180,12 +168,12 @@ RestResult OneRenewal::ask_all(const InstallationWithTokens& known, const App& a
         if (one.succeeded()) return one;
         // The other of the two known servers knows neither the application nor its tokens: what that
         // says is final only where this one has said as much.
-        const bool tells_more = is_final(result.cause) && !is_final(one.cause) &&
+        const bool tells_more = is_refused_for_good(result.cause) && !is_refused_for_good(one.cause) &&
                                 one.cause != RestCause::wrong_client;
         const bool is_first = &each == &servers.front();
         if (is_first || result.cause == RestCause::wrong_client || tells_more) result = one;
     }
-    if (is_final(result.cause)) return refused(result, known.tokens.refresh);
+    if (is_refused_for_good(result.cause)) return refused(result, known.tokens.refresh);
     give_back();
     return result;
 }
@@ -211,7 +199,7 @@ RestResult OneRenewal::commit(const RenewalAnswer& answer) {
     const Renewal renewal = renewal_of(answer);
     for (;;) {
         try {
-            const bool is_ours = store_.end_lease(wish_.id, holder_, renewal, wall_now());
+            const bool is_ours = store_.end_lease(order_.id, holder_, renewal, wall_now());
             fault_point("renewal-committed");
             if (is_ours) return {};
             return failure(RestCause::lost, "the renewal took longer than its lease");
@@ -227,12 +215,12 @@ RestResult OneRenewal::commit(const RenewalAnswer& answer) {
 
 // A post may have brought other tokens meanwhile: then these alone were refused.
 RestResult OneRenewal::refused(const RestResult& result, const std::string& refresh_token) {
-    const std::optional<InstallationWithTokens> known = store_.find(wish_.id);
+    const std::optional<InstallationWithTokens> known = store_.find(order_.id);
     const bool unchanged = known && known->tokens.refresh == refresh_token;
     std::string problem = "its tokens cannot be renewed: " + result.text;
     if (in_doubt_) problem += " (an earlier renewal ended before its answer was stored)";
     if (unchanged && known->installation.state == InstallationState::active) {
-        store_.break_down(wish_.id, holder_, problem);
+        store_.break_down(order_.id, holder_, problem);
     }
     give_back();
     return unchanged ? RestResult{result.cause, problem, false}
@@ -241,8 +229,19 @@ RestResult OneRenewal::refused(const RestResult& result, const std::string& refr
 
 }  // namespace
 
-RestResult renew(Installations& store, const Config& config, const RenewalWish& wish) {
-    return OneRenewal(store, config, wish).run();
+bool is_refused_for_good(RestCause cause) {
+    switch (cause) {
+        case RestCause::bad_grant:
+        case RestCause::bad_token:
+        case RestCause::no_right:
+        case RestCause::not_installed:
+        case RestCause::portal_gone: return true;
+        default: return false;
+    }
+}
+
+RestResult renew(Installations& store, const Config& config, const RenewalOrder& order) {
+    return OneRenewal(store, config, order).run();
 }
 
 }  // namespace bx

@@ -15,7 +15,7 @@
 namespace bx {
 
 // Which tokens are to be renewed.
-struct RenewalWish {
+struct RenewalOrder {
     InstallationId id = 0;
     // Installation::renewed_at of those that are of no use any more, 0 for none: when the store has
     // newer ones there is nothing to do.
@@ -29,9 +29,14 @@ struct RenewalWish {
     std::string server{};
 };
 
-// Does it here, within 20 s and what a commit may take: for the process of its own.  On success the
-// store has tokens that are good, newer than WISH.seen.  What the server refuses for good breaks
-// the installation down.  Throws StoreError when the store fails before the server was asked.
-RestResult renew(Installations& store, const Config& config, const RenewalWish& wish);
+// No other try is of use before a person or a post brings other tokens.
+bool is_refused_for_good(RestCause cause);
+
+// Does it here, for the process of its own.  Waits 20 s at most for another that renews, and for a
+// store that is away; then the server has 20 s, where both known ones are asked the first 10 s, and
+// what is left of the lease's 45 s is for the commit.  On success the store has tokens that are
+// good, newer than ORDER.seen.  What every server asked refuses for good breaks the installation
+// down.  Throws StoreError when the store fails before a server was asked.
+RestResult renew(Installations& store, const Config& config, const RenewalOrder& order);
 
 }  // namespace bx

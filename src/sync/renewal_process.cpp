@@ -21,18 +21,18 @@ namespace {
 constexpr Millis longest = 55 * second;
 constexpr std::size_t longest_report = 4096;  // bytes
 
-Start start_of(const std::string& config_path, const RenewalWish& wish, int report) {
+Start start_of(const std::string& config_path, const RenewalOrder& order, int report) {
     Start start{.program = own_program(),
-                .argv = {own_binary(), "renew", std::to_string(wish.id), "--seen",
-                         std::to_string(wish.seen), "--config", config_path},
+                .argv = {own_binary(), "renew", std::to_string(order.id), "--seen",
+                         std::to_string(order.seen), "--config", config_path},
                 .env = own_environment(),
                 .fds = {null_device, report, null_device}};
     start.env.push_back(renewal_mark(config_path));
-    if (wish.rejected) start.argv.emplace_back("--rejected");
-    if (!wish.client_id.empty()) {
-        start.argv.insert(start.argv.end(), {"--app", wish.client_id});
+    if (order.rejected) start.argv.emplace_back("--rejected");
+    if (!order.client_id.empty()) {
+        start.argv.insert(start.argv.end(), {"--app", order.client_id});
     }
-    if (!wish.server.empty()) start.argv.insert(start.argv.end(), {"--server", wish.server});
+    if (!order.server.empty()) start.argv.insert(start.argv.end(), {"--server", order.server});
     return start;
 }
 
@@ -58,9 +58,9 @@ std::string read_report(int fd, Millis time) {
 
 }  // namespace
 
-RestResult renew_apart(const std::string& config_path, const RenewalWish& wish) {
+RestResult renew_apart(const std::string& config_path, const RenewalOrder& order) {
     Pipe pipe = make_pipe();
-    const Started process = start_program(start_of(config_path, wish, pipe.write.get()));
+    const Started process = start_program(start_of(config_path, order, pipe.write.get()));
     if (process.error != 0) throw system_error("cannot start a renewal", process.error);
     pipe.write.reset();
     const std::string report = read_report(pipe.read.get(), longest);

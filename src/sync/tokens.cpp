@@ -23,10 +23,10 @@ GoodTokens read(Installations& store, InstallationId id) {
 
 GoodTokens renewed(Installations& store, const std::string& config_path,
                    const InstallationWithTokens& used, bool rejected) {
-    const RenewalWish wish{.id = used.installation.id,
+    const RenewalOrder order{.id = used.installation.id,
                            .seen = used.installation.renewed_at.value_or(0),
                            .rejected = rejected};
-    const RestResult result = renew_apart(config_path, wish);
+    const RestResult result = renew_apart(config_path, order);
     GoodTokens tokens = read(store, used.installation.id);
     if (!result.succeeded()) tokens.result = result;
     return tokens;

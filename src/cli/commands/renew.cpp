@@ -24,15 +24,15 @@ std::int64_t number_of(const std::string& text, const std::string& what) {
     return *number;
 }
 
-RenewalWish wish_of(const Arguments& args) {
-    RenewalWish wish;
-    wish.id = number_of(args.words()[0], "ID");
+RenewalOrder order_of(const Arguments& args) {
+    RenewalOrder order;
+    order.id = number_of(args.words()[0], "ID");
     const std::string seen = args.value("--seen");
-    if (!seen.empty()) wish.seen = number_of(seen, "--seen");
-    wish.rejected = args.has("--rejected");
-    wish.client_id = args.value("--app");
-    wish.server = args.value("--server");
-    return wish;
+    if (!seen.empty()) order.seen = number_of(seen, "--seen");
+    order.rejected = args.has("--rejected");
+    order.client_id = args.value("--app");
+    order.server = args.value("--server");
+    return order;
 }
 
 // Neither a terminal nor a service manager ends it in the middle: the server may have answered.
@@ -46,12 +46,12 @@ int run(const Arguments& args) {
     ignore_ends();
     forbid_core_file();
     close_inherited_descriptors();
-    const RenewalWish wish = wish_of(args);
+    const RenewalOrder order = order_of(args);
     RestResult result;
     try {
         const ConfigPtr config = config_of(args, ConfigPart::sync);
         const std::unique_ptr<Store> store = store_of(*config);
-        result = renew(store->installations(), *config, wish);
+        result = renew(store->installations(), *config, order);
     } catch (const std::exception& error) {
         result = {RestCause::local, printable(error.what()), false};
     }
