@@ -17,7 +17,7 @@ namespace {
 // Less would not be enough to connect to a server some way off.
 constexpr Millis least_limit = second;
 constexpr int tries_at_most = 5;  // of a transaction that the server undid
-constexpr Millis skew_tolerance = 2 * second;  // what connecting may take
+constexpr Millis skew_tolerance = 2 * second;
 
 const std::string server_clock = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
@@ -44,7 +44,8 @@ Link& Session::link(Millis until) {
     if (link_ && link_->lives()) {
         if (clock_was_set()) {
             const Millis before = wall_now();
-            compare_clocks(number_in(link_->script("SELECT " + server_clock, until), 0), before);
+            const Result answer = link_->script("SELECT " + server_clock, until);
+            compare_clocks(number_in(answer, 0), before, wall_now());
         }
         return *link_;
     }
@@ -83,15 +84,16 @@ void Session::set_up(Link& link, Millis until) {
     std::optional<SchemaVersion> version;
     if (answer.rows() > 0) version = SchemaVersion{number_in(answer, 0), number_in(answer, 1)};
     check_schema(version);
-    compare_clocks(number_in(answer, 2), before);
+    compare_clocks(number_in(answer, 2), before, wall_now());
 }
 
 bool Session::clock_was_set() const {
     return std::abs(wall_now() - steady_now() - clocks_.since_start) >= skew_tolerance;
 }
 
-void Session::compare_clocks(Millis theirs, Millis ours) {
-    const Millis skew = theirs - ours;
+// A server that was slow to answer is none whose clock is another.
+void Session::compare_clocks(Millis theirs, Millis before, Millis after) {
+    const Millis skew = theirs - std::clamp(theirs, before, std::max(before, after));
     clocks_.skew = std::abs(skew) < skew_tolerance ? 0 : skew / second * second;
     clocks_.since_start = wall_now() - steady_now();
 }

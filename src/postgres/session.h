@@ -76,7 +76,8 @@ public:
 private:
     void set_up(Link& link, Millis until);
     bool clock_was_set() const;
-    void compare_clocks(Millis theirs, Millis ours);
+    // THEIRS was read between BEFORE and AFTER, by our clock.
+    void compare_clocks(Millis theirs, Millis before, Millis after);
     Result run(std::string_view sql, const Params& values, std::optional<std::int64_t> generation);
 
     const std::string url_;
