@@ -274,6 +274,23 @@ inline const std::string views_of_postgresql =
     "claimed (d) AS (SELECT unnest(held || running) FROM holder), "
     "turn (d) AS (SELECT d FROM ready UNION ALL SELECT d FROM due UNION ALL SELECT d FROM claimed) ";
 
+inline Rules of_both() {
+    return {
+        {"unmatched",
+         "SELECT n FROM unmatched WHERE n > (SELECT matched FROM world) OR n IN (SELECT n FROM "
+         "skipped) OR n NOT IN (SELECT n FROM event)"},
+        {"a new one has none",
+         "SELECT d FROM open WHERE d >> 16 IN (SELECT n FROM now_new) OR d >> 16 IN "
+         "(SELECT n FROM skipped)"},
+        {"one of an application on a portal",
+         "SELECT max(id) FROM installation WHERE client_id <> '' AND state < 3 "
+         "GROUP BY member_id, client_id, state > 0 HAVING count(*) > 1"},
+        {"held for one that has a token",
+         "SELECT h.id FROM held_post AS h JOIN installation AS i ON i.id = h.installation "
+         "WHERE i.state > 0 AND i.application_token IS NOT NULL"},
+    };
+}
+
 inline Rules events_of_postgresql() {
     return {
         {"unfinished",
@@ -287,12 +304,6 @@ inline Rules events_of_postgresql() {
         {"skipped",
          "SELECT sum(skipped) FROM event_tally HAVING coalesce(sum(skipped), 0) <> "
          "(SELECT count(*) FROM skipped)"},
-        {"unmatched",
-         "SELECT n FROM unmatched WHERE n > (SELECT matched FROM world) OR n IN (SELECT n FROM "
-         "skipped) OR n NOT IN (SELECT n FROM event)"},
-        {"a new one has none",
-         "SELECT d FROM open WHERE d >> 16 IN (SELECT n FROM now_new) OR d >> 16 IN "
-         "(SELECT n FROM skipped)"},
         {"erasure",
          "SELECT n FROM secret WHERE n NOT IN (SELECT n FROM now_new) AND n NOT IN "
          "(SELECT d >> 16 FROM open) AND n NOT IN (SELECT d >> 16 FROM ended WHERE state = 3) AND "
@@ -302,12 +313,6 @@ inline Rules events_of_postgresql() {
          "SELECT installation FROM token WHERE installation NOT IN (SELECT id FROM installation "
          "WHERE state < 3) UNION SELECT installation FROM chore WHERE installation NOT IN "
          "(SELECT id FROM installation)"},
-        {"one of an application on a portal",
-         "SELECT max(id) FROM installation WHERE client_id <> '' AND state < 3 "
-         "GROUP BY member_id, client_id, state > 0 HAVING count(*) > 1"},
-        {"held for one that has a token",
-         "SELECT h.id FROM held_post AS h JOIN installation AS i ON i.id = h.installation "
-         "WHERE i.state > 0 AND i.application_token IS NOT NULL"},
         {"received",
          "SELECT n FROM event AS e WHERE n <= (SELECT matched FROM world) AND NOT EXISTS "
          "(SELECT 1 FROM received AS r WHERE r.minute = e.received_at / 60000 AND "
@@ -376,12 +381,6 @@ inline Rules events_of_sqlite() {
         {"pruned",
          "SELECT pruned FROM world WHERE max(matched, last, (SELECT coalesce(max(n), 0) FROM "
          "event)) - pruned <> (SELECT count(*) FROM event)"},
-        {"unmatched",
-         "SELECT n FROM unmatched WHERE n > (SELECT matched FROM world) OR n IN (SELECT n FROM "
-         "skipped) OR n NOT IN (SELECT n FROM event)"},
-        {"a new one has none",
-         "SELECT d FROM open WHERE d >> 16 IN (SELECT n FROM now_new) OR d >> 16 IN "
-         "(SELECT n FROM skipped)"},
         {"erasure",
          "SELECT e.n FROM event AS e JOIN owner ON owner.slot = e.slot AND owner.n = e.n WHERE "
          "e.n NOT IN (SELECT n FROM now_new) AND e.n NOT IN (SELECT d >> 16 FROM open) AND "
@@ -399,12 +398,6 @@ inline Rules events_of_sqlite() {
         {"pieces of held posts",
          "SELECT count(*) FROM held_post HAVING count(*) <> (SELECT count(DISTINCT "
          "substr(data, 1, 8)) FROM slot WHERE id IN (SELECT slot FROM other WHERE last = 'BF'))"},
-        {"one of an application on a portal",
-         "SELECT max(id) FROM installation WHERE client_id <> '' AND state < 3 "
-         "GROUP BY member_id, client_id, state > 0 HAVING count(*) > 1"},
-        {"held for one that has a token",
-         "SELECT h.id FROM held_post AS h JOIN installation AS i ON i.id = h.installation "
-         "WHERE i.state > 0 AND i.application_token IS NOT NULL"},
         {"whose", "SELECT id FROM held_post WHERE installation NOT IN (SELECT id FROM installation) "
          "UNION SELECT installation FROM chore WHERE installation NOT IN (SELECT id FROM "
          "installation)"},
@@ -452,7 +445,7 @@ inline std::string Scene::recount() const {
     const std::string& views = server ? views_of_postgresql : views_of_sqlite;
     std::string broken;
     for (const Rules& rules :
-         {server ? events_of_postgresql() : events_of_sqlite(),
+         {of_both(), server ? events_of_postgresql() : events_of_sqlite(),
           server ? deliveries_of_postgresql() : deliveries_of_sqlite()}) {
         for (const auto& [rule, query] : rules) broken += broken_rows(rule, views + query);
     }
