@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "sqlite/event_writer.h"
 #include "sqlite/held_posts.h"
+#include "sqlite/installation_row.h"
 #include "sqlite/parts.h"
 #include "sqlite/statements.h"
 
@@ -25,23 +26,7 @@ Bound text_or_null(std::string_view text) {
 
 Installation read_installation(const Rows& rows) {
     using row = sql::shown_installation;
-    Installation shown;
-    shown.id = rows.number(row::id);
-    shown.member_id = rows.text(row::member_id);
-    shown.client_id = rows.text(row::client_id);
-    shown.state = static_cast<InstallationState>(rows.number(row::state));
-    shown.domain = rows.text(row::domain);
-    shown.user_id = rows.text(row::user_id);
-    shown.client_endpoint = rows.text(row::client_endpoint);
-    shown.server = rows.text(row::server);
-    shown.scope = rows.text(row::scope);
-    shown.plan_status = rows.text(row::plan_status);
-    shown.peer = rows.text(row::peer);
-    shown.problem = rows.text(row::problem);
-    shown.installed_at = rows.number(row::installed_at);
-    shown.installed_ts = rows.maybe_number(row::installed_ts);
-    shown.token_expires_at = rows.maybe_number(row::token_expires_at);
-    shown.renewed_at = rows.maybe_number(row::renewed_at);
+    Installation shown = installation_in<row>(rows);
     shown.has_application_token = rows.number(row::known) != 0;
     shown.held = rows.number(row::held);
     return shown;

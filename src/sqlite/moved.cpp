@@ -3,6 +3,7 @@
 #include <map>
 
 #include "sqlite/held_posts.h"
+#include "sqlite/installation_row.h"
 #include "sqlite/statements.h"
 #include "store/errors.h"
 
@@ -14,21 +15,7 @@ MovedInstallation read_moved(const Rows& rows) {
     using row = sql::moved_installation;
     MovedInstallation moved;
     Installation& one = moved.installation;
-    one.id = rows.number(row::id);
-    one.member_id = rows.text(row::member_id);
-    one.client_id = rows.text(row::client_id);
-    one.state = static_cast<InstallationState>(rows.number(row::state));
-    one.domain = rows.text(row::domain);
-    one.user_id = rows.text(row::user_id);
-    one.client_endpoint = rows.text(row::client_endpoint);
-    one.server = rows.text(row::server);
-    one.scope = rows.text(row::scope);
-    one.plan_status = rows.text(row::plan_status);
-    one.peer = rows.text(row::peer);
-    one.installed_at = rows.number(row::installed_at);
-    one.installed_ts = rows.maybe_number(row::installed_ts);
-    one.token_expires_at = rows.maybe_number(row::token_expires_at);
-    one.renewed_at = rows.maybe_number(row::renewed_at);
+    one = installation_in<row>(rows);
     moved.application_token = rows.text(row::application_token);
     moved.application_token_before = rows.text(row::application_token_before);
     moved.page_key = rows.text(row::page_key);
@@ -37,7 +24,7 @@ MovedInstallation read_moved(const Rows& rows) {
     moved.lease_until = rows.maybe_number(row::lease_until);
     moved.lease_by = rows.text(row::lease_by);
     moved.moved = rows.text(row::problem) == moved_problem;
-    if (!moved.moved) one.problem = rows.text(row::problem);
+    if (moved.moved) one.problem.clear();
     return moved;
 }
 
