@@ -65,6 +65,7 @@ std::string block_to_add(const Installation& installation) {
 void explain_pending(const Installation& installation, ShownPortal& one) {
     if (installation.client_id.empty()) {
         one.problem = installation.problem.empty() ? "it is not verified yet" : installation.problem;
+        one.fix = "it is tried again by itself; 'bxhook sync' tries it now";
         return;
     }
     one.problem = "no `app` block has its client_id: its posts are held";

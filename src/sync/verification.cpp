@@ -107,6 +107,14 @@ ChoreEnd Verification::in_vain(std::string problem) const {
     return {ChoreEnd::Kind::in_vain, std::move(problem)};
 }
 
+std::string why_not_renewed(const RestResult& result) {
+    std::string why = "renewal: " + result.text;
+    if (result.cause == RestCause::wrong_client) {
+        why += " (is client_secret in the `app` block what Bitrix24 shows?)";
+    }
+    return why;
+}
+
 Proof proof_of(const Installation& one, const std::string& server) {
     Proof proof;
     proof.id = one.id;
@@ -132,7 +140,7 @@ ChoreEnd Verification::judge(const Asked& asked) {
     // Renewed already: the block's secret is proven, as whoever did that ended before this.
     if (!one_.renewed_at) {
         const RestResult renewed = renew(info.client_id, asked.server);
-        if (!renewed.succeeded()) return in_vain("renewal: " + renewed.text);
+        if (!renewed.succeeded()) return in_vain(why_not_renewed(renewed));
     }
     return activate(std::move(proof));
 }
@@ -149,7 +157,7 @@ ChoreEnd Verification::prove_by_renewal(const std::string& server) {
         proof.client_id = app.client_id;
         return activate(std::move(proof));
     }
-    return in_vain("renewal: " + last.text);
+    return in_vain(why_not_renewed(last));
 }
 
 RestResult Verification::renew(const std::string& client_id, const std::string& server) const {

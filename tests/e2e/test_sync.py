@@ -218,7 +218,7 @@ def test_installed_again_by_another_administrator_it_is_the_same_installation(la
     portal.installations.clear()
     land.configure()
     portal.install(land.app).wait()
-    assert "verified, 1 events" in land.sync()[0]
+    assert "verified, 1 event" in land.sync()[0]
     assert [(one["state"], one["user_id"]) for one in land.installations()] == [("active", "1")]
     assert land.number(portal) == first
     assert land.cloud.records.spent_twice() == []
@@ -362,3 +362,16 @@ def test_forget_erases_what_the_portal_has_no_more(land):
     land.site.change_store("UPDATE %installation SET token_expires_at = 0")
     land.site.run("portals", "forget", portal.member_id, "--yes")
     assert land.state(portal) == "none"
+
+
+def test_with_a_wrong_secret_it_waits_and_says_what_to_compare(land):
+    portal = land.cloud.portal("acme")
+    right, land.app.client_secret = land.app.client_secret, "w" * 50
+    land.configure()  # what a person has mistyped
+    land.app.client_secret = right
+    portal.install(land.app).wait()
+    assert "is client_secret in the `app` block what Bitrix24 shows?" in land.sync(check=False)[0]
+    one = land.shown(portal)
+    assert one["state"] == "pending" and "client_secret" in one["problem"] and "bxhook sync" in one["fix"]
+    land.configure()
+    assert "verified, 1 event" in land.sync()[0]

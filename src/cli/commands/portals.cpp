@@ -164,7 +164,7 @@ int forget(const Arguments& args, const Config& config, Store& store) {
     const std::string name = printable(one.domain.empty() ? one.member_id : one.domain);
     const std::string held =
         one.held > 0 ? " and " + counted(one.held, "held post", "held posts") : std::string();
-    if (!is_confirmed(args, "erase the installation on " + name + ", its tokens" + held + "?")) {
+    if (!is_confirmed(args, "erase the installation on " + name + " with its tokens" + held + "?")) {
         return 0;
     }
     const bool is_bound = one.state == InstallationState::active ||

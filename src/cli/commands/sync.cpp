@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "cli/portal_choice.h"
 #include "host/core_file.h"
+#include "report/wording.h"
 #include "sync/chores.h"
 
 namespace bx {
@@ -21,7 +22,9 @@ void print_news(const SyncNews& news) {
     std::string line = printable(news.portal);
     if (!news.client_id.empty()) line += " (" + printable(news.client_id) + ")";
     line += ": " + news.what;
-    if (news.events > 0) line += ", " + std::to_string(news.events) + " events";
+    if (news.events > 0) {
+        line += ", " + counted(static_cast<std::int64_t>(news.events), "event", "events");
+    }
     if (!news.cause.empty()) line += ": " + printable(news.cause, 600);
     print(line + "\n");
 }
