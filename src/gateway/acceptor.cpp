@@ -1,5 +1,6 @@
 #include "gateway/acceptor.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -52,7 +53,11 @@ Fd Acceptor::accept(Millis now) {
 
 void Acceptor::close() {
     // fd 0 stays taken: what is opened next would become stdin.
-    if (listener_.get() != STDIN_FILENO) listener_.reset();
+    if (listener_.get() == STDIN_FILENO) {
+        const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+        if (null && ::dup2(null.get(), STDIN_FILENO) == STDIN_FILENO) (void)listener_.release();
+    }
+    listener_.reset();
 }
 
 }  // namespace bx

@@ -14,8 +14,8 @@ public:
 
     int fd() const { return listener_.get(); }  // -1 after close()
 
-    // The backlog may hold connections: at the start, and when epoll says so.
-    void set_ready() { ready_ = true; }
+    // The backlog may hold connections: at the start, and when epoll says so.  Not after close().
+    void set_ready() { ready_ = bool(listener_); }
     bool is_ready() const { return ready_; }
     // True for a while after accept() ran out of file descriptors.
     bool is_pausing(Millis now) const { return !retry_.due(now); }

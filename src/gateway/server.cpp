@@ -71,7 +71,7 @@ bool Server::turn() {
     collect_batch();
     commit_batch();
     do_upkeep();
-    if (stop_.wanted && stop_.until == 0) begin_stop();
+    if (stop_.within != 0) begin_stop();
     return true;
 }
 
@@ -89,7 +89,7 @@ void Server::collect_batch() {
     if (batch_.empty()) return collect(timeout());
     const std::size_t all = std::min(batch_.size() + last.requests, limits_.batch);
     const Millis end = connections_.now() + std::min(last.took / 2, longest_collecting);
-    while (batch_.size() < all && connections_.now() < end && !stop_.wanted) {
+    while (batch_.size() < all && connections_.now() < end && stop_.within == 0) {
         if (!connections_.has_ready() && !epoll_.is_ready_within(collecting_pause)) return;
         collect(0);
     }
@@ -122,7 +122,8 @@ void Server::wait(int timeout) {
         if (tag == &acceptor_) {
             acceptor_.set_ready();
         } else if (tag == &stop_) {
-            stop_.wanted = true;
+            epoll_.unwatch(signals_.stop_fd());
+            stop_.within = limits_.drain;
         } else if (tag == &signals_) {
             handle_signals();
         } else {
@@ -169,7 +170,7 @@ void Server::do_upkeep() {
     // Who started us with a socket on fd 0 starts what is there now; a process that nobody minds
     // (spawn-fcgi leaves it to init) goes on as it is.
     const bool is_minded = acceptor_.fd() == STDIN_FILENO && ::getppid() != 1;
-    if (is_minded && stop_.until == 0) leave_if_displaced();
+    if (is_minded && stop_.until == 0 && stop_.within == 0) leave_if_displaced();
 }
 
 void Server::leave_if_displaced() {
@@ -177,12 +178,12 @@ void Server::leave_if_displaced() {
     if (!replaced && !gateway_.is_misplaced()) return;
     log_.info(replaced ? "restarting: the program was replaced"
                        : "restarting: the directory of the configuration was moved or deleted");
-    stop_.wanted = true;
+    stop_.within = limits_.request;
 }
 
 void Server::begin_stop() {
-    stop_.until = connections_.now() + limits_.drain;
-    epoll_.unwatch(signals_.stop_fd());
+    const Millis end = connections_.now() + std::exchange(stop_.within, 0);
+    stop_.until = stop_.until == 0 ? end : std::min(stop_.until, end);
     connections_.keep_none();
     // What waits in the backlog was connected in good faith: it is served too.
     acceptor_.set_ready();

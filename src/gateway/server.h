@@ -24,7 +24,8 @@
 namespace bx {
 
 // Serves until SIGTERM or SIGINT, or until the binary is replaced where fd 0 was inherited: its owner
-// starts another process.  Requests received by then are answered within a second.  SIGHUP reloads
+// starts another process.  Requests received by then are answered: within a second after a signal, since who
+// stops it may kill it then, and in any time that they need otherwise.  SIGHUP reloads
 // the config, SIGUSR1 reopens the log.  Returns the exit status.  Throws Error when LISTENER is not
 // a listening socket.
 int serve_fastcgi(Fd listener, Gateway& gateway, Log& log);
@@ -47,8 +48,8 @@ public:
 
 private:
     struct Stop {
-        bool wanted = false;
-        Millis until = 0;  // what is under way may take so long; 0: not begun
+        Millis within = 0;  // asked for in this turn: what is under way may take so long; 0: not asked
+        Millis until = 0;   // when that is over; 0: it has not begun
     };
 
     void collect_batch();

@@ -1,5 +1,6 @@
 """How the gateway comes by its socket, as whom it runs, and how it ends."""
 
+import contextlib
 import os
 import socket
 import stat
@@ -10,6 +11,7 @@ import pytest
 
 import bitrix
 import client
+from pairs import preload
 from scratch import AS_ROOT, CONF, USER, as_user, directory, give, wait_for, write
 from servers import group_of
 
@@ -200,3 +202,39 @@ def test_the_units_commands_exist(site, unit, arguments):
     line, = [line for line in (CONF / unit).read_text().splitlines() if line.startswith("ExecStart=")]
     assert line.split()[1] == arguments
     assert site.run("help", arguments).stdout
+
+
+def test_a_replaced_gateway_answers_all_that_were_connected_on_a_slow_disk(site):
+    """As mod_fcgid starts it, the socket on fd 0: what the leaving process has not answered would be a 500."""
+    site.binary = write(site.home / "bxhook", site.binary.read_bytes(), 0o755, site.user)
+    site.configure(worker="start manual")
+    site.run("trigger", "ONCRMDEALUPDATE")  # which makes the store
+    slow = {"LD_PRELOAD": str(preload(site.scratch, "slow_fsync")), "SLOW_FSYNC_MS": "900"}
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(site.socket))
+    listener.listen()
+    gateway = site.start([site.binary, "serve", "--config", site.config], "gateway.log",
+                         stdin=listener, env=slow)
+    listener.close()
+    statuses, clients = [], []
+
+    def post_until_none_is_there():
+        with contextlib.suppress(ConnectionRefusedError):
+            while gateway.running():
+                with client.FastCgi(site.socket) as connection:
+                    try:
+                        connection.send(client.fastcgi_request(bitrix.body()))
+                        statuses.append(connection.read().status)
+                    except (EOFError, ConnectionError) as error:
+                        statuses.append(error)
+
+    for _ in range(3):
+        clients.append(threading.Thread(target=post_until_none_is_there))
+        clients[-1].start()
+    wait_for(lambda: 200 in statuses, "the first answer")
+    write(site.home / "bxhook.new", site.binary.read_bytes(), 0o755, site.user).rename(site.binary)
+    assert gateway.popen.wait(30) == 0
+    for one in clients:
+        one.join()
+    assert statuses == [200] * len(statuses)
+    assert site.status()["events"]["new"] == 1 + len(statuses)
