@@ -1,5 +1,7 @@
 // Installations and held posts, whichever kind of store it is.
 #include <boost/test/unit_test.hpp>
+#include <future>
+#include <thread>
 
 #include "base/sha256.h"
 #include "store_scene.h"
@@ -697,6 +699,22 @@ BOOST_AUTO_TEST_CASE(a_lease_is_one_holders_at_a_time) {
     BOOST_TEST(installations.end_lease(id, "c", std::nullopt, s.now));
     BOOST_TEST(!installations.take_lease(99, "c", bx::minute).has_value());
     BOOST_TEST(s.recount() == "");
+}
+
+// Two that ask at the same time: the one that waits for the row must not judge the other's lease by
+// the time at which it began to wait.
+BOOST_AUTO_TEST_CASE(a_lease_taken_while_another_waits_for_it_holds,
+                     *boost::unit_test::precondition(store_tests::on_postgresql)) {
+    Portals s;
+    const auto id = s.active("m1", "t1");
+    auto& server = store_tests::PostgresServer::instance();
+    server.query("BEGIN; SELECT 1 FROM bxhook.installation FOR UPDATE");
+    auto second = std::async(std::launch::async,
+                             [&] { return s.installations().take_lease(id, "b", bx::minute); });
+    while (server.query("SELECT 1 FROM pg_locks WHERE NOT granted").empty()) std::this_thread::yield();
+    server.query("SELECT bxhook.take_lease(" + std::to_string(id) + ", 'a', 60000)");
+    server.query("COMMIT");
+    BOOST_TEST(!second.get().has_value());
 }
 
 BOOST_AUTO_TEST_CASE(a_lease_ends_when_other_tokens_come) {

@@ -22,10 +22,6 @@ namespace {
 
 constexpr std::int64_t plenty = 1'000'000;
 
-boost::test_tools::assertion_result on_postgresql(boost::unit_test::test_unit_id) {
-    return PostgresServer::wanted();
-}
-
 std::unique_ptr<bx::StoreImport> import() {
     const bx::StoreModule& module = bx::postgresql_module(bx::StoreOwner::assumed());
     return module.import(PostgresServer::instance().url());
@@ -156,7 +152,7 @@ struct Two {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(moved, *boost::unit_test::precondition(on_postgresql))
+BOOST_AUTO_TEST_SUITE(moved, *boost::unit_test::precondition(store_tests::on_postgresql))
 
 BOOST_AUTO_TEST_CASE(installations_move_with_their_tokens_and_held_posts) {
     Two two;

@@ -27,10 +27,6 @@ namespace {
 
 PostgresServer& server() { return PostgresServer::instance(); }
 
-boost::test_tools::assertion_result on_postgresql(boost::unit_test::test_unit_id) {
-    return PostgresServer::wanted();
-}
-
 const auto plenty = [](const std::string&) { return std::size_t{1000}; };
 
 bx::WorkerRecord worker(std::int64_t pid) { return {"web1", pid, "1.0.0", 0, 0, "", {}, "", false}; }
@@ -92,7 +88,7 @@ public:
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(postgres, *boost::unit_test::precondition(on_postgresql))
+BOOST_AUTO_TEST_SUITE(postgres, *boost::unit_test::precondition(store_tests::on_postgresql))
 
 // -- Adding
 

@@ -27,6 +27,12 @@
 
 namespace store_tests {
 
+// The precondition of a test of that store alone.
+inline boost::test_tools::assertion_result on_postgresql(boost::unit_test::test_unit_id) {
+    return PostgresServer::wanted();
+}
+
+
 // A directory of its own, gone afterwards; in memory where there is such a place: what is tested
 // here does not depend on a disk's speed.
 class Scratch {

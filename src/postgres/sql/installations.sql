@@ -333,10 +333,11 @@ END $$;
 CREATE FUNCTION bxhook.take_lease(a_id bigint, a_holder text, a_lasting bigint)
 RETURNS TABLE (tokens bytea, expires bigint, in_doubt boolean) LANGUAGE plpgsql AS $$
 DECLARE
-    v_now bigint := bxhook.now_ms();
+    v_now bigint;
     v_row record;
 BEGIN
     SELECT * INTO v_row FROM bxhook.installation WHERE id = a_id AND state <> {of_gone} FOR UPDATE;
+    v_now := bxhook.now_ms();  -- not before the wait for the row: another may have it since
     -- One that reaches further than any lease lasts is of a clock that was set back since.
     IF NOT FOUND OR v_row.lease_until > v_now AND v_row.lease_until <= v_now + a_lasting THEN
         RETURN;
