@@ -70,6 +70,7 @@ private:
     std::unordered_map<DeliveryId, Begun> begun_;
     std::optional<Millis> server_clock_;  // ahead of our steady one, when `orphans` last looked
     std::set<DeliveryId> saved_;  // of these some output is kept
+    std::set<DeliveryId> unstarted_;  // perhaps `running`, and not started: the answer was lost
     // Whose turn it was: the hook served last, and of each hook the portal.
     HookId last_hook_ = 0;
     std::unordered_map<HookId, std::int64_t> last_portal_;
@@ -291,7 +292,9 @@ std::vector<bool> Runs::start(std::span<const Claim> claims) {
     call[in::seed] = Param::number(session_.run_seed());
     call[in::now] = session_.at(claims.front().started_at);
     call[in::d] = Param::numbers(deliveries);
+    unstarted_.insert(deliveries.begin(), deliveries.end());
     const Result answer = session_.call(call);
+    for (const DeliveryId d : deliveries) unstarted_.erase(d);
     std::set<DeliveryId> begun;
     for (int row = 0; row < answer.rows(); ++row) begun.insert(answer.number(row, 0));
     std::vector<bool> may;
@@ -329,9 +332,12 @@ std::vector<Orphan> Runs::orphans(std::span<const DeliveryName> mine) {
     call[in::seed] = Param::number(session_.run_seed());
     call[in::lease] = Param::number(lease_time);
     call[in::mine] = Param::numbers(deliveries);
+    call[in::unstarted] =
+        Param::numbers(std::vector<std::int64_t>(unstarted_.begin(), unstarted_.end()));
     const Millis asked = steady_now();
     if (server_clock_) call[in::expected] = Param::number(*server_clock_ + asked);
     const Result answer = session_.call(call);
+    unstarted_.clear();
     names_.ready().forget();
     std::vector<Orphan> found;
     for (int row = 0; row < answer.rows(); ++row) {

@@ -32,6 +32,7 @@ public:
     }
     // Makes CLAIMS `running`, where `claim` has not done it: call it right before their runs start.
     // Gives whether they may, one element each; of one that may not somebody else has taken the place.
+    // When it throws, none may: what was made `running` all the same waits again after orphans().
     virtual std::vector<bool> start(std::span<const Claim> claims) = 0;
     // Records ended runs.  One whose delivery is not `running` in that attempt any more changes
     // nothing.  Where an event's last delivery ended and none is dead, its secrets are erased.

@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import re
 import threading
 
 from servers import free_port
 
 CHUNK = 65536
 READY, IDLE = b"Z", b"I"  # PostgreSQL's ReadyForQuery, of a session that is in no transaction
+NEVER = b"\0no request has this"
+PARSE = re.compile(rb"P.{4}(\w+)\0([^\0]+)\0", re.DOTALL)
 
 
 class Link:
@@ -16,6 +19,13 @@ class Link:
     def __init__(self, client, server):
         self.client, self.server = client, server
         self.swallow = False  # the answers, until the transaction has ended
+        self._statements = {}  # prepared ones: text by name
+
+    def carries(self, marker, data):
+        """MARKER is in DATA of the client's, or in the text of a statement that DATA executes."""
+        self._statements |= dict(PARSE.findall(data))
+        return marker in data or any(
+            marker in text and b"\0" + name + b"\0" in data for name, text in self._statements.items())
 
     def close(self):
         for writer in (self.client, self.server):
@@ -25,7 +35,8 @@ class Link:
 class Proxy:
     """Relays connections from its own `port` of 127.0.0.1 to PORT there.
 
-    A marker is bytes of a request (an entity's id, for one): the connection that carries it is cut once.
+    A marker is bytes of a request (an entity's id, for one), or of the statement that it executes: the
+    connection that carries it is cut once.
     """
 
     def __init__(self, port):
@@ -119,7 +130,7 @@ class Proxy:
             while data := await reader.read(CHUNK):
                 await self._flow.wait()
                 marker = self._marker
-                if marker and marker in tail + data:
+                if link.carries(marker or NEVER, tail + data):
                     self._marker = None
                     if not self._after_commit:
                         self.lost.set()

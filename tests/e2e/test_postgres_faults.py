@@ -200,6 +200,21 @@ def test_an_end_whose_record_is_lost_is_recorded_once(cluster, logs_of, proxy, d
     lives(cluster)
 
 
+def test_a_start_whose_answer_is_lost_costs_no_attempt(cluster, logs_of, proxy, database):
+    host = cluster.first
+    marker = host.hook("once.disabled", 'echo "$BX_ID $BX_ATTEMPT" >> once\n')
+    host.config.write_text(host.config.read_text() + f"hook once {{ event ONCRMQUOTE* run {marker} dir {host.out} attempts 1 }}\n")
+    wait_for(lambda: client.fastcgi(host.socket, bitrix.body("ONCRMQUOTEUPDATE", id="first")).event, "an event")
+    wait_for((host.out / "once").exists, "the first run")
+    proxy.lose_answer("bxhook.start(")
+    event = wait_for(lambda: client.fastcgi(host.socket, bitrix.body("ONCRMQUOTEUPDATE", id="second")).event, "an event")
+    delivery = host.delivery(event, "once")
+    assert proxy.lost.is_set()
+    assert [attempt["result"] for attempt in delivery["attempts"]] == ["done"]
+    assert (host.out / "once").read_text() == "first 1\nsecond 1\n"
+    lives(cluster)
+
+
 # -- The server
 
 def test_a_lost_session_is_replaced(cluster, logs_of, database):

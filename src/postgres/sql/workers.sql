@@ -60,10 +60,11 @@ $$;
 
 -- The runs of dead workers become a_owner's, and are given with those that it has already; claims of
 -- both that never started wait again.  a_mine are those that it runs: a server that took over may not
--- know that they started.  a_expected is renew_leases_after_step's; the last row is no run (d is 0),
+-- know that they started.  a_unstarted are those that it asked to start and did not: the answer was lost.
+-- a_expected is renew_leases_after_step's; the last row is no run (d is 0),
 -- and its started_at the server's clock, of which the next call's is made.
 CREATE FUNCTION bxhook.orphans(a_owner bigint, a_seed bigint, a_lease bigint, a_mine bigint[],
-    a_expected bigint)
+    a_unstarted bigint[], a_expected bigint)
 RETURNS TABLE (d bigint, attempt integer, max_attempts integer, failures integer,
     started_at bigint, seed bigint, out_kept bytea, out_bytes bigint, err_kept bytea, err_bytes bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -77,7 +78,7 @@ BEGIN
     IF cardinality(bxhook.dead_holders(a_owner, v_now)) > 0
             OR NOT coalesce(v_holder.held || v_holder.running, '{}') <@ a_mine
             OR cardinality(v_holder.held) > 0 THEN
-        PERFORM bxhook.take_over(a_owner, a_seed, v_now, a_mine);
+        PERFORM bxhook.take_over(a_owner, a_seed, v_now, a_mine, a_unstarted);
     END IF;
     DELETE FROM bxhook.worker AS w WHERE w.lease_until <= v_now AND w.id <> a_owner;
     DELETE FROM bxhook.sleeper AS s WHERE s.owner <> a_owner AND s.asleep
@@ -95,8 +96,8 @@ BEGIN
     RETURN NEXT;
 END $$;
 
-CREATE FUNCTION bxhook.take_over(a_owner bigint, a_seed bigint, a_now bigint, a_mine bigint[])
-RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION bxhook.take_over(a_owner bigint, a_seed bigint, a_now bigint, a_mine bigint[],
+    a_unstarted bigint[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     v_dead bigint[];
     v_waiting bigint[];
@@ -109,6 +110,9 @@ BEGIN
     v_dead := bxhook.dead_holders(a_owner, a_now);
     PERFORM 1 FROM bxhook.holder WHERE owner = ANY (v_dead || a_owner) ORDER BY owner FOR UPDATE;
     PERFORM bxhook.start(a_owner, a_seed, a_now, a_mine);
+    PERFORM bxhook.hold(a_owner, v_back, v_back) FROM (SELECT array_agg(d) AS v_back
+        FROM bxhook.holder AS h, unnest(h.running) AS u (d)
+        WHERE h.owner = a_owner AND d = ANY (a_unstarted)) AS b WHERE v_back IS NOT NULL;
     PERFORM set_config('synchronous_commit', 'on', true);
     v_waiting := ARRAY(SELECT d FROM bxhook.holder AS h, unnest(h.held) AS u (d)
         WHERE h.owner = ANY (v_dead || a_owner) ORDER BY d);
