@@ -100,9 +100,18 @@ void LiveHooks::note_duplicates() {
         log_.error(place + " does not run", {{"problem", message}});
     }
     for (const auto& [place, message] : duplicates_) {
-        if (!found.contains(place)) log_.info(place + " runs again: no other hook has its name");
+        if (!found.contains(place)) report_end_of_duplicates(place);
     }
     duplicates_ = std::move(found);
+}
+
+// PLACE, "hook NAME", had two hooks and has one now, or none that can run.
+void LiveHooks::report_end_of_duplicates(const std::string& place) {
+    if (can_run(set_, place.substr(place.find(' ') + 1))) {
+        log_.info(place + " runs again: no other hook has its name");
+    } else {
+        log_.info(place + " still does not run: no file that can run has its name now");
+    }
 }
 
 // Nobody who has only FTP can ask `bxhook check`.

@@ -52,6 +52,7 @@ private:
     void replace(HookSet set, Millis now);
     void note_gone(const HookSet& set, Millis now);
     void note_duplicates();
+    void report_end_of_duplicates(const std::string& place);
     void report(const std::string& problem);
 
     Log& log_;

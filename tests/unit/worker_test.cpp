@@ -362,6 +362,16 @@ BOOST_AUTO_TEST_CASE(two_hooks_of_one_name_wait_and_stop_nobody_else) {
         [&] { return store()->view().status(bx::wall_now()).workers.at(0).config_error.empty(); }));
 }
 
+BOOST_AUTO_TEST_CASE(when_both_of_one_name_go_nothing_runs_again) {
+    hook("any.sh", "exit 0");
+    hook("any.py", "exit 0");
+    start_and_wait();
+    wait_file("worker.log", "error worker: hook any does not run problem=");
+    fs::rename(dir + "/hooks", dir + "/gone");  // both at once
+    wait_file("worker.log", "info worker: hook any still does not run: no file");
+    BOOST_TEST(log().find("runs again") == std::string::npos, log());
+}
+
 // What waited already when the second one came.
 BOOST_AUTO_TEST_CASE(a_second_hook_of_a_name_stops_what_waits_for_the_first) {
     configure("", "backoff 1s attempts 5");
