@@ -35,7 +35,7 @@ Gateway::Gateway(std::string config_path, Options options, Log& log)
       verdicts_(trouble_, log),
       post_store_(store_, trouble_, verdicts_, log, options_.one_shot),
       summoner_(options_.start, log) {
-    refresh_config(true);
+    if (config_.is_due(true)) load_config(true);
     // Root knows no owner yet: the file's place is another user's.
     if (!config_.current() && ::geteuid() != 0) open_log();
 }
@@ -131,9 +131,10 @@ Intake::Decision Gateway::take_post(Request& request) {
 // -- Config, store, worker
 
 void Gateway::refresh_config(bool force) {
+    const bool had_config = config_.current() != nullptr;
     if (!config_.is_due(force)) return;
     store_.check_place();
-    load_config(force);
+    if (load_config(force) && !had_config && !options_.one_shot) wake_at_start();
 }
 
 bool Gateway::load_config(bool force) {

@@ -60,7 +60,8 @@ public:
     // consumed.
     void handle(std::span<Request> requests, const Answerer& answer);
 
-    // Looks for a changed config at most once a second; FORCE: now (SIGHUP).
+    // Looks for a changed config at most once a second; FORCE: now (SIGHUP).  The first one makes up
+    // for wake_at_start(), which could do nothing without.
     void refresh_config(bool force = false);
     // At the start of a gateway: summons the worker when events are unfinished.
     void wake_at_start();

@@ -257,6 +257,40 @@ def test_a_refused_config_is_in_the_log(upload):
              site.log)
 
 
+def test_a_corrected_config_brings_its_worker_by_itself(upload):
+    """What the gateway took by the old one waits for nobody's next request."""
+    site = upload()
+    site.mark_executable()
+    site.give_token()
+    site.enable_sample("any.sh")
+    server = apache(site, ["fcgid"])
+    assert server.get().body.startswith(b"bxhook: ready")
+    good = site.config.read_text()
+    number = len(good.splitlines()) + 1
+    site.config.write_text(good + 'hooks_dir "hooks\n')
+    wait_for(lambda: server.get() and any("config refused" in line for line in site.log_lines()), site.log)
+    assert server.post(bitrix.body()).event == 1
+    wait_for(lambda: any("cannot start the worker" in line and f"bxhook.conf:{number}:" in line
+                         for line in site.log_lines()), site.log)
+    site.config.write_text(good)
+    wait_for(lambda: site.status()["deliveries"]["done"] == 1, site.log, limit=60)
+
+
+def test_a_first_event_after_the_correction_runs(upload):
+    """The gateway began with a config that is refused."""
+    site = upload()
+    site.mark_executable()
+    site.give_token()
+    site.enable_sample("any.sh")
+    good = site.config.read_text()
+    site.config.write_text(good + 'hooks_dir "hooks\n')
+    server = apache(site, ["fcgid"])
+    assert server.post(bitrix.body()).status == 503
+    site.config.write_text(good)
+    wait_for(lambda: server.post(bitrix.body()).status == 200, site.log)
+    wait_for(lambda: site.status()["deliveries"]["done"] == 1, site.log)
+
+
 def test_the_papers_are_in_it_and_fit_a_page(upload):
     site = upload()
     for name in ("README.txt", "README.ru.txt"):

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
+#include <chrono>
 
 #include "base/sha256.h"
 #include "event/payload.h"
@@ -718,6 +720,16 @@ BOOST_AUTO_TEST_CASE(at_its_start_it_looks_for_work_left_behind) {
     BOOST_TEST(started.size() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(when_it_gets_a_config_it_looks_for_work_left_behind) {
+    configure("portal {");
+    state.unfinished = 1;
+    the_gateway().wake_at_start();
+    ask(method("GET"));
+    BOOST_TEST(started.empty());
+    configure(one_portal);
+    BOOST_TEST(started.size() == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(any_request_starts_a_worker_when_a_chore_is_overdue) {
     const std::string app = std::string(one_portal) + "app { client_id local.1  client_secret s }\n";
     configure(app);
@@ -755,6 +767,41 @@ BOOST_AUTO_TEST_CASE(a_worker_that_cannot_be_started_is_a_log_line) {
     gateway = std::make_unique<bx::Gateway>(dir + "/bxhook.conf", options, log);
     BOOST_TEST(verdict(event()) == "200");
     BOOST_TEST(log_count("cannot start the worker cause=\"no more processes\"") == 1u);
+    BOOST_TEST(!gateway->worker_is_due());  // it will be in ten seconds
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_could_not_be_started_is_tried_again_by_itself) {
+    bx::LogSettings to_file;
+    to_file.file = dir + "/gateway.log";
+    log.configure(to_file);
+    bx::Config config;
+    config.store.worker_files = dir + "/q";
+    config.worker.auto_start = true;
+    int tries = 0;
+    bool fails = true;
+    bx::WorkerSummoner summoner(
+        [&](const std::string&) {
+            ++tries;
+            if (fails) throw bx::Error("bxhook.conf: '}' is missing");
+        },
+        log);
+    const bx::Millis end = bx::steady_now() + 60 * bx::second;
+    const auto try_until = [&](int count) {
+        while (tries < count && bx::steady_now() < end) {
+            if (summoner.is_due()) summoner.summon(config);
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        }
+        return tries == count;
+    };
+    summoner.set_due();
+    BOOST_REQUIRE(try_until(1));
+    BOOST_REQUIRE(try_until(2));
+    BOOST_TEST(log_count("cannot start the worker") == 1u);  // the same once a minute
+    fails = false;
+    // Whoever adds an event does not wait for the next of these.
+    while (tries < 3 && bx::steady_now() < end) summoner.summon(config);
+    BOOST_TEST(tries == 3);
+    BOOST_TEST(!summoner.is_due());
 }
 
 BOOST_AUTO_TEST_CASE(the_body_limit_leaves_room_to_see_one_that_is_too_large) {
