@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/shell.h"
 #include "base/text.h"
+#include "hooks/first_line.h"
 #include "hooks/hooks.h"
 #include "host/accounts.h"
 #include "host/advice.h"
@@ -98,13 +99,25 @@ bool names_windows_end(std::string_view line) {
     return line.substr(0, blank).ends_with("/env") && !argument.starts_with('-');
 }
 
-std::optional<StartProblem> bad_interpreter(const std::string& program) {
+// A file that is empty, or cannot be read, is left to the kernel.
+bool is_text(std::string_view begin) {
+    return !begin.empty() && begin.find('\0') == std::string_view::npos;
+}
+
+std::optional<StartProblem> bad_interpreter(const Hook& hook) {
+    const std::string& program = hook.program;
     const std::string begin = first_bytes(program, max_line);
     if (begin.starts_with(byte_order_mark)) {
         return StartProblem{StartFault::bad_interpreter,
                             "bad interpreter: the script begins with a byte order mark, save it "
                             "as UTF-8 without BOM",
                             sed_command("1s/^...//", program)};
+    }
+    if (is_text(begin) && !begin.starts_with("#!")) {
+        return StartProblem{StartFault::bad_interpreter,
+                            "bad interpreter: neither a binary nor a script that begins with #!; " +
+                                first_line_advice(hook, begin),
+                            edit_command(program)};
     }
     const std::string line = first_line_of(begin);
     const std::string interpreter = line.substr(0, line.find_first_of(" \t"));
@@ -154,7 +167,7 @@ std::optional<StartProblem> start_problem(const Hook& hook, const std::string& h
         return StartProblem{StartFault::not_executable, "not executable",
                             make_executable_fix(program)};
     }
-    return bad_interpreter(program);
+    return bad_interpreter(hook);
 }
 
 }  // namespace bx

@@ -207,7 +207,7 @@ SOURCES = {
     "php": ("ONTASKADD.php", "<?php\necho 1;\n", "#!/usr/bin/env php"),
     "php without its extension": ("ONTASKADD", "<?php\necho 1;\n", "#!/usr/bin/env php"),
     "python": ("ONTASKADD.py", "import os\nprint(os.environ)\n", "#!/usr/bin/env python3"),
-    "bash": ("ONTASKADD.sh", "names=(a b)\n[[ -v names ]]\n", "it could be: #!/bin/sh"),
+    "bash": ("ONTASKADD.sh", "names=(a b)\n[[ -v names ]]\n", "its first line could be: #!/bin/sh"),
     "empty": ("ONTASKADD.sh", "", "is empty"),
 }
 

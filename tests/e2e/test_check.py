@@ -205,7 +205,7 @@ FAULTS = {
     "PHP of web servers": (script("#!/usr/bin/php-cgi -q\n"), "warning",
                            ["hook ONAPPTEST", "'/usr/bin/php-cgi' is the PHP of web servers"],
                            "1s,/php-cgi,/php,"),
-    "no first line": (script(b"echo hello\n"), "error", ["hook ONAPPTEST", "names no interpreter"], "1i#!/bin/sh"),
+    "no first line": (script(b"echo hello\n"), "error", ["hook ONAPPTEST", "its first line could be"], "1i#!/bin/sh"),
     "byte order mark": (script(b"\xef\xbb\xbf#!/bin/sh\n"), "error", ["hook ONAPPTEST", "byte order mark"], None),
     "config for all to read": (reached(mode_of("bxhook.conf", 0o604)), "warning", ["bxhook.conf", "read it"], None),
     "config for all to change": (mode_of("bxhook.conf", 0o602), "error", ["bxhook.conf", "change it"], None),

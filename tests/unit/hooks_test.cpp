@@ -565,4 +565,21 @@ BOOST_AUTO_TEST_CASE(what_cannot_start_is_told_before) {
     BOOST_TEST(problem("good") == "");
 }
 
+BOOST_AUTO_TEST_CASE(a_script_without_an_interpreter_hears_which_it_could_be) {
+    block("sh", {"*"}, file("../sh", 0755, "echo 1\n"));
+    block("js", {"*"}, file("../a.js", 0755, "console.log(1)\n"));
+    block("binary", {"*"}, file("../binary", 0755, std::string("MZ\0\1", 4)));
+    block("empty", {"*"}, file("../empty", 0755, ""));
+    const std::string what = "bad interpreter: neither a binary nor a script that begins with #!; "
+                             "its first line could be: ";
+    BOOST_TEST(problem("sh") == what + "#!/bin/sh");
+    config.hooks.at(1).settings.env = {{"PATH", top}};
+    BOOST_TEST(problem("js") == what + "#!/WHERE/IT/IS/node (node is not in the hook's PATH)");
+    std::ofstream(top + "/node") << "#!/bin/sh\n";
+    ::chmod((top + "/node").c_str(), 0755);
+    BOOST_TEST(problem("js") == what + "#!/usr/bin/env node");
+    BOOST_TEST(problem("binary") == "");  // the kernel knows
+    BOOST_TEST(problem("empty") == "");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

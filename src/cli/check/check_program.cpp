@@ -15,8 +15,8 @@
 #include "base/shell.h"
 #include "base/text.h"
 #include "cli/check/findings.h"
+#include "hooks/first_line.h"
 #include "hooks/hooks.h"
-#include "hooks/invocation.h"
 #include "host/advice.h"
 
 namespace bx {
@@ -37,32 +37,6 @@ std::string looked_up_program(std::string_view first_line) {
         if (!option) return std::string(words[i]);
     }
     return {};
-}
-
-bool in_path(const std::string& program, std::string_view path) {
-    if (program.find('/') != std::string::npos) return ::access(program.c_str(), X_OK) == 0;
-    return std::ranges::any_of(split(path, ':'), [&](std::string_view dir) {
-        return ::access(absolute_path(std::string(dir), program).c_str(), X_OK) == 0;
-    });
-}
-
-std::string path_of(const Hook& hook) {
-    for (const auto& [name, value] : hook.settings.env) {
-        if (name == "PATH") return value;
-    }
-    return std::string(search_path);
-}
-
-// For a script that begins with BEGIN, and has no such line.  Only the person knows what it is
-// written in: a guess by its name and first bytes.
-std::string likely_first_line(const std::string& path, std::string_view begin) {
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 5> languages{{
-        {".php", "php"}, {".py", "python3"}, {".pl", "perl"}, {".rb", "ruby"}, {".js", "node"}}};
-    if (begin.starts_with("<?")) return "#!/usr/bin/env php";
-    for (const auto& [extension, program] : languages) {
-        if (path.ends_with(extension)) return "#!/usr/bin/env " + std::string(program);
-    }
-    return "#!/bin/sh";
 }
 
 // "/usr/local/bin/php-cgi" of "#!/usr/local/bin/php-cgi -q", and what `env` looks up; as it stands.
@@ -95,12 +69,7 @@ void check_first_line(const Hook& hook, const std::string& place, Findings& find
         return findings.error(place, "'" + hook.program + "' is empty: put the program into it",
                               edit_command(hook.program));
     }
-    if (!begin.starts_with("#!")) {
-        return findings.error(place,
-                              "its first line names no interpreter; it could be: " +
-                                  likely_first_line(hook.program, begin),
-                              edit_command(hook.program));
-    }
+    if (!begin.starts_with("#!")) return;  // a binary, of a kind that the kernel may know
     std::string line = begin.substr(0, begin.find('\n'));
     if (line.ends_with('\r')) {
         return findings.error(place,
@@ -109,7 +78,7 @@ void check_first_line(const Hook& hook, const std::string& place, Findings& find
                               sed_command("s/[[:cntrl:]]$//", hook.program));
     }
     std::string wanted = looked_up_program(line);
-    if (!wanted.empty() && !in_path(wanted, path_of(hook))) {
+    if (!wanted.empty() && !finds_program(hook, wanted)) {
         findings.error(place,
                        "its interpreter '" + printable(wanted) +
                            "' is not installed: install it, or name another on the first line",
