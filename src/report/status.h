@@ -26,6 +26,7 @@ struct StatusReport {
     ConfigPtr config;          // null: nothing of it can be used
     std::optional<StoreStatus> store;  // none: it cannot be read
     std::map<std::string, std::string> disabled;  // hooks, with the reason
+    std::vector<HookCounts> gone;      // hooks that something waits for, and that are gone
     InstallationCounts installations;  // of that store
     std::vector<Problem> problems;     // each once, errors first
     bool strict = false;               // attention is not good enough

@@ -19,6 +19,14 @@ std::optional<StartProblem> held_back(const Hook& hook) {
     return StartProblem{StartFault::disabled, disabled_reason(hook), ""};
 }
 
+// Of the delivery NAME, whose hook is gone.
+StartProblem gone(const DeliveryName& name) {
+    return {StartFault::missing,
+            "missing: no file named " + name.hook + ", and no block with run: put it back, or " +
+                "give the event up with 'bxhook cancel " + to_string(name) + "'",
+            ""};
+}
+
 }  // namespace
 
 std::optional<int> attempts_of(const LiveConfig& live, const std::string& hook) {
@@ -60,11 +68,7 @@ void Launcher::start(Claim& claim) {
 std::optional<StartProblem> Launcher::launch(const Claim& claim, const Allowance& allowance) {
     const Config& config = *context_.live.config();
     const Hook* hook = context_.live.find_hook(claim.hook, context_.now);
-    if (!hook) {
-        return StartProblem{StartFault::missing,
-                            "missing: no file named " + claim.hook + ", and no block with run",
-                            ""};
-    }
+    if (!hook) return gone({claim.event.number, claim.hook});
     if (auto held = held_back(*hook)) return held;
     if (hook->problem) return hook->problem;
     if (auto problem = start_problem(*hook, config.hooks_dir)) return problem;

@@ -61,6 +61,8 @@ LOOKS = "it only looks"  # and so harms nothing, whatever it meets
 CASES = {
     "${EDITOR:-vi}": ("test_finds_and_corrects", LOOKS),
     "apt-get install curl": ("test_a_program_that_is_missing_is_named", LOOKS),
+    "bxhook cancel": ("test_what_waits_for_a_hook_that_is_gone_says_what_to_do",
+                      "test_what_waits_for_a_hook_that_is_gone_says_what_to_do"),
     "bxhook cancel --hook": ("test_what_waits_for_a_hook_that_is_disabled_waits_on_and_says_so",
                              "test_bulk_needs_a_filter_and_a_yes"),
     "bxhook check": ("test_another_user_is_told_who_to_run_as_and_no_more", LOOKS),

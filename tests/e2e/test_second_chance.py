@@ -149,6 +149,36 @@ def test_what_waits_for_a_hook_that_is_disabled_waits_on_and_says_so(quiet):
     work(quiet)
     assert quiet.delivery(next(iter(names)), deal)["attempt"] == 2
 
+@BOTH_STORES
+def test_what_waits_for_a_hook_that_is_gone_says_what_to_do(quiet):
+    deal = "ONCRMDEALUPDATE"
+    quiet.configure(worker="start manual", backoff="1h")
+    path = quiet.hook(f"{deal}.sh", "exit 1")
+    back, given_up = post(quiet), post(quiet)
+    work(quiet)
+    path.unlink()
+    quiet.run("retry", f"{back}/{deal}")  # due now
+    work(quiet)
+    reason = (f"missing: no file named {deal}, and no block with run: put it back, or give the event up with "
+              f"'bxhook cancel {back}/{deal}'")
+    assert quiet.delivery(back, deal, states=("waiting",))["reason"] == reason
+    for command in ("list", "show"):
+        words = [command] + ([back] if command == "show" else [])
+        assert reason in quiet.run(*words).stdout.decode()
+    status = quiet.run("status", check=False).stdout.decode()
+    assert f"{deal}: 2 deliveries wait, no file and no block with run has this name" in status
+    told = " ".join(quiet.run("check", check=False).stdout.decode().split())
+    assert f"hook {deal}: no file and no block with run has this name, and 2 deliveries wait for it" in told
+    for text in (status, told):
+        assert f"cancel --hook {deal} --state waiting" in text
+    quiet.run("cancel", f"{given_up}/{deal}")
+    assert quiet.delivery(given_up, deal, states=("cancelled",))
+    quiet.hook(f"{deal}.sh", "exit 0")
+    assert "no block with run has this name" not in quiet.run("status", check=False).stdout.decode()
+    quiet.run("retry", f"{back}/{deal}")
+    work(quiet)
+    assert quiet.delivery(back, deal)["attempt"] == 3
+
 
 @BOTH_STORES
 def test_without_a_worker_check_names_what_has_them_matched_again(quiet):

@@ -180,7 +180,24 @@ std::map<std::string, std::string> disabled_among(const HookSet& hooks) {
     return disabled;
 }
 
+std::set<std::string> known_among(const HookSet& hooks) {
+    std::set<std::string> known;
+    for (const Hook& hook : hooks.hooks()) {
+        if (!hook.program.empty()) known.insert(hook.name);
+    }
+    return known;
+}
+
 }  // namespace
+
+std::vector<HookCounts> gone_hooks(const StoreStatus& status, const Hooks& hooks) {
+    std::vector<HookCounts> gone;
+    for (const HookCounts& counts : status.hooks) {
+        const bool waits = hooks.known && counts.waiting > 0;
+        if (waits && !hooks.known->contains(counts.hook)) gone.push_back(counts);
+    }
+    return gone;
+}
 
 Hooks check_hooks(const Config& config, Findings& findings) {
     HookSet hooks;
@@ -200,7 +217,7 @@ Hooks check_hooks(const Config& config, Findings& findings) {
         return !hook.settings.disabled && (!hook.problem || hook.from_dir);
     };
     return {stopped_among(hooks), disabled_among(hooks),
-            std::ranges::any_of(hooks.hooks(), is_enabled)};
+            std::ranges::any_of(hooks.hooks(), is_enabled), known_among(hooks)};
 }
 
 Problem no_hook_enabled(const Config& config) {

@@ -158,6 +158,18 @@ void check_disabled(const StoreStatus& status, const Hooks& hooks, Findings& fin
     }
 }
 
+// What waits for a hook that is gone fails until it is dead.
+void check_gone(const StoreStatus& status, const Hooks& hooks, Findings& findings) {
+    for (const HookCounts& counts : gone_hooks(status, hooks)) {
+        findings.warning("hook " + printable(counts.hook),
+                         "no file and no block with run has this name, and " +
+                             counted(counts.waiting, "delivery waits", "deliveries wait") +
+                             " for it: put it back, or this gives them up",
+                         findings.commands().line("cancel --hook " + shell_word(counts.hook) +
+                                                  " --state waiting"));
+    }
+}
+
 // Whether what lies in STORE is worked on.
 void check_work(const Config& config, Store& store, const Hooks& hooks, Findings& findings) {
     const OwnCommands& commands = findings.commands();
@@ -167,6 +179,7 @@ void check_work(const Config& config, Store& store, const Hooks& hooks, Findings
         judge_health(status, config, now, commands, known_from(findings, hooks, config));
     findings.add(health.problems);
     check_disabled(status, hooks, findings);
+    check_gone(status, hooks, findings);
     if (!status.worker_runs && !config.worker.auto_start && !health.overdue_since) {
         findings.warning("worker",
                          "none is running, and worker.start is manual; with cron ('bxhook work "

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,7 +52,12 @@ struct Hooks {
     std::vector<std::string> stopped{};  // none of whose deliveries may start
     std::map<std::string, std::string> disabled{};  // the same, with the reason (disabled_reason)
     bool any_enabled = false;
+    // All that have a program, disabled ones too; none: they cannot be read.
+    std::optional<std::set<std::string>> known{};
 };
+
+// The hooks of STATUS for which deliveries wait, and which are gone: none of HOOKS has their name.
+std::vector<HookCounts> gone_hooks(const StoreStatus& status, const Hooks& hooks);
 
 // The configuration at PATH, with every problem in it.
 Loaded check_config(const std::string& path, Findings& findings);

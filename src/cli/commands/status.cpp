@@ -90,6 +90,7 @@ void look(StatusReport& report, Millis now, Findings& found) {
     }
     read_store(report, now, found);
     if (!report.store) return;
+    report.gone = gone_hooks(*report.store, hooks);
     const Known known = known_from(found, hooks, config);
     found.add(judge_health(*report.store, config, now, found.commands(), known).problems);
     report_installations(report.installations, found);
@@ -153,6 +154,7 @@ private:
                                std::to_string(report.config->limits.queue) + " events");
         line("due now", due_text(store, now_));
         disabled(store, report.disabled);
+        gone(report.gone);
         installations(report.installations);
         blocked(store);
         hooks(store);
@@ -166,6 +168,15 @@ private:
             line("disabled", printable(hook.hook) + ": " +
                              counted(hook.waiting, "delivery waits", "deliveries wait") + ", " +
                              printable(reason->second, 1000));
+        }
+    }
+
+    void gone(const std::vector<HookCounts>& hooks) {
+        for (const HookCounts& hook : hooks) {
+            line("gone", printable(hook.hook) + ": " +
+                             counted(hook.waiting, "delivery waits", "deliveries wait") +
+                             ", no file and no block with run has this name (fix: put it back, or "
+                             "'bxhook cancel --hook " + printable(hook.hook) + " --state waiting')");
         }
     }
 
