@@ -174,6 +174,23 @@ def test_a_program_that_may_not_run_says_so(upload, module):
     wait_for(lambda: server.get().body == b"bxhook: ready\n", site.log)
 
 
+@pytest.mark.parametrize("file", ["bxhook.fcgi", ".htbxhook/bxhook"])
+def test_what_was_uploaded_in_text_mode_is_to_be_uploaded_again(upload, file):
+    """Line ends of Windows in the script; in the program whatever an FTP program took for one."""
+    site = upload()
+    site.mark_executable()
+    site.give_token()
+    path = site.docroot / file
+    good = path.read_bytes()
+    path.write_bytes(good.replace(b"\n", b"\r\n"))
+    server = apache(site, ["fcgid"])
+    answer = server.get()
+    assert answer.status == 500 and b"in binary mode" in answer.body, answer
+    path.unlink()
+    write(path, good, 0o755, site.user)
+    wait_for(lambda: server.get().body == b"bxhook: ready\n", site.log)
+
+
 def test_a_wrong_place_is_told(upload):
     site = upload()
     site.mark_executable()
@@ -222,6 +239,7 @@ def test_what_a_hook_printed_is_in_a_file(upload):
 
 
 RETRY = "retry --state dead,waiting --yes"
+LIST = "list --state dead,waiting"
 
 
 def test_cron_runs_again_what_failed(upload):
@@ -237,9 +255,15 @@ def test_cron_runs_again_what_failed(upload):
     assert [word for word in ("dead delivery=1/", "again_at=") if word not in "\n".join(site.log_lines())] == []
     for code in ("ONCRMDEALADD", "ONCRMDEALUPDATE"):
         write(site.home / "hooks" / f"{code}.sh", "#!/bin/sh\nexit 0\n", 0o755, site.user)
-    done = subprocess.run(["/bin/sh", "-c", f"{site.binary} {RETRY}"], cwd="/", env={"PATH": "/usr/bin:/bin"},
-                          capture_output=True, timeout=30, **as_user(site.user))
-    assert done.returncode == 0, done
+
+    def cron(words):
+        done = subprocess.run(["/bin/sh", "-c", f"{site.binary} {words}"], cwd="/", env={"PATH": "/usr/bin:/bin"},
+                              capture_output=True, timeout=30, **as_user(site.user))
+        assert done.returncode == 0, done
+        return done.stdout.decode()
+    mail = cron(LIST)
+    assert "1/ONCRMDEALADD" in mail and "exit 78" in mail and "2/ONCRMDEALUPDATE" in mail and "exit 75" in mail, mail
+    cron(RETRY)
     wait_for(lambda: site.status()["deliveries"]["done"] == 2, site.log)
 
 
@@ -298,7 +322,8 @@ def test_the_papers_are_in_it_and_fit_a_page(upload):
         assert len(lines) < 90 and max(map(len, lines)) <= 79, name
         for word in ("token \"\"", "home=../../bxhook", "bxhook: ready", "could not be started", "the program is missing",
                      "state/outputs", "accepted", "not executable", "wrong token", "work --once", ".sample",
-                     "again_at", "\n   dead ", "config refused", RETRY, "ONCRMDEALADD.d/", "Text file busy"):
+                     "again_at", "\n   dead ", "config refused", RETRY, LIST, "$_POST", "$BX_ID", "failed, missing", "#!/usr/bin/env php",
+                     "ONCRMDEALADD.d/", "Text file busy"):
             assert word in "\n".join(lines), f"{name}: {word}"
     examples = {path.name for path in (site.home / "examples").iterdir()}
     assert examples == {path.name for path in (ROOT / "examples").iterdir()}
