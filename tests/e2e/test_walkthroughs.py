@@ -233,6 +233,16 @@ def test_readme_with_the_package(server):
     assert "new deal 7 on some-domain.bitrix24.com" in server.follow("README.md", "The first hook")
 
 
+@needs_root
+def test_vps_in_short(server):
+    install, portal_and_hook, rest = blocks("docs/vps.md", "sh", "In short")
+    server.terminal.type(install)
+    server.install_package()
+    server.terminal.type(portal_and_hook)
+    server.start()
+    assert "new deal 7 on some-domain.bitrix24.com" in server.terminal.type(rest)
+
+
 # -- From a PHP handler
 
 CREST = """<?php
@@ -463,9 +473,17 @@ def test_what_the_page_loses_the_hook_tries_again(move):
     assert move.written() == []
 
 
+def test_php_in_short(move):
+    """In place of the first hook of the README, which has the same name."""
+    move.site.hook("ONCRMDEALADD.sh", "exit 0")
+    [commands] = blocks("docs/from-php.md", "sh", "In short")
+    move.site.work()
+    assert "new deal 7 of some-domain.bitrix24.com" in move.terminal.type(commands)
+
+
 def test_php_commands(move):
     move.site.hook("ONCRMDEALADD.php", move.hook)
-    trigger, again = blocks("docs/from-php.md", "sh")[:2]
+    trigger, again = blocks("docs/from-php.md", "sh", "The same as a hook")
     move.site.work()
     assert "done" in move.terminal.type(trigger)
     move.terminal.type(again)
