@@ -41,9 +41,10 @@ StoredEvent stored(const NewEvent& event) {
     return result;
 }
 
-std::string launch_text(const Hook& hook, const NewEvent& event) {
+std::string launch_text(const Hook& hook, const NewEvent& event, const std::string& config_path) {
     Claim claim{stored(event), hook.name, 1, hook.settings.attempts, "dry-run"};
-    Invocation invocation = prepare_invocation(claim, hook, own_home());
+    Invocation invocation =
+        prepare_invocation(claim, hook, own_surroundings(config_path));
     if (!invocation.refusal.empty()) {
         return hook.name + " would not run: " + printable(invocation.refusal, 1000) + "\n";
     }
@@ -88,7 +89,7 @@ std::string dry_run_text(const Tree& body, const NewEvent& event, const Config& 
         text += "  note: an outgoing webhook sends no auth.user_id, only an application does; to "
                 "see what happens then, add --unset auth.user_id\n";
     }
-    for (const Hook* hook : match.taken) text += "\n" + launch_text(*hook, event);
+    for (const Hook* hook : match.taken) text += "\n" + launch_text(*hook, event, config.path);
     return text;
 }
 

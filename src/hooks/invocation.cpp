@@ -138,13 +138,17 @@ auto find_name(const auto& variables, std::string_view name) {
 }
 
 // All but `env` and the data.
-constexpr std::size_t own_variables = 24;
+constexpr std::size_t own_variables = 26;
 
 // What every program gets, each as OWN, the hook's `env`, has it if it does; then the rest of OWN.
 void set_general(Environment& env, const std::vector<std::pair<std::string, std::string>>& own,
-                 const std::string& home) {
+                 const Surroundings& surroundings) {
     std::vector<std::pair<std::string_view, std::string_view>> general{
-        {"PATH", search_path}, {"HOME", home}, {"LANG", "C.UTF-8"}};
+        {"PATH", search_path},
+        {"HOME", surroundings.home},
+        {"LANG", "C.UTF-8"},
+        {"BXHOOK", surroundings.binary},
+        {"BXHOOK_CONFIG", surroundings.config}};
     if (const char* zone = std::getenv("TZ")) general.emplace_back("TZ", zone);
     for (const auto& [name, value] : general) {
         const auto same = find_name(own, name);
@@ -157,12 +161,12 @@ void set_general(Environment& env, const std::vector<std::pair<std::string, std:
 }
 
 std::vector<std::string> environment_of(const Claim& claim, const Hook& hook, PayloadValues body,
-                                        const std::string& home) {
+                                        const Surroundings& surroundings) {
     const EventFacts& facts = claim.event.facts;
     Environment env(own_variables + hook.settings.env.size() + body.size());
     // First: who looks for a run's processes reads it in /proc.
     env.set("BX_RUN", claim.run);
-    set_general(env, hook.settings.env, home);
+    set_general(env, hook.settings.env, surroundings);
     env.set("BX_EVENT", facts.code);
     env.set_from_event("BX_ID", facts.id);
     env.set_from_event("BX_PORTAL", facts.domain);
@@ -300,12 +304,13 @@ std::vector<Problem> argument_problems(const std::string& text) {
     return problems;
 }
 
-std::string own_home() {
+Surroundings own_surroundings(const std::string& config_path) {
     const std::optional<User> user = find_user(::geteuid());
-    return user ? user->home : "/";
+    return {user ? user->home : "/", own_binary(), config_path};
 }
 
-Invocation prepare_invocation(const Claim& claim, const Hook& hook, const std::string& home) {
+Invocation prepare_invocation(const Claim& claim, const Hook& hook,
+                              const Surroundings& surroundings) {
     Invocation invocation;
     const std::vector<PayloadValue> body = body_of(claim.event, invocation.refusal);
     if (body.empty()) return invocation;
@@ -315,7 +320,7 @@ Invocation prepare_invocation(const Claim& claim, const Hook& hook, const std::s
         invocation.argv.push_back(expand_argument(arg, body, invocation.refusal));
         if (!invocation.refusal.empty()) return invocation;
     }
-    invocation.env = environment_of(claim, hook, body, home);
+    invocation.env = environment_of(claim, hook, body, surroundings);
     invocation.dir = hook.settings.dir.empty() ? directory_of(hook.program) : hook.settings.dir;
     // Enough, unless much has to be escaped; else a large one would take twice the room it needs.
     invocation.input.reserve(claim.event.body.size() + claim.event.secrets.size() +

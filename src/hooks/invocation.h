@@ -27,11 +27,20 @@ struct Invocation {
     std::string refusal;            // not empty: the delivery is dead for this reason, run nothing
 };
 
-// For CLAIM's run of HOOK.  The variable HOME is set to HOME, TZ is the worker's own.
-Invocation prepare_invocation(const Claim& claim, const Hook& hook, const std::string& home);
+// Where hooks run: the same for all of them.
+struct Surroundings {
+    std::string home;    // HOME
+    std::string binary;  // BXHOOK: by which a hook calls this program
+    std::string config;  // BXHOOK_CONFIG: the path of the configuration that it then reads
+};
 
-// This process's user's, "/" for one without: what HOME is to be.
-std::string own_home();
+// Those of hooks that this process starts: its user's home directory ("/" for one without) and this
+// program as it lies on the disk now.  Throws Error.
+Surroundings own_surroundings(const std::string& config_path);
+
+// For CLAIM's run of HOOK.  TZ is the worker's own.
+Invocation prepare_invocation(const Claim& claim, const Hook& hook,
+                              const Surroundings& surroundings);
 
 // What keeps the template TEXT from ever becoming an argument, or makes that unlikely; `place` and
 // `fix` are the caller's to fill.

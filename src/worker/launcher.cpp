@@ -36,7 +36,10 @@ std::optional<int> attempts_of(const LiveConfig& live, const std::string& hook) 
 }
 
 Launcher::Launcher(WorkerContext& context, Membership& membership, RunRecorder& recorder)
-    : context_(context), membership_(membership), recorder_(recorder), home_(own_home()) {}
+    : context_(context),
+      membership_(membership),
+      recorder_(recorder),
+      surroundings_(own_surroundings(context.live.path())) {}
 
 std::size_t Launcher::free_slots() const {
     const ConfigPtr& config = context_.live.config();
@@ -72,7 +75,7 @@ std::optional<StartProblem> Launcher::launch(const Claim& claim, const Allowance
     if (auto held = held_back(*hook)) return held;
     if (hook->problem) return hook->problem;
     if (auto problem = start_problem(*hook, config.hooks_dir)) return problem;
-    Invocation what = prepare_invocation(claim, *hook, home_);
+    Invocation what = prepare_invocation(claim, *hook, surroundings_);
     if (!what.refusal.empty()) return StartProblem{StartFault::bad_argument, what.refusal, ""};
     fault_point("before-spawn");
     membership_.watch(claim.run);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "hooks/invocation.h"
 #include "hooks/start_problem.h"
 #include "store/records.h"
 #include "worker/context.h"
@@ -32,7 +33,7 @@ private:
     WorkerContext& context_;
     Membership& membership_;
     RunRecorder& recorder_;
-    const std::string home_;  // of the hooks
+    const Surroundings surroundings_;
 };
 
 }  // namespace bx

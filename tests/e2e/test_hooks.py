@@ -46,7 +46,8 @@ def test_environment_is_built_from_nothing(serving):
     assert env.pop("BX_TOKEN_EXPIRES_AT")
     assert env == {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": USER.pw_dir,
-        "LANG": "C.UTF-8", "API_URL": "https://erp.example",
+        "LANG": "C.UTF-8", "BXHOOK": str(serving.binary), "BXHOOK_CONFIG": str(serving.config),
+        "API_URL": "https://erp.example",
         "BX_EVENT": "ONCRMDEALUPDATE", "BX_ID": "6675", "BX_PORTAL": bitrix.DOMAIN, "BX_MEMBER_ID": bitrix.MEMBER_ID,
         "BX_USER_ID": "17", "BX_EVENT_HANDLER_ID": "655", "BX_TS": "1736424182", "BX_EVENT_NUMBER": str(number),
         "BX_HOOK": "ONCRMDEALUPDATE", "BX_ATTEMPT": "1", "BX_MAX_ATTEMPTS": "7",
@@ -133,7 +134,7 @@ def test_hostile_values_are_data(serving):
     env = {name: value.encode(errors="surrogateescape") for name, value in run.env.items()}
     assert [env.get(f"BX_DATA_FIELDS_V{i}") for i in range(len(values))] == HOSTILE + [None] * len(UNFIT)
     assert env["BX_TRUNCATED"] == b"1"
-    assert {name for name in env if not name.startswith("BX_")} == {"PATH", "HOME", "LANG"}
+    assert {name for name in env if not name.startswith("BX_")} == {"PATH", "HOME", "LANG", "BXHOOK", "BXHOOK_CONFIG"}
     serving.delivery(number, "any.d.shell")
     assert (serving.out / "printed").read_bytes().split(b"\0")[:-1] == HOSTILE
     assert not list(serving.path.rglob("pwned"))

@@ -149,9 +149,10 @@ def test_no_key_that_is_not_there():
 def test_variables_of_a_hook():
     text = page("bxhook-hooks.7")
     launch = "".join(path.read_text() for path in sorted((ROOT / "src" / "hooks").glob("*.cpp")))
-    names = set(re.findall(r'"(BX_[A-Z_]*[A-Z])', launch))
-    assert {"BX_EVENT", "BX_RUN", "BX_TRUNCATED"} <= names
-    told = set(re.findall(r"\bBX_[A-Z_]*[A-Z]", text))
+    name = r"BX(?:HOOK(?!-)(?:_[A-Z]+)?|_[A-Z_]*[A-Z])"
+    names = set(re.findall(f'"({name})', launch))
+    assert {"BX_EVENT", "BX_RUN", "BX_TRUNCATED", "BXHOOK", "BXHOOK_CONFIG"} <= names
+    told = set(re.findall(rf"\b{name}", text))
     assert names - told == set()
     assert {name for name in told if not name.startswith("BX_DATA")} - names == set()
 

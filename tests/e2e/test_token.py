@@ -137,7 +137,7 @@ def test_on_a_terminal_it_is_not_shown_unasked(land):
 
 
 HOOK = """cat > /dev/null
-exec {binary} token --config {config} {options} > {out}/$BX_HOOK.new 2>> {out}/$BX_HOOK.errors
+exec "$BXHOOK" token {options} > {out}/$BX_HOOK.new 2>> {out}/$BX_HOOK.errors
 """
 
 
@@ -148,8 +148,7 @@ def test_in_a_hook_the_portal_is_the_events(land):
     first, second = land.active("first"), land.active("second")
     for name, options in (("own", ""), ("foreign", f"--portal {second.member_id}"),
                           ("free", f"--portal {second.member_id}")):
-        site.hook(f"{name}.disabled", HOOK.format(binary=site.binary, config=site.config, options=options,
-                                                  out=site.out))
+        site.hook(f"{name}.disabled", HOOK.format(options=options, out=site.out))
     more = "".join(f"hook {name} {{ event ONCRMDEALADD run {site.hooks}/{name}.disabled attempts 1 {extra} }}\n"
                    for name, extra in (("own", ""), ("foreign", ""), ("free", "call any")))
     land.configure(more=more)

@@ -39,8 +39,10 @@ bx::Hook hook_of(std::vector<std::string> args = {}) {
     return hook;
 }
 
+const bx::Surroundings surroundings{"/home/bx", "/usr/bin/bxhook", "/srv/bx/bxhook.conf"};
+
 bx::Invocation invocation_of(const std::string& body, std::vector<std::string> args = {}) {
-    return bx::prepare_invocation(claim_of(body), hook_of(std::move(args)), "/home/bx");
+    return bx::prepare_invocation(claim_of(body), hook_of(std::move(args)), surroundings);
 }
 
 std::optional<std::string> variable(const bx::Invocation& invocation, const std::string& name) {
@@ -82,7 +84,7 @@ BOOST_AUTO_TEST_CASE(an_erased_events_secrets_are_absent) {
     bx::Claim claim = claim_of("event=X&auth[access_token]=abcdef&auth[user_id]=1");
     claim.event.secrets.clear();
     claim.event.secrets_erased = true;
-    BOOST_TEST(bx::prepare_invocation(claim, hook_of(), "/home/bx").input ==
+    BOOST_TEST(bx::prepare_invocation(claim, hook_of(), surroundings).input ==
                "{\"event\":\"X\",\"auth\":{\"user_id\":\"1\"}}\n");
 }
 
@@ -112,6 +114,8 @@ BOOST_AUTO_TEST_CASE(the_environment_says_what_the_event_carries) {
     };
     for (const auto& [name, value] : expected) BOOST_TEST(get(what, name) == value, name);
     BOOST_TEST(get(what, "HOME") == "/home/bx");
+    BOOST_TEST(get(what, "BXHOOK") == "/usr/bin/bxhook");
+    BOOST_TEST(get(what, "BXHOOK_CONFIG") == "/srv/bx/bxhook.conf");
     for (const std::string& entry : what.env) {
         BOOST_TEST(entry.find("s6p6") == std::string::npos);
         BOOST_TEST(entry.find("51856") == std::string::npos);
@@ -147,15 +151,17 @@ BOOST_AUTO_TEST_CASE(the_tokens_end_comes_from_expires_or_from_ts_and_expires_in
 BOOST_AUTO_TEST_CASE(a_test_event_is_marked) {
     bx::Claim claim = claim_of("event=X");
     claim.event.test = true;
-    BOOST_TEST(get(bx::prepare_invocation(claim, hook_of(), "/home/bx"), "BX_TEST") == "1");
+    BOOST_TEST(get(bx::prepare_invocation(claim, hook_of(), surroundings), "BX_TEST") == "1");
 }
 
 BOOST_AUTO_TEST_CASE(a_hooks_env_may_replace_ours_but_not_set_bx) {
     bx::Hook hook = hook_of();
     hook.settings.env = {
-        {"PATH", "/opt"}, {"API_URL", "https://erp.example"}, {"BX_EVENT", "evil"}};
-    bx::Invocation what = bx::prepare_invocation(claim_of("event=X"), hook, "/home/bx");
+        {"PATH", "/opt"}, {"API_URL", "https://erp.example"}, {"BX_EVENT", "evil"},
+        {"BXHOOK_CONFIG", "/srv/other.conf"}};
+    bx::Invocation what = bx::prepare_invocation(claim_of("event=X"), hook, surroundings);
     BOOST_TEST(get(what, "PATH") == "/opt");
+    BOOST_TEST(get(what, "BXHOOK_CONFIG") == "/srv/other.conf");
     BOOST_TEST(get(what, "API_URL") == "https://erp.example");
     BOOST_TEST(get(what, "BX_EVENT") == "X");
     auto is_path = [](const std::string& entry) { return entry.starts_with("PATH="); };
@@ -168,20 +174,20 @@ BOOST_AUTO_TEST_CASE(a_variable_that_env_replaces_keeps_its_place) {
     bx::Hook hook = hook_of();
     hook.settings.env = {{"A", "1"}, {"TZ", "Asia/Omsk"}, {"HOME", "/srv"}, {"B", "2"}};
     ::unsetenv("TZ");
-    const bx::Invocation without = bx::prepare_invocation(claim_of("event=X"), hook, "/home/bx");
+    const bx::Invocation without = bx::prepare_invocation(claim_of("event=X"), hook, surroundings);
     ::setenv("TZ", "Europe/Minsk", 1);
-    const bx::Invocation with = bx::prepare_invocation(claim_of("event=X"), hook, "/home/bx");
+    const bx::Invocation with = bx::prepare_invocation(claim_of("event=X"), hook, surroundings);
     zone ? ::setenv("TZ", before.c_str(), 1) : ::unsetenv("TZ");
     const auto first = [](const bx::Invocation& what) {
         std::string text;
-        for (int i = 0; i < 8; ++i) text += what.env.at(static_cast<std::size_t>(i)) + '\n';
+        for (int i = 0; i < 10; ++i) text += what.env.at(static_cast<std::size_t>(i)) + '\n';
         return text;
     };
-    const std::string path = "BX_RUN=run-7\nPATH=" + std::string(bx::search_path) + "\n";
-    BOOST_TEST(first(without) ==
-               path + "HOME=/srv\nLANG=C.UTF-8\nA=1\nTZ=Asia/Omsk\nB=2\nBX_EVENT=X\n");
-    BOOST_TEST(first(with) ==
-               path + "HOME=/srv\nLANG=C.UTF-8\nTZ=Asia/Omsk\nA=1\nB=2\nBX_EVENT=X\n");
+    const std::string general = "BX_RUN=run-7\nPATH=" + std::string(bx::search_path) +
+                                "\nHOME=/srv\nLANG=C.UTF-8\nBXHOOK=/usr/bin/bxhook\n"
+                                "BXHOOK_CONFIG=/srv/bx/bxhook.conf\n";
+    BOOST_TEST(first(without) == general + "A=1\nTZ=Asia/Omsk\nB=2\nBX_EVENT=X\n");
+    BOOST_TEST(first(with) == general + "TZ=Asia/Omsk\nA=1\nB=2\nBX_EVENT=X\n");
 }
 
 BOOST_AUTO_TEST_CASE(data_names_hold_letters_digits_and_underscores_only) {
@@ -240,7 +246,7 @@ BOOST_AUTO_TEST_CASE(a_name_of_a_megabyte_shared_by_a_thousand_fields_costs_noth
     for (int i = 1; i < 990; ++i) fields += ",\"f" + std::to_string(i) + "\":1";
     bx::Claim claim = claim_of(bx::decode_json(json + fields + "}}}", {}));
     const std::clock_t begin = std::clock();
-    bx::Invocation what = bx::prepare_invocation(claim, hook_of(), "/home/bx");
+    bx::Invocation what = bx::prepare_invocation(claim, hook_of(), surroundings);
     BOOST_TEST(double(std::clock() - begin) / CLOCKS_PER_SEC < 1.0);  // seconds of CPU
     BOOST_TEST(get(what, "BX_TRUNCATED") == "1");
 }

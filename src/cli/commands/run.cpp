@@ -143,11 +143,13 @@ std::string verdict(const ForegroundEnd& end, const Plan& plan) {
            " attempts in all";
 }
 
-int run_plan(const DeliveryName& name, const Plan& plan, const HookSet& hooks) {
+int run_plan(const DeliveryName& name, const Plan& plan, const HookSet& hooks,
+             const std::string& config_path) {
     const std::string run_name = std::to_string(name.event) + '-' + name.hook + "-by-hand-" +
                                  std::to_string(random_bits());
     const Claim claim{plan.event, plan.hook.name, plan.attempt, plan.max_attempts, run_name};
-    const Invocation invocation = prepare_invocation(claim, plan.hook, own_home());
+    const Invocation invocation =
+        prepare_invocation(claim, plan.hook, own_surroundings(config_path));
     if (!invocation.refusal.empty()) throw cannot_run(name, printable(invocation.refusal, 1000));
     remark_on(name, plan, hooks);
     try {
@@ -176,7 +178,7 @@ int run(const Arguments& args) {
     const Plan plan = make_plan(*config, hooks, store->view(), name, script);
     store.reset();  // nothing more is read of it, and the hook may take long
     require_runnable(name, plan.hook, *config);
-    return run_plan(name, plan, hooks);
+    return run_plan(name, plan, hooks, config->path);
 }
 
 }  // namespace

@@ -100,10 +100,11 @@ In a hook the portal is that of its event; another one takes `call any` in the h
 block.  Elsewhere it is --portal, a domain or member_id, or the only one.  With several
 applications on a portal --app names one.
 
-  token=$(bxhook token) || exit
+  token=$("$BXHOOK" token) || exit
 
-exits with 75 when trying again helps (network, server, installation pending or
-broken), 77 without the right (plan, user), 78 when the configuration does not fit.
+in a hook, whose environment has BXHOOK and BXHOOK_CONFIG, exits with 75 when trying
+again helps (network, server, installation pending or broken), 77 without the right
+(plan, user), 78 when the configuration does not fit.
 On a terminal it prints nothing without --secrets.
 )";
     command.options = {{"--portal", "P", "domain or member_id of the portal"},
