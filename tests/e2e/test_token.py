@@ -1,10 +1,12 @@
 """bxhook token: an access token that is good, for an SDK in a hook."""
 
+import contextlib
 import json
 import os
 import pty
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,7 @@ import bitrix
 import client
 import clouds
 from hosts import BOTH_STORES
-from scratch import as_user, wait_for
+from scratch import as_user, kill, wait_for
 
 MINUTES = 60 * 1000  # milliseconds, as the store counts
 
@@ -163,4 +165,59 @@ def test_in_a_hook_the_portal_is_the_events(land):
     assert portal_of == {"own": first, "free": second}
     assert "add `call any` to hook 'foreign'" in (site.out / "foreign.errors").read_text()
     for path in site.out.glob("*.new"):
+        path.unlink()
+
+
+WAITS = """cat > /dev/null
+echo $$ > {out}/$BX_ATTEMPT.session
+"$BXHOOK" token > {out}/$BX_ATTEMPT.token
+"""
+
+
+def in_session(leader):
+    """Pids of LEADER's session."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(entry.read_text().rpartition(")")[2].split()[3]) == leader:
+                found.append(int(entry.parent.name))
+    return found
+
+
+def kill_session(land, delivery, leader):
+    pids = in_session(leader)
+    assert len(pids) > 1, "the shell and what waits"
+    for pid in pids:
+        kill(pid)
+
+
+def cancel(land, delivery, leader):
+    land.site.run("cancel", "--kill", delivery)
+    wait_for(lambda: land.site.list()[0]["state"] == "cancelled" and not in_session(leader), "its end")
+
+
+@BOTH_STORES
+@pytest.mark.parametrize("end", [kill_session, cancel])
+def test_the_death_of_a_hook_that_waits_costs_no_token(land, end):
+    """The renewal that it waits for goes on, and the next attempt finds what it got."""
+    site, portal = land.site, land.active()
+    count, seen = len(land.renewals()), land.seen(portal)
+    shorten(land, 0)
+    site.hook("ONCRMDEALADD", WAITS.format(out=site.out))
+    held = land.cloud.faults.order("slow", method="oauth/token", seconds=60)
+    number = json.loads(portal.send(land.app, "ONCRMDEALADD", {"FIELDS": {"ID": "7"}}).wait().answer)["event"]
+    worker = site.work()
+    wait_for(lambda: held.hit == 1, "the renewal to ask")
+    end(land, f"{number}/ONCRMDEALADD", int((site.out / "1.session").read_text()))
+    held.release()
+    wait_for(lambda: land.seen(portal) != seen, "what was answered to be stored")
+    if end is kill_session:
+        assert site.delivery(number, "ONCRMDEALADD")["attempts"][0]["signal"] == "SIGKILL"
+        text = (site.out / "2.token").read_text()
+    else:
+        text = token(land).stdout
+    worker.stop()
+    is_good(land, text)
+    assert len(land.renewals()) == count + 1 and land.cloud.records.spent_twice() == []
+    for path in site.out.glob("*.token"):
         path.unlink()
