@@ -154,8 +154,8 @@ def lost(scratch, server, fresh_store):
 
 
 @contextlib.contextmanager
-def hosted_by(mode, scratch):
-    made = mode(scratch)
+def hosted_by(mode, scratch, make=Site):
+    made = mode(scratch, make)
     try:
         yield made
     finally:
@@ -166,6 +166,16 @@ def hosted_by(mode, scratch):
 def hosted(request, scratch):
     """A site behind each kind of web server in turn, the probe as its hook."""
     with hosted_by(request.param, scratch) as made:
+        made.site.probe()
+        yield made
+
+
+@pytest.fixture(params=modes.MODES, ids=lambda mode: mode.__name__)
+def hosted_on_postgresql(request, scratch, database):
+    """A site of this test's own behind each of them, on a PostgreSQL store; the probe is its hook."""
+    def make(scratch, name, **options):
+        return hosts.Host(scratch, database, name, **options)
+    with hosted_by(request.param, scratch, make) as made:
         made.site.probe()
         yield made
 

@@ -27,10 +27,10 @@ class Host(Site):
 
     worker_files = "worker"
 
-    def __init__(self, scratch, database, name="host", url=None):
+    def __init__(self, scratch, database, name="host", url=None, **options):
         self.database = database
         self.store = f'"{url or database.url()}"'
-        super().__init__(scratch, name)
+        super().__init__(scratch, name, **options)
 
     def work(self, *arguments, limit=15):
         """Starts a worker; returns when the store knows it."""

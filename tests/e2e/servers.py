@@ -235,6 +235,9 @@ def upload(site, script=None):
     write(site.docroot / ".htaccess", conf("htaccess"), 0o644, site.user)
     for name in ("bxhook.fcgi", "bxhook.cgi"):
         write(site.docroot / name, script or site.binary.read_bytes(), 0o755, site.user)
+    if site.database and not script:
+        module = "bxhook-postgresql.so"
+        write(site.docroot / module, (site.scratch.bin / module).read_bytes(), 0o644, site.user)
 
 
 def fcgi_script(site):

@@ -39,22 +39,41 @@ def test_an_installation_becomes_active_by_itself(site):
         assert land.cloud.records.spent_twice() == []
 
 
-def test_in_every_way_to_host_it_an_installation_becomes_active(hosted):
+def lives_its_life(hosted):
+    """An installation, from its ONAPPINSTALL to its ONAPPUNINSTALL, and the hooks of its events."""
     with clouds.Cloud() as cloud:
-        app = cloud.app(hosted.url)
+        app, portal = cloud.app(hosted.url), cloud.portal("acme")
         hosted.site.configure(worker="start auto", more=cloud.conf(app))
-        portal = cloud.portal("acme")
+        asked = cloud.faults.order("slow", method="app.info", seconds=60)
         wait_for(lambda: portal.install(app).wait().status == 200, "the app block to count")
 
-        def state():
-            shown = json.loads(hosted.site.run("portals", portal.member_id, "--json", check=False).stdout or "[]")
-            return [one["state"] for one in shown]
-        wait_for(lambda: state() == ["active"], lambda: f"active: {state()}", 30)
+        def becomes(state):
+            def look():
+                shown = json.loads(hosted.site.run("portals", portal.member_id, "--json", check=False).stdout or "[]")
+                return [one["state"] for one in shown] == [state]
+            wait_for(look, state, 30)
+
+        def happens(number):
+            return portal.send(app, "ONCRMDEALADD", {"FIELDS": {"ID": number}}, portal.admin()).wait()
+        becomes("pending")
+        asked.release()
+        becomes("active")
         wait_for(lambda: cloud.subscriptions.of(portal.installations[app.client_id]), "its binding")
+        run = hosted.site.run_of(json.loads(happens("7").answer)["event"])
+        assert (run.env["BX_ID"], run.env["BX_MEMBER_ID"]) == ("7", portal.member_id)
         for post in portal.uninstall(app):
             assert post.wait().status == 200
-        wait_for(lambda: state() == ["gone"], lambda: f"gone: {state()}", 30)
+        becomes("gone")
+        wait_for(lambda: happens("8").status == 403, "its token to be wrong")  # a gateway believes in it for a second
         bitrix.sent_secrets.update(cloud.secrets())
+
+
+def test_in_every_way_to_host_it_an_installation_lives_its_life(hosted):
+    lives_its_life(hosted)
+
+
+def test_in_every_way_to_host_it_on_postgresql_an_installation_lives_its_life(hosted_on_postgresql):
+    lives_its_life(hosted_on_postgresql)
 
 
 @BOTH_STORES
