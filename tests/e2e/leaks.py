@@ -1,10 +1,12 @@
 """The one checker of secrets.  A value the tests sent as one stays on a hook's stdin and, until its
 event has ended, in the store.
 
-Every site is asked about at its end (Site.stop), every answer when it comes (client.Answer).
+Every site is asked about at its end (Site.stop), every answer when it comes (client.Answer), every command's
+output too (Site.run).
 """
 
 import contextlib
+import json
 import sqlite3
 import shutil
 import tempfile
@@ -42,17 +44,27 @@ def processes(pids):
     return places
 
 
+def said(words, done):
+    """What the command WORDS printed, but for what it was asked to show."""
+    name = " ".join(map(str, words))
+    shows = words[:1] in (("token",), ("decode",)) or "--secrets" in words
+    return {f"{name}: errors": done.stderr} | ({} if shows else {name: done.stdout})
+
+
 def reports(site, events=None):
     """What the commands say; each in both its forms about all, or about the numbers EVENTS."""
     commands = [("check", "--print"), ("status",), ("list",), ("portals",), ("portals", "--json")]
     if events is None:
         events = {line["event"] for line in site.list("--limit", "1000000")}
         commands += [("check", "--json"), ("status", "--json"), ("list", "--json"), ("check",)]
+        members = {one["member_id"] for one in json.loads(site.run("portals", "--json", check=False, look=False).stdout or "[]")}
+        commands += [("portals", member, *options) for member in members - {None} for options in ((), ("--json",))]
+        commands += [("store", "status")] if site.database else []
     for number in events:
         commands += [("show", number), ("show", number, "--json")]
     places = {}
     for command in commands:
-        done = site.run(*command, check=False)
+        done = site.run(*command, check=False, look=False)
         places[" ".join(map(str, command))] = done.stdout + done.stderr
     return places
 

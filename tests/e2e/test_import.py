@@ -1,5 +1,6 @@
 """portals import and export: installations of those who kept their tokens until now."""
 
+import contextlib
 import json
 import re
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 import bitrix
 import clouds
 import leaks
-from hosts import BOTH_STORES
+from hosts import BOTH_STORES, Host
 from scratch import as_user, wait_for, write
 
 
@@ -201,22 +202,63 @@ def leave_core_files(pids):
             if not re.search(r"Max core file size +1 ", Path(f"/proc/{pid}/limits").read_text())]
 
 
-@pytest.mark.parametrize("words", [("sync",), ("renew", "1", "--seen", "0"), ("token",)])
-def test_what_handles_tokens_leaves_no_core_file(land, words):
-    portal = land.active() if words[0] != "sync" else land.install()
-    if words[0] == "token":
-        land.site.change_store("UPDATE %installation SET token_expires_at = 1")
-    words = (*words[:3], land.seen(portal)) if words[0] == "renew" else words
-    before = len(land.cloud.records.of("*", done=False))
-    slow = land.cloud.faults.order("slow", seconds=20)
+@pytest.mark.parametrize("method", ["app.info", "oauth/token", "event.bind", "event.unbind"])
+def test_what_handles_tokens_shows_none_and_leaves_no_core_file(land, method):
+    """Whoever asks for METHOD, and the curl that it starts."""
+    portal = land.install() if method in ("app.info", "event.bind") else land.active()
+    words = {"oauth/token": ["renew", land.number(portal), "--seen", land.seen(portal)],
+             "event.unbind": ["portals", "forget", portal.member_id, "--yes"]}.get(method, ["sync"])
+    shown(land, method, words)
+
+
+@BOTH_STORES
+def test_a_token_that_is_printed_is_shown_nowhere_else(land):
+    land.active()
+    land.site.change_store("UPDATE %installation SET token_expires_at = 1")
+    shown(land, "oauth/token", ["token"])
+
+
+def shown(land, method, words):
+    """`bxhook WORDS`, held up while it asks for METHOD."""
+    before = len(land.cloud.records.of(method, done=False))
+    slow = land.cloud.faults.order("slow", method=method, seconds=20)
     asking = subprocess.Popen([land.site.binary, *map(str, words), "--config", land.site.config],
-                              stdout=subprocess.DEVNULL, cwd="/", **as_user(land.site.user))
-    land.cloud.records.wait("*", before + 1, done=False)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", **as_user(land.site.user))
+    land.cloud.records.wait(method, before + 1, done=False)
+    bitrix.sent_secrets.update(land.cloud.secrets())
     started = family(asking.pid)
     assert len(started) >= 2, "curl too"
     assert leave_core_files(started) == []
+    assert leaks.search(leaks.processes(started)) == []
     slow.release()
-    assert asking.wait(30) == 0
+    out, err = asking.communicate(timeout=30)
+    bitrix.sent_secrets.update(land.cloud.secrets())
+    assert asking.returncode == 0
+    assert leaks.search({"errors": err} | ({} if words == ["token"] else {"output": out})) == []
+
+
+def test_a_copy_shows_none_and_leaves_no_core_file(scratch, database, site):
+    """Tokens and held posts, moved into another store."""
+    mover = Host(scratch, database, "mover")
+    with clouds.on(site) as land:
+        land.active()
+        pending = land.install("pending")
+        pending.send(land.app, "ONCRMDEALADD", {"FIELDS": {"ID": 7}}, pending.admin()).wait()
+        bitrix.sent_secrets.update(land.cloud.secrets())
+        mover.configure(worker="start manual", more=land.cloud.conf(land.app))
+        with contextlib.closing(database.connect()) as holder:
+            holder.autocommit = False
+            holder.cursor().execute("LOCK TABLE bxhook.installation IN ACCESS EXCLUSIVE MODE")
+            copy = mover.start([mover.binary, "store", "copy", "--from", site.home / site.store, "--config",
+                                mover.config], "copy.log")
+            wait_for(lambda: database.sql("SELECT true FROM pg_locks WHERE NOT granted"), "the copy to wait")
+            assert leave_core_files([copy.pid]) == []
+            assert leaks.search(leaks.processes([copy.pid])) == []
+            holder.rollback()
+        wait_for(lambda: not copy.running(), "the copy to end")
+        assert "moved 2 installations and 2 held posts" in copy.text()
+        assert leaks.search({"what it said": copy.text()} | leaks.reports(mover)) == []
+    mover.stop()
 
 
 def test_no_secret_is_in_a_process_or_said(land):

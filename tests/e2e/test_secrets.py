@@ -155,6 +155,18 @@ def test_a_planted_leak_in_an_answer_fails_the_test():
         client.parse_cgi(b"Status: 403 Forbidden\r\nX-Token: " + bitrix.TOKEN.encode() + b"\r\n\r\n")
 
 
+def test_a_planted_leak_in_what_a_command_says_fails_the_test(quiet):
+    quiet.hook("any", "exit 65")
+    number = client.fastcgi(quiet.socket, bitrix.encode(TREE)).event
+    quiet.run("work", "--once")
+    plant = statement("UPDATE ended SET reason = CAST(:secret AS TEXT)")
+    plant(quiet, "secret-auth-id")
+    with pytest.raises(leaks.Leak, match="secret-auth-id"):
+        quiet.run("list")
+    quiet.run("show", number, "--secrets")
+    plant(quiet, "exit 65")
+
+
 def test_they_are_erased_when_the_last_delivery_ended(site):
     """Also out of the write-ahead log, while the gateway and the worker go on running."""
     gate = site.gate()
