@@ -21,7 +21,8 @@ bench:
 	@+$(SUBMAKE) run-bench
 
 run-bench:
-	@+$(PARALLEL) all $(BENCH_PROGRAMS) $(BUILD)/bench-growth $(BUILD)/bench-decode $(PG_BENCH) \
+	@+$(PARALLEL) all $(BENCH_PROGRAMS) $(BUILD)/bench-growth $(BUILD)/bench-decode \
+	    $(BUILD)/bench-installed $(PG_BENCH) \
 	    $(MODULE:%=$(BUILD)/%)
 	@+$(SUBMAKE) static
 	@BXHOOK='$(abspath $(PROGRAM))' BUILD='$(abspath $(BUILD))' /usr/bin/python3 tests/bench/bench.py \
