@@ -101,7 +101,8 @@ def record(bench, cloud, store, took):
     done = len(cloud.tried) - len(cloud.hanging & cloud.tried)
     spent = len(cloud.records.spent_twice())
     for what, value, unit in (("a pass", took, "s"), (f"a pass, of {WITHIN} s", took / WITHIN, ""),
-                              ("portals renewed", done, ""), ("renewals a second", done / took, ""),
+                              ("renewals", len(cloud.records), ""), ("portals renewed", done, ""),
+                              ("renewals a second", done / took, ""),
                               ("spent twice", spent, "")):
         bench.figures.add(0, f"chores, {store}: {what}", value, unit)
     if len(cloud.tried) < len(cloud.all) or cloud.refused:
