@@ -26,7 +26,8 @@ namespace bx {
 namespace {
 
 constexpr Millis lock_wait = 5 * second;  // for a worker that is leaving
-constexpr Millis renewals_end = 20 * second;
+// Where both authorization servers are asked they have 30 s, and then there is a commit.
+constexpr Millis renewals_end = 35 * second;
 constexpr useconds_t renewals_step_us = 50'000;
 
 ConfigFile open_config(const std::string& path, const WorkerOptions& options) {

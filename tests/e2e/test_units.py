@@ -4,11 +4,12 @@ packages/test_deb.py starts them under a systemd that was booted.
 """
 
 import configparser
+import re
 import subprocess
 
 import pytest
 
-from scratch import CONF
+from scratch import CONF, ROOT
 
 # What gives a service that is not root NoNewPrivileges=yes (systemd.exec(5)), and the value that takes it back.
 IMPLIED = {
@@ -45,6 +46,18 @@ def test_they_are_closed(name):
     """Exposure, in tenths."""
     done = analyze("security", "--offline=true", "--threshold=30", CONF / name)
     assert done.returncode == 0, done.stdout
+
+
+def seconds(path, name):
+    """The constant NAME of src/PATH."""
+    return int(re.search(rf"\b{name} = (\d+) \* second;", (ROOT / "src" / path).read_text())[1])
+
+
+def test_systemd_kills_no_worker_that_is_still_stopping():
+    hooks = seconds("config/config.h", "shutdown_grace") + seconds("worker/leaving.cpp", "last_tries")
+    renewals = seconds("worker/worker.cpp", "renewals_end")
+    assert renewals > seconds("sync/renewal.cpp", "patience_if_more") + seconds("sync/renewal.cpp", "patience")
+    assert int(service("bxhook-worker.service")["TimeoutStopSec"]) > hooks + renewals
 
 
 def test_the_drop_in_takes_back_all_that_keeps_hooks_from_other_users():
