@@ -70,6 +70,7 @@ public:
     // Summons it when a chore is overdue; looked for at most once a minute.
     void summon_for_chores();
     bool worker_is_due() const { return summoner_.is_due(); }
+    bool worker_will_be_due() const { return summoner_.will_be_due(); }
     // As ConfigReload::is_misplaced.
     bool is_misplaced() const { return config_.is_misplaced(); }
 

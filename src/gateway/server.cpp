@@ -110,7 +110,7 @@ int Server::timeout() const {
     if (stop_.until != 0) return stop_timeout;
     // What do_upkeep() looks at: connections, the worker, the log, and under mod_fcgid the binary.
     const bool no_upkeep = connections_.size() == 0 && acceptor_.fd() != STDIN_FILENO &&
-                           !gateway_.worker_is_due() && !log_.has_unsent();
+                           !gateway_.worker_will_be_due() && !log_.has_unsent();
     return no_upkeep ? -1 : static_cast<int>(upkeep_every);
 }
 

@@ -21,6 +21,8 @@ public:
     void set_due() { due_ = true; }
     // Also after a start that failed, until one has succeeded: again each ten seconds.
     bool is_due() const { return due_ && next_try_.due(steady_now()); }
+    // It is, or will be: whoever sleeps has to wake for it.
+    bool will_be_due() const { return due_; }
 
     // Wakes the worker; starts one when none runs and worker.start is auto, at most once a second:
     // what comes sooner leaves a summon() due.  A failed start is logged, and while it fails for

@@ -350,3 +350,14 @@ def test_a_worker_that_does_not_come_up_is_not_waited_for(site):
     assert post(site) == first + 1
     site.gateway.stop(limit=7)
     program.rename(site.binary)
+
+
+def test_a_worker_that_could_not_start_comes_without_another_request(serving):
+    serving.hook("any", "true")
+    good = serving.config.read_text()
+    serving.config.write_text(good + "hooks_dir \"hooks\n")
+    number = post(serving)
+    wait_for(lambda: "cannot start the worker" in serving.gateway.text(), "a start that fails")
+    serving.config.write_text(good)
+    wait_for(serving.worker_pid, "the worker", 30)
+    serving.delivery(number)
