@@ -12,9 +12,9 @@ public:
     std::vector<DueChore> take_due(Chore what, Millis now, Millis again_at,
                                    std::size_t at_most) override;
     std::optional<DueChore> take(InstallationId id, Chore what, Millis again_at) override;
-    void postpone(InstallationId id, Chore what, Millis due_at,
-                  const std::string& problem) override;
-    void finish(InstallationId id, Chore what, Millis now, std::optional<Millis> due_at) override;
+    bool postpone(const DueChore& taken, Millis due_at, const std::string& problem) override;
+    bool finish(const DueChore& taken) override;
+    void finish_pass(Millis now, Millis due_at) override;
     void hasten(Chore what, Millis now) override;
     std::optional<Millis> next_chore() override;
     std::optional<Millis> last_pass() override;
@@ -31,45 +31,60 @@ std::vector<DueChore> Board::take_due(Chore what, Millis now, Millis again_at,
     Call<sql::take_due_chores> call;
     call[in::what] = Param::number(number_of(what));
     call[in::now] = session_.at(now);
-    call[in::again] = session_.at(again_at);
+    const Millis again = session_.theirs(again_at);
+    call[in::again] = Param::number(again);
     call[in::most] = Param::number(static_cast<std::int64_t>(at_most));
     const Result answer = session_.call(call);
     std::vector<DueChore> due;
     for (int row = 0; row < answer.rows(); ++row) {
-        due.push_back({answer.number(row, out::id),
-                       static_cast<int>(answer.number(row, out::tries))});
+        due.push_back({answer.number(row, out::id), what,
+                       static_cast<int>(answer.number(row, out::tries)),
+                       answer.number(row, out::due), again});
     }
     return due;
 }
 
 std::optional<DueChore> Board::take(InstallationId id, Chore what, Millis again_at) {
     using in = sql::take_chore::In;
+    using out = sql::take_chore::Out;
     Call<sql::take_chore> call;
     call[in::id] = Param::number(id);
     call[in::what] = Param::number(number_of(what));
-    call[in::again] = session_.at(again_at);
-    const std::optional<std::int64_t> tries = session_.call(call).maybe_number(0, 0);
-    if (!tries) return std::nullopt;
-    return DueChore{id, static_cast<int>(*tries)};
+    const Millis again = session_.theirs(again_at);
+    call[in::again] = Param::number(again);
+    const Result answer = session_.call(call);
+    if (answer.rows() == 0) return std::nullopt;
+    return DueChore{id, what, static_cast<int>(answer.number(0, out::tries)),
+                    answer.number(0, out::due), again};
 }
 
-void Board::postpone(InstallationId id, Chore what, Millis due_at, const std::string& problem) {
+bool Board::postpone(const DueChore& taken, Millis due_at, const std::string& problem) {
     using in = sql::postpone_chore::In;
     Call<sql::postpone_chore> call;
-    call[in::id] = Param::number(id);
-    call[in::what] = Param::number(number_of(what));
+    call[in::id] = Param::number(taken.id);
+    call[in::what] = Param::number(number_of(taken.what));
+    call[in::again] = Param::number(taken.again_at);
     call[in::due] = session_.at(due_at);
     call[in::problem] = Param::bytes(problem);
-    session_.call(call);
+    return session_.call(call).number(0, 0) != 0;
 }
 
-void Board::finish(InstallationId id, Chore what, Millis now, std::optional<Millis> due_at) {
-    using in = sql::finish_chore::In;
-    Call<sql::finish_chore> call;
-    call[in::id] = Param::number(id);
-    call[in::what] = Param::number(number_of(what));
+bool Board::finish(const DueChore& taken) {
+    using in = sql::end_chore::In;
+    Call<sql::end_chore> call;
+    call[in::id] = Param::number(taken.id);
+    call[in::what] = Param::number(number_of(taken.what));
+    call[in::again] = Param::number(taken.again_at);
+    return session_.call(call).number(0, 0) != 0;
+}
+
+void Board::finish_pass(Millis now, Millis due_at) {
+    using in = sql::set_chore::In;
+    Call<sql::set_chore> call;
+    call[in::id] = Param::number(0);
+    call[in::what] = Param::number(number_of(Chore::pass));
     call[in::now] = session_.at(now);
-    if (due_at) call[in::due] = session_.at(*due_at);
+    call[in::due] = session_.at(due_at);
     session_.call(call);
 }
 

@@ -13,9 +13,9 @@ public:
     std::vector<DueChore> take_due(Chore what, Millis now, Millis again_at,
                                    std::size_t at_most) override;
     std::optional<DueChore> take(InstallationId id, Chore what, Millis again_at) override;
-    void postpone(InstallationId id, Chore what, Millis due_at,
-                  const std::string& problem) override;
-    void finish(InstallationId id, Chore what, Millis now, std::optional<Millis> due_at) override;
+    bool postpone(const DueChore& taken, Millis due_at, const std::string& problem) override;
+    bool finish(const DueChore& taken) override;
+    void finish_pass(Millis now, Millis due_at) override;
     void hasten(Chore what, Millis now) override;
     std::optional<Millis> next_chore() override;
     std::optional<Millis> last_pass() override;
@@ -25,17 +25,20 @@ private:
     Database& db_;
 };
 
+// Columns due_chore.
+DueChore taken_of(Rows& rows, Chore what, Millis again_at) {
+    using row = sql::due_chore;
+    return {rows.number(row::installation), what, static_cast<int>(rows.number(row::tries)),
+            rows.number(row::due_at), again_at};
+}
+
 std::vector<DueChore> Board::take_due(Chore what, Millis now, Millis again_at,
                                        std::size_t at_most) {
     std::vector<DueChore> due;
     Transaction transaction(db_, Transaction::Kind::write);
     {
         Rows rows = db_.rows(sql::chores_due, number_of(what), now, at_most);
-        using row = sql::due_chore;
-        while (rows.next()) {
-            due.push_back({rows.number(row::installation),
-                           static_cast<int>(rows.number(row::tries))});
-        }
+        while (rows.next()) due.push_back(taken_of(rows, what, again_at));
     }
     if (due.empty()) return due;
     for (const DueChore& one : due) {
@@ -47,30 +50,36 @@ std::vector<DueChore> Board::take_due(Chore what, Millis now, Millis again_at,
 
 std::optional<DueChore> Board::take(InstallationId id, Chore what, Millis again_at) {
     Transaction transaction(db_, Transaction::Kind::write);
-    DueChore found{id, 0};
+    DueChore taken;
     {
         Rows rows = db_.rows(sql::chore_of, id, number_of(what));
         if (!rows.next()) return std::nullopt;
-        found.tries = static_cast<int>(rows.number(sql::due_chore::tries));
+        taken = taken_of(rows, what, again_at);
     }
     db_.run(sql::chore_take, id, number_of(what), again_at, wall_now());
     transaction.commit();
-    return found;
+    return taken;
 }
 
-void Board::postpone(InstallationId id, Chore what, Millis due_at, const std::string& problem) {
+bool Board::postpone(const DueChore& taken, Millis due_at, const std::string& problem) {
     Transaction transaction(db_, Transaction::Kind::write);
-    db_.run(sql::chore_postpone, id, number_of(what), due_at, problem);
+    const bool done = db_.run(sql::chore_postpone, taken.id, number_of(taken.what), taken.again_at,
+                              due_at, problem) > 0;
     transaction.commit();
+    return done;
 }
 
-void Board::finish(InstallationId id, Chore what, Millis now, std::optional<Millis> due_at) {
+bool Board::finish(const DueChore& taken) {
     Transaction transaction(db_, Transaction::Kind::write);
-    if (due_at) {
-        db_.run(sql::chore_finish, id, number_of(what), *due_at, now);
-    } else {
-        db_.run(sql::chore_remove, id, number_of(what));
-    }
+    const bool done =
+        db_.run(sql::chore_end, taken.id, number_of(taken.what), taken.again_at) > 0;
+    transaction.commit();
+    return done;
+}
+
+void Board::finish_pass(Millis now, Millis due_at) {
+    Transaction transaction(db_, Transaction::Kind::write);
+    db_.run(sql::chore_set, 0, number_of(Chore::pass), due_at, now);
     transaction.commit();
 }
 

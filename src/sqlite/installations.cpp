@@ -246,7 +246,7 @@ Activation Keeper::activate(const Proof& proof, std::int64_t queue_limit) {
     if (earlier) held.erase(proof.id);
     db_.run(sql::chores_remove, proof.id);
     db_.run(sql::renewal_set, heir, wall_now() + idle_renewal);
-    db_.run(sql::chore_finish, heir, number_of(Chore::bind), wall_now(), wall_now());
+    db_.run(sql::chore_set, heir, number_of(Chore::bind), wall_now(), wall_now());
     held.note_erased();
     transaction.commit();
     return {Activation::Result::done, heir, made};

@@ -2,8 +2,9 @@
 // comes by when something is due does it (sync/chores.h).
 //
 // What they are begins with what happens: a held post that brings an installation is to be
-// verified, one that becomes active is to be bound.  Every function may throw StoreError
-// (store/errors.h); store.h says what holds of all of them.
+// verified, one that becomes active is to be bound.  What happens while a chore is under way makes
+// it due once more: then the end of the one that was taken changes nothing.  Every function may
+// throw StoreError (store/errors.h); store.h says what holds of all of them.
 #pragma once
 
 #include <optional>
@@ -24,12 +25,13 @@ public:
                                            std::size_t at_most) = 0;
     // That of ID, due or not; none: there is none.
     virtual std::optional<DueChore> take(InstallationId id, Chore what, Millis again_at) = 0;
-    // It was tried in vain, is due again at DUE_AT, and PROBLEM is shown until it is done.
-    virtual void postpone(InstallationId id, Chore what, Millis due_at,
-                          const std::string& problem) = 0;
-    // It is done at NOW, and due again at DUE_AT, if ever.
-    virtual void finish(InstallationId id, Chore what, Millis now,
-                        std::optional<Millis> due_at) = 0;
+    // It was tried in vain, is due again at DUE_AT, and PROBLEM is shown until it is done.  False,
+    // and nothing is changed: meanwhile it became due once more, was taken by another, or is gone.
+    virtual bool postpone(const DueChore& taken, Millis due_at, const std::string& problem) = 0;
+    // It is done, and goes.  False as above.
+    virtual bool finish(const DueChore& taken) = 0;
+    // Chore::pass is done at NOW, and due again at DUE_AT.
+    virtual void finish_pass(Millis now, Millis due_at) = 0;
     // All of that kind are due at NOW.
     virtual void hasten(Chore what, Millis now) = 0;
     // When the first of all chores is due; none: there are none.

@@ -69,9 +69,14 @@ enum class Chore {
 
 constexpr int number_of(Chore what) { return static_cast<int>(what); }
 
+// One that was taken.
 struct DueChore {
     InstallationId id = 0;
+    Chore what = Chore::verify;
     int tries = 0;  // before, in vain
+    // When it was due before it was taken, and when it is due again since; by the store's clock.
+    Millis due_at = 0;
+    Millis again_at = 0;
 };
 
 // A chain of tokens that is not renewed ends after 28 days.

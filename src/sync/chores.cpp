@@ -34,11 +34,6 @@ constexpr Millis longest_period = hour;
 // In the order of their urgency.
 constexpr std::array kinds{Chore::verify, Chore::adopt, Chore::bind, Chore::renew};
 
-struct Task {
-    Chore what = Chore::verify;
-    DueChore due;
-};
-
 // What is to be done, shared by the threads that do it.
 class Board {
 public:
@@ -49,8 +44,8 @@ public:
     std::mutex& store_mutex() { return store_mutex_; }
 
     // The next; none: no more are due, or the time is over.  Waits while others may bring more.
-    std::optional<Task> next();
-    void end(const Task& task, const ChoreEnd& end);
+    std::optional<DueChore> next();
+    void end(const DueChore& task, const ChoreEnd& end);
     // The first failure of the store or of this machine ends all.
     void fail(std::exception_ptr failure);
     void rethrow() const {
@@ -69,14 +64,14 @@ private:
     std::mutex store_mutex_;
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::deque<Task> waiting_;
+    std::deque<DueChore> waiting_;
     std::size_t busy_ = 0;
     Millis next_verify_ = 0;  // steady
     SyncCount count_;
     std::exception_ptr failure_;
 };
 
-std::optional<Task> Board::next() {
+std::optional<DueChore> Board::next() {
     std::unique_lock lock(mutex_);
     for (;;) {
         const bool over = options_.limit > 0 && steady_now() - began_ >= options_.limit;
@@ -87,7 +82,7 @@ std::optional<Task> Board::next() {
             const bool verifies = waiting_.front().what == Chore::verify;
             if (!verifies || now >= next_verify_) {
                 if (verifies) next_verify_ = now + verify_step;
-                const Task task = waiting_.front();
+                const DueChore task = waiting_.front();
                 waiting_.pop_front();
                 ++busy_;
                 return task;
@@ -118,7 +113,7 @@ void Board::take(Chore what) {
     const Millis now = wall_now();
     for (const DueChore& due :
          store_.chores().take_due(what, now, now + taken_for, taken_at_once)) {
-        waiting_.push_back({what, due});
+        waiting_.push_back(due);
     }
 }
 
@@ -127,24 +122,24 @@ void Board::take_only() {
         for (const Chore what : {Chore::verify, Chore::adopt, Chore::bind}) {
             const std::optional<DueChore> due =
                 store_.chores().take(id, what, wall_now() + taken_for);
-            if (due) waiting_.push_back({what, *due});
+            if (due) waiting_.push_back(*due);
         }
     }
 }
 
-void Board::end(const Task& task, const ChoreEnd& end) {
+void Board::end(const DueChore& task, const ChoreEnd& end) {
     {
         const std::lock_guard lock(store_mutex_);
         const Millis now = wall_now();
         Chores& chores = store_.chores();
         const Millis pause =
-            std::min(first_pause << std::min(task.due.tries, 10), longest_pause);
+            std::min(first_pause << std::min(task.tries, 10), longest_pause);
         if (end.kind == ChoreEnd::Kind::in_vain) {
-            chores.postpone(task.due.id, task.what, now + pause, end.problem);
+            chores.postpone(task, now + pause, end.problem);
         } else if (end.kind == ChoreEnd::Kind::later) {
-            chores.postpone(task.due.id, task.what, now + later_pause, end.problem);
+            chores.postpone(task, now + later_pause, end.problem);
         } else if (task.what != Chore::renew) {  // whose renewal says when it is due again
-            chores.finish(task.due.id, task.what, now, std::nullopt);
+            chores.finish(task);
         }
     }
     const std::lock_guard lock(mutex_);
@@ -167,8 +162,8 @@ ChoreEnd not_active(const Installation& one) {
     return {ChoreEnd::Kind::in_vain, "it waits until its tokens can be renewed"};
 }
 
-ChoreEnd do_task(const SyncContext& context, const Task& task) {
-    const std::optional<InstallationWithTokens> known = context.installations.find(task.due.id);
+ChoreEnd do_task(const SyncContext& context, const DueChore& task) {
+    const std::optional<InstallationWithTokens> known = context.installations.find(task.id);
     if (!known) return {};
     const Installation& one = known->installation;
     const bool is_active = one.state == InstallationState::active;
@@ -185,7 +180,7 @@ ChoreEnd do_task(const SyncContext& context, const Task& task) {
 }
 
 void do_tasks(Board& board, const SyncContext& context) {
-    while (const std::optional<Task> task = board.next()) {
+    while (const std::optional<DueChore> task = board.next()) {
         try {
             board.end(*task, do_task(context, *task));
         } catch (...) {
@@ -256,7 +251,7 @@ SyncCount do_chores(Store& store, const Config& config, const SyncOptions& optio
     board.rethrow();
     const Millis now = wall_now();
     if (!config.apps.empty() && options.only.empty()) {
-        store.chores().finish(0, Chore::pass, now, now + pass_period(config));
+        store.chores().finish_pass(now, now + pass_period(config));
     }
     return board.count();
 }

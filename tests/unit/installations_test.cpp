@@ -72,6 +72,15 @@ public:
         for (const bx::DueChore& one : chores().take_due(what, at, at, 99)) ids.push_back(one.id);
         return ids;
     }
+    // As whoever did it does.
+    void postpone(bx::InstallationId id, bx::Chore what, bx::Millis due_at,
+                  const std::string& problem) {
+        const bx::DueChore taken = chores().take(id, what, now + 3 * bx::minute).value();
+        BOOST_TEST(chores().postpone(taken, due_at, problem));
+    }
+    void finish(bx::InstallationId id, bx::Chore what) {
+        BOOST_TEST(chores().finish(chores().take(id, what, now + 3 * bx::minute).value()));
+    }
     void break_down(bx::InstallationId id) { store_tests::break_down(store(), id, now); }
     // The last of MEMBER that is pending.
     bx::Installation pending(const std::string& member) {
@@ -375,7 +384,7 @@ BOOST_AUTO_TEST_CASE(a_page_that_comes_again_brings_fresher_tokens_alone) {
     // Of whatever user: those that are there are tried first.
     BOOST_TEST((s.hold(again) == HoldResult::held));
     BOOST_TEST(access() == "access of t1");
-    s.chores().postpone(s.pending("m1").id, bx::Chore::verify, s.now + bx::minute, "not an administrator's");
+    s.postpone(s.pending("m1").id, bx::Chore::verify, s.now + bx::minute, "not an administrator's");
     BOOST_TEST((s.hold(again) == HoldResult::held));
     BOOST_TEST(access() == "fresher");
     BOOST_TEST(s.held() == 1);
@@ -388,7 +397,7 @@ BOOST_AUTO_TEST_CASE(a_page_changes_nothing_of_what_an_installation_brought) {
     bx::NewHeldPost page = s.install("m1", "t1", "192.0.2.9", HeldKind::page);
     page.event.facts.domain = "evil.example";
     page.tokens.access = "of another user";
-    s.chores().postpone(s.pending("m1").id, bx::Chore::verify, s.now, "no answer");
+    s.postpone(s.pending("m1").id, bx::Chore::verify, s.now, "no answer");
     BOOST_TEST((s.hold(page) == HoldResult::held));
     const store_tests::Unverified one = s.next_unverified(s.now).value();
     BOOST_TEST(one.tokens.access == "access of t1");
@@ -587,9 +596,9 @@ BOOST_AUTO_TEST_CASE(those_never_tried_come_first_and_the_others_when_they_are_d
         return found ? found->installation.member_id : "none";
     };
     BOOST_TEST(next() == "m1");
-    s.chores().postpone(s.pending("m1").id, bx::Chore::verify, s.now + bx::minute, "no answer");
+    s.postpone(s.pending("m1").id, bx::Chore::verify, s.now + bx::minute, "no answer");
     BOOST_TEST(next() == "m2");
-    s.chores().postpone(s.pending("m2").id, bx::Chore::verify, s.now + 2 * bx::minute, "no answer");
+    s.postpone(s.pending("m2").id, bx::Chore::verify, s.now + 2 * bx::minute, "no answer");
     BOOST_TEST(next() == "none");
     BOOST_TEST(s.pending("m2").problem == "no answer");
     s.now += 3 * bx::minute;
@@ -598,7 +607,7 @@ BOOST_AUTO_TEST_CASE(those_never_tried_come_first_and_the_others_when_they_are_d
     s.hold(s.install("m3", "t3"));
     BOOST_TEST(next() == "m3");
     // Its own post again hastens it.
-    s.chores().postpone(s.pending("m1").id, bx::Chore::verify, s.now + bx::hour, "no answer");
+    s.postpone(s.pending("m1").id, bx::Chore::verify, s.now + bx::hour, "no answer");
     s.installations().erase(s.pending("m3").id);
     s.installations().erase(s.pending("m2").id);
     BOOST_TEST(next() == "none");
@@ -831,7 +840,7 @@ BOOST_AUTO_TEST_CASE(what_is_active_is_to_be_bound_now_and_renewed_in_twenty_day
     const bx::Millis begun = bx::wall_now();
     BOOST_TEST((s.due(bx::Chore::bind, begun) == std::vector{first}));
     BOOST_TEST(s.chores().next_chore().value() <= begun);
-    s.chores().finish(first, bx::Chore::bind, begun, std::nullopt);
+    s.finish(first, bx::Chore::bind);
     BOOST_TEST(s.due(bx::Chore::bind, begun + bx::day).empty());
     const bx::Millis renewal = s.chores().next_chore().value();
     BOOST_TEST(renewal <= begun + bx::idle_renewal);
@@ -864,7 +873,7 @@ BOOST_AUTO_TEST_CASE(a_chore_that_was_taken_is_nobody_elses_until_it_is_due_agai
     BOOST_TEST(s.chores().take_due(bx::Chore::bind, now, now + bx::minute, 9).size() == 1U);
     BOOST_TEST(s.chores().take_due(bx::Chore::bind, now, now + bx::minute, 9).empty());
     BOOST_TEST(s.due(bx::Chore::bind, now + bx::minute).size() == 1U);
-    s.chores().postpone(id, bx::Chore::bind, now + bx::hour, "no answer");
+    s.postpone(id, bx::Chore::bind, now + bx::hour, "no answer");
     BOOST_TEST(s.shown(id).problem == "no answer");
     BOOST_TEST(s.due(bx::Chore::bind, now + bx::minute).empty());
     s.chores().hasten(bx::Chore::bind, now);
@@ -873,9 +882,59 @@ BOOST_AUTO_TEST_CASE(a_chore_that_was_taken_is_nobody_elses_until_it_is_due_agai
     BOOST_TEST(s.due(bx::Chore::bind, now).empty());
     BOOST_TEST(!s.chores().take(id + 1, bx::Chore::bind, now).has_value());
     BOOST_TEST(!s.chores().take(id, bx::Chore::verify, now).has_value());
-    s.chores().finish(id, bx::Chore::bind, now, now + bx::day);
+    s.finish(id, bx::Chore::bind);
     BOOST_TEST(s.shown(id).problem == "");
-    BOOST_TEST(s.due(bx::Chore::bind, now + bx::hour).empty());
+    BOOST_TEST(s.due(bx::Chore::bind, now + bx::day).empty());
+}
+
+BOOST_AUTO_TEST_CASE(what_happens_while_a_chore_is_under_way_leaves_it_due) {
+    Portals s;
+    const bx::Millis again = s.now + bx::hour;
+    // A second activation.
+    const auto id = s.active("m1", "t1");
+    const bx::Millis now = bx::wall_now();
+    const bx::DueChore bind = s.chores().take_due(bx::Chore::bind, now, again, 9).at(0);
+    BOOST_TEST((bind.id == id && bind.what == bx::Chore::bind));
+    BOOST_TEST(s.active("m1", "t2") == id);
+    BOOST_TEST(!s.chores().finish(bind));
+    BOOST_TEST(!s.chores().postpone(bind, again, "no answer"));
+    BOOST_TEST((s.due(bx::Chore::bind, bx::wall_now()) == std::vector{id}));
+    BOOST_TEST(s.shown(id).problem == "");
+    // Another who took it.
+    const bx::DueChore first = s.chores().take(id, bx::Chore::bind, now).value();
+    const bx::DueChore other = s.chores().take_due(bx::Chore::bind, now, again, 9).at(0);
+    BOOST_TEST(!s.chores().finish(first));
+    BOOST_TEST(s.chores().finish(other));
+    BOOST_TEST(!s.chores().finish(other));
+    BOOST_TEST(!s.chores().postpone(other, again, "no answer"));
+    // The post of a pending one, again.
+    s.hold(s.install("m2", "t1"));
+    const bx::DueChore verify = s.chores().take_due(bx::Chore::verify, s.now, again, 9).at(0);
+    s.hold(s.install("m2", "t1"));
+    BOOST_TEST(!s.chores().postpone(verify, again, "no answer"));
+    BOOST_TEST((s.due(bx::Chore::verify, s.now) == std::vector{verify.id}));
+}
+
+BOOST_AUTO_TEST_CASE(a_post_for_one_without_application_token_has_it_looked_at_again) {
+    Portals s;
+    s.hold(s.install("m1", "auth id", "192.0.2.1", HeldKind::page_key));
+    const bx::InstallationId id = s.pending("m1").id;
+    s.installations().activate(s.proof(id), plenty);
+    s.hold(s.post("m1", "t1", "1"));
+    const bx::Millis again = s.now + bx::hour;
+    const bx::DueChore first = s.chores().take_due(bx::Chore::adopt, s.now, again, 9).at(0);
+    s.hold(s.post("m1", "t2", "2"));  // which that one has not seen
+    BOOST_TEST(!s.chores().finish(first));
+    const bx::DueChore next = s.chores().take_due(bx::Chore::adopt, s.now, again, 9).at(0);
+    BOOST_TEST(s.chores().postpone(next, again, "no answer"));
+    BOOST_TEST(s.due(bx::Chore::adopt, s.now).empty());
+    s.hold(s.post("m1", "t3", "3"));
+    BOOST_TEST((s.due(bx::Chore::adopt, s.now) == std::vector{id}));
+    // Other portals' posts are no reason.
+    s.postpone(id, bx::Chore::adopt, again, "no answer");
+    s.hold(s.install("m2", "t1"));
+    s.hold(s.post("m2", "t1", "4"));
+    BOOST_TEST(s.due(bx::Chore::adopt, s.now).empty());
 }
 
 BOOST_AUTO_TEST_CASE(chores_are_taken_in_the_order_of_their_due_times) {
@@ -888,10 +947,10 @@ BOOST_AUTO_TEST_CASE(chores_are_taken_in_the_order_of_their_due_times) {
     std::vector<bx::InstallationId> wanted;
     for (int i = 0; i < 40; ++i) {  // 0, 7, 14 ...: in an order of its own
         const bx::InstallationId id = made[static_cast<std::size_t>(i * 7 % 40)];
-        s.chores().finish(id, bx::Chore::bind, now, now + i);
+        s.chores().take(id, bx::Chore::bind, now + i);
         wanted.push_back(id);
     }
-    s.chores().postpone(wanted[5], bx::Chore::bind, now, "no answer");
+    s.postpone(wanted[5], bx::Chore::bind, now, "no answer");
     wanted.push_back(wanted[5]);  // one that was tried comes last
     wanted.erase(wanted.begin() + 5);
     BOOST_TEST(s.due(bx::Chore::bind, now + bx::minute) == wanted, boost::test_tools::per_element());
@@ -900,7 +959,7 @@ BOOST_AUTO_TEST_CASE(chores_are_taken_in_the_order_of_their_due_times) {
 BOOST_AUTO_TEST_CASE(a_pass_is_of_no_installation) {
     Portals s;
     BOOST_TEST(!s.chores().last_pass().has_value());
-    s.chores().finish(0, bx::Chore::pass, s.now, s.now + bx::minute);
+    s.chores().finish_pass(s.now, s.now + bx::minute);
     BOOST_TEST(s.chores().last_pass().value() == s.now);
     BOOST_TEST(s.chores().next_chore().value() == s.now + bx::minute);
     BOOST_TEST((s.due(bx::Chore::pass, s.now + bx::minute) == std::vector<bx::InstallationId>{0}));

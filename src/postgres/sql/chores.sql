@@ -1,7 +1,7 @@
 -- Chores.
 
 CREATE FUNCTION bxhook.take_due_chores(a_what bigint, a_now bigint, a_again bigint, a_most bigint)
-RETURNS TABLE (id bigint, tries integer) LANGUAGE plpgsql AS $$
+RETURNS TABLE (id bigint, tries integer, due bigint) LANGUAGE plpgsql AS $$
 BEGIN
     RETURN QUERY WITH taken AS (
         SELECT c.installation, c.tries, c.due_at FROM bxhook.chore AS c
@@ -10,36 +10,48 @@ BEGIN
     marked AS (
         UPDATE bxhook.chore AS c SET due_at = a_again, began_at = a_now FROM taken AS t
         WHERE c.installation = t.installation AND c.what = a_what RETURNING c.installation)
-    SELECT t.installation, t.tries FROM taken AS t
+    SELECT t.installation, t.tries, t.due_at FROM taken AS t
     WHERE t.installation IN (SELECT m.installation FROM marked AS m)
     ORDER BY t.tries > 0, t.due_at, t.installation;
 END $$;
 
-CREATE FUNCTION bxhook.take_chore(a_id bigint, a_what bigint, a_again bigint) RETURNS bigint
-LANGUAGE sql AS $$
-    UPDATE bxhook.chore SET due_at = a_again, began_at = bxhook.now_ms()
-    WHERE installation = a_id AND what = a_what RETURNING tries
-$$;
-
-CREATE FUNCTION bxhook.postpone_chore(a_id bigint, a_what bigint, a_due bigint, a_problem bytea)
-RETURNS void LANGUAGE sql AS $$
-    UPDATE bxhook.chore SET due_at = a_due, tries = tries + 1, problem = nullif(a_problem, '')
-    WHERE installation = a_id AND what = a_what
-$$;
-
--- a_due NULL: never again.
-CREATE FUNCTION bxhook.finish_chore(a_id bigint, a_what bigint, a_now bigint, a_due bigint)
-RETURNS void LANGUAGE plpgsql AS $$
+-- A row for one that there is.
+CREATE FUNCTION bxhook.take_chore(a_id bigint, a_what bigint, a_again bigint)
+RETURNS TABLE (tries integer, due bigint) LANGUAGE plpgsql AS $$
 BEGIN
-    IF a_due IS NULL THEN
-        DELETE FROM bxhook.chore WHERE installation = a_id AND what = a_what;
-    ELSE
-        INSERT INTO bxhook.chore AS c (installation, what, due_at, tries, ended_at)
-        VALUES (a_id, a_what, a_due, 0, a_now)
-        ON CONFLICT (installation, what) DO UPDATE SET due_at = excluded.due_at, tries = 0,
-            ended_at = excluded.ended_at, problem = NULL;
-    END IF;
+    RETURN QUERY WITH taken AS (
+        SELECT c.tries, c.due_at FROM bxhook.chore AS c
+        WHERE c.installation = a_id AND c.what = a_what FOR UPDATE),
+    marked AS (
+        UPDATE bxhook.chore AS c SET due_at = a_again, began_at = bxhook.now_ms() FROM taken
+        WHERE c.installation = a_id AND c.what = a_what RETURNING c.installation)
+    SELECT t.tries, t.due_at FROM taken AS t WHERE EXISTS (SELECT 1 FROM marked);
 END $$;
+
+-- What was taken ends where it is due still when its taker said (a_again).
+CREATE FUNCTION bxhook.postpone_chore(a_id bigint, a_what bigint, a_again bigint, a_due bigint,
+    a_problem bytea) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE bxhook.chore SET due_at = a_due, tries = tries + 1, problem = nullif(a_problem, '')
+    WHERE installation = a_id AND what = a_what AND due_at = a_again;
+    RETURN FOUND;
+END $$;
+
+CREATE FUNCTION bxhook.end_chore(a_id bigint, a_what bigint, a_again bigint) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM bxhook.chore WHERE installation = a_id AND what = a_what AND due_at = a_again;
+    RETURN FOUND;
+END $$;
+
+-- It was done at a_now, and is due again.
+CREATE FUNCTION bxhook.set_chore(a_id bigint, a_what bigint, a_now bigint, a_due bigint)
+RETURNS void LANGUAGE sql AS $$
+    INSERT INTO bxhook.chore AS c (installation, what, due_at, tries, ended_at)
+    VALUES (a_id, a_what, a_due, 0, a_now)
+    ON CONFLICT (installation, what) DO UPDATE SET due_at = excluded.due_at, tries = 0,
+        ended_at = excluded.ended_at, problem = NULL
+$$;
 
 CREATE FUNCTION bxhook.hasten_chores(a_what bigint, a_now bigint) RETURNS void LANGUAGE sql AS $$
     UPDATE bxhook.chore SET due_at = least(due_at, a_now) WHERE what = a_what
@@ -59,10 +71,10 @@ CREATE FUNCTION bxhook.claim_installations(a_client bytea, a_now bigint) RETURNS
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM bxhook.lock_installations();
-    INSERT INTO bxhook.chore (installation, what, due_at, tries)
+    INSERT INTO bxhook.chore AS c (installation, what, due_at, tries)
     SELECT id, {to_verify}, a_now, 0 FROM bxhook.installation
     WHERE state = {of_pending} AND client_id = a_client
-    ON CONFLICT (installation, what) DO NOTHING;
+    ON CONFLICT (installation, what) DO UPDATE SET due_at = least(c.due_at, excluded.due_at);
     UPDATE bxhook.installation SET client_id = ''
     WHERE state = {of_pending} AND client_id = a_client;
 END $$;

@@ -132,18 +132,22 @@ CREATE FUNCTION bxhook.hold_posts(a_kind bigint[], a_member bytea[], a_token byt
 RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     v_results bigint[] := '{}';
+    v_members bytea[] := '{}';  -- of posts that brought nothing and are held
 BEGIN
     FOR i IN 1 .. cardinality(a_kind) LOOP
         v_results := v_results || bxhook.hold_post(a_kind[i], a_member[i], a_token[i], a_at[i],
             a_bytes[i], a_data[i], a_domain[i], a_user[i], nullif(a_ts[i], {no_number}),
             a_tokens[i], nullif(a_expires[i], 0), a_server[i], a_peer[i], a_limits);
+        IF a_kind[i] = {kind_post} AND v_results[i] = {hold_held} THEN
+            v_members := v_members || a_member[i];
+        END IF;
     END LOOP;
-    INSERT INTO bxhook.chore (installation, what, due_at, tries)
+    INSERT INTO bxhook.chore AS c (installation, what, due_at, tries)
     SELECT i.id, {to_adopt}, a_at[1], 0 FROM bxhook.installation AS i
-    WHERE i.member_id = ANY (a_member) AND i.state IN ({of_active}, {of_broken})
+    WHERE i.member_id = ANY (v_members) AND i.state IN ({of_active}, {of_broken})
         AND i.application_token IS NULL
         AND EXISTS (SELECT 1 FROM bxhook.held_post AS h WHERE h.installation = i.id)
-    ON CONFLICT (installation, what) DO NOTHING;
+    ON CONFLICT (installation, what) DO UPDATE SET due_at = least(c.due_at, excluded.due_at);
     RETURN v_results;
 END $$;
 

@@ -39,7 +39,7 @@ BEGIN
     WHERE id = a_id AND state = {of_broken} AND user_id = a_user;
     IF FOUND THEN
         PERFORM bxhook.keep_tokens(a_id, a_tokens);
-        PERFORM bxhook.finish_chore(a_id, {to_renew}, a_now, a_now + {idle_renewal});
+        PERFORM bxhook.set_chore(a_id, {to_renew}, a_now, a_now + {idle_renewal});
     END IF;
 END $$;
 
@@ -228,8 +228,8 @@ BEGIN
     PERFORM bxhook.erase_installation(u.id)
     FROM unnest(bxhook.unclaimed_beside(a_id, a_client)) AS u (id);
     DELETE FROM bxhook.chore WHERE installation = a_id;
-    PERFORM bxhook.finish_chore(a_heir, {to_renew}, a_at, a_at + {idle_renewal});
-    PERFORM bxhook.finish_chore(a_heir, {to_bind}, a_at, a_at);
+    PERFORM bxhook.set_chore(a_heir, {to_renew}, a_at, a_at + {idle_renewal});
+    PERFORM bxhook.set_chore(a_heir, {to_bind}, a_at, a_at);
     IF a_heir <> a_id THEN
         PERFORM bxhook.erase_installation(a_id);
     END IF;
@@ -368,7 +368,7 @@ BEGIN
             state = CASE WHEN state = {of_broken} THEN {of_active} ELSE state END
         WHERE id = a_id;
         PERFORM bxhook.keep_tokens(a_id, a_tokens);
-        PERFORM bxhook.finish_chore(a_id, {to_renew}, a_now, a_now + {idle_renewal})
+        PERFORM bxhook.set_chore(a_id, {to_renew}, a_now, a_now + {idle_renewal})
         FROM bxhook.installation WHERE id = a_id AND state = {of_active};
     END IF;
     RETURN true;

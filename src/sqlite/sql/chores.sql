@@ -1,6 +1,6 @@
 -- Chores.
 
--- columns due_chore: installation, tries
+-- columns due_chore: installation, tries, due_at
 -- @chores_due (what, now, at_most)
 SELECT {due_chore} FROM chore INDEXED BY chore_due WHERE what = :what AND due_at <= :now
 ORDER BY tries > 0, due_at, installation LIMIT :at_most;
@@ -12,11 +12,15 @@ SELECT {due_chore} FROM chore WHERE installation = :installation AND what = :wha
 UPDATE chore SET due_at = :again_at, began_at = :now
 WHERE installation = :installation AND what = :what;
 
--- @chore_postpone (installation, what, due_at, problem)
+-- What was taken ends where it is due still when its taker said.
+-- @chore_postpone (installation, what, again_at, due_at, problem)
 UPDATE chore SET due_at = :due_at, tries = tries + 1, problem = nullif(:problem, '')
-WHERE installation = :installation AND what = :what;
+WHERE installation = :installation AND what = :what AND due_at = :again_at;
 
--- @chore_finish (installation, what, due_at, now)
+-- @chore_end (installation, what, again_at)
+DELETE FROM chore WHERE installation = :installation AND what = :what AND due_at = :again_at;
+
+-- @chore_set (installation, what, due_at, now)
 INSERT OR REPLACE INTO chore (installation, what, due_at, tries, ended_at)
 VALUES (:installation, :what, :due_at, 0, :now);
 

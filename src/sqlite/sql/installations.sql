@@ -94,9 +94,10 @@ DELETE FROM held_post WHERE id = :id;
 -- @chore_hasten (installation, what, due_at)
 UPDATE chore SET due_at = min(due_at, :due_at) WHERE installation = :installation AND what = :what;
 
+-- Of one that is there already it is due then at the latest.
 -- @chore_begin (installation, what, due_at)
-INSERT OR IGNORE INTO chore (installation, what, due_at, tries)
-VALUES (:installation, :what, :due_at, 0);
+INSERT INTO chore (installation, what, due_at, tries) VALUES (:installation, :what, :due_at, 0)
+ON CONFLICT (installation, what) DO UPDATE SET due_at = min(due_at, excluded.due_at);
 
 -- @chores_remove (installation)
 DELETE FROM chore WHERE installation = :installation;
