@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "base/text.h"
+#include "postgres/chores.h"
 #include "postgres/events.h"
 #include "postgres/new_events.h"
 #include "postgres/parts.h"
@@ -38,7 +39,7 @@ public:
     void heal(std::span<const Offer> offers) override;
     std::int64_t probe() override;
     std::optional<Millis> next_chore() override {
-        return session_.ours(session_.call(Call<sql::next_chore>()).maybe_number(0, 0));
+        return postgres::next_chore(session_);
     }
     std::int64_t unfinished() override { return postgres::unfinished(session_); }
 

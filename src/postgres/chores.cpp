@@ -1,4 +1,9 @@
 // Chores of the PostgreSQL store.
+#include "postgres/chores.h"
+
+#include <vector>
+
+#include "postgres/columns.h"
 #include "postgres/parts.h"
 
 namespace bx::postgres {
@@ -31,6 +36,7 @@ std::vector<DueChore> Board::take_due(Chore what, Millis now, Millis again_at,
     Call<sql::take_due_chores> call;
     call[in::what] = Param::number(number_of(what));
     call[in::now] = session_.at(now);
+    call[in::farthest] = session_.at(now + farthest_due(what));
     const Millis again = session_.theirs(again_at);
     call[in::again] = Param::number(again);
     call[in::most] = Param::number(static_cast<std::int64_t>(at_most));
@@ -97,7 +103,7 @@ void Board::hasten(Chore what, Millis now) {
 }
 
 std::optional<Millis> Board::next_chore() {
-    return session_.ours(session_.call(Call<sql::next_chore>()).maybe_number(0, 0));
+    return postgres::next_chore(session_);
 }
 
 std::optional<Millis> Board::last_pass() {
@@ -112,6 +118,19 @@ void Board::claim(const std::string& client_id, Millis now) {
 }
 
 }  // namespace
+
+std::optional<Millis> next_chore(Session& session) {
+    using in = sql::next_chore::In;
+    std::vector<Chore> kinds;
+    for (int what = 0; what < chore_kinds; ++what) kinds.push_back(Chore{what});
+    const Millis now = wall_now();
+    Call<sql::next_chore> call;
+    call[in::now] = session.at(now);
+    call[in::what] = numbers_of(kinds, number_of);
+    call[in::farthest] =
+        numbers_of(kinds, [&](Chore what) { return session.theirs(now + farthest_due(what)); });
+    return session.ours(session.call(call).maybe_number(0, 0));
+}
 
 std::unique_ptr<Chores> make_chores(Names& names) { return std::make_unique<Board>(names); }
 

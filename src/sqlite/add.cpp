@@ -1,6 +1,7 @@
 // The gateway's part of the SQLite store.
 #include <algorithm>
 
+#include "sqlite/chores.h"
 #include "sqlite/event_writer.h"
 #include "sqlite/held_posts.h"
 #include "sqlite/parts.h"
@@ -21,7 +22,7 @@ public:
     void retire_tokens(std::span<const SeenToken> seen) override;
     void heal(std::span<const Offer> offers) override;
     std::int64_t probe() override;
-    std::optional<Millis> next_chore() override { return db_.maybe_number(sql::chore_next); }
+    std::optional<Millis> next_chore() override { return sqlite::next_chore(db_); }
     std::int64_t unfinished() override { return last_event(db_).unfinished(); }
 
 private:

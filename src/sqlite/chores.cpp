@@ -1,4 +1,8 @@
 // Chores of the SQLite store.
+#include "sqlite/chores.h"
+
+#include <algorithm>
+
 #include "sqlite/parts.h"
 #include "sqlite/statements.h"
 
@@ -36,6 +40,7 @@ std::vector<DueChore> Board::take_due(Chore what, Millis now, Millis again_at,
                                        std::size_t at_most) {
     std::vector<DueChore> due;
     Transaction transaction(db_, Transaction::Kind::write);
+    db_.run(sql::chores_recall, number_of(what), now, now + farthest_due(what));
     {
         Rows rows = db_.rows(sql::chores_due, number_of(what), now, at_most);
         while (rows.next()) due.push_back(taken_of(rows, what, again_at));
@@ -89,7 +94,7 @@ void Board::hasten(Chore what, Millis now) {
     transaction.commit();
 }
 
-std::optional<Millis> Board::next_chore() { return db_.maybe_number(sql::chore_next); }
+std::optional<Millis> Board::next_chore() { return sqlite::next_chore(db_); }
 
 std::optional<Millis> Board::last_pass() {
     return db_.maybe_number(sql::chore_ended, number_of(Chore::pass));
@@ -111,6 +116,21 @@ void Board::claim(const std::string& client_id, Millis now) {
 }
 
 }  // namespace
+
+std::optional<Millis> next_chore(Database& database) {
+    const Millis now = wall_now();
+    std::optional<Millis> next;
+    for (int what = 0; what < chore_kinds; ++what) {
+        Rows rows = database.rows(sql::chore_times, what);
+        using row = sql::chore_span;
+        if (!rows.next() || rows.is_null(row::first)) continue;
+        const bool too_late = rows.number(row::last) > now + farthest_due(Chore{what});
+        const Millis due = too_late ? std::min(rows.number(row::first), now)
+                                    : rows.number(row::first);
+        next = std::min(next.value_or(due), due);
+    }
+    return next;
+}
 
 std::unique_ptr<Chores> make_chores(Database& database) {
     return std::make_unique<Board>(database);

@@ -15,12 +15,24 @@
 
 namespace bx {
 
+// No chore of that kind is ever due later from now: its longest pause (sync/chores.h; of `renew`
+// idle_renewal), and more than clocks differ.  One that is was given its time by a clock that was
+// ahead, and is due now.
+constexpr Millis farthest_due(Chore what) {
+    switch (what) {
+        case Chore::renew: return idle_renewal + 2 * day;
+        case Chore::bind: return 2 * day;
+        default: return 2 * hour;
+    }
+}
+constexpr int chore_kinds = 5;
+
 class Chores {
 public:
     virtual ~Chores() = default;
 
-    // Takes chores of that kind that are due at NOW, at most so many: those never tried before
-    // others, then those due first.  They are due again at AGAIN_AT, should whoever took them die.
+    // Takes those of that kind that are due at NOW, by farthest_due() too, at most so many: those
+    // not yet tried, then those due first.  They are due again at AGAIN_AT, should their taker die.
     virtual std::vector<DueChore> take_due(Chore what, Millis now, Millis again_at,
                                            std::size_t at_most) = 0;
     // That of ID, due or not; none: there is none.
@@ -34,7 +46,8 @@ public:
     virtual void finish_pass(Millis now, Millis due_at) = 0;
     // All of that kind are due at NOW.
     virtual void hasten(Chore what, Millis now) = 0;
-    // When the first of all chores is due; none: there are none.
+    // When the first of all chores is due, now at the latest where one is due too late; none: there
+    // are none.
     virtual std::optional<Millis> next_chore() = 0;
     // When Chore::pass was done last.
     virtual std::optional<Millis> last_pass() = 0;

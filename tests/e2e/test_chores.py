@@ -11,6 +11,7 @@ import pytest
 import bitrix
 import client
 import clouds
+from clock import DAY, Clock
 from hosts import BOTH_STORES
 from scratch import wait_for
 from test_check import finds, type_in
@@ -178,6 +179,20 @@ def test_idle_tokens_are_renewed_in_time(land):
     land.site.run("work", "--once")
     assert len(land.renewals(ran=False)) == 2
     assert "its tokens are not renewed" in land.shown(portal)["problem"]
+
+
+def test_what_a_clock_that_was_ahead_put_off_is_done_at_once(land):
+    """On PostgreSQL it is the server's clock that counts (unit/installations_test.cpp)."""
+    clock = Clock(land.site)
+    portal = land.install()
+    land.cloud.faults.order("status", method="app.info", status=502)
+    clock.set(30 * DAY)
+    land.site.run("sync", "--due")
+    [(due_at,)] = land.site.query("SELECT due_at FROM %chore WHERE what = 0")
+    assert due_at / 1000 > time.time() + 29 * DAY
+    clock.set(0)
+    land.site.run("work", "--once")
+    assert land.state(portal) == "active"
 
 
 @BOTH_STORES

@@ -956,6 +956,40 @@ BOOST_AUTO_TEST_CASE(chores_are_taken_in_the_order_of_their_due_times) {
     BOOST_TEST(s.due(bx::Chore::bind, now + bx::minute) == wanted, boost::test_tools::per_element());
 }
 
+// Of a clock that was ahead.
+BOOST_AUTO_TEST_CASE(what_is_due_later_than_its_longest_pause_is_due_now) {
+    Portals s;
+    const auto id = s.active("m1", "t1");
+    const bx::Millis now = bx::wall_now();
+    s.finish(id, bx::Chore::bind);
+    BOOST_TEST(s.chores().next_chore().value() > now + 19 * bx::day);
+    BOOST_TEST(s.due(bx::Chore::renew, now).empty());
+    const auto renew = [&](bx::Millis at) {
+        s.installations().take_lease(id, "a", bx::minute);
+        s.installations().end_lease(id, "a", bx::Renewal{{"a", "r", 0}, "", "", "", ""}, at);
+    };
+    renew(now + bx::day);
+    BOOST_TEST(s.chores().next_chore().value() > now + 20 * bx::day);
+    BOOST_TEST(s.due(bx::Chore::renew, now).empty());
+    renew(now + 30 * bx::day);
+    const bx::Millis next = s.chores().next_chore().value();
+    BOOST_TEST((next >= now && next <= bx::wall_now()));
+    BOOST_TEST((s.due(bx::Chore::renew, now) == std::vector{id}));
+    renew(now);
+    // One that is due first stays the first, and what is due too late waits for nobody.
+    s.chores().finish_pass(now, now + bx::hour);
+    BOOST_TEST(s.chores().next_chore().value() == now + bx::hour);
+    s.chores().finish_pass(now, now + 3 * bx::hour);
+    BOOST_TEST(s.chores().next_chore().value() <= bx::wall_now());
+    s.chores().finish_pass(now, now + bx::hour);
+    s.hold(s.install("m2", "t1"));
+    const auto pending = s.pending("m2").id;
+    s.postpone(pending, bx::Chore::verify, s.now + bx::hour, "no answer");
+    BOOST_TEST(s.due(bx::Chore::verify, s.now).empty());
+    s.postpone(pending, bx::Chore::verify, s.now + 3 * bx::hour, "no answer");
+    BOOST_TEST((s.due(bx::Chore::verify, s.now) == std::vector{pending}));
+}
+
 BOOST_AUTO_TEST_CASE(a_pass_is_of_no_installation) {
     Portals s;
     BOOST_TEST(!s.chores().last_pass().has_value());

@@ -1,8 +1,11 @@
 -- Chores.
 
-CREATE FUNCTION bxhook.take_due_chores(a_what bigint, a_now bigint, a_again bigint, a_most bigint)
+-- What is due later than a_farthest is due at a_now: a clock was ahead.
+CREATE FUNCTION bxhook.take_due_chores(a_what bigint, a_now bigint, a_farthest bigint,
+    a_again bigint, a_most bigint)
 RETURNS TABLE (id bigint, tries integer, due bigint) LANGUAGE plpgsql AS $$
 BEGIN
+    UPDATE bxhook.chore SET due_at = a_now WHERE what = a_what AND due_at > a_farthest;
     RETURN QUERY WITH taken AS (
         SELECT c.installation, c.tries, c.due_at FROM bxhook.chore AS c
         WHERE c.what = a_what AND c.due_at <= a_now
@@ -57,10 +60,15 @@ CREATE FUNCTION bxhook.hasten_chores(a_what bigint, a_now bigint) RETURNS void L
     UPDATE bxhook.chore SET due_at = least(due_at, a_now) WHERE what = a_what
 $$;
 
-CREATE FUNCTION bxhook.next_chore() RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT min(due) FROM unnest(ARRAY[0, 1, 2, 3, 4]) AS w (what)
-    CROSS JOIN LATERAL (SELECT c.due_at AS due FROM bxhook.chore AS c WHERE c.what = w.what
+-- Of each kind what is due later than a_farthest is due at a_now.
+CREATE FUNCTION bxhook.next_chore(a_now bigint, a_what bigint[], a_farthest bigint[])
+RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT min(CASE WHEN last.due > k.farthest THEN least(first.due, a_now) ELSE first.due END)
+    FROM unnest(a_what, a_farthest) AS k (what, farthest)
+    CROSS JOIN LATERAL (SELECT c.due_at AS due FROM bxhook.chore AS c WHERE c.what = k.what
         ORDER BY c.due_at LIMIT 1) AS first
+    CROSS JOIN LATERAL (SELECT c.due_at AS due FROM bxhook.chore AS c WHERE c.what = k.what
+        ORDER BY c.due_at DESC LIMIT 1) AS last
 $$;
 
 CREATE FUNCTION bxhook.last_pass() RETURNS bigint LANGUAGE sql STABLE AS $$

@@ -5,6 +5,10 @@
 SELECT {due_chore} FROM chore INDEXED BY chore_due WHERE what = :what AND due_at <= :now
 ORDER BY tries > 0, due_at, installation LIMIT :at_most;
 
+-- A clock was ahead.
+-- @chores_recall (what, now, farthest)
+UPDATE chore INDEXED BY chore_due SET due_at = :now WHERE what = :what AND due_at > :farthest;
+
 -- @chore_of (installation, what)
 SELECT {due_chore} FROM chore WHERE installation = :installation AND what = :what;
 
@@ -30,13 +34,9 @@ DELETE FROM chore WHERE installation = :installation AND what = :what;
 -- @chores_hasten (what, due_at)
 UPDATE chore SET due_at = min(due_at, :due_at) WHERE what = :what;
 
--- @chore_next
-SELECT min(due_at) FROM (
-    SELECT min(due_at) AS due_at FROM chore INDEXED BY chore_due WHERE what = 0
-    UNION ALL SELECT min(due_at) FROM chore INDEXED BY chore_due WHERE what = 1
-    UNION ALL SELECT min(due_at) FROM chore INDEXED BY chore_due WHERE what = 2
-    UNION ALL SELECT min(due_at) FROM chore INDEXED BY chore_due WHERE what = 3
-    UNION ALL SELECT min(due_at) FROM chore INDEXED BY chore_due WHERE what = 4);
+-- columns chore_span: (SELECT min(due_at) FROM chore INDEXED BY chore_due WHERE what = :what) AS first, (SELECT max(due_at) FROM chore INDEXED BY chore_due WHERE what = :what) AS last
+-- @chore_times (what)
+SELECT {chore_span};
 
 -- @chore_ended (what)
 SELECT ended_at FROM chore WHERE installation = 0 AND what = :what;
