@@ -19,6 +19,7 @@ public:
     std::optional<DueChore> take(InstallationId id, Chore what, Millis again_at) override;
     bool postpone(const DueChore& taken, Millis due_at, const std::string& problem) override;
     bool finish(const DueChore& taken) override;
+    void give_back(std::span<const DueChore> taken) override;
     void finish_pass(Millis now, Millis due_at) override;
     void hasten(Chore what, Millis now) override;
     std::optional<Millis> next_chore() override;
@@ -82,6 +83,16 @@ bool Board::finish(const DueChore& taken) {
     call[in::what] = Param::number(number_of(taken.what));
     call[in::again] = Param::number(taken.again_at);
     return session_.call(call).number(0, 0) != 0;
+}
+
+void Board::give_back(std::span<const DueChore> taken) {
+    using in = sql::give_back_chores::In;
+    Call<sql::give_back_chores> call;
+    call[in::id] = numbers_of(taken, [](const DueChore& one) { return one.id; });
+    call[in::what] = numbers_of(taken, [](const DueChore& one) { return number_of(one.what); });
+    call[in::again] = numbers_of(taken, [](const DueChore& one) { return one.again_at; });
+    call[in::due] = numbers_of(taken, [](const DueChore& one) { return one.due_at; });
+    session_.call(call);
 }
 
 void Board::finish_pass(Millis now, Millis due_at) {

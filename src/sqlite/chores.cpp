@@ -19,6 +19,7 @@ public:
     std::optional<DueChore> take(InstallationId id, Chore what, Millis again_at) override;
     bool postpone(const DueChore& taken, Millis due_at, const std::string& problem) override;
     bool finish(const DueChore& taken) override;
+    void give_back(std::span<const DueChore> taken) override;
     void finish_pass(Millis now, Millis due_at) override;
     void hasten(Chore what, Millis now) override;
     std::optional<Millis> next_chore() override;
@@ -80,6 +81,14 @@ bool Board::finish(const DueChore& taken) {
         db_.run(sql::chore_end, taken.id, number_of(taken.what), taken.again_at) > 0;
     transaction.commit();
     return done;
+}
+
+void Board::give_back(std::span<const DueChore> taken) {
+    Transaction transaction(db_, Transaction::Kind::write);
+    for (const DueChore& one : taken) {
+        db_.run(sql::chore_give_back, one.id, number_of(one.what), one.again_at, one.due_at);
+    }
+    transaction.commit();
 }
 
 void Board::finish_pass(Millis now, Millis due_at) {

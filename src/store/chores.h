@@ -8,6 +8,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,8 @@ public:
     virtual bool postpone(const DueChore& taken, Millis due_at, const std::string& problem) = 0;
     // It is done, and goes.  False as above.
     virtual bool finish(const DueChore& taken) = 0;
+    // They were not begun: each is due as before it was taken, where it is as taken still.
+    virtual void give_back(std::span<const DueChore> taken) = 0;
     // Chore::pass is done at NOW, and due again at DUE_AT.
     virtual void finish_pass(Millis now, Millis due_at) = 0;
     // All of that kind are due at NOW.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <condition_variable>
-#include <deque>
 #include <exception>
 #include <mutex>
 #include <system_error>
@@ -12,7 +11,9 @@
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "sync/chore_queue.h"
 #include "sync/locked_store.h"
+#include "sync/signal_end.h"
 #include "sync/upkeep.h"
 #include "sync/verification.h"
 
@@ -22,7 +23,6 @@ namespace {
 
 constexpr std::size_t taken_at_once = 64;
 constexpr Millis taken_for = 3 * minute;  // longer than a chore takes
-constexpr Millis verify_step = second / 5;
 constexpr Millis look_again = second;     // for what comes while others are under way
 constexpr Millis first_pause = minute;
 constexpr Millis longest_pause = hour;
@@ -30,9 +30,6 @@ constexpr Millis longest_pause = hour;
 constexpr Millis later_pause = day;
 // Where no `app` block has a catch_up.
 constexpr Millis longest_period = hour;
-
-// In the order of their urgency.
-constexpr std::array kinds{Chore::verify, Chore::adopt, Chore::bind, Chore::renew};
 
 // What is to be done, shared by the threads that do it.
 class Board {
@@ -48,25 +45,32 @@ public:
     void end(const DueChore& task, const ChoreEnd& end);
     // The first failure of the store or of this machine ends all.
     void fail(std::exception_ptr failure);
+    // What was taken and not begun; no more is begun.
+    void give_back();
     void rethrow() const {
         if (failure_) std::rethrow_exception(failure_);
     }
+    bool is_told_to_end() const { return is_told_to_end_; }
     SyncCount count() const { return count_; }
 
 private:
-    bool refill();
-    void take(Chore what);
+    bool is_over();
+    bool lasts(Millis time) const { return time == 0 || steady_now() - began_ < time; }
+    void refill();
+    void take(Chore what, Timer& look);
     void take_only();
+    void record(const DueChore& task, const ChoreEnd& end);
 
     Store& store_;
     const SyncOptions& options_;
     const Millis began_ = steady_now();
+    const Millis began_at_ = wall_now();
     std::mutex store_mutex_;
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::deque<DueChore> waiting_;
-    std::size_t busy_ = 0;
-    Millis next_verify_ = 0;  // steady
+    ChoreQueue queue_;
+    std::array<Timer, taken_kinds.size()> looks_;  // for more of each kind, steady
+    bool is_told_to_end_ = false;
     SyncCount count_;
     std::exception_ptr failure_;
 };
@@ -74,47 +78,45 @@ private:
 std::optional<DueChore> Board::next() {
     std::unique_lock lock(mutex_);
     for (;;) {
-        const bool over = options_.limit > 0 && steady_now() - began_ >= options_.limit;
-        if (failure_ || over) return std::nullopt;
-        Millis pause = look_again;
-        if (!waiting_.empty() || refill()) {
-            const Millis now = steady_now();
-            const bool verifies = waiting_.front().what == Chore::verify;
-            if (!verifies || now >= next_verify_) {
-                if (verifies) next_verify_ = now + verify_step;
-                const DueChore task = waiting_.front();
-                waiting_.pop_front();
-                ++busy_;
-                return task;
-            }
-            pause = next_verify_ - now;
-        } else if (busy_ == 0) {
-            return std::nullopt;
-        }
+        refill();
+        if (options_.is_over && options_.is_over()) is_told_to_end_ = true;
+        if (is_over()) return std::nullopt;
+        const Millis now = steady_now();
+        if (std::optional<DueChore> task = queue_.begin(now)) return task;
+        if (queue_.is_idle()) return std::nullopt;
+        const Millis pause =
+            std::clamp<Millis>(queue_.next_verification() - now, 1, look_again);
         changed_.wait_for(lock, std::chrono::milliseconds(pause));
     }
 }
 
-bool Board::refill() {
-    if (!options_.only.empty()) return false;
+bool Board::is_over() { return failure_ || is_told_to_end_ || !lasts(options_.limit); }
+
+// Looks for more of each kind of which none waits, once a second, or at once when there were many,
+// or when nothing is left: what was done last may have brought more.
+void Board::refill() {
+    if (!options_.only.empty()) return;
+    if (queue_.is_idle()) looks_ = {};
     try {
-        for (const Chore what : kinds) {
-            if (waiting_.empty()) take(what);
+        for (std::size_t i = 0; i < taken_kinds.size(); ++i) {
+            const bool lacks = queue_.lacks(taken_kinds[i]);
+            if (lacks && looks_[i].due(steady_now())) take(taken_kinds[i], looks_[i]);
         }
     } catch (...) {
         failure_ = std::current_exception();
         changed_.notify_all();
     }
-    return !waiting_.empty();
 }
 
-void Board::take(Chore what) {
+void Board::take(Chore what, Timer& look) {
+    const bool by_posts = what == Chore::verify || what == Chore::adopt;
+    const bool from_the_first = by_posts && !lasts(options_.newcomers);
     const std::lock_guard lock(store_mutex_);
     const Millis now = wall_now();
-    for (const DueChore& due :
-         store_.chores().take_due(what, now, now + taken_for, taken_at_once)) {
-        waiting_.push_back(due);
-    }
+    const std::vector<DueChore> taken = store_.chores().take_due(
+        what, from_the_first ? std::min(began_at_, now) : now, now + taken_for, taken_at_once);
+    for (const DueChore& one : taken) queue_.add(one);
+    look.set(taken.size() == taken_at_once ? 0 : steady_now() + look_again);
 }
 
 void Board::take_only() {
@@ -122,37 +124,46 @@ void Board::take_only() {
         for (const Chore what : {Chore::verify, Chore::adopt, Chore::bind}) {
             const std::optional<DueChore> due =
                 store_.chores().take(id, what, wall_now() + taken_for);
-            if (due) waiting_.push_back(*due);
+            if (due) queue_.add(*due);
         }
     }
 }
 
 void Board::end(const DueChore& task, const ChoreEnd& end) {
-    {
-        const std::lock_guard lock(store_mutex_);
-        const Millis now = wall_now();
-        Chores& chores = store_.chores();
-        const Millis pause =
-            std::min(first_pause << std::min(task.tries, 10), longest_pause);
-        if (end.kind == ChoreEnd::Kind::in_vain) {
-            chores.postpone(task, now + pause, end.problem);
-        } else if (end.kind == ChoreEnd::Kind::later) {
-            chores.postpone(task, now + later_pause, end.problem);
-        } else if (task.what != Chore::renew) {  // whose renewal says when it is due again
-            chores.finish(task);
-        }
-    }
+    record(task, end);
     const std::lock_guard lock(mutex_);
-    --busy_;
+    queue_.end(task);
     ++(end.kind == ChoreEnd::Kind::done ? count_.done : count_.in_vain);
     changed_.notify_all();
 }
 
+void Board::record(const DueChore& task, const ChoreEnd& end) {
+    const std::lock_guard lock(store_mutex_);
+    const Millis now = wall_now();
+    Chores& chores = store_.chores();
+    const Millis pause = std::min(first_pause << std::min(task.tries, 10), longest_pause);
+    switch (end.kind) {
+        case ChoreEnd::Kind::in_vain: chores.postpone(task, now + pause, end.problem); break;
+        case ChoreEnd::Kind::later: chores.postpone(task, now + later_pause, end.problem); break;
+        case ChoreEnd::Kind::done:
+            // Whose renewal says when it is due again.
+            if (task.what != Chore::renew) chores.finish(task);
+    }
+}
+
 void Board::fail(std::exception_ptr failure) {
     const std::lock_guard lock(mutex_);
-    --busy_;
     if (!failure_) failure_ = std::move(failure);
     changed_.notify_all();
+}
+
+void Board::give_back() {
+    const std::lock_guard lock(mutex_);
+    is_told_to_end_ = true;
+    const std::vector<DueChore> rest = queue_.clear();
+    if (rest.empty()) return;
+    const std::lock_guard store_lock(store_mutex_);
+    store_.chores().give_back(rest);
 }
 
 // What an active one is needed for.  One that is broken may become active again; of one that is gone
@@ -222,6 +233,17 @@ void pass(Store& store, const Config& config) {
     erase_unclaimed(store, config);
 }
 
+// Where the store has failed before, it may fail at this too.
+void end_board(Board& board) {
+    try {
+        board.give_back();
+    } catch (const std::exception&) {
+        board.rethrow();
+        throw;
+    }
+    board.rethrow();
+}
+
 }  // namespace
 
 Millis pass_period(const Config& config) {
@@ -245,13 +267,15 @@ SyncCount do_chores(Store& store, const Config& config, const SyncOptions& optio
                                   tell(news);
                               }};
     {
+        const SignalEnd before_signals([&] { board.give_back(); });
         const auto others = threads(options.width - 1, [&] { do_tasks(board, context); });
         do_tasks(board, context);
     }
-    board.rethrow();
+    const bool again = board.is_told_to_end();
+    end_board(board);
     const Millis now = wall_now();
     if (!config.apps.empty() && options.only.empty()) {
-        store.chores().finish_pass(now, now + pass_period(config));
+        store.chores().finish_pass(now, again ? now : now + pass_period(config));
     }
     return board.count();
 }

@@ -13,6 +13,11 @@ namespace bx {
 struct SyncOptions {
     // None is begun after that time; 0: until none is due any more.
     Millis limit = 0;
+    // After that time installations are verified, and application_tokens looked for, only where
+    // that was due from the first: anybody can send posts that ask for it.  0: always.
+    Millis newcomers = 0;
+    // Asked once a second and more: true ends it as `limit` does, and the next is due at once.
+    std::function<bool()> is_over{};
     // The chores of these alone, due or not; empty: those of all that are due.
     std::vector<InstallationId> only{};
     std::size_t width = 16;  // at a time
@@ -23,9 +28,11 @@ struct SyncCount {
     std::size_t in_vain = 0;
 };
 
-// Returns when none is due any more.  TELL is told of what happens, by one thread at a time.  One
-// that hangs holds nobody, and a request takes rest.timeout at most.  Throws StoreError when the
-// store fails.
+// Returns when none is due any more, or its time is over: what was taken and not begun is due as
+// before then, also when it fails, and when SIGTERM or SIGINT ends the process.  Chores of
+// each kind have their turn.  TELL is told of what happens, by one thread at a time.  One that
+// hangs holds nobody, and a request takes rest.timeout at most.  Throws StoreError when the store
+// fails.
 SyncCount do_chores(Store& store, const Config& config, const SyncOptions& options,
                     const std::function<void(const SyncNews&)>& tell);
 

@@ -128,23 +128,111 @@ def test_at_most_five_a_second_are_verified(land):
     assert max(sum(start <= at < start + 1 for at in times) for start in times) <= 6
 
 
+def forge(land, number):
+    """An ONAPPINSTALL as anybody can send it, with tokens that are nobody's."""
+    auth = {"access_token": secrets.token_hex(35), "refresh_token": secrets.token_hex(35),
+            "expires_in": "3600", "member_id": f"{number:032x}", "user_id": "1",
+            "application_token": secrets.token_hex(16),
+            "domain": "forged.bitrix24.com", "server_endpoint": f"{land.cloud.url}/rest/"}
+    body = bitrix.encode({"event": "ONAPPINSTALL", "data": {"VERSION": "1"}, "ts": "1767225600", "auth": auth})
+    assert client.fastcgi(land.site.socket, body, REMOTE_ADDR="203.0.113.9").status in (200, 503)
+
+
+def start_due(land, *options):
+    """The sync that a worker starts."""
+    return land.site.start([land.site.binary, "sync", "--due", "--config", land.site.config, *options], "sync.log")
+
+
+def to_verify(land, when):
+    """How many are to be verified, of those that are due then."""
+    [(number,)] = land.site.query(f"SELECT count(*) FROM %chore WHERE what = 0 AND due_at {when}")
+    return number
+
+
+def now():
+    return int(time.time() * 1000)
+
+
 @BOTH_STORES
 def test_a_real_one_is_active_within_half_a_minute_beside_a_flood_of_forged_ones(site):
     with clouds.on(site, worker="start auto") as land:
         began = time.monotonic()
         for number in range(90):
-            auth = {"access_token": secrets.token_hex(35), "refresh_token": secrets.token_hex(35),
-                    "expires_in": "3600", "member_id": f"{number:032x}", "user_id": "1",
-                    "application_token": secrets.token_hex(16),
-                    "domain": "forged.bitrix24.com", "server_endpoint": f"{land.cloud.url}/rest/"}
-            body = bitrix.encode({"event": "ONAPPINSTALL", "data": {"VERSION": "1"}, "ts": "1767225600", "auth": auth})
-            assert client.fastcgi(site.socket, body, REMOTE_ADDR="203.0.113.9").status in (200, 503)
+            forge(land, number)
         portal = land.install()
         becomes(land, portal, limit=30 - (time.monotonic() - began))
         wait_for(lambda: len(land.installations()) == 1, "the forged ones to be gone", limit=30)
         refusals = len(re.findall("installation refused", site.log()))
         assert 0 < refusals <= time.monotonic() - began + 2, "a line a second"
         assert "more installations refused count=" in site.log()
+
+
+@BOTH_STORES
+def test_a_flood_of_forged_ones_leaves_other_chores_their_time(land):
+    land.active()
+    for number in range(60):
+        forge(land, number)
+    land.site.change_store("UPDATE %chore SET due_at = 1 WHERE what = 1")
+    asked = len(land.cloud.records.of("app.info"))
+    sync = start_due(land)
+    land.cloud.records.wait("oauth/token", 2, limit=30)
+    assert len(land.cloud.records.of("app.info")) - asked < 20
+    sync.stop()
+
+
+@BOTH_STORES
+def test_sync_ends_for_another_configuration_which_the_next_has(site):
+    with clouds.on(site) as land:
+        other, empty = land.cloud.app(land.app.url), f"app {{ server {land.cloud.url} }}\n"
+        land.configure(apps=[other], more=empty)
+        portal = wait_for(lambda: land.install(), "the empty block")
+        assert land.sync()[0].endswith("waits for an app block")
+        for number in range(60):
+            forge(land, number)
+        land.site.work()
+        land.cloud.records.wait("app.info", 4, limit=30)
+        land.configure(apps=[other, land.app])
+        wait_for(lambda: not land.shown(portal)["client_id"], "the new block to count", 10)
+        assert to_verify(land, "> 0") > 10, "in the flood"
+        becomes(land, portal)
+
+
+@BOTH_STORES
+def test_who_is_told_to_end_gives_back_what_was_not_begun(land):
+    for number in range(60):
+        forge(land, number)
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asked = len(land.cloud.records.of("app.info"))
+        sync = start_due(land)
+        land.cloud.records.wait("app.info", asked + 3, limit=30)
+        assert sync.stop(signal_number) == -signal_number
+        assert to_verify(land, f"<= {now()}") > 40
+        assert to_verify(land, f"> {now()}") <= 1, "that were under way"
+        land.site.change_store("UPDATE %chore SET due_at = 1 WHERE what = 0")
+
+
+# One that fails as a full disk makes it.
+FAIL = {False: ["CREATE TRIGGER failing BEFORE DELETE ON %chore WHEN OLD.what = 2 "
+                "BEGIN SELECT RAISE(ABORT, 'failing'); END"],
+        True: ["CREATE FUNCTION %failing() RETURNS trigger LANGUAGE plpgsql AS $$ "
+               "BEGIN RAISE EXCEPTION 'failing'; END $$",
+               "CREATE TRIGGER failing BEFORE DELETE ON %chore FOR EACH ROW WHEN (OLD.what = 2) "
+               "EXECUTE FUNCTION %failing()"]}
+
+
+@BOTH_STORES
+def test_what_was_not_begun_before_the_store_failed_is_due(land):
+    land.active()
+    for number in range(60):
+        forge(land, number)
+    land.site.change_store("INSERT INTO %chore (installation, what, due_at, tries) "
+                           "SELECT id, 2, 1, 0 FROM %installation WHERE state = 1")
+    for statement in FAIL[bool(land.site.database)]:
+        land.site.change_store(statement)
+    done = land.site.run("sync", "--due", check=False)
+    assert done.returncode == 1 and b"error sync: sync failed" in done.stderr
+    assert to_verify(land, f"<= {now()}") > 40
+    assert to_verify(land, f"> {now()}") <= 1, "that were under way"
 
 
 @BOTH_STORES

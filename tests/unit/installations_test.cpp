@@ -956,6 +956,27 @@ BOOST_AUTO_TEST_CASE(chores_are_taken_in_the_order_of_their_due_times) {
     BOOST_TEST(s.due(bx::Chore::bind, now + bx::minute) == wanted, boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(what_was_taken_and_not_begun_is_given_back_as_it_was) {
+    Portals s;
+    const auto first = s.active("m1", "t1"), second = s.active("m2", "t2");
+    const auto third = s.active("m3", "t3"), fourth = s.active("m4", "t4");
+    const bx::Millis now = bx::wall_now(), again = now + 3 * bx::minute;
+    auto taken = s.chores().take_due(bx::Chore::bind, now, again, 9);
+    BOOST_TEST(taken.size() == 4U);
+    taken.push_back(s.chores().take(first, bx::Chore::renew, again).value());
+    s.chores().finish(taken.at(2));
+    s.chores().postpone(taken.at(3), now + bx::hour, "no answer");
+    s.chores().give_back(taken);
+    BOOST_TEST((s.due(bx::Chore::bind, now) == std::vector{first, second}));
+    BOOST_TEST((s.due(bx::Chore::bind, now + bx::hour) == std::vector{first, second, fourth}));
+    BOOST_TEST(s.chores().take(first, bx::Chore::bind, again).value().tries == 0);
+    BOOST_TEST(s.due(bx::Chore::renew, now + bx::hour).empty());
+    BOOST_TEST(!s.chores().take(third, bx::Chore::bind, again).has_value());
+    // It is nobody's any more.
+    BOOST_TEST(!s.chores().finish(taken.at(1)));
+    s.chores().give_back({});
+}
+
 // Of a clock that was ahead.
 BOOST_AUTO_TEST_CASE(what_is_due_later_than_its_longest_pause_is_due_now) {
     Portals s;

@@ -7,6 +7,7 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/portal_choice.h"
+#include "config/config_file.h"
 #include "host/core_file.h"
 #include "report/wording.h"
 #include "sync/chores.h"
@@ -15,6 +16,8 @@ namespace bx {
 
 namespace {
 
+// The worker starts another, which knows the config and the installations of then.
+constexpr Millis due_limit = minute;
 constexpr Millis once_limit = minute - 10 * second;  // a request may take 20 s more
 
 // As a person reads it: "new.bitrix24.com (local.1): verified, 3 events".
@@ -68,13 +71,22 @@ private:
     std::int64_t left_out_ = 0;
 };
 
+// In the time that `work --once` has left, or until FILE has another config.
+SyncOptions options_of(const Arguments& args, ConfigFile& file) {
+    SyncOptions options;
+    options.limit = args.has("--once") ? once_limit : due_limit;
+    options.is_over = [&file, look = Timer()]() mutable {
+        return look.every(second, steady_now()) && file.refresh() == ConfigFile::Change::loaded;
+    };
+    return options;
+}
+
 // For the worker: what is due, and said in its log.
-int sync_due(const Arguments& args, const Config& config, Store& store) {
+int sync_due(const Arguments& args, ConfigFile& file, const Config& config, Store& store) {
     ignore_write_signals();
     Log log("sync");
     log.configure(args.has("--detached") ? background_log(config) : config.log);
-    SyncOptions options;
-    if (args.has("--once")) options.limit = once_limit;
+    const SyncOptions options = options_of(args, file);
     NewsLog news(log);
     try {
         do_chores(store, config, options, [&](const SyncNews& one) { news.take(one); });
@@ -87,14 +99,16 @@ int sync_due(const Arguments& args, const Config& config, Store& store) {
 
 int run(const Arguments& args) {
     forbid_core_file();
-    const ConfigPtr config = config_of(args, ConfigPart::sync);
+    ConfigFile file(config_of(args, ConfigPart::sync)->path, ConfigPart::sync);
+    const ConfigPtr config = file.current();
     const std::unique_ptr<Store> store = store_of(*config);
-    if (args.has("--due")) return sync_due(args, *config, *store);
+    if (args.has("--due")) return sync_due(args, file, *config, *store);
     if (config->apps.empty()) {
         throw Error("sync: there is no `app` block in '" + config->path +
                     "', so there is nothing to do");
     }
     SyncOptions options;
+    options.newcomers = minute;
     for (const std::string& name : args.words()) {
         for (const Installation& one : installations_named(*store, name, "sync")) {
             options.only.push_back(one.id);

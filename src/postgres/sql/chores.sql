@@ -47,6 +47,15 @@ BEGIN
     RETURN FOUND;
 END $$;
 
+-- One element each, of what was not begun.
+CREATE FUNCTION bxhook.give_back_chores(a_id bigint[], a_what bigint[], a_again bigint[],
+    a_due bigint[]) RETURNS void LANGUAGE sql AS $$
+    UPDATE bxhook.chore AS c SET due_at = t.due, began_at = NULL
+    FROM unnest(a_id, a_what, a_again, a_due)
+        AS t (id, what, again, due)
+    WHERE c.installation = t.id AND c.what = t.what AND c.due_at = t.again
+$$;
+
 -- It was done at a_now, and is due again.
 CREATE FUNCTION bxhook.set_chore(a_id bigint, a_what bigint, a_now bigint, a_due bigint)
 RETURNS void LANGUAGE sql AS $$

@@ -24,6 +24,10 @@ WHERE installation = :installation AND what = :what AND due_at = :again_at;
 -- @chore_end (installation, what, again_at)
 DELETE FROM chore WHERE installation = :installation AND what = :what AND due_at = :again_at;
 
+-- @chore_give_back (installation, what, again_at, due_at)
+UPDATE chore SET due_at = :due_at, began_at = NULL
+WHERE installation = :installation AND what = :what AND due_at = :again_at;
+
 -- @chore_set (installation, what, due_at, now)
 INSERT OR REPLACE INTO chore (installation, what, due_at, tries, ended_at)
 VALUES (:installation, :what, :due_at, 0, :now);

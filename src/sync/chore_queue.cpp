@@ -1,0 +1,76 @@
+#include "sync/chore_queue.h"
+
+#include <algorithm>
+
+namespace bx {
+
+namespace {
+
+constexpr Millis verification_step = second / 5;
+
+std::size_t place_of(Chore what) {
+    return static_cast<std::size_t>(std::ranges::find(taken_kinds, what) - taken_kinds.begin());
+}
+
+}  // namespace
+
+std::deque<DueChore>& ChoreQueue::waiting(Chore what) { return waiting_.at(place_of(what)); }
+
+void ChoreQueue::add(const DueChore& taken) {
+    std::deque<DueChore>& others = waiting(taken.what);
+    const auto same = std::ranges::find(others, taken.id, &DueChore::id);
+    if (same == others.end()) {
+        others.push_back(taken);
+    } else {
+        *same = taken;
+    }
+}
+
+bool ChoreQueue::lacks(Chore what) const { return waiting_.at(place_of(what)).empty(); }
+
+bool ChoreQueue::is_idle() const {
+    return under_way_.empty() &&
+           std::ranges::all_of(waiting_, [](const auto& kind) { return kind.empty(); });
+}
+
+std::optional<DueChore> ChoreQueue::begin(Millis now) {
+    for (std::size_t step = 0; step < taken_kinds.size(); ++step) {
+        const std::size_t place = (turn_ + step) % taken_kinds.size();
+        const Chore what = taken_kinds[place];
+        if (what == Chore::verify && !verification_.due(now)) continue;
+        const std::optional<DueChore> begun = begin_one(what);
+        if (!begun) continue;
+        if (what == Chore::verify) verification_.set(now + verification_step);
+        turn_ = place + 1;
+        return begun;
+    }
+    return std::nullopt;
+}
+
+std::optional<DueChore> ChoreQueue::begin_one(Chore what) {
+    std::deque<DueChore>& all = waiting(what);
+    const auto first = std::ranges::find_if(
+        all, [&](const DueChore& one) { return !under_way_.contains({what, one.id}); });
+    if (first == all.end()) return std::nullopt;
+    const DueChore begun = *first;
+    all.erase(first);
+    under_way_.emplace(what, begun.id);
+    return begun;
+}
+
+Millis ChoreQueue::next_verification() const {
+    return lacks(Chore::verify) ? Timer::never : verification_.next();
+}
+
+void ChoreQueue::end(const DueChore& begun) { under_way_.erase({begun.what, begun.id}); }
+
+std::vector<DueChore> ChoreQueue::clear() {
+    std::vector<DueChore> all;
+    for (std::deque<DueChore>& kind : waiting_) {
+        all.insert(all.end(), kind.begin(), kind.end());
+        kind.clear();
+    }
+    return all;
+}
+
+}  // namespace bx
