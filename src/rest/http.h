@@ -65,6 +65,7 @@ struct HttpSettings {
     Millis timeout = 30 * second;      // of a request, with its connection
     bool https_only = false;
     bool keep_ignored = false;  // curl ignores the signals that this process ignores
+    Millis until = 0;  // no request begins after that, or goes on (steady time); 0: there is no end
 };
 
 // Those of `rest { }`.

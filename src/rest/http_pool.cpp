@@ -97,6 +97,7 @@ std::optional<HttpPool::Done> HttpPool::start_waiting() {
         transfer.number = next.number;
         transfer.request = std::move(next.request);
         transfer.deadline = now + settings_.timeout;
+        if (settings_.until > 0) transfer.deadline = std::min(transfer.deadline, settings_.until);
         if (std::optional<HttpOutcome> outcome = begin(transfer)) {
             return Done{next.number, std::move(*outcome)};
         }
@@ -106,6 +107,9 @@ std::optional<HttpPool::Done> HttpPool::start_waiting() {
 }
 
 std::optional<HttpOutcome> HttpPool::begin(Transfer& transfer) {
+    if (settings_.until > 0 && steady_now() >= settings_.until) {
+        return failed(HttpFailure::timed_out, "the time for it was over before it began");
+    }
     if (transfer.request.body && transfer.request.body->size() > max_http_body) {
         return failed(HttpFailure::too_large, "the request is longer than 64 MB");
     }

@@ -257,11 +257,14 @@ Millis pass_period(const Config& config) {
 SyncCount do_chores(Store& store, const Config& config, const SyncOptions& options,
                     const std::function<void(const SyncNews&)>& tell) {
     pass(store, config);
+    const Millis began = steady_now();
     Board board(store, options);
     LockedInstallations installations(store.installations(), board.store_mutex());
     const Endpoints endpoints(config);
     std::mutex telling;
-    const SyncContext context{config, endpoints, settings_of(config.rest), installations,
+    HttpSettings http = settings_of(config.rest);
+    if (options.end > 0) http.until = began + options.end;
+    const SyncContext context{config, endpoints, http, installations,
                               [&](const SyncNews& news) {
                                   const std::lock_guard lock(telling);
                                   tell(news);

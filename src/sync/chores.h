@@ -7,12 +7,20 @@
 #include "config/config.h"
 #include "store/store.h"
 #include "sync/context.h"
+#include "sync/renewal_process.h"
 
 namespace bx {
+
+// What is left of SyncOptions::end for those that are under way when no more is begun: a renewal,
+// and a request before or after it.
+constexpr Millis last_begin = renewal_takes + 5 * second;
 
 struct SyncOptions {
     // None is begun after that time; 0: until none is due any more.
     Millis limit = 0;
+    // Nothing is waited for after that time: requests are cut, a renewal that would last longer is
+    // not begun; 0: there is no end.
+    Millis end = 0;
     // After that time installations are verified, and application_tokens looked for, only where
     // that was due from the first: anybody can send posts that ask for it.  0: always.
     Millis newcomers = 0;

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -58,12 +59,17 @@ std::string read_report(int fd, Millis time) {
 
 }  // namespace
 
-RestResult renew_apart(const std::string& config_path, const RenewalOrder& order) {
+RestResult renew_apart(const std::string& config_path, const RenewalOrder& order, Millis until) {
+    const Millis now = steady_now();
+    if (until > 0 && now + renewal_takes > until) {
+        return {RestCause::lost, "the time that is left is too short for a renewal", false};
+    }
     Pipe pipe = make_pipe();
     const Started process = start_program(start_of(config_path, order, pipe.write.get()));
     if (process.error != 0) throw system_error("cannot start a renewal", process.error);
     pipe.write.reset();
-    const std::string report = read_report(pipe.read.get(), longest);
+    const Millis patience = until > 0 ? std::min(longest, until - now) : longest;
+    const std::string report = read_report(pipe.read.get(), patience);
     // With its report it ends.
     if (!report.empty()) {
         while (::waitpid(process.pid, nullptr, 0) < 0 && errno == EINTR) {

@@ -22,11 +22,11 @@ GoodTokens read(Installations& store, InstallationId id) {
 }
 
 GoodTokens renewed(Installations& store, const std::string& config_path,
-                   const InstallationWithTokens& used, bool rejected) {
+                   const InstallationWithTokens& used, bool rejected, Millis until) {
     const RenewalOrder order{.id = used.installation.id,
                            .seen = used.installation.renewed_at.value_or(0),
                            .rejected = rejected};
-    const RestResult result = renew_apart(config_path, order);
+    const RestResult result = renew_apart(config_path, order, until);
     GoodTokens tokens = read(store, used.installation.id);
     if (!result.succeeded()) tokens.result = result;
     return tokens;
@@ -35,19 +35,19 @@ GoodTokens renewed(Installations& store, const std::string& config_path,
 }  // namespace
 
 GoodTokens good_tokens(Installations& store, const std::string& config_path, InstallationId id,
-                       Millis min_left) {
+                       Millis min_left, Millis until) {
     GoodTokens tokens = read(store, id);
     const bool lasts = tokens.known.tokens.expires_at >= wall_now() + min_left;
     if (!tokens.result.succeeded() || lasts) return tokens;
-    return renewed(store, config_path, tokens.known, false);
+    return renewed(store, config_path, tokens.known, false, until);
 }
 
 GoodTokens other_tokens(Installations& store, const std::string& config_path,
-                        const InstallationWithTokens& used) {
+                        const InstallationWithTokens& used, Millis until) {
     GoodTokens tokens = read(store, used.installation.id);
     const bool changed = tokens.known.tokens.access != used.tokens.access;
     if (!tokens.result.succeeded() || changed) return tokens;
-    return renewed(store, config_path, used, true);
+    return renewed(store, config_path, used, true, until);
 }
 
 }  // namespace bx

@@ -164,7 +164,8 @@ RestResult Verification::renew(const std::string& client_id, const std::string& 
     return renew_apart(context_.config.path, {.id = one_.id,
                                               .seen = one_.renewed_at.value_or(0),
                                               .client_id = client_id,
-                                              .server = server});
+                                              .server = server},
+                       context_.http.until);
 }
 
 std::optional<Installation> Verification::earlier(const std::string& client_id) const {

@@ -13,13 +13,19 @@
 
 namespace bx {
 
+namespace {
+
+// Of the minute that --once has: sync begins none in the last 40 s (sync/chores.h).
+constexpr Millis least_left = 42 * second;
+
+}  // namespace
+
 void ChoreStart::look() {
     const Millis now = context_.now;
     const ConfigPtr& config = context_.live.config();
     const bool may = !runs() && !context_.stopping && config && !config->apps.empty();
-    if (!may || (context_.options.once && end_of_once_.due(now)) || !next_.every(second, now)) {
-        return;
-    }
+    const bool late = context_.options.once && end_of_once_.due(now + least_left);
+    if (!may || late || !next_.every(second, now)) return;
     const std::optional<Millis> due = chores_.next_chore();
     if (!due || *due > wall_now()) return;
     try {
@@ -37,7 +43,10 @@ void ChoreStart::start(const Config& config) {
                 .fds = {null_device, null_device, STDERR_FILENO},
                 .dir = "/"};
     if (context_.options.detached) start.argv.emplace_back("--detached");
-    if (context_.options.once) start.argv.emplace_back("--once");
+    if (context_.options.once) {
+        const Millis left = end_of_once_.next() - context_.now;
+        start.argv.insert(start.argv.end(), {"--once", std::to_string(left)});
+    }
     const Started started = start_program(start);
     if (started.error != 0) throw system_error("cannot run '" + start.program + "'", started.error);
     pid_ = started.pid;

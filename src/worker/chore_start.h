@@ -13,8 +13,9 @@ public:
     ChoreStart(WorkerContext& context, Chores& chores) : context_(context), chores_(chores) {}
 
     // Starts one when none runs, a chore is due and an `app` block stands; at most once a second.
-    // With OPTIONS.once not after a minute, which they have in all.  A failed start is logged and
-    // tried again after a minute.  Throws StoreError.
+    // With OPTIONS.once they have a minute in all, and none is started for what is left of it when
+    // that is too short.  A failed start is logged and tried again after a minute.
+    // Throws StoreError.
     void look();
     // A child of this worker ended.
     void reaped(pid_t pid, int wait_status);

@@ -181,6 +181,17 @@ def test_a_flood_of_forged_ones_leaves_other_chores_their_time(land):
 
 
 @BOTH_STORES
+def test_sync_ends_in_a_flood_and_leaves_the_rest_due(land):
+    for number in range(60):
+        forge(land, number)
+    began = time.monotonic()
+    land.site.run("sync", "--due", "--once", "43000")  # it begins none in the last 40 s
+    assert 2 < time.monotonic() - began < 20
+    left = to_verify(land, f"<= {now()}")
+    assert 20 < left < 55 and to_verify(land, f"> {now()}") == 0
+
+
+@BOTH_STORES
 def test_sync_ends_for_another_configuration_which_the_next_has(site):
     with clouds.on(site) as land:
         other, empty = land.cloud.app(land.app.url), f"app {{ server {land.cloud.url} }}\n"
@@ -281,6 +292,18 @@ def test_what_a_clock_that_was_ahead_put_off_is_done_at_once(land):
     clock.set(0)
     land.site.run("work", "--once")
     assert land.state(portal) == "active"
+
+
+def test_cron_waits_for_chores_a_minute_at_most(land):
+    land.install()
+    land.site.configure(worker="start manual", more=land.cloud.conf(land.app).replace("rest {", "rest { timeout 90s "))
+    fault = land.cloud.faults.order("hang", method="app.info")
+    began = time.monotonic()
+    worker = land.site.work("--once")
+    wait_for(lambda: not worker.running(), "it to end", 70)
+    assert 40 < time.monotonic() - began < 60
+    fault.release()
+    assert "cannot verify yet" in land.site.log()
 
 
 @BOTH_STORES

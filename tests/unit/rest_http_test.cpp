@@ -173,6 +173,21 @@ BOOST_AUTO_TEST_CASE(a_failure_says_what_it_was_and_whether_it_may_have_run) {
     BOOST_TEST(fails(ask(plain), HttpFailure::bad_curl, false));
 }
 
+BOOST_AUTO_TEST_CASE(no_request_lasts_longer_than_there_is_time) {
+    HttpSettings how = settings();
+    const Millis since = steady_now();
+    how.until = since + 500;
+    BOOST_TEST(fails(ask(get("/hang"), how), HttpFailure::timed_out, true));
+    BOOST_TEST(steady_now() - since < 10 * second);
+    // And none begins after it: this program would be missed.
+    how.curl = "/nowhere/curl";
+    const HttpOutcome late = ask(get("/echo/"), how);
+    BOOST_TEST(fails(late, HttpFailure::timed_out, false));
+    BOOST_TEST(late.cause == "the time for it was over before it began");
+    how.until = 0;
+    BOOST_TEST(fails(ask(get("/echo/"), how), HttpFailure::no_curl, false));
+}
+
 BOOST_AUTO_TEST_CASE(a_server_that_hangs_is_left_in_time) {
     for (const char* path : {"/hang", "/half"}) {
         const Millis since = steady_now();

@@ -1,8 +1,11 @@
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/open.h"
 #include "cli/output.h"
@@ -18,7 +21,7 @@ namespace {
 
 // The worker starts another, which knows the config and the installations of then.
 constexpr Millis due_limit = minute;
-constexpr Millis once_limit = minute - 10 * second;  // a request may take 20 s more
+constexpr Millis ending = 3 * second;  // of requests that are cut, and of the worker itself
 
 // As a person reads it: "new.bitrix24.com (local.1): verified, 3 events".
 void print_news(const SyncNews& news) {
@@ -74,7 +77,13 @@ private:
 // In the time that `work --once` has left, or until FILE has another config.
 SyncOptions options_of(const Arguments& args, ConfigFile& file) {
     SyncOptions options;
-    options.limit = args.has("--once") ? once_limit : due_limit;
+    options.limit = due_limit;
+    if (args.has("--once")) {
+        const std::optional<std::int64_t> left = parse_number(args.value("--once"));
+        if (!left || *left < 0) throw UsageError("--once takes milliseconds");
+        options.limit = std::max<Millis>(*left - last_begin, 1);
+        options.end = std::max<Millis>(*left - ending, 1);
+    }
     options.is_over = [&file, look = Timer()]() mutable {
         return look.every(second, steady_now()) && file.refresh() == ConfigFile::Change::loaded;
     };
@@ -143,7 +152,7 @@ member_id, only what waits for that portal.
 
 Exit status 1 when something could not be done: it is tried again after a while.
 )";
-    command.options = {{"--due", "", ""}, {"--detached", "", ""}, {"--once", "", ""}};
+    command.options = {{"--due", "", ""}, {"--detached", "", ""}, {"--once", "MILLIS", ""}};
     command.max_words = 1000;
     command.run = run;
     return command;
