@@ -21,6 +21,8 @@ namespace bx {
 
 namespace {
 
+using Tell = std::function<void(const SyncNews&)>;
+
 constexpr std::size_t taken_at_once = 64;
 constexpr Millis taken_for = 3 * minute;  // longer than a chore takes
 constexpr Millis look_again = second;     // for what comes while others are under way
@@ -211,8 +213,15 @@ std::vector<std::jthread> threads(std::size_t count, const std::function<void()>
     return started;
 }
 
+std::string erased_cause(const Installation& one) {
+    return "no `app` block has its client_id '" + one.client_id +
+           "', nor is one empty any more; held posts erased with it: " + std::to_string(one.held) +
+           "; fix: if it is yours, put this client_id into a block, then install the application "
+           "there again";
+}
+
 // Kept for an empty `app` block that stands no more.
-void erase_unclaimed(Store& store, const Config& config) {
+void erase_unclaimed(Store& store, const Config& config, const Tell& tell) {
     const bool stands = std::ranges::find(config.apps, "", &App::client_id) != config.apps.end();
     if (stands || store.installations().counts().pending == 0) return;
     for (const Installation& one : store.installations().list()) {
@@ -220,17 +229,19 @@ void erase_unclaimed(Store& store, const Config& config) {
             one.state == InstallationState::pending && !one.client_id.empty();
         if (waits && block_of(config, one.client_id) == nullptr) {
             store.installations().erase(one.id);
+            tell(news_of(one, SyncNews::Kind::in_vain, "installation erased",
+                         erased_cause(one)));
         }
     }
 }
 
 // What is done for all of them, before the rest.
-void pass(Store& store, const Config& config) {
+void pass(Store& store, const Config& config, const Tell& tell) {
     const Millis now = wall_now();
     for (const App& app : config.apps) {
         if (!app.client_id.empty()) store.chores().claim(app.client_id, now);
     }
-    erase_unclaimed(store, config);
+    erase_unclaimed(store, config, tell);
 }
 
 // Where the store has failed before, it may fail at this too.
@@ -256,7 +267,7 @@ Millis pass_period(const Config& config) {
 
 SyncCount do_chores(Store& store, const Config& config, const SyncOptions& options,
                     const std::function<void(const SyncNews&)>& tell) {
-    pass(store, config);
+    pass(store, config, tell);
     const Millis began = steady_now();
     Board board(store, options);
     LockedInstallations installations(store.installations(), board.store_mutex());

@@ -192,14 +192,19 @@ def test_one_in_no_block_waits_for_its_block(land):
     assert land.codes() == ["ONAPPINSTALL", "ONCRMDEALADD"]
 
 
+@BOTH_STORES
 def test_one_in_no_block_goes_with_the_empty_block(land):
     land.configure(apps=[], more=f"app {{ server {land.cloud.url} }}\n")
     portal = wait_for(lambda: land.install(), "the empty block")
     land.sync()
     assert land.state(portal) == "pending"
-    land.configure(apps=[land.cloud.app(land.app.url)])
-    land.sync()
+    portal.send(land.app, "ONCRMDEALADD", {"FIELDS": {"ID": 7}}, portal.admin()).wait()
+    land.configure(apps=[land.cloud.app(land.app.url)])  # another than its own
+    [line] = land.sync()
+    assert line.startswith(f"127.0.0.1 ({land.app.client_id}): installation erased: no `app` block has its client_id ")
+    assert f"'{land.app.client_id}'" in line and "held posts erased with it: 2" in line
     assert land.state(portal) == "none"
+    assert land.sync() == ["nothing is due"]
 
 
 @BOTH_STORES
