@@ -58,6 +58,7 @@ std::optional<DueChore> Board::take(InstallationId id, Chore what, Millis again_
     call[in::id] = Param::number(id);
     call[in::what] = Param::number(number_of(what));
     const Millis again = session_.theirs(again_at);
+    call[in::now] = session_.at(wall_now());
     call[in::again] = Param::number(again);
     const Result answer = session_.call(call);
     if (answer.rows() == 0) return std::nullopt;

@@ -50,6 +50,7 @@ public:
     Activation activate(const Proof& proof, std::int64_t queue_limit) override;
     bool keep_unclaimed(const Proof& proof) override;
     void erase(InstallationId id) override;
+    bool refuse(const InstallationWithTokens& seen) override;
     std::vector<HeldPost> held_posts(InstallationId id) override;
     Activation adopt_token(InstallationId id, const std::string& token,
                            std::int64_t queue_limit) override;
@@ -208,6 +209,16 @@ void Keeper::erase(InstallationId id) {
     Call<sql::erase_installation> call;
     call[sql::erase_installation::In::id] = Param::number(id);
     session_.call(call);
+}
+
+bool Keeper::refuse(const InstallationWithTokens& seen) {
+    using in = sql::refuse_installation::In;
+    Call<sql::refuse_installation> call;
+    call[in::id] = Param::number(seen.installation.id);
+    call[in::user] = Param::bytes(seen.installation.user_id);
+    call[in::server] = Param::bytes(seen.installation.server);
+    call[in::tokens] = Param::bytes(pack_tokens(seen.tokens));
+    return session_.call(call).number(0, 0) != 0;
 }
 
 std::vector<HeldPost> Keeper::held_posts(InstallationId id) {

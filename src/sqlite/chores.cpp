@@ -56,13 +56,14 @@ std::vector<DueChore> Board::take_due(Chore what, Millis now, Millis again_at,
 
 std::optional<DueChore> Board::take(InstallationId id, Chore what, Millis again_at) {
     Transaction transaction(db_, Transaction::Kind::write);
+    const Millis now = wall_now();
     DueChore taken;
     {
-        Rows rows = db_.rows(sql::chore_of, id, number_of(what));
+        Rows rows = db_.rows(sql::chore_of, id, number_of(what), now);
         if (!rows.next()) return std::nullopt;
         taken = taken_of(rows, what, again_at);
     }
-    db_.run(sql::chore_take, id, number_of(what), again_at, wall_now());
+    db_.run(sql::chore_take, id, number_of(what), again_at, now);
     transaction.commit();
     return taken;
 }

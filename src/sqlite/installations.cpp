@@ -119,6 +119,7 @@ public:
     Activation activate(const Proof& proof, std::int64_t queue_limit) override;
     bool keep_unclaimed(const Proof& proof) override;
     void erase(InstallationId id) override;
+    bool refuse(const InstallationWithTokens& seen) override;
     std::vector<HeldPost> held_posts(InstallationId id) override;
     Activation adopt_token(InstallationId id, const std::string& token,
                            std::int64_t queue_limit) override;
@@ -297,6 +298,19 @@ void Keeper::erase(InstallationId id) {
     held.erase(id);
     held.note_erased();
     transaction.commit();
+}
+
+bool Keeper::refuse(const InstallationWithTokens& seen) {
+    Transaction transaction(db_, Transaction::Kind::write);
+    const Installation& one = seen.installation;
+    HeldPosts held(db_);
+    if (db_.number(sql::pending_as_seen, one.id, one.user_id, one.server) == 0) return false;
+    const Tokens now = held.tokens_of(one.id);
+    if (now.access != seen.tokens.access || now.refresh != seen.tokens.refresh) return false;
+    held.erase(one.id);
+    held.note_erased();
+    transaction.commit();
+    return true;
 }
 
 std::vector<HeldPost> Keeper::held_posts(InstallationId id) {

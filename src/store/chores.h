@@ -36,7 +36,7 @@ public:
     // not yet tried, then those due first.  They are due again at AGAIN_AT, should their taker die.
     virtual std::vector<DueChore> take_due(Chore what, Millis now, Millis again_at,
                                            std::size_t at_most) = 0;
-    // That of ID, due or not; none: there is none.
+    // That of ID, due or not; none: there is none, or another has taken it, for as long as it said.
     virtual std::optional<DueChore> take(InstallationId id, Chore what, Millis again_at) = 0;
     // It was tried in vain, is due again at DUE_AT, and PROBLEM is shown until it is done.  False,
     // and nothing is changed: meanwhile it became due once more, was taken by another, or is gone.
@@ -47,7 +47,7 @@ public:
     virtual void give_back(std::span<const DueChore> taken) = 0;
     // Chore::pass is done at NOW, and due again at DUE_AT.
     virtual void finish_pass(Millis now, Millis due_at) = 0;
-    // All of that kind are due at NOW.
+    // All of that kind are due at NOW, but those that somebody has taken.
     virtual void hasten(Chore what, Millis now) = 0;
     // When the first of all chores is due, now at the latest where one is due too late; none: there
     // are none.

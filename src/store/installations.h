@@ -40,6 +40,10 @@ public:
     virtual bool keep_unclaimed(const Proof& proof) = 0;
     // Erases an installation with tokens and held posts, whatever it was; its events stay.
     virtual void erase(InstallationId id) = 0;
+    // The same of a pending one that was judged by what find() gave as SEEN.  False, and nothing is
+    // changed: it is not pending any more, or has other tokens, user or server, or there is a lease
+    // of its tokens, which may be one that ended without saying how.
+    virtual bool refuse(const InstallationWithTokens& seen) = 0;
     // Of the posts that are held for it the last with each token; of one that is pending none.
     virtual std::vector<HeldPost> held_posts(InstallationId id) = 0;
     // Of a verified one without application_token, or whose it is already: TOKEN (SHA-256) is it,

@@ -13,6 +13,7 @@
 #include "base/escape.h"
 #include "sync/chore_queue.h"
 #include "sync/locked_store.h"
+#include "sync/renewal_process.h"
 #include "sync/signal_end.h"
 #include "sync/upkeep.h"
 #include "sync/verification.h"
@@ -24,7 +25,6 @@ namespace {
 using Tell = std::function<void(const SyncNews&)>;
 
 constexpr std::size_t taken_at_once = 64;
-constexpr Millis taken_for = 3 * minute;  // longer than a chore takes
 constexpr Millis look_again = second;     // for what comes while others are under way
 constexpr Millis first_pause = minute;
 constexpr Millis longest_pause = hour;
@@ -33,10 +33,19 @@ constexpr Millis later_pause = day;
 // Where no `app` block has a catch_up.
 constexpr Millis longest_period = hour;
 
+// Longer than a chore takes, so that nobody does it a second time meanwhile: verifying is app.info at
+// two servers, a renewal with each block, and profile.
+Millis taken_for(const Config& config) {
+    const Millis request = config.rest.timeout + second;
+    const auto renewals = static_cast<Millis>(config.apps.size()) + 1;
+    return 3 * request + renewals * renewal_waits + minute;
+}
+
 // What is to be done, shared by the threads that do it.
 class Board {
 public:
-    Board(Store& store, const SyncOptions& options) : store_(store), options_(options) {
+    Board(Store& store, const Config& config, const SyncOptions& options)
+        : store_(store), options_(options), taken_for_(taken_for(config)) {
         take_only();
     }
 
@@ -65,6 +74,7 @@ private:
 
     Store& store_;
     const SyncOptions& options_;
+    const Millis taken_for_;
     const Millis began_ = steady_now();
     const Millis began_at_ = wall_now();
     std::mutex store_mutex_;
@@ -116,7 +126,7 @@ void Board::take(Chore what, Timer& look) {
     const std::lock_guard lock(store_mutex_);
     const Millis now = wall_now();
     const std::vector<DueChore> taken = store_.chores().take_due(
-        what, from_the_first ? std::min(began_at_, now) : now, now + taken_for, taken_at_once);
+        what, from_the_first ? std::min(began_at_, now) : now, now + taken_for_, taken_at_once);
     for (const DueChore& one : taken) queue_.add(one);
     look.set(taken.size() == taken_at_once ? 0 : steady_now() + look_again);
 }
@@ -125,7 +135,7 @@ void Board::take_only() {
     for (const InstallationId id : options_.only) {
         for (const Chore what : {Chore::verify, Chore::adopt, Chore::bind}) {
             const std::optional<DueChore> due =
-                store_.chores().take(id, what, wall_now() + taken_for);
+                store_.chores().take(id, what, wall_now() + taken_for_);
             if (due) queue_.add(*due);
         }
     }
@@ -269,7 +279,7 @@ SyncCount do_chores(Store& store, const Config& config, const SyncOptions& optio
                     const std::function<void(const SyncNews&)>& tell) {
     pass(store, config, tell);
     const Millis began = steady_now();
-    Board board(store, options);
+    Board board(store, config, options);
     LockedInstallations installations(store.installations(), board.store_mutex());
     const Endpoints endpoints(config);
     std::mutex telling;

@@ -30,6 +30,9 @@ public:
         return locked(&Installations::keep_unclaimed, proof);
     }
     void erase(InstallationId id) override { locked(&Installations::erase, id); }
+    bool refuse(const InstallationWithTokens& seen) override {
+        return locked(&Installations::refuse, seen);
+    }
     std::vector<HeldPost> held_posts(InstallationId id) override {
         return locked(&Installations::held_posts, id);
     }

@@ -18,8 +18,6 @@ namespace bx {
 
 namespace {
 
-// What the process has for the server and a commit, and what its start may take.
-constexpr Millis longest = 55 * second;
 constexpr std::size_t longest_report = 4096;  // bytes
 
 Start start_of(const std::string& config_path, const RenewalOrder& order, int report) {
@@ -68,7 +66,7 @@ RestResult renew_apart(const std::string& config_path, const RenewalOrder& order
     const Started process = start_program(start_of(config_path, order, pipe.write.get()));
     if (process.error != 0) throw system_error("cannot start a renewal", process.error);
     pipe.write.reset();
-    const Millis patience = until > 0 ? std::min(longest, until - now) : longest;
+    const Millis patience = until > 0 ? std::min(renewal_waits, until - now) : renewal_waits;
     const std::string report = read_report(pipe.read.get(), patience);
     // With its report it ends.
     if (!report.empty()) {

@@ -9,9 +9,11 @@ namespace bx {
 
 // What a renewal takes that waits for no other: 30 s of two servers, its start and the commit.
 constexpr Millis renewal_takes = 35 * second;
+// What is waited for one that waits for another first.
+constexpr Millis renewal_waits = 55 * second;
 
-// Has such a process do renew() with the configuration at CONFIG_PATH, and waits for it, 55 s at
-// most; it goes on when whoever started it ends.  None is started that could take longer than UNTIL
+// Has such a process do renew() with the configuration at CONFIG_PATH, and waits for it, renewal_waits
+// at most; it goes on when whoever started it ends.  None is started that could take longer than UNTIL
 // (steady time; 0: there is no end), when the waiting ends too.  Safe in a process with threads.
 // Throws Error when it cannot be started.
 RestResult renew_apart(const std::string& config_path, const RenewalOrder& order,

@@ -72,7 +72,6 @@ public:
 private:
     ChoreEnd judge(const Asked& asked);
     ChoreEnd prove_by_renewal(const std::string& server);
-    bool is_as_it_was() const;
     RestResult renew(const std::string& client_id, const std::string& server) const;
     ChoreEnd activate(Proof proof);
     std::optional<ChoreEnd> check_user(const Proof& proof);
@@ -86,18 +85,9 @@ private:
     const Installation& one_;
 };
 
-// False: another has proven or changed it since it was read, and the verdict is not of what is there.
-bool Verification::is_as_it_was() const {
-    const auto now = context_.installations.find(one_.id);
-    return now && now->installation.state == InstallationState::pending &&
-           now->installation.renewed_at == one_.renewed_at &&
-           now->installation.installed_at == one_.installed_at &&
-           now->tokens.access == known_.tokens.access;
-}
-
 ChoreEnd Verification::refuse(const std::string& cause) {
-    if (!is_as_it_was()) return {ChoreEnd::Kind::in_vain, cause};
-    context_.installations.erase(one_.id);
+    // Else it has changed since it was read, and the verdict is not of what is there.
+    if (!context_.installations.refuse(known_)) return {ChoreEnd::Kind::in_vain, cause};
     context_.tell(news_of(one_, SyncNews::Kind::refused, "installation refused", cause));
     return {};
 }

@@ -143,6 +143,43 @@ def test_no_answer_leaves_it_as_it_is(land, method, fault):
     assert len(land.cloud.records.spent_twice()) == (fault == "cut" and method == "oauth/token")
 
 
+def start_sync(land):
+    return land.site.start([land.site.binary, "sync", "--config", land.site.config], "sync.log")
+
+
+@BOTH_STORES
+def test_who_looks_meanwhile_leaves_what_is_under_way(land):
+    portal = land.install()
+    slow = land.cloud.faults.order("slow", method="app.info", seconds=60)
+    first = start_sync(land)
+    wait_for(lambda: slow.hit == 1, "the first to ask")
+    for words in ((), (portal.member_id,)):
+        assert land.site.run("sync", *words, check=False).stdout == b"nothing is due\n"
+    assert len(land.cloud.records.of("app.info", done=False)) == 1
+    slow.release()
+    wait_for(lambda: not first.running(), "the first to end", limit=30)
+    assert land.state(portal) == "active", first.text()
+
+
+@BOTH_STORES
+def test_a_verdict_is_of_the_tokens_that_were_judged(land):
+    """Its own come while the server says that it does not know those that somebody made up."""
+    portal = land.cloud.portal("acme")
+    installation = portal.add(land.app)
+    forged(land, member_id=portal.member_id, application_token=installation.application_token,
+           server_endpoint=f"{land.cloud.url}/rest/")
+    slow = land.cloud.faults.order("slow", method="app.info", seconds=60, after=True)
+    first = start_sync(land)
+    wait_for(lambda: slow.hit == 1, "the first to ask")
+    portal.install(land.app).wait()
+    assert len(land.installations()) == 1
+    slow.release()
+    wait_for(lambda: not first.running(), "the first to end", limit=30)
+    assert land.state(portal) != "none", first.text()
+    land.site.run("sync", check=False)
+    assert land.state(portal) == "active" and set(land.codes()) == {"ONAPPINSTALL"}
+
+
 def test_a_redirect_is_not_followed(land):
     portal = land.install()
     land.cloud.faults.order("redirect", method="profile", to="https://127.0.0.1:1/internal")

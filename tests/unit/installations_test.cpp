@@ -234,6 +234,51 @@ BOOST_AUTO_TEST_CASE(what_is_refused_leaves_nothing) {
 
 // -- What the gate is given
 
+BOOST_AUTO_TEST_CASE(only_what_was_judged_is_refused) {
+    Portals s;
+    s.hold(s.install("m1", "t1"));
+    const bx::InstallationId id = s.pending("m1").id;
+    const auto seen = [&] { return s.installations().find(id).value(); };
+    // Other tokens came with its post, again.
+    bx::InstallationWithTokens judged = seen();
+    bx::NewHeldPost again = s.install("m1", "t1");
+    again.tokens.access = "another access";
+    s.hold(again);
+    BOOST_TEST(!s.installations().refuse(judged));
+    // Another renews it, and did.
+    judged = seen();
+    BOOST_TEST(s.installations().take_lease(id, "another", bx::minute).has_value());
+    BOOST_TEST(!s.installations().refuse(judged));
+    const bx::Renewal renewal{{"renewed access", "renewed refresh", s.now + bx::hour}, {}, {}, {}, {}};
+    BOOST_TEST(s.installations().end_lease(id, "another", renewal, s.now));
+    BOOST_TEST(!s.installations().refuse(judged));
+    // Its post, again, says another user.
+    judged = seen();
+    again.event.facts.user_id = "2";
+    again.tokens = judged.tokens;
+    s.hold(again);
+    BOOST_TEST(!s.installations().refuse(judged));
+    BOOST_TEST(s.state(id) == "pending");
+    BOOST_TEST(s.held() == 3);
+    BOOST_TEST(s.installations().refuse(seen()));
+    BOOST_TEST(s.state(id) == "none");
+    BOOST_TEST(s.held() == 0);
+    BOOST_TEST(!s.next_unverified(s.now));
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_verified_is_not_refused) {
+    Portals s;
+    s.hold(s.install("m1", "t1"));
+    const bx::InstallationWithTokens judged =
+        s.installations().find(s.pending("m1").id).value();
+    bx::Proof proof = s.proof(judged.installation.id);
+    proof.tokens = judged.tokens;
+    BOOST_TEST((s.installations().activate(proof, plenty).result == Activation::Result::done));
+    BOOST_TEST(!s.installations().refuse(judged));
+    BOOST_TEST(s.state(judged.installation.id) == "active");
+}
+
 BOOST_AUTO_TEST_CASE(the_gate_knows_whose_a_token_is) {
     Portals s;
     s.active("m1", "t1");
@@ -878,7 +923,7 @@ BOOST_AUTO_TEST_CASE(a_chore_that_was_taken_is_nobody_elses_until_it_is_due_agai
     BOOST_TEST(s.due(bx::Chore::bind, now + bx::minute).empty());
     s.chores().hasten(bx::Chore::bind, now);
     BOOST_TEST(s.chores().take_due(bx::Chore::bind, now, now + bx::hour, 9).at(0).tries == 1);
-    BOOST_TEST(s.chores().take(id, bx::Chore::bind, now + bx::hour).value().tries == 1);
+    BOOST_TEST(!s.chores().take(id, bx::Chore::bind, now + bx::hour).has_value());
     BOOST_TEST(s.due(bx::Chore::bind, now).empty());
     BOOST_TEST(!s.chores().take(id + 1, bx::Chore::bind, now).has_value());
     BOOST_TEST(!s.chores().take(id, bx::Chore::verify, now).has_value());
@@ -935,6 +980,28 @@ BOOST_AUTO_TEST_CASE(a_post_for_one_without_application_token_has_it_looked_at_a
     s.hold(s.install("m2", "t1"));
     s.hold(s.post("m2", "t1", "4"));
     BOOST_TEST(s.due(bx::Chore::adopt, s.now).empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_chore_under_way_is_neither_taken_nor_hastened) {
+    Portals s;
+    s.hold(s.install("m1", "t1"));
+    const bx::InstallationId id = s.pending("m1").id;
+    const auto take = [&](bx::Millis again_at) {
+        return s.chores().take(id, bx::Chore::verify, again_at).has_value();
+    };
+    const bx::Millis now = bx::wall_now();
+    BOOST_TEST(take(now + bx::hour));
+    BOOST_TEST(!take(now + bx::hour));
+    s.chores().hasten(bx::Chore::verify, now + bx::minute);
+    BOOST_TEST(s.due(bx::Chore::verify, now + bx::minute).empty());
+    // It was in vain: a person may have it tried at once.
+    s.chores().postpone(id, bx::Chore::verify, now + bx::hour, "no answer");
+    s.chores().hasten(bx::Chore::verify, now);
+    BOOST_TEST((s.due(bx::Chore::verify, now) == std::vector{id}));
+    s.chores().postpone(id, bx::Chore::verify, now + bx::hour, "no answer");
+    BOOST_TEST(s.chores().take(id, bx::Chore::verify, now - bx::minute).value().tries == 2);
+    // Whoever took it has died.
+    BOOST_TEST(take(now + bx::hour));
 }
 
 BOOST_AUTO_TEST_CASE(chores_are_taken_in_the_order_of_their_due_times) {

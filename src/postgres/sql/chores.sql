@@ -18,15 +18,22 @@ BEGIN
     ORDER BY t.tries > 0, t.due_at, t.installation;
 END $$;
 
--- A row for one that there is.
-CREATE FUNCTION bxhook.take_chore(a_id bigint, a_what bigint, a_again bigint)
+-- Somebody has taken it, and it is not due again.
+CREATE FUNCTION bxhook.is_under_way(a_began bigint, a_due bigint, a_now bigint) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(a_began <= a_now AND a_due > a_now, false)
+$$;
+
+-- A row for one that there is, and that is not under way.
+CREATE FUNCTION bxhook.take_chore(a_id bigint, a_what bigint, a_now bigint, a_again bigint)
 RETURNS TABLE (tries integer, due bigint) LANGUAGE plpgsql AS $$
 BEGIN
     RETURN QUERY WITH taken AS (
         SELECT c.tries, c.due_at FROM bxhook.chore AS c
-        WHERE c.installation = a_id AND c.what = a_what FOR UPDATE),
+        WHERE c.installation = a_id AND c.what = a_what
+            AND NOT bxhook.is_under_way(c.began_at, c.due_at, a_now) FOR UPDATE),
     marked AS (
-        UPDATE bxhook.chore AS c SET due_at = a_again, began_at = bxhook.now_ms() FROM taken
+        UPDATE bxhook.chore AS c SET due_at = a_again, began_at = a_now FROM taken
         WHERE c.installation = a_id AND c.what = a_what RETURNING c.installation)
     SELECT t.tries, t.due_at FROM taken AS t WHERE EXISTS (SELECT 1 FROM marked);
 END $$;
@@ -35,7 +42,8 @@ END $$;
 CREATE FUNCTION bxhook.postpone_chore(a_id bigint, a_what bigint, a_again bigint, a_due bigint,
     a_problem bytea) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE bxhook.chore SET due_at = a_due, tries = tries + 1, problem = nullif(a_problem, '')
+    UPDATE bxhook.chore SET due_at = a_due, tries = tries + 1, problem = nullif(a_problem, ''),
+        began_at = NULL
     WHERE installation = a_id AND what = a_what AND due_at = a_again;
     RETURN FOUND;
 END $$;
@@ -62,11 +70,12 @@ RETURNS void LANGUAGE sql AS $$
     INSERT INTO bxhook.chore AS c (installation, what, due_at, tries, ended_at)
     VALUES (a_id, a_what, a_due, 0, a_now)
     ON CONFLICT (installation, what) DO UPDATE SET due_at = excluded.due_at, tries = 0,
-        ended_at = excluded.ended_at, problem = NULL
+        ended_at = excluded.ended_at, problem = NULL, began_at = NULL
 $$;
 
 CREATE FUNCTION bxhook.hasten_chores(a_what bigint, a_now bigint) RETURNS void LANGUAGE sql AS $$
-    UPDATE bxhook.chore SET due_at = least(due_at, a_now) WHERE what = a_what
+    UPDATE bxhook.chore AS c SET due_at = least(c.due_at, a_now)
+    WHERE what = a_what AND NOT bxhook.is_under_way(began_at, c.due_at, a_now)
 $$;
 
 -- Of each kind what is due later than a_farthest is due at a_now.

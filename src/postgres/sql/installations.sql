@@ -327,6 +327,23 @@ BEGIN
     DELETE FROM bxhook.installation WHERE id = a_id;
 END $$;
 
+-- The verdict on a pending one is of these tokens, user and server; false: it has others by now, or
+-- somebody has or had a lease.
+CREATE FUNCTION bxhook.refuse_installation(a_id bigint, a_user bytea, a_server bytea,
+    a_tokens bytea) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM bxhook.lock_installations();
+    PERFORM 1 FROM bxhook.installation AS i WHERE i.id = a_id AND i.state = {of_pending}
+        AND i.user_id = a_user AND coalesce(i.server, '') = a_server AND i.lease_until IS NULL
+        AND a_tokens = (SELECT t.data FROM bxhook.token AS t WHERE t.installation = a_id)
+    FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM bxhook.erase_installation(a_id);
+    RETURN true;
+END $$;
+
 -- -- Tokens
 
 -- For a_lasting milliseconds; no row: another has it, or the installation is gone.

@@ -9,8 +9,10 @@ ORDER BY tries > 0, due_at, installation LIMIT :at_most;
 -- @chores_recall (what, now, farthest)
 UPDATE chore INDEXED BY chore_due SET due_at = :now WHERE what = :what AND due_at > :farthest;
 
--- @chore_of (installation, what)
-SELECT {due_chore} FROM chore WHERE installation = :installation AND what = :what;
+-- None where it is under way.
+-- @chore_of (installation, what, now)
+SELECT {due_chore} FROM chore WHERE installation = :installation AND what = :what
+    AND NOT coalesce(began_at <= :now AND due_at > :now, 0);
 
 -- @chore_take (installation, what, again_at, now)
 UPDATE chore SET due_at = :again_at, began_at = :now
@@ -18,7 +20,8 @@ WHERE installation = :installation AND what = :what;
 
 -- What was taken ends where it is due still when its taker said.
 -- @chore_postpone (installation, what, again_at, due_at, problem)
-UPDATE chore SET due_at = :due_at, tries = tries + 1, problem = nullif(:problem, '')
+UPDATE chore SET due_at = :due_at, tries = tries + 1, problem = nullif(:problem, ''),
+    began_at = NULL
 WHERE installation = :installation AND what = :what AND due_at = :again_at;
 
 -- @chore_end (installation, what, again_at)
@@ -35,8 +38,10 @@ VALUES (:installation, :what, :due_at, 0, :now);
 -- @chore_remove (installation, what)
 DELETE FROM chore WHERE installation = :installation AND what = :what;
 
--- @chores_hasten (what, due_at)
-UPDATE chore SET due_at = min(due_at, :due_at) WHERE what = :what;
+-- Not those that are under way.
+-- @chores_hasten (what, now)
+UPDATE chore SET due_at = min(due_at, :now) WHERE what = :what
+    AND NOT coalesce(began_at <= :now AND due_at > :now, 0);
 
 -- columns chore_span: (SELECT min(due_at) FROM chore INDEXED BY chore_due WHERE what = :what) AS first, (SELECT max(due_at) FROM chore INDEXED BY chore_due WHERE what = :what) AS last
 -- @chore_times (what)

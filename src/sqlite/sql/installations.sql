@@ -141,6 +141,11 @@ UPDATE installation SET client_id = :client_id, application_token = :token,
     problem = NULL
 WHERE id = :id;
 
+-- Pending still, of the same user and server, and nobody has or had a lease.
+-- @pending_as_seen (id, user_id, server)
+SELECT EXISTS (SELECT 1 FROM installation WHERE id = :id AND state = 0 AND user_id = :user_id
+    AND coalesce(server, '') = :server AND lease_until IS NULL);
+
 -- @unclaimed_of (client_id)
 SELECT id FROM installation INDEXED BY installation_state
 WHERE state = 0 AND client_id = :client_id;
