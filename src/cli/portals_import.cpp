@@ -57,7 +57,7 @@ bool has_block(const Config& config, const std::string& client_id) {
 
 // What another try does not change, until somebody has changed something else.
 bool is_final(RestCause cause) {
-    return is_refused_for_good(cause) || cause == RestCause::wrong_client ||
+    return is_refused(cause) || cause == RestCause::wrong_client ||
            cause == RestCause::foreign;
 }
 

@@ -59,8 +59,8 @@ public:
                                     Millis lasting) override;
     bool end_lease(InstallationId id, const std::string& holder,
                    const std::optional<Renewal>& renewal, Millis now) override;
-    void break_down(InstallationId id, const std::string& holder,
-                    const std::string& problem) override;
+    void note_refused(InstallationId id, const std::string& holder, const std::string& problem,
+                      std::optional<Millis> again_at) override;
 
     bool uninstalled(InstallationId id, std::string_view ts, Millis received_at) override;
     std::size_t drop_old(Millis pending_before, Millis gone_before) override;
@@ -310,12 +310,14 @@ bool Keeper::end_lease(InstallationId id, const std::string& holder,
     return session_.call(call).number(0, 0) != 0;
 }
 
-void Keeper::break_down(InstallationId id, const std::string& holder,
-                        const std::string& problem) {
-    Call<sql::break_down> call;
-    call[sql::break_down::In::holder] = Param::text(holder);
-    call[sql::break_down::In::id] = Param::number(id);
-    call[sql::break_down::In::problem] = Param::bytes(problem);
+void Keeper::note_refused(InstallationId id, const std::string& holder,
+                          const std::string& problem, std::optional<Millis> again_at) {
+    using in = sql::note_refused::In;
+    Call<sql::note_refused> call;
+    call[in::holder] = Param::text(holder);
+    call[in::id] = Param::number(id);
+    call[in::problem] = Param::bytes(problem);
+    call[in::again] = Param::number(session_.theirs(again_at));
     session_.call(call);
 }
 

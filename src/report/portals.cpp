@@ -10,6 +10,8 @@ namespace bx {
 
 namespace {
 
+constexpr const char* tried_again = "it is tried again by itself; 'bxhook sync' tries it now";
+
 ShownPortal shown(const Portal& portal) {
     ShownPortal one;
     one.portal = portal.domain;
@@ -65,7 +67,7 @@ std::string block_to_add(const Installation& installation) {
 void explain_pending(const Installation& installation, ShownPortal& one) {
     if (installation.client_id.empty()) {
         one.problem = installation.problem.empty() ? "it is not verified yet" : installation.problem;
-        one.fix = "it is tried again by itself; 'bxhook sync' tries it now";
+        one.fix = tried_again;
         return;
     }
     one.problem = "no `app` block has its client_id: its posts are held";
@@ -101,6 +103,11 @@ void explain(const Config& config, const Installation& installation, ShownPortal
         one.fix = block_to_add(installation);
     } else if (!installation.has_application_token) {
         one.problem = "its application_token has not come yet: its posts are held";
+    } else if (one.problem.starts_with(unrenewed_problem)) {
+        one.fix = "see on that portal that the application is installed, paid for and open to its "
+                  "user; it is tried again in a day, and whenever tokens are needed";
+    } else if (!one.problem.empty()) {
+        one.fix = tried_again;
     }
 }
 

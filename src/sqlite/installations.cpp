@@ -128,8 +128,8 @@ public:
                                     Millis lasting) override;
     bool end_lease(InstallationId id, const std::string& holder,
                    const std::optional<Renewal>& renewal, Millis now) override;
-    void break_down(InstallationId id, const std::string& holder,
-                    const std::string& problem) override;
+    void note_refused(InstallationId id, const std::string& holder, const std::string& problem,
+                      std::optional<Millis> again_at) override;
 
     bool uninstalled(InstallationId id, std::string_view ts, Millis received_at) override;
     std::size_t drop_old(Millis pending_before, Millis gone_before) override;
@@ -407,10 +407,12 @@ bool Keeper::end_lease(InstallationId id, const std::string& holder,
     return true;
 }
 
-void Keeper::break_down(InstallationId id, const std::string& holder,
-                        const std::string& problem) {
+void Keeper::note_refused(InstallationId id, const std::string& holder,
+                          const std::string& problem, std::optional<Millis> again_at) {
     Transaction transaction(db_, Transaction::Kind::write);
-    if (db_.run(sql::installation_break, id, holder, problem) > 0) {
+    if (again_at) {
+        db_.run(sql::renewal_postpone, id, holder, problem, *again_at);
+    } else if (db_.run(sql::installation_break, id, holder, problem) > 0) {
         db_.run(sql::chore_remove, id, number_of(Chore::renew));
     }
     transaction.commit();

@@ -62,10 +62,12 @@ public:
     // False: it is not HOLDER's any more, or other tokens have come, and nothing is changed.
     virtual bool end_lease(InstallationId id, const std::string& holder,
                            const std::optional<Renewal>& renewal, Millis now) = 0;
-    // The tokens of HOLDER's lease, which goes on, are of no use: an active one becomes broken.
-    // Where other tokens have come, or another has the lease, nothing is changed.
-    virtual void break_down(InstallationId id, const std::string& holder,
-                            const std::string& problem) = 0;
+    // The tokens of HOLDER's lease, which goes on, were refused, for PROBLEM, which is shown until
+    // others come.  An active one is to be renewed at AGAIN_AT; none: they are of no use any more,
+    // and it becomes broken.  Where other tokens have come, or another has the lease, nothing is
+    // changed.
+    virtual void note_refused(InstallationId id, const std::string& holder,
+                              const std::string& problem, std::optional<Millis> again_at) = 0;
 
     // -- The end
 

@@ -48,9 +48,9 @@ public:
                    const std::optional<Renewal>& renewal, Millis now) override {
         return locked(&Installations::end_lease, id, holder, renewal, now);
     }
-    void break_down(InstallationId id, const std::string& holder,
-                    const std::string& problem) override {
-        locked(&Installations::break_down, id, holder, problem);
+    void note_refused(InstallationId id, const std::string& holder, const std::string& problem,
+                      std::optional<Millis> again_at) override {
+        locked(&Installations::note_refused, id, holder, problem, again_at);
     }
     bool uninstalled(InstallationId id, std::string_view ts, Millis received_at) override {
         return locked(&Installations::uninstalled, id, ts, received_at);

@@ -167,13 +167,13 @@ RestResult OneRenewal::ask_all(const InstallationWithTokens& known, const App& a
         const RestResult one = ask(each, known, app, last ? patience : patience_if_more);
         if (one.succeeded()) return one;
         // The other of the two known servers knows neither the application nor its tokens: what that
-        // says is final only where this one has said as much.
-        const bool tells_more = is_refused_for_good(result.cause) && !is_refused_for_good(one.cause) &&
+        // says counts only where this one has said as much.
+        const bool tells_more = is_refused(result.cause) && !is_refused(one.cause) &&
                                 one.cause != RestCause::wrong_client;
         const bool is_first = &each == &servers.front();
         if (is_first || result.cause == RestCause::wrong_client || tells_more) result = one;
     }
-    if (is_refused_for_good(result.cause)) return refused(result, known.tokens.refresh);
+    if (is_refused(result.cause)) return refused(result, known.tokens.refresh);
     give_back();
     return result;
 }
@@ -217,10 +217,12 @@ RestResult OneRenewal::commit(const RenewalAnswer& answer) {
 RestResult OneRenewal::refused(const RestResult& result, const std::string& refresh_token) {
     const std::optional<InstallationWithTokens> known = store_.find(order_.id);
     const bool unchanged = known && known->tokens.refresh == refresh_token;
-    std::string problem = "its tokens cannot be renewed: " + result.text;
+    std::string problem = std::string(unrenewed_problem) + result.text;
     if (in_doubt_) problem += " (an earlier renewal ended before its answer was stored)";
     if (unchanged && known->installation.state == InstallationState::active) {
-        store_.break_down(order_.id, holder_, problem);
+        const bool for_good = result.cause == RestCause::bad_grant;
+        store_.note_refused(order_.id, holder_, problem,
+                            for_good ? std::nullopt : std::optional(wall_now() + day));
     }
     give_back();
     return unchanged ? RestResult{result.cause, problem, false}
@@ -229,7 +231,7 @@ RestResult OneRenewal::refused(const RestResult& result, const std::string& refr
 
 }  // namespace
 
-bool is_refused_for_good(RestCause cause) {
+bool is_refused(RestCause cause) {
     switch (cause) {
         case RestCause::bad_grant:
         case RestCause::bad_token:

@@ -29,14 +29,17 @@ struct RenewalOrder {
     std::string server{};
 };
 
-// No other try is of use before a person or a post brings other tokens.
-bool is_refused_for_good(RestCause cause);
+// The server knows whose the tokens are, and refuses them: another try is of no use before somebody
+// has changed something.  Of these bad_grant alone is for good: the refresh token is spent or too
+// old.  With the others it is not, and may be taken again: the application is switched on, paid
+// for, or open to its user once more.
+bool is_refused(RestCause cause);
 
 // Does it here, for the process of its own.  Waits 20 s at most for another that renews, and for a
 // store that is away; then the server has 20 s, where both known ones are asked the first 10 s, and
 // what is left of the lease's 45 s is for the commit.  On success the store has tokens that are
-// good, newer than ORDER.seen.  What every server asked refuses for good breaks the installation
-// down.  Throws StoreError when the store fails before a server was asked.
+// good, newer than ORDER.seen.  What every server asked refuses is shown; it is tried again in a
+// day, or, where it is for good, breaks the installation down.  Throws StoreError when the store fails before a server was asked.
 RestResult renew(Installations& store, const Config& config, const RenewalOrder& order);
 
 }  // namespace bx

@@ -47,9 +47,10 @@ ChoreEnd renew_idle(const SyncContext& context, const Installation& one) {
     }
     context.tell(news_of(one, SyncNews::Kind::in_vain, "cannot renew its tokens", result.text));
     // Who does not pay today may tomorrow.
-    const bool tomorrow = result.cause == RestCause::unpaid;
+    const bool tomorrow = result.cause == RestCause::unpaid || is_refused(result.cause);
+    const bool is_said = result.text.starts_with(unrenewed_problem);
     return {tomorrow ? ChoreEnd::Kind::later : ChoreEnd::Kind::in_vain,
-            "its tokens cannot be renewed: " + result.text};
+            (is_said ? "" : std::string(unrenewed_problem)) + result.text};
 }
 
 ChoreEnd bind_end(const SyncContext& context, const Installation& one) {

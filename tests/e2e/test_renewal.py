@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import clouds
+from clouds import DAY
 from hosts import BOTH_STORES, Host
 from scratch import AS_ROOT, ROOT, wait_for
 
@@ -116,10 +117,33 @@ def test_what_is_no_answer_replaces_nothing(land, order):
 
 @BOTH_STORES
 @pytest.mark.parametrize("error, status", [
-    ("invalid_grant", 400), ("NOT_INSTALLED", 401), ("authorization_error", 401), ("NOT_FOUND", 404)])
-def test_what_is_refused_for_good_breaks_it_until_its_user_comes_again(land, error, status):
+    ("NOT_INSTALLED", 401), ("authorization_error", 401), ("ACCESS_DENIED", 403), ("PORTAL_DELETED", 403)])
+def test_what_may_be_taken_again_is_tried_in_a_day(land, error, status):
+    """The application is switched off, say: its tokens are spent by nobody, and it may be switched on."""
     portal = land.active()
-    land.cloud.faults.order("error", method="oauth/token", error=error, status=status)
+    land.cloud.faults.order("error", times=2, method="oauth/token", error=error, status=status)
+    land.renew(portal, check=False)
+    one = land.shown(portal)
+    assert one["state"] == "active" and one["problem"].startswith(f"its tokens cannot be renewed: {error}")
+    assert "tried again in a day" in one["fix"]
+    assert "broken" not in " ".join(land.site.status()["problems"])
+    [(due, now)] = land.site.query("SELECT due_at, renewed_at FROM %chore JOIN %installation ON id = installation "
+                                   "WHERE what = 1")
+    assert 0.9 * DAY < due / 1000 - now / 1000 < 1.1 * DAY
+    land.site.change_store("UPDATE %chore SET due_at = 1 WHERE what = 1")
+    land.site.run("sync", check=False)
+    assert land.shown(portal)["problem"].startswith(f"its tokens cannot be renewed: {error}")
+    assert land.shown(portal)["problem"].count("its tokens cannot be renewed") == 1
+    land.site.change_store("UPDATE %chore SET due_at = 1 WHERE what = 1")
+    assert land.sync() == [f"127.0.0.1 ({land.app.client_id}): tokens renewed"]
+    assert land.shown(portal)["problem"] is None
+    assert land.cloud.records.spent_twice() == []
+
+
+@BOTH_STORES
+def test_what_is_refused_for_good_breaks_it_until_its_user_comes_again(land):
+    portal = land.active()
+    land.cloud.faults.order("error", method="oauth/token", error="invalid_grant", status=400)
     land.renew(portal, check=False)
     one = land.shown(portal)
     assert one["state"] == "broken" and "its tokens cannot be renewed: " in one["problem"] and one["fix"]

@@ -325,6 +325,7 @@ def test_its_end_is_subscribed_to_until_that_succeeds(land):
     one = land.shown(portal)
     assert one["state"] == "active"
     assert "nobody would say that it is uninstalled: event.bind: ACCESS_DENIED" in one["problem"]
+    assert "bxhook sync" in one["fix"]
     assert land.sync()[0].endswith("subscribed to ONAPPUNINSTALL")
     assert land.shown(portal)["problem"] is None
     # Bound already, by an older installation for example.

@@ -91,7 +91,7 @@ public:
     void break_down(bx::InstallationId id) {
         bx::Installations& all = store().installations();
         BOOST_TEST(all.take_lease(id, "breaks", bx::minute).has_value());
-        all.break_down(id, "breaks", "invalid_grant");
+        all.note_refused(id, "breaks", "invalid_grant", std::nullopt);
         BOOST_TEST(all.end_lease(id, "breaks", std::nullopt, bx::wall_now()));
     }
     std::string json(bx::EventNumber number) {

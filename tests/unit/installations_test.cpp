@@ -787,7 +787,7 @@ BOOST_AUTO_TEST_CASE(a_lease_ends_when_other_tokens_come) {
     again.tokens.refresh = "of the new chain";
     installations.activate(again, plenty);
     BOOST_TEST(!installations.end_lease(id, "a", old, s.now));
-    installations.break_down(id, "a", "invalid_grant");
+    installations.note_refused(id, "a", "invalid_grant", std::nullopt);
     BOOST_TEST(s.state(id) == "active");
     BOOST_TEST(refresh() == "of the new chain");
     // And of one that its user heals.
@@ -796,7 +796,7 @@ BOOST_AUTO_TEST_CASE(a_lease_ends_when_other_tokens_come) {
     s.store().sink().heal(std::vector{bx::Offer{id, "1", {"a", "offered", s.now}}});
     BOOST_TEST(!installations.end_lease(id, "b", old, s.now));
     BOOST_TEST(refresh() == "offered");
-    installations.break_down(id, "reader", "invalid_grant");  // it gave it back
+    installations.note_refused(id, "reader", "invalid_grant", std::nullopt);  // it gave it back
     BOOST_TEST(s.state(id) == "active");
 }
 
@@ -909,6 +909,33 @@ BOOST_AUTO_TEST_CASE(what_is_active_is_to_be_bound_now_and_renewed_in_twenty_day
     BOOST_TEST(s.due(bx::Chore::renew, begun + 30 * bx::day).size() == 2U);
     s.installations().uninstalled(first, "", s.now);
     BOOST_TEST((s.due(bx::Chore::renew, begun + 30 * bx::day) == std::vector{second}));
+}
+
+BOOST_AUTO_TEST_CASE(tokens_that_are_refused_for_now_are_tried_again) {
+    Portals s;
+    const bx::InstallationId id = s.active("m1", "t1");
+    const bx::Millis again_at = s.now + bx::day;
+    const auto note = [&](const std::string& holder) {
+        s.installations().note_refused(id, holder, "NOT_INSTALLED", again_at);
+    };
+    note("nobody");
+    BOOST_TEST(s.shown(id).problem == "");
+    BOOST_TEST(s.installations().take_lease(id, "A", bx::minute).has_value());
+    note("another");
+    BOOST_TEST(s.shown(id).problem == "");
+    note("A");
+    BOOST_TEST(s.installations().end_lease(id, "A", std::nullopt, s.now));
+    BOOST_TEST(s.state(id) == "active");
+    BOOST_TEST(s.shown(id).problem == "NOT_INSTALLED");
+    BOOST_TEST(s.due(bx::Chore::renew, again_at - 1).empty());
+    BOOST_TEST((s.due(bx::Chore::renew, again_at) == std::vector{id}));
+    // Others came.
+    BOOST_TEST(s.installations().take_lease(id, "B", bx::minute).has_value());
+    const bx::Renewal renewal{{"access 2", "refresh 2", s.now + bx::hour}, {}, {}, {}, {}};
+    BOOST_TEST(s.installations().end_lease(id, "B", renewal, s.now));
+    note("B");
+    BOOST_TEST(s.shown(id).problem == "");
+    BOOST_TEST(s.due(bx::Chore::renew, again_at).empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_chore_that_was_taken_is_nobody_elses_until_it_is_due_again) {

@@ -75,7 +75,7 @@ inline std::optional<Unverified> next_unverified(bx::Store& store, bx::Millis no
 inline void break_down(bx::Store& store, bx::InstallationId id, bx::Millis now) {
     bx::Installations& all = store.installations();
     BOOST_REQUIRE(all.take_lease(id, "breaks", bx::minute).has_value());
-    all.break_down(id, "breaks", "invalid_grant");
+    all.note_refused(id, "breaks", "invalid_grant", std::nullopt);
     BOOST_REQUIRE(all.end_lease(id, "breaks", std::nullopt, now));
 }
 

@@ -395,12 +395,17 @@ CREATE FUNCTION bxhook.tokens_of(a_id bigint) RETURNS bytea LANGUAGE sql STABLE 
     SELECT data FROM bxhook.token WHERE installation = a_id
 $$;
 
-CREATE FUNCTION bxhook.break_down(a_id bigint, a_holder text, a_problem bytea) RETURNS void
-LANGUAGE sql AS $$
+-- a_again NULL: for good.
+CREATE FUNCTION bxhook.note_refused(a_id bigint, a_holder text, a_problem bytea, a_again bigint)
+RETURNS void LANGUAGE sql AS $$
+    UPDATE bxhook.chore SET due_at = a_again, tries = tries + 1, problem = a_problem
+    WHERE a_again IS NOT NULL AND installation = a_id AND what = {to_renew}
+        AND EXISTS (SELECT 1 FROM bxhook.installation WHERE id = a_id AND state = {of_active}
+            AND lease_by = a_holder AND lease_until IS NOT NULL);
     UPDATE bxhook.installation SET problem = a_problem,
         state = CASE WHEN state = {of_active} THEN {of_broken} ELSE state END
-    WHERE id = a_id AND state IN ({of_pending}, {of_active}) AND lease_by = a_holder
-        AND lease_until IS NOT NULL;
+    WHERE a_again IS NULL AND id = a_id AND state IN ({of_pending}, {of_active})
+        AND lease_by = a_holder AND lease_until IS NOT NULL;
     DELETE FROM bxhook.chore WHERE installation = a_id AND what = {to_renew}
         AND EXISTS (SELECT 1 FROM bxhook.installation WHERE id = a_id AND state = {of_broken})
 $$;

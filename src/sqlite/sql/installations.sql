@@ -189,6 +189,11 @@ WHERE id = :id;
 UPDATE installation SET state = CASE WHEN state = 1 THEN 2 ELSE state END, problem = :problem
 WHERE id = :id AND state IN (0, 1) AND lease_by = :holder AND lease_until IS NOT NULL;
 
+-- @renewal_postpone (id, holder, problem, due_at)
+UPDATE chore SET due_at = :due_at, tries = tries + 1, problem = :problem
+WHERE installation = :id AND what = 1 AND EXISTS (SELECT 1 FROM installation
+    WHERE id = :id AND state = 1 AND lease_by = :holder AND lease_until IS NOT NULL);
+
 -- @installation_heal (id, user_id, expires_at, now)
 UPDATE installation SET state = 1, problem = NULL, token_expires_at = :expires_at,
     renewed_at = :now, lease_until = NULL, lease_by = NULL
