@@ -64,8 +64,8 @@ std::string block_to_add(const Installation& installation) {
            installation.client_id + "  client_secret ... }";
 }
 
-void explain_pending(const Installation& installation, ShownPortal& one) {
-    if (installation.client_id.empty()) {
+void explain_pending(const Config& config, const Installation& installation, ShownPortal& one) {
+    if (installation.client_id.empty() || has_block(config, installation.client_id)) {
         one.problem = installation.problem.empty() ? "it is not verified yet" : installation.problem;
         one.fix = tried_again;
         return;
@@ -84,7 +84,7 @@ void explain(const Config& config, const Installation& installation, ShownPortal
     one.problem = installation.problem;
     if (installation.problem == moved_problem) return explain_moved(one);
     switch (installation.state) {
-        case InstallationState::pending: return explain_pending(installation, one);
+        case InstallationState::pending: return explain_pending(config, installation, one);
         case InstallationState::broken:
             if (one.problem.empty()) one.problem = "its tokens cannot be renewed";
             one.fix = again;

@@ -119,7 +119,6 @@ void Board::claim(const std::string& client_id, Millis now) {
     }
     if (waiting.empty()) return;
     for (const InstallationId id : waiting) {
-        db_.run(sql::installation_claim, id);
         db_.run(sql::chore_begin, id, number_of(Chore::verify), now);
     }
     transaction.commit();

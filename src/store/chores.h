@@ -54,7 +54,7 @@ public:
     virtual std::optional<Millis> next_chore() = 0;
     // When Chore::pass was done last.
     virtual std::optional<Millis> last_pass() = 0;
-    // A block has CLIENT_ID now: those that waited for it are to be verified at NOW.
+    // A block has CLIENT_ID: those that wait for it, and not to be verified, are to be at NOW.
     virtual void claim(const std::string& client_id, Millis now) = 0;
 };
 

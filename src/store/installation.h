@@ -32,11 +32,12 @@ struct Tokens {
     Millis expires_at = 0;  // of the access token; 0: not known
 };
 
-// Of a pending one everything but id, peer and installed_at is as the post said it, unproven.
+// Of a pending one everything but id, client_id, peer and installed_at is as the post said it,
+// until it waits for its block.
 struct Installation {
     InstallationId id = 0;
     std::string member_id;
-    std::string client_id;  // empty: not verified
+    std::string client_id;  // empty: not known; of a pending one as app.info said it once
     InstallationState state = InstallationState::pending;
     std::string domain;     // lower case
     std::string user_id;    // whose tokens they are

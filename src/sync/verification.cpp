@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "event/payload.h"
 #include "rest/http_pool.h"
@@ -17,10 +18,10 @@ bool takes_unknown(const Config& config) {
     return std::ranges::find(config.apps, "", &App::client_id) != config.apps.end();
 }
 
-// True when the authorization server does not know the token, which is nobody's then.
+// True when the authorization server does not know the token.  One whose application is switched
+// off, or whose portal is not found, it knows.
 bool is_unknown(RestCause cause) {
-    return cause == RestCause::wrong_client || cause == RestCause::bad_token ||
-           cause == RestCause::not_installed || cause == RestCause::portal_gone;
+    return cause == RestCause::wrong_client || cause == RestCause::bad_token;
 }
 
 // What app.info says of a token, and which server said it.
@@ -56,11 +57,13 @@ public:
         : context_(context), known_(known), one_(known.installation) {}
 
     ChoreEnd run() {
+        if (known_.tokens.access.empty()) {
+            return in_vain("its tokens are damaged: install the application again");
+        }
         const Asked asked = ask_app_info(context_, one_.server, known_.tokens.access);
         switch (asked.kind) {
             case Asked::Kind::unknown:
-                // Whose tokens were renewed once was known: an old access token is forgotten.
-                if (one_.renewed_at) return prove_by_renewal(asked.server);
+                if (may_be_forgotten()) return prove_by_renewal(one_.server);
                 return refuse("the authorization server does not know its token");
             case Asked::Kind::no_answer: return in_vain("app.info: " + asked.info.result.text);
             case Asked::Kind::expired: return prove_by_renewal(asked.server);
@@ -70,6 +73,8 @@ public:
     }
 
 private:
+    bool may_be_forgotten() const;
+    std::vector<std::string> possible_clients() const;
     ChoreEnd judge(const Asked& asked);
     ChoreEnd prove_by_renewal(const std::string& server);
     RestResult renew(const std::string& client_id, const std::string& server) const;
@@ -135,19 +140,40 @@ ChoreEnd Verification::judge(const Asked& asked) {
     return activate(std::move(proof));
 }
 
+// An access token that was good once is known no more after a while, or when its chain has gone on:
+// that says nothing of its refresh token.  How long it is good its post alone says: an hour at
+// least.
+bool Verification::may_be_forgotten() const {
+    const Millis ends = std::max(one_.token_expires_at.value_or(0), one_.installed_at + hour);
+    return one_.renewed_at || !one_.client_id.empty() || ends <= wall_now();
+}
+
+// Where app.info said once which application it is, that one; else each that has a block.
+std::vector<std::string> Verification::possible_clients() const {
+    if (block_of(context_.config, one_.client_id) != nullptr) return {one_.client_id};
+    std::vector<std::string> clients;
+    for (const App& app : context_.config.apps) {
+        if (!app.client_id.empty()) clients.push_back(app.client_id);
+    }
+    return clients;
+}
+
 // Its access token is too old to say whose it is: the chain belongs to the application by whose
 // secret it goes on.
 ChoreEnd Verification::prove_by_renewal(const std::string& server) {
-    RestResult last{RestCause::wrong_client, "no `app` block has a client_id", false};
-    for (const App& app : context_.config.apps) {
-        if (app.client_id.empty()) continue;
-        last = renew(app.client_id, server);
-        if (!last.succeeded()) continue;
-        Proof proof = proof_of(one_, server);
-        proof.client_id = app.client_id;
-        return activate(std::move(proof));
+    RestResult told{RestCause::wrong_client, "no `app` block has a client_id", false};
+    for (const std::string& client_id : possible_clients()) {
+        const RestResult one = renew(client_id, server);
+        if (one.succeeded()) {
+            Proof proof = proof_of(one_, server);
+            proof.client_id = client_id;
+            return activate(std::move(proof));
+        }
+        // Those of others are refused in any case.
+        const bool says_little = told.cause == RestCause::wrong_client || is_refused(told.cause);
+        if (says_little) told = one;
     }
-    return in_vain(why_not_renewed(last));
+    return in_vain(why_not_renewed(told));
 }
 
 RestResult Verification::renew(const std::string& client_id, const std::string& server) const {
@@ -195,6 +221,7 @@ ChoreEnd Verification::activate(Proof proof) {
         proof.domain = host_of(proof.client_endpoint);
     }
     if (proof.scope.empty()) proof.scope = renewed->installation.scope;
+    if (proof.server.empty()) proof.server = renewed->installation.server;
     if (proof.client_endpoint.empty()) {
         return in_vain("the authorization server names no address of the portal that may be asked");
     }

@@ -230,6 +230,64 @@ def test_one_in_no_block_waits_for_its_block(land):
 
 
 @BOTH_STORES
+def test_one_that_was_known_once_is_never_erased_by_app_info_alone(land):
+    """The server has forgotten its access token, which was proven when its block was not there yet."""
+    other = land.cloud.app(land.app.url)
+    land.configure(apps=[other], more=f"app {{ server {land.cloud.url} }}\n")
+    portal = wait_for(lambda: land.install(), "the empty block")
+    assert land.sync()[0].endswith("waits for an app block")
+    land.cloud.faults.order("error", times=2, method="app.info", error="invalid_client", status=400)
+    land.cloud.faults.order("reset", method="oauth/token")
+    land.configure(apps=[other, land.app])
+    assert land.site.run("sync", check=False).returncode == 1
+    one = land.shown(portal)
+    assert (one["state"], one["client_id"], one["held"]) == ("pending", land.app.client_id, 1)
+    assert one["problem"].startswith("renewal: ") and "sync" in one["fix"]
+    assert "verified, 1 event" in land.sync()[0]
+    # Its secret is asked with alone: the application is known.
+    assert {request.params["client_id"] for request in land.renewals(ran=False)} == {land.app.client_id}
+
+
+@BOTH_STORES
+def test_an_old_token_that_app_info_does_not_know_is_proven_by_its_renewal(land):
+    portal = land.install()
+    land.site.change_store("UPDATE %installation SET token_expires_at = 1000, installed_at = installed_at - 3700000")
+    land.cloud.faults.order("error", times=2, method="app.info", error="invalid_client", status=400)
+    land.cloud.faults.order("html", method="oauth/token")
+    assert land.site.run("sync", check=False).returncode == 1
+    assert land.state(portal) == "pending" and "renewal: " in land.shown(portal)["problem"]
+    assert "verified, 1 event" in land.sync()[0]
+
+
+def test_a_token_that_its_post_calls_old_is_erased(land):
+    forged(land, server_endpoint=f"{land.cloud.url}/rest/", expires_in="1")
+    wait_for(lambda: "does not know its token" in "".join(land.sync()), "its second to end")
+    assert land.installations() == []
+
+
+@BOTH_STORES
+@pytest.mark.parametrize("error", ["NOT_INSTALLED", "PORTAL_DELETED"])
+def test_one_whose_application_is_switched_off_waits(land, error):
+    portal = land.install()
+    land.cloud.faults.order("error", method="app.info", error=error, status=401)
+    assert land.site.run("sync", check=False).returncode == 1
+    assert land.state(portal) == "pending" and error in land.shown(portal)["problem"]
+    assert "verified, 1 event" in land.sync()[0]
+
+
+@BOTH_STORES
+def test_of_several_applications_the_failure_that_says_most_is_shown(land):
+    portal = land.install()
+    land.cloud.clock.step(2 * HOUR)
+    other = land.cloud.app(land.app.url)
+    land.configure(apps=[land.app, other])
+    land.cloud.faults.order("status", method="oauth/token", status=500)
+    assert land.site.run("sync", check=False).returncode == 1
+    assert "status 500" in land.shown(portal)["problem"], "the other's refusal is no wonder"
+    assert "verified" in land.sync()[0]
+
+
+@BOTH_STORES
 def test_one_in_no_block_goes_with_the_empty_block(land):
     land.configure(apps=[], more=f"app {{ server {land.cloud.url} }}\n")
     portal = wait_for(lambda: land.install(), "the empty block")

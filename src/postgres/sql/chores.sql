@@ -97,10 +97,9 @@ CREATE FUNCTION bxhook.claim_installations(a_client bytea, a_now bigint) RETURNS
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM bxhook.lock_installations();
-    INSERT INTO bxhook.chore AS c (installation, what, due_at, tries)
-    SELECT id, {to_verify}, a_now, 0 FROM bxhook.installation
-    WHERE state = {of_pending} AND client_id = a_client
-    ON CONFLICT (installation, what) DO UPDATE SET due_at = least(c.due_at, excluded.due_at);
-    UPDATE bxhook.installation SET client_id = ''
-    WHERE state = {of_pending} AND client_id = a_client;
+    INSERT INTO bxhook.chore (installation, what, due_at, tries)
+    SELECT id, {to_verify}, a_now, 0 FROM bxhook.installation AS i
+    WHERE state = {of_pending} AND client_id = a_client AND NOT EXISTS (
+        SELECT 1 FROM bxhook.chore AS v WHERE v.installation = i.id AND v.what = {to_verify})
+    ON CONFLICT (installation, what) DO NOTHING;
 END $$;

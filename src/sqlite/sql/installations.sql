@@ -146,12 +146,11 @@ WHERE id = :id;
 SELECT EXISTS (SELECT 1 FROM installation WHERE id = :id AND state = 0 AND user_id = :user_id
     AND coalesce(server, '') = :server AND lease_until IS NULL);
 
+-- Waiting for its block, and nothing is done for it.
 -- @unclaimed_of (client_id)
-SELECT id FROM installation INDEXED BY installation_state
-WHERE state = 0 AND client_id = :client_id;
-
--- @installation_claim (id)
-UPDATE installation SET client_id = '' WHERE id = :id;
+SELECT id FROM installation AS i INDEXED BY installation_state
+WHERE state = 0 AND client_id = :client_id
+    AND NOT EXISTS (SELECT 1 FROM chore AS c WHERE c.installation = i.id AND c.what = 0);
 
 -- The last with each token.
 -- columns held_proof: h.id, h.slot, h.token
