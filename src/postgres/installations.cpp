@@ -306,6 +306,7 @@ bool Keeper::end_lease(InstallationId id, const std::string& holder,
         call[in::domain] = bytes_or_null(lower(renewal->domain));
         call[in::scope] = bytes_or_null(renewal->scope);
         call[in::user] = Param::bytes(renewal->user_id);
+        call[in::server] = bytes_or_null(renewal->server);
     }
     return session_.call(call).number(0, 0) != 0;
 }

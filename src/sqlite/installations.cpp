@@ -383,7 +383,8 @@ bool Keeper::renew(HeldPosts& held, InstallationId id, const Renewal& renewal, M
     held.keep_tokens(id, tokens);
     if (db_.run(sql::installation_renewed, id, moment_or_null(tokens.expires_at),
                 text_or_null(renewal.client_endpoint), text_or_null(lower(renewal.domain)),
-                text_or_null(renewal.scope), renewal.user_id, now) == 0) {
+                text_or_null(renewal.scope), renewal.user_id, text_or_null(renewal.server),
+                now) == 0) {
         return false;
     }
     db_.run(sql::renewal_set, id, now + idle_renewal);

@@ -129,6 +129,7 @@ struct Renewal {
     std::string domain;
     std::string scope;
     std::string user_id;          // taken where none is known yet
+    std::string server{};         // that gave it; empty: as before
 };
 
 // One that a person brings, as its vendor knows it.

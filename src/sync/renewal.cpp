@@ -33,7 +33,7 @@ bool is_renewed(const InstallationWithTokens& known, const RenewalOrder& order) 
            known.installation.state != InstallationState::broken;
 }
 
-Renewal renewal_of(const RenewalAnswer& answer) {
+Renewal renewal_of(const RenewalAnswer& answer, const std::string& server) {
     Renewal renewal;
     renewal.tokens = {answer.access_token, answer.refresh_token,
                       wall_now() + answer.expires_in};
@@ -41,6 +41,7 @@ Renewal renewal_of(const RenewalAnswer& answer) {
     renewal.domain = host_of(answer.client_endpoint);
     renewal.scope = joined(answer.scope);
     renewal.user_id = answer.user_id;
+    renewal.server = server;
     return renewal;
 }
 
@@ -73,7 +74,7 @@ private:
     RestResult ask_all(const InstallationWithTokens& known, const App& app);
     RestResult ask(const std::string& server, const InstallationWithTokens& known, const App& app,
                    Millis limit);
-    RestResult commit(const RenewalAnswer& answer);
+    RestResult commit(const RenewalAnswer& answer, const std::string& server);
     RestResult refused(const RestResult& result, const std::string& refresh_token);
     const App* app_of(const Installation& installation) const;
     void give_back();
@@ -191,12 +192,12 @@ RestResult OneRenewal::ask(const std::string& server, const InstallationWithToke
                    endpoints_, wall_now());
     if (!answer.result.succeeded()) return answer.result;
     fault_point("renewal-answered");
-    return commit(answer);
+    return commit(answer, server);
 }
 
 // As often as it takes while the lease lasts: what was answered is nowhere else.
-RestResult OneRenewal::commit(const RenewalAnswer& answer) {
-    const Renewal renewal = renewal_of(answer);
+RestResult OneRenewal::commit(const RenewalAnswer& answer, const std::string& server) {
+    const Renewal renewal = renewal_of(answer, server);
     for (;;) {
         try {
             const bool is_ours = store_.end_lease(order_.id, holder_, renewal, wall_now());

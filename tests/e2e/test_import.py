@@ -107,10 +107,21 @@ def test_a_server_that_does_not_know_the_token_is_not_believed_alone(site):
     with clouds.on(site, names=True) as land:
         vendor = Vendor(land, "one")
         take(land, vendor.line())
+        land.site.change_store("UPDATE %installation SET server = NULL")
         land.cloud.faults.order("error", method="oauth/token", host="oauth.bitrix.info", error="invalid_grant", status=400)
         land.cloud.faults.order("reset", method="oauth/token", host="oauth.bitrix24.tech")
         assert land.renew(vendor.portal, check=False) != "0 \n"
         assert states(land) == {vendor.member_id: "active"}
+
+
+def test_the_server_that_renewed_is_asked_alone_from_then_on(site):
+    with clouds.on(site, names=True) as land:
+        vendor = Vendor(land, "one")
+        land.cloud.faults.order("error", method="oauth/token", host="oauth.bitrix.info", error="wrong_client", status=200)
+        take(land, vendor.line())
+        assert land.renew(vendor.portal) == "0 \n"
+        assert [one.host for one in land.renewals(ran=False)] == \
+            ["oauth.bitrix.info", "oauth.bitrix24.tech", "oauth.bitrix24.tech"]
 
 
 @BOTH_STORES

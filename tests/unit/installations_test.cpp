@@ -771,6 +771,18 @@ BOOST_AUTO_TEST_CASE(a_lease_taken_while_another_waits_for_it_holds,
     BOOST_TEST(!second.get().has_value());
 }
 
+BOOST_AUTO_TEST_CASE(the_server_that_renewed_is_kept_with_what_it_gave) {
+    Portals s;
+    const bx::InstallationId id = s.active("m1", "t1");
+    bx::Renewal renewal{{"access 2", "refresh 2", s.now + bx::hour}, {}, {}, {}, {}};
+    for (const std::string server : {"https://oauth.bitrix24.tech", ""}) {
+        renewal.server = server;
+        BOOST_TEST(s.installations().take_lease(id, "A", bx::minute).has_value());
+        BOOST_TEST(s.installations().end_lease(id, "A", renewal, s.now));
+        BOOST_TEST(s.shown(id).server == "https://oauth.bitrix24.tech");
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_lease_ends_when_other_tokens_come) {
     Portals s;
     const auto id = s.active("m1", "t1");

@@ -367,8 +367,8 @@ END $$;
 
 -- a_tokens NULL: the renewal brought nothing; the other fields NULL: as before.
 CREATE FUNCTION bxhook.end_lease(a_id bigint, a_holder text, a_tokens bytea, a_expires bigint,
-    a_endpoint bytea, a_domain bytea, a_scope bytea, a_user bytea, a_now bigint) RETURNS boolean
-LANGUAGE plpgsql AS $$
+    a_endpoint bytea, a_domain bytea, a_scope bytea, a_user bytea, a_server bytea, a_now bigint)
+RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     -- Who had it last stays: the end may be given again.
     UPDATE bxhook.installation SET lease_until = NULL
@@ -380,6 +380,7 @@ BEGIN
         UPDATE bxhook.installation SET token_expires_at = a_expires, renewed_at = a_now,
             client_endpoint = coalesce(a_endpoint, client_endpoint),
             domain = coalesce(a_domain, domain), scope = coalesce(a_scope, scope),
+            server = coalesce(a_server, server),
             user_id = CASE user_id WHEN '' THEN a_user ELSE user_id END,
             problem = CASE WHEN state <> {of_broken} THEN problem END,
             state = CASE WHEN state = {of_broken} THEN {of_active} ELSE state END

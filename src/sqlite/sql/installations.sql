@@ -176,10 +176,11 @@ UPDATE installation SET lease_until = :until, lease_by = :holder WHERE id = :id;
 -- @lease_end (id)
 UPDATE installation SET lease_until = NULL WHERE id = :id;
 
--- @installation_renewed (id, expires_at, endpoint, domain, scope, user_id, now)
+-- @installation_renewed (id, expires_at, endpoint, domain, scope, user_id, server, now)
 UPDATE installation SET token_expires_at = :expires_at, renewed_at = :now,
     client_endpoint = coalesce(:endpoint, client_endpoint), domain = coalesce(:domain, domain),
     scope = coalesce(:scope, scope), user_id = CASE user_id WHEN '' THEN :user_id ELSE user_id END,
+    server = coalesce(:server, server),
     state = CASE WHEN state = 2 THEN 1 ELSE state END,
     problem = CASE WHEN state = 2 THEN NULL ELSE problem END
 WHERE id = :id;
