@@ -54,6 +54,7 @@ public:
     std::vector<HeldPost> held_posts(InstallationId id) override;
     Activation adopt_token(InstallationId id, const std::string& token,
                            std::int64_t queue_limit) override;
+    void refuse_token(InstallationId id, const std::string& token) override;
 
     std::optional<Lease> take_lease(InstallationId id, const std::string& holder,
                                     Millis lasting) override;
@@ -261,6 +262,13 @@ Activation Keeper::adopt_once(InstallationId id, const std::string& token,
 Activation Keeper::adopt_token(InstallationId id, const std::string& token,
                                std::int64_t queue_limit) {
     return until_settled([&] { return adopt_once(id, token, queue_limit); });
+}
+
+void Keeper::refuse_token(InstallationId id, const std::string& token) {
+    Call<sql::refuse_token> call;
+    call[sql::refuse_token::In::id] = Param::number(id);
+    call[sql::refuse_token::In::token] = Param::bytes(token);
+    session_.call(call);
 }
 
 // -- Tokens

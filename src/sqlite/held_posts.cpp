@@ -120,9 +120,9 @@ std::optional<HoldResult> HeldPosts::make_room(const std::string& peer) {
 
 HoldResult HeldPosts::add_counted(const Place& place, const NewHeldPost& post) {
     const std::int64_t bytes = bytes_of(post);
-    if (db_.number(sql::held_of, place.id) >= hold_limits.of_installation) {
-        return HoldResult::full_of_installation;
-    }
+    const bool is_full = db_.number(sql::held_of, place.id) >= hold_limits.of_installation;
+    const bool is_tokenless = place.kind == Place::Kind::tokenless;
+    if (is_full && !is_tokenless) return HoldResult::full_of_installation;
     if (sum().posts >= hold_limits.posts || sum().bytes + bytes > hold_limits.bytes) {
         return HoldResult::full;
     }
@@ -135,12 +135,24 @@ HoldResult HeldPosts::add_counted(const Place& place, const NewHeldPost& post) {
             return HoldResult::full_of_unclaimed;
         }
     }
+    if (is_full) remove_oldest(place.id);
     add(place.id, post, true);
-    if (place.kind == Place::Kind::tokenless) {
+    if (is_tokenless) {
         db_.run(sql::chore_begin, place.id, number_of(Chore::adopt),
                 post.event.received_at);
     }
     return HoldResult::held;
+}
+
+// Of one without application_token: no post of it is proven, and a new one may be the right one.
+void HeldPosts::remove_oldest(InstallationId id) {
+    Held oldest;
+    {
+        Rows rows = db_.rows(sql::held_oldest, id);
+        if (!rows.next()) return;
+        oldest = {rows.number(sql::held_row::id), rows.number(sql::held_row::slot), {}};
+    }
+    remove(oldest);
 }
 
 void HeldPosts::add(InstallationId id, const NewHeldPost& post, bool counted) {

@@ -123,6 +123,7 @@ public:
     std::vector<HeldPost> held_posts(InstallationId id) override;
     Activation adopt_token(InstallationId id, const std::string& token,
                            std::int64_t queue_limit) override;
+    void refuse_token(InstallationId id, const std::string& token) override;
 
     std::optional<Lease> take_lease(InstallationId id, const std::string& holder,
                                     Millis lasting) override;
@@ -345,6 +346,15 @@ Activation Keeper::adopt_token(InstallationId id, const std::string& token,
     held.note_erased();
     transaction.commit();
     return {Activation::Result::done, id, made};
+}
+
+void Keeper::refuse_token(InstallationId id, const std::string& token) {
+    Transaction transaction(db_, Transaction::Kind::write);
+    if (db_.number(sql::is_tokenless, id) == 0) return;
+    HeldPosts held(db_);
+    remove_all(held, held.posts_of(id, token));
+    held.note_erased();
+    transaction.commit();
 }
 
 // -- Tokens

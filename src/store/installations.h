@@ -44,12 +44,16 @@ public:
     // changed: it is not pending any more, or has other tokens, user or server, or there is a lease
     // of its tokens, which may be one that ended without saying how.
     virtual bool refuse(const InstallationWithTokens& seen) = 0;
-    // Of the posts that are held for it the last with each token; of one that is pending none.
+    // Of the posts that are held for it the last with each token, in order of receipt; of one that
+    // is pending none.
     virtual std::vector<HeldPost> held_posts(InstallationId id) = 0;
     // Of a verified one without application_token, or whose it is already: TOKEN (SHA-256) is it,
     // and the posts that are held for it become events.  Those with other tokens are erased.
     virtual Activation adopt_token(InstallationId id, const std::string& token,
                                    std::int64_t queue_limit) = 0;
+    // Of a verified one without application_token: TOKEN is not it, and what is held with it is
+    // erased.
+    virtual void refuse_token(InstallationId id, const std::string& token) = 0;
 
     // -- Tokens
 

@@ -33,12 +33,13 @@ constexpr Millis later_pause = day;
 // Where no `app` block has a catch_up.
 constexpr Millis longest_period = hour;
 
-// Longer than a chore takes, so that nobody does it a second time meanwhile: verifying is app.info at
-// two servers, a renewal with each block, and profile.
+// Longer than a chore takes, so that nobody does it a second time meanwhile.  Verifying is app.info
+// at two servers, a renewal with each block, and profile; the last token that adopting begins with
+// is app.info and profile too.
 Millis taken_for(const Config& config) {
-    const Millis request = config.rest.timeout + second;
+    const Millis requests = 3 * (config.rest.timeout + second);
     const auto renewals = static_cast<Millis>(config.apps.size()) + 1;
-    return 3 * request + renewals * renewal_waits + minute;
+    return requests + std::max(renewals * renewal_waits, adopting_lasts) + minute;
 }
 
 // What is to be done, shared by the threads that do it.

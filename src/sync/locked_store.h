@@ -40,6 +40,9 @@ public:
                            std::int64_t queue_limit) override {
         return locked(&Installations::adopt_token, id, token, queue_limit);
     }
+    void refuse_token(InstallationId id, const std::string& token) override {
+        locked(&Installations::refuse_token, id, token);
+    }
     std::optional<Lease> take_lease(InstallationId id, const std::string& holder,
                                     Millis lasting) override {
         return locked(&Installations::take_lease, id, holder, lasting);

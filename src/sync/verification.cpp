@@ -1,7 +1,9 @@
 #include "sync/verification.h"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -91,8 +93,9 @@ private:
 };
 
 ChoreEnd Verification::refuse(const std::string& cause) {
-    // Else it has changed since it was read, and the verdict is not of what is there.
-    if (!context_.installations.refuse(known_)) return {ChoreEnd::Kind::in_vain, cause};
+    if (!context_.installations.refuse(known_)) {
+        return in_vain(cause + ", but it has changed since: it is judged again");
+    }
     context_.tell(news_of(one_, SyncNews::Kind::refused, "installation refused", cause));
     return {};
 }
@@ -263,23 +266,91 @@ std::string access_token_of(const NewEvent& event) {
                                                                          : "";
 }
 
-enum class Match { yes, no, unclear };
+enum class Match {
+    yes,
+    no,         // the server knows the token, as somebody else's, or does not know it
+    undecided,  // it proves nothing, and another post of the same sender may
+    no_answer,
+};
 
-Match is_of(const SyncContext& context, const Installation& one, const std::string& access_token) {
-    if (access_token.empty()) return Match::no;
-    const Asked asked = ask_app_info(context, server_of(one, context.config), access_token);
-    if (asked.kind == Asked::Kind::no_answer) return Match::unclear;
-    const AppInfo& info = asked.info;
-    const bool same = asked.kind == Asked::Kind::known && info.member_id == one.member_id &&
-                      info.client_id == one.client_id;
-    if (!same) return Match::no;
-    if (info.user_id == one.user_id) return Match::yes;
+Match is_administrators(const SyncContext& context, const Installation& one,
+                        const std::string& access_token) {
     const Profile profile =
         profile_of(ask_http(profile_request(one.client_endpoint, access_token), context.http,
                             &context.endpoints),
                    access_token);
-    if (!profile.result.succeeded()) return Match::unclear;
-    return profile.admin ? Match::yes : Match::no;
+    if (!profile.result.succeeded()) return Match::no_answer;
+    return profile.admin ? Match::yes : Match::undecided;
+}
+
+Match match_of(const SyncContext& context, const Installation& one,
+               const std::string& access_token) {
+    const Asked asked = ask_app_info(context, server_of(one, context.config), access_token);
+    switch (asked.kind) {
+        case Asked::Kind::unknown: return Match::no;
+        case Asked::Kind::expired: return Match::undecided;
+        case Asked::Kind::no_answer: return Match::no_answer;
+        case Asked::Kind::known: break;
+    }
+    const AppInfo& info = asked.info;
+    if (info.member_id != one.member_id || info.client_id != one.client_id) return Match::no;
+    if (info.user_id == one.user_id) return Match::yes;
+    return is_administrators(context, one, access_token);
+}
+
+// What is right of the posts that are held for one without application_token.
+class Adoption {
+public:
+    Adoption(const SyncContext& context, const Installation& one) : context_(context), one_(one) {}
+
+    ChoreEnd run() {
+        std::vector<HeldPost> posts = context_.installations.held_posts(one_.id);
+        std::ranges::reverse(posts);
+        for (const HeldPost& post : posts) {
+            const std::string access_token = access_token_of(post.event);
+            if (access_token.empty()) continue;
+            const bool is_over = steady_now() - began_ >= adopting_lasts;
+            if (asked_ == tokens_at_once || is_over) return undecided("more posts wait to be looked at");
+            if (std::optional<ChoreEnd> end = look_at(post.token, access_token)) return *end;
+        }
+        return {};  // what is left proves nothing: the next post has them looked at again
+    }
+
+private:
+    std::optional<ChoreEnd> look_at(const std::string& token, const std::string& access_token) {
+        if (asked_++ > 0) std::this_thread::sleep_for(std::chrono::milliseconds(ask_step));
+        switch (match_of(context_, one_, access_token)) {
+            case Match::yes: return adopt(token);
+            case Match::no: context_.installations.refuse_token(one_.id, token); break;
+            case Match::undecided: break;
+            case Match::no_answer: return undecided("the server does not answer");
+        }
+        return std::nullopt;
+    }
+    ChoreEnd adopt(const std::string& token);
+    static ChoreEnd undecided(const std::string& cause) {
+        return {ChoreEnd::Kind::in_vain,
+                "it cannot be told yet which application_token is right: " + cause};
+    }
+
+    static constexpr std::size_t tokens_at_once = 10;
+    static constexpr Millis ask_step = second / 5;
+    const SyncContext& context_;
+    const Installation& one_;
+    const Millis began_ = steady_now();
+    std::size_t asked_ = 0;
+};
+
+ChoreEnd Adoption::adopt(const std::string& token) {
+    const Activation done =
+        context_.installations.adopt_token(one_.id, token, context_.config.limits.queue);
+    if (done.result == Activation::Result::queue_full) {
+        return {ChoreEnd::Kind::in_vain, "its held posts are more than limits.queue takes now"};
+    }
+    SyncNews news = news_of(one_, SyncNews::Kind::done, "application_token found");
+    news.events = done.events;
+    context_.tell(news);
+    return {};
 }
 
 }  // namespace
@@ -289,24 +360,7 @@ ChoreEnd verify(const SyncContext& context, const InstallationWithTokens& known)
 }
 
 ChoreEnd adopt_application_token(const SyncContext& context, const InstallationWithTokens& known) {
-    const Installation& one = known.installation;
-    bool unclear = false;
-    for (const HeldPost& post : context.installations.held_posts(one.id)) {
-        const Match match = is_of(context, one, access_token_of(post.event));
-        if (match == Match::unclear) unclear = true;
-        if (match != Match::yes) continue;
-        const Activation done = context.installations.adopt_token(one.id, post.token,
-                                                                  context.config.limits.queue);
-        if (done.result == Activation::Result::queue_full) {
-            return {ChoreEnd::Kind::in_vain, "its held posts are more than limits.queue takes now"};
-        }
-        SyncNews news = news_of(one, SyncNews::Kind::done, "application_token found");
-        news.events = done.events;
-        context.tell(news);
-        return {};
-    }
-    if (!unclear) return {};
-    return {ChoreEnd::Kind::in_vain, "it cannot be told yet which application_token is right"};
+    return Adoption(context, known.installation).run();
 }
 
 }  // namespace bx

@@ -14,8 +14,11 @@ namespace bx {
 ChoreEnd verify(const SyncContext& context, const InstallationWithTokens& known);
 
 // Of an active installation without application_token: the post among those held for it whose
-// access token is the same application's, of the stored user or an administrator, sets it.  Throws
-// as verify().
+// access token is the same application's, of the stored user or an administrator, sets it.  What
+// came with a token of somebody else is erased.  The newest are asked about first, ten at most, five
+// a second, and none is begun when adopting_lasts is over; where no answer comes, the others wait
+// too.  Throws as verify().
+constexpr Millis adopting_lasts = minute;
 ChoreEnd adopt_application_token(const SyncContext& context, const InstallationWithTokens& known);
 
 }  // namespace bx

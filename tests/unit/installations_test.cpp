@@ -518,6 +518,38 @@ BOOST_AUTO_TEST_CASE(one_without_application_token_holds_posts_until_one_is_prov
     BOOST_TEST(s.recount() == "");
 }
 
+BOOST_AUTO_TEST_CASE(a_token_that_is_refused_takes_its_own_posts_with_it) {
+    Portals s;
+    s.hold(s.install("m1", "auth id", "192.0.2.1", HeldKind::page_key));
+    const bx::InstallationId id = s.pending("m1").id;
+    s.installations().activate(s.proof(id), plenty);
+    for (const char* token : {"forged", "t1", "forged"}) s.hold(s.post("m1", token));
+    s.installations().refuse_token(id, bx::sha256("forged"));
+    BOOST_TEST(s.held() == 1);
+    BOOST_TEST(s.installations().adopt_token(id, bx::sha256("t1"), plenty).events == 1U);
+    // Of one that has its token, and of one that is not verified, nothing is refused.
+    s.hold(s.install("m2", "t2"));
+    s.installations().refuse_token(s.pending("m2").id, bx::sha256("t2"));
+    BOOST_TEST(s.held() == 1);
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(where_no_post_is_proven_the_oldest_makes_room) {
+    Portals s;
+    s.hold(s.install("m1", "auth id", "192.0.2.1", HeldKind::page_key));
+    const bx::InstallationId id = s.pending("m1").id;
+    s.installations().activate(s.proof(id), plenty);
+    for (int i = 0; i <= bx::hold_limits.of_installation; ++i) {
+        const std::string number = std::to_string(i);
+        BOOST_TEST((s.hold(s.post("m1", "t" + number, number)) == HoldResult::held));
+    }
+    BOOST_TEST(s.held() == bx::hold_limits.of_installation);
+    const auto posts = s.installations().held_posts(id);
+    BOOST_TEST(posts.front().event.facts.id == "1");
+    BOOST_TEST(posts.back().event.facts.id == "100");
+    BOOST_TEST(s.recount() == "");
+}
+
 BOOST_AUTO_TEST_CASE(posts_for_one_without_token_are_erased_when_they_are_old) {
     Portals s;
     s.hold(s.install("m1", "auth id", "192.0.2.1", HeldKind::page_key));

@@ -38,14 +38,16 @@ BEGIN
     RETURN true;
 END $$;
 
--- What is in the way of one more post of an installation: HoldResult, {hold_held} for nothing.
-CREATE FUNCTION bxhook.bound_of(a_id bigint, a_unclaimed boolean, a_bytes bigint,
-    a_limits bigint[]) RETURNS bigint LANGUAGE plpgsql AS $$
+-- What is in the way of one more post of an installation: HoldResult, {hold_held} for nothing.  Of
+-- one that has no application_token the oldest makes room, since no post of it is proven.
+CREATE FUNCTION bxhook.bound_of(a_id bigint, a_unclaimed boolean, a_tokenless boolean,
+    a_bytes bigint, a_limits bigint[]) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     v_sum record;
+    v_full boolean := (SELECT count(*) FROM bxhook.held_post WHERE installation = a_id AND counted)
+        >= a_limits[1];
 BEGIN
-    IF (SELECT count(*) FROM bxhook.held_post WHERE installation = a_id AND counted)
-            >= a_limits[1] THEN
+    IF v_full AND NOT a_tokenless THEN
         RETURN {hold_full_of_installation};
     END IF;
     SELECT count(*) AS posts, coalesce(sum(bytes), 0) AS bytes INTO v_sum
@@ -61,6 +63,10 @@ BEGIN
         IF v_sum.posts >= a_limits[2] / 2 OR v_sum.bytes + a_bytes > a_limits[3] / 2 THEN
             RETURN {hold_full_of_unclaimed};
         END IF;
+    END IF;
+    IF v_full THEN
+        DELETE FROM bxhook.held_post
+        WHERE id = (SELECT min(id) FROM bxhook.held_post WHERE installation = a_id AND counted);
     END IF;
     RETURN {hold_held};
 END $$;
@@ -116,7 +122,8 @@ BEGIN
         RETURN {hold_held};
     END IF;
     IF v_id = v_place.id THEN
-        v_bound := bxhook.bound_of(v_id, v_place.unclaimed AND v_place.same, a_bytes, a_limits);
+        v_bound := bxhook.bound_of(v_id, v_place.unclaimed AND v_place.same,
+            NOT v_place.same, a_bytes, a_limits);
         IF v_bound <> {hold_held} THEN
             RETURN v_bound;
         END IF;

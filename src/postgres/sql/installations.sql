@@ -260,6 +260,15 @@ BEGIN
     RETURN v_result;
 END $$;
 
+CREATE FUNCTION bxhook.refuse_token(a_id bigint, a_token bytea) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM bxhook.lock_installations();
+    DELETE FROM bxhook.held_post WHERE installation = a_id AND token = a_token
+        AND EXISTS (SELECT 1 FROM bxhook.installation WHERE id = a_id
+            AND state IN ({of_active}, {of_broken}) AND application_token IS NULL);
+END $$;
+
 CREATE FUNCTION bxhook.keep_unclaimed(a_id bigint, a_client bytea, a_domain bytea, a_user bytea,
     a_endpoint bytea, a_server bytea, a_scope bytea, a_plan bytea, a_most bigint) RETURNS boolean
 LANGUAGE plpgsql AS $$

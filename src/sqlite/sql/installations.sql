@@ -78,6 +78,10 @@ WHERE i.state = 0 AND i.client_id > '' AND h.counted = 1;
 SELECT {held_row} FROM held_post WHERE installation = :installation
     AND (:token IS NULL OR token = :token) ORDER BY id;
 
+-- @held_oldest (installation)
+SELECT {held_row} FROM held_post WHERE installation = :installation AND counted = 1
+ORDER BY id LIMIT 1;
+
 -- Of verified ones, from before.
 -- columns old_row: h.id, h.slot
 -- @held_old (before, at_most)
@@ -158,6 +162,10 @@ WHERE state = 0 AND client_id = :client_id
 SELECT {held_proof} FROM held_post AS h WHERE h.id IN (
     SELECT max(id) FROM held_post WHERE installation = :installation GROUP BY token)
 ORDER BY h.id;
+
+-- @is_tokenless (id)
+SELECT EXISTS (SELECT 1 FROM installation
+    WHERE id = :id AND state IN (1, 2) AND application_token IS NULL);
 
 -- @token_adopt (id, token)
 UPDATE installation SET application_token = :token
