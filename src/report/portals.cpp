@@ -1,8 +1,10 @@
 #include "report/portals.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
+#include "base/escape.h"
 #include "base/text.h"
 #include "report/json.h"
 
@@ -157,6 +159,20 @@ bool is_named(const ShownPortal& portal, std::string_view name) {
 std::string name_of(const ShownPortal& portal) {
     const std::string name = portal.portal.empty() ? portal.member_id : portal.portal;
     return portal.client_id.empty() ? name : name + " (" + portal.client_id + ")";
+}
+
+std::string oldest_of(std::vector<Installation> installations) {
+    constexpr std::size_t named_at_most = 5;
+    std::ranges::sort(installations, {}, [](const Installation& one) {
+        return std::pair(one.installed_at, one.id);
+    });
+    std::string text;
+    const std::size_t named = std::min(named_at_most, installations.size());
+    for (const Installation& one : std::span(installations).first(named)) {
+        text += (text.empty() ? "" : ", ") + printable(name_of(shown(one)));
+    }
+    const std::size_t more = installations.size() - named;
+    return more == 0 ? text : text + " and " + std::to_string(more) + " more";
 }
 
 std::string portals_json(std::span<const ShownPortal> portals) {

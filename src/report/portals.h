@@ -39,6 +39,9 @@ bool is_named(const ShownPortal& portal, std::string_view name);
 std::string name_of(const ShownPortal& portal);
 
 // The document of `portals --json`.
+// The names of these, the oldest five first: "a.example (local.1), m2 and 3 more", printable.
+std::string oldest_of(std::vector<Installation> installations);
+
 std::string portals_json(std::span<const ShownPortal> portals);
 
 }  // namespace bx

@@ -87,6 +87,7 @@ public:
 
     // All of them, or those whose member_id or domain (any case) is NAME; by domain.
     virtual std::vector<Installation> list(std::string_view name = {}) = 0;
+    // Without pending ones that another store has now.
     virtual InstallationCounts counts() = 0;
 };
 

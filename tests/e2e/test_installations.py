@@ -86,7 +86,7 @@ def test_posts_wait_for_their_installation_and_for_nothing_else(quiet):
     status = quiet.status()
     assert (status["held"], status["portals"]) == (4, {"pending": 1, "active": 0, "broken": 0, "gone": 0})
     assert status["unfinished"] == 0 and status["level"] == "attention"
-    assert b"1 installation waits to be verified, with 4 held posts" in quiet.run("status").stdout
+    assert b"1 installation waits to be verified, with 4 held posts: new.bitrix24.com" in quiet.run("status").stdout
     shown = quiet.run("portals", "m1").stdout.decode()
     assert re.search(r"state +pending", shown) and re.search(r"held +4 posts", shown)
     assert quiet.run("portals", "m2", check=False).returncode == 1
@@ -147,7 +147,28 @@ def test_check_says_what_a_person_can_mend(quiet):
     assert "reinstall the application on that portal" in checked
     assert "no `app` block has its client_id: its tokens are not renewed" in checked
     assert "app { client_id local.other client_secret ... }" in checked
-    assert b"1 installation is broken: its tokens" in quiet.run("status", check=False).stdout
+    shown = " ".join(quiet.run("status", check=False).stdout.decode().split())
+    assert "1 installation is broken, its tokens cannot be renewed: new.bitrix24.com (local.67f0c1a2b3c4d5.01234567)" in shown
+
+
+@BOTH_STORES
+def test_status_names_the_oldest_five_of_those_that_wait(quiet):
+    quiet.configure(worker="start manual", more=APP)
+    wait_for(lambda: client.fastcgi(quiet.socket, install("p0", "1")).status == 200, "the app block to count")
+    for number in range(1, 7):
+        assert client.fastcgi(quiet.socket, install(f"p{number}", "1")).json == HELD
+    for number in range(7):  # the youngest was made first
+        quiet.change_store(f"UPDATE %installation SET domain = 'd{number}', installed_at = installed_at - {number}000 "
+                           f"WHERE member_id = 'p{number}'")
+    [problem] = [line for line in quiet.status()["problems"] if "wait to be verified" in line]
+    assert "7 installations wait to be verified, with 7 held posts: d6, d5, d4, d3, d2 and 2 more" in problem
+    # Of one that is active and cannot tell which posts are its own, these reach no hook.
+    quiet.change_store("UPDATE %installation SET state = 1, client_id = 'local.1', application_token = NULL "
+                       "WHERE member_id = 'p3'")
+    problems = " ".join(quiet.status()["problems"])
+    assert "1 active installation has no application_token yet, and posts that are held until one is proven: " \
+           "d3 (local.1)" in problems
+    assert "6 installations wait to be verified" in problems
 
 
 FORGED = {

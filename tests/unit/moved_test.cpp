@@ -193,6 +193,7 @@ BOOST_AUTO_TEST_CASE(their_tokens_are_in_one_store_alone) {
     BOOST_TEST(!in_files(old, "refresh-of-m3"));
     BOOST_TEST(state(old, "m1") == "gone: moved");
     BOOST_TEST(state(old, "m3") == "pending: moved");
+    BOOST_TEST(old.store().installations().counts().pending == 0, "it waits where it is now");
     BOOST_TEST(refresh_token(old, "m1") == "no lease");
     BOOST_TEST(of(old, "m3").held == 0);
     BOOST_TEST(old.recount() == "");

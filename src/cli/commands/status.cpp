@@ -17,6 +17,7 @@
 #include "config/config_file.h"
 #include "report/health.h"
 #include "report/json.h"
+#include "report/portals.h"
 #include "report/status.h"
 #include "report/wording.h"
 
@@ -43,34 +44,66 @@ void report_what_is_missing(const Config& config, const Hooks& hooks, Findings& 
     if (!hooks.any_enabled) found.add(no_hook_enabled(config));
 }
 
-void read_store(StatusReport& report, Millis now, Findings& found) {
+// Gives the installations, where a person may have to look at one.
+std::vector<Installation> read_store(StatusReport& report, Millis now, Findings& found) {
     const Config& config = *report.config;
     try {
         const std::unique_ptr<Store> store = store_of(config);
-        report.installations = store->installations().counts();
+        const InstallationCounts& counts = report.installations = store->installations().counts();
         report.store = store->view().status(now);
+        const bool any = counts.pending + counts.broken + counts.held > 0;
+        return any ? store->installations().list() : std::vector<Installation>();
     } catch (const Error& error) {
         found.error(config.store.for_people(), error.what(), "");
     }
+    return {};
 }
 
-// Installations that do not work, a line for all of a kind.
-void report_installations(const InstallationCounts& counts, Findings& found) {
-    const std::string look = found.commands().line("portals");
-    if (counts.broken > 0) {
-        found.warning("portals",
-                      counts.broken == 1
-                          ? "1 installation is broken: its tokens cannot be renewed"
-                          : counted(counts.broken, "", "installations") +
-                                " are broken: their tokens cannot be renewed",
-                      look);
-    }
-    if (counts.pending > 0) {
-        found.warning("portals",
-                      counted(counts.pending, "installation waits", "installations wait") +
-                          " to be verified, with " + counted(counts.held, "held post", "held posts"),
-                      look);
-    }
+// A line for those of ALL that IS_ONE is true of, which names the oldest; WHAT says how many.
+template <typename IsOne, typename What>
+void report_those(const std::vector<Installation>& all, IsOne is_one, What what, Findings& found) {
+    std::vector<Installation> those;
+    std::ranges::copy_if(all, std::back_inserter(those), is_one);
+    if (those.empty()) return;
+    const auto count = static_cast<std::int64_t>(those.size());
+    found.warning("portals", what(count) + ": " + oldest_of(std::move(those)),
+                  found.commands().line("portals"));
+}
+
+// Installations that do not work.
+void report_installations(const StatusReport& report, const std::vector<Installation>& all,
+                          Findings& found) {
+    using State = InstallationState;
+    report_those(
+        all, [](const Installation& one) { return one.state == State::broken; },
+        [](std::int64_t count) {
+            return count == 1
+                       ? std::string("1 installation is broken, its tokens cannot be renewed")
+                       : std::to_string(count) +
+                             " installations are broken, their tokens cannot be renewed";
+        },
+        found);
+    report_those(
+        all,
+        [](const Installation& one) {
+            return one.state == State::pending && one.problem != moved_problem;
+        },
+        [&](std::int64_t count) {
+            return counted(count, "installation waits", "installations wait") +
+                   " to be verified, with " +
+                   counted(report.installations.held, "held post", "held posts");
+        },
+        found);
+    report_those(
+        all,
+        [](const Installation& one) {
+            return one.state == State::active && !one.has_application_token && one.held > 0;
+        },
+        [](std::int64_t count) {
+            return counted(count, "active installation has", "active installations have") +
+                   " no application_token yet, and posts that are held until one is proven";
+        },
+        found);
 }
 
 // The gateway's part of a config that is wrong elsewhere still says where the store is.
@@ -88,12 +121,12 @@ void look(StatusReport& report, Millis now, Findings& found) {
         found.add(errors_of(of_hooks));
         report.disabled = hooks.disabled;
     }
-    read_store(report, now, found);
+    const std::vector<Installation> installations = read_store(report, now, found);
     if (!report.store) return;
     report.gone = gone_hooks(*report.store, hooks);
     const Known known = known_from(found, hooks, config);
     found.add(judge_health(*report.store, config, now, found.commands(), known).problems);
-    report_installations(report.installations, found);
+    report_installations(report, installations, found);
     report_what_is_missing(config, hooks, found);
 }
 

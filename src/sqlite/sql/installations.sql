@@ -266,8 +266,10 @@ ORDER BY i.domain, i.id;
 SELECT {shown_installation} FROM installation AS i WHERE i.id = :id;
 
 -- columns state_row: state, count(*) AS number
+-- A pending one that was moved to another store waits there.
 -- @installation_states
-SELECT {state_row} FROM installation INDEXED BY installation_state GROUP BY state;
+SELECT {state_row} FROM installation INDEXED BY installation_state
+WHERE state <> 0 OR problem IS NOT 'moved' GROUP BY state;
 
 -- @held_count
 SELECT count(*) FROM held_post;
