@@ -81,10 +81,11 @@ private:
     ChoreEnd prove_by_renewal(const std::string& server);
     RestResult renew(const std::string& client_id, const std::string& server) const;
     ChoreEnd activate(Proof proof);
-    std::optional<ChoreEnd> check_user(const Proof& proof);
+    std::optional<ChoreEnd> check_user(const Proof& proof, const InstallationWithTokens& renewed);
     std::optional<Installation> earlier(const std::string& client_id) const;
     ChoreEnd keep(const Proof& proof);
-    ChoreEnd refuse(const std::string& cause);
+    ChoreEnd refuse(const std::string& cause) { return refuse(cause, known_); }
+    ChoreEnd refuse(const std::string& cause, const InstallationWithTokens& judged);
     ChoreEnd in_vain(std::string problem) const;
 
     const SyncContext& context_;
@@ -92,8 +93,8 @@ private:
     const Installation& one_;
 };
 
-ChoreEnd Verification::refuse(const std::string& cause) {
-    if (!context_.installations.refuse(known_)) {
+ChoreEnd Verification::refuse(const std::string& cause, const InstallationWithTokens& judged) {
+    if (!context_.installations.refuse(judged)) {
         return in_vain(cause + ", but it has changed since: it is judged again");
     }
     context_.tell(news_of(one_, SyncNews::Kind::refused, "installation refused", cause));
@@ -199,14 +200,15 @@ std::optional<Installation> Verification::earlier(const std::string& client_id) 
 }
 
 // An administrator has to have installed it, or who did before; else it stays as it is.
-std::optional<ChoreEnd> Verification::check_user(const Proof& proof) {
+std::optional<ChoreEnd> Verification::check_user(const Proof& proof,
+                                                 const InstallationWithTokens& renewed) {
     const Profile profile = profile_of(
         ask_http(profile_request(proof.client_endpoint, proof.tokens.access), context_.http,
                  &context_.endpoints),
         proof.tokens.access);
     if (!profile.result.succeeded()) return in_vain("profile: " + profile.result.text);
     if (!proof.user_id.empty() && profile.user_id != proof.user_id) {
-        return refuse("its token is another user's");
+        return refuse("its token is another user's", renewed);
     }
     if (profile.admin) return std::nullopt;
     const std::optional<Installation> before = earlier(proof.client_id);
@@ -228,7 +230,7 @@ ChoreEnd Verification::activate(Proof proof) {
     if (proof.client_endpoint.empty()) {
         return in_vain("the authorization server names no address of the portal that may be asked");
     }
-    if (std::optional<ChoreEnd> end = check_user(proof)) return *end;
+    if (std::optional<ChoreEnd> end = check_user(proof, *renewed)) return *end;
     const Activation done =
         context_.installations.activate(proof, context_.config.limits.queue);
     if (done.result == Activation::Result::queue_full) {

@@ -62,6 +62,14 @@ def test_what_app_info_says_otherwise_is_erased(land, change):
     assert land.renewals(ran=False) == [], "the secret was shown nobody"
 
 
+@BOTH_STORES
+def test_one_of_whom_the_portal_says_another_user_is_erased(land):
+    portal = land.install()
+    land.cloud.faults.order("edit", method="profile", change={"result.ID": "7"})
+    assert "its token is another user's" in land.sync()[0]
+    assert land.state(portal) == "none" and land.codes() == [] and land.site.status()["held"] == 0
+
+
 def forged(land, **changes):
     """An ONAPPINSTALL as anybody can send it."""
     auth = {"access_token": secrets.token_hex(35), "expires_in": "3600", "refresh_token": secrets.token_hex(35),
