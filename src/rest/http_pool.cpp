@@ -232,11 +232,12 @@ std::optional<HttpPool::Done> HttpPool::step() {
 void HttpPool::wait() const {
     std::vector<pollfd> set;
     Millis until = Timer::never;
+    const Millis now = steady_now();
     for (const Transfer& transfer : running_) {
-        transfer.program->watch(set);
-        until = std::min(until, transfer.deadline + grace);
+        const Millis end = transfer.deadline + grace;
+        until = std::min(until, now + transfer.program->watch(set, end - now));
     }
-    const Millis left = std::clamp<Millis>(until - steady_now(), 0, minute);
+    const Millis left = std::clamp<Millis>(until - now, 0, minute);
     if (::poll(set.data(), set.size(), static_cast<int>(left)) < 0 && errno != EINTR) {
         throw_errno("cannot wait for curl");
     }

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -11,6 +12,12 @@
 #include "host/signals.h"
 
 namespace bx {
+
+namespace {
+
+constexpr Millis look_again = 5;  // at one that has closed its outputs, and runs
+
+}  // namespace
 
 TextProgram::TextProgram(Start start, std::vector<std::string> inputs, const Limits& limits) {
     std::vector<Fd> theirs;
@@ -39,13 +46,15 @@ TextProgram::~TextProgram() {
     kill();
 }
 
-void TextProgram::watch(std::vector<pollfd>& set) const {
+Millis TextProgram::watch(std::vector<pollfd>& set, Millis left) const {
     for (const Input& input : inputs_) {
         if (input.fd) set.push_back({input.fd.get(), POLLOUT, 0});
     }
     for (const Output* output : {&output_, &errors_}) {
         if (output->fd) set.push_back({output->fd.get(), POLLIN, 0});
     }
+    const bool is_silent = !ended_ && !output_.fd && !errors_.fd;
+    return is_silent ? std::min(left, look_again) : left;
 }
 
 bool TextProgram::step() {
@@ -56,14 +65,14 @@ bool TextProgram::step() {
     }
     take(output_);
     take(errors_);
-    if (!output_.fd && !errors_.fd) reap();
+    if (!output_.fd && !errors_.fd) reap(WNOHANG);
     return ended_;
 }
 
 void TextProgram::kill() {
     if (ended_) return;  // its pid may be another's by now
     ::kill(-pid_, SIGKILL);  // of a session of its own
-    reap();
+    reap(0);
 }
 
 void TextProgram::give(Input& input) {
@@ -94,10 +103,12 @@ void TextProgram::take(Output& output) {
     }
 }
 
-void TextProgram::reap() {
-    while (::waitpid(pid_, &wait_status_, 0) < 0) {
+void TextProgram::reap(int options) {
+    pid_t ended = 0;
+    while ((ended = ::waitpid(pid_, &wait_status_, options)) < 0) {
         if (errno != EINTR) throw_errno("cannot wait for a program");
     }
+    if (ended == 0) return;
     ended_ = true;
     inputs_.clear();
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "host/start_program.h"
 
@@ -37,8 +38,9 @@ public:
     const std::string& errors() const { return errors_.text; }
     static constexpr std::size_t tail = 80;
 
-    // Adds the descriptors it waits for.
-    void watch(std::vector<pollfd>& set) const;
+    // Adds the descriptors it waits for; gives how long to wait for them, LEFT at most: where it
+    // has closed them all, it is to be looked at again soon, since it need not end with that.
+    Millis watch(std::vector<pollfd>& set, Millis left) const;
     // Gives and takes what can be now; true when it has ended with that.
     bool step();
     void kill();
@@ -57,7 +59,7 @@ private:
     };
     static void give(Input& input);
     static void take(Output& output);
-    void reap();
+    void reap(int options);
 
     pid_t pid_ = -1;
     int start_error_ = 0;

@@ -292,6 +292,15 @@ BOOST_AUTO_TEST_CASE(a_curl_that_does_not_end_is_ended_with_all_it_started) {
     BOOST_TEST((::kill(pid, 0) != 0 || stat.find(") Z ") != std::string::npos));
 }
 
+BOOST_AUTO_TEST_CASE(a_curl_that_says_no_more_and_stays_is_ended_too) {
+    StandIns stand_ins;
+    HttpSettings how = settings(100);
+    how.curl = stand_ins.program("stuck", "exec >&- 2>&- <&-; exec sleep 600");
+    const Millis since = steady_now();
+    BOOST_TEST(fails(ask(post("/", "x"), how), HttpFailure::timed_out, true));
+    BOOST_TEST(steady_now() - since < 10 * second);
+}
+
 BOOST_AUTO_TEST_CASE(a_name_is_looked_up_and_the_request_pinned_to_what_was_found) {
     StandIns stand_ins;
     stand_ins.program("getent", "echo \"$@\" >>$d/asked; for a in 93.184.216.34 2606:4700::1; do "

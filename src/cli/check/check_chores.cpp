@@ -35,8 +35,7 @@ std::string curl_version(const Config& config, std::string& problem) {
     const Millis end = steady_now() + curl_limit;
     while (!program.step()) {
         std::vector<pollfd> set;
-        program.watch(set);
-        const Millis left = end - steady_now();
+        const Millis left = program.watch(set, end - steady_now());
         if (left <= 0 || (::poll(set.data(), set.size(), static_cast<int>(left)) < 0 &&
                           errno != EINTR)) {
             problem = "it does not answer";
