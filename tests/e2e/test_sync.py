@@ -70,6 +70,23 @@ def test_one_of_whom_the_portal_says_another_user_is_erased(land):
     assert land.state(portal) == "none" and land.codes() == [] and land.site.status()["held"] == 0
 
 
+@BOTH_STORES
+def test_one_whose_tokens_are_damaged_is_kept_and_holds_nobody(land):
+    damaged, other = land.install("damaged"), land.install("other")
+    if land.site.database:
+        land.site.change_store(f"UPDATE %token SET data = 'x' WHERE installation = {land.number(damaged)}")
+    else:
+        land.site.change_store("UPDATE %slot SET data = x'00' WHERE id = (SELECT token FROM %installation "
+                               f"WHERE id = {land.number(damaged)})")
+    assert land.site.run("sync", check=False).returncode == 1
+    assert land.state(other) == "active"
+    assert land.shown(damaged)["problem"] == "its tokens are damaged: install the application again"
+    assert {request.portal for request in land.cloud.records} == {None, "other"}
+    damaged.install(land.app).wait()
+    land.sync()
+    assert land.state(damaged) == "active"
+
+
 def forged(land, **changes):
     """An ONAPPINSTALL as anybody can send it."""
     auth = {"access_token": secrets.token_hex(35), "expires_in": "3600", "refresh_token": secrets.token_hex(35),
@@ -336,6 +353,7 @@ def test_installed_again_by_another_administrator_it_is_the_same_installation(la
 def test_what_is_broken_heals_when_another_administrator_installs_it(land):
     portal = land.active()
     portal.users[1].active = False
+    land.cloud.faults.order("error", method="oauth/token", error="invalid_grant", status=400)
     land.renew(portal, check=False)
     assert land.state(portal) == "broken"
     boss = portal.add_user(admin=True)
