@@ -42,6 +42,7 @@ Call<sql::take_installation> installation_of(const Session& session,
     call[in::last_event] = time_or_null(session, moved.last_event_at);
     call[in::gone] = time_or_null(session, moved.gone_at);
     if (!moved.lease_by.empty()) call[in::lease_by] = Param::text(moved.lease_by);
+    call[in::in_doubt] = Param::boolean(moved.lease_until.has_value());
     call[in::problem] = bytes_or_null(one.problem);
     if (moved.tokens) call[in::tokens] = Param::bytes(pack_tokens(*moved.tokens));
     call[in::moved] = Param::boolean(moved.moved);

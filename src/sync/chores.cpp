@@ -39,7 +39,8 @@ constexpr Millis longest_period = hour;
 Millis taken_for(const Config& config) {
     const Millis requests = 3 * (config.rest.timeout + second);
     const auto renewals = static_cast<Millis>(config.apps.size()) + 1;
-    return requests + std::max(renewals * renewal_waits, adopting_lasts) + minute;
+    const Millis longest = requests + std::max(renewals * renewal_waits, adopting_lasts) + minute;
+    return std::min(longest, farthest_due(Chore::verify) - minute);
 }
 
 // What is to be done, shared by the threads that do it.

@@ -203,7 +203,8 @@ def test_sync_ends_for_another_configuration_which_the_next_has(site):
         land.site.work()
         land.cloud.records.wait("app.info", 4, limit=30)
         land.configure(apps=[other, land.app])
-        wait_for(lambda: not land.shown(portal)["client_id"], "the new block to count", 10)
+        first = "> 0 AND installation = (SELECT min(id) FROM %installation)"
+        wait_for(lambda: to_verify(land, first) == 1, "the new block to count", 10)
         assert to_verify(land, "> 0") > 10, "in the flood"
         becomes(land, portal)
 

@@ -146,11 +146,13 @@ CREATE FUNCTION bxhook.take_installation(a_member bytea, a_client bytea, a_state
     a_domain bytea, a_user bytea, a_token bytea, a_token_before bytea, a_page_key bytea,
     a_expires bigint, a_endpoint bytea, a_server bytea, a_scope bytea, a_plan bytea, a_peer bytea,
     a_installed bigint, a_installed_ts bigint, a_renewed bigint, a_last_event bigint,
-    a_gone bigint, a_lease_by text, a_problem bytea, a_tokens bytea, a_moved boolean)
+    a_gone bigint, a_lease_by text, a_in_doubt boolean, a_problem bytea, a_tokens bytea,
+    a_moved boolean)
 RETURNS TABLE (id bigint, made boolean) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     v_id bigint;
+    v_lease bigint := CASE WHEN a_in_doubt THEN 0 END;  -- one that is over
 BEGIN
     PERFORM bxhook.lock_installations();
     v_id := bxhook.same_installation(a_member, a_client, a_token, a_page_key);
@@ -162,10 +164,10 @@ BEGIN
         INSERT INTO bxhook.installation AS i (member_id, client_id, state, domain, user_id,
             application_token, application_token_before, page_key, token_expires_at,
             client_endpoint, server, scope, plan_status, peer, installed_at, installed_ts,
-            renewed_at, last_event_at, gone_at, lease_by, problem)
+            renewed_at, last_event_at, gone_at, lease_until, lease_by, problem)
         VALUES (a_member, a_client, a_state, a_domain, a_user, a_token, a_token_before, a_page_key,
             a_expires, a_endpoint, a_server, a_scope, a_plan, a_peer, a_installed, a_installed_ts,
-            a_renewed, a_last_event, a_gone, a_lease_by, a_problem) RETURNING i.id INTO v_id;
+            a_renewed, a_last_event, a_gone, v_lease, a_lease_by, a_problem) RETURNING i.id INTO v_id;
         IF a_tokens IS NOT NULL THEN
             PERFORM bxhook.keep_tokens(v_id, a_tokens);
         END IF;
@@ -178,7 +180,7 @@ BEGIN
         client_endpoint = coalesce(a_endpoint, client_endpoint), server = coalesce(a_server, server),
         scope = coalesce(a_scope, scope), plan_status = coalesce(a_plan, plan_status),
         installed_at = a_installed, installed_ts = a_installed_ts, renewed_at = a_renewed,
-        gone_at = NULL, lease_until = NULL, lease_by = a_lease_by,
+        gone_at = NULL, lease_until = v_lease, lease_by = a_lease_by,
         problem = CASE WHEN a_moved THEN problem ELSE a_problem END
     WHERE id = v_id AND a_tokens IS NOT NULL AND client_id = a_client
         AND greatest(a_installed, a_renewed) > greatest(installed_at, renewed_at);
