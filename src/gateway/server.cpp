@@ -175,6 +175,7 @@ void Server::do_upkeep() {
 
 void Server::leave_if_displaced() {
     const bool replaced = binary_.was_replaced();
+    if (binary_.take_refusal()) log_new_program_refused(log_);
     if (!replaced && !gateway_.is_misplaced()) return;
     log_.info(replaced ? "restarting: the program was replaced"
                        : "restarting: the directory of the configuration was moved or deleted");

@@ -69,7 +69,7 @@ private:
     Log& log_;
     const ServerLimits limits_;
     GatewaySignals signals_;
-    BinaryWatch binary_;
+    BinaryWatch binary_{true};
     Epoll epoll_;
     Acceptor acceptor_;
     ConnectionTable connections_;

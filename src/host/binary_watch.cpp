@@ -14,7 +14,7 @@ constexpr Millis settle_time = second;
 
 }  // namespace
 
-BinaryWatch::BinaryWatch() : path_(own_binary()) {
+BinaryWatch::BinaryWatch(bool gives_right) : path_(own_binary()), gives_right_(gives_right) {
     const std::optional<Stamp> running = stamp_of("/proc/self/exe");
     if (!running) throw_errno("cannot access the running program");
     running_ = *running;
@@ -30,12 +30,39 @@ std::optional<BinaryWatch::Stamp> BinaryWatch::stamp_of(const std::string& path)
 bool BinaryWatch::was_replaced() {
     const std::optional<Stamp> now = stamp_of(path_);
     if (!now || *now == running_) return false;
-    if (now == seen_) return settled_.due(steady_now());
-    seen_ = now;
-    settled_.set(steady_now() + settle_time);
-    return false;
+    if (now != seen_) {
+        seen_ = now;
+        settled_.set(steady_now() + settle_time);
+        trial_.end();
+        judged_ = false;
+        return false;
+    }
+    if (!settled_.due(steady_now()) || !may_run()) return false;
+    if (trial_.look() == ProgramTrial::State::none && !start_trial()) return false;
+    const ProgramTrial::State state = trial_.look();
+    if (state == ProgramTrial::State::bad && !std::exchange(judged_, true)) refused_ = true;
+    return state == ProgramTrial::State::good;
 }
 
-bool BinaryWatch::may_start() const { return ::access(path_.c_str(), X_OK) == 0; }
+bool BinaryWatch::start_trial() {
+    try {
+        trial_.start(path_);
+        return true;
+    } catch (const Error&) {
+        return false;  // no memory or descriptor now
+    }
+}
+
+bool BinaryWatch::may_run() const {
+    if (::access(path_.c_str(), X_OK) == 0) return true;
+    struct stat info {};
+    return gives_right_ && ::stat(path_.c_str(), &info) == 0 && info.st_uid == ::geteuid() &&
+           ::chmod(path_.c_str(), (info.st_mode & 07777) | S_IXUSR) == 0;
+}
+
+void log_new_program_refused(Log& log) {
+    log.error("the program that was uploaded cannot run, the one before goes on",
+              {{"fix", "upload it again, in binary mode, by a temporary name and a rename"}});
+}
 
 }  // namespace bx

@@ -25,7 +25,7 @@ void LiveConfig::refresh(Millis now) {
     if (!look_.every(second, now)) return;
     check_place();
     if (!lost_.empty()) return;
-    has_new_program_ = options_.detached && place_.has_new_program();
+    has_new_program_ = options_.detached && place_.has_new_program(log_);
     look_at_config();
     if (!config()) return;
     hooks_.refresh(config(), now);

@@ -54,6 +54,10 @@ std::string WorkerPlace::config_now() const {
     return ::access(path.c_str(), F_OK) == 0 ? path : "";
 }
 
-bool WorkerPlace::has_new_program() { return program_.was_replaced() && program_.may_start(); }
+bool WorkerPlace::has_new_program(Log& log) {
+    const bool replaced = program_.was_replaced();
+    if (program_.take_refusal()) log_new_program_refused(log);
+    return replaced;
+}
 
 }  // namespace bx

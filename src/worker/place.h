@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "config/store_place.h"
 #include "host/binary_watch.h"
 #include "host/file_id.h"
@@ -23,8 +24,8 @@ public:
     std::string lost() const;
     // The config file where its directory is now, which may have been renamed; empty: nowhere.
     std::string config_now() const;
-    // Another program stands in the place of this one, and can be started.
-    bool has_new_program();
+    // Another program stands in the place of this one, and can run; one that cannot is logged.
+    bool has_new_program(Log& log);
 
 private:
     const std::string config_path_;

@@ -79,6 +79,29 @@ def test_a_replaced_binary_ends_the_old_process(fresh, mode):
     assert programs_below(site.path)
 
 
+@pytest.mark.parametrize("damage", [lambda data: data[:len(data) // 2], lambda data: data.replace(b"\n", b"\r\n")],
+                         ids=["half of it", "text mode"])
+def test_a_program_that_cannot_run_does_not_replace_one_that_does(fresh, damage):
+    hosted = fresh(modes.fcgid_htaccess_script)
+    site = hosted.site
+    good = site.binary.read_bytes()
+    site.binary = write(site.path / "bxhook", good, 0o755, site.user)
+    write(site.docroot / "bxhook.fcgi", modes.fcgi_script(site), 0o755, site.user)
+    site.configure(worker="start manual")
+    first = client.post(hosted.url, bitrix.body()).event
+    old = programs_below(site.path)
+    site.binary.unlink()
+    write(site.binary, damage(good), 0o644, site.user)
+    wait_for(lambda: client.post(hosted.url, bitrix.body()).event > first
+             and "the program that was uploaded cannot run" in site.log(), "its trial", 20)
+    assert programs_below(site.path) == old
+    site.binary.unlink()
+    write(site.binary, good, 0o644, site.user)
+    wait_for(lambda: client.post(hosted.url, bitrix.body()).event > first
+             and not any(alive(pid) for pid in old), "the old process to leave", 20)
+    assert client.post(hosted.url, bitrix.body()).event
+
+
 @pytest.mark.parametrize("mode", [modes.fcgid_htaccess_script], ids=named)
 def test_a_moved_directory_ends_the_old_process(fresh, mode):
     """By FTP: the directory is renamed, and the script that names its new place is uploaded over the old one."""
