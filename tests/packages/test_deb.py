@@ -34,8 +34,8 @@ chmod 755 /etc/bxhook/hooks/ONCRMDEALUPDATE.sh
 """
 EVENT = bitrix.body().decode()
 BOTH = ("bxhook_*.deb", "bxhook-postgresql_*.deb")
-BROUGHT = ["/usr/bin/bxhook", "/lib/systemd/system/bxhook.service", "/lib/systemd/system/bxhook.socket",
-           "/lib/systemd/system/bxhook-worker.service", "/usr/share/bxhook/bxhook.conf",
+BROUGHT = ["/usr/bin/bxhook", "/usr/lib/systemd/system/bxhook.service", "/usr/lib/systemd/system/bxhook.socket",
+           "/usr/lib/systemd/system/bxhook-worker.service", "/usr/share/bxhook/bxhook.conf",
            "/usr/share/bash-completion/completions/bxhook", "/usr/share/doc/bxhook/README.Debian",
            *(f"/usr/share/man/man{page.suffix[1:]}/{page.name}.gz" for page in (ROOT / "man").iterdir()),
            *(f"/usr/share/doc/bxhook/{path.relative_to(ROOT)}" for folder in ("conf", "docs", "examples")
