@@ -1,9 +1,11 @@
 """README and docs/ from nothing to a hook that ran: every command typed as it is written, in order."""
 
+import itertools
 import json
 import os
 import re
 import subprocess
+import threading
 
 import pytest
 
@@ -11,7 +13,7 @@ import bitrix
 import client
 from pages import Terminal, blocks
 from scratch import AS_ROOT, ROOT, as_user, directory, wait_for, write
-from servers import SHARED_HOST, Apache, Nginx, group_of
+from servers import SHARED_HOST, Apache, Nginx, conf, fcgi_script, group_of
 from test_examples import Remote
 
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="needs root")
@@ -276,7 +278,8 @@ class Move:
     def __init__(self, site):
         self.site = site
         self.dir = directory(site.docroot / "b24", 0o755, site.user)
-        self.terminal = Terminal(site, {"/home/USER/public_html": site.docroot, "~/bxhook": site.home})
+        self.terminal = Terminal(site, {"/home/USER/public_html": site.docroot, "~/public_html": site.docroot,
+                                        "~/bxhook": site.home})
         self.page, self.hook, self.guard, self.wrapper = map(
             self.terminal.real, blocks("docs/from-php.md", "php"))
         write(self.dir / "crest.php", CREST, 0o644, site.user)
@@ -411,15 +414,75 @@ def test_what_a_page_printed_before_it_hung_is_kept(move):
     assert (delivery["attempts"][0]["result"], delivery["attempts"][0]["stdout"]) == ("timeout", "step 1"), delivery
 
 
-def test_what_the_new_hook_put_off_is_done_once_the_old_page_is_gone(move):
-    page = (ROOT / "docs/from-php.md").read_text()
-    assert "`<?php exit(75);`" in page
-    delivery = move.by_hook("ONCRMDEALADD", "#!/usr/bin/env php\n<?php exit(75);\n", bitrix.body("ONCRMDEALADD", "7"))
-    assert (delivery["state"], move.written()) == ("waiting", [])
-    move.site.hook("ONCRMDEALADD.php", move.wrapper)
-    move.terminal.type(blocks("docs/from-php.md", "sh", "Both at once, while you move")[0].rstrip() + " --yes\n")
+@pytest.mark.parametrize("end, state", [("die('text')", "done"), ("exit('text')", "done"), ("exit(75)", "waiting")])
+def test_how_php_ends_decides(move, end, state):
+    """As the page says: a text is no failure."""
+    delivery = move.by_hook("ONCRMDEALADD", f"#!/usr/bin/env php\n<?php {end};\n", bitrix.body("ONCRMDEALADD", "7"))
+    assert delivery["state"] == state, delivery
+
+
+# What a host's PHP is: each .php of the page's directory by php-cgi.
+PHP_HOST = SHARED_HOST + """
+<Directory @DOCROOT@/b24>
+    Options +ExecCGI
+    AddHandler fcgid-script .php
+    FcgidWrapper /usr/bin/php-cgi .php
+</Directory>
+"""
+
+
+class Traffic:
+    """Deals that are made all the time, each with a number of its own."""
+
+    def __init__(self, url):
+        self.url, self.answers, self.going = url, {}, True
+        self.numbers = itertools.count(1)
+        self.threads = [threading.Thread(target=self.post) for _ in range(3)]
+
+    def post(self):
+        while self.going:
+            deal = str(next(self.numbers))
+            self.answers[deal] = client.post(self.url, bitrix.body("ONCRMDEALADD", deal))
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.going = False
+        for thread in self.threads:
+            thread.join()
+
+
+@pytest.mark.parametrize("before", [None, "RewriteEngine On\nRewriteRule . - [L]\n"], ids=["none", "rules"])
+def test_from_page_to_hook_under_traffic(move, before):
+    """Each event is done once, by the page or by the hook, also beside rules of the page's own."""
+    wait, change = blocks("docs/from-php.md", "sh", "Nothing done twice")
+    public = directory(move.site.docroot / "bx", 0o755, move.site.user)
+    write(public / ".htaccess", conf("htaccess"), 0o644, move.site.user)
+    write(public / "bxhook.fcgi", fcgi_script(move.site), 0o755, move.site.user)
+    if before:
+        write(move.dir / ".htaccess", before, 0o644, move.site.user)
+    server = Apache(move.site, ["fcgid", "rewrite"], PHP_HOST, path="/b24/handler.php")
+    move.site.hook("ONCRMDEALADD.php", "#!/usr/bin/env php\n<?php echo 'only prints';\n")
+    assert client.fastcgi(move.site.socket, bitrix.body("ONCRMDEALADD", "0")).event == 1
+    assert "ONCRMDEALADD" in move.terminal.type(wait)
     move.site.run("work", "--once")
-    assert move.written() == ["7 Two chairs"], "with its own token, which stays while it waits"
+    assert "ONCRMDEALADD" not in move.terminal.type(wait)
+    move.site.hook("ONCRMDEALADD.php", move.hook)
+    log = move.dir / "deals.log"
+    with Traffic(server.url) as traffic:
+        wait_for(lambda: log.exists() and len(log.read_text().splitlines()) > 10, "the page to work", limit=60)
+        assert len(move.site.list()) == 1
+        move.terminal.type(change)
+        wait_for(lambda: len(move.site.list()) > 10, "events at bxhook", limit=60)
+    assert {answer.status for answer in traffic.answers.values()} == {200}
+    by_page = len(log.read_text().splitlines())
+    move.site.run("work", "--once")
+    done = move.written()
+    assert 10 < by_page < len(done) - 10
+    assert sorted(done) == sorted(f"{deal} Two chairs" for deal in traffic.answers), "each once"
 
 
 def test_a_page_that_checks_the_token_gets_the_one_it_knows(move):
