@@ -191,14 +191,38 @@ def test_what_was_uploaded_in_text_mode_is_to_be_uploaded_again(upload, file):
     wait_for(lambda: server.get().body == b"bxhook: ready\n", site.log)
 
 
-def test_a_wrong_place_is_told(upload):
+@pytest.mark.parametrize("wrong", ["home=", ".htbxhook is missing"])
+@pytest.mark.parametrize("module", ["fcgid", "cgid"])
+def test_a_wrong_place_is_told(upload, module, wrong):
+    """The script says so as CGI; mod_fcgid does not understand it, and the words are the .htaccess file's."""
     site = upload()
     site.mark_executable()
-    site.edit(site.docroot / "bxhook.fcgi", "home=.htbxhook\n", "home=/nowhere/bxhook\n")
-    server = apache(site, ["cgid"])
+    if wrong == "home=":
+        site.edit(site.docroot / "bxhook.fcgi", "home=.htbxhook\n", "home=/nowhere/bxhook\n")
+    else:
+        shutil.rmtree(site.home)
+        site.out = directory(site.path / "out", 0o755, site.user)
+    server = apache(site, [module])
     answer = server.get()
-    assert b"the program is missing" in answer.body and b"home=" in answer.body
-    assert "'/nowhere/bxhook/bxhook'" in server.errors()
+    assert answer.status in (500, 503) and b"home=" in answer.body, answer
+    assert (b"the program is missing" if module == "cgid" else wrong.encode()) in answer.body, answer
+    assert f"'{'/nowhere/bxhook' if wrong == 'home=' else '.htbxhook'}/bxhook'" in server.errors()
+
+
+@pytest.mark.parametrize("handlers, status", [("AddHandler fcgid-script .fcgi\n", 403), ("", 200)],
+                         ids=["a host with a handler", "a host without"])
+def test_a_forgotten_htaccess_is_told(upload, handlers, status):
+    """Nothing of ours answers: Apache alone does, as the papers say it."""
+    site = upload()
+    site.mark_executable()
+    site.give_token()
+    (site.docroot / ".htaccess").rename(site.docroot / "htaccess")
+    server = Apache(site, ["fcgid"], handlers + SHARED_HOST, path="/bxhook.fcgi")
+    answer = server.get()
+    shown = b"Forbidden" if status == 403 else b"#!/bin/sh"
+    assert answer.status == status and shown in answer.body, answer
+    (site.docroot / "htaccess").rename(site.docroot / ".htaccess")
+    wait_for(lambda: server.get().body == b"bxhook: ready\n", site.log)
 
 
 @pytest.mark.parametrize("module", ["fcgid", "cgid"])
