@@ -7,6 +7,7 @@ BXHOOK_SHIM is a program to put in the place of bxhook, which becomes bxhook.rea
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
@@ -266,6 +267,107 @@ RETRY = "retry --state dead,waiting --yes"
 LIST = "list --state dead,waiting"
 
 
+def by_cron(site, words, check=True):
+    """What `bxhook WORDS` prints, as a line of cron: it has no directory and hardly an environment.  WORDS may go
+    on with `; bxhook ...`."""
+    line = f"bxhook {words}".replace("bxhook ", f"{site.binary} ")
+    done = subprocess.run(["/bin/sh", "-c", line], cwd="/", env={"PATH": "/usr/bin:/bin"},
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=30,
+                          **as_user(site.user))
+    assert not check or done.returncode == 0, done
+    return done.stdout
+
+
+@pytest.fixture
+def cron(upload):
+    """cron(): an upload whose hooks only cron runs, and the web server before it."""
+    site = upload()
+    site.mark_executable()
+    site.give_token()
+    site.config.write_text(site.config.read_text() + "worker { start manual }\n")
+    return site, apache(site, ["cgid"])
+
+
+def script(site, name, text, mode=0o755):
+    return write(site.home / "hooks" / name, f"#!/bin/sh\n{text}\n", mode, site.user)
+
+
+def test_cron_runs_the_script_that_may_run_now(cron):
+    """Of an event that was skipped, while no worker runs; and of one that failed."""
+    site, server = cron
+    hook = script(site, "ONCRMDEALADD.sh", "exit 75", 0o644)
+    assert server.post(bitrix.body("ONCRMDEALADD")).event == 1
+    mail = by_cron(site, "work --once", check=False)
+    assert "skipped" in mail and "not executable" in mail, mail
+    hook.chmod(0o755)
+    assert "failed delivery=1/ONCRMDEALADD" in by_cron(site, "work --once")
+    hook.chmod(0o644)
+    by_cron(site, RETRY)
+    mail = by_cron(site, "work --once", check=False)
+    assert "failed delivery=1/ONCRMDEALADD" in mail and "not executable" in mail, mail
+    script(site, "ONCRMDEALADD.sh", "exit 0")
+    by_cron(site, RETRY)
+    by_cron(site, "work --once")
+    assert site.status()["deliveries"]["done"] == 1
+
+
+def test_what_cron_did_is_in_its_mail_or_in_the_log(cron):
+    """The setting of the paper; and its lines in one."""
+    site, server = cron
+    script(site, "ONCRMDEALADD.sh", "exit 78")
+    assert server.post(bitrix.body("ONCRMDEALADD")).event == 1
+    mail = by_cron(site, f"work --once; bxhook {LIST}")
+    assert "dead delivery=1/ONCRMDEALADD" in mail and mail.splitlines()[-1].startswith("1/ONCRMDEALADD"), mail
+    assert "dead delivery" not in "\n".join(site.log_lines())
+    site.edit(site.config, 'file ""', 'file "state/bxhook.log"')
+    assert server.post(bitrix.body("ONCRMDEALADD")).event == 2
+    assert "delivery=" not in by_cron(site, "work --once")
+    assert any("dead delivery=2/ONCRMDEALADD" in line for line in site.log_lines())
+
+
+def named_command(text):
+    """The one command of ours that a log's TEXT names, in quotes or after fix=, without the program's path."""
+    [words] = re.findall(r"""(?:fix="|')(?:\S*/)?bxhook ([^"']+)""", text)
+    return words
+
+
+def test_cron_runs_the_command_that_the_log_names(cron):
+    """With the whole path: for an event whose script is gone, and for a script that may not run beside another."""
+    site, server = cron
+    hook = script(site, "ONCRMDEALADD.sh", "exit 75")
+    assert server.post(bitrix.body("ONCRMDEALADD")).event == 1
+    by_cron(site, "work --once")
+    hook.unlink()
+    by_cron(site, RETRY)
+    words = named_command(by_cron(site, "work --once", check=False))
+    assert words == "cancel 1/ONCRMDEALADD"
+    by_cron(site, words)
+    assert site.status()["deliveries"]["cancelled"] == 1
+    script(site, "any.sh", "exit 0")
+    hook = script(site, "ONCRMDEALADD.sh", "exit 0", 0o644)
+    assert server.post(bitrix.body("ONCRMDEALADD")).event == 2
+    words = named_command(by_cron(site, "work --once", check=False))
+    hook.chmod(0o755)
+    by_cron(site, words)
+    by_cron(site, "work --once")
+    assert site.status()["deliveries"]["done"] == 2
+
+
+def test_one_of_two_of_a_name_is_put_aside(upload):
+    """As the paper and the log say it: what waits goes on."""
+    site = upload()
+    site.mark_executable()
+    site.give_token()
+    server = apache(site, ["fcgid"])
+    script(site, "ONCRMDEALADD.sh", "exit 0")
+    other = script(site, "ONCRMDEALADD.php", "exit 1")
+    assert server.post(bitrix.body("ONCRMDEALADD")).event == 1
+    wait_for(lambda: any("keep one, rename the other to *.disabled" in line for line in site.log_lines()), site.log)
+    assert site.status()["deliveries"]["waiting"] == 1
+    other.rename(f"{other}.disabled")
+    wait_for(lambda: site.status()["deliveries"]["done"] == 1, site.log)
+
+
 def test_cron_runs_again_what_failed(upload):
     """Its line, once, after the script was corrected: what is dead, and what waits for its next attempt."""
     site = upload()
@@ -279,15 +381,9 @@ def test_cron_runs_again_what_failed(upload):
     assert [word for word in ("dead delivery=1/", "again_at=") if word not in "\n".join(site.log_lines())] == []
     for code in ("ONCRMDEALADD", "ONCRMDEALUPDATE"):
         write(site.home / "hooks" / f"{code}.sh", "#!/bin/sh\nexit 0\n", 0o755, site.user)
-
-    def cron(words):
-        done = subprocess.run(["/bin/sh", "-c", f"{site.binary} {words}"], cwd="/", env={"PATH": "/usr/bin:/bin"},
-                              capture_output=True, timeout=30, **as_user(site.user))
-        assert done.returncode == 0, done
-        return done.stdout.decode()
-    mail = cron(LIST)
+    mail = by_cron(site, LIST)
     assert "1/ONCRMDEALADD" in mail and "exit 78" in mail and "2/ONCRMDEALUPDATE" in mail and "exit 75" in mail, mail
-    cron(RETRY)
+    by_cron(site, RETRY)
     wait_for(lambda: site.status()["deliveries"]["done"] == 2, site.log)
 
 
@@ -347,7 +443,8 @@ def test_the_papers_are_in_it_and_fit_a_page(upload):
         for word in ("token \"\"", "home=../../bxhook", "bxhook: ready", "could not be started", "the program is missing",
                      "state/outputs", "accepted", "not executable", "wrong token", "work --once", ".sample",
                      "again_at", "\n   dead ", "config refused", RETRY, LIST, "$_POST", "$BX_ID", "failed, missing", "#!/usr/bin/env php",
-                     "ONCRMDEALADD.d/", "Text file busy"):
+                     "ONCRMDEALADD.d/", ".disabled", "403 Forbidden", "failed, not executable", "fix=",
+                     '"state/bxhook.log"', "Text file busy"):
             assert word in "\n".join(lines), f"{name}: {word}"
     examples = {path.name for path in (site.home / "examples").iterdir()}
     assert examples == {path.name for path in (ROOT / "examples").iterdir()}
@@ -367,18 +464,10 @@ def test_a_hook_that_may_not_run_is_told(upload):
     site.wait_idle()
 
 
-def test_cron_runs_what_is_left(upload):
-    """Its line has no option, no working directory and hardly an environment."""
-    site = upload()
-    site.mark_executable()
-    site.give_token()
-    site.config.write_text(site.config.read_text() + "worker { start manual }\n")
-    server = apache(site, ["cgid"])
+def test_cron_runs_what_is_left(cron):
+    site, server = cron
     assert server.post(bitrix.body()).event == 1
     site.enable_sample("any.sh")
-    line = f"{site.binary} work --once"
-    done = subprocess.run(["/bin/sh", "-c", line], cwd="/", env={"PATH": "/usr/bin:/bin"}, capture_output=True,
-                          timeout=30, **as_user(site.user))
-    assert done.returncode == 0, done
+    by_cron(site, "work --once")
     assert site.status()["deliveries"]["done"] == 1
     (site.home / "hooks" / "events.log").unlink()
