@@ -89,9 +89,9 @@ class Server:
 class Nginx(Server):
     name = "nginx"
 
-    def __init__(self, site, workers=1, kept=0, more="", params="include /etc/nginx/fastcgi_params;"):
+    def __init__(self, site, workers=1, kept=0, more="", params="include /etc/nginx/fastcgi_params;", beside=""):
         """KEPT: connections to the gateway that each worker keeps open; MORE: lines of the location; PARAMS: what
-        passes the request."""
+        passes the request; BESIDE: other locations."""
         super().__init__(site)
         location = conf("nginx.conf.example", {
             "include       fastcgi_params;": f"{params}\n{more}",
@@ -101,7 +101,7 @@ class Nginx(Server):
             location = location.replace("fastcgi_pass", "fastcgi_keep_conn on;\n    fastcgi_pass", 1)
         temp = "".join(f"    {kind}_temp_path {self.dir}/{kind};\n"
                        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        config = write(self.dir / "nginx.conf", f"""
+        self.config = write(self.dir / "nginx.conf", f"""
 {f"user {site.user.pw_name};" if AS_ROOT else ""}
 worker_processes {workers};
 daemon off;
@@ -120,10 +120,18 @@ http {{
         listen 127.0.0.1:{self.port} backlog=4096;
         root {self.docroot};
         {location}
+        {beside}
     }}
 }}
 """)
-        self.launch("nginx", "-c", config, "-p", self.dir, "-e", self.log_path())
+        self.command = ["nginx", "-c", self.config, "-p", self.dir, "-e", self.log_path()]
+        self.launch(*self.command)
+
+    def reload(self, config):
+        """`nginx -t && systemctl reload nginx` with the text CONFIG."""
+        write(self.config, config)
+        for option in (["-t"], ["-s", "reload"]):
+            subprocess.run([*self.command, *option], check=True, capture_output=True)
 
 
 class NginxInFront(Server):
