@@ -6,6 +6,7 @@ A page names things of its own (YOUR-SITE, /home/USER); a Terminal knows what th
 import re
 import subprocess
 
+import client
 from scratch import ROOT, as_user, wait_for
 
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
@@ -101,3 +102,17 @@ class Terminal:
             else:
                 line = missing()
                 assert line is None, f"$ {command}\nprints no {line}\nbut\n{self.printed}"
+
+
+def php_page(site, script, body):
+    """What the PHP page SCRIPT answers to BODY, run as a web server would."""
+    done = subprocess.run(
+        ["php-cgi"], input=body, capture_output=True, timeout=30, cwd=site.docroot, **as_user(site.user),
+        env={"PATH": "/usr/bin:/bin", "REDIRECT_STATUS": "200", "GATEWAY_INTERFACE": "CGI/1.1",
+             "REQUEST_METHOD": "POST", "SCRIPT_FILENAME": str(script), "CONTENT_TYPE": client.FORM,
+             "SCRIPT_NAME": "/b24/handler.php", "REQUEST_URI": "/b24/handler.php",
+             "CONTENT_LENGTH": str(len(body))})
+    assert done.returncode == 0, done
+    head, _, text = done.stdout.partition(b"\r\n\r\n")
+    status = re.search(rb"Status: (\d+)", head)
+    return int(status[1]) if status else 200, text.decode()
