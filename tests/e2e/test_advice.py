@@ -25,7 +25,7 @@ COMMANDS = [
 ]
 # What stands where a command could, and is none.
 PROSE = {"install it", "install it, or name another on the first line", "install it where everybody can (make install)",
-         "install both of one version", "install that version", "install bxhook-postgresql",
+         "install both of one version", "install that version", "install bxhook-postgresql", "install the application again",
          "install one that has PostgreSQL", "install it (apt-get install curl)", "curl failed"}
 # Words of ours that are put behind the program's name.
 BUILT = re.compile(r'(?:commands(?:\(\))?\.line\(|typed_program\(\) \+ |bxhook \+ )"\s*(\w+(?: --(?!config)[a-z]+(?: [a-z]+)?)?)')
