@@ -5,12 +5,14 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "host/own_program.h"
 
 namespace bx {
 
 namespace {
 
 constexpr Millis settle_time = second;
+constexpr Millis try_again_after = minute;
 
 }  // namespace
 
@@ -35,13 +37,25 @@ bool BinaryWatch::was_replaced() {
         settled_.set(steady_now() + settle_time);
         trial_.end();
         judged_ = false;
+        again_ = Timer{Timer::never};
         return false;
     }
     if (!settled_.due(steady_now()) || !may_run()) return false;
     if (trial_.look() == ProgramTrial::State::none && !start_trial()) return false;
     const ProgramTrial::State state = trial_.look();
-    if (state == ProgramTrial::State::bad && !std::exchange(judged_, true)) refused_ = true;
+    if (state == ProgramTrial::State::bad) refuse();
+    if (state == ProgramTrial::State::good) set_own_program_refused(false);
     return state == ProgramTrial::State::good;
+}
+
+// It may have been the machine that was short of something, or whoever writes the file had it open.
+void BinaryWatch::refuse() {
+    if (!std::exchange(judged_, true)) refused_ = true;
+    set_own_program_refused(true);
+    if (again_.next() == Timer::never) again_.set(steady_now() + try_again_after);
+    if (!again_.due(steady_now())) return;
+    again_ = Timer{Timer::never};
+    trial_.end();
 }
 
 bool BinaryWatch::start_trial() {

@@ -39,6 +39,7 @@ private:
     static std::optional<Stamp> stamp_of(const std::string& path);
     bool may_run() const;
     bool start_trial();
+    void refuse();
 
     std::string path_;
     Stamp running_;
@@ -47,6 +48,7 @@ private:
     const bool gives_right_;
     ProgramTrial trial_;         // of the one seen
     bool judged_ = false;
+    Timer again_{Timer::never};  // when one that could not run is tried once more
     bool refused_ = false;
 };
 

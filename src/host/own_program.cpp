@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <string_view>
 
 #include "base/fault.h"
@@ -11,9 +12,17 @@
 
 namespace bx {
 
+namespace {
+
+std::atomic<bool> is_refused = false;
+
+}  // namespace
+
+void set_own_program_refused(bool refused) { is_refused = refused; }
+
 std::string own_program() {
     std::string path = own_binary();
-    return ::access(path.c_str(), X_OK) == 0 ? path : "/proc/self/exe";
+    return !is_refused && ::access(path.c_str(), X_OK) == 0 ? path : "/proc/self/exe";
 }
 
 std::vector<std::string> own_environment() {

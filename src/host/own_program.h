@@ -10,6 +10,9 @@ namespace bx {
 // Throws Error.
 std::string own_program();
 
+// The one on the disk was tried and cannot run (host/binary_watch.h): own_program() is the running one.
+void set_own_program_refused(bool refused);
+
 // What it needs of our environment.  Nothing else: a CGI process's variables would make a gateway
 // of it, and a hook's would count it among that run's processes.
 std::vector<std::string> own_environment();

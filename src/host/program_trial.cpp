@@ -25,7 +25,6 @@ constexpr std::string_view good_answer = "bxhook ";
 
 void ProgramTrial::start(const std::string& path) {
     end();
-    state_ = State::bad;
     Pipe answer = make_pipe();
     if (::fcntl(answer.read.get(), F_SETFL, O_NONBLOCK) < 0) {
         throw_errno("cannot set the flags of a pipe");
@@ -35,7 +34,10 @@ void ProgramTrial::start(const std::string& path) {
                                            .env = own_environment(),
                                            .fds = {null_device, answer.write.get(), null_device},
                                            .dir = "/"});
-    if (started.error != 0) return;
+    if (started.error != 0) {
+        state_ = State::bad;
+        return;
+    }
     state_ = State::running;
     pid_ = started.pid;
     answer_ = std::move(answer.read);
@@ -43,24 +45,26 @@ void ProgramTrial::start(const std::string& path) {
 }
 
 ProgramTrial::State ProgramTrial::look() {
-    if (state_ != State::running) return state_;
+    if (state_ != State::running) {
+        // Not to be taken for another process that has its number later.
+        if (pid_ > 0 && ::waitpid(pid_, nullptr, WNOHANG) != 0) pid_ = -1;
+        return state_;
+    }
     std::array<char, 64> text{};
     const ssize_t size = ::read(answer_.get(), text.data(), text.size());
     const bool silent = size < 0 && (errno == EAGAIN || errno == EINTR);
     if (silent && !limit_.due(steady_now())) return state_;
     const std::string_view said(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
-    const State state = said.starts_with(good_answer) ? State::good : State::bad;
-    end();
-    return state_ = state;
+    state_ = said.starts_with(good_answer) ? State::good : State::bad;
+    answer_.reset();
+    if (silent) ::kill(pid_, SIGKILL);
+    return state_;
 }
 
 void ProgramTrial::end() {
-    // One whose disk hangs is not waited for: the next call reaps it.
-    if (pid_ > 0 && ::waitpid(pid_, nullptr, WNOHANG) == 0) {
-        ::kill(pid_, SIGKILL);
-    } else {
-        pid_ = -1;
-    }
+    if (state_ == State::running) ::kill(pid_, SIGKILL);
+    if (pid_ > 0) (void)::waitpid(pid_, nullptr, WNOHANG);
+    pid_ = -1;
     answer_.reset();
     state_ = State::none;
 }
