@@ -26,7 +26,12 @@ void ChoreQueue::add(const DueChore& taken) {
     }
 }
 
-bool ChoreQueue::lacks(Chore what) const { return waiting_.at(place_of(what)).empty(); }
+// One that is under way and due once more holds no other.
+bool ChoreQueue::lacks(Chore what) const {
+    return std::ranges::all_of(waiting_.at(place_of(what)), [&](const DueChore& one) {
+        return under_way_.contains({what, one.id});
+    });
+}
 
 bool ChoreQueue::is_idle() const {
     return under_way_.empty() &&

@@ -285,11 +285,13 @@ Match is_administrators(const SyncContext& context, const Installation& one,
     return profile.admin ? Match::yes : Match::undecided;
 }
 
-Match match_of(const SyncContext& context, const Installation& one,
+// An access token lives for an hour: of an older one the server may know nothing, though it was right.
+Match match_of(const SyncContext& context, const Installation& one, Millis received_at,
                const std::string& access_token) {
     const Asked asked = ask_app_info(context, server_of(one, context.config), access_token);
     switch (asked.kind) {
-        case Asked::Kind::unknown: return Match::no;
+        case Asked::Kind::unknown:
+            return received_at + hour > wall_now() ? Match::no : Match::undecided;
         case Asked::Kind::expired: return Match::undecided;
         case Asked::Kind::no_answer: return Match::no_answer;
         case Asked::Kind::known: break;
@@ -313,17 +315,17 @@ public:
             if (access_token.empty()) continue;
             const bool is_over = steady_now() - began_ >= adopting_lasts;
             if (asked_ == tokens_at_once || is_over) return undecided("more posts wait to be looked at");
-            if (std::optional<ChoreEnd> end = look_at(post.token, access_token)) return *end;
+            if (std::optional<ChoreEnd> end = look_at(post, access_token)) return *end;
         }
         return {};  // what is left proves nothing: the next post has them looked at again
     }
 
 private:
-    std::optional<ChoreEnd> look_at(const std::string& token, const std::string& access_token) {
+    std::optional<ChoreEnd> look_at(const HeldPost& post, const std::string& access_token) {
         if (asked_++ > 0) std::this_thread::sleep_for(std::chrono::milliseconds(ask_step));
-        switch (match_of(context_, one_, access_token)) {
-            case Match::yes: return adopt(token);
-            case Match::no: context_.installations.refuse_token(one_.id, token); break;
+        switch (match_of(context_, one_, post.event.received_at, access_token)) {
+            case Match::yes: return adopt(post.token);
+            case Match::no: context_.installations.refuse_token(one_.id, post.token); break;
             case Match::undecided: break;
             case Match::no_answer: return undecided("the server does not answer");
         }
