@@ -122,7 +122,9 @@ HoldResult HeldPosts::add_counted(const Place& place, const NewHeldPost& post) {
     const std::int64_t bytes = bytes_of(post);
     const bool is_full = db_.number(sql::held_of, place.id) >= hold_limits.of_installation;
     const bool is_tokenless = place.kind == Place::Kind::tokenless;
-    if (is_full && !is_tokenless) return HoldResult::full_of_installation;
+    std::optional<Held> oldest;
+    if (is_full && is_tokenless) oldest = oldest_beside(place.id, post.token);
+    if (is_full && !oldest) return HoldResult::full_of_installation;
     if (sum().posts >= hold_limits.posts || sum().bytes + bytes > hold_limits.bytes) {
         return HoldResult::full;
     }
@@ -135,7 +137,7 @@ HoldResult HeldPosts::add_counted(const Place& place, const NewHeldPost& post) {
             return HoldResult::full_of_unclaimed;
         }
     }
-    if (is_full) remove_oldest(place.id);
+    if (oldest) remove(*oldest);
     add(place.id, post, true);
     if (is_tokenless) {
         db_.run(sql::chore_begin, place.id, number_of(Chore::adopt),
@@ -144,15 +146,13 @@ HoldResult HeldPosts::add_counted(const Place& place, const NewHeldPost& post) {
     return HoldResult::held;
 }
 
-// Of one without application_token: no post of it is proven, and a new one may be the right one.
-void HeldPosts::remove_oldest(InstallationId id) {
-    Held oldest;
-    {
-        Rows rows = db_.rows(sql::held_oldest, id);
-        if (!rows.next()) return;
-        oldest = {rows.number(sql::held_row::id), rows.number(sql::held_row::slot), {}};
-    }
-    remove(oldest);
+// Of one without application_token: no post of it is proven, and a new one with another token than
+// theirs may be the right one.
+std::optional<HeldPosts::Held> HeldPosts::oldest_beside(InstallationId id,
+                                                        const std::string& token) {
+    Rows rows = db_.rows(sql::held_oldest, id, Blob{token});
+    if (!rows.next()) return std::nullopt;
+    return Held{rows.number(sql::held_row::id), rows.number(sql::held_row::slot), {}};
 }
 
 void HeldPosts::add(InstallationId id, const NewHeldPost& post, bool counted) {

@@ -63,7 +63,7 @@ private:
     void refresh(InstallationId id, const NewHeldPost& post);
     std::optional<HoldResult> make_room(const std::string& peer);
     HoldResult add_counted(const Place& place, const NewHeldPost& post);
-    void remove_oldest(InstallationId id);
+    std::optional<Held> oldest_beside(InstallationId id, const std::string& token);
     void add(InstallationId id, const NewHeldPost& post, bool counted);
     const Sum& sum();
 

@@ -46,7 +46,7 @@ public:
     // there are a page's and were tried in vain, and is not held again.  One without a body, and a
     // page of a broken one, makes an installation beside the verified one with its token.
     // Of those for a verified one without application_token, none of which is proven, the oldest
-    // makes room for a new one.
+    // with another token makes room for a new one; where there is none, it is full.
     virtual AddedBatch add(const NewBatch& batch, std::int64_t queue_limit) = 0;
     std::vector<std::optional<EventNumber>> add(std::span<const NewEvent> events,
                                                 std::int64_t queue_limit) {

@@ -18,10 +18,11 @@ BEGIN
     ORDER BY t.tries > 0, t.due_at, t.installation;
 END $$;
 
--- Somebody has taken it, and it is not due again.
+-- Somebody has taken it, and it is not due again.  A minute: what clocks differ, and who takes it may
+-- have waited for its row.
 CREATE FUNCTION bxhook.is_under_way(a_began bigint, a_due bigint, a_now bigint) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$
-    SELECT coalesce(a_began <= a_now AND a_due > a_now, false)
+    SELECT coalesce(a_began <= a_now + 60000 AND a_due > a_now, false)
 $$;
 
 -- A row for one that there is, and that is not under way.

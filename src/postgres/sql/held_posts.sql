@@ -39,15 +39,21 @@ BEGIN
 END $$;
 
 -- What is in the way of one more post of an installation: HoldResult, {hold_held} for nothing.  Of
--- one that has no application_token the oldest makes room, since no post of it is proven.
-CREATE FUNCTION bxhook.bound_of(a_id bigint, a_unclaimed boolean, a_tokenless boolean,
+-- one that has no application_token the oldest with another than a_token makes room, since none is
+-- proven to be the right one.  a_token NULL: it has one.
+CREATE FUNCTION bxhook.bound_of(a_id bigint, a_unclaimed boolean, a_token bytea,
     a_bytes bigint, a_limits bigint[]) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     v_sum record;
     v_full boolean := (SELECT count(*) FROM bxhook.held_post WHERE installation = a_id AND counted)
         >= a_limits[1];
+    v_oldest bigint;
 BEGIN
-    IF v_full AND NOT a_tokenless THEN
+    IF v_full THEN
+        SELECT min(id) INTO v_oldest FROM bxhook.held_post
+        WHERE installation = a_id AND counted AND token <> a_token;
+    END IF;
+    IF v_full AND v_oldest IS NULL THEN
         RETURN {hold_full_of_installation};
     END IF;
     SELECT count(*) AS posts, coalesce(sum(bytes), 0) AS bytes INTO v_sum
@@ -65,8 +71,7 @@ BEGIN
         END IF;
     END IF;
     IF v_full THEN
-        DELETE FROM bxhook.held_post
-        WHERE id = (SELECT min(id) FROM bxhook.held_post WHERE installation = a_id AND counted);
+        DELETE FROM bxhook.held_post WHERE id = v_oldest;
     END IF;
     RETURN {hold_held};
 END $$;
@@ -123,7 +128,7 @@ BEGIN
     END IF;
     IF v_id = v_place.id THEN
         v_bound := bxhook.bound_of(v_id, v_place.unclaimed AND v_place.same,
-            NOT v_place.same, a_bytes, a_limits);
+            CASE WHEN NOT v_place.same THEN a_token END, a_bytes, a_limits);
         IF v_bound <> {hold_held} THEN
             RETURN v_bound;
         END IF;

@@ -365,13 +365,16 @@ BEGIN
     SELECT * INTO v_row FROM bxhook.installation WHERE id = a_id AND state <> {of_gone} FOR UPDATE;
     v_now := bxhook.now_ms();  -- not before the wait for the row: another may have it since
     -- One that reaches further than any lease lasts is of a clock that was set back since.
-    IF NOT FOUND OR v_row.lease_until > v_now AND v_row.lease_until <= v_now + a_lasting THEN
+    -- What this holder has already was given to it by a call whose answer was lost.
+    IF NOT FOUND OR v_row.lease_until > v_now AND v_row.lease_until <= v_now + a_lasting
+            AND v_row.lease_by IS DISTINCT FROM a_holder THEN
         RETURN;
     END IF;
     UPDATE bxhook.installation SET lease_until = v_now + a_lasting, lease_by = a_holder
     WHERE id = a_id;
     RETURN QUERY SELECT (SELECT t.data FROM bxhook.token AS t WHERE t.installation = a_id),
-        v_row.token_expires_at, v_row.lease_until IS NOT NULL;
+        v_row.token_expires_at,
+        v_row.lease_until IS NOT NULL AND v_row.lease_by IS DISTINCT FROM a_holder;
 END $$;
 
 -- a_tokens NULL: the renewal brought nothing; the other fields NULL: as before.
@@ -408,7 +411,7 @@ $$;
 -- a_again NULL: for good.
 CREATE FUNCTION bxhook.note_refused(a_id bigint, a_holder text, a_problem bytea, a_again bigint)
 RETURNS void LANGUAGE sql AS $$
-    UPDATE bxhook.chore SET due_at = a_again, tries = tries + 1, problem = a_problem
+    UPDATE bxhook.chore SET due_at = a_again, tries = tries + 1, problem = a_problem, began_at = NULL
     WHERE a_again IS NOT NULL AND installation = a_id AND what = {to_renew}
         AND EXISTS (SELECT 1 FROM bxhook.installation WHERE id = a_id AND state = {of_active}
             AND lease_by = a_holder AND lease_until IS NOT NULL);

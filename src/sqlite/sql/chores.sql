@@ -12,7 +12,7 @@ UPDATE chore INDEXED BY chore_due SET due_at = :now WHERE what = :what AND due_a
 -- None where it is under way.
 -- @chore_of (installation, what, now)
 SELECT {due_chore} FROM chore WHERE installation = :installation AND what = :what
-    AND NOT coalesce(began_at <= :now AND due_at > :now, 0);
+    AND NOT coalesce(began_at <= :now + 60000 AND due_at > :now, 0);
 
 -- @chore_take (installation, what, again_at, now)
 UPDATE chore SET due_at = :again_at, began_at = :now
@@ -41,7 +41,7 @@ DELETE FROM chore WHERE installation = :installation AND what = :what;
 -- Not those that are under way.
 -- @chores_hasten (what, now)
 UPDATE chore SET due_at = min(due_at, :now) WHERE what = :what
-    AND NOT coalesce(began_at <= :now AND due_at > :now, 0);
+    AND NOT coalesce(began_at <= :now + 60000 AND due_at > :now, 0);
 
 -- columns chore_span: (SELECT min(due_at) FROM chore INDEXED BY chore_due WHERE what = :what) AS first, (SELECT max(due_at) FROM chore INDEXED BY chore_due WHERE what = :what) AS last
 -- @chore_times (what)

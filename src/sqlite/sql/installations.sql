@@ -78,9 +78,10 @@ WHERE i.state = 0 AND i.client_id > '' AND h.counted = 1;
 SELECT {held_row} FROM held_post WHERE installation = :installation
     AND (:token IS NULL OR token = :token) ORDER BY id;
 
--- @held_oldest (installation)
+-- With another token.
+-- @held_oldest (installation, token)
 SELECT {held_row} FROM held_post WHERE installation = :installation AND counted = 1
-ORDER BY id LIMIT 1;
+    AND token <> :token ORDER BY id LIMIT 1;
 
 -- Of verified ones, from before.
 -- columns old_row: h.id, h.slot
@@ -198,7 +199,7 @@ UPDATE installation SET state = CASE WHEN state = 1 THEN 2 ELSE state END, probl
 WHERE id = :id AND state IN (0, 1) AND lease_by = :holder AND lease_until IS NOT NULL;
 
 -- @renewal_postpone (id, holder, problem, due_at)
-UPDATE chore SET due_at = :due_at, tries = tries + 1, problem = :problem
+UPDATE chore SET due_at = :due_at, tries = tries + 1, problem = :problem, began_at = NULL
 WHERE installation = :id AND what = 1 AND EXISTS (SELECT 1 FROM installation
     WHERE id = :id AND state = 1 AND lease_by = :holder AND lease_until IS NOT NULL);
 
