@@ -7,6 +7,7 @@ import contextlib
 import os
 import resource
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,9 @@ import proxy
 import sanitizers
 from lost import Lost
 from scratch import ROOT, Scratch, Site, wait_for
+
+# Who is started in the background ignores it, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LOG_LINES = 60  # of each log, shown with a failure
 

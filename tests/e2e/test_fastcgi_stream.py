@@ -500,7 +500,7 @@ def test_a_stop_does_not_wait_for_the_store(site):
         peer.socket.settimeout(client.TIMEOUT)
         began = time.monotonic()
         assert process.stop(limit=3) == 0
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 2  # a second of its own, and what a busy machine takes
         assert peer.read().status == 503
 
 
