@@ -138,6 +138,18 @@ def forge(land, number):
     assert client.fastcgi(land.site.socket, body, REMOTE_ADDR="203.0.113.9").status in (200, 503)
 
 
+@BOTH_STORES
+def test_one_that_hangs_and_comes_again_holds_nobody(site):
+    with clouds.on(site, worker="start auto") as land:
+        hang = land.cloud.faults.order("hang", method="app.info")
+        alpha = land.install("alpha")
+        land.cloud.records.wait("app.info", 1, limit=30)
+        alpha.install(land.app).wait()
+        wait_for(lambda: to_verify(land, f"> {now()}") == 1, "it to be taken once more")
+        becomes(land, land.install("beta"), limit=10)
+        hang.release()
+
+
 def start_due(land, *options):
     """The sync that a worker starts."""
     return land.site.start([land.site.binary, "sync", "--due", "--config", land.site.config, *options], "sync.log")

@@ -8,6 +8,7 @@ import pytest
 import bitrix
 import client
 import clouds
+from clock import Clock
 from clouds import HOUR
 from hosts import BOTH_STORES
 from scratch import wait_for
@@ -444,6 +445,23 @@ def test_where_no_answer_comes_held_posts_stay_and_the_others_are_not_asked_abou
         assert land.site.run("sync", check=False).returncode == 1
         assert land.site.status()["held"] == 2 and reset.hit <= 2
         reset.release()
+        assert "application_token found, 2 events" in " ".join(land.sync())
+
+
+def test_held_posts_whose_tokens_hour_is_over_stay_when_the_server_has_forgotten_it(site):
+    clock = Clock(site)
+    with clouds.on(site, names=True) as land:
+        land.app.page = True
+        portal = land.cloud.portal("acme")
+        portal.install(land.app)
+        portal.open(land.app, old=True)
+        land.sync()
+        portal.send(land.app, "ONCRMDEALADD", {"FIELDS": {"ID": 7}}, portal.admin()).wait()
+        clock.set(HOUR + 10)
+        land.cloud.faults.order("error", method="app.info", error="invalid_client", status=400)
+        land.sync(check=False)
+        assert land.site.status()["held"] == 1
+        portal.send(land.app, "ONCRMDEALADD", {"FIELDS": {"ID": 8}}, portal.admin()).wait()
         assert "application_token found, 2 events" in " ".join(land.sync())
 
 
