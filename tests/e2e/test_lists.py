@@ -48,3 +48,10 @@ def test_each_test_that_a_list_names_is_there():
             assert what and tests, f"{name}: {what or tests}"
             missing = [test for test in tests if test not in there]
             assert not missing, f"{name}: {what}: there is no {missing}"
+
+
+def test_portals_says_that_there_is_none(site):
+    site.config.write_text(f"store {site.home}/state/queue.db\nhooks_dir {site.hooks}\napp {{ server https://oauth.bitrix.info }}\n")
+    done = site.run("portals")
+    assert done.stdout == b"" and b"no portal: bxhook.conf has no `portal` block" in done.stderr
+    assert site.run("portals", "--json").stdout == b"[]\n"

@@ -193,6 +193,8 @@ int run(const Arguments& args) {
     const Screen screen = Screen::of_stdout();
     if (args.has("--json")) {
         print(portals_json(portals));
+    } else if (portals.empty()) {
+        remark("no portal: bxhook.conf has no `portal` block, and no application is installed");
     } else if (words.empty()) {
         print(all_portals(portals, screen));
     } else {
