@@ -378,14 +378,20 @@ def test_an_ordinary_user_takes_no_installation_over(land):
     assert land.codes()[-1] == "ONCRMDEALADD", "the right token stays right"
 
 
+def without_application_token(land):
+    """An active installation that an old portal's page brought."""
+    land.app.page = True
+    portal = land.cloud.portal("acme")
+    portal.install(land.app)
+    portal.open(land.app, old=True)
+    assert "verified" in land.sync()[0]
+    return portal
+
+
 @BOTH_STORES
 def test_without_application_token_the_first_post_that_is_proven_sets_it(site):
     with clouds.on(site, names=True) as land:
-        land.app.page = True
-        portal = land.cloud.portal("acme")
-        portal.install(land.app)
-        portal.open(land.app, old=True)
-        assert "verified" in land.sync()[0]
+        portal = without_application_token(land)
         assert "its application_token has not come yet" in land.shown(portal)["problem"]
         body = bitrix.encode({"event": "ONCRMDEALADD", "ts": "1767225600", "data": {"FIELDS": {"ID": "666"}},
                               "auth": {"access_token": secrets.token_hex(35), "member_id": portal.member_id,
@@ -403,11 +409,7 @@ def test_without_application_token_the_first_post_that_is_proven_sets_it(site):
 @BOTH_STORES
 def test_forged_posts_keep_no_installation_without_application_token_from_its_own(site):
     with clouds.on(site, names=True) as land:
-        land.app.page = True
-        portal = land.cloud.portal("acme")
-        portal.install(land.app)
-        portal.open(land.app, old=True)
-        assert "verified" in land.sync()[0]
+        portal = without_application_token(land)
 
         def post(number):
             auth = {"access_token": secrets.token_hex(35), "member_id": portal.member_id, "user_id": "1",
@@ -434,11 +436,7 @@ def test_forged_posts_keep_no_installation_without_application_token_from_its_ow
 @BOTH_STORES
 def test_where_no_answer_comes_held_posts_stay_and_the_others_are_not_asked_about(site):
     with clouds.on(site, names=True) as land:
-        land.app.page = True
-        portal = land.cloud.portal("acme")
-        portal.install(land.app)
-        portal.open(land.app, old=True)
-        land.sync()
+        portal = without_application_token(land)
         for number in (7, 8):
             portal.send(land.app, "ONCRMDEALADD", {"FIELDS": {"ID": number}}, portal.admin()).wait()
         reset = land.cloud.faults.order("reset", times=9, method="app.info")
@@ -451,11 +449,7 @@ def test_where_no_answer_comes_held_posts_stay_and_the_others_are_not_asked_abou
 def test_held_posts_whose_tokens_hour_is_over_stay_when_the_server_has_forgotten_it(site):
     clock = Clock(site)
     with clouds.on(site, names=True) as land:
-        land.app.page = True
-        portal = land.cloud.portal("acme")
-        portal.install(land.app)
-        portal.open(land.app, old=True)
-        land.sync()
+        portal = without_application_token(land)
         portal.send(land.app, "ONCRMDEALADD", {"FIELDS": {"ID": 7}}, portal.admin()).wait()
         clock.set(HOUR + 10)
         land.cloud.faults.order("error", method="app.info", error="invalid_client", status=400)

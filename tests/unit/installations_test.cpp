@@ -52,6 +52,13 @@ public:
         return {id, client, "Real.Example", "1", "https://real.example/rest/", "https://s", "crm",
                 "L", {"access", "refresh", now + bx::hour}};
     }
+    // One that is active, by an old portal's page: its application_token has not come yet.
+    bx::InstallationId tokenless(const std::string& member) {
+        hold(install(member, "auth id", "192.0.2.1", HeldKind::page_key));
+        const bx::InstallationId id = pending(member).id;
+        installations().activate(proof(id), plenty);
+        return id;
+    }
     // One that is active.
     bx::InstallationId active(const std::string& member, const std::string& token,
                               const std::string& client = "local.1") {
@@ -520,9 +527,7 @@ BOOST_AUTO_TEST_CASE(one_without_application_token_holds_posts_until_one_is_prov
 
 BOOST_AUTO_TEST_CASE(a_token_that_is_refused_takes_its_own_posts_with_it) {
     Portals s;
-    s.hold(s.install("m1", "auth id", "192.0.2.1", HeldKind::page_key));
-    const bx::InstallationId id = s.pending("m1").id;
-    s.installations().activate(s.proof(id), plenty);
+    const bx::InstallationId id = s.tokenless("m1");
     for (const char* token : {"forged", "t1", "forged"}) s.hold(s.post("m1", token));
     s.installations().refuse_token(id, bx::sha256("forged"));
     BOOST_TEST(s.held() == 1);
@@ -536,9 +541,7 @@ BOOST_AUTO_TEST_CASE(a_token_that_is_refused_takes_its_own_posts_with_it) {
 
 BOOST_AUTO_TEST_CASE(where_no_post_is_proven_the_oldest_makes_room) {
     Portals s;
-    s.hold(s.install("m1", "auth id", "192.0.2.1", HeldKind::page_key));
-    const bx::InstallationId id = s.pending("m1").id;
-    s.installations().activate(s.proof(id), plenty);
+    const bx::InstallationId id = s.tokenless("m1");
     for (int i = 0; i <= bx::hold_limits.of_installation; ++i) {
         const std::string number = std::to_string(i);
         BOOST_TEST((s.hold(s.post("m1", "t" + number, number)) == HoldResult::held));
@@ -561,8 +564,7 @@ BOOST_AUTO_TEST_CASE(where_no_post_is_proven_the_oldest_makes_room) {
 
 BOOST_AUTO_TEST_CASE(posts_for_one_without_token_are_erased_when_they_are_old) {
     Portals s;
-    s.hold(s.install("m1", "auth id", "192.0.2.1", HeldKind::page_key));
-    s.installations().activate(s.proof(s.pending("m1").id), plenty);
+    s.tokenless("m1");
     s.hold(s.post("m1", "junk"));
     BOOST_TEST(s.installations().drop_old(s.now, s.now) == 0U);
     BOOST_TEST(s.installations().drop_old(s.now + 1, s.now) == 1U);
@@ -573,9 +575,7 @@ BOOST_AUTO_TEST_CASE(posts_for_one_without_token_are_erased_when_they_are_old) {
 
 BOOST_AUTO_TEST_CASE(a_post_that_brings_an_installation_makes_one_beside_one_without_token) {
     Portals s;
-    s.hold(s.install("m1", "auth id", "192.0.2.1", HeldKind::page_key));
-    const bx::InstallationId id = s.pending("m1").id;
-    s.installations().activate(s.proof(id), plenty);
+    const bx::InstallationId id = s.tokenless("m1");
     s.hold(s.post("m1", "t1", "1"));
     s.hold(s.post("m1", "other", "2"));
     BOOST_TEST((s.hold(s.install("m1", "t1")) == HoldResult::held));
@@ -1044,9 +1044,7 @@ BOOST_AUTO_TEST_CASE(what_happens_while_a_chore_is_under_way_leaves_it_due) {
 
 BOOST_AUTO_TEST_CASE(a_post_for_one_without_application_token_has_it_looked_at_again) {
     Portals s;
-    s.hold(s.install("m1", "auth id", "192.0.2.1", HeldKind::page_key));
-    const bx::InstallationId id = s.pending("m1").id;
-    s.installations().activate(s.proof(id), plenty);
+    const bx::InstallationId id = s.tokenless("m1");
     s.hold(s.post("m1", "t1", "1"));
     const bx::Millis again = s.now + bx::hour;
     const bx::DueChore first = s.chores().take_due(bx::Chore::adopt, s.now, again, 9).at(0);
@@ -1188,9 +1186,7 @@ BOOST_AUTO_TEST_CASE(one_in_no_block_is_tried_again_when_it_has_one) {
 
 BOOST_AUTO_TEST_CASE(the_posts_of_one_without_application_token_are_there_once_a_token) {
     Portals s;
-    s.hold(s.install("m1", "auth id", "192.0.2.1", HeldKind::page_key));
-    const bx::InstallationId id = s.pending("m1").id;
-    s.installations().activate(s.proof(id), plenty);
+    const bx::InstallationId id = s.tokenless("m1");
     BOOST_TEST(s.due(bx::Chore::adopt, s.now).empty());
     s.hold(s.post("m1", "t1", "1"));
     s.hold(s.post("m1", "t2", "2"));
