@@ -20,7 +20,8 @@ public:
     ProgramTrial(const ProgramTrial&) = delete;
     ProgramTrial& operator=(const ProgramTrial&) = delete;
 
-    // Has the program at PATH say its version.  Does not wait for it.
+    // Has the program at PATH say its version.  Does not wait for it.  Throws Error when there is no
+    // descriptor or memory for it; look() gives `none` then.
     void start(const std::string& path);
     // What has come of it by now; `bad` too when it takes over ten seconds.  Whoever else reaps the
     // children of this process may reap it.
