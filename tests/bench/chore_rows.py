@@ -8,7 +8,6 @@ one: most of what this takes of a small machine's processors is theirs, and a pa
 """
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -21,10 +20,11 @@ sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
 import hosts  # noqa: E402
 import postgres  # noqa: E402
+from alone import measure_alone  # noqa: E402
 from clouds import Cloud  # noqa: E402
 from portal.faults import Reply  # noqa: E402
-from scratch import Scratch, Site, as_user, wait_for  # noqa: E402
-from table import Goal, judge, print_figures, print_goals  # noqa: E402
+from scratch import Site, as_user, wait_for  # noqa: E402
+from table import Goal  # noqa: E402
 
 PORTALS = 5000
 HANGS = 100           # one of so many
@@ -132,21 +132,11 @@ def chores(bench, stage, count=PORTALS):
 # -- Alone
 
 def main():
-    from bench import Bench  # which imports this file
     parser = argparse.ArgumentParser()
     parser.add_argument("--portals", type=int, default=PORTALS)
     parser.set_defaults(rounds=1, seconds=1, events=0)
     options = parser.parse_args()
-    bench = Bench(options)
-    bench.scratch = Scratch(bench.program)
-    try:
-        chores(bench, bench, options.portals)
-    finally:
-        bench.scratch.remove()
-    print_figures(bench.figures)
-    print_goals(judge(bench.figures, GOALS))
-    print(f"load of this machine: {os.getloadavg()[0]:.1f}")
-    return 1 if bench.problems else 0
+    return measure_alone(options, lambda bench: chores(bench, bench, options.portals), GOALS)
 
 
 if __name__ == "__main__":

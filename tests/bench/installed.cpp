@@ -38,7 +38,8 @@ void put(bx::Store& store, const std::string& client_id, const Line& line) {
         !store.installations().end_lease(id, holder, renewal, now - bx::idle_renewal)) {
         throw std::runtime_error("cannot put in " + line.member_id);
     }
-    store.chores().finish(id, bx::Chore::bind, now, std::nullopt);
+    const auto bind = store.chores().take(id, bx::Chore::bind, now + bx::minute);
+    if (bind) store.chores().finish(*bind);
 }
 
 int run(const std::string& place, const std::string& client_id) {

@@ -7,7 +7,6 @@ statement, when it has grown, and what a million deliveries leave in its files.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import time
@@ -20,8 +19,9 @@ sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 import bitrix  # noqa: E402
 import hosts  # noqa: E402
 import postgres  # noqa: E402
-from scratch import Scratch, write  # noqa: E402
-from table import Goal, judge, print_figures, print_goals  # noqa: E402
+from alone import measure_alone  # noqa: E402
+from scratch import write  # noqa: E402
+from table import Goal  # noqa: E402
 
 GATEWAYS, CONNECTIONS = 2, 32  # connections to each gateway
 CLAIMS = 32                    # deliveries a claim
@@ -226,21 +226,11 @@ def postgresql(bench, stage):
 # -- Alone
 
 def main():
-    from bench import Bench  # which imports this file
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--events", type=int, default=1_000_000)
-    bench = Bench(parser.parse_args())
-    bench.scratch = Scratch(bench.program)
-    try:
-        postgresql(bench, bench)
-    finally:
-        bench.scratch.remove()
-    print_figures(bench.figures)
-    print_goals(judge(bench.figures, GOALS))
-    print(f"load of this machine: {os.getloadavg()[0]:.1f}")
-    return 1 if bench.problems else 0
+    return measure_alone(parser.parse_args(), lambda bench: postgresql(bench, bench), GOALS)
 
 
 if __name__ == "__main__":
