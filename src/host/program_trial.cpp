@@ -1,6 +1,5 @@
 #include "host/program_trial.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,7 +9,6 @@
 #include <string_view>
 #include <utility>
 
-#include "base/error.h"
 #include "host/own_program.h"
 #include "host/start_program.h"
 
@@ -26,9 +24,7 @@ constexpr std::string_view good_answer = "bxhook ";
 void ProgramTrial::start(const std::string& path) {
     end();
     Pipe answer = make_pipe();
-    if (::fcntl(answer.read.get(), F_SETFL, O_NONBLOCK) < 0) {
-        throw_errno("cannot set the flags of a pipe");
-    }
+    set_nonblocking(answer.read.get(), true);
     const Started started = start_program({.program = path,
                                            .argv = {path, "version"},
                                            .env = own_environment(),

@@ -1,6 +1,5 @@
 #include "host/worker_start.h"
 
-#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,9 +65,7 @@ void expect_success(pid_t pid, int errors) {
 
 void start_worker(const std::string& config_path) {
     Pipe errors = make_pipe();
-    if (::fcntl(errors.read.get(), F_SETFL, O_NONBLOCK) < 0) {
-        throw_errno("cannot set the flags of a pipe");
-    }
+    set_nonblocking(errors.read.get(), true);
     const Started worker = start_program(
         {.program = own_program(),
          .argv = {own_binary(), "work", "--detach", "--config", config_path},

@@ -20,7 +20,7 @@ class ChoreQueue {
 public:
     // One of taken_kinds.  Of one that waits already this is the later taking, which alone counts.
     void add(const DueChore& taken);
-    // None of that kind waits.
+    // None of that kind waits, but for its own installation's that is under way.
     bool lacks(Chore what) const;
     // None waits, and none is under way.
     bool is_idle() const;
@@ -29,7 +29,7 @@ public:
     // turn, so that a flood of one leaves the others their time, and verifications begin 200 ms
     // apart.  None: none waits but for that, or for its own installation's of the same kind.
     std::optional<DueChore> begin(Millis now);
-    // A verification that waits may begin then; `never`: none waits.
+    // A verification that waits may begin then; `never`: lacks(Chore::verify).
     Millis next_verification() const;
     void end(const DueChore& begun);
 
