@@ -88,12 +88,12 @@ def a_pass(bench, site, store, place, count):
         put(bench, site, place, cloud)
         soon = int(1000 * (time.time() + PATIENCE))
         began = time.monotonic()
-        sync = site.start([site.binary, "sync", "--due", "--config", site.config], "sync.log")
-        wait_for(lambda: len(cloud.tried) == count or not sync.running(),
+        worker = site.work()
+        wait_for(lambda: len(cloud.tried) == count or not worker.running(),
                  lambda: f"{count} portals to be asked: {len(cloud.tried)}", PATIENCE)
         wait_for(lambda: site.query(f"{UNDER_WAY}{soon}") in ([[0]], [(0,)]), "those that hang to be given up", 60)
         took = time.monotonic() - began
-        sync.stop()
+        worker.stop(limit=60)
         record(bench, cloud, store, took)
 
 
