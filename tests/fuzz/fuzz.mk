@@ -11,7 +11,9 @@ SECONDS ?= 60
 
 .PHONY: fuzz fuzz-all fuzz-programs $(FUZZ_TARGETS:%=fuzz-run-%)
 
-fuzz: fuzz-run-$(or $(T),form)
+# T may be the filter of other tests, with colons.
+fuzz:
+	@+$(SUBMAKE) --quiet 'fuzz-run-$(or $(T),form)'
 
 fuzz-all: fuzz-programs
 	@for target in $(FUZZ_TARGETS); do $(SUBMAKE) --quiet fuzz-run-$$target || exit 1; done
