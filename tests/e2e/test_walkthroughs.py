@@ -123,7 +123,6 @@ def test_readme_takes_the_program_out_of_the_zip(account):
     [command] = re.findall(r"`(unzip [^`]+)`", (ROOT / "README.md").read_text())
     account.terminal.type(command.replace("VERSION", "1.0.0"))
     assert [path.name for path in (account.home / "bxhook").iterdir()] == ["bxhook"]
-    directory(account.home / "public_html" / "bx", 0o755, account.site.user)
     account.terminal.type(blocks("README.md", "sh", "On shared hosting")[2])
     status = json.loads(account.terminal.type("./bxhook/bxhook status --json || true"))
     assert status["config"]["path"] == str(account.site.config)
