@@ -49,8 +49,11 @@ std::string joined(const Names& names, std::string_view separator) {
 
 class Inquiry {
 public:
-    Inquiry(View& view, const ListFilter& filter, std::span<const std::string> hooks)
-        : view_(view), filter_(filter), hooks_(hooks), sample_(view.list({.limit = sample_size})) {}
+    Inquiry(View& view, const ListFilter& filter, const ConfiguredNames& configured)
+        : view_(view),
+          filter_(filter),
+          configured_(configured),
+          sample_(view.list({.limit = sample_size})) {}
 
     std::vector<std::string> lines() {
         if (sample_.empty()) {
@@ -102,14 +105,15 @@ private:
     }
     void ask_hook(const std::string& hook) {
         if (!meets_none({.hooks = {hook}})) return;
-        if (std::ranges::find(hooks_, hook) != hooks_.end()) {
+        const Names& hooks = configured_.hooks;
+        if (std::ranges::find(hooks, hook) != hooks.end()) {
             lines_.push_back("hook '" + printable(hook) + "' has no delivery yet");
             return;
         }
         Names there = values_in(sample_, [](const ListRow& row) {
             return row.delivery ? row.delivery->hook : std::string();
         });
-        for (const std::string& known : hooks_) {
+        for (const std::string& known : hooks) {
             if (std::ranges::find(there, known) == there.end()) there.push_back(known);
         }
         lines_.push_back(no_hook(hook, there));
@@ -130,6 +134,13 @@ private:
     void ask_portal() {
         const std::string& portal = filter_.portal;
         if (portal.empty() || !meets_none({.portal = portal})) return;
+        const Names& portals = configured_.portals;
+        if (std::ranges::find(portals, lower(portal)) != portals.end()) {
+            lines_.push_back("no event of the portal '" + printable(portal) +
+                             "' was accepted yet; where Bitrix24 sends some, the lines with "
+                             "'refused' in the gateway's log say why");
+            return;
+        }
         const Names there =
             values_in(sample_, [](const ListRow& row) { return row.event.facts.portal(); });
         lines_.push_back("no event is of the portal '" + printable(portal) + "'" +
@@ -152,15 +163,21 @@ private:
 
     View& view_;
     const ListFilter& filter_;
-    std::span<const std::string> hooks_;
+    const ConfiguredNames& configured_;
     std::vector<ListRow> sample_;
     std::vector<std::string> lines_;
 };
 
 // None where the config cannot be read: another command says why.
-Names configured_hooks(const Arguments& args) {
+ConfiguredNames configured_names(const Arguments& args) {
     try {
-        return names_of(HookSet::load(*config_of(args, ConfigPart::all)));
+        const ConfigPtr config = config_of(args, ConfigPart::all);
+        ConfiguredNames names{.hooks = names_of(HookSet::load(*config))};
+        for (const Portal& portal : config->portals) {
+            names.portals.push_back(portal.domain);
+            names.portals.push_back(lower(portal.member_id));
+        }
+        return names;
     } catch (const Error&) {
         return {};
     }
@@ -184,14 +201,14 @@ std::string no_hook(std::string_view name, std::span<const std::string> hooks) {
 }
 
 std::vector<std::string> why_no_match(View& view, const ListFilter& filter,
-                                      std::span<const std::string> hooks) {
-    return Inquiry(view, filter, hooks).lines();
+                                      const ConfiguredNames& configured) {
+    return Inquiry(view, filter, configured).lines();
 }
 
 void tell_no_match(const Arguments& args, View& view, const ListFilter& filter) {
     const Screen screen = Screen::of_stdout();
-    const Names hooks = configured_hooks(args);
-    for (const std::string& line : why_no_match(view, filter, hooks)) {
+    const ConfiguredNames configured = configured_names(args);
+    for (const std::string& line : why_no_match(view, filter, configured)) {
         if (!write_all(STDERR_FILENO, screen.filled("bxhook: ", line))) return;
     }
 }

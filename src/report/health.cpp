@@ -34,14 +34,17 @@ std::int64_t runs_at_once(const StoreStatus& status, const Config& config) {
     return workers * config.worker.concurrency;
 }
 
+bool is_withheld(const std::string& hook, const Config& config, const Known& known) {
+    return settings_of(config, hook).disabled ||
+           std::ranges::find(known.stopped, hook) != known.stopped.end();
+}
+
 Slot slot_of(const HookCounts& hook, const StoreStatus& status, const Config& config,
              const Known& known) {
-    const HookSettings& settings = settings_of(config, hook.hook);
-    const bool stopped = std::ranges::find(known.stopped, hook.hook) != known.stopped.end();
-    if (settings.disabled || stopped) return Slot::withheld;
+    if (is_withheld(hook.hook, config, known)) return Slot::withheld;
     if (!status.worker_runs) return Slot::free;
     if (status.running >= runs_at_once(status, config)) return Slot::worker_full;
-    return hook.running < settings.concurrency ? Slot::free : Slot::hook_full;
+    return hook.running < settings_of(config, hook.hook).concurrency ? Slot::free : Slot::hook_full;
 }
 
 // True when no worker stays, and a `work --once` is there or was a moment ago.
@@ -184,9 +187,9 @@ void judge_dead(const StoreStatus& status, const OwnCommands& commands,
 }
 
 // One that fails now and then is tried again; one that only fails needs a person.  What died, or holds
-// up others, is said already.
-void judge_failing(const StoreStatus& status, const OwnCommands& commands,
-                   std::vector<Problem>& problems) {
+// up others, is said already; of one that may not run nothing is retried.
+void judge_failing(const StoreStatus& status, const Config& config, const OwnCommands& commands,
+                   const Known& known, std::vector<Problem>& problems) {
     std::size_t shown = 0;
     for (const HookCounts& hook : status.hooks) {
         const bool only_fails = hook.failed_1h >= failures_to_tell && hook.done_1h == 0;
@@ -194,7 +197,8 @@ void judge_failing(const StoreStatus& status, const OwnCommands& commands,
                           std::ranges::any_of(status.blocked, [&](const BlockedLane& lane) {
                               return lane.hook == hook.hook && lane.behind > 0;
                           });
-        if (!only_fails || said || hook.waiting == 0 || ++shown > shown_at_most) continue;
+        if (!only_fails || said || hook.waiting == 0) continue;
+        if (is_withheld(hook.hook, config, known) || ++shown > shown_at_most) continue;
         const std::string name = shell_word(hook.hook);
         problems.push_back(
             {Level::warning, "hook " + printable(hook.hook),
@@ -266,7 +270,7 @@ Health judge_health(const StoreStatus& status, const Config& config, Millis now,
     judge_slots(status, config, now, known, problems);
     judge_lanes(status, commands, problems);
     judge_dead(status, commands, problems);
-    judge_failing(status, commands, problems);
+    judge_failing(status, config, commands, known, problems);
     judge_clocks(status, now, problems);
     judge_queue(status, config, commands, problems);
     return health;

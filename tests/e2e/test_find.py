@@ -164,6 +164,7 @@ def test_no_match_says_what_there_is_instead(quiet):
     assert "no event has come yet" in said(quiet, "list", "--hook", "x")
     quiet.hook("ONCRMDEALUPDATE.d/erp.sh", "exit 0")
     quiet.hook("ONTASKADD", "exit 0")
+    quiet.config.write_text(quiet.config.read_text() + "portal { domain quiet.example token 0123456789abcdef }\n")
     post(quiet)
     work(quiet)
     for words, expected in [
@@ -174,6 +175,7 @@ def test_no_match_says_what_there_is_instead(quiet):
             (("--event", "x*"), "no event's code matches 'x*'; there are ONCRMDEALUPDATE"),
             (("--portal", "beta"), f"no event is of the portal 'beta'; there are {bitrix.DOMAIN}"),
             (("--portal", bitrix.DOMAIN[:-4]), f", did you mean '{bitrix.DOMAIN}'?"),
+            (("--portal", "Quiet.Example"), "no event of the portal 'Quiet.Example' was accepted yet; where"),
             (("--id", "13"), "no event is about an entity with the id '13'\n"),
             (("--id", "6675,13"), "no event is about an entity with the id '6675,13': --id takes one id\n"),
             (("--state", "dead,new"), "nothing is dead or new; there are done"),

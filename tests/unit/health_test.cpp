@@ -241,6 +241,7 @@ BOOST_AUTO_TEST_CASE(a_hook_that_only_fails_is_told) {
                          "waiting --hook crm' shows why); they are retried by themselves; once the "
                          "hook works, this runs them now\n");
     BOOST_TEST(fixes().ends_with(" retry --state waiting --hook crm\n"));
+    BOOST_TEST(said({.stopped = {"crm"}, .problems = {}, .read_on = {}, .changed_at = 0}) == "");  // a retry would run nothing
     status.hooks[0].failed_1h = 2;
     BOOST_TEST(said() == "");
     status.hooks[0].failed_1h = 30;

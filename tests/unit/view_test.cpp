@@ -83,7 +83,7 @@ private:
 struct Fixture {
     std::string why(const ListFilter& filter, const std::vector<std::string>& hooks = {}) {
         std::string text;
-        for (const std::string& line : why_no_match(view, filter, hooks)) text += line + "\n";
+        for (const std::string& line : why_no_match(view, filter, {.hooks = hooks})) text += line + "\n";
         return text;
     }
     Rows view;
