@@ -13,7 +13,8 @@ RequestRefusal refusal_of(GateVerdict verdict, bool known, const EventFacts& fac
     if (!facts.domain.empty() && !facts.member_id.empty()) {
         reason += ", member_id '" + facts.member_id + "'";
     }
-    return {RefusalCode::invalid_application_token, std::move(reason)};
+    return {RefusalCode::invalid_application_token, std::move(reason),
+            facts.member_id == probe_member_id};
 }
 
 }  // namespace bx

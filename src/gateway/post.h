@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "event/gate.h"
 #include "event/install_post.h"
@@ -40,6 +41,9 @@ struct Post {
     bool by_auth_id = false;  // of a page: TOKEN is of its AUTH_ID
     bool is_default = false;  // of a page: PLACEMENT=DEFAULT
 };
+
+// The member_id of the post with a wrong token that `check --url` sends.
+inline constexpr std::string_view probe_member_id = "check";
 
 // 403: what the sender is not, said for whoever looks for a mistyped portal.
 RequestRefusal refusal_of(GateVerdict verdict, bool known, const EventFacts& facts);

@@ -31,6 +31,7 @@ const RefusalSpec& spec_of(RefusalCode code);
 struct RequestRefusal {
     RefusalCode code;
     std::string reason;  // for the log
+    bool asked_for = false;  // by `check --url`: nothing to be warned of
 };
 
 }  // namespace bx

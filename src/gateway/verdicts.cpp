@@ -50,11 +50,12 @@ Answer Verdicts::show(const PageAnswer& page) {
 
 Answer Verdicts::refuse(const RequestRefusal& refusal, const Request& request, std::size_t size) {
     const RefusalSpec& spec = spec_of(refusal.code);
-    log_.warning("refused", {{"status", spec.status},
-                             {"error", spec.word},
-                             {"reason", refusal.reason},
-                             {"peer", request.remote_addr},
-                             {"size", size}});
+    const LogFields fields{{"status", spec.status},
+                           {"error", spec.word},
+                           {"reason", refusal.reason},
+                           {"peer", request.remote_addr},
+                           {"size", size}};
+    refusal.asked_for ? log_.info("refused", fields) : log_.warning("refused", fields);
     return refusal_answer(refusal);
 }
 

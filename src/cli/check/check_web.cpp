@@ -14,6 +14,7 @@
 #include "cli/check/findings.h"
 #include "cli/curl.h"
 #include "config/value.h"
+#include "gateway/post.h"
 #include "host/accounts.h"
 #include "host/systemd_unit.h"
 
@@ -138,8 +139,9 @@ std::optional<HttpAnswer> check_get(const std::string& url, Trust& trust, const 
 // A POST with a token that cannot be right must be refused by the gateway itself.
 void check_post(const std::string& url, Trust trust, Findings& findings) {
     HttpAnswer answer = ask_url(url,
-                                "event=ONAPPTEST&auth%5Bmember_id%5D=check"
-                                "&auth%5Bapplication_token%5D=wrong-on-purpose",
+                                "event=ONAPPTEST&auth%5Bmember_id%5D=" +
+                                    std::string(probe_member_id) +
+                                    "&auth%5Bapplication_token%5D=wrong-on-purpose",
                                 "application/x-www-form-urlencoded", trust);
     bool refused = answer.status == 403 &&
                    answer.body.find("invalid_application_token") != std::string::npos;
