@@ -24,6 +24,7 @@ bool was_renamed(const HookSet& before, const HookSet& after, const std::string&
 }  // namespace
 
 void LiveHooks::refresh(const ConfigPtr& config, Millis now) {
+    end_waiting(now);
     if (!watch_.watching(config->hooks_dir)) watch_.begin(config->hooks_dir);
     try {
         std::string stamp = HookSet::stamp_of(config->hooks_dir);
@@ -40,6 +41,7 @@ void LiveHooks::refresh(const ConfigPtr& config, Millis now) {
 }
 
 void LiveHooks::refresh_if_changed(const ConfigPtr& config, Millis now) {
+    end_waiting(now);
     const bool unchanged = watch_.unchanged(config->hooks_dir);
     if (!unchanged || config != config_ || !stamp_) refresh(config, now);
 }
@@ -67,8 +69,7 @@ void LiveHooks::replace(HookSet set, Millis now) {
 
 // SET is to replace set_.
 void LiveHooks::note_gone(const HookSet& set, Millis now) {
-    std::vector<Hook> gone;
-    if (now < gone_until_) gone = std::move(gone_);
+    std::vector<Hook> gone = std::move(gone_);
     const std::size_t known = gone.size();
     for (const Hook& hook : set_.hooks()) {
         if (hook.from_dir && can_run(set_, hook.name)) gone.push_back(hook);
@@ -87,6 +88,15 @@ void LiveHooks::note_gone(const HookSet& set, Millis now) {
         log_.info("a hook cannot run any more: its events wait for its file",
                   {{"hook", gone_.back().name}, {"for", duration_text(replace_time)}});
     }
+}
+
+void LiveHooks::end_waiting(Millis now) {
+    if (gone_.empty() || now < gone_until_) return;
+    for (const Hook& hook : gone_) {
+        log_.info("a hook did not come back: events are matched without it", {{"hook", hook.name}});
+    }
+    gone_.clear();
+    gone_until_ = 0;
 }
 
 // Says what came and what went.

@@ -50,6 +50,7 @@ public:
 
 private:
     void replace(HookSet set, Millis now);
+    void end_waiting(Millis now);
     void note_gone(const HookSet& set, Millis now);
     void note_duplicates();
     void report_end_of_duplicates(const std::string& place);

@@ -256,6 +256,15 @@ BOOST_AUTO_TEST_CASE(a_script_replaced_by_delete_and_create_loses_nothing) {
     wait_state(between, "done");
 }
 
+BOOST_AUTO_TEST_CASE(a_script_that_does_not_come_back_is_told) {
+    hook("any", "exit 0");
+    start_and_wait();
+    wait_state(deal("1"), "done");
+    fs::remove(dir + "/hooks/any");
+    wait_state(deal("2"), "skipped no matching hook");
+    wait_file("worker.log", "a hook did not come back: events are matched without it hook=any");
+}
+
 // An old file beside it that is disabled is not what the script was renamed to.
 BOOST_AUTO_TEST_CASE(a_script_replaced_beside_a_disabled_one_of_its_name_loses_nothing) {
     hook("any.sh", "exit 0");
