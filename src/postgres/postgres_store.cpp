@@ -14,6 +14,7 @@ PostgresStore::PostgresStore(const std::string& url, const StoreOptions& options
       operator_(make_operator(names_)),
       installations_(make_installations(names_)),
       transfer_(make_transfer(names_)),
-      chores_(make_chores(names_)) {}
+      chores_(make_chores(names_)),
+      limiter_(make_limiter(names_)) {}
 
 }  // namespace bx::postgres

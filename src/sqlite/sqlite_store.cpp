@@ -16,7 +16,8 @@ SqliteStore::SqliteStore(const std::string& path, const StoreOptions& options, J
       operator_(make_operator(names_)),
       installations_(make_installations(names_)),
       transfer_(make_transfer(names_)),
-      chores_(make_chores(*database_)) {
+      chores_(make_chores(*database_)),
+      limiter_(make_limiter(*database_)) {
     if (options.role == Role::worker) repair(names_, wall_now());
 }
 

@@ -26,6 +26,7 @@ public:
     Installations& installations() override { return *installations_; }
     Transfer& transfer() override { return *transfer_; }
     Chores& chores() override { return *chores_; }
+    Limiter& limiter() override { return *limiter_; }
 
 private:
     std::unique_ptr<Database> database_;
@@ -40,6 +41,7 @@ private:
     std::unique_ptr<Installations> installations_;
     std::unique_ptr<Transfer> transfer_;
     std::unique_ptr<Chores> chores_;
+    std::unique_ptr<Limiter> limiter_;
 };
 
 }  // namespace bx::sqlite

@@ -16,6 +16,7 @@
 #include "store/errors.h"
 #include "store/event_sink.h"
 #include "store/installations.h"
+#include "store/limiter.h"
 #include "store/match_queue.h"
 #include "store/operator.h"
 #include "store/options.h"
@@ -42,6 +43,7 @@ public:
     virtual Installations& installations() = 0;
     virtual Transfer& transfer() = 0;
     virtual Chores& chores() = 0;
+    virtual Limiter& limiter() = 0;
 };
 
 }  // namespace bx

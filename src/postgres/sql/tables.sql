@@ -375,7 +375,23 @@ CREATE TABLE bxhook.chore (
 );
 CREATE INDEX chore_due ON bxhook.chore (what, due_at);
 
--- What nothing writes yet: calls and subscriptions; what was fetched and is known; keys of the page.
+-- How fast portals are called (store/limiter.h).  `level` is in thousandths of a call, at `at`.
+CREATE TABLE bxhook.limiter (
+    portal bytea PRIMARY KEY,
+    level bigint NOT NULL,
+    at bigint NOT NULL
+) WITH (fillfactor = 20);
+-- Methods that have used much of their operating time.  `free_at`: when some of it is free again.
+CREATE TABLE bxhook.operating (
+    portal bytea NOT NULL,
+    whose bytea NOT NULL,
+    method bytea NOT NULL,
+    free_at bigint NOT NULL,
+    blocked boolean NOT NULL,
+    PRIMARY KEY (portal, whose, method)
+) WITH (fillfactor = 20);
+
+-- What nothing writes yet: subscriptions; what was fetched and is known; keys of the page.
 CREATE TABLE bxhook.binding (
     installation bigint NOT NULL,
     event bytea NOT NULL,
@@ -383,12 +399,6 @@ CREATE TABLE bxhook.binding (
     bound_at bigint NOT NULL,
     PRIMARY KEY (installation, event, offline)
 );
-CREATE TABLE bxhook.limiter (
-    portal bytea PRIMARY KEY,
-    level bigint NOT NULL,
-    at bigint NOT NULL,
-    blocked_until bigint
-) WITH (fillfactor = 20);
 -- What an event said, as a hash: a copy of it that comes another way is told by it.
 CREATE TABLE bxhook.fingerprint (hash bytea PRIMARY KEY, ts bigint NOT NULL, n bigint NOT NULL);
 CREATE TABLE bxhook.fetched (

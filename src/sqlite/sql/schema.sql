@@ -324,19 +324,31 @@ CREATE TABLE chore (
 ) WITHOUT ROWID;
 CREATE INDEX chore_due ON chore (what, due_at);
 
--- What nothing writes yet: calls and subscriptions; what was fetched and is known; keys of the page.
+-- How fast portals are called (store/limiter.h).  `level` is in thousandths of a call, at `at`, as
+-- milliseconds since the machine's boot.
+CREATE TABLE limiter (
+    portal TEXT PRIMARY KEY,
+    level INTEGER NOT NULL,
+    at INTEGER NOT NULL
+) WITHOUT ROWID;
+-- Methods that have used much of their operating time.  `free_at`: when some of it is free again,
+-- since the machine's boot.
+CREATE TABLE operating (
+    portal TEXT NOT NULL,
+    whose TEXT NOT NULL,
+    method TEXT NOT NULL,
+    free_at INTEGER NOT NULL,
+    blocked INTEGER NOT NULL CHECK (blocked IN (0, 1)),
+    PRIMARY KEY (portal, whose, method)
+) WITHOUT ROWID;
+
+-- What nothing writes yet: subscriptions; what was fetched and is known; keys of the page.
 CREATE TABLE binding (
     installation INTEGER NOT NULL,
     event TEXT NOT NULL,
     offline INTEGER NOT NULL,
     bound_at INTEGER NOT NULL,
     PRIMARY KEY (installation, event, offline)
-) WITHOUT ROWID;
-CREATE TABLE limiter (
-    portal TEXT PRIMARY KEY,
-    level INTEGER NOT NULL,
-    at INTEGER NOT NULL,
-    blocked_until INTEGER
 ) WITHOUT ROWID;
 -- What an event said, as a hash: a copy of it that comes another way is told by it.
 CREATE TABLE fingerprint (
