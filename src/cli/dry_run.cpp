@@ -44,7 +44,7 @@ StoredEvent stored(const NewEvent& event) {
 std::string launch_text(const Hook& hook, const NewEvent& event, const std::string& config_path) {
     Claim claim{stored(event), hook.name, 1, hook.settings.attempts, "dry-run"};
     Invocation invocation =
-        prepare_invocation(claim, hook, own_surroundings(config_path));
+        prepare_invocation(claim, hook, own_surroundings(config_path), wall_now());
     if (!invocation.refusal.empty()) {
         return hook.name + " would not run: " + printable(invocation.refusal, 1000) + "\n";
     }

@@ -138,7 +138,7 @@ auto find_name(const auto& variables, std::string_view name) {
 }
 
 // All but `env` and the data.
-constexpr std::size_t own_variables = 26;
+constexpr std::size_t own_variables = 27;
 
 // What every program gets, each as OWN, the hook's `env`, has it if it does; then the rest of OWN.
 void set_general(Environment& env, const std::vector<std::pair<std::string, std::string>>& own,
@@ -161,7 +161,7 @@ void set_general(Environment& env, const std::vector<std::pair<std::string, std:
 }
 
 std::vector<std::string> environment_of(const Claim& claim, const Hook& hook, PayloadValues body,
-                                        const Surroundings& surroundings) {
+                                        const Surroundings& surroundings, Millis now) {
     const EventFacts& facts = claim.event.facts;
     Environment env(own_variables + hook.settings.env.size() + body.size());
     // First: who looks for a run's processes reads it in /proc.
@@ -179,6 +179,7 @@ std::vector<std::string> environment_of(const Claim& claim, const Hook& hook, Pa
     env.set("BX_ATTEMPT", std::to_string(claim.attempt));
     env.set("BX_MAX_ATTEMPTS", std::to_string(claim.max_attempts));
     env.set("BX_RECEIVED_AT", iso_time(claim.event.received_at));
+    env.set("BX_DEADLINE", std::to_string((now + hook.settings.timeout) / second));
     env.set_from_event("BX_TOKEN_EXPIRES_AT", token_expiry(body, facts));
     if (claim.event.test) env.set("BX_TEST", "1");
     if (const PayloadValue* data = find_value(body, "data")) {
@@ -310,7 +311,7 @@ Surroundings own_surroundings(const std::string& config_path) {
 }
 
 Invocation prepare_invocation(const Claim& claim, const Hook& hook,
-                              const Surroundings& surroundings) {
+                              const Surroundings& surroundings, Millis now) {
     Invocation invocation;
     const std::vector<PayloadValue> body = body_of(claim.event, invocation.refusal);
     if (body.empty()) return invocation;
@@ -320,7 +321,7 @@ Invocation prepare_invocation(const Claim& claim, const Hook& hook,
         invocation.argv.push_back(expand_argument(arg, body, invocation.refusal));
         if (!invocation.refusal.empty()) return invocation;
     }
-    invocation.env = environment_of(claim, hook, body, surroundings);
+    invocation.env = environment_of(claim, hook, body, surroundings, now);
     invocation.dir = hook.settings.dir.empty() ? directory_of(hook.program) : hook.settings.dir;
     // Enough, unless much has to be escaped; else a large one would take twice the room it needs.
     invocation.input.reserve(claim.event.body.size() + claim.event.secrets.size() +

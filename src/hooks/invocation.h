@@ -38,9 +38,9 @@ struct Surroundings {
 // program as it lies on the disk now.  Throws Error.
 Surroundings own_surroundings(const std::string& config_path);
 
-// For CLAIM's run of HOOK.  TZ is the worker's own.
+// For CLAIM's run of HOOK, which begins NOW (wall).  TZ is the worker's own.
 Invocation prepare_invocation(const Claim& claim, const Hook& hook,
-                              const Surroundings& surroundings);
+                              const Surroundings& surroundings, Millis now);
 
 // What keeps the template TEXT from ever becoming an argument, or makes that unlikely; `place` and
 // `fix` are the caller's to fill.

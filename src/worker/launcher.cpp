@@ -75,7 +75,7 @@ std::optional<StartProblem> Launcher::launch(const Claim& claim, const Allowance
     if (auto held = held_back(*hook)) return held;
     if (hook->problem) return hook->problem;
     if (auto problem = start_problem(*hook, config.hooks_dir)) return problem;
-    Invocation what = prepare_invocation(claim, *hook, surroundings_);
+    Invocation what = prepare_invocation(claim, *hook, surroundings_, wall_now());
     if (!what.refusal.empty()) return StartProblem{StartFault::bad_argument, what.refusal, ""};
     fault_point("before-spawn");
     membership_.watch(claim.run);

@@ -37,8 +37,10 @@ def attempts(delivery):
 def test_environment_is_built_from_nothing(serving):
     serving.probe("ONCRMDEALUPDATE")
     serving.configure(more="hook ONCRMDEALUPDATE { env { API_URL https://erp.example } attempts 7 }\n")
+    before = time.time()
     number = post(serving, DEAL)
     env = serving.run_of(number, "ONCRMDEALUPDATE").env
+    assert before + 59 <= int(env.pop("BX_DEADLINE")) <= time.time() + 60
     run = env.pop("BX_RUN")
     assert run
     received_at = env.pop("BX_RECEIVED_AT")

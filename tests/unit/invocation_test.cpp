@@ -39,10 +39,11 @@ bx::Hook hook_of(std::vector<std::string> args = {}) {
     return hook;
 }
 
+constexpr bx::Millis started_at = 1795225590999;
 const bx::Surroundings surroundings{"/home/bx", "/usr/bin/bxhook", "/srv/bx/bxhook.conf"};
 
 bx::Invocation invocation_of(const std::string& body, std::vector<std::string> args = {}) {
-    return bx::prepare_invocation(claim_of(body), hook_of(std::move(args)), surroundings);
+    return bx::prepare_invocation(claim_of(body), hook_of(std::move(args)), surroundings, started_at);
 }
 
 std::optional<std::string> variable(const bx::Invocation& invocation, const std::string& name) {
@@ -84,7 +85,7 @@ BOOST_AUTO_TEST_CASE(an_erased_events_secrets_are_absent) {
     bx::Claim claim = claim_of("event=X&auth[access_token]=abcdef&auth[user_id]=1");
     claim.event.secrets.clear();
     claim.event.secrets_erased = true;
-    BOOST_TEST(bx::prepare_invocation(claim, hook_of(), surroundings).input ==
+    BOOST_TEST(bx::prepare_invocation(claim, hook_of(), surroundings, started_at).input ==
                "{\"event\":\"X\",\"auth\":{\"user_id\":\"1\"}}\n");
 }
 
@@ -105,6 +106,7 @@ BOOST_AUTO_TEST_CASE(the_environment_says_what_the_event_carries) {
         {"BX_ATTEMPT", "2"},
         {"BX_MAX_ATTEMPTS", "12"},
         {"BX_RECEIVED_AT", "2026-11-21T01:46:28.123Z"},
+        {"BX_DEADLINE", "1795225650"},
         {"BX_TOKEN_EXPIRES_AT", "2025-01-09T07:56:47.000Z"},
         {"BX_RUN", "run-7"},
         {"BX_DATA_FIELDS_ID", "759"},
@@ -151,7 +153,7 @@ BOOST_AUTO_TEST_CASE(the_tokens_end_comes_from_expires_or_from_ts_and_expires_in
 BOOST_AUTO_TEST_CASE(a_test_event_is_marked) {
     bx::Claim claim = claim_of("event=X");
     claim.event.test = true;
-    BOOST_TEST(get(bx::prepare_invocation(claim, hook_of(), surroundings), "BX_TEST") == "1");
+    BOOST_TEST(get(bx::prepare_invocation(claim, hook_of(), surroundings, started_at), "BX_TEST") == "1");
 }
 
 BOOST_AUTO_TEST_CASE(a_hooks_env_may_replace_ours_but_not_set_bx) {
@@ -159,7 +161,7 @@ BOOST_AUTO_TEST_CASE(a_hooks_env_may_replace_ours_but_not_set_bx) {
     hook.settings.env = {
         {"PATH", "/opt"}, {"API_URL", "https://erp.example"}, {"BX_EVENT", "evil"},
         {"BXHOOK_CONFIG", "/srv/other.conf"}};
-    bx::Invocation what = bx::prepare_invocation(claim_of("event=X"), hook, surroundings);
+    bx::Invocation what = bx::prepare_invocation(claim_of("event=X"), hook, surroundings, started_at);
     BOOST_TEST(get(what, "PATH") == "/opt");
     BOOST_TEST(get(what, "BXHOOK_CONFIG") == "/srv/other.conf");
     BOOST_TEST(get(what, "API_URL") == "https://erp.example");
@@ -174,9 +176,9 @@ BOOST_AUTO_TEST_CASE(a_variable_that_env_replaces_keeps_its_place) {
     bx::Hook hook = hook_of();
     hook.settings.env = {{"A", "1"}, {"TZ", "Asia/Omsk"}, {"HOME", "/srv"}, {"B", "2"}};
     ::unsetenv("TZ");
-    const bx::Invocation without = bx::prepare_invocation(claim_of("event=X"), hook, surroundings);
+    const bx::Invocation without = bx::prepare_invocation(claim_of("event=X"), hook, surroundings, started_at);
     ::setenv("TZ", "Europe/Minsk", 1);
-    const bx::Invocation with = bx::prepare_invocation(claim_of("event=X"), hook, surroundings);
+    const bx::Invocation with = bx::prepare_invocation(claim_of("event=X"), hook, surroundings, started_at);
     zone ? ::setenv("TZ", before.c_str(), 1) : ::unsetenv("TZ");
     const auto first = [](const bx::Invocation& what) {
         std::string text;
@@ -246,7 +248,7 @@ BOOST_AUTO_TEST_CASE(a_name_of_a_megabyte_shared_by_a_thousand_fields_costs_noth
     for (int i = 1; i < 990; ++i) fields += ",\"f" + std::to_string(i) + "\":1";
     bx::Claim claim = claim_of(bx::decode_json(json + fields + "}}}", {}));
     const std::clock_t begin = std::clock();
-    bx::Invocation what = bx::prepare_invocation(claim, hook_of(), surroundings);
+    bx::Invocation what = bx::prepare_invocation(claim, hook_of(), surroundings, started_at);
     BOOST_TEST(double(std::clock() - begin) / CLOCKS_PER_SEC < 1.0);  // seconds of CPU
     BOOST_TEST(get(what, "BX_TRUNCATED") == "1");
 }

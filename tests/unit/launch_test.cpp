@@ -53,7 +53,7 @@ void compare(const Tree& tree, const std::string& what) {
     for (const bool erased : {false, true}) {
         const Tree body = decode_payload(payload.body, payload.secrets,
                                          erased ? Secrets::omit : Secrets::keep);
-        const Invocation invocation = prepare_invocation(claim_of(payload, erased), hook, {});
+        const Invocation invocation = prepare_invocation(claim_of(payload, erased), hook, {}, 0);
         BOOST_TEST_INFO(what);
         BOOST_TEST(invocation.refusal == "");
         BOOST_TEST((invocation.input == tree_input(body)));

@@ -149,7 +149,7 @@ int run_plan(const DeliveryName& name, const Plan& plan, const HookSet& hooks,
                                  std::to_string(random_bits());
     const Claim claim{plan.event, plan.hook.name, plan.attempt, plan.max_attempts, run_name};
     const Invocation invocation =
-        prepare_invocation(claim, plan.hook, own_surroundings(config_path));
+        prepare_invocation(claim, plan.hook, own_surroundings(config_path), wall_now());
     if (!invocation.refusal.empty()) throw cannot_run(name, printable(invocation.refusal, 1000));
     remark_on(name, plan, hooks);
     try {
