@@ -50,6 +50,7 @@ Command retry_command();
 Command cancel_command();
 Command status_command();
 Command portals_command();
+Command call_command();
 Command token_command();
 Command prune_command();
 Command store_command();

@@ -6,6 +6,7 @@
 
 #include "base/escape.h"
 #include "base/text.h"
+#include "cli/open.h"
 #include "rest/answer.h"
 
 namespace bx {
@@ -19,8 +20,11 @@ std::string variable(const char* name) {
     return value == nullptr ? "" : value;
 }
 
-PortalChoice none(std::string why, RestCause cause = RestCause::wrong_client) {
-    return {std::nullopt, exit_status_of(cause, Right::application), std::move(why)};
+PortalChoice none(std::string why) {
+    PortalChoice choice;
+    choice.status = exit_status_of(RestCause::wrong_client, Right::application);
+    choice.why = std::move(why);
+    return choice;
 }
 
 std::string name_of(const Installation& one) {
@@ -36,30 +40,11 @@ bool names(const Config& config, const EventFacts& facts) {
     });
 }
 
-// The installation of the event that a hook runs for, and others on its portal.
-class EventsPortal {
-public:
-    EventsPortal(const Config& config, Store& store, EventNumber number) {
-        const std::optional<StoredEvent> event = store.view().event(number);
-        if (!event) return;
-        const EventFacts& facts = event->facts;
-        if (!event->installation && !names(config, facts)) return;
-        if (!facts.member_id.empty()) found_ = store.installations().list(facts.member_id);
-        if (!event->installation) return;
-        const InstallationId own = *event->installation;
-        std::erase_if(found_, [own](const Installation& one) { return one.id != own; });
-    }
-
-    const Found& found() const { return found_; }
-    bool is_on(const Installation& other) const {
-        return std::ranges::any_of(found_, [&](const Installation& one) {
-            return one.member_id == other.member_id;
-        });
-    }
-
-private:
-    Found found_;
-};
+bool is_on(const EventsPortal& own, const Installation& other) {
+    return std::ranges::any_of(own.installations, [&](const Installation& one) {
+        return one.member_id == other.member_id;
+    });
+}
 
 PortalChoice only_one(Found found, const std::string& where, const std::string& app) {
     std::erase_if(found, [&](const Installation& one) {
@@ -71,9 +56,12 @@ PortalChoice only_one(Found found, const std::string& where, const std::string& 
     };
     if (!std::ranges::all_of(found, is_pending)) std::erase_if(found, is_pending);
     if (found.empty()) {
-        return none("no application is installed on " + where + " (`bxhook portals` shows all)");
+        PortalChoice choice =
+            none("no application is installed on " + where + " (`bxhook portals` shows all)");
+        choice.is_absent = true;
+        return choice;
     }
-    if (found.size() == 1) return {std::move(found.front()), 0, ""};
+    if (found.size() == 1) return {.installation = std::move(found.front()), .why = ""};
     const bool one_portal = std::ranges::all_of(found, [&](const Installation& one) {
         return one.member_id == found.front().member_id;
     });
@@ -96,8 +84,33 @@ std::optional<HookRun> this_hook_run() {
     return HookRun{*number, hook};
 }
 
+ConfigPtr config_to_choose(const Arguments& args, const std::optional<HookRun>& run) {
+    const bool names_another = run && args.has("--portal");
+    return config_of(args, names_another ? ConfigPart::all : ConfigPart::sync);
+}
+
+EventsPortal portal_of_event(const Config& config, Store& store, EventNumber number) {
+    EventsPortal own;
+    own.event = store.view().event(number);
+    if (!own.event) return own;
+    const EventFacts& facts = own.event->facts;
+    const std::optional<InstallationId> id = own.event->installation;
+    if (!id && !names(config, facts)) {
+        own.event.reset();
+        return own;
+    }
+    if (!facts.member_id.empty()) own.installations = store.installations().list(facts.member_id);
+    if (id) std::erase_if(own.installations, [&](const Installation& one) { return one.id != *id; });
+    return own;
+}
+
 Option app_option() {
     return {"--app", "CLIENT_ID", "of several applications on a portal that one"};
+}
+
+std::string foreign_portal(const std::string& portal, const HookRun& run) {
+    return "the event is not of portal '" + printable(portal) + "': add `call any` to hook '" +
+           printable(run.hook) + "' to let it name others";
 }
 
 PortalChoice choose_portal(const Arguments& args, const Config& config, Store& store,
@@ -109,17 +122,17 @@ PortalChoice choose_portal(const Arguments& args, const Config& config, Store& s
         return only_one(store.installations().list(), "any portal", app);
     }
     if (!run) return only_one(store.installations().list(portal), name, app);
-    const EventsPortal own(config, store, run->event);
+    const EventsPortal own = portal_of_event(config, store, run->event);
     if (portal.empty()) {
-        return only_one(own.found(), "a portal that the token of event " +
+        return only_one(own.installations, "a portal that the token of event " +
                                          std::to_string(run->event) + " proves", app);
     }
     PortalChoice choice = only_one(store.installations().list(portal), name, app);
-    if (!choice.installation || own.is_on(*choice.installation) ||
+    if (!choice.installation || is_on(own, *choice.installation) ||
         settings_of(config, run->hook).call == Calls::any) {
         return choice;
     }
-    return none("the event is not of portal " + name + ": add `call any` to hook '" + printable(run->hook) + "' to let it name others");
+    return none(foreign_portal(portal, *run));
 }
 
 }  // namespace bx

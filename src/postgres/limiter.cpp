@@ -54,7 +54,8 @@ void Buckets::fill(const std::string& portal, const CallRate& rate) {
 
 void Buckets::note_operating(const CalledMethod& what, Millis in) {
     auto call = call_of<sql::note_operating>(what);
-    call[sql::note_operating::In::free_in] = Param::number(std::clamp<Millis>(in, 0, longest_block));
+    call[sql::note_operating::In::free_in] =
+        Param::number(std::clamp<Millis>(in, 0, longest_block));
     session_.call(call);
 }
 
@@ -66,6 +67,8 @@ Millis Buckets::block(const CalledMethod& what, Millis otherwise) {
 
 }  // namespace
 
-std::unique_ptr<Limiter> make_limiter(Names& names) { return std::make_unique<Buckets>(names); }
+std::unique_ptr<Limiter> make_limiter(Names& names) {
+    return std::make_unique<Buckets>(names);
+}
 
 }  // namespace bx::postgres

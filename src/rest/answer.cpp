@@ -16,48 +16,6 @@ constexpr std::size_t dots = 3;               // what printable() adds where it 
 constexpr std::size_t max_text = 500 - dots;  // bytes
 constexpr std::size_t max_code = 100 - dots;
 
-// By `error` in lower case; what is not here is what the method itself has against the call.
-RestCause cause_of(const std::string& code) {
-    static constexpr std::array<std::pair<std::string_view, RestCause>, 32> meanings{{
-        {"query_limit_exceeded", RestCause::limit},
-        {"operation_time_limit", RestCause::operating_limit},
-        {"overload_limit", RestCause::overload},
-        {"expired_token", RestCause::expired_token},
-        {"invalid_token", RestCause::bad_token},
-        {"no_auth_found", RestCause::bad_token},
-        {"invalid_credentials", RestCause::bad_token},
-        {"error_oauth", RestCause::bad_token},
-        {"insufficient_scope", RestCause::no_right},
-        {"invalid_scope", RestCause::no_right},
-        {"access_denied", RestCause::no_right},
-        {"wrong_auth_type", RestCause::no_right},
-        {"wrong_license", RestCause::no_right},
-        {"authorization_error", RestCause::no_right},  // the user was dismissed
-        {"user_access_error", RestCause::no_right},    // the user may not use the application
-        {"method_confirm_denied", RestCause::no_right},
-        {"method_confirm_waiting", RestCause::confirmation},
-        {"payment_required", RestCause::unpaid},
-        {"not_installed", RestCause::not_installed},
-        {"application_not_found", RestCause::not_installed},
-        {"portal_deleted", RestCause::portal_gone},
-        {"connection_error", RestCause::no_authorization},
-        {"invalid_grant", RestCause::bad_grant},
-        {"bad_verification_code", RestCause::bad_grant},
-        {"expired_refresh_token", RestCause::bad_grant},
-        {"wrong_client", RestCause::wrong_client},
-        {"invalid_client", RestCause::wrong_client},
-        {"unauthorized_client", RestCause::wrong_client},
-        {"internal_server_error", RestCause::server},
-        {"error_unexpected_answer", RestCause::server},
-        {"service_unavailable", RestCause::server},
-        {"temporarily_unavailable", RestCause::server},
-    }};
-    const std::string low = lower(code);
-    const auto found =
-        std::ranges::find(meanings, low, [](const auto& each) { return each.first; });
-    return found == meanings.end() ? RestCause::refused : found->second;
-}
-
 RestCause cause_of(HttpFailure failure) {
     switch (failure) {
         case HttpFailure::none: return RestCause::none;
@@ -112,7 +70,7 @@ void read_error(const JsonText& json, const JsonText& error,
     const auto told = error.is_object() ? error.find("message") : json.find("error_description");
     const std::string word = code ? code->string() : "";
     const std::string description = told && !told->is_null() ? told->string() : "";
-    answer.cause = cause_of(word);
+    answer.cause = cause_of_error(word);
     answer.code = printable(without_secrets(word, secrets), max_code);
     const bool both = !word.empty() && !description.empty();
     const std::string text = word + (both ? ": " : "") + description;
@@ -135,6 +93,48 @@ void read_status(RestAnswer& answer) {
 
 }  // namespace
 
+RestCause cause_of_error(const std::string& code) {
+    // What is not here is what the method itself has against the call.
+    static constexpr std::array<std::pair<std::string_view, RestCause>, 32> meanings{{
+        {"query_limit_exceeded", RestCause::limit},
+        {"operation_time_limit", RestCause::operating_limit},
+        {"overload_limit", RestCause::overload},
+        {"expired_token", RestCause::expired_token},
+        {"invalid_token", RestCause::bad_token},
+        {"no_auth_found", RestCause::bad_token},
+        {"invalid_credentials", RestCause::bad_token},
+        {"error_oauth", RestCause::bad_token},
+        {"insufficient_scope", RestCause::no_right},
+        {"invalid_scope", RestCause::no_right},
+        {"access_denied", RestCause::no_right},
+        {"wrong_auth_type", RestCause::no_right},
+        {"wrong_license", RestCause::no_right},
+        {"authorization_error", RestCause::no_right},  // the user was dismissed
+        {"user_access_error", RestCause::no_right},    // the user may not use the application
+        {"method_confirm_denied", RestCause::no_right},
+        {"method_confirm_waiting", RestCause::confirmation},
+        {"payment_required", RestCause::unpaid},
+        {"not_installed", RestCause::not_installed},
+        {"application_not_found", RestCause::not_installed},
+        {"portal_deleted", RestCause::portal_gone},
+        {"connection_error", RestCause::no_authorization},
+        {"invalid_grant", RestCause::bad_grant},
+        {"bad_verification_code", RestCause::bad_grant},
+        {"expired_refresh_token", RestCause::bad_grant},
+        {"wrong_client", RestCause::wrong_client},
+        {"invalid_client", RestCause::wrong_client},
+        {"unauthorized_client", RestCause::wrong_client},
+        {"internal_server_error", RestCause::server},
+        {"error_unexpected_answer", RestCause::server},
+        {"service_unavailable", RestCause::server},
+        {"temporarily_unavailable", RestCause::server},
+    }};
+    const std::string low = lower(code);
+    const auto found =
+        std::ranges::find(meanings, low, [](const auto& each) { return each.first; });
+    return found == meanings.end() ? RestCause::refused : found->second;
+}
+
 int exit_status_of(RestCause cause, Right right) {
     switch (cause) {
         case RestCause::none: return 0;
@@ -142,14 +142,16 @@ int exit_status_of(RestCause cause, Right right) {
         case RestCause::too_large: return 65;
         case RestCause::no_right: return 77;
         case RestCause::bad_token:
+            if (right == Right::event) return 77;
+            [[fallthrough]];
         case RestCause::renamed: return right == Right::webhook ? 78 : 75;
+        case RestCause::expired_token: return right == Right::event ? 77 : 75;
         case RestCause::wrong_client:
         case RestCause::portal_gone:
         case RestCause::local: return 78;
         case RestCause::limit:
         case RestCause::operating_limit:
         case RestCause::overload:
-        case RestCause::expired_token:
         case RestCause::unpaid:
         case RestCause::not_installed:
         case RestCause::confirmation:

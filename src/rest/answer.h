@@ -44,12 +44,15 @@ enum class RestCause {
     foreign,          // the answer is of another portal, user or application than it has to be
 };
 
-// Whose right a call had.
-enum class Right { application, webhook };
+// Whose right a call had: `event` is the token that came with an event, which nobody can renew.
+enum class Right { application, webhook, event };
 
 // The exit status that `call` ends with (sysexits.h), so that a hook that ends with it is tried
 // again exactly when that helps: 0 done, 65 refused, 75 not now, 77 no right, 78 configuration.
 int exit_status_of(RestCause cause, Right right);
+
+// What `error` of an answer means, in whatever case; of one that the method itself made: refused.
+RestCause cause_of_error(const std::string& code);
 
 // May the same call be sent again?
 enum class Repeat {

@@ -10,7 +10,7 @@ from scratch import ROOT, as_user, directory, write
 
 SCRIPT = ROOT / "conf" / "bash-completion"
 COMMANDS = {"serve", "work", "init", "check", "events", "trigger", "decode", "list", "show", "logs", "run", "retry",
-            "cancel", "status", "portals", "token", "sync", "prune", "store", "help", "version"}
+            "cancel", "status", "portals", "call", "token", "sync", "prune", "store", "help", "version"}
 
 
 @pytest.fixture
@@ -78,6 +78,7 @@ def test_deliveries_and_hooks(complete):
 
 
 def test_other_values(complete):
+    assert complete("bxhook call crm.deal.get --as ") == {"app", "webhook", "event"}
     assert complete("bxhook list --state d") == {"done", "dead"}
     assert complete("bxhook list --state waiting,d") == {"waiting,done", "waiting,dead"}
     assert {"6675", "666"} <= complete("bxhook list --id ")

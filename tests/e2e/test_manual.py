@@ -59,7 +59,7 @@ def test_json_is_told_of_each_command_that_has_it(helps):
     text = page("bxhook.1")
     section = text[text.index(".Ss JSON"):text.index(".Sh ENVIRONMENT")]
     told = set(re.findall(r"^\.It Cm ([a-z]+)", section, re.MULTILINE))
-    assert told == {command for command, words in helps.items() if re.search(r"^  --json", words, re.MULTILINE)}
+    assert told == {command for command, words in helps.items() if re.search(r"^  --json  ", words, re.MULTILINE)}
 
 
 def test_every_command_tells_of_itself_in_both(helps):

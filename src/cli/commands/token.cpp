@@ -58,12 +58,6 @@ int give(const Arguments& args, const Config& config, const std::optional<HookRu
     return 0;
 }
 
-ConfigPtr read_config(const Arguments& args, const std::optional<HookRun>& hook) {
-    // Whether a hook may name another portal is among the settings of hooks.
-    const bool names_another = hook && args.has("--portal");
-    return config_of(args, names_another ? ConfigPart::all : ConfigPart::sync);
-}
-
 int run(const Arguments& args) {
     if (stdout_is_terminal() && !args.has("--secrets")) {
         throw UsageError("an access token is a secret: on a terminal add --secrets");
@@ -72,7 +66,7 @@ int run(const Arguments& args) {
     const std::optional<HookRun> hook = this_hook_run();
     ConfigPtr config;
     try {
-        config = read_config(args, hook);
+        config = config_to_choose(args, hook);
     } catch (const UsageError&) {
         throw;
     } catch (const Error& error) {

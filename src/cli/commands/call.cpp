@@ -1,0 +1,182 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+
+#include "base/escape.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "cli/call_right.h"
+#include "cli/command.h"
+#include "cli/open.h"
+#include "cli/output.h"
+#include "host/core_file.h"
+#include "report/json.h"
+#include "rest/call_fields.h"
+#include "store/errors.h"
+#include "sync/pace.h"
+
+namespace bx {
+
+namespace {
+
+constexpr Millis usual_wait = 30 * second;
+
+int say(int status, const std::string& what, const std::string& why) {
+    remark(what + ": " + why);
+    return status;
+}
+
+int fail(const MethodCall& call, const RestAnswer& answer, Right right) {
+    return say(exit_status_of(answer.cause, right), call.method, answer.text);
+}
+
+// -- What is asked
+
+// The text of FILE; "-": of stdin.
+std::string text_of(const std::string& file) {
+    try {
+        if (file == "-") return read_all(STDIN_FILENO, "stdin", max_http_body);
+        return read_file(file, max_http_body);
+    } catch (const Error& error) {
+        throw UsageError(error.what());
+    }
+}
+
+MethodCall call_of(const Arguments& args) {
+    MethodCall call;
+    call.method = args.words().front();
+    if (!is_method_name(call.method)) {
+        throw UsageError("'" + printable(call.method, 60) +
+                         "' is not the name of a method "
+                         "(crm.deal.get)");
+    }
+    call.idempotent = args.has("--idempotent");
+    const std::vector<std::string> fields(args.words().begin() + 1, args.words().end());
+    call.body = form_of(fields);
+    if (!args.has("--json")) return call;
+    if (!fields.empty()) throw UsageError("either --json or NAME=VALUE");
+    const std::string file = args.value("--json");
+    call.body = text_of(file);
+    call.json = true;
+    check_json_call(call.body, "--json " + printable(file, 60));
+    return call;
+}
+
+// -- When
+
+struct Times {
+    Millis wait = 0;            // --wait
+    Millis end = Timer::never;  // steady: of the hook's own time, less a second
+};
+
+Times times_of(const Arguments& args) {
+    Times times;
+    times.wait = duration_option(args, "--wait", usual_wait);
+    const char* deadline = std::getenv("BX_DEADLINE");
+    const auto moment = deadline == nullptr ? std::nullopt : parse_number(deadline);
+    if (!moment) return times;
+    const Millis left =
+        (std::min<Millis>(*moment, std::numeric_limits<std::int32_t>::max()) - 1) * second -
+        wall_now();
+    times.end = steady_now() + std::max<Millis>(left, 1);
+    return times;
+}
+
+// -- What comes of it
+
+std::string one_line(std::string_view json) {
+    std::string line(json);
+    // Between values: in a string they are escaped.
+    std::ranges::replace_if(
+        line, [](char c) { return c == '\n' || c == '\r'; }, ' ');
+    return json_line(line);
+}
+
+int show(const MethodCall& call, const RestAnswer& answer, Right right, bool raw) {
+    if (raw && answer.json) print(one_line(answer.json->text()));
+    if (!answer.succeeded()) return fail(call, answer, right);
+    if (!raw) print(one_line(answer.find("result")->text()));
+    return 0;
+}
+
+int call_with(const Arguments& args, const MethodCall& call, const Config& config, Store& store,
+              const std::optional<HookRun>& hook) {
+    const Times times = times_of(args);
+    RightChoice choice = choose_right(args, config, store, hook);
+    if (!choice.right) return say(choice.status, call.method, choice.why);
+    CallRight& right = *choice.right;
+    SharedPace pace(store.limiter(), right.portal, right.whose, right.rate,
+                    SharedPace::Kind::usual);
+    const Endpoints endpoints(config);
+    HttpSettings http = settings_of(config.rest);
+    if (times.end != Timer::never) http.until = times.end;
+    Caller caller({*right.access, pace, endpoints, http});
+    const Millis until = std::min(steady_now() + times.wait, times.end);
+    return show(call, caller.call(call, until), right.right, args.has("--raw"));
+}
+
+int run(const Arguments& args) {
+    forbid_core_file();
+    const MethodCall call = call_of(args);
+    const std::optional<HookRun> hook = this_hook_run();
+    ConfigPtr config;
+    try {
+        config = config_to_choose(args, hook);
+    } catch (const UsageError&) {
+        throw;
+    } catch (const Error& error) {
+        return say(exit_status_of(RestCause::wrong_client, Right::application), call.method,
+                   error.what());
+    }
+    try {
+        const std::unique_ptr<Store> store = store_of(*config);
+        return call_with(args, call, *config, *store, hook);
+    } catch (const StoreError& error) {
+        return say(exit_status_of(RestCause::server, Right::application), call.method,
+                   error.what());
+    }
+}
+
+}  // namespace
+
+Command call_command() {
+    Command command;
+    command.name = "call";
+    command.synopsis = "METHOD [NAME=VALUE...]";
+    command.summary = "call a REST method of Bitrix24";
+    command.help = R"(
+Calls METHOD and prints its result as JSON.  NAME=VALUE is sent as in a form, in that
+order: 'fields[TITLE]=New' is a nested one.  In a hook the portal is that of its event;
+another one takes `call any` in the hook's block.  Elsewhere it is --portal, a domain or
+member_id, or the only one.
+
+  "$BXHOOK" call crm.deal.get id="$BX_ID"
+  bxhook call crm.deal.update id=7 'fields[STAGE_ID]=WON'
+
+Calls have the right of the application that is installed there; without one that of the
+`webhook` of the portal's block; without one, in a hook, that of the event's own token.
+All calls to a portal share its limit (`rate`, `burst`).  Until --wait is over a call is
+repeated that did not run, and one that only reads (get, list, fields) or --idempotent
+also when its answer was lost.
+
+It exits with 0, 65 when the method refused, 75 when trying again helps (limits, network,
+server, installation pending or broken), 77 without the right (scope, plan, user), 78 when
+the configuration does not fit.  So a hook that ends with this status is run again when
+that helps.
+)";
+    command.options = {{"--portal", "P", "domain or member_id of the portal"},
+                       app_option(),
+                       as_option(),
+                       {"--json", "FILE", "the arguments as a JSON object (-: stdin)"},
+                       {"--raw", "", "print the whole answer, not its result alone"},
+                       {"--idempotent", "", "repeat it also when it may have run"},
+                       {"--wait", "D", "how long to wait for a turn and repeat (30s)"}};
+    command.min_words = 1;
+    command.max_words = std::numeric_limits<std::size_t>::max();
+    command.run = run;
+    return command;
+}
+
+}  // namespace bx

@@ -1,0 +1,69 @@
+// Calls of REST methods: each with a right that is good, in its turn, and again where that helps.
+//
+// Whose right it is and how fast the portal may be asked is for others to say, who have a store.
+#pragma once
+
+#include <string>
+
+#include "base/clock.h"
+#include "rest/answer.h"
+#include "rest/endpoint.h"
+#include "rest/http.h"
+#include "rest/method_call.h"
+#include "rest/oauth.h"
+
+namespace bx {
+
+struct GivenGrant {
+    RestResult result;  // of a failure: why there is none
+    Grant grant;
+};
+
+// Where the right to call comes from.
+class Access {
+public:
+    virtual ~Access() = default;
+
+    // One that is good now, by UNTIL (steady).
+    virtual GivenGrant grant(Millis until) = 0;
+    // Another than the last, which the portal refused as too old, or whose host has another name
+    // now.  Where there can be none: a failure of CAUSE.
+    virtual GivenGrant renewed(RestCause cause, Millis until) = 0;
+};
+
+// How fast the portal may be asked, by all who do.
+class Pace {
+public:
+    virtual ~Pace() = default;
+
+    // Waits for the turn of METHOD, until UNTIL (steady); false: it does not come by then.
+    virtual bool wait_for_turn(const std::string& method, Millis until) = 0;
+    // What METHOD was answered.  Gives how long it is not to be called where that is known; 0: not.
+    virtual Millis note(const std::string& method, const RestAnswer& answer) = 0;
+};
+
+class Caller {
+public:
+    // All outlive it.  HTTP.until holds for requests, UNTIL (steady) for waiting: for a turn, and
+    // before a call is repeated.
+    struct Way {
+        Access& access;
+        Pace& pace;
+        const Endpoints& endpoints;
+        HttpSettings http;
+    };
+    explicit Caller(Way way) : way_(std::move(way)) {}
+
+    // What CALL was answered at last.  Repeated, first after a second, until UNTIL (steady): one
+    // that did not run; and one that may have run where it reads only or is idempotent.  With a
+    // right that is too old it is called once more with another.  Throws Error when this machine
+    // lacks memory or descriptors, and what the store throws.
+    RestAnswer call(const MethodCall& call, Millis until);
+
+private:
+    RestAnswer ask(const MethodCall& call, const Grant& grant);
+
+    Way way_;
+};
+
+}  // namespace bx

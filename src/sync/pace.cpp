@@ -1,0 +1,55 @@
+#include "sync/pace.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+namespace bx {
+
+namespace {
+
+// Of the 480 s that a method has in 10 minutes: below that nothing of it is noted.
+constexpr Millis worth_a_note = minute;
+// Where no answer told when a method's time is free again.
+constexpr Millis least_block = 10 * second;
+
+void sleep(Millis pause) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(pause));
+}
+
+}  // namespace
+
+SharedPace::SharedPace(Limiter& limiter, std::string portal, std::string whose, CallRate rate,
+                       Kind kind)
+    : limiter_(limiter),
+      portal_(std::move(portal)),
+      whose_(std::move(whose)),
+      rate_(rate),
+      kind_(kind) {}
+
+// Who leaves half of it takes no place in advance: it would stand in others' way.
+bool SharedPace::wait_for_turn(const std::string& method, Millis until) {
+    const bool leaves_half = kind_ == Kind::leaves_half;
+    const CallRate rate{rate_.rate, leaves_half ? std::max(rate_.burst / 2, 1) : rate_.burst};
+    for (;;) {
+        const Millis left = std::max<Millis>(until - steady_now(), 0);
+        const Limiter::Turn turn = limiter_.take(called(method), rate, leaves_half ? 0 : left);
+        if (!turn.taken && turn.wait > left) return false;
+        if (turn.wait > 0) sleep(turn.wait);
+        if (turn.taken) return true;
+    }
+}
+
+Millis SharedPace::note(const std::string& method, const RestAnswer& answer) {
+    if (answer.cause == RestCause::limit) limiter_.fill(portal_, rate_);
+    if (answer.cause == RestCause::operating_limit) {
+        return limiter_.block(called(method), least_block);
+    }
+    if (answer.operating_ms.value_or(0) >= worth_a_note && answer.operating_reset_at) {
+        limiter_.note_operating(called(method), *answer.operating_reset_at * second - wall_now());
+    }
+    return 0;
+}
+
+}  // namespace bx
