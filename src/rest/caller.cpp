@@ -55,7 +55,7 @@ bool needs_another_right(const RestAnswer& answer) {
 RestAnswer Caller::call(const MethodCall& call, Millis until) {
     Backoff backoff;
     bool was_renewed = false;
-    GivenGrant given = way_.access.grant(until);
+    GivenGrant given = way_.access.grant(way_.http.until);
     for (;;) {
         if (!given.result.succeeded()) return without_answer(given.result.cause, given.result.text);
         if (!way_.pace.wait_for_turn(call.method, until)) {
@@ -67,7 +67,7 @@ RestAnswer Caller::call(const MethodCall& call, Millis until) {
         const Millis closed = way_.pace.note(call.method, answer);
         if (needs_another_right(answer) && !was_renewed) {
             was_renewed = true;
-            given = way_.access.renewed(answer.cause, until);
+            given = way_.access.renewed(answer.cause, way_.http.until);
             if (given.result.cause == answer.cause) return answer;
             continue;
         }

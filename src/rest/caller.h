@@ -24,11 +24,11 @@ class Access {
 public:
     virtual ~Access() = default;
 
-    // One that is good now, by UNTIL (steady).
-    virtual GivenGrant grant(Millis until) = 0;
+    // One that is good now.  Nothing is waited for after END (steady; 0: there is no end).
+    virtual GivenGrant grant(Millis end) = 0;
     // Another than the last, which the portal refused as too old, or whose host has another name
     // now.  Where there can be none: a failure of CAUSE.
-    virtual GivenGrant renewed(RestCause cause, Millis until) = 0;
+    virtual GivenGrant renewed(RestCause cause, Millis end) = 0;
 };
 
 // How fast the portal may be asked, by all who do.
@@ -44,8 +44,7 @@ public:
 
 class Caller {
 public:
-    // All outlive it.  HTTP.until holds for requests, UNTIL (steady) for waiting: for a turn, and
-    // before a call is repeated.
+    // All outlive it.  At http.until, where there is one, everything ends.
     struct Way {
         Access& access;
         Pace& pace;

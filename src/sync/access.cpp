@@ -23,12 +23,12 @@ InstallationAccess::InstallationAccess(Installations& store, std::string config_
                                        InstallationId id)
     : store_(store), config_path_(std::move(config_path)), id_(id) {}
 
-GivenGrant InstallationAccess::grant(Millis until) {
-    return given(good_tokens(store_, config_path_, id_, least_left, until), used_);
+GivenGrant InstallationAccess::grant(Millis end) {
+    return given(good_tokens(store_, config_path_, id_, least_left, {end, true}), used_);
 }
 
-GivenGrant InstallationAccess::renewed(RestCause, Millis until) {
-    return given(other_tokens(store_, config_path_, used_, until), used_);
+GivenGrant InstallationAccess::renewed(RestCause, Millis end) {
+    return given(other_tokens(store_, config_path_, used_, {end, true}), used_);
 }
 
 }  // namespace bx

@@ -14,8 +14,8 @@ public:
     // STORE outlives it; CONFIG_PATH: of the configuration that a renewal works with.
     InstallationAccess(Installations& store, std::string config_path, InstallationId id);
 
-    GivenGrant grant(Millis until) override;
-    GivenGrant renewed(RestCause cause, Millis until) override;
+    GivenGrant grant(Millis end) override;
+    GivenGrant renewed(RestCause cause, Millis end) override;
 
 private:
     Installations& store_;

@@ -57,16 +57,17 @@ std::string read_report(int fd, Millis time) {
 
 }  // namespace
 
-RestResult renew_apart(const std::string& config_path, const RenewalOrder& order, Millis until) {
+RestResult renew_apart(const std::string& config_path, const RenewalOrder& order, RenewalWait wait) {
     const Millis now = steady_now();
-    if (until > 0 && now + renewal_takes > until) {
+    if (wait.until > 0 && !wait.starts_anyway && now + renewal_takes > wait.until) {
         return {RestCause::lost, "the time that is left is too short for a renewal", false};
     }
     Pipe pipe = make_pipe();
     const Started process = start_program(start_of(config_path, order, pipe.write.get()));
     if (process.error != 0) throw system_error("cannot start a renewal", process.error);
     pipe.write.reset();
-    const Millis patience = until > 0 ? std::min(renewal_waits, until - now) : renewal_waits;
+    const Millis patience =
+        wait.until > 0 ? std::min(renewal_waits, wait.until - now) : renewal_waits;
     const std::string report = read_report(pipe.read.get(), patience);
     // With its report it ends.
     if (!report.empty()) {

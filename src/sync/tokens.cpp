@@ -1,7 +1,5 @@
 #include "sync/tokens.h"
 
-#include "sync/renewal_process.h"
-
 namespace bx {
 
 namespace {
@@ -22,11 +20,11 @@ GoodTokens read(Installations& store, InstallationId id) {
 }
 
 GoodTokens renewed(Installations& store, const std::string& config_path,
-                   const InstallationWithTokens& used, bool rejected, Millis until) {
+                   const InstallationWithTokens& used, bool rejected, RenewalWait wait) {
     const RenewalOrder order{.id = used.installation.id,
                            .seen = used.installation.renewed_at.value_or(0),
                            .rejected = rejected};
-    const RestResult result = renew_apart(config_path, order, until);
+    const RestResult result = renew_apart(config_path, order, wait);
     GoodTokens tokens = read(store, used.installation.id);
     if (!result.succeeded()) tokens.result = result;
     return tokens;
@@ -35,19 +33,19 @@ GoodTokens renewed(Installations& store, const std::string& config_path,
 }  // namespace
 
 GoodTokens good_tokens(Installations& store, const std::string& config_path, InstallationId id,
-                       Millis min_left, Millis until) {
+                       Millis min_left, RenewalWait wait) {
     GoodTokens tokens = read(store, id);
     const bool lasts = tokens.known.tokens.expires_at >= wall_now() + min_left;
     if (!tokens.result.succeeded() || lasts) return tokens;
-    return renewed(store, config_path, tokens.known, false, until);
+    return renewed(store, config_path, tokens.known, false, wait);
 }
 
 GoodTokens other_tokens(Installations& store, const std::string& config_path,
-                        const InstallationWithTokens& used, Millis until) {
+                        const InstallationWithTokens& used, RenewalWait wait) {
     GoodTokens tokens = read(store, used.installation.id);
     const bool changed = tokens.known.tokens.access != used.tokens.access;
     if (!tokens.result.succeeded() || changed) return tokens;
-    return renewed(store, config_path, used, true, until);
+    return renewed(store, config_path, used, true, wait);
 }
 
 }  // namespace bx

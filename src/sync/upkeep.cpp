@@ -18,7 +18,7 @@ template <typename Make>
 RestResult call(const SyncContext& context, InstallationId id, Make make) {
     const std::string& config_path = context.config.path;
     GoodTokens tokens = good_tokens(context.installations, config_path, id, least_left,
-                                    context.http.until);
+                                    {context.http.until});
     if (!tokens.result.succeeded()) return tokens.result;
     const auto ask = [&] {
         const InstallationWithTokens& known = tokens.known;
@@ -30,7 +30,7 @@ RestResult call(const SyncContext& context, InstallationId id, Make make) {
     };
     const RestResult first = ask();
     if (first.cause != RestCause::expired_token) return first;
-    tokens = other_tokens(context.installations, config_path, tokens.known, context.http.until);
+    tokens = other_tokens(context.installations, config_path, tokens.known, {context.http.until});
     return tokens.result.succeeded() ? ask() : tokens.result;
 }
 
@@ -40,7 +40,7 @@ ChoreEnd renew_idle(const SyncContext& context, const Installation& one) {
     if (block_of(context.config, one.client_id) == nullptr) return {ChoreEnd::Kind::later, ""};
     const RestResult result =
         renew_apart(context.config.path, {.id = one.id, .seen = one.renewed_at.value_or(0)},
-                    context.http.until);
+                    {context.http.until});
     if (result.succeeded()) {
         context.tell(news_of(one, SyncNews::Kind::done, "tokens renewed"));
         return {};

@@ -185,7 +185,7 @@ RestResult Verification::renew(const std::string& client_id, const std::string& 
                                               .seen = one_.renewed_at.value_or(0),
                                               .client_id = client_id,
                                               .server = server},
-                       context_.http.until);
+                       {context_.http.until});
 }
 
 std::optional<Installation> Verification::earlier(const std::string& client_id) const {

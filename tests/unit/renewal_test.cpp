@@ -26,7 +26,7 @@ BOOST_AUTO_TEST_CASE(a_renewal_that_does_not_say_how_it_ended_may_have_spent_the
 
 BOOST_AUTO_TEST_CASE(none_is_started_that_could_last_longer_than_there_is_time) {
     const bx::RestResult result =
-        bx::renew_apart("/nowhere.conf", {.id = 1}, bx::steady_now() + bx::renewal_takes - 1);
+        bx::renew_apart("/nowhere.conf", {.id = 1}, {bx::steady_now() + bx::renewal_takes - 1});
     BOOST_TEST((result.cause == RestCause::lost));
     BOOST_TEST(!result.may_have_run);
     BOOST_TEST(result.text == "the time that is left is too short for a renewal");
