@@ -1,6 +1,7 @@
 #include "base/url.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/text.h"
 
@@ -52,6 +53,19 @@ std::string percent_encoded(std::string_view text, std::string_view kept) {
         out += digits[byte & 15];
     }
     return out;
+}
+
+std::string percent_decoded(std::string_view text) {
+    std::string decoded;
+    while (!text.empty()) {
+        unsigned char byte = 0;
+        const char* end = text.data() + std::min<std::size_t>(text.size(), 3);
+        const bool is_code = text.front() == '%' && text.size() > 2 &&
+                             std::from_chars(text.data() + 1, end, byte, 16).ptr == end;
+        decoded += is_code ? static_cast<char>(byte) : text.front();
+        text.remove_prefix(is_code ? 3 : 1);
+    }
+    return decoded;
 }
 
 std::optional<Url> parse_url(std::string_view text) {

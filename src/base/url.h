@@ -28,5 +28,7 @@ std::optional<Url> parse_url(std::string_view text);
 
 // TEXT with every byte but letters, digits and KEPT as %XX.
 std::string percent_encoded(std::string_view text, std::string_view kept);
+// The reverse.  What is no %XX stays as it is.
+std::string percent_decoded(std::string_view text);
 
 }  // namespace bx

@@ -20,6 +20,17 @@ void require_free(const std::string& name) {
                      "' for itself: the method would not get it");
 }
 
+// Where the name of WORD ends: '=' in brackets is a part of it, as in "filter[>=ID]=7".
+std::size_t end_of_name(std::string_view word) {
+    bool inside = false;
+    for (std::size_t i = 0; i < word.size(); ++i) {
+        if (word[i] == '[') inside = true;
+        if (word[i] == ']') inside = false;
+        if (word[i] == '=' && !inside) return i;
+    }
+    return word.find('=');
+}
+
 }  // namespace
 
 std::string top_name(std::string_view name) {
@@ -33,7 +44,7 @@ std::string top_name(std::string_view name) {
 std::string form_of(const std::vector<std::string>& words) {
     std::string form;
     for (const std::string& word : words) {
-        const std::size_t equals = word.find('=');
+        const std::size_t equals = end_of_name(word);
         const std::string name = word.substr(0, equals);
         if (equals == std::string::npos || top_name(name).empty()) {
             throw UsageError("'" + printable(word, 60) + "' is not NAME=VALUE");

@@ -552,3 +552,97 @@ def test_operating_time_that_is_free_soon_is_waited_for(land):
     land.cloud.faults.order("error", times=9, method="crm.deal.update", error="OPERATION_TIME_LIMIT")
     failed(call(land, "crm.deal.update", "--wait", "9s", check=False), 75, "OPERATION_TIME_LIMIT")
     assert count(land, "crm.deal.update") == 1
+
+
+# -- All items
+
+def ids(done):
+    return [int(row.get("ID") or row.get("id")) for row in map(json.loads, done.stdout.splitlines())]
+
+
+@BOTH_STORES
+def test_all_items_of_a_list_are_printed_a_line_each(land):
+    portal = land.active()
+    portal.fill("crm.deal", 120)
+    done = call(land, "crm.deal.list", "--all", "select[]=ID", "filter[>=ID]=11")
+    assert ids(done) == list(range(11, 121)) and done.stderr == b""
+    asked_for = asked(land, "crm.deal.list")
+    assert asked_for[1]["order"] == {"ID": "ASC"} and asked_for[2]["filter"] == {">=ID": "11", ">ID": "60"}
+    starts = [one.params.get("start") for one in land.cloud.records.of("crm.deal.list")]
+    assert starts == [None, "-1", "-1", "-1", "-1"]
+    path = land.site.home / "call.json"
+    path.write_text('{"filter": {">=ID": 71}}')
+    path.chmod(0o644)
+    assert ids(call(land, "crm.deal.list", "--all", "--json", path)) == list(range(71, 121))
+
+
+def test_lists_lie_in_several_places(land):
+    portal = land.active()
+    for entity in ("crm.item_31", "crm.type", "tasks.task", "crm.lead"):
+        portal.fill(entity, 60)
+    for words in (["crm.item.list", "entityTypeId=31"], ["crm.type.list"], ["tasks.task.list"], ["crm.lead.list"]):
+        assert ids(call(land, *words, "--all")) == list(range(1, 61)), words
+    assert len(call(land, "user.get", "--all").stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize("quirk", ["no_total", "short_pages", "unordered"])
+def test_a_list_with_a_quirk_is_whole(land, quirk):
+    portal = land.active()
+    portal.fill("crm.deal", 120)
+    portal.quirks["crm.deal.list"] = {quirk}
+    assert ids(call(land, "crm.deal.list", "--all")) == list(range(1, 121))
+
+
+@pytest.mark.parametrize("quirk", ["ignores_filter", "ignores_order"])
+def test_a_list_that_keeps_to_no_filter_or_order_is_an_error(land, quirk):
+    portal = land.active()
+    portal.fill("crm.deal", 120)
+    portal.rows["crm.deal"] = dict(reversed(portal.rows["crm.deal"].items())) if quirk == "ignores_order" else portal.rows["crm.deal"]
+    portal.quirks["crm.deal.list"] = {quirk}
+    done = call(land, "crm.deal.list", "--all", check=False)
+    assert done.returncode == 65 and b"does not keep to the filter or the order by ID" in done.stderr
+    assert ids(done) == (list(range(1, 51)) if quirk == "ignores_filter" else [])
+
+
+def test_a_list_that_goes_on_for_ever_is_ended(land):
+    """By id it has an end; where items have no id it is an error."""
+    portal = land.active()
+    portal.fill("crm.deal", 60)
+    portal.quirks["crm.deal.list"] = {"next_for_ever"}
+    assert ids(call(land, "crm.deal.list", "--all")) == list(range(1, 61))
+    body = {"result": [{"NAME": "x"}], "next": 50}
+    land.cloud.faults.order("status", times=99, method="crm.status.list", status=200, body=body)
+    done = call(land, "crm.status.list", "--all", check=False)
+    assert done.returncode == 65 and b"`next` stands still at 50" in done.stderr
+    assert count(land, "crm.status.list") == 2
+
+
+def test_a_list_that_is_cut_short_says_where_to_go_on(land):
+    """With the status of its cause."""
+    portal = land.active()
+    portal.fill("crm.deal", 120)
+    cut = land.cloud.faults
+    cut.order("slow", times=3, method="crm.deal.list", seconds=0)
+    cut.order("error", times=99, method="crm.deal.list", error="ACCESS_DENIED")
+    done = call(land, "crm.deal.list", "--all", check=False)
+    assert done.returncode == 77 and ids(done) == list(range(1, 101))
+    assert done.stderr == (b"bxhook: crm.deal.list: ACCESS_DENIED: Access denied; the last one printed is 100: "
+                           b"after it 'filter[>ID]=100' goes on\n")
+    cut.clear()
+    assert ids(call(land, "crm.deal.list", "--all", "filter[>ID]=100")) == list(range(101, 121))
+    failed(call(land, "crm.deal.list", "--all", "start=50", check=False), 2, "leave 'start' out")
+    failed(call(land, "crm.deal.list", "--all", "order[TITLE]=ASC", check=False), 2, "leave 'order' out")
+    failed(call(land, "crm.deal.list", "--all", "--raw", check=False), 2, "either --all or --raw")
+    failed(call(land, "crm.deal.get", "id=7", "--all", check=False), 65, "there is no list in its result")
+
+
+def test_all_items_leave_half_of_the_burst_to_others(land):
+    portal = land.active()
+    portal.fill("crm.deal", 60)
+    conf = land.cloud.conf(land.app).replace("client_id", "rate 1  burst 8  client_id", 1)
+    land.site.configure(worker="start manual", more=conf)
+    assert ids(call(land, "crm.deal.list", "--all", "--wait", "0s")) == list(range(1, 61))
+    done = call(land, "crm.deal.list", "--all", "--wait", "100ms", check=False)
+    assert done.returncode == 75 and b"its turn does not come in time" in done.stderr
+    for _ in range(4):
+        result(land, "crm.deal.get", "id=7", "--wait", "0s")

@@ -11,9 +11,11 @@
 #include "cli/command.h"
 #include "cli/open.h"
 #include "cli/output.h"
+#include "cli/terminal/progress.h"
 #include "host/core_file.h"
 #include "report/json.h"
 #include "rest/call_fields.h"
+#include "rest/pages.h"
 #include "store/errors.h"
 #include "sync/pace.h"
 
@@ -64,6 +66,12 @@ MethodCall call_of(const Arguments& args) {
     return call;
 }
 
+void check_options(const Arguments& args, const MethodCall& call) {
+    if (!args.has("--all")) return;
+    if (args.has("--raw")) throw UsageError("either --all or --raw");
+    check_list_call(call);
+}
+
 // -- When
 
 struct Times {
@@ -101,25 +109,53 @@ int show(const MethodCall& call, const RestAnswer& answer, Right right, bool raw
     return 0;
 }
 
+// Every item on a line of its own.
+int list_all(const MethodCall& call, const ListReader::Ask& ask, Right right) {
+    Progress progress("reading " + call.method);
+    std::size_t shown = 0;
+    const auto give = [&](const std::vector<JsonText>& items, std::size_t total) {
+        std::string lines;
+        for (const JsonText& item : items) lines += one_line(item.text());
+        progress.clear();
+        print(lines);
+        shown += items.size();
+        progress.at(shown, total);
+    };
+    const ListEnd end = ListReader(call, ask, give).read();
+    progress.clear();
+    if (end.cause == RestCause::none) return 0;
+    std::string why = end.text;
+    if (!end.last_id.empty()) {
+        why += "; the last one printed is " + end.last_id + ": after it 'filter[>" +
+               end.name_of_id + "]=" + end.last_id + "' goes on";
+    }
+    return say(exit_status_of(end.cause, right), call.method, why);
+}
+
 int call_with(const Arguments& args, const MethodCall& call, const Config& config, Store& store,
               const std::optional<HookRun>& hook) {
     const Times times = times_of(args);
     RightChoice choice = choose_right(args, config, store, hook);
     if (!choice.right) return say(choice.status, call.method, choice.why);
     CallRight& right = *choice.right;
+    const bool all = args.has("--all");
     SharedPace pace(store.limiter(), right.portal, right.whose, right.rate,
-                    SharedPace::Kind::usual);
+                    all ? SharedPace::Kind::leaves_half : SharedPace::Kind::usual);
     const Endpoints endpoints(config);
     HttpSettings http = settings_of(config.rest);
     if (times.end != Timer::never) http.until = times.end;
     Caller caller({*right.access, pace, endpoints, http});
-    const Millis until = std::min(steady_now() + times.wait, times.end);
-    return show(call, caller.call(call, until), right.right, args.has("--raw"));
+    const auto ask = [&](const MethodCall& one) {
+        return caller.call(one, std::min(steady_now() + times.wait, times.end));
+    };
+    if (all) return list_all(call, ask, right.right);
+    return show(call, ask(call), right.right, args.has("--raw"));
 }
 
 int run(const Arguments& args) {
     forbid_core_file();
     const MethodCall call = call_of(args);
+    check_options(args, call);
     const std::optional<HookRun> hook = this_hook_run();
     ConfigPtr config;
     try {
@@ -170,6 +206,7 @@ that helps.
                        app_option(),
                        as_option(),
                        {"--json", "FILE", "the arguments as a JSON object (-: stdin)"},
+                       {"--all", "", "every item of a list, one JSON line each"},
                        {"--raw", "", "print the whole answer, not its result alone"},
                        {"--idempotent", "", "repeat it also when it may have run"},
                        {"--wait", "D", "how long to wait for a turn and repeat (30s)"}};
