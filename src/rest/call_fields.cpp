@@ -14,12 +14,6 @@ namespace {
 
 constexpr std::string_view plain = "-._~";  // beside letters and digits
 
-void require_free(const std::string& name) {
-    if (!is_taken_by_server(name)) return;
-    throw UsageError("Bitrix24 keeps an argument '" + name +
-                     "' for itself: the method would not get it");
-}
-
 // Where the name of WORD ends: '=' in brackets is a part of it, as in "filter[>=ID]=7".
 std::size_t end_of_name(std::string_view word) {
     bool inside = false;
@@ -32,6 +26,16 @@ std::size_t end_of_name(std::string_view word) {
 }
 
 }  // namespace
+
+void require_free_name(const std::string& name) {
+    if (!is_taken_by_server(name)) return;
+    throw UsageError("Bitrix24 keeps an argument '" + name +
+                     "' for itself: the method would not get it");
+}
+
+std::string form_field(std::string_view name, std::string_view value) {
+    return percent_encoded(name, plain) + "=" + percent_encoded(value, plain);
+}
 
 std::string top_name(std::string_view name) {
     name.remove_prefix(std::min(name.find_first_not_of(' '), name.size()));
@@ -49,10 +53,9 @@ std::string form_of(const std::vector<std::string>& words) {
         if (equals == std::string::npos || top_name(name).empty()) {
             throw UsageError("'" + printable(word, 60) + "' is not NAME=VALUE");
         }
-        require_free(top_name(name));
+        require_free_name(top_name(name));
         if (!form.empty()) form += '&';
-        form += percent_encoded(name, plain) + "=" +
-                percent_encoded(std::string_view(word).substr(equals + 1), plain);
+        form += form_field(name, std::string_view(word).substr(equals + 1));
     }
     return form;
 }
@@ -60,7 +63,7 @@ std::string form_of(const std::vector<std::string>& words) {
 void check_json_call(const std::string& text, const std::string& name) {
     const auto json = JsonText::parse(text);
     if (!json || !json->is_object()) throw UsageError(name + " is not a JSON object");
-    for (const auto& [member, value] : json->members()) require_free(member);
+    for (const auto& [member, value] : json->members()) require_free_name(member);
 }
 
 }  // namespace bx

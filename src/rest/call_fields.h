@@ -15,6 +15,12 @@ std::string form_of(const std::vector<std::string>& words);
 // NAME, otherwise.
 void check_json_call(const std::string& text, const std::string& name);
 
+// NAME=VALUE as it stands in a form.
+std::string form_field(std::string_view name, std::string_view value);
+
+// Throws UsageError where the server would keep an argument NAME for itself.
+void require_free_name(const std::string& name);
+
 // The name of that field at the top, as PHP reads it: of "fields[TITLE]" fields.
 std::string top_name(std::string_view name);
 

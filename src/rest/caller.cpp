@@ -12,13 +12,6 @@ namespace bx {
 
 namespace {
 
-RestAnswer without_answer(RestCause cause, std::string text) {
-    RestAnswer answer;
-    answer.cause = cause;
-    answer.text = std::move(text);
-    return answer;
-}
-
 // How long to wait before each repetition: a second, doubled each time, 10 % more or less.
 class Backoff {
 public:
@@ -51,6 +44,13 @@ bool needs_another_right(const RestAnswer& answer) {
 }
 
 }  // namespace
+
+RestAnswer without_answer(RestCause cause, std::string text) {
+    RestAnswer answer;
+    answer.cause = cause;
+    answer.text = std::move(text);
+    return answer;
+}
 
 RestAnswer Caller::call(const MethodCall& call, Millis until) {
     Backoff backoff;

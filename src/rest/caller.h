@@ -14,6 +14,9 @@
 
 namespace bx {
 
+// What stands for an answer where there is none.
+RestAnswer without_answer(RestCause cause, std::string text);
+
 struct GivenGrant {
     RestResult result;  // of a failure: why there is none
     Grant grant;

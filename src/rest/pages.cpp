@@ -46,7 +46,7 @@ std::string spelled(const MethodCall& call, std::string_view name) {
 
 void add_field(std::string& form, std::string_view name, std::string_view value) {
     if (!form.empty()) form += '&';
-    form += percent_encoded(name, "-._~") + "=" + percent_encoded(value, "-._~");
+    form += form_field(name, value);
 }
 
 // The member NAME of JSON, an object with what it has already and KEY: VALUE.

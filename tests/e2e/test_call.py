@@ -646,3 +646,82 @@ def test_all_items_leave_half_of_the_burst_to_others(land):
     assert done.returncode == 75 and b"its turn does not come in time" in done.stderr
     for _ in range(4):
         result(land, "crm.deal.get", "id=7", "--wait", "0s")
+
+
+# -- Many calls
+
+def batch(land, lines, *options, check=True):
+    """What `--batch -` prints for LINES, values or texts, in order."""
+    text = "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
+    done = land.site.run("call", "--batch", "-", *options, input=text.encode(), check=check)
+    return done, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@BOTH_STORES
+def test_many_calls_go_fifty_a_request(land):
+    portal = land.active()
+    portal.fill("crm.deal", 120)
+    done, said = batch(land, [{"id": f"n{i}", "method": "crm.deal.get", "params": {"id": i}} for i in range(1, 121)])
+    assert done.stderr == b"" and count(land, "batch") == 3
+    assert [(one["id"], one["result"]["ID"]) for one in said] == [(f"n{i}", str(i)) for i in range(1, 121)]
+
+
+def test_what_a_batch_sends_arrives_as_it_is(land):
+    portal = land.active()
+    fields = {"TITLE": "a & b=c + 100% $result[c0][ID] Ж\n", "N": 1.50, "T": True, "L": ["x", "y"], "D": {"a": {"b": "c"}}}
+    lines = [{"id": 1, "method": "crm.deal.add", "params": {"fields": {"TITLE": "first"}}},
+             {"id": {"a": [1]}, "method": "crm.deal.add", "params": {"fields": fields}},
+             {"method": "crm.deal.fields", "params": []}]
+    done, said = batch(land, lines)
+    assert [one["id"] for one in said] == [1, {"a": [1]}, None] and said[1]["result"] == 2
+    assert portal.rows["crm.deal"][2] == {"ID": "2", "TITLE": fields["TITLE"], "N": "1.5", "T": "1", "L": ["x", "y"],
+                                          "D": {"a": {"b": "c"}}}
+
+
+def test_one_that_fails_leaves_the_others(land):
+    """65 when one failed, 75 when it may help to try one again."""
+    portal = land.active()
+    portal.fill("crm.deal", 3)
+    lines = [{"id": i, "method": "crm.deal.get", "params": {"id": i}} for i in (1, 9, 3)]
+    done, said = batch(land, lines, check=False)
+    assert done.returncode == 65 and done.stderr == b"bxhook: batch: 1 of 3 failed\n"
+    assert said[1] == {"id": 9, "error": {"error": "", "error_description": "Not found"}}
+    assert said[2]["result"]["ID"] == "3"
+    land.cloud.faults.order("error", method="crm.deal.get", error="OPERATION_TIME_LIMIT", inside=True)
+    done, said = batch(land, lines, check=False)
+    assert done.returncode == 75 and done.stderr == b"bxhook: batch: 2 of 3 failed\n"
+    done, said = batch(land, [{"id": 1, "method": "batch"}, {"id": 2, "method": "no.such"}], check=False)
+    assert done.returncode == 65 and [one["error"]["error"] for one in said] == [
+        "ERROR_BATCH_METHOD_NOT_ALLOWED", "ERROR_METHOD_NOT_FOUND"]
+
+
+@pytest.mark.parametrize("fault", ["reset", "html", "cut", "empty"])
+def test_a_batch_whose_answer_is_lost_is_not_sent_again(land, fault):
+    land.active()
+    lines = [{"id": i, "method": "crm.deal.add", "params": {"fields": {"TITLE": str(i)}}} for i in range(60)]
+    land.cloud.faults.order(fault, method="batch", **({} if fault == "cut" else {"after": True}))
+    done, said = batch(land, lines, check=False)
+    assert done.returncode == 75 and done.stderr.startswith(b"bxhook: batch: 60 of 60 failed: ")
+    assert [one["id"] for one in said] == list(range(60)) and all("error" in one for one in said)
+    assert count(land, "batch") == 1
+    land.cloud.faults.order("error", method="batch", error="QUERY_LIMIT_EXCEEDED")
+    done, said = batch(land, lines[:2])
+    assert [one["result"] for one in said] == [51, 52], "that one did not run"
+
+
+def test_of_a_batch_that_is_wrong_nothing_is_sent(land):
+    land.active()
+    good = {"id": 1, "method": "crm.deal.add"}
+    for bad, why in (("{", "not JSON"), ({"id": 1}, "the name of a method"), ({"method": "a/b"}, "the name of a method"),
+                     ({"method": "m", "params": {"x": None}}, "'x' is null"), ({"method": "m", "params": {"x": []}}, "empty"),
+                     ({"method": "m", "params": {"auth": "x"}}, "keeps an argument 'auth'")):
+        done, said = batch(land, [good, bad], check=False)
+        failed(done, 2, "--batch: line 2: ", why)
+    for options in (("--idempotent",), ("--all",), ("--raw",), ("--json", "-")):
+        done, said = batch(land, [good], *options, check=False)
+        failed(done, 2, "either --batch or ")
+    failed(call(land, "crm.deal.get", "--batch", "-", check=False), 2, "the file names the methods")
+    failed(call(land, check=False), 2, "METHOD")
+    assert count(land, "*") == count(land, "oauth/token") + count(land, "app.info") + count(land, "profile") + count(
+        land, "event.bind")
+    assert batch(land, [])[1] == []

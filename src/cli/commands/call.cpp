@@ -14,6 +14,7 @@
 #include "cli/terminal/progress.h"
 #include "host/core_file.h"
 #include "report/json.h"
+#include "rest/batch.h"
 #include "rest/call_fields.h"
 #include "rest/pages.h"
 #include "store/errors.h"
@@ -24,6 +25,7 @@ namespace bx {
 namespace {
 
 constexpr Millis usual_wait = 30 * second;
+constexpr std::int64_t last_moment = 253402300800;  // the year 10000, in seconds
 
 int say(int status, const std::string& what, const std::string& why) {
     remark(what + ": " + why);
@@ -46,30 +48,62 @@ std::string text_of(const std::string& file) {
     }
 }
 
-MethodCall call_of(const Arguments& args) {
-    MethodCall call;
+// What the words and options ask for.
+struct Order {
+    MethodCall call;               // with --batch its method alone, for messages
+    std::vector<BatchCall> batch;  // of --batch
+    bool all = false;
+    bool raw = false;
+};
+
+// Throws UsageError where two of OPTIONS are given.
+void require_one(const Arguments& args, std::initializer_list<std::string_view> options) {
+    std::string_view given;
+    for (const std::string_view option : options) {
+        if (!args.has(option)) continue;
+        if (!given.empty()) {
+            throw UsageError("either " + std::string(given) + " or " + std::string(option));
+        }
+        given = option;
+    }
+}
+
+Order order_of_batch(const Arguments& args) {
+    if (!args.words().empty()) throw UsageError("--batch: the file names the methods");
+    for (const std::string_view option : {"--json", "--idempotent"})
+        require_one(args, {"--batch", option});
+    Order order;
+    order.call.method = "batch";
+    order.batch = read_batch(text_of(args.value("--batch")));
+    return order;
+}
+
+Order order_of(const Arguments& args) {
+    require_one(args, {"--batch", "--all", "--raw"});
+    if (args.has("--batch")) return order_of_batch(args);
+    if (args.words().empty())
+        throw UsageError("call: missing argument: METHOD (see 'bxhook help call')");
+    Order order;
+    order.all = args.has("--all");
+    order.raw = args.has("--raw");
+    MethodCall& call = order.call;
     call.method = args.words().front();
     if (!is_method_name(call.method)) {
         throw UsageError("'" + printable(call.method, 60) +
-                         "' is not the name of a method "
-                         "(crm.deal.get)");
+                         "' is not the name of a method (crm.deal.get)");
     }
     call.idempotent = args.has("--idempotent");
     const std::vector<std::string> fields(args.words().begin() + 1, args.words().end());
     call.body = form_of(fields);
-    if (!args.has("--json")) return call;
-    if (!fields.empty()) throw UsageError("either --json or NAME=VALUE");
-    const std::string file = args.value("--json");
-    call.body = text_of(file);
-    call.json = true;
-    check_json_call(call.body, "--json " + printable(file, 60));
-    return call;
-}
-
-void check_options(const Arguments& args, const MethodCall& call) {
-    if (!args.has("--all")) return;
-    if (args.has("--raw")) throw UsageError("either --all or --raw");
-    check_list_call(call);
+    if (args.has("--json")) {
+        if (!fields.empty()) throw UsageError("either --json or NAME=VALUE");
+        const std::string file = args.value("--json");
+        call.body = text_of(file);
+        call.json = true;
+        check_json_call(call.body, "--json " + printable(file, 60));
+    }
+    if (order.all) check_list_call(call);
+    return order;
 }
 
 // -- When
@@ -85,9 +119,7 @@ Times times_of(const Arguments& args) {
     const char* deadline = std::getenv("BX_DEADLINE");
     const auto moment = deadline == nullptr ? std::nullopt : parse_number(deadline);
     if (!moment) return times;
-    const Millis left =
-        (std::min<Millis>(*moment, std::numeric_limits<std::int32_t>::max()) - 1) * second -
-        wall_now();
+    const Millis left = (std::min<Millis>(*moment, last_moment) - 1) * second - wall_now();
     times.end = steady_now() + std::max<Millis>(left, 1);
     return times;
 }
@@ -132,30 +164,52 @@ int list_all(const MethodCall& call, const ListReader::Ask& ask, Right right) {
     return say(exit_status_of(end.cause, right), call.method, why);
 }
 
-int call_with(const Arguments& args, const MethodCall& call, const Config& config, Store& store,
+int send_batch(const std::vector<BatchCall>& calls, const Batch::Ask& ask, Right right) {
+    Progress progress("calling");
+    std::size_t shown = 0;
+    const auto give = [&](const std::string& line) {
+        progress.clear();
+        print(one_line(line));
+        progress.at(++shown, calls.size());
+    };
+    const BatchEnd end = Batch(right, ask, give).send(calls);
+    progress.clear();
+    if (end.failed == 0) return 0;
+    const RestCause cause = end.may_repeat ? RestCause::server : RestCause::refused;
+    return say(exit_status_of(cause, right), "batch",
+               std::to_string(end.failed) + " of " + std::to_string(calls.size()) + " failed" +
+                   (end.text.empty() ? "" : ": " + end.text));
+}
+
+int call_with(const Arguments& args, const Order& order, const Config& config, Store& store,
               const std::optional<HookRun>& hook) {
+    const MethodCall& call = order.call;
     const Times times = times_of(args);
     RightChoice choice = choose_right(args, config, store, hook);
     if (!choice.right) return say(choice.status, call.method, choice.why);
     CallRight& right = *choice.right;
-    const bool all = args.has("--all");
     SharedPace pace(store.limiter(), right.portal, right.whose, right.rate,
-                    all ? SharedPace::Kind::leaves_half : SharedPace::Kind::usual);
+                    order.all ? SharedPace::Kind::leaves_half : SharedPace::Kind::usual);
     const Endpoints endpoints(config);
     HttpSettings http = settings_of(config.rest);
     if (times.end != Timer::never) http.until = times.end;
     Caller caller({*right.access, pace, endpoints, http});
     const auto ask = [&](const MethodCall& one) {
-        return caller.call(one, std::min(steady_now() + times.wait, times.end));
+        try {
+            return caller.call(one, std::min(steady_now() + times.wait, times.end));
+        } catch (const StoreError& error) {
+            return without_answer(RestCause::server, error.what());
+        }
     };
-    if (all) return list_all(call, ask, right.right);
-    return show(call, ask(call), right.right, args.has("--raw"));
+    if (args.has("--batch")) return send_batch(order.batch, ask, right.right);
+    if (order.all) return list_all(call, ask, right.right);
+    return show(call, ask(call), right.right, order.raw);
 }
 
 int run(const Arguments& args) {
     forbid_core_file();
-    const MethodCall call = call_of(args);
-    check_options(args, call);
+    const Order order = order_of(args);
+    const MethodCall& call = order.call;
     const std::optional<HookRun> hook = this_hook_run();
     ConfigPtr config;
     try {
@@ -168,7 +222,7 @@ int run(const Arguments& args) {
     }
     try {
         const std::unique_ptr<Store> store = store_of(*config);
-        return call_with(args, call, *config, *store, hook);
+        return call_with(args, order, *config, *store, hook);
     } catch (const StoreError& error) {
         return say(exit_status_of(RestCause::server, Right::application), call.method,
                    error.what());
@@ -180,7 +234,7 @@ int run(const Arguments& args) {
 Command call_command() {
     Command command;
     command.name = "call";
-    command.synopsis = "METHOD [NAME=VALUE...]";
+    command.synopsis = "METHOD [NAME=VALUE...] | --batch FILE";
     command.summary = "call a REST method of Bitrix24";
     command.help = R"(
 Calls METHOD and prints its result as JSON.  NAME=VALUE is sent as in a form, in that
@@ -189,6 +243,7 @@ another one takes `call any` in the hook's block.  Elsewhere it is --portal, a d
 member_id, or the only one.
 
   "$BXHOOK" call crm.deal.get id="$BX_ID"
+  bxhook call crm.deal.list --all 'filter[>=OPPORTUNITY]=1000'
   bxhook call crm.deal.update id=7 'fields[STAGE_ID]=WON'
 
 Calls have the right of the application that is installed there; without one that of the
@@ -196,6 +251,9 @@ Calls have the right of the application that is installed there; without one tha
 All calls to a portal share its limit (`rate`, `burst`).  Until --wait is over a call is
 repeated that did not run, and one that only reads (get, list, fields) or --idempotent
 also when its answer was lost.
+
+--batch reads lines of {"id","method","params"} and prints, in their order, lines of
+{"id","result"} or {"id","error"}.
 
 It exits with 0, 65 when the method refused, 75 when trying again helps (limits, network,
 server, installation pending or broken), 77 without the right (scope, plan, user), 78 when
@@ -207,10 +265,10 @@ that helps.
                        as_option(),
                        {"--json", "FILE", "the arguments as a JSON object (-: stdin)"},
                        {"--all", "", "every item of a list, one JSON line each"},
+                       {"--batch", "FILE", "many calls, as JSON lines (-: stdin)"},
                        {"--raw", "", "print the whole answer, not its result alone"},
                        {"--idempotent", "", "repeat it also when it may have run"},
                        {"--wait", "D", "how long to wait for a turn and repeat (30s)"}};
-    command.min_words = 1;
     command.max_words = std::numeric_limits<std::size_t>::max();
     command.run = run;
     return command;
