@@ -51,17 +51,6 @@ std::optional<std::string> read_digest(std::string_view text) {
     return digest;
 }
 
-std::string digits_of(const std::string& digest) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string text;
-    for (const char c : digest) {
-        const auto byte = static_cast<unsigned char>(c);
-        text += digits[byte >> 4];
-        text += digits[byte & 15];
-    }
-    return text;
-}
-
 bool is_member_id(const std::string& text) {
     return !text.empty() && text.size() <= max_portal_name &&
            std::ranges::all_of(text, is_portal_name_byte);
