@@ -725,3 +725,54 @@ def test_of_a_batch_that_is_wrong_nothing_is_sent(land):
     assert count(land, "*") == count(land, "oauth/token") + count(land, "app.info") + count(land, "profile") + count(
         land, "event.bind")
     assert batch(land, [])[1] == []
+
+
+# -- REST 3
+
+def test_a_method_of_rest_3_gets_json_and_a_key(land):
+    portal = land.active()
+    portal.fill("tasks.task", 3)
+    assert result(land, "tasks.task.get", "id=2", "--v3")["item"]["id"] == 2
+    shown = result(land, "tasks.task.add", "fields[title]=New", "--v3")
+    assert shown["item"]["title"] == "New"
+    sent = land.cloud.records.of("tasks.task.add")[0]
+    assert json.loads(sent.body) == {"fields": {"title": "New"}} and sent.path.endswith("/rest/api/tasks.task.add")
+    assert result(land, "tasks.task.list", "--v3")["items"]
+    done = call(land, "tasks.task.get", "id=9", "--v3", check=False)
+    failed(done, 65, "tasks.task.get: NOT_FOUND: Element not found")
+    keys = [one.headers["idempotency-key"] for one in land.cloud.records.of("tasks.task.*")]
+    assert len(set(keys)) == len(keys) == 4 and all(len(key) <= 255 for key in keys)
+    failed(call(land, "tasks.task.list", "--v3", "--all", check=False), 2, "either --all or --v3")
+    done, said = batch(land, [{"method": "m"}], "--v3", check=False)
+    failed(done, 2, "either --batch or --v3")
+
+
+def test_with_a_key_a_lost_answer_is_asked_for_again(land):
+    """What was done is not done twice."""
+    portal = land.active()
+    for fault in ("reset", "html", "cut"):
+        land.cloud.faults.order(fault, method="tasks.task.add", **({} if fault == "cut" else {"after": True}))
+        result(land, "tasks.task.add", "fields[title]=New", "--v3", "--wait", "5s")
+    assert len(portal.rows["tasks.task"]) == 3
+
+
+def test_the_next_attempt_of_a_hook_has_the_same_key(named):
+    """Also with another token; another hook, or other arguments, have another."""
+    portal, site = named.active(), named.site
+    named.site.hook("three.disabled", f"""cat > /dev/null
+    "$BXHOOK" call tasks.task.add --v3 "fields[title]=of $BX_HOOK" > {site.out}/$BX_HOOK.$BX_ATTEMPT || exit
+    [ $BX_ATTEMPT = 2 ]
+    """)
+    hooks = "".join(f"hook {name} {{ event ONCRMDEALADD run {site.hooks}/three.disabled attempts 2 }}\n" for name in "ab")
+    site.configure(portals="", worker="start manual", more=named.cloud.conf(named.app) + hooks)
+    portal.send(named.app, "ONCRMDEALADD", {"FIELDS": {"ID": "7"}}, portal.admin()).wait()
+    site.run("work", "--once")
+    site.change_store("UPDATE %installation SET token_expires_at = 1")
+    site.run("retry", "--state", "waiting", "--yes", check=False)
+    for line in site.list("--state", "waiting"):
+        site.run("retry", line["delivery"])
+    site.run("work", "--once")
+    assert {line["state"] for line in site.list("--event", "ONCRMDEALADD")} == {"done"}
+    assert len(portal.rows["tasks.task"]) == 2 and len(set(
+        one.headers["idempotency-key"] for one in named.cloud.records.of("tasks.task.add"))) == 2
+    assert (site.out / "a.1").read_text() == (site.out / "a.2").read_text()

@@ -25,7 +25,7 @@ def test_commands_and_options(helps):
     text = page("bxhook.1")
     for command, told in helps.items():
         assert re.search(rf"^\.(It )?Cm {command}\b", text, re.MULTILINE), command
-        for option in set(re.findall(r"^  (--[a-z-]+)", told, re.MULTILINE)):
+        for option in set(re.findall(r"^  (--[a-z0-9-]+)", told, re.MULTILINE)):
             assert re.search(rf"Fl -{option[2:]}\b", text), f"{command} {option}"
 
 
@@ -43,9 +43,9 @@ def test_synopsis_and_text_have_the_options_of_the_command(helps, command):
     (told,) = re.findall(rf"^\.It Cm {command}\n((?:(?!\.It Cm|\.Ss).*\n)*)",
                          text[text.index(".Ss Running"):text.index(".Ss JSON")],
                          re.MULTILINE)
-    options = set(re.findall(r"^  (--[a-z-]+)", helps[command], re.MULTILINE)) - COMMON
-    named = {f"--{name}" for name in re.findall(r"Fl -([a-z-]+)", uses)}
-    explained = {f"--{name}" for name in re.findall(r"Fl -([a-z-]+)", told)}
+    options = set(re.findall(r"^  (--[a-z0-9-]+)", helps[command], re.MULTILINE)) - COMMON
+    named = {f"--{name}" for name in re.findall(r"Fl -([a-z0-9-]+)", uses)}
+    explained = {f"--{name}" for name in re.findall(r"Fl -([a-z0-9-]+)", told)}
     shared = CHOICE if command in ("list", "retry", "cancel") else set()
     assert named <= options, "in the synopsis, not in the help"
     assert options - shared <= named, "in the help, not in the synopsis"
@@ -95,8 +95,8 @@ def test_a_page_fits_80_columns():
 
 
 def test_no_option_that_is_not_there(helps):
-    known = set().union(*(re.findall(r"^  (--[a-z-]+)", told, re.MULTILINE) for told in helps.values()))
-    for name in set(re.findall(r"Fl -([a-z-]+)", page("bxhook.1"))):
+    known = set().union(*(re.findall(r"^  (--[a-z0-9-]+)", told, re.MULTILINE) for told in helps.values()))
+    for name in set(re.findall(r"Fl -([a-z0-9-]+)", page("bxhook.1"))):
         assert f"--{name}" in known, name
 
 

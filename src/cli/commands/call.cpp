@@ -6,12 +6,16 @@
 
 #include "base/escape.h"
 #include "base/fd.h"
+#include "base/random.h"
+#include "base/sha256.h"
 #include "base/text.h"
 #include "cli/call_right.h"
 #include "cli/command.h"
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/terminal/progress.h"
+#include "event/payload.h"
+#include "form/form.h"
 #include "host/core_file.h"
 #include "report/json.h"
 #include "rest/batch.h"
@@ -68,9 +72,39 @@ void require_one(const Arguments& args, std::initializer_list<std::string_view> 
     }
 }
 
+// The fields of FORM as JSON, whose scalars are strings.
+std::string json_of(const std::string& form) {
+    constexpr FormLimits limits{.fields = 100000, .depth = 64};
+    try {
+        const Tree tree = decode_urlencoded(form, limits);
+        std::string text;
+        if (tree.root().count() == 0) return "{}";
+        append_tree_json(text, tree);
+        return text;
+    } catch (const FormError& error) {
+        throw UsageError(error.what());
+    }
+}
+
+// The same for each attempt of a hook that asks the same, so that it is done once; elsewhere no two
+// calls are the same.
+std::string idempotency_key(const MethodCall& call, const std::optional<HookRun>& run) {
+    const std::string who = run ? std::to_string(run->event) + "/" + run->hook
+                                : std::to_string(random_bits()) + std::to_string(random_bits());
+    return "bxhook-" + digits_of(sha256(who + "\n" + call.method + "\n" + call.body));
+}
+
+void make_version_3(MethodCall& call) {
+    if (!call.json) call.body = json_of(call.body);
+    call.json = true;
+    call.version_3 = true;
+    call.idempotency_key = idempotency_key(call, this_hook_run());
+    call.idempotent = true;  // by that key
+}
+
 Order order_of_batch(const Arguments& args) {
     if (!args.words().empty()) throw UsageError("--batch: the file names the methods");
-    for (const std::string_view option : {"--json", "--idempotent"})
+    for (const std::string_view option : {"--json", "--idempotent", "--v3"})
         require_one(args, {"--batch", option});
     Order order;
     order.call.method = "batch";
@@ -80,6 +114,7 @@ Order order_of_batch(const Arguments& args) {
 
 Order order_of(const Arguments& args) {
     require_one(args, {"--batch", "--all", "--raw"});
+    require_one(args, {"--all", "--v3"});
     if (args.has("--batch")) return order_of_batch(args);
     if (args.words().empty())
         throw UsageError("call: missing argument: METHOD (see 'bxhook help call')");
@@ -103,6 +138,7 @@ Order order_of(const Arguments& args) {
         check_json_call(call.body, "--json " + printable(file, 60));
     }
     if (order.all) check_list_call(call);
+    if (args.has("--v3")) make_version_3(call);
     return order;
 }
 
@@ -267,6 +303,7 @@ that helps.
                        {"--all", "", "every item of a list, one JSON line each"},
                        {"--batch", "FILE", "many calls, as JSON lines (-: stdin)"},
                        {"--raw", "", "print the whole answer, not its result alone"},
+                       {"--v3", "", "a method of REST 3"},
                        {"--idempotent", "", "repeat it also when it may have run"},
                        {"--wait", "D", "how long to wait for a turn and repeat (30s)"}};
     command.max_words = std::numeric_limits<std::size_t>::max();
