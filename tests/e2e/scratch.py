@@ -93,6 +93,10 @@ def alive(pid):
     return stat.rpartition(")")[2].split()[0] not in "ZX"
 
 
+def children_of(pid):
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def processes_below(path):
     """Pids of the processes whose program or working directory lies below PATH, or that were given a
     path there.  None that has a terminal: a person may look at a log."""

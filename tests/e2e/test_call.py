@@ -1,15 +1,18 @@
 """bxhook call: REST methods of a portal, from a terminal and in hooks."""
 
 import json
+import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
 import clouds
 from hosts import BOTH_STORES
-from scratch import as_user, wait_for
+from pages import blocks
+from scratch import ROOT, as_user, children_of, directory, wait_for, write
 
 
 @pytest.fixture
@@ -776,3 +779,56 @@ def test_the_next_attempt_of_a_hook_has_the_same_key(named):
     assert len(portal.rows["tasks.task"]) == 2 and len(set(
         one.headers["idempotency-key"] for one in named.cloud.records.of("tasks.task.add"))) == 2
     assert (site.out / "a.1").read_text() == (site.out / "a.2").read_text()
+
+
+# -- What it says, and where
+
+def test_no_secret_is_in_a_process(named):
+    """Of a call under way, by a token and by a webhook."""
+    portal = named.active()
+    url = portal.webhook()
+    token = portal.outgoing_webhook(named.front.url)
+    block = f"portal {{ member_id {portal.member_id}  domain {portal.domain}  token {token}  webhook {url} }}\n"
+    named.site.configure(portals=block, worker="start manual", more=named.cloud.conf(named.app))
+    for number, words in enumerate((["--as", "app"], ["--as", "webhook"], ["--v3"])):
+        held = named.cloud.faults.order("slow", method="tasks.task.get", seconds=20)
+        asking = named.site.start([named.site.binary, "call", "tasks.task.get", "id=1", *words, "--config",
+                                   named.site.config], "call.log")
+        named.cloud.records.wait("tasks.task.get", number + 1, done=False)
+        pids = [asking.pid, *children_of(asking.pid)]
+        assert len(pids) > 1, "itself and curl"
+        shown = b"".join(Path(f"/proc/{pid}/{name}").read_bytes() for pid in pids for name in ("cmdline", "environ"))
+        assert not [secret for secret in named.cloud.secrets() if secret.encode() in shown]
+        assert all(re.search(r"Max core file size +1 ", Path(f"/proc/{pid}/limits").read_text()) for pid in pids)
+        held.release()
+        wait_for(lambda one=asking: not one.running(), "the call to end")
+
+
+def test_the_commands_of_the_page_do_what_it_says(land):
+    portal, site = land.active(), land.site
+    portal.fill("crm.deal", 70)
+    where = directory(site.run_dir / "page", 0o755, site.user)
+    write(where / "ids.txt", "1\n2\n70\n", 0o644, site.user)
+    (where / "bxhook").symlink_to(site.binary)
+    env = {"PATH": f"{where}:/usr/bin:/bin", "BXHOOK_CONFIG": str(site.config), "BXHOOK": str(site.binary), "HOME": "/"}
+    typed = blocks("docs/rest.md", "sh")
+    assert len(typed) == 6
+    for block in typed:
+        if block.startswith("#!"):
+            site.hook("ONCRMDEALUPDATE.sh", block)
+            continue
+        done = subprocess.run(["sh", "-e", "-c", block], cwd=where, env=env, capture_output=True, timeout=60,
+                              **as_user(site.user))
+        assert done.returncode == 0 and done.stderr == b"", (block, done)
+    rows = portal.rows["crm.deal"]
+    assert rows[71]["TITLE"] == "From the terminal" and rows[1] == {"ID": "1", "TITLE": "Renamed", "COMMENTS": None}
+    assert [json.loads(line)["result"]["ID"] for line in (where / "deals.jsonl").read_text().splitlines()] == ["1", "2", "70"]
+    portal.send(land.app, "ONCRMDEALUPDATE", {"FIELDS": {"ID": "7"}}).wait()
+    site.run("work", "--once")
+    assert json.loads((site.hooks / "deals.jsonl").read_text())["ID"] == "7"
+
+
+def test_the_exit_statuses_are_those_of_the_page():
+    page = (ROOT / "docs" / "rest.md").read_text()
+    section = page[page.index("## Exit status"):page.index("## With an SDK")]
+    assert re.findall(r"^\| (\d+) \|", section, re.MULTILINE) == ["0", "65", "75", "77", "78", "2"]

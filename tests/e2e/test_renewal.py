@@ -11,7 +11,7 @@ import pytest
 import clouds
 from clouds import DAY
 from hosts import BOTH_STORES, Host
-from scratch import AS_ROOT, ROOT, wait_for
+from scratch import AS_ROOT, ROOT, children_of, wait_for
 
 DONE = "0 \n"
 
@@ -211,10 +211,6 @@ def test_who_has_waited_for_the_lease_has_time_for_the_server(land):
     assert (hang.hit, slow.hit, second.popen.returncode, land.state(portal)) == (1, 1, 0, "active")
     tokens_work(land, portal)
     assert land.cloud.records.spent_twice() == []
-
-
-def children_of(pid):
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
