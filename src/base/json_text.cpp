@@ -33,13 +33,13 @@ public:
     }
     bool take_string();
     bool take_number();
+    bool take_scalar();
     // A whole value: its brackets are counted, not called for.
     bool take_value();
 
 private:
     bool take_escape();
     bool take_digits();
-    bool take_scalar();
     bool begin_member();
     bool take_to_next(std::string& open);
 
@@ -200,6 +200,76 @@ std::string unescaped(std::string_view text) {
     return out;
 }
 
+// Writes a valid text again, value by value, without some members of its objects.
+class Copier {
+public:
+    Copier(std::string_view text, const std::function<bool(std::string_view)>& leave_out)
+        : scanner_(text), leave_out_(leave_out) {
+        out_.reserve(text.size());
+    }
+
+    std::string copy() {
+        for (scanner_.skip_blanks(); !scanner_.at_end(); scanner_.skip_blanks()) step();
+        return std::move(out_);
+    }
+
+private:
+    bool is_open(char bracket) const { return scanner_.rest().starts_with(bracket); }
+
+    void step() {
+        if (is_open('{') || is_open('[')) {
+            begin_value();
+            open_ += scanner_.rest().front();
+            is_first_ = true;
+            take_byte();
+        } else if (is_open('}') || is_open(']')) {
+            open_.pop_back();
+            is_first_ = false;
+            take_byte();
+        } else if (!scanner_.take(',')) {
+            open_.ends_with('{') && name_.empty() ? take_name() : take_scalar();
+        }
+    }
+
+    void take_byte() {
+        out_ += scanner_.rest().front();
+        scanner_.take(out_.back());
+    }
+
+    // A member's name, and its value too where that is left out.
+    void take_name() {
+        const std::string_view name = value_at(scanner_);
+        scanner_.skip_blanks();
+        scanner_.take(':');
+        scanner_.skip_blanks();
+        const bool is_scalar = !is_open('{') && !is_open('[');
+        if (is_scalar && leave_out_(unescaped(name.substr(1, name.size() - 2)))) {
+            scanner_.take_scalar();
+        } else {
+            name_ = name;
+        }
+    }
+
+    void take_scalar() {
+        begin_value();
+        out_ += value_at(scanner_);
+    }
+
+    void begin_value() {
+        if (!is_first_) out_ += ',';
+        is_first_ = false;
+        if (!name_.empty()) out_.append(name_).append(1, ':');
+        name_ = {};
+    }
+
+    Scanner scanner_;
+    const std::function<bool(std::string_view)>& leave_out_;
+    std::string out_;
+    std::string open_;             // the brackets
+    std::string_view name_;        // of the member whose value comes next; empty: it is no member
+    bool is_first_ = true;         // of its array or object
+};
+
 }  // namespace
 
 std::optional<JsonText> JsonText::parse(std::string_view text) {
@@ -265,6 +335,11 @@ std::vector<JsonText> JsonText::items() const {
         scanner.skip_blanks();
     }
     return list;
+}
+
+std::string JsonText::without(
+    const std::function<bool(std::string_view name)>& leave_out) const {
+    return Copier(text_, leave_out).copy();
 }
 
 }  // namespace bx

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,7 +19,7 @@ public:
     // TEXT as one value, with space around it; none when it is anything else, invalid UTF-8 or
     // nested deeper than max_depth.  Linear in TEXT, which the result looks into.
     static std::optional<JsonText> parse(std::string_view text);
-    static constexpr std::size_t max_depth = 512;
+    static constexpr std::size_t max_depth = 1024;  // more than an event may have
 
     Type type() const;
     bool is_null() const { return type() == Type::null; }
@@ -35,6 +36,10 @@ public:
     std::vector<std::pair<std::string, JsonText>> members() const;
     // Of an array, in order; empty for others.
     std::vector<JsonText> items() const;
+
+    // The value without the members of its objects, at any depth, that LEAVE_OUT names and that
+    // are no object or array.  All else is the text it was, but for space.  Linear in it.
+    std::string without(const std::function<bool(std::string_view name)>& leave_out) const;
 
 private:
     explicit JsonText(std::string_view text) : text_(text) {}

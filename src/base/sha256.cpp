@@ -98,4 +98,16 @@ std::string digits_of(std::string_view bytes) {
     return text;
 }
 
+std::string hmac_sha256(std::string_view key, std::string_view text) {
+    constexpr char inner_pad = 0x36, outer_pad = 0x5C;
+    std::string block(key.size() > block_size ? sha256(key) : std::string(key));
+    block.resize(block_size, '\0');
+    std::string inner, outer;
+    for (const char c : block) {
+        inner += static_cast<char>(c ^ inner_pad);
+        outer += static_cast<char>(c ^ outer_pad);
+    }
+    return sha256(outer + sha256(inner.append(text)));
+}
+
 }  // namespace bx

@@ -1,7 +1,6 @@
 #include "cli/event_portal.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
 
 #include "base/escape.h"
@@ -14,11 +13,6 @@ namespace bx {
 namespace {
 
 using Found = std::vector<Installation>;
-
-std::string variable(const char* name) {
-    const char* value = std::getenv(name);
-    return value == nullptr ? "" : value;
-}
 
 PortalChoice none(std::string why) {
     PortalChoice choice;
@@ -76,13 +70,6 @@ PortalChoice only_one(Found found, const std::string& where, const std::string& 
 }
 
 }  // namespace
-
-std::optional<HookRun> this_hook_run() {
-    const std::optional<std::int64_t> number = parse_number(variable("BX_EVENT_NUMBER"));
-    const std::string hook = variable("BX_HOOK");
-    if (!number || hook.empty()) return std::nullopt;
-    return HookRun{*number, hook};
-}
 
 ConfigPtr config_to_choose(const Arguments& args, const std::optional<HookRun>& run) {
     const bool names_another = run && args.has("--portal");

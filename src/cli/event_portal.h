@@ -6,17 +6,11 @@
 #include <vector>
 
 #include "cli/arguments.h"
+#include "cli/hook_run.h"
 #include "config/config.h"
 #include "store/store.h"
 
 namespace bx {
-
-// In a hook: which event it runs for; from its environment (BX_EVENT_NUMBER, BX_HOOK).
-struct HookRun {
-    EventNumber event = 0;
-    std::string hook;
-};
-std::optional<HookRun> this_hook_run();
 
 // The portal of EVENT as its token proved it.
 struct EventsPortal {

@@ -52,8 +52,29 @@ std::vector<std::string> configured_secrets(const Config& config) {
         add(webhook_code(portal.webhook));
     }
     for (const App& app : config.apps) add(app.client_secret);
+    const auto add_all = [&](const HookSettings& settings) {
+        for (const std::string& secret : forward_secrets(settings.env)) add(secret);
+    };
+    for (const HookBlock& hook : config.hooks) add_all(hook.settings);
+    add_all(config.defaults);
     const std::optional<Url> proxy = parse_url(config.rest.proxy);
     if (proxy && proxy->user) add(proxy->user->substr(proxy->user->find(':') + 1));
+    return secrets;
+}
+
+std::vector<std::string> forms_of_secret(const std::string& secret) {
+    std::vector<std::string> forms{secret};
+    if (secret.starts_with(webhook_prefix)) forms.push_back(secret.substr(webhook_prefix.size()));
+    return forms;
+}
+
+std::vector<std::string> forward_secrets(
+    const std::vector<std::pair<std::string, std::string>>& env) {
+    std::vector<std::string> secrets;
+    for (const auto& [name, value] : env) {
+        if (name != forward_secret) continue;
+        for (std::string& form : forms_of_secret(value)) secrets.push_back(std::move(form));
+    }
     return secrets;
 }
 

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "config/config.h"
@@ -19,10 +20,21 @@ bool names_secret(std::string_view path);
 // True for a key of the configuration whose value may be a secret, or have one in it.
 bool may_hold_secret(std::string_view key);
 
-// What of CONFIG is hidden wherever it stands: its tokens, client secrets, codes of webhooks and
-// the password of its proxy.  Shorter ones than 6 bytes would blot out half of an honest text and are
+// What of CONFIG is hidden wherever it stands: its tokens, client secrets, codes of webhooks,
+// secrets of `forward` and the password of its proxy.  Shorter ones than 6 bytes would blot out half of an honest text and are
 // left out.
 std::vector<std::string> configured_secrets(const Config& config);
+
+// The variable, of a hook's `env`, with the secret that `forward` signs with.
+inline constexpr std::string_view forward_secret = "FORWARD_SECRET";
+// What such a secret may begin with (Standard Webhooks).
+inline constexpr std::string_view webhook_prefix = "whsec_";
+
+// SECRET of such a variable as it may stand in a text: whole, and without its prefix.
+std::vector<std::string> forms_of_secret(const std::string& secret);
+// Those of all such variables of ENV.
+std::vector<std::string> forward_secrets(
+    const std::vector<std::pair<std::string, std::string>>& env);
 
 // TEXT with *** for each of SECRETS, wherever they stand in it.
 std::string without_secrets(std::string text, std::vector<std::string> secrets);

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "config/secrets.h"
 #include "event/catalog.h"
 #include "event/payload.h"
 #include "event/secrets.h"
@@ -188,10 +189,10 @@ std::vector<std::string> environment_of(const Claim& claim, const Hook& hook, Pa
     return env.take();
 }
 
-// The values to mask: every secret as it is, and as it stands in the JSON on stdin where that
-// differs.
-std::vector<std::string> secrets_of(PayloadValues body) {
-    std::vector<std::string> secrets;
+// The values to mask: the secret that `forward` signs with, and every secret of the event as it is,
+// and as it stands in the JSON on stdin where that differs.
+std::vector<std::string> secrets_of(PayloadValues body, const HookSettings& settings) {
+    std::vector<std::string> secrets = forward_secrets(settings.env);
     for (const PayloadValue& value : body) {
         if (value.text.size() < min_masked_secret || !is_secret_key(value.key)) continue;
         secrets.emplace_back(value.text);
@@ -328,7 +329,7 @@ Invocation prepare_invocation(const Claim& claim, const Hook& hook,
                              8 * body.size());
     append_list_json(invocation.input, body);
     invocation.input += '\n';
-    invocation.secrets = secrets_of(body);
+    invocation.secrets = secrets_of(body, hook.settings);
     return invocation;
 }
 

@@ -13,7 +13,8 @@ class Remote:
     def __init__(self, certificate=None):
         remote = self
         self.requests = []  # (path, headers, form)
-        self.answers = []   # (status, document), the last one for ever
+        self.bodies = []    # of those sent by POST, as they came
+        self.answers = []   # (status, document[, headers]), the last one for ever
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
@@ -21,16 +22,19 @@ class Remote:
                 self.take(path, dict(urllib.parse.parse_qsl(query)))
 
             def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                remote.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+                body = remote.bodies[-1].decode()
                 in_json = self.headers["Content-Type"] == "application/json"
                 self.take(self.path, json.loads(body) if in_json else dict(urllib.parse.parse_qsl(body)))
 
             def take(self, path, form):
                 remote.requests.append((path, self.headers, form))
-                status, document = remote.answers.pop(0) if len(remote.answers) > 1 else remote.answers[0]
+                status, document, *more = remote.answers.pop(0) if len(remote.answers) > 1 else remote.answers[0]
                 answer = json.dumps(document).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(answer)))
+                for name, value in more[0].items() if more else ():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(answer)
 

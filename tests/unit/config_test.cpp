@@ -136,6 +136,16 @@ BOOST_AUTO_TEST_CASE(a_portals_values_are_printed_but_for_its_tokens) {
                printed);
 }
 
+BOOST_AUTO_TEST_CASE(a_secret_to_sign_with_is_printed_nowhere) {
+    const std::string printed = bx::print_config(*load(R"(
+defaults { env { FORWARD_SECRET whsec_0123456789abcdef } }
+hook a { event X run /srv/a arg 0123456789abcdef arg fedcba9876543210 env { FORWARD_SECRET fedcba9876543210 } }
+)"));
+    BOOST_TEST(printed.find("0123456789abcdef") == std::string::npos, printed);
+    BOOST_TEST(printed.find("fedcba9876543210") == std::string::npos, printed);
+    BOOST_TEST(printed.find("arg ***") != std::string::npos, printed);
+}
+
 BOOST_AUTO_TEST_CASE(reads_every_key) {
     bx::ConfigPtr config = load(R"(
 store /srv/bx/queue.db

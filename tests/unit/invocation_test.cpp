@@ -192,6 +192,16 @@ BOOST_AUTO_TEST_CASE(a_variable_that_env_replaces_keeps_its_place) {
     BOOST_TEST(first(with) == general + "TZ=Asia/Omsk\nA=1\nB=2\nBX_EVENT=X\n");
 }
 
+BOOST_AUTO_TEST_CASE(the_secret_to_sign_with_is_masked_as_the_events_are) {
+    bx::Hook hook = hook_of();
+    hook.settings.env = {{"FORWARD_SECRET", "whsec_0123456789abcdef"}, {"OTHER", "not-a-secret"}};
+    const bx::Invocation what = bx::prepare_invocation(
+        claim_of("event=X&auth[access_token]=abcdef"), hook, surroundings, 0);
+    BOOST_TEST(mask_secrets("whsec_0123456789abcdef 0123456789abcdef abcdef not-a-secret",
+                            what.secrets) == "*** *** *** not-a-secret");
+    BOOST_TEST(get(what, "FORWARD_SECRET") == "whsec_0123456789abcdef");
+}
+
 BOOST_AUTO_TEST_CASE(data_names_hold_letters_digits_and_underscores_only) {
     bx::Invocation what =
         invocation_of("event=X&data[a-b][%C3%A9][]=1&data[x][TOKEN]=secretvalue&data[n]=");

@@ -65,6 +65,22 @@ BOOST_AUTO_TEST_CASE(what_is_no_json_is_refused) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(members_are_left_out_by_their_name) {
+    const auto without = [](const std::string& text) {
+        return JsonText::parse(text)->without([](std::string_view name) { return name == "x"; });
+    };
+    BOOST_TEST(without(R"({"x":"1"})") == "{}");
+    BOOST_TEST(without(R"( { "a" : 1.50 , "x" : null, "b" : [ ] , "x":true } )") ==
+               R"({"a":1.50,"b":[]})");
+    BOOST_TEST(without(R"({"a":[{"x":1},{"\u0078":2,"b":"x"},"x",[],3],"c":{"x":1,"d":{"x":2}}})") ==
+               R"({"a":[{},{"b":"x"},"x",[],3],"c":{"d":{}}})");
+    BOOST_TEST(without(R"({"x":{"x":1,"y":[1]},"":2})") == R"({"x":{"y":[1]},"":2})");
+    BOOST_TEST(without(R"({"x":[{"x":0}]})") == R"({"x":[{}]})");
+    BOOST_TEST(without(R"("x")") == R"("x")");
+    const std::string deep = std::string(JsonText::max_depth, '[') + std::string(JsonText::max_depth, ']');
+    BOOST_TEST(without(deep) == deep);
+}
+
 BOOST_AUTO_TEST_CASE(depth_is_bounded) {
     const auto nested = [](std::size_t depth) {
         return std::string(depth, '[') + std::string(depth, ']');

@@ -1,7 +1,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <limits>
 
 #include "base/escape.h"
@@ -29,7 +28,6 @@ namespace bx {
 namespace {
 
 constexpr Millis usual_wait = 30 * second;
-constexpr std::int64_t last_moment = 253402300800;  // the year 10000, in seconds
 
 int say(int status, const std::string& what, const std::string& why) {
     remark(what + ": " + why);
@@ -152,11 +150,7 @@ struct Times {
 Times times_of(const Arguments& args) {
     Times times;
     times.wait = duration_option(args, "--wait", usual_wait);
-    const char* deadline = std::getenv("BX_DEADLINE");
-    const auto moment = deadline == nullptr ? std::nullopt : parse_number(deadline);
-    if (!moment) return times;
-    const Millis left = (std::min<Millis>(*moment, last_moment) - 1) * second - wall_now();
-    times.end = steady_now() + std::max<Millis>(left, 1);
+    if (const std::optional<Millis> end = end_of_hook()) times.end = *end;
     return times;
 }
 
