@@ -42,7 +42,12 @@ StoredEvent stored(const NewEvent& event) {
 }
 
 std::string launch_text(const Hook& hook, const NewEvent& event, const std::string& config_path) {
-    Claim claim{stored(event), hook.name, 1, hook.settings.attempts, "dry-run"};
+    const Claim claim{.event = stored(event),
+                      .hook = hook.name,
+                      .attempt = 1,
+                      .max_attempts = hook.settings.attempts,
+                      .run = "dry-run",
+                      .started_at = wall_now()};
     Invocation invocation =
         prepare_invocation(claim, hook, own_surroundings(config_path), wall_now());
     if (!invocation.refusal.empty()) {
