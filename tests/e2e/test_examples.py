@@ -13,7 +13,7 @@ import pytest
 import bitrix
 import client
 from remote import Remote
-from scratch import PORTAL, ROOT, as_user, directory, give, wait_for, write
+from scratch import ROOT, as_user, directory, give, wait_for, write
 from smtp import MailServer
 
 EXAMPLES = ROOT / "examples"
@@ -24,32 +24,6 @@ WORKER = "start manual"
 def service():
     with contextlib.closing(Remote()) as remote:
         yield remote
-
-
-@pytest.fixture
-def certificate(site):
-    """A key and a certificate for localhost, readable by the hooks."""
-    path = site.path / "localhost.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-batch",
-                    "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-                    "-keyout", path, "-out", site.path / "cert.pem"], check=True, capture_output=True)
-    path.write_text(path.read_text() + (site.path / "cert.pem").read_text())
-    (site.path / "cert.pem").chmod(0o644)
-    return path
-
-
-@pytest.fixture
-def portal(site, certificate):
-    """Bitrix24's REST, by https as a hook would call it: the domain in the site's block."""
-    with contextlib.closing(Remote(certificate)) as remote:
-        site.portals = PORTAL.replace(bitrix.DOMAIN, remote.host)
-        remote.answers = [(200, {"result": deal("NEW")})]
-        yield remote
-
-
-def deal(stage):
-    return {"ID": "6675", "TITLE": "Two chairs", "OPPORTUNITY": "240.00", "CURRENCY_ID": "EUR", "STAGE_ID": stage}
 
 
 def use(site, example, name, settings=""):
@@ -104,15 +78,6 @@ def deliver(site, tree):
     site.run("work", "--once")
     delivery = site.show(number)["deliveries"][0]
     return delivery, delivery["attempts"][-1]
-
-
-def https(site, extra=""):
-    return f"env {{\n {trust(site)}\n DEALS_DB {site.out}/deals.db\n {extra}\n }}"
-
-
-def trust(site):
-    """Lines of env { } that make a hook trust the stand-in's certificate, and keep its files in the site."""
-    return f"SSL_CERT_FILE {site.path}/cert.pem\n HOME {site.home}"
 
 
 # -- mail.sh
@@ -378,193 +343,6 @@ def test_notify_without_its_setting_is_dead_at_once(site):
     assert "WEBHOOK_URL" in attempt["stderr"]
 
 
-# -- What asks over REST
-
-REST = [("deal.php", "ONCRMDEALADD"), ("stage-change.py", "ONCRMDEALUPDATE"),
-        ("deal-stage.sh", "ONCRMDEALUPDATE"), ("mirror-deals.py", "ONCRMDEALUPDATE")]
-
-
-@pytest.fixture(params=REST, ids=lambda pair: pair[0])
-def rest(request, site):
-    """(example, code); the hook is in place once start() was called."""
-    example, code = request.param
-
-    def start(settings):
-        use(site, example, code + "." + example.rpartition(".")[2], settings)
-        return code
-    return start
-
-
-def test_rest_uses_the_events_own_token(site, portal, rest):
-    code = rest(https(site))
-    event = bitrix.event(code, domain=portal.host)
-    delivery, attempt = deliver(site, event)
-    assert delivery["state"] == "done", attempt
-    [(path, _, form)] = portal.requests
-    assert path == "/rest/crm.deal.get"
-    assert form == {"id": "6675", "auth": event["auth"]["access_token"]}
-
-
-def test_rest_uses_the_webhook_of_its_settings(site, portal, rest):
-    code = rest(https(site, f'REST_WEBHOOK "{portal.url}rest/1/code/"'))
-    delivery, attempt = deliver(site, bitrix.event(code, oauth=False))
-    assert delivery["state"] == "done", attempt
-    [(path, _, form)] = portal.requests
-    assert (path, form) == ("/rest/1/code/crm.deal.get", {"id": "6675"})
-
-
-def test_rest_without_a_token_is_dead_at_once(site, portal, rest):
-    code = rest(https(site))
-    delivery, attempt = deliver(site, bitrix.event(code, domain=portal.host, oauth=False))
-    assert (attempt["exit"], delivery["state"]) == (77, "dead")
-    assert "REST_WEBHOOK" in attempt["stderr"]
-    assert not portal.requests
-
-
-@pytest.mark.parametrize("status, error, exit_status, state", [
-    (503, "QUERY_LIMIT_EXCEEDED", 75, "waiting"),
-    (429, "OPERATION_TIME_LIMIT", 75, "waiting"),
-    (401, "expired_token", 77, "dead"),
-    (400, "NOT_FOUND", 65, "dead"),
-])
-def test_rest_repeats_what_may_pass(site, portal, rest, status, error, exit_status, state):
-    code = rest("backoff 1h\n" + https(site))
-    portal.answers = [(status, {"error": error})]
-    delivery, attempt = deliver(site, bitrix.event(code, domain=portal.host))
-    assert (attempt["exit"], delivery["state"]) == (exit_status, state), attempt
-
-
-def test_rest_asks_no_host_that_the_sender_named(site, portal, rest):
-    """A block without a domain proves none: the token of the event goes nowhere."""
-    site.portals = f"portal {{\n member_id {bitrix.MEMBER_ID}\n token {bitrix.TOKEN}\n}}\n"
-    code = rest(https(site))
-    delivery, attempt = deliver(site, bitrix.event(code, domain=portal.host))
-    assert (attempt["exit"], delivery["state"]) == (78, "dead")
-    assert "domain" in attempt["stderr"] and "REST_WEBHOOK" in attempt["stderr"]
-    assert not portal.requests
-
-
-def test_rest_trusts_no_certificate_it_cannot_check(site, portal, rest):
-    code = rest(f"backoff 1h\n env {{ DEALS_DB {site.out}/deals.db }}")
-    delivery, attempt = deliver(site, bitrix.event(code, domain=portal.host))
-    assert (attempt["exit"], delivery["state"]) == (75, "waiting"), attempt
-    assert not portal.requests
-
-
-def test_deal_prints_the_deal(site, portal):
-    use(site, "deal.php", "ONCRMDEALADD.php", https(site))
-    _, attempt = deliver(site, bitrix.event("ONCRMDEALADD", domain=portal.host))
-    assert attempt["stdout"] == "deal 6675: Two chairs, 240.00 EUR\n"
-
-
-def test_stage_change_notices_changes_only(site, portal):
-    use(site, "stage-change.py", "ONCRMDEALUPDATE.py", https(site))
-    said = []
-    for stage in ("NEW", "NEW", "WON"):
-        portal.answers = [(200, {"result": deal(stage)})]
-        said.append(deliver(site, bitrix.event("ONCRMDEALUPDATE", domain=portal.host))[1]["stdout"])
-    assert said == ["deal 6675 went from None to NEW\n", "deal 6675 is still in NEW\n",
-                    "deal 6675 went from NEW to WON\n"]
-
-
-def test_stage_change_runs_once_for_a_storm(site, portal):
-    use_as_told(site, "stage-change.py", "ONCRMDEALUPDATE.py",
-                {"delay    60s": f"delay 1s\n env {{ {trust(site)} }}"})
-    numbers = [accept(site, bitrix.event("ONCRMDEALUPDATE", domain=portal.host)) for _ in range(20)]
-    worker = site.work()
-    site.delivery(numbers[-1], "ONCRMDEALUPDATE")
-    assert worker.stop() == 0
-    states = [site.show(number)["deliveries"][0]["state"] for number in numbers]
-    assert set(states) == {"done", "merged"}
-    assert states.count("done") == len(portal.requests) < 5, states
-
-
-# -- deal-stage.sh
-
-@pytest.mark.parametrize("stage, said", [
-    ("WON", "deal 6675 is won"), ("C7:LOSE", "deal 6675 is lost"), ("NEW", "in stage NEW: nothing to do")])
-def test_deal_stage_acts_by_the_result(site, portal, stage, said):
-    use(site, "deal-stage.sh", "ONCRMDEALUPDATE.sh", https(site))
-    portal.answers = [(200, {"result": deal(stage)})]
-    delivery, attempt = deliver(site, bitrix.event(domain=portal.host))
-    assert delivery["state"] == "done", attempt
-    assert said in attempt["stdout"]
-
-
-def renewing(site, portal):
-    use_as_told(site, "deal-stage.sh", "ONCRMDEALUPDATE.sh",
-                {"env {": f"env {{\n {trust(site)}\n OAUTH_URL {portal.url}oauth/token/\n"})
-
-
-def test_deal_stage_renews_a_token_that_expired(site, portal):
-    renewing(site, portal)
-    portal.answers = [(401, {"error": "expired_token"}), (200, {"access_token": "fresh-token"}),
-                      (200, {"result": deal("WON")})]
-    event = bitrix.event(domain=portal.host)
-    delivery, attempt = deliver(site, event)
-    assert delivery["state"] == "done", attempt
-    assert "is won" in attempt["stdout"]
-    assert [(path, form.get("auth")) for path, _, form in portal.requests] == [
-        ("/rest/crm.deal.get", event["auth"]["access_token"]), ("/oauth/token/", None),
-        ("/rest/crm.deal.get", "fresh-token")]
-    assert portal.requests[1][2] == {
-        "grant_type": "refresh_token", "client_id": "local.0123456789abcd.01234567",
-        "client_secret": "SECRET OF YOUR APP", "refresh_token": event["auth"]["refresh_token"]}
-
-
-def test_deal_stage_renews_only_once(site, portal):
-    renewing(site, portal)
-    portal.answers = [(401, {"error": "expired_token"}), (200, {"access_token": "fresh-token"}),
-                      (401, {"error": "expired_token"})]
-    delivery, attempt = deliver(site, bitrix.event(domain=portal.host))
-    assert (attempt["exit"], delivery["state"], len(portal.requests)) == (77, "dead", 3)
-
-
-@pytest.mark.parametrize("answer, exit_status", [
-    ((400, {"error": "invalid_grant"}), 65), ((503, {}), 75), ((200, {}), 75)])
-def test_deal_stage_says_when_it_cannot_renew(site, portal, answer, exit_status):
-    renewing(site, portal)
-    portal.answers = [(401, {"error": "expired_token"}), answer]
-    _, attempt = deliver(site, bitrix.event(domain=portal.host))
-    assert (attempt["exit"], len(portal.requests)) == (exit_status, 2), attempt
-
-
-# -- mirror-deals.py
-
-def test_mirror_deals_follows_every_change(site, portal):
-    path = site.out / "deals.db"
-    use_as_told(site, "mirror-deals.py", None,
-                {"DEALS_DB /var/lib/bxhook/deals.db": f"DEALS_DB {path}\n {trust(site)}\n"})
-
-    def rows_after(code, answer):
-        portal.answers = [answer]
-        delivery, attempt = deliver(site, bitrix.event(code, domain=portal.host))
-        assert delivery["state"] == "done", attempt
-        with contextlib.closing(sqlite3.connect(path)) as database:
-            return database.execute("SELECT portal, id, stage_id FROM deal").fetchall()
-    assert rows_after("ONCRMDEALADD", (200, {"result": deal("NEW")})) == [(bitrix.MEMBER_ID, 6675, "NEW")]
-    assert rows_after("ONCRMDEALUPDATE", (200, {"result": deal("WON")})) == [(bitrix.MEMBER_ID, 6675, "WON")]
-    gone = (400, {"error": "", "error_description": "Not found"})
-    assert rows_after("ONCRMDEALUPDATE", gone) == []
-    rows_after("ONCRMDEALADD", (200, {"result": deal("NEW")}))
-    assert rows_after("ONCRMDEALDELETE", (500, {})) == []
-
-
-def test_mirror_deals_keeps_portals_apart(site, portal):
-    """Each by what its token proved, whatever it sends."""
-    path = site.out / "deals.db"
-    site.portals = (f"portal {{\n domain {portal.host}\n token {bitrix.TOKEN}\n}}\n"
-                    "portal {\n member_id m2\n token another-portals-token\n}\n")
-    use_as_told(site, "mirror-deals.py", None,
-                {"DEALS_DB /var/lib/bxhook/deals.db": f"DEALS_DB {path}\n {trust(site)}\n"
-                                                      f'REST_WEBHOOK "{portal.url}rest/1/code/"\n'})
-    deliver(site, bitrix.event(domain=portal.host, member_id="m2x"))
-    deliver(site, bitrix.event(domain=portal.host, member_id="m2", token="another-portals-token"))
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        rows = database.execute("SELECT portal, id FROM deal ORDER BY portal").fetchall()
-    assert rows == sorted([(portal.host, 6675), ("m2", 6675)])
-
-
 # -- forward.sh
 
 FORWARD_SECRET = base64.b64encode(b"a key of 24 random bytes").decode()
@@ -645,5 +423,5 @@ def test_its_head_says_how_to_use_it(site, example):
 
 
 def test_every_example_has_a_test():
-    here = open(__file__, encoding="utf-8").read()
-    assert [name for name in HOOKS if f'"{name}"' not in here] == []
+    tests = "".join((ROOT / "tests" / "e2e" / name).read_text() for name in ("test_examples.py", "test_rest_examples.py"))
+    assert [name for name in HOOKS if f'"{name}"' not in tests] == []
