@@ -14,6 +14,7 @@
 #include "sync/chore_queue.h"
 #include "sync/locked_store.h"
 #include "sync/renewal_process.h"
+#include "sync/retry_soon.h"
 #include "sync/signal_end.h"
 #include "sync/upkeep.h"
 #include "sync/verification.h"
@@ -145,6 +146,9 @@ void Board::take_only() {
 
 void Board::end(const DueChore& task, const ChoreEnd& end) {
     record(task, end);
+    for (const std::string& portal : end.active_on) {
+        retry_soon(store_, store_mutex_, portal, wall_now());
+    }
     const std::lock_guard lock(mutex_);
     queue_.end(task);
     ++(end.kind == ChoreEnd::Kind::done ? count_.done : count_.in_vain);

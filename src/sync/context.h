@@ -56,6 +56,9 @@ struct ChoreEnd {
     };
     Kind kind = Kind::done;
     std::string problem{};  // of one that was in vain: what `portals` shows
+    // The portal, by each of its names, on which an installation became active: what failed for
+    // lack of one is tried again.
+    std::vector<std::string> active_on{};
 };
 
 }  // namespace bx

@@ -242,7 +242,9 @@ ChoreEnd Verification::activate(Proof proof) {
     news.client_id = proof.client_id;
     news.events = done.events;
     context_.tell(news);
-    return {};
+    ChoreEnd end;
+    end.active_on = {one_.member_id, proof.domain};
+    return end;
 }
 
 ChoreEnd Verification::keep(const Proof& proof) {

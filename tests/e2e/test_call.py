@@ -832,3 +832,58 @@ def test_the_exit_statuses_are_those_of_the_page():
     page = (ROOT / "docs" / "rest.md").read_text()
     section = page[page.index("## Exit status"):page.index("## With an SDK")]
     assert re.findall(r"^\| (\d+) \|", section, re.MULTILINE) == ["0", "65", "75", "77", "78", "2"]
+
+
+# -- Installed again
+
+@BOTH_STORES
+def test_installed_again_what_waited_for_it_is_due(named):
+    """Of that portal; one that waits for its delay goes on to."""
+    site, portal, other = named.site, named.active("acme"), named.active("other")
+    portal.fill("crm.deal", 7)
+    call_it = 'cat > /dev/null; "$BXHOOK" call crm.deal.get id=7 > /dev/null'
+    for name in ("now", "later"):
+        site.hook(f"{name}.disabled", call_it)
+    hooks = (f"hook now {{ event ONCRMDEALADD run {site.hooks}/now.disabled backoff 1h }}\n"
+             f"hook later {{ event ONCRMDEALADD run {site.hooks}/later.disabled delay 1h }}\n")
+    site.configure(worker="start manual", more=named.cloud.conf(named.app) + hooks)
+    for one in (portal, other):
+        for id in ("7", "8"):
+            one.send(named.app, "ONCRMDEALADD", {"FIELDS": {"ID": id}}).wait()
+    for one in (portal, other):
+        one.installations[named.app.client_id].gone = True
+    named.site.change_store("UPDATE %installation SET token_expires_at = 1")
+    site.run("work", "--once")
+
+    def failed_now():
+        return {(line["event"], line["portal"]): line for line in site.list("--hook", "now")}
+    before = failed_now()
+    assert {line["reason"] for line in before.values()} == {"exit 75"} and len(before) == 4
+    portal.install(named.app).wait()
+    named.sync()
+    after = failed_now()
+    for key, line in after.items():
+        due_soon = line["due_at"] < before[key]["due_at"]
+        assert due_soon == (line["member_id"] == portal.member_id), line
+    site.run("work", "--once")
+    assert {line["state"] for line in failed_now().values() if line["member_id"] == portal.member_id} == {"done"}
+    assert {line["attempt"] for line in site.list("--hook", "later")} == {0}
+    site.run("cancel", "--all", "--yes")
+
+
+@BOTH_STORES
+def test_a_worker_that_runs_takes_what_became_due(named):
+    site, portal = named.site, named.active()
+    portal.fill("crm.deal", 7)
+    site.hook("ONCRMDEALADD", 'cat > /dev/null; "$BXHOOK" call crm.deal.get id=7 > /dev/null')
+    hooks = "hook ONCRMDEALADD { backoff 1h }\n"
+    site.configure(worker="start manual", more=named.cloud.conf(named.app) + hooks)
+    portal.installations[named.app.client_id].gone = True
+    site.change_store("UPDATE %installation SET token_expires_at = 1")
+    worker = site.work()
+    post = portal.send(named.app, "ONCRMDEALADD", {"FIELDS": {"ID": "7"}}).wait()
+    number = json.loads(post.answer)["event"]
+    wait_for(lambda: site.list()[0]["reason"] == "exit 75", "the first attempt to fail")
+    portal.install(named.app).wait()
+    site.delivery(number, "ONCRMDEALADD")
+    worker.stop()
