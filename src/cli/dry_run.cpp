@@ -34,7 +34,7 @@ std::string rule_of(const Hook& hook, const std::string& code) {
 StoredEvent stored(const NewEvent& event) {
     StoredEvent result;
     result.facts = event.facts;
-    result.test = event.test;
+    result.origin = event.origin;
     result.received_at = event.received_at;
     result.body = event.body;
     result.secrets = event.secrets;

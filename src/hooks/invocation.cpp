@@ -176,13 +176,14 @@ std::vector<std::string> environment_of(const Claim& claim, const Hook& hook, Pa
     env.set_from_event("BX_EVENT_HANDLER_ID", facts.handler_id);
     env.set_from_event("BX_TS", facts.ts);
     env.set("BX_EVENT_NUMBER", std::to_string(claim.event.number));
+    env.set("BX_ORIGIN", name_of(claim.event.origin));
     env.set("BX_HOOK", claim.hook);
     env.set("BX_ATTEMPT", std::to_string(claim.attempt));
     env.set("BX_MAX_ATTEMPTS", std::to_string(claim.max_attempts));
     env.set("BX_RECEIVED_AT", iso_time(claim.event.received_at));
     env.set("BX_DEADLINE", std::to_string((now + hook.settings.timeout) / second));
     env.set_from_event("BX_TOKEN_EXPIRES_AT", token_expiry(body, facts));
-    if (claim.event.test) env.set("BX_TEST", "1");
+    if (claim.event.origin == Origin::test || claim.by_hand) env.set("BX_TEST", "1");
     if (const PayloadValue* data = find_value(body, "data")) {
         env.set_data(values_below(body, data));
     }

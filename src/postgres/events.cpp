@@ -9,8 +9,6 @@ namespace bx::postgres {
 
 namespace {
 
-constexpr std::int64_t test_origin = 2;  // event.origin
-
 // The order of {event_row}.
 struct EventRow {
     enum : int { n, received_at, origin, ts, facts, member_id, domain, had_secret };
@@ -26,7 +24,7 @@ StoredEvent read_event(const Session& session, const Result& answer, int row, in
     }
     event.number = answer.number(row, first + EventRow::n);
     event.received_at = session.ours(answer.number(row, first + EventRow::received_at));
-    event.test = answer.number(row, first + EventRow::origin) == test_origin;
+    event.origin = static_cast<Origin>(answer.number(row, first + EventRow::origin));
     event.facts.member_id = answer.text(row, first + EventRow::member_id);
     event.facts.domain = answer.text(row, first + EventRow::domain);
     try {

@@ -14,7 +14,6 @@ constexpr Millis patience = 60 * second;
 // Numbers left to the other store: more than it can be given while the gateways change over.
 constexpr EventNumber gap = 1'000'000;
 
-constexpr std::int64_t test_origin = 2;  // event.origin
 
 // A delivery with its last run, if that ended it, or is under way.
 struct Row {
@@ -165,7 +164,7 @@ private:
         });
         call[in::ts] = numbers([](const auto& moved) { return ts_number(moved.event.facts.ts); });
         call[in::origin] =
-            numbers([](const auto& moved) { return moved.event.test ? test_origin : 0; });
+            numbers([](const auto& moved) { return static_cast<std::int64_t>(moved.event.origin); });
         call[in::installation] =
             numbers([](const auto& moved) { return moved.event.installation; });
         call[in::facts] = packed_facts(events);

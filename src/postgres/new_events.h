@@ -13,7 +13,6 @@
 
 namespace bx::postgres {
 
-constexpr std::int64_t post_origin = 0, test_origin = 2;                       // event.origin
 constexpr std::int64_t no_number = -std::numeric_limits<std::int64_t>::max();  // sql/add.sql
 
 // Unlike any other; begins with the time, so that old ones are told and new ones lie together.
@@ -49,8 +48,8 @@ Param add_events(Call<Function>& call, Names& names, std::span<const NewEvent> e
     call[in::secret] = bytes_of(
         events, [](const NewEvent& event) -> const std::string& { return event.secrets; });
     call[in::origin] = numbers_of(
-        events,
-        [](const NewEvent& event) { return event.test ? test_origin : post_origin; }, post_origin);
+        events, [](const NewEvent& event) { return static_cast<std::int64_t>(event.origin); },
+        static_cast<std::int64_t>(Origin::post));
     call[in::installation] = numbers_of(
         events, [](const NewEvent& event) { return event.installation.value_or(0); }, 0);
     return numbers_of(

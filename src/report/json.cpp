@@ -26,7 +26,8 @@ void write_portal(JsonWriter& json, const StoredEvent& event) {
 void write_entity(JsonWriter& json, const StoredEvent& event) {
     write_text(json, "kind", event.facts.kind);
     write_text(json, "id", event.facts.id);
-    json.field("test", event.test);
+    json.field("test", event.origin == Origin::test);
+    json.field("origin", name_of(event.origin));
     write_time(json, "received_at", event.received_at);
 }
 

@@ -67,7 +67,8 @@ std::vector<Fact> facts_of(const StoredEvent& event, Millis now) {
         {"entity", facts.id.empty() ? kind + ", without id" : kind + " " + printable(facts.id)},
         {"user", printable(facts.user_id)},
         {"handler", printable(facts.handler_id)},
-        {"test", event.test ? "made by bxhook trigger" : ""}};
+        {"test", event.origin == Origin::test ? "made by bxhook trigger" : ""},
+        {"origin", event.origin == Origin::self ? "made by bxhook itself" : ""}};
     std::erase_if(list, [](const Fact& fact) { return fact.text.empty(); });
     return list;
 }

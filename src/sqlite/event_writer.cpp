@@ -7,8 +7,6 @@ namespace bx::sqlite {
 
 namespace {
 
-constexpr int posted = 0;  // event.origin
-constexpr int tested = 2;
 // Gateways commit a little out of order of receipt; what goes back further is a clock that was set.
 constexpr Millis step_at_least = minute;
 
@@ -20,7 +18,7 @@ void EventWriter::insert(const NewEvent& event, LastEvent& last) {
     const std::optional<std::int64_t> slot = keep_secrets(db_, hand_, number, event.secrets);
     const std::string packed = pack_facts(facts);
     db_.run(sql::event_add, number, event.received_at, names_.portal(facts), slot,
-            event.test ? tested : posted, event.installation, ts_number(facts.ts), Blob{packed},
+            static_cast<int>(event.origin), event.installation, ts_number(facts.ts), Blob{packed},
             Blob{event.body});
     if (last.received_at && event.received_at < *last.received_at - step_at_least) {
         db_.run(sql::clock_step_add, number);

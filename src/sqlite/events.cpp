@@ -12,8 +12,6 @@ namespace bx::sqlite {
 
 namespace {
 
-constexpr std::int64_t test_origin = 2;  // event.origin
-
 AttemptRecord read_attempt(const Rows& rows) {
     using row = sql::shown_run;
     AttemptRecord attempt;
@@ -57,7 +55,7 @@ void read_state(Database& database, StoredEvent& event) {
 void read_facts(Names& names, const Rows& rows, int first, StoredEvent& event) {
     using row = sql::event_row;
     event.received_at = rows.number(first + row::received_at);
-    event.test = rows.number(first + row::origin) == test_origin;
+    event.origin = static_cast<Origin>(rows.number(first + row::origin));
     const Portal& portal = names.portal(rows.number(first + row::portal));
     event.facts.member_id = portal.member_id;
     event.facts.domain = portal.domain;

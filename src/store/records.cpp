@@ -17,6 +17,7 @@ constexpr std::array<std::string_view, 6> delivery_states = {"waiting", "running
                                                              "dead",    "merged",  "cancelled"};
 constexpr std::array<std::string_view, 7> attempt_results = {
     "running", "done", "failed", "timeout", "lost", "interrupted", "cancelled"};
+constexpr std::array<std::string_view, 4> origins = {"post", "offline", "test", "self"};
 constexpr std::array states_of_rows{RowState::fresh,   RowState::skipped, RowState::waiting,
                                     RowState::running, RowState::done,    RowState::dead,
                                     RowState::merged,  RowState::cancelled};
@@ -33,6 +34,7 @@ std::string_view word_at(std::span<const std::string_view> words, auto value) {
 std::string_view name_of(EventState state) { return word_at(event_states, state); }
 std::string_view name_of(DeliveryState state) { return word_at(delivery_states, state); }
 std::string_view name_of(AttemptResult result) { return word_at(attempt_results, result); }
+std::string_view name_of(Origin origin) { return word_at(origins, origin); }
 
 std::string_view name_of(RowState state) {
     return is_of_event(state) ? name_of(event_state(state)) : name_of(delivery_state(state));

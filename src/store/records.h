@@ -22,6 +22,9 @@ using InstallationId = std::int64_t;  // of one that is there greater than 0; ne
 enum class EventState { fresh, matched, skipped };  // `fresh` is the contract's "new"
 enum class DeliveryState { waiting, running, done, dead, merged, cancelled };
 enum class AttemptResult { running, done, failed, timeout, lost, interrupted, cancelled };
+// How an event came: a post to the gateway, fetched from Bitrix24, made by a person, or by us.  The
+// stores keep these numbers.
+enum class Origin { post, offline, test, self };
 // Of a row of `list`: of an event that has no deliveries, or of a delivery.
 enum class RowState { fresh, skipped, waiting, running, done, dead, merged, cancelled };
 
@@ -30,6 +33,7 @@ std::string_view name_of(EventState state);
 std::string_view name_of(DeliveryState state);
 std::string_view name_of(AttemptResult result);
 std::string_view name_of(RowState state);
+std::string_view name_of(Origin origin);
 // The reverse; none for an unknown word.
 std::optional<DeliveryState> delivery_state(std::string_view name);
 std::optional<RowState> row_state(std::string_view name);
@@ -63,7 +67,7 @@ std::string lane_of(const EventFacts& facts);
 // An event to be added.  Body and secrets are encode_payload's.
 struct NewEvent {
     EventFacts facts;
-    bool test = false;
+    Origin origin = Origin::post;
     Millis received_at = 0;
     std::string body;
     std::string secrets;
@@ -93,7 +97,7 @@ bool is_of_other_event(const Refusal& refusal);
 struct StoredEvent {
     EventNumber number = 0;
     EventFacts facts;
-    bool test = false;
+    Origin origin = Origin::post;
     Millis received_at = 0;
     EventState state = EventState::fresh;
     std::string reason;             // of a skip
@@ -140,6 +144,7 @@ struct Claim {
     int max_attempts = 1;
     std::string run;        // BX_RUN
     Millis started_at = 0;  // of this attempt, as it is recorded
+    bool by_hand = false;   // a person runs it, and nothing is recorded
     // Failed attempts before it, since attempts were last given; none: some were taken over from a
     // delivery that was merged into this one.
     std::optional<int> failures{};

@@ -11,11 +11,11 @@ import client
 from hosts import BOTH_STORES
 from scratch import AS_ROOT, as_user, wait_for
 
-DELIVERY = ["delivery", "event", "hook", "code", "portal", "member_id", "kind", "id", "test", "received_at", "state",
+DELIVERY = ["delivery", "event", "hook", "code", "portal", "member_id", "kind", "id", "test", "origin", "received_at", "state",
             "reason", "attempt", "max_attempts", "due_at", "blocked_by", "merged_into", "ended_at"]
 ATTEMPT = ["attempt", "run", "result", "exit", "signal", "reason", "started_at", "ended_at", "duration_ms", "stdout",
            "stderr", "stdout_bytes", "stderr_bytes"]
-EVENT = ["event", "code", "state", "reason", "portal", "member_id", "user_id", "handler_id", "ts", "kind", "id", "test",
+EVENT = ["event", "code", "state", "reason", "portal", "member_id", "user_id", "handler_id", "ts", "kind", "id", "test", "origin",
          "received_at", "body", "secrets", "refused", "deliveries"]
 STATUS = {
     "ok": bool, "level": str, "problems": list, "store": ["kind", "place"], "config": ["path", "error"], "workers": list,

@@ -52,7 +52,7 @@ def test_environment_is_built_from_nothing(serving):
         "API_URL": "https://erp.example",
         "BX_EVENT": "ONCRMDEALUPDATE", "BX_ID": "6675", "BX_PORTAL": bitrix.DOMAIN, "BX_MEMBER_ID": bitrix.MEMBER_ID,
         "BX_USER_ID": "17", "BX_EVENT_HANDLER_ID": "655", "BX_TS": "1736424182", "BX_EVENT_NUMBER": str(number),
-        "BX_HOOK": "ONCRMDEALUPDATE", "BX_ATTEMPT": "1", "BX_MAX_ATTEMPTS": "7",
+        "BX_ORIGIN": "post", "BX_HOOK": "ONCRMDEALUPDATE", "BX_ATTEMPT": "1", "BX_MAX_ATTEMPTS": "7",
         "BX_DATA_FIELDS_ID": "6675", "BX_DATA_FIELDS_STAGE_ID": "C1:NEW",
         "BX_DATA_FIELDS_TITLE_1": "caf\u00e9 \U0001f600 /"}
 

@@ -14,7 +14,8 @@ TIME = "time"
 # What a key's value is, or may be: types as jq names them, TIME, a list of one object, an object.
 DELIVERY = {
     "delivery": "string null", "event": "number", "hook": "string null", "code": "string", "portal": "string null",
-    "member_id": "string null", "kind": "string null", "id": "string null", "test": "boolean", "received_at": TIME,
+    "member_id": "string null", "kind": "string null", "id": "string null", "test": "boolean", "origin": "string",
+    "received_at": TIME,
     "state": "string", "reason": "string null", "retryable": "boolean null", "attempt": "number null", "max_attempts": "number null",
     "due_at": TIME + " null", "blocked_by": "string null", "merged_into": "string null", "ended_at": TIME + " null"}
 ATTEMPT = {
@@ -25,7 +26,7 @@ EVENT = {
     "event": "number", "code": "string", "state": "string", "reason": "string null", "retryable": "boolean",
     "portal": "string null",
     "member_id": "string null", "user_id": "string null", "handler_id": "string null", "ts": "string null",
-    "kind": "string null", "id": "string null", "test": "boolean", "received_at": TIME, "body": "object null",
+    "kind": "string null", "id": "string null", "test": "boolean", "origin": "string", "received_at": TIME, "body": "object null",
     "damage": "string null", "secrets": "string", "refused": [{"hook": "string", "reason": "string"}],
     "refused_more": "number",
     "deliveries": [DELIVERY | {"attempts": [ATTEMPT]}]}

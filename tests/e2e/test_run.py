@@ -57,6 +57,7 @@ def test_the_hook_gets_what_the_worker_gives_it(quiet):
     assert by_hand.env.pop("BX_TEST") == "1" and "BX_TEST" not in by_worker.env
     assert by_hand.env.pop("BX_RUN") != by_worker.env.pop("BX_RUN")
     assert (by_hand.env.pop("BX_ATTEMPT"), by_worker.env.pop("BX_ATTEMPT")) == ("2", "1")
+    assert int(by_hand.env.pop("BX_DEADLINE")) >= int(by_worker.env.pop("BX_DEADLINE"))
     by_hand.env.pop("BX_MAX_ATTEMPTS"), by_worker.env.pop("BX_MAX_ATTEMPTS")
     assert by_hand.env == by_worker.env and by_hand.env["PLACE"] == "here"
     assert by_hand.argv == by_worker.argv and by_hand.cwd == by_worker.cwd

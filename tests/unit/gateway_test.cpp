@@ -237,7 +237,7 @@ BOOST_AUTO_TEST_CASE(accepts_a_verified_event) {
     const bx::NewEvent& added = state.added[0];
     BOOST_TEST(added.facts.code == "ONCRMDEALADD");
     BOOST_TEST(added.facts.id == "7");
-    BOOST_TEST(!added.test);
+    BOOST_TEST((added.origin == bx::Origin::post));
     BOOST_TEST(added.received_at > 1'700'000'000'000);
     BOOST_TEST(added.body.find("secret-token") == std::string::npos);
     BOOST_TEST(added.secrets.find("secret-token") != std::string::npos);

@@ -108,6 +108,7 @@ BOOST_AUTO_TEST_CASE(the_environment_says_what_the_event_carries) {
         {"BX_RECEIVED_AT", "2026-11-21T01:46:28.123Z"},
         {"BX_DEADLINE", "1795225650"},
         {"BX_TOKEN_EXPIRES_AT", "2025-01-09T07:56:47.000Z"},
+        {"BX_ORIGIN", "post"},
         {"BX_RUN", "run-7"},
         {"BX_DATA_FIELDS_ID", "759"},
         {"BX_DATA_FIELDS_STAGE_ID", "C1:NEW"},
@@ -152,8 +153,15 @@ BOOST_AUTO_TEST_CASE(the_tokens_end_comes_from_expires_or_from_ts_and_expires_in
 
 BOOST_AUTO_TEST_CASE(a_test_event_is_marked) {
     bx::Claim claim = claim_of("event=X");
-    claim.event.test = true;
+    claim.event.origin = bx::Origin::test;
     BOOST_TEST(get(bx::prepare_invocation(claim, hook_of(), surroundings, started_at), "BX_TEST") == "1");
+    BOOST_TEST(get(bx::prepare_invocation(claim, hook_of(), surroundings, started_at), "BX_ORIGIN") == "test");
+    claim.event.origin = bx::Origin::self;
+    BOOST_TEST(get(bx::prepare_invocation(claim, hook_of(), surroundings, started_at), "BX_TEST") == "-");
+    BOOST_TEST(get(bx::prepare_invocation(claim, hook_of(), surroundings, started_at), "BX_ORIGIN") == "self");
+    claim.by_hand = true;
+    BOOST_TEST(get(bx::prepare_invocation(claim, hook_of(), surroundings, started_at), "BX_TEST") == "1");
+    BOOST_TEST(get(bx::prepare_invocation(claim, hook_of(), surroundings, started_at), "BX_ORIGIN") == "self");
 }
 
 BOOST_AUTO_TEST_CASE(a_hooks_env_may_replace_ours_but_not_set_bx) {

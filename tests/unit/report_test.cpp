@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(writes_every_key_of_a_delivery) {
     BOOST_TEST(json_of([&](JsonWriter& json) { write_delivery(json, sample_event(), record); }) ==
                R"({"delivery":"1042/crm-sync","event":1042,"hook":"crm-sync",)"
                R"("code":"ONCRMDEALUPDATE","portal":"some-domain.bitrix24.com","member_id":"a223",)"
-               R"("kind":"ONCRMDEAL","id":"6675","test":false,)"
+               R"("kind":"ONCRMDEAL","id":"6675","test":false,"origin":"post",)"
                R"("received_at":"2024-11-21T01:36:28.123Z","state":"waiting","reason":"exit 75",)"
                R"("retryable":null,)"
                R"("attempt":2,"max_attempts":12,"due_at":"2024-11-21T01:36:28.124Z",)"
@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(writes_a_skipped_event_without_a_delivery) {
     event.facts.domain.clear();
     BOOST_TEST(json_of([&](JsonWriter& json) { write_delivery(json, event, std::nullopt); }) ==
                R"({"delivery":null,"event":1042,"hook":null,"code":"ONCRMDEALUPDATE","portal":null,)"
-               R"("member_id":"a223","kind":"ONCRMDEAL","id":null,"test":false,)"
+               R"("member_id":"a223","kind":"ONCRMDEAL","id":null,"test":false,"origin":"post",)"
                R"("received_at":"2024-11-21T01:36:28.123Z","state":"skipped","reason":"no hook",)"
                R"("retryable":false,)"
                R"("attempt":null,"max_attempts":null,"due_at":null,)"
@@ -228,7 +228,7 @@ BOOST_AUTO_TEST_CASE(tells_who_sent_an_event_and_what_it_is_about) {
                "member_id: a223\n"
                "entity: ONCRMDEAL 6675\n");
     event.facts.id.clear();
-    event.test = true;
+    event.origin = bx::Origin::test;
     BOOST_TEST(lines_of(facts_of(event, now)).ends_with("entity: ONCRMDEAL, without id\n"
                                                         "test: made by bxhook trigger\n"));
 }

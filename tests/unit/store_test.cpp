@@ -38,7 +38,7 @@ BOOST_AUTO_TEST_CASE(an_event_is_kept_byte_for_byte) {
     in.facts = {
         "ONX",       std::string("k\0\xFE", 3), std::string("i\0d", 3), "Do.Main", "", "7", "655",
         "1736424182"};
-    in.test = true;
+    in.origin = bx::Origin::test;
     in.body = std::string("\0\xFF body", 7);
     in.secrets = std::string("\0\0s\0\0", 5);
     const bx::StoredEvent out = s.store().view().event(s.add(in)).value();
@@ -50,12 +50,25 @@ BOOST_AUTO_TEST_CASE(an_event_is_kept_byte_for_byte) {
     BOOST_TEST(out.facts.user_id == "7");
     BOOST_TEST(out.facts.handler_id == "655");
     BOOST_TEST(out.facts.ts == "1736424182");
-    BOOST_TEST(out.test);
+    BOOST_TEST((out.origin == in.origin));
     BOOST_TEST(out.received_at == s.now);
     BOOST_TEST(out.body == in.body);
     BOOST_TEST(out.secrets == in.secrets);
     BOOST_TEST(!out.secrets_erased);
     BOOST_TEST((out.state == bx::EventState::fresh));
+}
+
+BOOST_AUTO_TEST_CASE(how_an_event_came_is_kept) {
+    Scene s;
+    std::string origins;
+    for (const bx::Origin origin :
+         {bx::Origin::post, bx::Origin::offline, bx::Origin::test, bx::Origin::self}) {
+        bx::NewEvent in = Scene::event("1");
+        in.origin = origin;
+        origins += name_of(s.store().view().event(s.add(in)).value().origin);
+        origins += ' ';
+    }
+    BOOST_TEST(origins == "post offline test self ");
 }
 
 BOOST_AUTO_TEST_CASE(only_the_events_beyond_the_limit_are_refused) {

@@ -113,7 +113,7 @@ struct Fixture {
     bx::EventNumber add(const std::string& body) {
         bx::Tree tree = bx::decode_urlencoded(body, {});
         bx::Payload payload = bx::encode_payload(tree);
-        bx::NewEvent event{bx::read_event(tree), false, bx::wall_now(), payload.body,
+        bx::NewEvent event{bx::read_event(tree), bx::Origin::post, bx::wall_now(), payload.body,
                            payload.secrets};
         return store()->sink().add({&event, 1}, 1000).front().value();
     }

@@ -29,7 +29,7 @@ public:
     bx::EventNumber add_of(bx::InstallationId installation, const std::string& body) {
         const bx::Tree tree = bx::decode_urlencoded(body, {});
         const bx::Payload payload = bx::encode_payload(tree);
-        const bx::NewEvent event{bx::read_event(tree), false, bx::wall_now(), payload.body,
+        const bx::NewEvent event{bx::read_event(tree), bx::Origin::post, bx::wall_now(), payload.body,
                                  payload.secrets, installation};
         return store()->sink().add(std::span(&event, 1), 1000).front().value();
     }

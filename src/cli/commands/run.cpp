@@ -85,7 +85,6 @@ Plan make_plan(const Config& config, const HookSet& hooks, View& view, const Del
         plan.max_attempts = std::max(record.max_attempts, plan.attempt);
         plan.running = record.state == DeliveryState::running;
     }
-    plan.event.test = true;
     return plan;
 }
 
@@ -147,7 +146,12 @@ int run_plan(const DeliveryName& name, const Plan& plan, const HookSet& hooks,
              const std::string& config_path) {
     const std::string run_name = std::to_string(name.event) + '-' + name.hook + "-by-hand-" +
                                  std::to_string(random_bits());
-    const Claim claim{plan.event, plan.hook.name, plan.attempt, plan.max_attempts, run_name};
+    const Claim claim{.event = plan.event,
+                      .hook = plan.hook.name,
+                      .attempt = plan.attempt,
+                      .max_attempts = plan.max_attempts,
+                      .run = run_name,
+                      .by_hand = true};
     const Invocation invocation =
         prepare_invocation(claim, plan.hook, own_surroundings(config_path), wall_now());
     if (!invocation.refusal.empty()) throw cannot_run(name, printable(invocation.refusal, 1000));

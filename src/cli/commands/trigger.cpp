@@ -99,7 +99,7 @@ Arrival arrive(const Message& message, const Config& config) {
         remark("no portal block matches this body: the gateway would refuse it");
     }
     arrival.event = Intake::make_event(arrival.tree, std::move(read));
-    arrival.event.test = true;
+    arrival.event.origin = Origin::test;
     return arrival;
 }
 
