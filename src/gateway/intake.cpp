@@ -5,6 +5,7 @@
 #include "base/escape.h"
 #include "base/sha256.h"
 #include "base/text.h"
+#include "event/own_events.h"
 #include "event/payload.h"
 #include "gateway/settle.h"
 
@@ -95,6 +96,11 @@ Intake::Decision Intake::verify(Request& request, const Questions& ask) {
 
 Intake::Decision Intake::take_event(const Tree& body, const Questions& ask) {
     Arrival arrival = read_renewed(body, ask);
+    if (is_reserved_code(arrival.facts.code)) {
+        throw BadEvent("'event' begins with '" +
+                       arrival.facts.code.substr(0, arrival.facts.code.find('.') + 1) +
+                       "', as no event of Bitrix24 does");
+    }
     // Of a configuration whose last block was taken away.
     const bool nobody = arrival.gate.verdict == GateVerdict::no_portal_configured;
     const GateResult gate = nobody && ask.installations() ? nobody_.check(body) : arrival.gate;
