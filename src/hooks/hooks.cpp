@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "config/hook_name.h"
 #include "event/catalog.h"
+#include "event/own_events.h"
 #include "event/secrets.h"
 #include "hooks/scripts.h"
 #include "host/advice.h"
@@ -211,10 +212,14 @@ Refusal refused_by_event(const Hook& hook, const std::string& wanted) {
     return {hook.name, "other event (wants" + wanted + ")", HookRule::event};
 }
 
-// Why HOOK's event is another one; none: it is this one.
+// Why HOOK's event is another one; none: it is this one.  An event of ours has to be named in full.
 std::optional<Refusal> event_refusal(const Hook& hook, std::string_view code) {
-    auto fits = [&](const std::string& glob) { return glob_match(glob, code, true); };
-    bool named = hook.code.empty() || hook.code == any_code || hook.code == code;
+    const bool is_own = is_own_code(code);
+    auto fits = [&](const std::string& glob) {
+        return is_own ? equal_ignoring_case(glob, code) : glob_match(glob, code, true);
+    };
+    const bool takes_any = hook.code.empty() || (hook.code == any_code && !is_own);
+    const bool named = takes_any || hook.code == code;
     if (!named) return refused_by_event(hook, " " + hook.code);
     if (hook.globs.empty() || std::ranges::any_of(hook.globs, fits)) return std::nullopt;
     std::string globs;
@@ -403,6 +408,12 @@ HookSet::Places HookSet::candidates(const std::string& code) const {
     Places places;
     std::ranges::merge(named->second, by_globs_, std::back_inserter(places));
     return places;
+}
+
+bool HookSet::is_named(std::string_view code) const {
+    return std::ranges::any_of(hooks_, [code](const Hook& hook) {
+        return !hook.settings.disabled && !event_refusal(hook, code);
+    });
 }
 
 HookSet::Match HookSet::match(const EventFacts& facts, const Tree& body) const {

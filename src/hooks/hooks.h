@@ -67,6 +67,8 @@ public:
     const Disabled& disabled_files() const { return disabled_files_; }
     // The hook NAME, of several the first; null: there is none.
     const Hook* find(std::string_view name) const;
+    // Is there a hook for events of CODE (upper case), whatever its rules say, that is not disabled?
+    bool is_named(std::string_view code) const;
 
     // Two stamps of hooks_dir are equal when nothing changed in it that load() looks at.
     const std::string& stamp() const { return stamp_; }

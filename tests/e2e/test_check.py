@@ -157,6 +157,8 @@ FAULTS = {
                                           "1s/5/6/"),
     "glob of no event": (block("hook a { event ONCRMDAEL* run /bin/true }"), "warning",
                          ["hook a", "no known event is 'ONCRMDAEL*', did you mean 'ONCRMDEAL*'?"], "s/DAEL/DEAL/"),
+    "glob of our own events": (block("hook a { event BXHOOK.* run /bin/true }"), "warning",
+                               ["hook a", "no event is 'BXHOOK.*'", "named in full"], "s/BXHOOK[.][*]/BXHOOK.DEAD/"),
     "path in no event": (block("hook b { event ONAPPTEST run /bin/true when { FIELDS.ID 7 } }"), "warning",
                          ["hook b", "'FIELDS.ID' is in no event", "data.FIELDS.ID"], "s/FIELDS.ID/data.FIELDS.ID/"),
     "regular expression for codes": (block("hook a { event ONCRMDEAL.* run /bin/true }"), "warning",

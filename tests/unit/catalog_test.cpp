@@ -33,7 +33,7 @@ BOOST_AUTO_TEST_SUITE(catalog)
 
 BOOST_AUTO_TEST_CASE(is_sorted_and_complete) {
     auto events = bx::catalog();
-    BOOST_TEST(events.size() == 212U);
+    BOOST_TEST(events.size() == 214U);
     BOOST_TEST(std::ranges::is_sorted(events, {}, &bx::CatalogEvent::code));
     for (const bx::CatalogEvent& event : events) {
         BOOST_TEST(!event.name.empty(), event.code);

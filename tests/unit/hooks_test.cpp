@@ -582,4 +582,37 @@ BOOST_AUTO_TEST_CASE(a_script_without_an_interpreter_hears_which_it_could_be) {
     BOOST_TEST(problem("empty") == "");
 }
 
+// -- Events of our own
+
+BOOST_FIXTURE_TEST_CASE(an_event_of_ours_goes_only_to_whom_names_it, Fixture) {
+    file("any");
+    file("any.d/all");
+    file("BXHOOK.DEAD.sh");
+    file("bxhook.dead.d/mail.sh");
+    file("BXHOOK.PORTAL");
+    block("all", {"*"}, "/bin/true");
+    block("globs", {"BXHOOK.*", "BXHOOK.DEA?", "BXHOOK.[D]EAD"}, "/bin/true");
+    block("mixed", {"ONCRM*", "bxhook.dead"}, "/bin/true");
+    bx::HookSet set = bx::HookSet::load(config);
+    BOOST_TEST(set.warnings().empty());
+    const std::string taken = match("event=BXHOOK.DEAD");
+    BOOST_TEST(taken.substr(0, taken.find(" |")) == "BXHOOK.DEAD bxhook.dead.d.mail mixed", taken);
+    BOOST_TEST(match("event=BXHOOK.PORTAL").starts_with("BXHOOK.PORTAL"));
+    BOOST_TEST(match("event=BXHOOK.OTHER").starts_with("| "));
+    BOOST_TEST(match("event=ONCRMDEALADD").starts_with("all any any.d.all mixed"));
+}
+
+BOOST_FIXTURE_TEST_CASE(whether_an_event_is_named_is_known_beforehand, Fixture) {
+    const auto named = [&](const char* code) { return bx::HookSet::load(config).is_named(code); };
+    file("any");
+    block("all", {"*", "BXHOOK.*"}, "/bin/true");
+    BOOST_TEST(!named("BXHOOK.DEAD"));
+    BOOST_TEST(named("ONCRMDEALADD"));
+    file("BXHOOK.DEAD.sh.disabled");
+    BOOST_TEST(!named("BXHOOK.DEAD"));
+    file("BXHOOK.DEAD.sh", 0644);  // its event waits for the mistake's end
+    BOOST_TEST(named("BXHOOK.DEAD"));
+    BOOST_TEST(!named("BXHOOK.PORTAL"));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

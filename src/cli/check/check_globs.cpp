@@ -6,10 +6,19 @@
 #include "base/text.h"
 #include "cli/check/findings.h"
 #include "event/catalog.h"
+#include "event/own_events.h"
 
 namespace bx {
 
 namespace {
+
+// True for a glob that takes some known event; our own no glob takes.
+bool is_known(const std::string& glob) {
+    return find_event(glob) != nullptr ||
+           std::ranges::any_of(catalog(), [&](const CatalogEvent& event) {
+               return !is_own_code(event.code) && glob_match(glob, event.code, true);
+           });
+}
 
 // What GLOB, which matches no known event, may have meant: "ONCRMDAEL*" is like "ONCRMDEAL*".
 std::string nearest_code(const std::string& glob) {
@@ -34,11 +43,15 @@ bool looks_like_regex(std::string_view glob) {
 void check_globs(const std::vector<std::string>& globs, const std::string& place,
                  const std::string& file, Findings& findings) {
     for (const std::string& glob : globs) {
-        bool known = find_event(glob) != nullptr ||
-                     std::ranges::any_of(catalog(), [&](const CatalogEvent& event) {
-                         return glob_match(glob, event.code, true);
-                     });
-        if (known) continue;
+        if (is_known(glob)) continue;
+        if (is_own_code(upper(glob))) {
+            findings.warning(place,
+                             "no event is '" + printable(glob) +
+                                 "': those of bxhook's own are named in full (BXHOOK.DEAD, "
+                                 "BXHOOK.PORTAL)",
+                             edit_command(file));
+            continue;
+        }
         std::string near = nearest_code(glob);
         findings.warning(place,
                          "no known event is '" + printable(glob) + "'" +
