@@ -28,7 +28,9 @@ Loop::Loop(ConfigFile& config_file, Store& store, const StorePlace& store_place,
                .progress_at = steady_now()},
       trouble_(log),
       membership_(context_, store.workers(), trouble_),
-      runner_(context_, store.runs(), membership_, store_place.worker_files),
+      dead_events_(context_, store.sink(), store.view()),
+      runner_(context_, store.runs(), membership_, store_place.worker_files,
+              [this](std::span<const Finish> runs) { dead_events_.note(runs); }),
       uninstallations_(context_, store.installations()),
       matcher_(
           context_, store.matching(),
@@ -109,7 +111,7 @@ void Loop::work() {
 bool Loop::has_store_work() const {
     const Millis now = context_.now;
     return context_.more || woken_ || second_.due(now) || runner_.next(now) <= now ||
-           upkeep_.next() <= now;
+           upkeep_.next() <= now || dead_events_.next() <= now;
 }
 
 void Loop::use_store() {
@@ -126,11 +128,19 @@ void Loop::use_store() {
     woken_ = false;
     if (second_.every(second, context_.now)) runner_.save_outputs();
     upkeep_.work();
+    tell_of_deaths();
     if (look) chores_.look();
     if (context_.options.detached && !context_.progress && store_.upkeep().unfinished() > 0) {
         leaving_.note_work();
     }
     trouble_.end();
+}
+
+// What is left to tell when nothing else is left to do is told then: no minute is waited for.
+void Loop::tell_of_deaths() {
+    const bool last = context_.options.once && !context_.more && context_.runs.size() == 0 &&
+                      runner_.unrecorded() == 0;
+    dead_events_.add_due(last);
 }
 
 void Loop::follow_clock() {
@@ -193,7 +203,7 @@ Millis Loop::wait_time() const {
     Millis until = std::min({now + backstop, context_.runs.next_tick(), matcher_.next(now),
                              membership_.next(now), leaving_.next(now)});
     if (trouble_.may_try(now)) {
-        until = std::min({until, runner_.next(now), upkeep_.next()});
+        until = std::min({until, runner_.next(now), upkeep_.next(), dead_events_.next()});
     } else {
         until = std::min(until, trouble_.next());
     }
@@ -223,7 +233,7 @@ bool Loop::may_leave() {
     }
     const bool recorded = runner_.unrecorded() == 0;
     const bool quiet = recorded && !context_.more && !upkeep_.busy() && trouble_.none() &&
-                       !chores_.runs();
+                       !chores_.runs() && !dead_events_.any();
     return leaving_.may_leave(recorded, quiet);
 }
 
@@ -254,6 +264,12 @@ void Loop::tidy() {
                            {{"runs", left - written}});
     }
     if (left > 0) leaving_.fail();
+    try {
+        dead_events_.add_due(true);
+    } catch (const StoreError& error) {
+        context_.log.warning("cannot tell of the deliveries that died last",
+                             {{"cause", error.what()}});
+    }
     try {
         membership_.leave();
         store_.upkeep().scrub();

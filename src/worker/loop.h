@@ -15,6 +15,7 @@
 #include "store/store.h"
 #include "worker/chore_start.h"
 #include "worker/context.h"
+#include "worker/dead_events.h"
 #include "worker/leaving.h"
 #include "worker/matcher.h"
 #include "worker/membership.h"
@@ -43,6 +44,7 @@ private:
     void use_store();
     void follow_clock();
     void follow_config();
+    void tell_of_deaths();
     void note_trouble(const std::string& what, Millis retry_after);
 
     void wait();
@@ -59,6 +61,7 @@ private:
     WorkerContext context_;
     StoreTrouble trouble_;
     Membership membership_;
+    DeadEvents dead_events_;
     Runner runner_;
     Uninstallations uninstallations_;
     Matcher matcher_;

@@ -127,6 +127,7 @@ std::vector<Claim> RunRecorder::record_and_claim(std::size_t slots, Millis wall)
     try {
         std::vector<Claim> claims = queue_.finish_and_claim(
             {unrecorded_.data(), count}, slots, capacity(), wall);
+        recorded_({unrecorded_.data(), count});
         forget(count);
         failures_ = 0;
         finish_batch_.went(steady_now() - begun);
@@ -158,6 +159,7 @@ void RunRecorder::record_alone() {
     Finish& finish = unrecorded_.front();
     try {
         queue_.finish({&finish, 1});  // it may have been what was to be claimed
+        recorded_({&finish, 1});
     } catch (const std::exception& error) {
         if (!may_be_its_own_fault(error)) throw;
         context_.log.error("a run's end cannot be recorded",

@@ -5,9 +5,11 @@
 // without its output or given up, so that it stops nobody else.
 #pragma once
 
+#include <functional>
 #include <random>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hooks/start_problem.h"
@@ -21,8 +23,15 @@ namespace bx {
 
 class RunRecorder {
 public:
-    RunRecorder(WorkerContext& context, RunQueue& queue, RunSlots& slots)
-        : context_(context), queue_(queue), slots_(slots), output_files_(context) {}
+    // Told of runs when their ends are in the store.
+    using Recorded = std::function<void(std::span<const Finish>)>;
+
+    RunRecorder(WorkerContext& context, RunQueue& queue, RunSlots& slots, Recorded recorded)
+        : context_(context),
+          queue_(queue),
+          slots_(slots),
+          recorded_(std::move(recorded)),
+          output_files_(context) {}
 
     // RUN is over.
     void add(const Run& run);
@@ -53,6 +62,7 @@ private:
     WorkerContext& context_;
     RunQueue& queue_;
     RunSlots& slots_;
+    const Recorded recorded_;
     OutputFiles output_files_;
     std::vector<Finish> unrecorded_;
     std::mt19937_64 random_{std::random_device{}()};

@@ -9,12 +9,12 @@
 namespace bx {
 
 Runner::Runner(WorkerContext& context, RunQueue& queue, Membership& membership,
-               const std::string& worker_files)
+               const std::string& worker_files, RunRecorder::Recorded recorded)
     : context_(context),
       queue_(queue),
       membership_(membership),
       slots_(context, worker_files),
-      recorder_(context, queue, slots_),
+      recorder_(context, queue, slots_, std::move(recorded)),
       launcher_(context, membership, recorder_),
       adoption_(context, queue, membership, slots_, recorder_) {}
 

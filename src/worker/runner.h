@@ -18,9 +18,9 @@ namespace bx {
 
 class Runner {
 public:
-    // WORKER_FILES: see StorePlace.
+    // WORKER_FILES: see StorePlace.  RECORDED is told of runs when their ends are in the store.
     Runner(WorkerContext& context, RunQueue& queue, Membership& membership,
-           const std::string& worker_files);
+           const std::string& worker_files, RunRecorder::Recorded recorded);
 
     // Takes the runs that are over, and decides what becomes of their deliveries.
     void collect();

@@ -1,15 +1,126 @@
 """BXHOOK.DEAD and BXHOOK.PORTAL: what bxhook tells by itself, to hooks that name it."""
 
+import contextlib
+import json
+import os
+import shutil
+import signal
+
 import pytest
 
 import bitrix
 import client
+from hosts import BOTH_STORES
+from scratch import ROOT, as_user, wait_for
+from test_examples import accept
 
 DEAD, PORTAL = "BXHOOK.DEAD", "BXHOOK.PORTAL"
 
 
+def told(site, code=DEAD):
+    """The events of CODE that are there, oldest first, as `show` has them."""
+    numbers = sorted({line["event"] for line in site.list("--event", code, "--limit", "1000")})
+    return [site.show(number) for number in numbers]
+
+
 def post(site, *args, **options):
     return client.fastcgi(site.socket, bitrix.body(*args, **options)).event
+
+
+@BOTH_STORES
+def test_a_hook_that_names_it_is_told_of_a_death(site):
+    site.hook("ONCRMDEALADD.sh", "exit 65")
+    site.probe("BXHOOK.DEAD.sh")
+    site.probe("any.d/all")
+    site.configure(more=f"hook globs {{ event BXHOOK.*  event *  run {site.hooks}/any.d/all }}\n")
+    site.serve()
+    number = post(site, "ONCRMDEALADD", "7")
+    site.delivery(number, "ONCRMDEALADD", ("dead",))
+    [event] = wait_for(lambda: told(site), "the event")
+    run = site.run_of(event["event"], DEAD)
+    site.wait_idle()
+    [event] = told(site)
+    assert [delivery["hook"] for delivery in event["deliveries"]] == [DEAD]
+    assert (event["origin"], event["test"], event["id"], event["portal"]) == ("self", False, None, bitrix.DOMAIN)
+    assert {line["origin"] for line in site.list("--event", DEAD)} == {"self"}
+    env = {name: value for name, value in run.env.items() if name.startswith(("BX_DATA", "BX_ORIGIN", "BX_PORTAL", "BX_TEST"))}
+    since, fix = env.pop("BX_DATA_SINCE"), env.pop("BX_DATA_FIX")
+    assert env == {"BX_DATA_HOOK": "ONCRMDEALADD", "BX_DATA_COUNT": "1", "BX_DATA_DELIVERY": f"{number}/ONCRMDEALADD",
+                   "BX_DATA_REASON": "exit 65", "BX_DATA_EVENT": "ONCRMDEALADD", "BX_DATA_ENTITY": "7",
+                   "BX_ORIGIN": "self", "BX_PORTAL": bitrix.DOMAIN}
+    assert since == site.show(number)["deliveries"][0]["ended_at"] and f"show {number}/ONCRMDEALADD" in fix
+    assert run.event["auth"] == {"domain": bitrix.DOMAIN, "member_id": bitrix.MEMBER_ID}
+    assert run.event["event"] == DEAD and set(run.event) == {"event", "data", "ts", "auth"}
+
+
+@BOTH_STORES
+def test_one_that_dies_of_its_own_tells_nobody(site):
+    site.hook("any.sh", "exit 65")
+    site.hook("BXHOOK.DEAD.sh", "exit 65")
+    site.configure(more=f"hook mixed {{ event ONCRMDEALADD  event {DEAD}  run {site.hooks}/BXHOOK.DEAD.sh }}\n", worker="start manual")
+    number = accept(site, bitrix.event("ONCRMDEALADD", "7"))
+    site.run("work", "--once")
+    assert {delivery["state"] for delivery in site.show(number)["deliveries"]} == {"dead"}
+    events = told(site)
+    assert sorted(event["body"]["data"]["HOOK"] for event in events) == ["any", "mixed"]
+    assert all({d["hook"]: d["state"] for d in event["deliveries"]} == {DEAD: "dead", "mixed": "dead"} for event in events)
+    site.run("work", "--once")
+    assert len(told(site)) == 2
+    assert site.status()["unfinished"] == 0
+
+
+@BOTH_STORES
+def test_a_thousand_deaths_are_few_events(site):
+    site.hook("any.sh", "exit 65")
+    site.hook("BXHOOK.DEAD.sh", f"echo $BX_DATA_COUNT $BX_DATA_HOOK >> {site.out}/told")
+    site.configure(worker="start manual concurrency 16", defaults="concurrency 16")
+    site.serve()
+    for number in range(1, 1001):
+        post(site, "ONCRMDEALADD", str(number))
+    worker = site.work()
+    wait_for(lambda: site.status()["deliveries"]["dead"] == 1000, "a thousand deaths", 120)
+    first = told(site)
+    assert [event["body"]["data"]["HOOK"] for event in first] == ["any"] and len(first) <= 3
+    assert worker.stop() == 0  # and what is left is told
+    counts = [int(event["body"]["data"]["COUNT"]) for event in told(site)]
+    assert sum(counts) == 1000 and len(counts) <= 4, counts
+    site.run("work", "--once")
+    lines = (site.out / "told").read_text().splitlines()
+    assert sorted(lines) == sorted(f"{count} any" for count in counts)
+
+
+def test_a_worker_of_cron_tells_at_its_end(site):
+    site.hook("any.sh", "exit 65")
+    site.hook("BXHOOK.DEAD.sh", f"echo $BX_DATA_COUNT >> {site.out}/told")
+    site.configure(worker="start manual")
+    for number in range(5):
+        accept(site, bitrix.event("ONCRMDEALADD", str(number)))
+    site.run("work", "--once")
+    assert (site.out / "told").read_text() == "5\n"
+
+
+def test_without_a_hook_for_it_nothing_is_made(site):
+    site.hook("any.sh", "exit 65")
+    site.configure(more=f"hook globs {{ event BXHOOK.DEA?  run {site.hooks}/any.sh }}\n", worker="start manual")
+    accept(site, bitrix.event())
+    site.run("work", "--once")
+    assert told(site) == [] and len(site.list()) == 1
+
+
+def test_none_is_made_when_the_queue_is_nearly_full(site):
+    site.hook("ONCRMDEALADD.sh", "exit 65")
+    site.probe("BXHOOK.DEAD.sh")
+    site.hook("ONCRMLEADADD.sh", "exit 75")
+    site.configure(more="limits { queue 5 }\nhook ONCRMLEADADD { backoff 1h }\n", worker="start manual")
+    for number in range(4):
+        accept(site, bitrix.event("ONCRMLEADADD", str(number)))
+    dead = accept(site, bitrix.event("ONCRMDEALADD"))
+    site.run("work", "--once")
+    assert site.show(dead)["deliveries"][0]["state"] == "dead" and told(site) == []
+    site.run("cancel", "1")
+    accept(site, bitrix.event("ONCRMDEALADD"))
+    site.run("work", "--once")
+    assert len(told(site)) == 1
 
 
 @pytest.mark.parametrize("code", [DEAD, "bxhook.dead", PORTAL, "BXHOOK.X", "ROBOT.X", "Sms.X", "WEBHOOK.X", "POST.X"])
@@ -22,3 +133,37 @@ def test_no_post_can_say_that_it_is_one(site, code):
     assert client.fastcgi(site.socket, bitrix.body(code, token=bitrix.WRONG_TOKEN)).status == 400
     assert site.list() == []
     assert post(site, code.replace(".", "_")) == 1
+
+
+def test_trigger_and_events_know_them(site):
+    site.probe("BXHOOK.DEAD.sh")
+    site.probe("BXHOOK.PORTAL.sh")
+    assert "fields   below data:" in site.run("events", DEAD).stdout.decode()
+    known = {one["code"]: one for one in json.loads(site.run("events", "BXHOOK.*", "--json").stdout)}
+    assert known.keys() == {DEAD, PORTAL} and "COUNT" in known[DEAD]["fields"] and known[PORTAL]["id_paths"] == []
+    for number, code in enumerate((DEAD, PORTAL), 1):
+        site.run("trigger", code)
+        run = site.run_of(number, code)
+        assert run.env["BX_TEST"] == "1" and run.env["BX_ORIGIN"] == "test"
+        assert {f"BX_DATA_{field}" for field in known[code]["fields"]} <= run.env.keys()
+    assert site.run("check", check=False).stdout.decode().count("BXHOOK") == 0
+
+
+@BOTH_STORES
+def test_what_a_worker_that_is_killed_had_to_tell_is_lost_and_no_death(site, scratch):
+    program = ROOT / os.environ.get("BUILD", "build") / "bxhook-faults"
+    assert program.is_file(), f"no program {program}: run make {program}"
+    site.hook("any.sh", "exit 65")
+    site.hook("BXHOOK.DEAD.sh", f"echo $BX_DATA_DELIVERY $BX_DATA_COUNT >> {site.out}/told")
+    site.configure(worker="start manual")
+    number = accept(site, bitrix.event("ONCRMDEALADD", "7"))
+    whole, site.binary = site.binary, shutil.copy(program, scratch.bin / "bxhook-faults")
+    worker = site.start([site.binary, "work", "--config", site.config], "worker.log", env={"BXHOOK_FAULT": "after-finish 1"})
+    wait_for(lambda: not worker.running(), "its end")
+    assert worker.popen.returncode == -signal.SIGKILL
+    site.binary = whole
+    assert site.show(number)["deliveries"][0]["state"] == "dead"
+    accept(site, bitrix.event("ONCRMDEALADD", "8"))
+    site.run("work", "--once")
+    assert (site.out / "told").read_text() == f"{number + 1}/any 1\n"
+    assert site.show(number)["deliveries"][0]["state"] == "dead" and site.status()["deliveries"]["dead"] == 2

@@ -1,0 +1,105 @@
+#include "worker/dead_events.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "event/own_events.h"
+#include "host/own_commands.h"
+#include "store/own_event.h"
+
+namespace bx {
+
+namespace {
+
+constexpr Millis told_every = minute;  // of one hook
+
+}  // namespace
+
+void DeadEvents::note(std::span<const Finish> recorded) {
+    for (const Finish& finish : recorded) {
+        if (finish.next != DeliveryState::dead) continue;
+        noted_.push_back({{finish.event, finish.hook}, finish.delivery_reason, finish.ended_at});
+    }
+}
+
+void DeadEvents::add_due(bool all) {
+    if (!any() || !context_.live.config()) return;
+    if (!context_.live.hooks().set().is_named(dead_code)) return forget_all();
+    count_noted();
+    for (auto& [hook, deaths] : hooks_) {
+        if (deaths.count > 0 && (all || deaths.due.due(context_.now))) tell(deaths, all);
+    }
+    std::erase_if(hooks_, [&](const auto& each) {
+        return each.second.count == 0 && each.second.due.due(context_.now);
+    });
+}
+
+// But for those of our own events: one of a hook that takes these and others.
+void DeadEvents::count_noted() {
+    for (; !noted_.empty(); noted_.pop_front()) {
+        const std::optional<StoredEvent> event = view_.event(noted_.front().name.event);
+        if (event && !is_own_code(event->facts.code)) count(std::move(noted_.front()));
+    }
+}
+
+void DeadEvents::count(Death death) {
+    Deaths& deaths = hooks_[death.name.hook];
+    ++counted_;
+    if (++deaths.count > 1) return;
+    deaths.first = std::move(death);
+    // A worker that leaves when all is done tells at its end.
+    const Millis at_least = context_.options.once ? context_.now + told_every : context_.now;
+    deaths.due.set(std::max(deaths.due.next(), at_least));
+}
+
+void DeadEvents::tell(Deaths& deaths, bool last) {
+    const Death& first = deaths.first;
+    const std::string name = to_string(first.name);
+    const StoredEvent event = view_.event(first.name.event).value_or(StoredEvent{});
+    const std::array<std::pair<std::string_view, std::string>, 8> data{{
+        {"HOOK", first.name.hook},
+        {"COUNT", std::to_string(deaths.count)},
+        {"DELIVERY", name},
+        {"REASON", first.reason},
+        {"SINCE", iso_time(first.at)},
+        {"EVENT", event.facts.code},
+        {"ENTITY", event.facts.id},
+        {"FIX", OwnCommands().line("show " + name)},
+    }};
+    const NewEvent told =
+        own_event(dead_code, data,
+                  {event.facts.domain, event.facts.member_id, event.installation}, wall_now());
+    const std::int64_t limit = own_event_limit(context_.live.config()->limits.queue);
+    const auto added = sink_.add({&told, 1}, limit);
+    deaths.due.set(context_.now + told_every);
+    if (added.front()) {
+        context_.log.info("told of dead deliveries", {{"event", *added.front()},
+                                                      {"hook", first.name.hook},
+                                                      {"count", deaths.count}});
+        context_.more = context_.progress = true;
+    } else if (!last) {
+        return;  // it is told with those that die until there is room
+    }
+    forget(deaths);
+}
+
+void DeadEvents::forget(Deaths& deaths) {
+    counted_ -= deaths.count;
+    deaths.count = 0;
+}
+
+void DeadEvents::forget_all() {
+    noted_.clear();
+    for (auto& [hook, deaths] : hooks_) forget(deaths);
+}
+
+Millis DeadEvents::next() const {
+    Millis next = noted_.empty() ? Timer::never : 0;
+    for (const auto& [hook, deaths] : hooks_) {
+        if (deaths.count > 0) next = std::min(next, deaths.due.next());
+    }
+    return next;
+}
+
+}  // namespace bx
