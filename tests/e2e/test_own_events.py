@@ -10,6 +10,7 @@ import pytest
 
 import bitrix
 import client
+import clouds
 from hosts import BOTH_STORES
 from scratch import ROOT, as_user, wait_for
 from test_examples import accept
@@ -167,3 +168,89 @@ def test_what_a_worker_that_is_killed_had_to_tell_is_lost_and_no_death(site, scr
     site.run("work", "--once")
     assert (site.out / "told").read_text() == f"{number + 1}/any 1\n"
     assert site.show(number)["deliveries"][0]["state"] == "dead" and site.status()["deliveries"]["dead"] == 2
+
+
+# -- Installations
+
+@pytest.fixture
+def land(site):
+    with clouds.on(site) as made:
+        yield made
+
+
+def data(event):
+    return event["body"]["data"]
+
+
+@BOTH_STORES
+def test_a_hook_that_names_it_is_told_once_of_an_installation_that_broke(land):
+    land.site.probe("BXHOOK.PORTAL.sh")
+    land.site.probe("any")
+    portal = land.active()
+    land.cloud.faults.order("error", method="oauth/token", error="invalid_grant", status=400)
+    land.renew(portal, check=False)
+    land.renew(portal, check=False)
+    one = land.shown(portal)
+    assert one["state"] == "broken"
+    [event] = told(land.site, PORTAL)
+    assert (event["origin"], event["member_id"], event["id"]) == ("self", portal.member_id, None)
+    assert data(event) == {"STATE": "broken", "PORTAL": one["portal"], "MEMBER_ID": portal.member_id,
+                           "CLIENT_ID": land.app.client_id, "PROBLEM": one["problem"], "FIX": one["fix"]}
+    land.site.run("work", "--once")
+    assert [d["hook"] for d in land.site.show(event["event"])["deliveries"]] == [PORTAL]
+    # Healed and broken again is news again.
+    portal.send(land.app, "ONAPPTEST", {}, portal.admin(), refresh=True).wait()
+    assert land.state(portal) == "active"
+    land.cloud.faults.order("error", method="oauth/token", error="invalid_grant", status=400)
+    land.renew(portal, check=False)
+    assert len(told(land.site, PORTAL)) == 2
+
+
+@BOTH_STORES
+def test_ten_that_find_it_broken_tell_once(land):
+    land.site.probe("BXHOOK.PORTAL.sh")
+    portal = land.active()
+    land.cloud.faults.order("error", method="oauth/token", error="invalid_grant", status=400)
+    for process in land.start_renewals(portal, 10):
+        process.popen.wait(60)
+    assert land.state(portal) == "broken"
+    assert len(told(land.site, PORTAL)) == 1
+
+
+@BOTH_STORES
+def test_it_is_told_once_of_one_that_no_block_has(land):
+    land.site.probe("BXHOOK.PORTAL.sh")
+    other = land.cloud.app(land.app.url)
+    land.configure(apps=[other], more=f"app {{ server {land.cloud.url} }}\n")
+    portal = wait_for(lambda: land.install(), "the empty block")
+    assert land.sync()[0].endswith("waits for an app block")
+    one = land.shown(portal)
+    [event] = told(land.site, PORTAL)
+    assert data(event) == {"STATE": "pending", "PORTAL": one["portal"], "MEMBER_ID": portal.member_id,
+                           "CLIENT_ID": land.app.client_id, "PROBLEM": one["problem"], "FIX": one["fix"]}
+    assert f"client_id {land.app.client_id}" in data(event)["FIX"]
+    portal.install(land.app).wait()
+    land.sync()
+    assert land.shown(portal)["state"] == "pending"
+    assert len(told(land.site, PORTAL)) == 1
+
+
+def test_nobody_is_told_of_installations_who_did_not_ask(land):
+    land.site.probe("any")
+    portal = land.active()
+    land.cloud.faults.order("error", method="oauth/token", error="invalid_grant", status=400)
+    land.renew(portal, check=False)
+    assert land.state(portal) == "broken" and told(land.site, PORTAL) == []
+
+
+def test_one_found_by_the_worker_is_told_of_by_itself(site):
+    """A worker that runs takes the event at once."""
+    with clouds.on(site, worker="start auto") as land:
+        site.probe("BXHOOK.PORTAL.sh")
+        portal = land.install()
+        wait_for(lambda: land.state(portal) == "active", "active", 30)
+        land.cloud.faults.order("error", method="oauth/token", error="invalid_grant", status=400)
+        land.site.change_store("UPDATE %chore SET due_at = 1 WHERE what = 1")
+        wait_for(lambda: land.state(portal) == "broken", "broken", 30)
+        [event] = wait_for(lambda: told(site, PORTAL), "the event")
+        assert site.run_of(event["event"], PORTAL).env["BX_DATA_STATE"] == "broken"

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/open.h"
+#include "cli/portal_events.h"
 #include "host/core_file.h"
 #include "host/detach.h"
 #include "sync/renewal_process.h"
@@ -48,15 +49,21 @@ int run(const Arguments& args) {
     close_inherited_descriptors();
     const RenewalOrder order = order_of(args);
     RestResult result;
+    bool broke = false;
+    ConfigPtr config;
+    std::unique_ptr<Store> store;
     try {
-        const ConfigPtr config = config_of(args, ConfigPart::sync);
-        const std::unique_ptr<Store> store = store_of(*config);
-        result = renew(store->installations(), *config, order);
+        config = config_of(args, ConfigPart::sync);
+        store = store_of(*config);
+        RenewalEnd end = renew(store->installations(), *config, order);
+        result = std::move(end.result);
+        broke = end.broke;
     } catch (const std::exception& error) {
         result = {RestCause::local, printable(error.what()), false};
     }
     // Whoever waited may have ended: that is no failure.
     (void)write_all(STDOUT_FILENO, renewal_report(result));
+    if (broke) tell_of_portal(*store, *config, order.id);
     return result.succeeded() ? 0 : 1;
 }
 

@@ -10,6 +10,7 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/portal_choice.h"
+#include "cli/portal_events.h"
 #include "config/config_file.h"
 #include "host/core_file.h"
 #include "report/wording.h"
@@ -90,6 +91,18 @@ SyncOptions options_of(const Arguments& args, ConfigFile& file) {
     return options;
 }
 
+// Does the chores, and then tells hooks of the installations that need a person; TELL is told of all.
+SyncCount do_and_tell(Store& store, const Config& config, const SyncOptions& options,
+                      const std::function<void(const SyncNews&)>& tell) {
+    std::vector<InstallationId> in_need;
+    const SyncCount count = do_chores(store, config, options, [&](const SyncNews& news) {
+        if (news.needs_person) in_need.push_back(*news.needs_person);
+        tell(news);
+    });
+    for (const InstallationId id : in_need) tell_of_portal(store, config, id);
+    return count;
+}
+
 // For the worker: what is due, and said in its log.
 int sync_due(const Arguments& args, ConfigFile& file, const Config& config, Store& store) {
     ignore_write_signals();
@@ -98,7 +111,7 @@ int sync_due(const Arguments& args, ConfigFile& file, const Config& config, Stor
     const SyncOptions options = options_of(args, file);
     NewsLog news(log);
     try {
-        do_chores(store, config, options, [&](const SyncNews& one) { news.take(one); });
+        do_and_tell(store, config, options, [&](const SyncNews& one) { news.take(one); });
     } catch (const std::exception& error) {
         log.error("sync failed", {{"cause", error.what()}});
         return 1;
@@ -129,7 +142,7 @@ int run(const Arguments& args) {
         }
     }
     bool any = false;
-    const SyncCount count = do_chores(*store, *config, options, [&](const SyncNews& news) {
+    const SyncCount count = do_and_tell(*store, *config, options, [&](const SyncNews& news) {
         any = true;
         print_news(news);
     });
