@@ -343,6 +343,62 @@ def test_notify_without_its_setting_is_dead_at_once(site):
     assert "WEBHOOK_URL" in attempt["stderr"]
 
 
+# -- alarm.sh
+
+def dies(site):
+    """A delivery dies, and the worker tells of it: the delivery of that, and its attempt."""
+    site.hook("ONCRMDEALADD.sh", "exit 65")
+    number = accept(site, bitrix.event("ONCRMDEALADD", "7"))
+    site.run("work", "--once")
+    [told] = [line for line in site.list("--event", "BXHOOK.*") if line["delivery"]]
+    delivery = site.show(told["event"])["deliveries"][0]
+    return number, delivery, delivery["attempts"][-1]
+
+
+def test_alarm_tells_a_chat_what_died(site, service):
+    use_as_told(site, "alarm.sh", "BXHOOK.DEAD.sh", {"https://chat.example/": service.url})
+    service.answers = [(200, {})]
+    number, delivery, attempt = dies(site)
+    assert delivery["state"] == "done", attempt
+    [(path, _, form)] = service.requests
+    assert path == "/hooks/SECRET"
+    assert f"1 deliveries of the hook ONCRMDEALADD died. The first: {number}/ONCRMDEALADD (ONCRMDEALADD 7), exit 65." in form["text"]
+    assert f"show {number}/ONCRMDEALADD" in form["text"]
+
+
+def test_alarm_sends_a_mail(site):
+    use_as_told(site, "alarm.sh", "BXHOOK.DEAD.sh", {"env { ": f"env {{ {sendmail(site, 0)}  "}, block=1)
+    _, delivery, attempt = dies(site)
+    assert delivery["state"] == "done", attempt
+    assert (site.out / "args").read_text() == "-i -f bitrix24@example.com -- admin@example.com\n"
+    message = email.message_from_string((site.out / "mail").read_text())
+    assert message["Subject"] == "bxhook: ONCRMDEALADD: 1 dead" and message["To"] == "admin@example.com"
+    assert "exit 65" in message.get_payload()
+
+
+def test_alarm_tells_of_an_installation(site, service):
+    use_as_told(site, "alarm.sh", "BXHOOK.PORTAL.sh", {"https://chat.example/": service.url})
+    service.answers = [(200, {})]
+    site.run("trigger", "BXHOOK.PORTAL")
+    site.run("work", "--once")
+    [(_, _, form)] = service.requests
+    assert form["text"].startswith("bxhook: The application local.67f0c1a2b3c4d5.01234567 on ") and " is broken: " in form["text"]
+
+
+@pytest.mark.parametrize("status, exit_status, state", [(503, 75, "waiting"), (404, 65, "dead")])
+def test_alarm_repeats_what_may_pass_and_alarms_of_no_alarm(site, service, status, exit_status, state):
+    use(site, "alarm.sh", "BXHOOK.DEAD.sh", f'backoff 1h\n env {{ WEBHOOK_URL "{service.url}" }}')
+    service.answers = [(status, {})]
+    _, delivery, attempt = dies(site)
+    assert (attempt["exit"], delivery["state"]) == (exit_status, state)
+
+
+def test_alarm_without_its_setting_is_dead_at_once(site):
+    use(site, "alarm.sh", "BXHOOK.DEAD.sh")
+    _, delivery, attempt = dies(site)
+    assert (attempt["exit"], delivery["state"]) == (78, "dead") and "WEBHOOK_URL" in attempt["stderr"]
+
+
 # -- forward.sh
 
 FORWARD_SECRET = base64.b64encode(b"a key of 24 random bytes").decode()
@@ -407,7 +463,7 @@ HOOKS = sorted(path.name for path in EXAMPLES.iterdir() if path.suffix != ".md")
 def test_the_index_has_a_valid_block(site, example):
     for block in blocks_of(example):
         program = write(site.home / "program", "#!/bin/sh\n", 0o755, site.user)
-        script = re.search(r"^hook (ONCRM\w+)", block)
+        script = re.search(r"^hook (ONCRM\w+|BXHOOK\.\w+)", block)
         if script:
             site.hook(f"{script[1]}.sh", "exit 0")
         site.configure(more=re.sub(r"/usr/local/bin/[\w-]+", str(program), block))
@@ -417,7 +473,7 @@ def test_the_index_has_a_valid_block(site, example):
 @pytest.mark.parametrize("example", HOOKS)
 def test_its_head_says_how_to_use_it(site, example):
     text = (EXAMPLES / example).read_text()
-    tried = re.search(r"Try +bxhook (trigger \w+(?: --set \S+)?)", text)
+    tried = re.search(r"Try +bxhook (trigger [\w.]+(?: --set \S+)?)", text)
     assert tried and "Install " in text and "Set " in text
     site.run(*tried[1].split(), "--dry-run")
 
