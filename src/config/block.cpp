@@ -1,6 +1,7 @@
 #include "config/block.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "base/escape.h"
@@ -8,6 +9,16 @@
 #include "config/secrets.h"
 
 namespace bx {
+
+namespace {
+
+// Of those that may come several times: one is easily left open.
+bool is_block_of_the_top(std::string_view key) {
+    constexpr std::array<std::string_view, 4> blocks{"hook", "portal", "app", "post"};
+    return std::ranges::find(blocks, key) != blocks.end();
+}
+
+}  // namespace
 
 void BlockReader::read(const std::vector<Setting>& settings, const std::string& place,
                        const BlockKeys& keys) const {
@@ -63,7 +74,7 @@ void BlockReader::unknown_key(const Setting& setting, const Setting* before,
     if (!meant.empty()) {
         problems_.add(join_place(place, printable(setting.key, 60)),
                       "unknown key, did you mean '" + std::string(meant) + "'?");
-    } else if (setting.key == "hook" || setting.key == "portal" || setting.key == "app") {
+    } else if (is_block_of_the_top(setting.key)) {
         problems_.add(join_place(place, setting.key),
                       "is not allowed here: is a '}' missing above it?");
     } else if (before != nullptr && before->children.empty()) {

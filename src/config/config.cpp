@@ -17,6 +17,7 @@
 #include "config/keys.h"
 #include "config/portal_index.h"
 #include "config/portals.h"
+#include "config/posts.h"
 #include "config/problems.h"
 
 namespace bx {
@@ -68,6 +69,7 @@ private:
     BlockKeys unused_by_the_gateway();
     void read_portal(const Setting& setting);
     void read_app(const Setting& setting);
+    void read_post(const Setting& setting);
     void read_defaults(const Setting& setting);
     void read_hook(const Setting& setting);
     BlockKeys keys_of_hook(HookBlock& hook);
@@ -111,6 +113,17 @@ void Reader::read_app(const Setting& setting) {
     blocks_.read(setting.children, app.place, blocks_.keys_of(app_keys(), app));
     if (problems_.list().size() == before) check_app(app, setting.children, problems_);
     config_.apps.push_back(std::move(app));
+}
+
+void Reader::read_post(const Setting& setting) {
+    PostBlock post;
+    post.name = setting.value;
+    if (!is_post_name(post.name)) return problems_.add("post", not_a_post_name(post.name));
+    const std::string place = place_of(post);
+    const std::size_t before = problems_.list().size();
+    blocks_.read(setting.children, place, blocks_.keys_of(post_keys(), post));
+    if (problems_.list().size() == before) check_post(post, problems_);
+    config_.posts.push_back(std::move(post));
 }
 
 // -- Hooks
@@ -225,6 +238,8 @@ BlockKeys Reader::top_level(Later& later) {
                     [this](const Setting& item, const std::string&) { read_portal(item); }});
     keys.push_back({"app", true,
                     [this](const Setting& item, const std::string&) { read_app(item); }});
+    keys.push_back({"post", true,
+                    [this](const Setting& item, const std::string&) { read_post(item); }});
     keys.push_back({"hook", true, [&later](const Setting& item, const std::string&) {
                         later.hooks.push_back(&item);
                     }});
@@ -303,6 +318,8 @@ Config Reader::read(const std::vector<Setting>& settings) {
     if (all) trust_directory(config_.hooks_dir, config_.writers);
     check_duplicates(config_.portals, config_.portals_file, problems_);
     check_duplicates(config_.apps, problems_);
+    check_duplicates(config_.posts, problems_);
+    for (PostBlock& post : config_.posts) find_portal_of(post, config_.portals);
     require_trust();
     return std::move(config_);
 }
@@ -310,7 +327,8 @@ Config Reader::read(const std::vector<Setting>& settings) {
 }  // namespace
 
 bool Config::has_portals() const {
-    return !portals.empty() || !apps.empty() || (portal_index && !portal_index->empty());
+    return !portals.empty() || !apps.empty() || !posts.empty() ||
+           (portal_index && !portal_index->empty());
 }
 
 const HookSettings& settings_of(const Config& config, std::string_view hook) {

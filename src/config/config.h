@@ -46,6 +46,17 @@ struct App {
     std::string place;   // "app 2": for messages
 };
 
+// Whoever knows its key may send posts that carry no application_token.
+struct PostBlock {
+    std::string name;    // as a hook is named (config/posts.h)
+    std::string key;     // [A-Za-z0-9_-]{16,128}, a secret
+    std::string portal;  // whose its posts are: a domain, or a member_id
+    // The same as far as the configuration has that portal, the domain in lower case; else PORTAL is
+    // the domain.
+    std::string member_id = {};
+    std::string domain = {};
+};
+
 // How Bitrix24 is reached.
 struct Rest {
     std::string curl = "curl";      // an absolute path, or a name to look for in $PATH
@@ -128,7 +139,8 @@ struct Config {
     // Null: they are.
     std::shared_ptr<const PortalIndex> portal_index;
     std::vector<App> apps;
-    // Somebody may send events: a portal, or an installation of an application.
+    std::vector<PostBlock> posts;
+    // Somebody may send events: a portal, an installation of an application, who knows a key.
     bool has_portals() const;
     Rest rest;
     std::vector<HookBlock> hooks;
@@ -144,7 +156,7 @@ struct Config {
 
 // How much of the file must be right.
 //   gateway: what the gateway uses: syntax, unknown top-level keys, store, portal, portals, app,
-//            limits, worker.start, log.  hooks, defaults, rest and retention are left at their
+//            post, limits, worker.start, log.  hooks, defaults, rest and retention are left at their
 //            defaults.
 //   request: the same, for one request: where the portals file was found right before and has not
 //            changed it is not read again (portal_index.h).

@@ -95,6 +95,11 @@ constexpr std::array app_table{
     key<&App::page>({"page", Kind::path}),
 };
 
+constexpr std::array post_table{
+    key<&PostBlock::key>({"key", Kind::post_key}),
+    key<&PostBlock::portal>({"portal", Kind::portal_name}),
+};
+
 constexpr std::array rest_table{
     key<&Rest::curl>({"curl", Kind::program}),
     key<&Rest::cacert>({"cacert", Kind::path}),
@@ -148,6 +153,7 @@ constexpr std::array log_table{
 std::span<const Key<Config>> top_keys() { return top_table; }
 std::span<const Key<Portal>> portal_keys() { return portal_table; }
 std::span<const Key<App>> app_keys() { return app_table; }
+std::span<const Key<PostBlock>> post_keys() { return post_table; }
 std::span<const Key<Rest>> rest_keys() { return rest_table; }
 std::span<const Key<HookSettings>> hook_keys() { return hook_table; }
 std::span<const Key<Config::Worker>> worker_keys() { return worker_table; }

@@ -22,6 +22,7 @@ struct Key {
 std::span<const Key<Config>> top_keys();
 std::span<const Key<Portal>> portal_keys();
 std::span<const Key<App>> app_keys();
+std::span<const Key<PostBlock>> post_keys();
 std::span<const Key<Rest>> rest_keys();
 std::span<const Key<HookSettings>> hook_keys();
 std::span<const Key<Config::Worker>> worker_keys();

@@ -99,6 +99,9 @@ std::string print_config(const Config& config) {
     }
     text += portals;
     for (const App& app : config.apps) text += "\n" + plain_block("app", app_keys(), app);
+    for (const PostBlock& post : config.posts) {
+        text += "\n" + plain_block("post " + post.name, post_keys(), post);
+    }
     for (const HookBlock& hook : config.hooks) text += hook_text(hook);
     text += "\ndefaults {\n" + settings_text(config.defaults) + "}\n";
     text += plain_block("worker", worker_keys(), config.worker);

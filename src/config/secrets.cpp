@@ -34,12 +34,13 @@ bool looks_secret(std::string_view variable) {
 bool names_secret(std::string_view path) {
     constexpr std::array<std::string_view, 4> ends{"token", "secret", "auth_id", "refresh_id"};
     std::string key = lower(path);
-    return std::ranges::any_of(ends, [&](std::string_view end) { return key.ends_with(end); });
+    return key.starts_with("cashbox_params.") || key.find(".cashbox_params.") != std::string::npos ||
+           std::ranges::any_of(ends, [&](std::string_view end) { return key.ends_with(end); });
 }
 
 bool may_hold_secret(std::string_view key) {
-    constexpr std::array<std::string_view, 3> addresses{"store", "webhook", "proxy"};
-    return names_secret(key) || std::ranges::find(addresses, key) != addresses.end();
+    constexpr std::array<std::string_view, 4> others{"store", "webhook", "proxy", "key"};
+    return names_secret(key) || std::ranges::find(others, key) != others.end();
 }
 
 std::vector<std::string> configured_secrets(const Config& config) {
@@ -52,6 +53,7 @@ std::vector<std::string> configured_secrets(const Config& config) {
         add(webhook_code(portal.webhook));
     }
     for (const App& app : config.apps) add(app.client_secret);
+    for (const PostBlock& post : config.posts) add(post.key);
     const auto add_all = [&](const HookSettings& settings) {
         for (const std::string& secret : forward_secrets(settings.env)) add(secret);
     };

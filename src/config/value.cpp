@@ -142,6 +142,23 @@ std::optional<KeyValue> parse_secret(const std::string& text, std::string& probl
     return word;
 }
 
+// Neither longer nor of more bytes than a URL takes as they are.
+std::optional<KeyValue> parse_post_key(const std::string& text, std::string& problem) {
+    constexpr std::size_t least = 16;
+    constexpr std::size_t most = 128;
+    const bool fits = std::ranges::all_of(
+        text, [](char c) { return is_alphanumeric(c) || c == '_' || c == '-'; });
+    if (!fits) {
+        problem = "may contain only letters, digits, '_' and '-'";
+    } else if (text.size() < least || text.size() > most) {
+        problem = "has " + std::to_string(text.size()) +
+                  " characters: it must have 16 to 128 ('openssl rand -hex 16' makes one)";
+    } else {
+        return KeyValue{0, text};
+    }
+    return std::nullopt;
+}
+
 std::optional<KeyValue> parse_event(const std::string& text, std::string& problem) {
     constexpr std::string_view allowed = "._-*?[]!^";
     const bool fits = !text.empty() && std::ranges::all_of(text, [&](char c) {
@@ -240,7 +257,8 @@ std::string size_text(std::int64_t bytes) {
 }  // namespace
 
 bool is_secret(Kind kind) {
-    return kind == Kind::token || kind == Kind::secret || kind == Kind::webhook;
+    return kind == Kind::token || kind == Kind::secret || kind == Kind::webhook ||
+           kind == Kind::post_key;
 }
 
 std::optional<KeyValue> parse_value(const KeySpec& spec, const std::string& text,
@@ -259,6 +277,7 @@ std::optional<KeyValue> parse_value(const KeySpec& spec, const std::string& text
         case Kind::url: return parse_http(text, problem);
         case Kind::server: return parse_server(text, problem);
         case Kind::webhook: return parse_webhook(text, problem);
+        case Kind::post_key: return parse_post_key(text, problem);
         case Kind::proxy: return parse_proxy(text, problem);
         case Kind::duration:
         case Kind::interval:

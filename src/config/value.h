@@ -26,6 +26,7 @@ enum class Kind {
     url,          // http(s)://host[:port]/path
     server,       // "https://host[:port]", in lower case
     webhook,      // "https://host[:port]/rest/USER/CODE/", the host in lower case: never shown
+    post_key,     // of a post block: never shown
     proxy,        // scheme://[user:password@]host[:port]: shown without its password
 };
 

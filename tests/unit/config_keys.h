@@ -31,6 +31,7 @@ inline std::vector<ConfigKey> config_keys() {
     append_keys(all, "", top_keys());
     append_keys(all, "portal.", portal_keys());
     append_keys(all, "app.", app_keys());
+    append_keys(all, "post.", post_keys());
     append_keys(all, "rest.", rest_keys());
     append_keys(all, "hook.", hook_keys());
     append_keys(all, "worker.", worker_keys());

@@ -114,7 +114,8 @@ BOOST_AUTO_TEST_CASE(every_default_is_allowed_and_printed) {
     std::string printed = bx::print_config(*load(""));
     for (const bx::ConfigKey& key : bx::config_keys()) {
         const bool is_setting = key.path.find('.') != std::string::npos &&
-                                !key.path.starts_with("portal.") && !key.path.starts_with("app.");
+                                !key.path.starts_with("portal.") &&
+                                !key.path.starts_with("app.") && !key.path.starts_with("post.");
         // Neither has a value that a file could say.
         if (!is_setting || key.path == "rest.cacert" || key.path == "rest.proxy") continue;
         std::string problem;
@@ -433,6 +434,50 @@ BOOST_AUTO_TEST_CASE(the_way_to_bitrix24_is_checked) {
                "socks5h://u:p@127.0.0.1:1080");
 }
 
+BOOST_AUTO_TEST_CASE(a_post_block_names_what_it_lacks) {
+    const std::string key = "0123456789abcdef";
+    const std::vector<std::pair<std::string, std::string>> table{
+        {"post a { portal a.b }", "post a: has no key: 'openssl rand -hex 16' makes one"},
+        {"post a { key " + key + " }", "post a: has no portal: write the domain"},
+        {"post a { key " + key.substr(1) + " portal a.b }", "post a: key: has 15 characters"},
+        {"post a { key " + std::string(129, 'a') + " portal a.b }", "key: has 129 characters"},
+        {"post a { key " + key + "+ portal a.b }", "post a: key: may contain only letters, digits"},
+        {"post a { key \"\" portal a.b }", "post a: key: has 0 characters"},
+        {"post a { key " + key + " portal https://a.b }", "post a: portal: 'https://a.b' may contain"},
+        {"post a { key " + key + " portal a.b key " + key + " }", "post a: key: is given twice"},
+        {"post a/b { }", "post: 'a/b' is not the name of a post block"},
+        {"post { key " + key + " portal a.b }", "post: '' is not the name of a post block"},
+        {"post " + std::string(201, 'a') + " { }", "is not the name of a post block"},
+        {"post a { key " + key + " portal a.b }\npost a { key x" + key + " portal a.b }",
+         "post a: is given twice"},
+        {"post a { key " + key + " portal a.b }\npost A { key x" + key + " portal a.b }",
+         "post A: differs from post a in upper and lower case alone"},
+        {"post a { key " + key + " portal a.b }\npost b { key " + key + " portal c.d }",
+         "post b: has the key of post a: each needs its own"},
+        {"limits {\npost a { }\n}", "limits: post: is not allowed here: is a '}' missing"},
+    };
+    for (const auto& [text, expected] : table) {
+        BOOST_TEST(names(text, expected), text << " must name: " << expected);
+        BOOST_TEST(problems(text).find(key) == std::string::npos, problems(text));
+    }
+    BOOST_TEST(problems("post a { key " + std::string(128, '-') + " portal a.b }") == "");
+    BOOST_TEST(load("post a { key " + key + " portal a.b }", bx::ConfigPart::gateway)->has_portals());
+}
+
+BOOST_AUTO_TEST_CASE(a_post_is_of_the_portal_that_its_block_names) {
+    const std::string portals = "portal { token t member_id m1 domain a.b }\n"
+                                "portal { token t2 domain C.d }\n";
+    const auto of = [&](const std::string& portal) {
+        const bx::PostBlock post =
+            load("post p { key 0123456789abcdef portal " + portal + " }\n" + portals)->posts.at(0);
+        return post.member_id + " " + post.domain;
+    };
+    BOOST_TEST(of("A.b") == "m1 a.b");
+    BOOST_TEST(of("m1") == "m1 a.b");
+    BOOST_TEST(of("c.D") == " c.d");
+    BOOST_TEST(of("Other.Example") == " other.example");
+}
+
 BOOST_AUTO_TEST_CASE(an_app_counts_as_somebody_who_may_send) {
     BOOST_TEST(!load("")->has_portals());
     BOOST_TEST(load("app { }", bx::ConfigPart::gateway)->has_portals());
@@ -657,13 +702,14 @@ BOOST_AUTO_TEST_CASE(print_shows_no_secret_of_an_application_anywhere) {
     bx::ConfigPtr config = load(
         "portal { token t domain a.b webhook https://a.b/rest/1/c0dec0de/ }\n"
         "app { client_id i client_secret s3cret-1 events ON* url https://c.d/ }\napp { }\n"
+        "post p { key s3cret-0123456789 portal a.b }\n"
         "rest { proxy http://u:s3cret-2@h:1 }\n"
         "hook a { event X run /x arg s3cret-1 arg s3cret-2 arg https://a.b/rest/1/c0dec0de/x }\n");
     const std::string printed = bx::print_config(*config);
     for (const char* secret : {"s3cret", "c0dec0de"}) {
         BOOST_TEST(printed.find(secret) == std::string::npos, printed);
     }
-    for (const char* line : {"    webhook ***\n", "    client_secret ***\n", "    events ON*\n",
+    for (const char* line : {"    webhook ***\n", "    client_secret ***\n", "\npost p {\n    key ***\n    portal a.b\n", "    events ON*\n",
                              "    proxy http://u:***@h:1\n", "    catch_up 5m\n", "\napp {\n    "}) {
         BOOST_TEST(printed.find(line) != std::string::npos, line << printed);
     }

@@ -8,7 +8,9 @@
 #include <fstream>
 #include <random>
 
+#include "base/text.h"
 #include "config/portals.h"
+#include "config/posts.h"
 #include "event/gate.h"
 #include "form/form.h"
 #include "gateway/intake.h"
@@ -108,6 +110,24 @@ BOOST_AUTO_TEST_CASE(the_gate_says_the_same_of_those_that_are_found) {
                 BOOST_TEST(outcome(Gate(few), body) == outcome(gate, body));
             }
         }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_post_by_key_is_of_the_portal_that_the_whole_list_has) {
+    write("portals.txt", "m1 a.example t1\n- b.example t2\nm2 - t3\nm3 a.example t4\n- - t5\n");
+    make();
+    const auto index = open();
+    BOOST_REQUIRE(index);
+    for (const std::string name : {"a.example", "A.Example", "b.example", "m1", "m2", "M2", "m3",
+                                   "c.example"}) {
+        PostBlock by_all{"p", "", name};
+        PostBlock by_index = by_all;
+        find_portal_of(by_all, all());
+        find_portal_of(by_index, index->find(name, lower(name)));
+        BOOST_TEST(by_index.member_id == by_all.member_id, name);
+        BOOST_TEST(by_index.domain == by_all.domain, name);
+        BOOST_TEST((by_all.member_id.empty() == (name == "b.example" || name == "c.example" ||
+                                                 name == "M2")), name);
     }
 }
 
