@@ -24,7 +24,7 @@ std::string rule_of(const Hook& hook, const std::string& code) {
         break;
     }
     for (const Condition& condition : hook.when) {
-        bool secret = is_secret_key(condition.path.substr(condition.path.rfind('.') + 1));
+        bool secret = is_secret_path(condition.path);
         rule += ", when " + condition.path + " " + (secret ? "***" : condition.glob);
     }
     return printable(rule, 1000);

@@ -27,6 +27,12 @@ bool begins_with(const Keys& keys, const Keys& beginning) {
     return shared(keys, beginning) == beginning.size();
 }
 
+bool is_secret(const Keys& keys) {
+    return is_secret_key(keys.back()) ||
+           std::any_of(keys.begin(), keys.end() - 1,
+                       [](const std::string& key) { return is_secret_branch(key); });
+}
+
 // PHP's urlencode(): letters, digits and - _ . stay, a blank is '+'.
 void append_encoded(std::string& out, std::string_view text) {
     bool is_first = true;
@@ -90,7 +96,7 @@ std::string FormFields::encode(bool hide_secrets) const {
         if (!body.empty()) body += '&';
         append_name(body, field.keys);
         body += '=';
-        if (hide_secrets && is_secret_key(field.keys.back())) {
+        if (hide_secrets && is_secret(field.keys)) {
             body += "***";
         } else {
             append_encoded(body, field.value);

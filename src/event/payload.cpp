@@ -221,13 +221,19 @@ private:
 
     void add_last(std::string_view key, const Record& record) {
         switch (record.kind) {
-            case Kind::text:
-                add(key).text = body_.text(record.length);
+            case Kind::text: {
+                PayloadValue& value = add(key);
+                value.text = body_.text(record.length);
+                value.secret = is_secret_key(key);  // it was none to the version that stored it
                 return;
-            case Kind::secret:
+            }
+            case Kind::secret: {
                 if (mode_ == Secrets::omit) return;
-                add(key).text = mode_ == Secrets::hide ? "***" : secrets_.text();
+                PayloadValue& value = add(key);
+                value.text = mode_ == Secrets::hide ? "***" : secrets_.text();
+                value.secret = true;
                 return;
+            }
             case Kind::empty_array:
                 add(key).kind = PayloadValue::Kind::list;
                 return;
@@ -263,11 +269,11 @@ private:
     std::vector<Open> open_;  // the arrays of the record before
 };
 
-void append_leaf(Payload& payload, Value leaf) {
+void append_leaf(Payload& payload, Value leaf, bool in_secret) {
     const std::string_view text = leaf.text();
     if (leaf.is_array()) {
         append_number(payload.body, static_cast<unsigned>(Kind::empty_array));
-    } else if (is_secret_key(leaf.key())) {
+    } else if (in_secret || is_secret_key(leaf.key())) {
         if (payload.secrets.empty()) payload.secrets += version;
         append_number(payload.body, static_cast<unsigned>(Kind::secret));
         append_number(payload.secrets, text.size());
@@ -287,6 +293,7 @@ Payload encode_payload(const Tree& tree, bool refresh_tokens) {
     std::string keys;        // since the last record
     std::size_t depth = 0;   // arrays that are open here
     std::size_t shared = 0;  // and were at the last record
+    std::size_t secret = 0;  // at which depth that of a secret branch stands; 0: none is open
     const auto add_key = [&keys](Value value) {
         keys += '\0';
         keys += value.key();
@@ -296,7 +303,7 @@ Payload encode_payload(const Tree& tree, bool refresh_tokens) {
         append_number(payload.body, shared);
         append_number(payload.body, keys.size());
         payload.body += keys;
-        append_leaf(payload, leaf);
+        append_leaf(payload, leaf, secret > 0);
         keys.clear();
         shared = depth;
     };
@@ -306,6 +313,7 @@ Payload encode_payload(const Tree& tree, bool refresh_tokens) {
             add_key(array);
             if (!array.first()) append_record(array);
             ++depth;
+            if (secret == 0 && is_secret_branch(array.key())) secret = depth;
         },
         [&](Value scalar) {
             if (!refresh_tokens && is_refresh_key(scalar.key())) return;
@@ -314,6 +322,7 @@ Payload encode_payload(const Tree& tree, bool refresh_tokens) {
         },
         [&](Value) {
             if (!keys.empty()) drop_key();  // nothing of that array was kept
+            if (secret == depth) secret = 0;
             shared = std::min(shared, --depth);
         });
     return payload;

@@ -43,6 +43,7 @@ struct PayloadValue {
     std::string_view text;  // of a text
     std::uint32_t depth = 0;  // how many arrays it stands in; 0 is the root
     Kind kind = Kind::list;
+    bool secret = false;  // of a text
 
     bool is_text() const { return kind == Kind::text; }
 };

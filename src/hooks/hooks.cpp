@@ -192,7 +192,7 @@ std::vector<PathGlobs> by_path(const std::vector<Condition>& conditions) {
 
 // "when data.FIELDS.ID 7": a rule as a reason.  A glob on a secret may be the secret itself.
 std::string rule_text(std::string_view word, std::string_view path, std::string_view globs) {
-    bool secret = is_secret_key(path.substr(path.rfind('.') + 1));
+    bool secret = is_secret_path(path);
     return std::string(word).append(" ").append(path).append(" ").append(secret ? "***" : globs);
 }
 

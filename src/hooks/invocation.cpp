@@ -67,7 +67,7 @@ public:
             if (!value.is_text()) {
                 append_to_name(name, value.key);
                 ends.push_back(name.size());
-            } else if (!is_secret_key(value.key)) {
+            } else if (!value.secret) {
                 set_scalar(name, value);
             }
         }
@@ -195,7 +195,7 @@ std::vector<std::string> environment_of(const Claim& claim, const Hook& hook, Pa
 std::vector<std::string> secrets_of(PayloadValues body, const HookSettings& settings) {
     std::vector<std::string> secrets = forward_secrets(settings.env);
     for (const PayloadValue& value : body) {
-        if (value.text.size() < min_masked_secret || !is_secret_key(value.key)) continue;
+        if (value.text.size() < min_masked_secret || !value.secret) continue;
         secrets.emplace_back(value.text);
         std::string quoted;
         append_json_string(quoted, value.text);
@@ -215,7 +215,7 @@ std::string_view argument_value(PayloadValues body, std::string_view path,
         problem = "is missing";
     } else if (!value->is_text()) {
         problem = "is an array";
-    } else if (is_secret_key(value->key)) {
+    } else if (value->secret) {
         problem = "is secret";
     } else if (value->text.size() > max_argument) {
         problem = "is over 64 KB";
@@ -291,7 +291,7 @@ std::vector<Problem> argument_problems(const std::string& text) {
     const bool closed = split_argument(text, [](std::string_view) {}, [&](std::string_view path) {
         const std::string name = "argument {" + printable(path) + "}";
         const std::string_view top = path.substr(0, path.find('.'));
-        if (is_secret_key(path.substr(path.rfind('.') + 1))) {
+        if (is_secret_path(path)) {
             add(Level::error, name + " is secret, and never put into an argument: the hook gets "
                               "it on stdin");
         } else if (upper(top).starts_with("BX_")) {

@@ -16,7 +16,7 @@ WRONG_TOKEN = "6b0e3d9c51f84a27b6e2c07d94a1f538"
 OAUTH_KEYS = ("access_token", "refresh_token", "expires", "expires_in", "scope", "status", "user_id")
 # Contract §7: a scalar under one of these keys is a secret.
 SECRET_KEYS = {"access_token", "refresh_token", "application_token", "event_token", "token",
-               "client_secret", "auth_id", "refresh_id"}
+               "client_secret", "auth_id", "refresh_id", "bottoken"}
 
 
 def urlencode(text):

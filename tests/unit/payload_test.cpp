@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_SUITE(payload)
 BOOST_AUTO_TEST_CASE(knows_the_secret_keys_in_any_case) {
     for (const std::string_view key :
          {"access_token", "REFRESH_TOKEN", "application_token", "event_token", "Token",
-          "client_secret", "AUTH_ID", "refresh_id"}) {
+          "client_secret", "AUTH_ID", "refresh_id", "botToken"}) {
         BOOST_TEST(is_secret_key(key));
     }
     for (const std::string_view key : {"", "tokens", "access_token ", "id", "auth", "secret"}) {
@@ -106,6 +106,22 @@ BOOST_AUTO_TEST_CASE(reads_back_with_hidden_or_without_secrets) {
                R"({"auth":{"domain":"d"},"only":{"one":[]},"z":"1"})");
     BOOST_TEST(read_back("auth[x][y]=1&auth[token]=2&auth[x][token]=3&auth[z]=4", Secrets::omit) ==
                R"({"auth":{"x":{"y":"1"},"z":"4"}})");
+}
+
+BOOST_AUTO_TEST_CASE(all_below_a_secret_branch_is_secret) {
+    const std::string body =
+        "a[Cashbox_Params][AUTH][LOGIN]=s1&a[Cashbox_Params][AUTH][LIST][]=s2&a[Cashbox_Params][X]=s3"
+        "&a[later]=1&cashbox_params=scalar&z=2";
+    BOOST_TEST(read_back(body, Secrets::keep) == json_of(parse(body)));
+    BOOST_TEST(read_back(body, Secrets::hide) ==
+               R"({"a":{"Cashbox_Params":{"AUTH":{"LOGIN":"***","LIST":["***"]},"X":"***"},"later":"1"},)"
+               R"("cashbox_params":"scalar","z":"2"})");
+    for (const char* path : {"cashbox_params.a", "x.CASHBOX_PARAMS.a.b", "a.botToken", "token"}) {
+        BOOST_TEST(is_secret_path(path), path);
+    }
+    for (const char* path : {"cashbox_params", "a.cashbox_params", "token.a", "data.FIELDS.ID"}) {
+        BOOST_TEST(!is_secret_path(path), path);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(needs_the_secrets_it_was_made_with) {
