@@ -78,8 +78,8 @@ bool looks_at_user(const HookSet& hooks) {
 std::string dry_run_text(const Tree& body, const NewEvent& event, const Config& config) {
     const EventFacts& facts = event.facts;
     std::string text = FormFields(body).encode(true) + "\n\n";
-    text += "event " + facts.code + ", kind " + facts.kind + ", id " +
-            (facts.id.empty() ? "none" : printable(facts.id)) + "\n";
+    text += "event " + facts.code + ", kind " + (facts.kind.empty() ? "none" : facts.kind) +
+            ", id " + (facts.id.empty() ? "none" : printable(facts.id)) + "\n";
     const HookSet hooks = HookSet::load(config);
     const HookSet::Match match = hooks.match(facts, body);
     for (const Hook* hook : match.taken) {

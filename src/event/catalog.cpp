@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/text.h"
+#include "event/kinds.h"
 #include "form/json_form.h"
 
 namespace bx {
@@ -90,8 +91,12 @@ std::string_view nearest_event(std::string_view word) {
 }
 
 bool is_top_field(std::string_view name) {
-    constexpr std::array<std::string_view, 5> fields{"event", "event_handler_id", "data", "ts",
-                                                     "auth"};
+    constexpr auto fields = std::to_array<std::string_view>(
+        {"event", "event_handler_id", "data", "ts", "auth",
+         // of a robot and of an SMS
+         "workflow_id", "code", "document_id", "document_type", "event_token", "properties",
+         "use_subscription", "timeout_duration", "module_id", "bindings", "type", "message_id",
+         "message_to", "message_body"});
     return std::ranges::find(fields, name) != fields.end();
 }
 
@@ -104,6 +109,7 @@ std::vector<std::string> field_paths(const CatalogEvent& event) {
 }
 
 std::string_view verb_of(std::string_view code) {
+    if (is_reserved_code(code)) return {};  // what a robot is called is its author's
     std::string_view stem = without_number(code);
     for (std::string_view verb : verbs) {
         // A code that is a verb and nothing else names no kind.

@@ -32,7 +32,8 @@ const CatalogEvent* find_event(std::string_view code);
 // The code of a known event nearest to WORD in spelling; empty when none is near enough to be meant.
 std::string_view nearest_event(std::string_view word);
 
-// True for what an event has at its top: event, event_handler_id, data, ts, auth.
+// True for what an event has at its top: event, event_handler_id, data, ts, auth, and what a robot
+// and an SMS have (kinds.h).
 bool is_top_field(std::string_view name);
 
 // Every path of a scalar in the event's sample, dotted, below data: "FIELDS.ID".
@@ -43,7 +44,8 @@ std::vector<std::string> field_paths(const CatalogEvent& event);
 // with or without the suffix _1220 of its code.
 std::string kind_of(std::string_view code, Value data);
 
-// The verb kind_of takes off, upper case; empty when the code has none.
+// The verb kind_of takes off, upper case; empty when the code has none, as those of a robot or an
+// SMS (kinds.h).
 std::string_view verb_of(std::string_view code);
 
 // The entity's id in DATA, or empty: the first scalar that is not empty, not "undefined", not "0" and

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "config/portal_name.h"
 #include "event/catalog.h"
+#include "event/kinds.h"
 
 namespace bx {
 
@@ -50,7 +51,17 @@ std::string read_code(Value root) {
     if (!std::ranges::all_of(code, is_code_byte)) {
         throw BadEvent("'event' has a byte other than letters, digits, '.', '_' and '-'");
     }
+    if (is_reserved_code(code)) {
+        throw BadEvent("'event' begins with '" + std::string(code.substr(0, code.find('.') + 1)) +
+                       "', as no event of Bitrix24 does");
+    }
     return upper(code);
+}
+
+// Empty for what is no event and never becomes one: its sender waits for an answer.
+std::string code_of(Value root, const KindSpec& spec) {
+    if (!spec.prefix.empty()) return read_own_code(root, spec);
+    return spec.sender_waits && !root["event"] ? std::string() : read_code(root);
 }
 
 }  // namespace
@@ -76,14 +87,19 @@ EventFacts read_event(const Tree& body) {
     Value auth = root["auth"];
     Value data = root["data"];
     EventFacts facts;
-    facts.code = read_code(root);
+    const KindSpec& spec = kind_of_post(body);
+    facts.code = code_of(root, spec);
     facts.member_id = read_portal_name(auth["member_id"], "auth[member_id]");
     facts.domain = read_portal_name(auth["domain"], "auth[domain]");
     facts.user_id = auth["user_id"].text();
     facts.handler_id = root["event_handler_id"].text();
     facts.ts = root["ts"].text();
-    facts.kind = kind_of(facts.code, data);
-    facts.id = id_of(facts.code, data);
+    if (!spec.prefix.empty()) {
+        set_entity(facts, spec.kind, root);
+    } else {
+        facts.kind = kind_of(facts.code, data);
+        facts.id = id_of(facts.code, data);
+    }
     return facts;
 }
 

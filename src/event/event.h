@@ -1,4 +1,4 @@
-// One event from Bitrix24: a decoded body and what of it bxhook itself needs to know.
+// One event: a decoded body and what of it bxhook itself needs to know.
 #pragma once
 
 #include <string>
@@ -31,9 +31,11 @@ struct EventFacts {
     std::string lane_portal() const;
 };
 
-// Reads them from the decoded body.  Throws BadEvent when `event` is missing, empty, over 255
-// bytes or has a byte outside [A-Za-z0-9._-]; when member_id or domain is over 255 bytes or has a
-// byte outside [A-Za-z0-9._:-]; or when one of the three is an array.
+// Reads them from a decoded body that comes with an application_token, of whatever kind it is
+// (kinds.h).  Throws BadEvent when `event` is missing where the kind has one, empty, over 255 bytes,
+// has a byte outside [A-Za-z0-9._-] or begins as no event of Bitrix24 does; when a robot or an SMS
+// has no code; when member_id or domain is over 255 bytes or has a byte outside [A-Za-z0-9._:-]; or
+// when one of these is an array.
 EventFacts read_event(const Tree& body);
 
 // A portal's member_id or domain, a field called NAME; empty when it is missing.  Throws BadEvent as

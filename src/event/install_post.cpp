@@ -49,9 +49,10 @@ PostedTokens posted_tokens(const Tree& body) {
             seconds_in(auth["expires_in"]), server_in(auth["server_endpoint"])};
 }
 
-std::optional<AppPage> read_app_page(const Tree& body) {
+bool is_app_page(Value body) { return !body["event"] && body["AUTH_ID"] && body["member_id"]; }
+
+AppPage read_app_page(const Tree& body) {
     const Value root = body.root();
-    if (root["event"] || !root["AUTH_ID"] || !root["member_id"]) return std::nullopt;
     AppPage page;
     field(root, "member_id");
     page.member_id = read_portal_name(root["member_id"], "member_id");

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,8 +28,10 @@ bool is_rest_token(std::string_view text);
 // Of an event: below `auth`.
 PostedTokens posted_tokens(const Tree& body);
 
-// An application's page: a POST of the user's browser, with AUTH_ID (perhaps empty) and member_id,
-// and without `event`.
+// True for the page of an application: a POST of the user's browser, with AUTH_ID (perhaps empty)
+// and member_id, and without `event`.
+bool is_app_page(Value body);
+
 struct AppPage {
     std::string member_id;
     // What it is known by: APPLICATION_TOKEN, without one AUTH_ID (BY_AUTH_ID); empty: neither.  A
@@ -40,8 +41,8 @@ struct AppPage {
     bool is_default = false;  // PLACEMENT=DEFAULT: the page itself, not a piece of another one
     PostedTokens tokens;
 };
-// None: it is not such a page.  Throws BadEvent for a member_id that is none, or a field that comes
-// twice or is an array.
-std::optional<AppPage> read_app_page(const Tree& body);
+// Of BODY that is one.  Throws BadEvent for a member_id that is none, or a field that comes twice or
+// is an array.
+AppPage read_app_page(const Tree& body);
 
 }  // namespace bx

@@ -1,8 +1,5 @@
 #include "event/own_events.h"
 
-#include <algorithm>
-#include <array>
-
 #include "base/escape.h"
 #include "base/json.h"
 #include "form/json_form.h"
@@ -11,20 +8,11 @@ namespace bx {
 
 namespace {
 
-constexpr std::string_view own_prefix = "BXHOOK.";
-constexpr std::array<std::string_view, 5> reserved_prefixes{own_prefix, "ROBOT.", "SMS.", "WEBHOOK.",
-                                                            "POST."};
 constexpr std::size_t max_value = 1000;  // bytes
 
 }  // namespace
 
 bool is_own_code(std::string_view code) { return code.starts_with(own_prefix); }
-
-bool is_reserved_code(std::string_view code) {
-    return std::ranges::any_of(reserved_prefixes, [code](std::string_view prefix) {
-        return code.starts_with(prefix);
-    });
-}
 
 Tree own_event_body(std::string_view code, OwnEventData data, const std::string& domain,
                     const std::string& member_id, Millis now) {

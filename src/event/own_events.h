@@ -1,4 +1,4 @@
-// The events that bxhook itself makes, of origin `self`, and the codes that no post may have.
+// The events that bxhook itself makes, of origin `self`.
 #pragma once
 
 #include <span>
@@ -11,15 +11,13 @@
 
 namespace bx {
 
+// Their codes begin with it.
+inline constexpr std::string_view own_prefix = "BXHOOK.";
 inline constexpr std::string_view dead_code = "BXHOOK.DEAD";      // deliveries died
 inline constexpr std::string_view portal_code = "BXHOOK.PORTAL";  // an installation needs a person
 
 // True for a CODE (upper case) of ours: only a hook that names it gets the event.
 bool is_own_code(std::string_view code);
-
-// True for a CODE (upper case) that bxhook gives, to its own events or to posts of other kinds:
-// BXHOOK. ROBOT. SMS. WEBHOOK. POST.
-bool is_reserved_code(std::string_view code);
 
 // Fields below `data`, each with its value.
 using OwnEventData = std::span<const std::pair<std::string_view, std::string>>;

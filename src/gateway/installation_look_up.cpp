@@ -80,6 +80,7 @@ std::vector<KnownInstallation> InstallationLookUp::find(std::span<const Post> po
         } else if (!post.token.empty() || post.kind == Post::Kind::page) {
             member_ids.push_back(post.event.facts.member_id);
         }
+        if (post.names_domain_alone) domains.push_back(lower(post.domain));
         if (!post.anyone) continue;
         member_ids.push_back(lower(post.event.facts.member_id));  // whose it is, in any case
         domains.push_back(lower(post.event.facts.domain));

@@ -5,8 +5,9 @@
 #include "base/escape.h"
 #include "base/sha256.h"
 #include "base/text.h"
-#include "event/own_events.h"
+#include "config/posts.h"
 #include "event/payload.h"
+#include "gateway/post_key.h"
 #include "gateway/settle.h"
 
 namespace bx {
@@ -39,7 +40,25 @@ RequestRefusal malformed(std::string reason) {
     return {RefusalCode::malformed, std::move(reason)};
 }
 
+constexpr std::string_view how_to_key = "the key of a `post` block, as URL?key=KEY";
+
+RequestRefusal forbidden(std::string reason) {
+    return {RefusalCode::invalid_application_token, std::move(reason)};
+}
+
+bool has_token(const Tree& body) {
+    const Value token = body.root()["auth"]["application_token"];
+    return token && !(token.is_text() && token.text().empty() && !token.rewritten());
+}
+
 bool is_install(const EventFacts& facts) { return facts.code == install_code; }
+
+// With PAYLOAD, received now.
+void fill(NewEvent& event, Payload payload) {
+    event.received_at = wall_now();
+    event.body = std::move(payload.body);
+    event.secrets = std::move(payload.secrets);
+}
 
 // DOMAIN of the query of an application's page, as sent; empty where it is none.
 std::string domain_in(const std::string& query) {
@@ -84,9 +103,7 @@ Intake::Decision Intake::verify(Request& request, const Questions& ask) {
         return malformed("CONTENT_LENGTH and the size of the body, " + std::to_string(size) +
                          " bytes, disagree");
     }
-    std::optional<AppPage> page = read_app_page(body);
-    Decision decision = page ? take_page(body, std::move(*page), request)
-                             : take_event(body, ask);
+    Decision decision = take_body(body, request, ask);
     if (auto* post = std::get_if<Post>(&decision)) {
         post->peer = request.remote_addr;
         post->size = size;
@@ -94,13 +111,45 @@ Intake::Decision Intake::verify(Request& request, const Questions& ask) {
     return decision;
 }
 
-Intake::Decision Intake::take_event(const Tree& body, const Questions& ask) {
-    Arrival arrival = read_renewed(body, ask);
-    if (is_reserved_code(arrival.facts.code)) {
-        throw BadEvent("'event' begins with '" +
-                       arrival.facts.code.substr(0, arrival.facts.code.find('.') + 1) +
-                       "', as no event of Bitrix24 does");
+Intake::Decision Intake::take_body(const Tree& body, const Request& request,
+                                   const Questions& ask) {
+    const KindSpec& kind = kind_of_post(body);
+    if (kind.kind == PostKind::page) return take_page(body, read_app_page(body), request);
+    if (!has_token(body)) {
+        std::optional<Decision> decision = take_by_key(body, kind, request, ask);
+        if (decision) return std::move(*decision);
     }
+    return take_by_token(body, kind, ask);
+}
+
+// None: what has no token is refused as any event would be.
+std::optional<Intake::Decision> Intake::take_by_key(const Tree& body, const KindSpec& kind,
+                                                    const Request& request,
+                                                    const Questions& ask) {
+    const PostKey key = post_key_of(request);
+    const bool is_one = key.state == PostKey::State::one;
+    const PostBlock* block = is_one ? keys_.find(key.text) : nullptr;
+    if (is_one && block == nullptr && ask.renewal()) block = keys_.find(key.text);
+    if (block != nullptr) {
+        Post post;
+        post.verdict = GateVerdict::allowed;
+        post.known = true;
+        post.event = make_keyed_event(body, kind, *block);
+        post.member_id = post.event.facts.member_id;
+        post.domain = post.event.facts.domain;
+        post.names_domain_alone = post.member_id.empty() && ask.installations();
+        return post;
+    }
+    if (kind.sender_waits) return refusal_of(kind);
+    if (key.state != PostKey::State::none) return forbidden(is_one ? "wrong key" : "key repeated");
+    if (kind.kind != PostKind::webhook_robot) return std::nullopt;
+    return forbidden("a post of " + std::string(kind.name) + ", which has no token: it needs " +
+                     std::string(how_to_key));
+}
+
+Intake::Decision Intake::take_by_token(const Tree& body, const KindSpec& kind,
+                                       const Questions& ask) {
+    Arrival arrival = read_renewed(body, ask);
     // Of a configuration whose last block was taken away.
     const bool nobody = arrival.gate.verdict == GateVerdict::no_portal_configured;
     const GateResult gate = nobody && ask.installations() ? nobody_.check(body) : arrival.gate;
@@ -110,6 +159,9 @@ Intake::Decision Intake::take_event(const Tree& body, const Questions& ask) {
     if (!allowed && !may_be_one) {
         RequestRefusal refusal = refusal_of(gate.verdict, gate.known, arrival.facts);
         if (!takes_apps_ && is_install(arrival.facts)) refusal.reason += hint_for_app();
+        if (kind.kind == PostKind::sms && !has_token(body)) {
+            refusal.reason.append("; an SMS without author has none: it needs ").append(how_to_key);
+        }
         return refusal;
     }
     Post post;
@@ -117,6 +169,7 @@ Intake::Decision Intake::take_event(const Tree& body, const Questions& ask) {
     post.known = gate.known;
     post.renamed = gate.renamed;
     post.anyone = gate.anyone;
+    if (kind.sender_waits) post.waits = &kind;
     post.member_id = gate.sender.member_id;
     post.domain = gate.sender.domain;
     post.event = make_event(body, {std::move(arrival.facts), {}});
@@ -134,8 +187,7 @@ Intake::Decision Intake::take_event(const Tree& body, const Questions& ask) {
 
 Intake::Decision Intake::take_page(const Tree& body, AppPage page, const Request& request) {
     if (!takes_apps_) {
-        return RequestRefusal{RefusalCode::invalid_application_token,
-                              "the page of an application, and no `app` block" + hint_for_app()};
+        return forbidden("the page of an application, and no `app` block" + hint_for_app());
     }
     Post post;
     post.kind = Post::Kind::page;
@@ -143,10 +195,7 @@ Intake::Decision Intake::take_page(const Tree& body, AppPage page, const Request
     post.event.facts.kind = install_code;
     post.event.facts.member_id = std::move(page.member_id);
     post.event.facts.domain = domain_in(request.query);
-    post.event.received_at = wall_now();
-    Payload payload = encode_payload(body, false);
-    post.event.body = std::move(payload.body);
-    post.event.secrets = std::move(payload.secrets);
+    fill(post.event, encode_payload(body, false));
     const bool has_key = !page.key.empty() && !post.event.facts.member_id.empty();
     if (has_key) post.token = sha256(page.key);
     post.by_auth_id = page.by_auth_id;
@@ -189,10 +238,19 @@ NewEvent Intake::make_event(const Tree& body, Arrival arrival) {
         event.facts.member_id = arrival.gate.sender.member_id;
         event.facts.domain = arrival.gate.sender.domain;
     }
-    Payload payload = encode_payload(body);
-    event.received_at = wall_now();
-    event.body = std::move(payload.body);
-    event.secrets = std::move(payload.secrets);
+    fill(event, encode_payload(body));
+    return event;
+}
+
+NewEvent Intake::make_keyed_event(const Tree& body, const KindSpec& kind,
+                                  const PostBlock& post) const {
+    NewEvent event;
+    event.facts = read_keyed(body, kind, post.name);
+    PostBlock of_portal = post;
+    if (index_) find_portal_of(of_portal, index_->find(post.portal, lower(post.portal)));
+    event.facts.member_id = of_portal.member_id;
+    event.facts.domain = of_portal.domain;
+    fill(event, encode_payload(body));
     return event;
 }
 

@@ -14,6 +14,8 @@
 #include "config/portal_index.h"
 #include "event/event.h"
 #include "event/gate.h"
+#include "event/kinds.h"
+#include "event/post_keys.h"
 #include "form/form.h"
 #include "gateway/post.h"
 #include "gateway/request.h"
@@ -32,12 +34,13 @@ public:
     // What is to be settled (settle.h), or why it is refused.
     using Decision = std::variant<Post, RequestRefusal>;
 
-    // CONFIG's portals, apps and limits are copied.
+    // CONFIG's portals, apps, posts and limits are copied.
     explicit Intake(const Config& config)
         : index_(config.portal_index),
           portals_(index_ ? config.portals : std::vector<Portal>()),
           takes_apps_(!config.apps.empty()),
           gate_(config.portals, takes_apps_),
+          keys_(config.posts),
           limits_(config.limits) {}
 
     // The same, in place of those that it has.
@@ -69,10 +72,16 @@ public:
     // The event of BODY as it is to be stored, received now: of the portal that ARRIVAL's gate
     // found, or as sent when it knows none, and whatever it says of the token.
     static NewEvent make_event(const Tree& body, Arrival arrival);
+    // The event of BODY as it is to be stored that came with the key of POST, of KIND.  Throws
+    // BadEvent; with Config::portal_index PortalsChanged too.
+    NewEvent make_keyed_event(const Tree& body, const KindSpec& kind, const PostBlock& post) const;
 
 private:
     Decision verify(Request& request, const Questions& ask);
-    Decision take_event(const Tree& body, const Questions& ask);
+    Decision take_body(const Tree& body, const Request& request, const Questions& ask);
+    std::optional<Decision> take_by_key(const Tree& body, const KindSpec& kind,
+                                        const Request& request, const Questions& ask);
+    Decision take_by_token(const Tree& body, const KindSpec& kind, const Questions& ask);
     Decision take_page(const Tree& body, AppPage page, const Request& request);
     Arrival read_renewed(const Tree& body, const Questions& ask);
     void find_portals(const EventFacts& sent);
@@ -83,6 +92,7 @@ private:
     bool takes_apps_;
     Gate nobody_{{}, true};
     Gate gate_;  // of the last body's sender, where they are looked up
+    PostKeys keys_;
     Config::Limits limits_;
 };
 

@@ -17,4 +17,10 @@ RequestRefusal refusal_of(GateVerdict verdict, bool known, const EventFacts& fac
             facts.member_id == probe_member_id};
 }
 
+RequestRefusal refusal_of(const KindSpec& kind) {
+    return {RefusalCode::malformed, "a post of " + std::string(kind.name) +
+                                        ": its sender reads the answer, and a hook runs too late "
+                                        "to answer"};
+}
+
 }  // namespace bx

@@ -8,6 +8,7 @@
 
 #include "event/gate.h"
 #include "event/install_post.h"
+#include "event/kinds.h"
 #include "event/payload.h"
 #include "gateway/refusal.h"
 #include "store/installation.h"
@@ -33,6 +34,12 @@ struct Post {
     std::string member_id;  // of the sender's block, as GateResult::sender
     std::string domain;
 
+    // It came by a key, whose portal is known by its domain alone: an installation may have the
+    // member_id.
+    bool names_domain_alone = false;
+    // Its sender waits for an answer: whatever its token proves it is refused.  Null: it does not.
+    const KindSpec* waits = nullptr;
+
     // Of an ONAPPINSTALL, a page, and whatever offers a refresh token.
     PostedTokens tokens{};
     // What an installation's event has in place of EVENT's: without refresh tokens, whose chain is
@@ -47,5 +54,8 @@ inline constexpr std::string_view probe_member_id = "check";
 
 // 403: what the sender is not, said for whoever looks for a mistyped portal.
 RequestRefusal refusal_of(GateVerdict verdict, bool known, const EventFacts& facts);
+
+// 400: of KIND, whose sender waits for an answer.
+RequestRefusal refusal_of(const KindSpec& kind);
 
 }  // namespace bx

@@ -16,6 +16,7 @@ Request request_from(const MetaVariables& variable) {
     request.content_type = text("CONTENT_TYPE");
     request.content_encoding = text("HTTP_CONTENT_ENCODING");
     request.authorization = text("HTTP_AUTHORIZATION");
+    request.post_key = text("BXHOOK_KEY");
     request.remote_addr = text("REMOTE_ADDR");
     // A server that does not know the length sends it empty (nginx with fastcgi_request_buffering
     // off) or as -1 (Caddy).

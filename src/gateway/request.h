@@ -15,6 +15,7 @@ struct Request {
     std::string content_type;
     std::string content_encoding;  // of a body that is compressed
     std::string authorization;     // a secret
+    std::string post_key;          // BXHOOK_KEY, which the web server sets: a secret
     std::optional<std::string> content_length;  // the header as it came; none: unknown
     std::string remote_addr;
     std::string body;     // at most Gateway::body_limit()

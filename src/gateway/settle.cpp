@@ -23,6 +23,8 @@ public:
     Settled settle() {
         if (post_.kind == Post::Kind::page) settle_page();
         else settle_event();
+        const bool would_be_taken = settled_.event || settled_.held;
+        if (post_.waits != nullptr && would_be_taken) return {.refusal = refusal_of(*post_.waits)};
         return std::move(settled_);
     }
 
@@ -34,6 +36,7 @@ private:
     void settle_event();
     void settle_page();
     void take_by_config();
+    void find_member_id();
     void take_by_installation();
     void hold(HeldKind kind, bool becomes_event = true);
     void refuse();
@@ -71,10 +74,21 @@ void Settling::take_by_config() {
         hold(HeldKind::install, false);
         drop_refresh_tokens();
     }
+    if (post_.names_domain_alone) find_member_id();
     if (post_.renamed) note_renamed("block", post_.domain);
     settled_.event = std::move(post_.event);
     settled_.event->facts.member_id = post_.member_id;
     settled_.event->facts.domain = post_.domain;
+}
+
+// Of an installation of the portal that the key of POST is of: so its lanes are those of the portal's
+// events.
+void Settling::find_member_id() {
+    const auto of_domain = [this](const KnownInstallation& one) {
+        return one.verified && equal_ignoring_case(one.domain, post_.domain);
+    };
+    const auto found = std::ranges::find_if(known_, of_domain);
+    if (found != known_.end()) post_.member_id = found->member_id;
 }
 
 void Settling::note_renamed(const std::string& whose, const std::string& domain) {

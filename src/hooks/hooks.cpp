@@ -12,8 +12,10 @@
 #include "base/shell.h"
 #include "base/text.h"
 #include "config/hook_name.h"
+#include "config/posts.h"
 #include "event/catalog.h"
 #include "event/own_events.h"
+#include "event/kinds.h"
 #include "event/secrets.h"
 #include "hooks/scripts.h"
 #include "host/advice.h"
@@ -25,7 +27,7 @@ namespace {
 constexpr std::string_view any_code = "ANY";
 
 bool is_known(std::string_view code) {
-    return code == any_code || find_event(code) != nullptr;
+    return code == any_code || find_event(code) != nullptr || is_posts_code(code);
 }
 
 const HookBlock* block_of(const Config& config, std::string_view name) {
@@ -147,6 +149,19 @@ Problem unknown_code(const Hook& hook, const Config& config, const ScriptList& l
     if (!near.empty()) return misspelled(hook, near, config, list);
     return {Level::warning, hook.program, "'" + printable(hook.code) + "' is not a known event",
             "bxhook events"};
+}
+
+// True when CODE is of a post block that CONFIG has not.
+bool lacks_post(std::string_view code, const Config& config) {
+    const std::string_view name = post_name_of(code);
+    return !name.empty() && find_post(config.posts, name) == nullptr;
+}
+
+Problem missing_post(const Hook& hook, const Config& config) {
+    return {Level::warning, hook.program,
+            "no post block has the name that '" + printable(hook.code) + "' ends with: no event "
+            "gets this code",
+            edit_command(config.path)};
 }
 
 Problem dangling_link(const std::string& path) {
@@ -313,6 +328,8 @@ void HookSet::add_scripts(const Config& config, const ScriptList& list,
         Hook hook = script_hook(config, script);
         if (script.executable && !is_known(script.code)) {
             warnings_.push_back(unknown_code(hook, config, list));
+        } else if (script.executable && lacks_post(script.code, config)) {
+            warnings_.push_back(missing_post(hook, config));
         }
         if (!script.executable && !has_known_name(config, script)) continue;
         (script.executable ? hooks_ : inactive).push_back(std::move(hook));

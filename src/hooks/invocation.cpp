@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "config/secrets.h"
 #include "event/catalog.h"
+#include "event/kinds.h"
 #include "event/payload.h"
 #include "event/secrets.h"
 #include "hooks/mask.h"
@@ -29,7 +30,6 @@ constexpr std::size_t max_argument = std::size_t{64} << 10;  // of one {path}
 // The kernel takes 128 KB a string (MAX_ARG_STRLEN) and about 2 MB in all.
 constexpr std::size_t max_variable = std::size_t{32} << 10;
 constexpr std::size_t max_data_variables = std::size_t{128} << 10;
-constexpr std::string_view data_prefix = "BX_DATA";
 
 std::string variable(std::string_view name, std::string_view value) {
     std::string text;
@@ -57,11 +57,11 @@ public:
         }
     }
 
-    // Every scalar of DATA, what is below `data`, that is not secret, as BX_DATA_...
-    void set_data(PayloadValues data) {
-        std::string name(data_prefix);  // of the array that is open, in front of it those around it
+    // Every scalar of VALUES, what is below a field at the top, that is not secret, as PREFIX_...
+    void set_data(std::string_view prefix, PayloadValues values) {
+        std::string name(prefix);  // of the array that is open, in front of it those around it
         std::vector<std::size_t> ends{name.size()};  // of their names
-        for (const PayloadValue& value : data) {
+        for (const PayloadValue& value : values) {
             ends.resize(value.depth - 1);
             name.resize(ends.back());
             if (!value.is_text()) {
@@ -184,9 +184,12 @@ std::vector<std::string> environment_of(const Claim& claim, const Hook& hook, Pa
     env.set("BX_DEADLINE", std::to_string((now + hook.settings.timeout) / second));
     env.set_from_event("BX_TOKEN_EXPIRES_AT", token_expiry(body, facts));
     if (claim.event.origin == Origin::test || claim.by_hand) env.set("BX_TEST", "1");
-    if (const PayloadValue* data = find_value(body, "data")) {
-        env.set_data(values_below(body, data));
-    }
+    const auto set_below = [&](std::string_view prefix, std::string_view field) {
+        const PayloadValue* data = find_value(body, field);
+        if (data != nullptr) env.set_data(prefix, values_below(body, data));
+    };
+    set_below("BX_DATA", "data");
+    if (has_properties(facts.code)) set_below("BX_PROPERTY", "properties");
     return env.take();
 }
 

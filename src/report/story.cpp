@@ -59,7 +59,7 @@ Story read_story(View& view, const DeliveryName& name, bool with_secrets) {
 
 std::vector<Fact> facts_of(const StoredEvent& event, Millis now) {
     const EventFacts& facts = event.facts;
-    const std::string kind = printable(facts.kind);
+    const std::string kind = facts.kind.empty() ? "none" : printable(facts.kind);
     std::vector<Fact> list{
         {"received", moment_text(event.received_at, now)},
         {"portal", printable(facts.domain)},

@@ -141,6 +141,7 @@ struct Fixture {
     bx::Gateway& the_gateway() {
         if (gateway) return *gateway;
         bx::Gateway::Options options;
+        options.one_shot = one_shot;
         options.become_owner = [](const bx::Config&) { return bx::StoreOwner::assumed(); };
         options.start = [this](const std::string& config) { started.push_back(config); };
         options.open = [this](const bx::StorePlace& place, const bx::StoreOptions&,
@@ -189,6 +190,7 @@ struct Fixture {
     }
 
     std::string dir;
+    bool one_shot = false;
     FakeState state;
     std::vector<std::string> started;
     std::vector<std::size_t> order;
@@ -636,6 +638,52 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_being_written_refuses_no_right_token) {
         BOOST_REQUIRE(bx::steady_now() - begin < 10000);
     }
     BOOST_TEST(verdict(event()) == "200");
+}
+
+BOOST_AUTO_TEST_CASE(a_token_decides_before_a_key_and_a_key_before_the_kind) {
+    configure("portal { member_id m1 domain a.example token secret-token }\n"
+           "post p { key 0123456789abcdef portal a.example }\n");
+    const auto asked = [this](const std::string& body, const std::string& query) {
+        bx::Request request = post(body);
+        request.query = query;
+        return verdict(std::move(request));
+    };
+    const std::string right(good_auth);
+    const std::string wrong = "&auth[application_token]=other&auth[member_id]=m1";
+    const std::string key = "key=0123456789abcdef", other = "key=0123456789abcdee";
+    const std::string pay = "BX_PAYSYSTEM_ID=17", none = "a=1";
+    BOOST_TEST(asked("event=X" + right, other) == "200");
+    BOOST_TEST(asked("event=X" + wrong, key) == "403 invalid_application_token");
+    BOOST_TEST(asked("event=X&auth[application_token][]=secret-token", key) ==
+               "403 invalid_application_token");
+    BOOST_TEST(asked("event=X", key) == "200");
+    BOOST_TEST(asked(pay, key) == "200");
+    BOOST_TEST(asked(none, key) == "200");
+    BOOST_TEST(asked(pay, other) == "400 malformed");
+    BOOST_TEST(asked(none, other) == "403 invalid_application_token");
+    BOOST_TEST(asked("event=X", other) == "403 invalid_application_token");
+    BOOST_TEST(asked(none, "") == "400 malformed");
+    BOOST_TEST(asked("event=X", "") == "403 invalid_application_token");
+    BOOST_TEST(asked(pay, "") == "400 malformed");
+    BOOST_TEST(asked(pay + right, "") == "400 malformed");
+    BOOST_TEST(asked(pay + wrong, "") == "403 invalid_application_token");
+    BOOST_TEST(asked("document_id[2]=DEAL_7", "") == "403 invalid_application_token");
+    BOOST_TEST(state.added.back().facts.code == "POST.P");
+    BOOST_TEST(state.added.back().facts.member_id == "m1");
+    BOOST_TEST(log_text().find("0123456789abcde") == std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_post_by_key_has_the_portal_of_a_portals_file_by_cgi_too) {
+    std::ofstream(dir + "/portals.list") << "m9 b.example the-token-of-that-one\n";
+    configure("portals portals.list\npost p { key 0123456789abcdef portal B.example }\n");
+    for (const bool by_cgi : {false, true, true}) {
+        one_shot = by_cgi;
+        bx::Request request = post("a=1");
+        request.query = "key=0123456789abcdef";
+        BOOST_TEST(ask(std::move(request)).status == 200);
+        BOOST_TEST(state.added.back().facts.member_id == "m9");
+        gateway.reset();
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_renamed_portal_is_logged_and_accepted) {

@@ -102,6 +102,24 @@ BOOST_AUTO_TEST_CASE(names_follow_the_path_without_extension) {
                "ONCRMDEALUPDATE.d.notify any any.d.audit onCrmLeadAdd");
 }
 
+BOOST_AUTO_TEST_CASE(codes_of_posts_name_hooks_too) {
+    config.posts = {{"site-form", "0123456789abcdef", "a.example"}};
+    file("ROBOT.MY_ROBOT.sh");
+    file("sms.my_sms.d/log");
+    file("POST.SITE-FORM.php");
+    file("WEBHOOK.site-form");
+    BOOST_TEST(bx::HookSet::load(config).warnings().empty());
+    BOOST_TEST(match("workflow_id=w&code=my_robot&event_token=t") == "ROBOT.MY_ROBOT");
+    BOOST_TEST(match("type=SMS&message_id=1&code=MY_SMS") == "sms.my_sms.d.log");
+    file("POST.OTHER.sh");
+    file("ROBOT.");
+    const bx::HookSet set = bx::HookSet::load(config);
+    BOOST_REQUIRE(set.warnings().size() == 2u);
+    BOOST_TEST(set.warnings()[0].message.find("no post block has the name that 'POST.OTHER'") == 0u,
+               set.warnings()[0].message);
+    BOOST_TEST(set.warnings()[1].message.find("'ROBOT.' is not a known event") == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(samples_backups_and_hidden_files_are_no_hooks) {
     for (const char* name :
          {"ONCRMDEALADD.sample", "ONCRMDEALADD~", ".ONCRMDEALADD", "ONCRMDEALADD.d/x.sh~",

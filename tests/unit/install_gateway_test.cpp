@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "base/sha256.h"
+#include "base/text.h"
 #include "event/payload.h"
 #include "gateway/gateway.h"
 #include "store_scene.h"
@@ -590,6 +591,51 @@ BOOST_AUTO_TEST_CASE(of_a_page_without_application_token_posts_are_held_until_on
     s.store().installations().adopt_token(id, bx::sha256("token-1"), 100);
     BOOST_TEST(s.said(deal("m1", "token-1")) == "200 event 3");
     BOOST_TEST(s.said(deal("m1", "token-2")) == "403");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_post_by_key_has_the_lanes_of_its_portals_installation, Site) {
+    configure("app { client_id local.1 client_secret s3cret }\n"
+              "post site-form { key 0123456789abcdef portal P.Example }\n");
+    const auto posted = [this] {
+        const bx::Answer answer = ask("document_id[0]=crm&document_id[2]=DEAL_7&auth[member_id]=m2",
+                                      "192.0.2.1", "key=0123456789abcdef");
+        BOOST_TEST(answer.status == 200);
+        const bx::EventNumber number =
+            *bx::parse_number(word(answer).substr(word(answer).rfind(' ') + 1));
+        return store().view().event(number).value();
+    };
+    BOOST_TEST(posted().facts.member_id == "");
+    BOOST_TEST(said(install("m1", "t1")) == "200 held");
+    activate("m1");
+    const bx::StoredEvent event = posted();
+    BOOST_TEST(event.facts.code == "WEBHOOK.SITE-FORM");
+    BOOST_TEST(event.facts.member_id == "m1");
+    BOOST_TEST(event.facts.domain == "p.example");
+    BOOST_TEST(!event.installation);
+    BOOST_TEST(said("event=ONAPPUNINSTALL&auth[member_id]=m1") == "403");
+}
+
+BOOST_FIXTURE_TEST_CASE(whose_sender_waits_is_refused_with_an_installations_token_too, Site) {
+    const std::string wizard = "event=OnAppSettingsInstall" + auth("m1", "t1");
+    BOOST_TEST(said(wizard) == "403");
+    BOOST_TEST(said(install("m1", "t1")) == "200 held");
+    BOOST_TEST(said(wizard) == "400");
+    activate("m1");
+    BOOST_TEST(said(wizard) == "400");
+    BOOST_TEST(said("data[k]=v&saveform=Y" + auth("m1", "t1")) == "400");
+    BOOST_TEST(said("data[k]=v&saveform=Y" + auth("m1", "t2")) == "403");
+    BOOST_TEST(held() == 0);
+    BOOST_TEST(logged("a post of the settings wizard of an application: its sender reads the answer"));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_robot_of_an_installation_is_an_event_and_held_before, Site) {
+    const std::string robot = "workflow_id=w&code=r&event_token=t&document_id[0]=crm"
+                              "&document_id[2]=DEAL_7" + auth("m1", "t1");
+    BOOST_TEST(said(robot) == "403");
+    BOOST_TEST(said(install("m1", "t1")) == "200 held");
+    BOOST_TEST(said(robot) == "200 held");
+    activate("m1");
+    BOOST_TEST(said(robot).starts_with("200 event"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -219,6 +219,35 @@ BOOST_AUTO_TEST_CASE(data_names_hold_letters_digits_and_underscores_only) {
     BOOST_TEST(get(what, "BX_TRUNCATED") == "-");
 }
 
+BOOST_AUTO_TEST_CASE(properties_of_robots_and_sms_are_variables) {
+    const std::string properties = "&properties[comment]=two+words&properties[users][]=user_1"
+                                   "&properties[token]=secret&properties[a-b]=1&properties[a_b]=2";
+    const bx::Invocation robot =
+        invocation_of("workflow_id=w&code=r&event_token=t0ken-of-it" + properties);
+    BOOST_TEST(get(robot, "BX_EVENT") == "ROBOT.R");
+    BOOST_TEST(get(robot, "BX_PROPERTY_COMMENT") == "two words");
+    BOOST_TEST(get(robot, "BX_PROPERTY_USERS_0") == "user_1");
+    BOOST_TEST(get(robot, "BX_PROPERTY_TOKEN") == "-");
+    BOOST_TEST(get(robot, "BX_PROPERTY_A_B") == "1");
+    BOOST_TEST(get(robot, "BX_TRUNCATED") == "1");
+    const bx::Invocation sms = invocation_of("type=SMS&message_id=1&code=c" + properties);
+    BOOST_TEST(get(sms, "BX_PROPERTY_COMMENT") == "two words");
+    BOOST_TEST(get(invocation_of(deal + properties), "BX_PROPERTY_COMMENT") == "-");
+    const bx::Invocation none = invocation_of("workflow_id=w&code=r&event_token=t&properties=1");
+    BOOST_TEST(get(none, "BX_TRUNCATED") == "-");
+}
+
+BOOST_AUTO_TEST_CASE(all_below_cashbox_params_is_masked_and_no_argument) {
+    const std::string body = "event=X&data[cashbox_params][AUTH][PASSWORD]=operator-password"
+                             "&data[botToken]=token-of-a-bot";
+    const bx::Invocation what = invocation_of(body);
+    BOOST_TEST(mask_secrets("operator-password token-of-a-bot", what.secrets) == "*** ***");
+    BOOST_TEST(get(what, "BX_DATA_CASHBOX_PARAMS_AUTH_PASSWORD") == "-");
+    BOOST_TEST(invocation_of(body, {"{data.cashbox_params.AUTH.PASSWORD}"}).refusal ==
+               "argument {data.cashbox_params.AUTH.PASSWORD} is secret");
+    BOOST_TEST(bx::argument_problems("{cashbox_params.AUTH.LOGIN}").size() == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(values_with_shell_metacharacters_stay_data) {
     bx::Invocation what =
         invocation_of("event=X&data[a]=%28%29+%7B+%3A%3B%7D%3B+echo+%24%28id%29%0A%27%22%60id%60");
