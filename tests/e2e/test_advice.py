@@ -121,6 +121,7 @@ CASES = {
     "mv new.conf bxhook.conf": ("test_an_edit_goes_live_as_the_help_says", "test_an_edit_goes_live_as_the_help_says"),
     "namei -l": ("test_a_draft_that_cannot_be_reached", LOOKS),
     "openssl rand -base64 32": ("test_a_secret_made_as_told_signs", LOOKS),
+    "openssl rand -hex 16": ("test_the_key_that_check_proposes_is_one", LOOKS),
     "openssl s_client -showcerts -connect": ("test_looks_at_the_certificate_s_chain", LOOKS),
     "ps -fp": ("test_of_a_gateway_that_runs_as_another_user", LOOKS),
     "sed -i": ("test_finds_and_corrects", "test_a_link_stays_one"),

@@ -63,7 +63,8 @@ def test_events(complete):
                                                 "ONTASKCOMMENTDELETE"}
     assert complete("bxhook list --event ONUSERA") == {"ONUSERADD"}
     assert complete("bxhook trigger oncrmdealmove") == {"ONCRMDEALMOVETOCATEGORY"}, "in any case"
-    assert len(complete("bxhook trigger ")) == 212
+    assert complete("bxhook trigger robot") == {"ROBOT."}, "its author's name follows"
+    assert len(complete("bxhook trigger ")) == 216
 
 
 def test_deliveries_and_hooks(complete):

@@ -54,8 +54,8 @@ PORTALS = [{
     "token_expires_at": TIME + " null", "renewed_at": TIME + " null", "installed_at": TIME + " null",
     "last_event_at": TIME + " null", "catch_up": {"last_at": TIME + " null", "found": "number null", "error": "string null"},
     "peer": "string null", "held": "number", "problem": "string null", "fix": "string null"}]
-EVENTS = [{"code": "string", "name": "string", "scope": "string", "kind": "string", "id_paths": "array",
-           "fields": "array"}]
+EVENTS = [{"code": "string", "name": "string", "scope": "string null", "kind": "string null",
+           "id_paths": "array", "fields": "array"}]
 CHECK = {"ok": "boolean", "answer_ms": "number null",
          "problems": [{"level": "string", "place": "string", "message": "string", "fix": "string null"}]}
 VERSION = {"version": "string", "stores": "array", "limits": {

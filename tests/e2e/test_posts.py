@@ -1,6 +1,8 @@
 """What comes by POST besides events: robots, SMS, CRM's webhook robot, posts by key; and what is refused."""
 
 import json
+import re
+import subprocess
 
 import pytest
 
@@ -8,6 +10,7 @@ import bitrix
 import client
 from hosts import BOTH_STORES
 from scratch import PORTAL, wait_for
+from servers import Nginx
 
 KEY = "a-key_of-thirty-two-characters-0"
 WEAK = "sixteen-of-these"
@@ -298,3 +301,56 @@ def test_a_bots_own_token_counts_and_nested_ones_do_not(quiet):
     assert send(quiet, nested | {"auth": bitrix.auth(bitrix.WRONG_TOKEN)}).status == 403
     number = send(quiet, nested | {"auth": bitrix.auth()}).event
     assert list(quiet.show(number)["body"]["data"]["BOT"]) == ["567"], "a list with a gap is none"
+
+
+# -- Commands
+
+def test_the_commands_know_the_codes(quiet):
+    site = with_posts(quiet)
+    site.hook("ROBOT.MY_ROBOT.sh", "exit 0")
+    site.hook("POST.SITE-FORM.sh", "exit 0")
+    site.hook("POST.NOBODY.sh", "exit 0")
+    checked = site.run("check", check=False)
+    said = (checked.stdout + checked.stderr).decode()
+    assert "is not a known event" not in said
+    assert "no post block has the name that 'POST.NOBODY' ends with" in said
+    assert "post Other: its key has 16 characters" in said and "post site-form: its key" not in said
+    assert "gets into the web server's access log" in said
+    assert re.search(r"post site-form \{\n +key \*\*\*\n", site.run("check", "--print").stdout.decode())
+    dry = site.run("trigger", "ROBOT.MY_ROBOT", "--set", "properties.amount=7", "--dry-run")
+    assert b"ROBOT.MY_ROBOT matches" in dry.stdout and b"BX_PROPERTY_AMOUNT=7" in dry.stdout and dry.stderr == b""
+    for code, kind in (("ROBOT.x", "ONCRMDEAL"), ("SMS.y", "SMS"), ("WEBHOOK.site-form", "ONCRMDEAL"),
+                       ("POST.other", None)):
+        number = re.search(rb"event (\d+)", site.run("trigger", code).stdout)[1].decode()
+        assert entity(site, number)[:2] == (code.upper(), kind)
+    missing = site.run("trigger", "POST.nobody", check=False)
+    assert missing.returncode == 1 and b"no post block 'nobody'" in missing.stderr
+    codes = [line["code"] for line in json.loads(site.run("events", "--json").stdout)]
+    assert {"ROBOT.*", "SMS.*", "WEBHOOK.*", "POST.*"} <= set(codes)
+    raw = bitrix.encode(robot())
+    assert json.loads(site.run("decode", input=raw).stdout) == bitrix.received(robot())
+    refused = site.run("trigger", "--raw", "-", input=b"uuid=1", check=False)
+    assert refused.returncode == 1 and b"a post of a cash register: its sender reads the answer" in refused.stderr
+
+
+def test_the_key_that_check_proposes_is_one(quiet):
+    with_posts(quiet)
+    checked = quiet.run("check", check=False)
+    command = re.search(r"post Other: its key has 16 characters: .* \('(openssl [^']+)' makes one\)",
+                        (checked.stdout + checked.stderr).decode())[1]
+    key = subprocess.run(command.split(), capture_output=True, text=True, check=True).stdout.strip()
+    bitrix.sent_secrets.add(key)
+    quiet.configure(more=POSTS.replace(WEAK, key), worker="start manual")
+    checked = quiet.run("check", check=False)
+    assert b"characters" not in checked.stdout + checked.stderr
+    wait_for(lambda: by_key(quiet, b"a=1", key).status == 200, "the new key to count")
+
+
+def test_trigger_sends_a_post_with_its_key(quiet):
+    site = with_posts(quiet)
+    server = Nginx(site)
+    done = site.run("trigger", "POST.site-form", "--set", "phone=7", "--url", server.url)
+    assert b"200" in done.stdout
+    number = json.loads(re.search(rb"\{.*?\}", done.stdout)[0])["event"]
+    shown = site.show(number)
+    assert shown["code"] == "POST.SITE-FORM" and shown["body"]["phone"] == "7" and not shown["test"]

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "cli/check/findings.h"
 #include "event/catalog.h"
+#include "event/kinds.h"
 #include "hooks/hooks.h"
 #include "hooks/invocation.h"
 #include "host/accounts.h"
@@ -46,11 +47,25 @@ std::string identity_problem(const Condition& condition, const Config& config) {
     return {};
 }
 
+// True when HOOK may take posts that come by a key: what is in them only their sender knows.
+bool takes_any_field(const Hook& hook, const Config& config) {
+    return std::ranges::any_of(config.posts, [&](const PostBlock& post) {
+        const std::string code = make_code("POST.", post.name);
+        return hook.code == "ANY" || hook.code == code ||
+               std::ranges::any_of(hook.globs, [&](const std::string& glob) {
+                   return glob_match(glob, code, true);
+               });
+    });
+}
+
 // What no event can give; and that a value that begins with '-' would be an option of the program.
-void check_arguments(const Hook& hook, const std::string& place, const std::string& file,
+void check_arguments(const Hook& hook, const std::string& place, const Config& config,
                      Findings& findings) {
+    const std::string& file = config.path;
+    const bool any_field = takes_any_field(hook, config);
     for (const std::string& arg : hook.args) {
         for (Problem& problem : argument_problems(arg)) {
+            if (any_field && problem.level == Level::warning) continue;
             problem.place = place;
             problem.fix = edit_command(file);
             findings.add(std::move(problem));
@@ -67,9 +82,10 @@ void check_arguments(const Hook& hook, const std::string& place, const std::stri
     }
 }
 
-void check_conditions(const std::vector<Condition>& conditions, const std::string& place,
-                      const Config& config, Findings& findings) {
+void check_conditions(const Hook& hook, const std::vector<Condition>& conditions,
+                      const std::string& place, const Config& config, Findings& findings) {
     const std::string& file = config.path;
+    const bool any_field = takes_any_field(hook, config);
     for (const Condition& condition : conditions) {
         const std::string problem = identity_problem(condition, config);
         if (!problem.empty()) findings.warning(place, problem, edit_command(file));
@@ -81,7 +97,8 @@ void check_conditions(const std::vector<Condition>& conditions, const std::strin
                                  "regular expression",
                              edit_command(file));
         }
-        if (is_top_field(condition.path.substr(0, condition.path.find('.')))) continue;
+        const bool there = is_top_field(condition.path.substr(0, condition.path.find('.')));
+        if (there || any_field) continue;
         findings.warning(place,
                          "'" + printable(condition.path) +
                              "' is in no event: write the whole path, such as data.FIELDS.ID or "
@@ -131,7 +148,8 @@ bool is_put_aside(std::string_view path) {
 }
 
 void check_name(const Hook& hook, const std::string& place, Findings& findings) {
-    const bool known = hook.code == "ANY" || find_event(hook.code) != nullptr;
+    const bool known = hook.code == "ANY" || find_event(hook.code) != nullptr ||
+                       is_posts_code(hook.code);
     if (!hook.from_dir || hook.problem || !known || !is_put_aside(hook.program)) return;
     findings.warning(place,
                      "'" + hook.program + "' looks as if it was put aside, but it takes events: "
@@ -156,9 +174,9 @@ void check_hook(const Hook& hook, const Config& config, Findings& findings) {
     check_program(hook, config, place, findings);
     check_name(hook, place, findings);
     check_settings(hook, place, config.path, findings);
-    check_conditions(hook.when, place, config, findings);
-    check_conditions(hook.unless, place, config, findings);
-    check_arguments(hook, place, config.path, findings);
+    check_conditions(hook, hook.when, place, config, findings);
+    check_conditions(hook, hook.unless, place, config, findings);
+    check_arguments(hook, place, config, findings);
     check_globs(hook.globs, place, config.path, findings);
 }
 

@@ -4,11 +4,13 @@
 
 #include "base/shell.h"
 #include "cli/check/findings.h"
+#include "config/posts.h"
 
 namespace bx {
 
 namespace {
 
+constexpr std::size_t long_key = 22;     // of 64 characters each: 128 bits
 constexpr std::size_t usual_token = 32;  // characters of every application_token
 
 // The file that PORTAL stands in.
@@ -61,6 +63,23 @@ void check_app(const App& app, const Config& config, Findings& findings) {
     check_globs(app.events, app.place, config.path, findings);
 }
 
+// What CONFIG's posts prove is no more secret than their keys.
+void check_posts(const Config& config, Findings& findings) {
+    if (config.posts.empty()) return;
+    for (const PostBlock& post : config.posts) {
+        if (post.key.size() >= long_key) continue;
+        findings.warning(place_of(post),
+                         "its key has " + std::to_string(post.key.size()) +
+                             " characters: one of 32 cannot be guessed ('openssl rand -hex 16' makes one)",
+                         edit_command(config.path));
+    }
+    findings.warning(place_of(config.posts.front()),
+                     "a key in a URL (?key=) gets into the web server's access log: give such posts "
+                     "a location of their own with a name that is hard to guess, have it set "
+                     "BXHOOK_KEY, and no log",
+                     "edit the web server's configuration as bxhook.conf(5) shows (BXHOOK_KEY)");
+}
+
 }  // namespace
 
 void check_portals(const Config& config, Findings& findings) {
@@ -73,6 +92,7 @@ void check_portals(const Config& config, Findings& findings) {
     for (const Portal& portal : config.portals) check_tokens(portal, config, findings);
     check_shared_tokens(config, findings);
     for (const App& app : config.apps) check_app(app, config, findings);
+    check_posts(config, findings);
 }
 
 }  // namespace bx

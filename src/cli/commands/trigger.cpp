@@ -15,8 +15,10 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/sample.h"
+#include "config/posts.h"
 #include "event/catalog.h"
 #include "event/event.h"
+#include "event/kinds.h"
 #include "form/form.h"
 #include "gateway/intake.h"
 #include "host/store_owner.h"
@@ -35,20 +37,21 @@ struct Message {
     std::string content_type{form_type};
 };
 
-// Only a remark: it may be intended.
-void remark_on_path(std::string_view path) {
-    if (is_top_field(path.substr(0, path.find('.')))) return;
+// Only a remark: it may be intended.  What a post by a key has is its sender's.
+void remark_on_path(std::string_view path, bool by_key) {
+    if (by_key || is_top_field(path.substr(0, path.find('.')))) return;
     remark("--set: no event of Bitrix24 has '" + printable(path) +
            "' at its top; a field of the entity is written data.FIELDS.ID");
 }
 
 void apply_changes(const Arguments& args, FormFields& form) {
+    const bool by_key = !post_name_of(args.words().front()).empty();
     for (const std::string& change : args.values("--set")) {
         std::size_t equals = change.find('=');
         if (equals == std::string::npos || equals == 0) {
             throw UsageError("--set: '" + printable(change) + "' must be PATH=VALUE");
         }
-        remark_on_path(std::string_view(change).substr(0, equals));
+        remark_on_path(std::string_view(change).substr(0, equals), by_key);
         form.set(change.substr(0, equals), change.substr(equals + 1));
     }
     for (const std::string& path : args.values("--unset")) {
@@ -78,10 +81,22 @@ Message raw_message(const std::string& file, const Config& config) {
 
 Message make_message(const Arguments& args, const Config& config) {
     if (args.has("--raw")) return raw_message(args.value("--raw"), config);
-    Portal portal = sender(config, args.value("--portal"));
-    FormFields form = sample_form(args.words().front(), portal, wall_now());
+    const std::string& code = args.words().front();
+    const bool by_key = !post_name_of(code).empty();
+    const Portal portal = by_key ? Portal() : sender(config, args.value("--portal"));
+    FormFields form = sample_form(code, portal, wall_now());
     apply_changes(args, form);
     return {form.encode()};
+}
+
+// The block by whose key the event comes that ARGS name; null: it comes by a token.
+const PostBlock* post_of(const Arguments& args, const Config& config) {
+    const std::string name(post_name_of(args.words().empty() ? "" : args.words().front()));
+    if (name.empty()) return nullptr;
+    const PostBlock* post = find_post(config.posts, name);
+    if (post != nullptr) return post;
+    throw Error("no post block '" + printable(name) + "' in '" + config.path +
+                "': its key is what such a post is accepted by");
 }
 
 // The event as the gateway would make it of MESSAGE, whatever its token.
@@ -90,9 +105,17 @@ struct Arrival {
     NewEvent event;
 };
 
-Arrival arrive(const Message& message, const Config& config) {
+// POST: of post_of().
+Arrival arrive(const Message& message, const Config& config, const PostBlock* post) {
     Intake intake(config);
     Arrival arrival{intake.decode(message.body, message.content_type), {}};
+    const KindSpec& kind = kind_of_post(arrival.tree);
+    if (post != nullptr) {
+        arrival.event = intake.make_keyed_event(arrival.tree, kind, *post);
+        arrival.event.test = true;
+        return arrival;
+    }
+    if (kind.sender_waits) throw Error("the gateway would refuse " + refusal_of(kind).reason);
     Intake::Arrival read = intake.read(arrival.tree);
     // Of an installation of an application no block would say so.
     if (!read.gate.known && !config.portals.empty() && config.apps.empty()) {
@@ -103,16 +126,12 @@ Arrival arrive(const Message& message, const Config& config) {
     return arrival;
 }
 
-// Throws Error unless NUMBER is the event that was sent to a URL as MESSAGE just now.
-void require_same_event(View& view, EventNumber number, const Message& message,
+// Throws Error unless NUMBER is the event of that CODE that was sent to a URL just now.
+void require_same_event(View& view, EventNumber number, const std::string& code,
                         const Config& config) {
     constexpr Millis fresh = 10 * minute;  // as far as the clocks of two hosts may differ
     const std::optional<StoredEvent> event = view.event(number);
-    const Tree body = Intake(config).decode(message.body, message.content_type);
-    if (event && event->facts.code == upper(body.at("event").text()) &&
-        event->received_at > wall_now() - fresh) {
-        return;
-    }
+    if (event && event->facts.code == code && event->received_at > wall_now() - fresh) return;
     throw Error("--follow: event " + std::to_string(number) +
                 " is not in the store of '" + config.path +
                 "': the gateway at that URL uses another configuration");
@@ -131,9 +150,16 @@ std::optional<EventNumber> event_of(const HttpAnswer& answer) {
     }
 }
 
-int send(const Arguments& args, const Message& message, const Config& config) {
+// URL with the key of POST, if there is one.
+std::string with_key(const std::string& url, const PostBlock* post) {
+    if (post == nullptr) return url;
+    return url + (url.find('?') == std::string::npos ? "?key=" : "&key=") + post->key;
+}
+
+int send(const Arguments& args, const Message& message, const Config& config,
+         const PostBlock* post) {
     const std::string url = args.value("--url");
-    HttpAnswer answer = ask_url(url, message.body, message.content_type);
+    HttpAnswer answer = ask_url(with_key(url, post), message.body, message.content_type);
     std::string text = std::to_string(answer.status) + " " + printable(trim(answer.body), 1000);
     if (answer.status != 200) throw Error("'" + url_for_people(url) + "' answered " + text);
     print(text + "\n");
@@ -141,7 +167,8 @@ int send(const Arguments& args, const Message& message, const Config& config) {
     const std::optional<EventNumber> number = event_of(answer);
     if (!number) throw Error("--follow: the answer names no event");
     std::unique_ptr<Store> store = store_of(config);
-    require_same_event(store->view(), *number, message, config);
+    const std::string code = arrive(message, config, post).event.facts.code;
+    require_same_event(store->view(), *number, code, config);
     return follow(*store, *number);
 }
 
@@ -176,20 +203,25 @@ void check_usage(const Arguments& args) {
     if (args.has("--dry-run") && args.has("--follow")) {
         throw UsageError("trigger: --dry-run stores nothing that --follow could show");
     }
+    if (!raw && args.has("--portal") && !post_name_of(args.words().front()).empty()) {
+        throw UsageError("trigger: a post by a key is of the portal of its post block: leave out "
+                         "--portal");
+    }
     if (args.has("--url")) check_url(args.value("--url"));
 }
 
 int run(const Arguments& args) {
     check_usage(args);
     ConfigPtr config = config_of(args, ConfigPart::all);
+    const PostBlock* post = post_of(args, *config);
     bool over_http = args.has("--url") && !args.has("--dry-run");
-    if (over_http && !args.has("--raw") && config->portals.empty()) {
+    if (over_http && !args.has("--raw") && config->portals.empty() && post == nullptr) {
         throw Error("no portal is configured, so there is no token the gateway would accept");
     }
     Message message = make_message(args, *config);
     // Whatever is in a raw body: it may be meant to be refused.
-    if (over_http) return send(args, message, *config);
-    Arrival arrival = arrive(message, *config);
+    if (over_http) return send(args, message, *config, post);
+    Arrival arrival = arrive(message, *config, post);
     if (!args.words().empty() && args.has("--raw") &&
         arrival.event.facts.code != upper(args.words().front())) {
         throw Error("the event in '" + printable(args.value("--raw")) + "' is " +
@@ -229,6 +261,13 @@ the store of this configuration, which must be that of the gateway.
 --dry-run stores and sends nothing: it shows the body (secrets as ***), which hooks
 match and why, and what they would be started with.  'bxhook events' lists the known
 events; an unknown one gets data[FIELDS][ID]=1.
+
+A robot, an SMS or a post by key is named by its code; of a post block the key is
+put into the URL:
+
+  bxhook trigger ROBOT.MY_ROBOT --set properties.amount=7 --follow
+  bxhook trigger SMS.MY_SENDER --dry-run
+  bxhook trigger POST.SITE-FORM --set phone=+12025550100 --unset message
 
 The hooks do their real work: one that must change nothing in a test looks at
 BX_TEST.
