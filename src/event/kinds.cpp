@@ -129,7 +129,7 @@ bool is_reserved_code(std::string_view code) {
 bool is_posts_code(std::string_view code) {
     const std::size_t dot = code.find('.');
     return is_reserved_code(code) && code.size() > dot + 1 &&
-           !equal_ignoring_case(code.substr(0, dot + 1), own);
+           !equal_ignoring_case(code.substr(0, dot + 1), own_prefix);
 }
 
 std::string_view post_name_of(std::string_view code) {

@@ -9,9 +9,9 @@ import pytest
 
 import bitrix
 import client
-from pages import Terminal, blocks, php_page
+from pages import Terminal, blocks, php_page, same
 from scratch import AS_ROOT, ROOT, directory, wait_for, write
-from servers import SHARED_HOST, Apache, Nginx, group_of
+from servers import SHARED_HOST, Apache, Nginx, fcgi_script, group_of, upload
 from test_examples import Remote
 
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="needs root")
@@ -361,3 +361,56 @@ def test_no_line_can_be_forged_by_an_installation(vendor, oauth):
     before = vendor.file.read_bytes()
     assert install(vendor, oauth, token="x\nff evil.example token") == 403
     assert (vendor.file.read_bytes(), oauth.requests) == (before, [])
+
+
+# -- Robots, SMS and posts by a key
+
+PAGE_OF_POSTS = "docs/robots-and-sms.md"
+KEY = re.search(r"key +(\w{32})", (ROOT / PAGE_OF_POSTS).read_text())[1]
+
+
+@pytest.fixture
+def poster(site):
+    """A site with the post block of the page, whose gateway listens."""
+    bitrix.sent_secrets.add(KEY)
+    site.configure(worker="start manual", more=blocks(PAGE_OF_POSTS, "conf")[0])
+    site.serve()
+    wait_for(lambda: client.fastcgi(site.socket, b"a=1", QUERY_STRING=f"key={KEY}").status == 200, "the gateway")
+    return site
+
+
+def test_a_robot_from_nothing_to_a_hook(site):
+    site.configure()
+    terminal = Terminal(site, {"~/bxhook": site.home})
+    shown = terminal.type(blocks(PAGE_OF_POSTS, "sh")[0])
+    assert same(shown.splitlines()) == same(blocks(PAGE_OF_POSTS, "console")[0].splitlines())
+
+
+def test_a_form_by_its_key(poster):
+    poster.configure(more=blocks(PAGE_OF_POSTS, "conf")[0])
+    shown = Terminal(poster, {"~/bxhook": poster.home}).type(blocks(PAGE_OF_POSTS, "sh")[1])
+    assert '{"name":"First Last","phone":"+12025550100"}' in shown
+
+
+def test_nginx_sets_the_key_and_logs_nothing(poster):
+    location, = blocks(PAGE_OF_POSTS, "nginx")
+    path, = re.findall(r"= (/\S+)", location)
+    location = (location.replace("unix:/run/bxhook/bxhook.sock", "gateway")
+                .replace("include       fastcgi_params", "include /etc/nginx/fastcgi_params"))
+    server = Nginx(poster, beside=location)
+    number = client.post(server.root + path, b"name=First+Last").event
+    assert poster.show(number)["code"] == "POST.SITE-FORM"
+    assert client.post(server.url, b"name=First+Last").status == 400
+
+
+def test_apache_sets_the_key_for_one_script(poster):
+    upload(poster, fcgi_script(poster))
+    lines, = blocks(PAGE_OF_POSTS, "apache")
+    name, = re.findall(r'"(\w+\.fcgi)"', lines)
+    write(poster.docroot / name, fcgi_script(poster), 0o755, poster.user)
+    htaccess = poster.docroot / ".htaccess"
+    write(htaccess, htaccess.read_text() + lines, 0o644, poster.user)
+    server = Apache(poster, ["fcgid"], SHARED_HOST, path="/bxhook.fcgi")
+    number = client.post(f"{server.root}/{name}", b"name=First+Last").event
+    assert poster.show(number)["code"] == "POST.SITE-FORM"
+    assert client.post(server.url, b"name=First+Last").status == 400

@@ -6,8 +6,8 @@
 #include "base/text.h"
 #include "cli/check/findings.h"
 #include "event/catalog.h"
-#include "event/own_events.h"
 #include "event/kinds.h"
+#include "event/own_events.h"
 
 namespace bx {
 
