@@ -157,6 +157,15 @@ def test_other_bytes_of_a_code_become_a_mark(quiet):
     assert entity(quiet, number)[0] == "ROBOT.______-ROBOT.1_.._X_Y"
 
 
+def test_as_json_and_multipart_it_is_the_same_post(quiet):
+    parts = "".join(f'--XX\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+                    for name, value in bitrix.pairs(robot()))
+    for content_type, body in (("application/json", json.dumps(robot()).encode()),
+                               ("multipart/form-data; boundary=XX", f"{parts}--XX--\r\n".encode())):
+        number = client.fastcgi(quiet.socket, body, CONTENT_TYPE=content_type).event
+        assert entity(quiet, number) == ("ROBOT.MY_ROBOT", "ONCRMDEAL", "7303")
+
+
 # -- SMS
 
 def test_an_sms_with_a_token_and_without_one(quiet):
@@ -246,13 +255,14 @@ WAITING = {
                        {"limit": "100", "table": "sales", "mapFields": {"id": "Deal"}} | CONNECTION],
     "the settings wizard of an application": [
         {"event": "OnAppSettingsInstall", "auth": bitrix.auth()},
-        {"event": "OnAppSettingsChange", "data": {"api-key": "k1"}, "auth": bitrix.auth()},
-        {"data": {"api-key": "k1"}, "auth": bitrix.auth(), "saveform": "Y"}],
+        {"event": "OnAppSettingsChange", "data": {"api-key": "the-api-key-of-a-wizard"}, "auth": bitrix.auth()},
+        {"data": {"api-key": "the-api-key-of-a-wizard"}, "auth": bitrix.auth(), "saveform": "Y"}],
 }
 
 
 @pytest.mark.parametrize("name", WAITING)
 def test_whose_sender_waits_is_refused_by_its_name(quiet, name):
+    bitrix.sent_secrets.update({"reader-password", "operator-password", "the-api-key-of-a-wizard"})
     for tree in WAITING[name]:
         for content_type, body in ((client.FORM, bitrix.encode(tree)), ("application/json", json.dumps(tree).encode())):
             answer = client.fastcgi(quiet.socket, body, CONTENT_TYPE=content_type)

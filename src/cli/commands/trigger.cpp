@@ -112,7 +112,7 @@ Arrival arrive(const Message& message, const Config& config, const PostBlock* po
     const KindSpec& kind = kind_of_post(arrival.tree);
     if (post != nullptr) {
         arrival.event = intake.make_keyed_event(arrival.tree, kind, *post);
-        arrival.event.test = true;
+        arrival.event.origin = Origin::test;
         return arrival;
     }
     if (kind.sender_waits) throw Error("the gateway would refuse " + refusal_of(kind).reason);
