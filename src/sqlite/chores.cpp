@@ -27,6 +27,8 @@ public:
     void claim(const std::string& client_id, Millis now) override;
 
 private:
+    bool repeat(const DueChore& taken);
+
     Database& db_;
 };
 
@@ -68,18 +70,23 @@ std::optional<DueChore> Board::take(InstallationId id, Chore what, Millis again_
     return taken;
 }
 
+bool Board::repeat(const DueChore& taken) {
+    return db_.run(sql::chore_repeat, taken.id, number_of(taken.what), taken.again_at) > 0;
+}
+
 bool Board::postpone(const DueChore& taken, Millis due_at, const std::string& problem) {
     Transaction transaction(db_, Transaction::Kind::write);
-    const bool done = db_.run(sql::chore_postpone, taken.id, number_of(taken.what), taken.again_at,
-                              due_at, problem) > 0;
+    const bool done = !repeat(taken) && db_.run(sql::chore_postpone, taken.id,
+                                                number_of(taken.what), taken.again_at, due_at,
+                                                problem) > 0;
     transaction.commit();
     return done;
 }
 
 bool Board::finish(const DueChore& taken) {
     Transaction transaction(db_, Transaction::Kind::write);
-    const bool done =
-        db_.run(sql::chore_end, taken.id, number_of(taken.what), taken.again_at) > 0;
+    const bool done = !repeat(taken) && db_.run(sql::chore_end, taken.id, number_of(taken.what),
+                                                taken.again_at) > 0;
     transaction.commit();
     return done;
 }
@@ -125,6 +132,10 @@ void Board::claim(const std::string& client_id, Millis now) {
 }
 
 }  // namespace
+
+bool want_again(Database& database, InstallationId id, Chore what, Millis at) {
+    return database.run(sql::chore_want_again, id, number_of(what), at, wall_now()) > 0;
+}
 
 std::optional<Millis> next_chore(Database& database) {
     const Millis now = wall_now();

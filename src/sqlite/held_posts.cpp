@@ -1,6 +1,7 @@
 #include "sqlite/held_posts.h"
 
 #include "base/text.h"
+#include "sqlite/chores.h"
 #include "sqlite/statements.h"
 #include "store/errors.h"
 #include "store/facts.h"
@@ -99,7 +100,9 @@ void HeldPosts::refresh(InstallationId id, const NewHeldPost& post) {
     db_.run(sql::installation_refresh, id, text_or_null(domain), text_or_null(facts.user_id),
             moment_or_null(post.tokens.expires_at), post.server, at, ts_number(facts.ts));
     keep_tokens(id, post.tokens);
-    db_.run(sql::chore_hasten, id, number_of(Chore::verify), at);
+    if (!want_again(db_, id, Chore::verify, at)) {
+        db_.run(sql::chore_hasten, id, number_of(Chore::verify), at);
+    }
 }
 
 // For one more of PEER that is not verified; or why there is none.
@@ -139,9 +142,9 @@ HoldResult HeldPosts::add_counted(const Place& place, const NewHeldPost& post) {
     }
     if (oldest) remove(*oldest);
     add(place.id, post, true);
-    if (is_tokenless) {
-        db_.run(sql::chore_begin, place.id, number_of(Chore::adopt),
-                post.event.received_at);
+    const Millis at = post.event.received_at;
+    if (is_tokenless && !want_again(db_, place.id, Chore::adopt, at)) {
+        db_.run(sql::chore_begin, place.id, number_of(Chore::adopt), at);
     }
     return HoldResult::held;
 }

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/sha256.h"
 #include "base/text.h"
+#include "sqlite/chores.h"
 #include "sqlite/event_writer.h"
 #include "sqlite/held_posts.h"
 #include "sqlite/installation_row.h"
@@ -248,7 +249,9 @@ Activation Keeper::activate(const Proof& proof, std::int64_t queue_limit) {
     if (earlier) held.erase(proof.id);
     db_.run(sql::chores_remove, proof.id);
     db_.run(sql::renewal_set, heir, wall_now() + idle_renewal);
-    db_.run(sql::chore_set, heir, number_of(Chore::bind), wall_now(), wall_now());
+    if (!want_again(db_, heir, Chore::bind, wall_now())) {
+        db_.run(sql::chore_set, heir, number_of(Chore::bind), wall_now(), wall_now());
+    }
     held.note_erased();
     transaction.commit();
     return {Activation::Result::done, heir, made};

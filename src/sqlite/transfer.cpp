@@ -1,5 +1,6 @@
 #include "store/transfer.h"
 
+#include "sqlite/chores.h"
 #include "sqlite/event_writer.h"
 #include "sqlite/held_posts.h"
 #include "sqlite/parts.h"
@@ -53,7 +54,9 @@ Brought Carrier::bring(const BroughtInstallation& one, Millis now) {
     }
     HeldPosts held(db_);
     held.keep_tokens(brought.id, {{}, one.refresh_token, 0});
-    db_.run(sql::chore_begin, brought.id, number_of(Chore::bind), now);
+    if (!want_again(db_, brought.id, Chore::bind, now)) {
+        db_.run(sql::chore_begin, brought.id, number_of(Chore::bind), now);
+    }
     held.note_erased();
     transaction.commit();
     return brought;

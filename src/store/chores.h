@@ -3,8 +3,8 @@
 //
 // What they are begins with what happens: a held post that brings an installation is to be
 // verified, one that becomes active is to be bound.  What happens while a chore is under way makes
-// it due once more: then the end of the one that was taken changes nothing.  Every function may
-// throw StoreError (store/errors.h); store.h says what holds of all of them.
+// it due once more, from when the one that was taken ends: nobody does it beside that one.  Every
+// function may throw StoreError (store/errors.h); store.h says what holds of all of them.
 #pragma once
 
 #include <optional>
@@ -39,7 +39,8 @@ public:
     // That of ID, due or not; none: there is none, or another has taken it, for as long as it said.
     virtual std::optional<DueChore> take(InstallationId id, Chore what, Millis again_at) = 0;
     // It was tried in vain, is due again at DUE_AT, and PROBLEM is shown until it is done.  False,
-    // and nothing is changed: meanwhile it became due once more, was taken by another, or is gone.
+    // and that is not kept: meanwhile it became due once more, and is due since then; or it was
+    // taken by another, or is gone.
     virtual bool postpone(const DueChore& taken, Millis due_at, const std::string& problem) = 0;
     // It is done, and goes.  False as above.
     virtual bool finish(const DueChore& taken) = 0;

@@ -1014,8 +1014,9 @@ BOOST_AUTO_TEST_CASE(a_chore_that_was_taken_is_nobody_elses_until_it_is_due_agai
     BOOST_TEST(s.due(bx::Chore::bind, now + bx::day).empty());
 }
 
-BOOST_AUTO_TEST_CASE(what_happens_while_a_chore_is_under_way_leaves_it_due) {
+BOOST_AUTO_TEST_CASE(what_happens_while_a_chore_is_under_way_makes_it_due_when_that_ends) {
     Portals s;
+    s.now = bx::wall_now();
     const bx::Millis again = s.now + bx::hour;
     // A second activation.
     const auto id = s.active("m1", "t1");
@@ -1023,6 +1024,8 @@ BOOST_AUTO_TEST_CASE(what_happens_while_a_chore_is_under_way_leaves_it_due) {
     const bx::DueChore bind = s.chores().take_due(bx::Chore::bind, now, again, 9).at(0);
     BOOST_TEST((bind.id == id && bind.what == bx::Chore::bind));
     BOOST_TEST(s.active("m1", "t2") == id);
+    BOOST_TEST(s.due(bx::Chore::bind, bx::wall_now()).empty(), "it is under way");
+    BOOST_TEST(!s.chores().take(id, bx::Chore::bind, again).has_value());
     BOOST_TEST(!s.chores().finish(bind));
     BOOST_TEST(!s.chores().postpone(bind, again, "no answer"));
     BOOST_TEST((s.due(bx::Chore::bind, bx::wall_now()) == std::vector{id}));
@@ -1038,17 +1041,46 @@ BOOST_AUTO_TEST_CASE(what_happens_while_a_chore_is_under_way_leaves_it_due) {
     s.hold(s.install("m2", "t1"));
     const bx::DueChore verify = s.chores().take_due(bx::Chore::verify, s.now, again, 9).at(0);
     s.hold(s.install("m2", "t1"));
+    s.hold(s.install("m2", "t1"));
+    BOOST_TEST(s.due(bx::Chore::verify, s.now).empty(), "it is under way");
     BOOST_TEST(!s.chores().postpone(verify, again, "no answer"));
-    BOOST_TEST((s.due(bx::Chore::verify, s.now) == std::vector{verify.id}));
+    // Once, however often it was asked for.
+    const bx::DueChore once = s.chores().take_due(bx::Chore::verify, s.now, again, 9).at(0);
+    BOOST_TEST((once.id == verify.id && once.tries == 0));
+    BOOST_TEST(s.chores().postpone(once, again, "no answer"));
+    BOOST_TEST(s.due(bx::Chore::verify, s.now).empty());
+}
+
+BOOST_AUTO_TEST_CASE(what_happened_while_a_chore_was_under_way_that_never_ends_is_done_with_the_next) {
+    Portals s;
+    s.now = bx::wall_now();
+    s.hold(s.install("m1", "t1"));
+    const auto take = [&](bx::Millis at) {
+        return s.chores().take_due(bx::Chore::verify, at, at + bx::minute, 9);
+    };
+    take(s.now);
+    s.hold(s.install("m1", "t1"));
+    const bx::Millis later = s.now + bx::minute;
+    BOOST_TEST(take(later - 1).empty());
+    const bx::DueChore next = take(later).at(0);
+    BOOST_TEST(s.chores().postpone(next, later + bx::hour, "no answer"));
+    // One that is given back too is due once.
+    s.chores().hasten(bx::Chore::verify, s.now);
+    const auto taken = take(s.now);
+    s.hold(s.install("m1", "t1"));
+    s.chores().give_back(taken);
+    BOOST_TEST(s.chores().postpone(take(s.now).at(0), later + bx::hour, "no answer"));
 }
 
 BOOST_AUTO_TEST_CASE(a_post_for_one_without_application_token_has_it_looked_at_again) {
     Portals s;
+    s.now = bx::wall_now();
     const bx::InstallationId id = s.tokenless("m1");
     s.hold(s.post("m1", "t1", "1"));
     const bx::Millis again = s.now + bx::hour;
     const bx::DueChore first = s.chores().take_due(bx::Chore::adopt, s.now, again, 9).at(0);
     s.hold(s.post("m1", "t2", "2"));  // which that one has not seen
+    BOOST_TEST(s.due(bx::Chore::adopt, s.now).empty(), "it is under way");
     BOOST_TEST(!s.chores().finish(first));
     const bx::DueChore next = s.chores().take_due(bx::Chore::adopt, s.now, again, 9).at(0);
     BOOST_TEST(s.chores().postpone(next, again, "no answer"));

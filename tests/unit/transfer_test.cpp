@@ -78,6 +78,20 @@ BOOST_AUTO_TEST_CASE(what_is_brought_is_broken_until_a_renewal_has_proven_it) {
     BOOST_TEST(s.recount() == "");
 }
 
+BOOST_AUTO_TEST_CASE(what_is_brought_while_it_is_being_bound_is_bound_once_more_after_that) {
+    Scene s;
+    s.now = bx::wall_now();
+    bring(s);
+    const auto take = [&] {
+        return s.store().chores().take_due(bx::Chore::bind, s.now, s.now + bx::hour, 9);
+    };
+    const bx::DueChore first = take().at(0);
+    bring(s);
+    BOOST_TEST(take().empty());
+    BOOST_TEST(!s.store().chores().finish(first));
+    BOOST_TEST(s.store().chores().finish(take().at(0)));
+}
+
 BOOST_AUTO_TEST_CASE(an_active_one_keeps_the_tokens_it_has) {
     Scene s;
     const Brought brought = bring(s);

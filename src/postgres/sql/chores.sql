@@ -11,7 +11,8 @@ BEGIN
         WHERE c.what = a_what AND c.due_at <= a_now
         ORDER BY c.tries > 0, c.due_at, c.installation LIMIT a_most FOR UPDATE SKIP LOCKED),
     marked AS (
-        UPDATE bxhook.chore AS c SET due_at = a_again, began_at = a_now FROM taken AS t
+        UPDATE bxhook.chore AS c SET due_at = a_again, began_at = a_now, wanted_at = NULL
+        FROM taken AS t
         WHERE c.installation = t.installation AND c.what = a_what RETURNING c.installation)
     SELECT t.installation, t.tries, t.due_at FROM taken AS t
     WHERE t.installation IN (SELECT m.installation FROM marked AS m)
@@ -34,15 +35,52 @@ BEGIN
         WHERE c.installation = a_id AND c.what = a_what
             AND NOT bxhook.is_under_way(c.began_at, c.due_at, a_now) FOR UPDATE),
     marked AS (
-        UPDATE bxhook.chore AS c SET due_at = a_again, began_at = a_now FROM taken
+        UPDATE bxhook.chore AS c SET due_at = a_again, began_at = a_now, wanted_at = NULL FROM taken
         WHERE c.installation = a_id AND c.what = a_what RETURNING c.installation)
     SELECT t.tries, t.due_at FROM taken AS t WHERE EXISTS (SELECT 1 FROM marked);
 END $$;
 
--- What was taken ends where it is due still when its taker said (a_again).
+-- What happened makes it due at a_at; where it is under way, once more when it has ended.
+CREATE FUNCTION bxhook.begin_chore(a_id bigint, a_what bigint, a_at bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_now bigint := bxhook.now_ms();
+BEGIN
+    INSERT INTO bxhook.chore AS c (installation, what, due_at, tries)
+    VALUES (a_id, a_what, a_at, 0)
+    ON CONFLICT (installation, what) DO UPDATE SET
+        due_at = CASE WHEN bxhook.is_under_way(c.began_at, c.due_at, v_now) THEN c.due_at
+            ELSE least(c.due_at, excluded.due_at) END,
+        wanted_at = CASE WHEN bxhook.is_under_way(c.began_at, c.due_at, v_now)
+            THEN least(c.wanted_at, excluded.due_at) END;
+END $$;
+
+-- As if it had never been tried before.
+CREATE FUNCTION bxhook.begin_chore_anew(a_id bigint, a_what bigint, a_at bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM bxhook.chore AS c WHERE c.installation = a_id AND c.what = a_what
+        AND NOT bxhook.is_under_way(c.began_at, c.due_at, bxhook.now_ms());
+    PERFORM bxhook.begin_chore(a_id, a_what, a_at);
+END $$;
+
+-- What was taken ends where it is due still when its taker said (a_again).  One that became due once
+-- more meanwhile is due since then; false: it did not, and it is locked.
+CREATE FUNCTION bxhook.repeat_chore(a_id bigint, a_what bigint, a_again bigint) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM bxhook.chore WHERE installation = a_id AND what = a_what FOR UPDATE;
+    UPDATE bxhook.chore SET due_at = wanted_at, wanted_at = NULL, began_at = NULL
+    WHERE installation = a_id AND what = a_what AND due_at = a_again AND wanted_at IS NOT NULL;
+    RETURN FOUND;
+END $$;
+
 CREATE FUNCTION bxhook.postpone_chore(a_id bigint, a_what bigint, a_again bigint, a_due bigint,
     a_problem bytea) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
+    IF bxhook.repeat_chore(a_id, a_what, a_again) THEN
+        RETURN false;
+    END IF;
     UPDATE bxhook.chore SET due_at = a_due, tries = tries + 1, problem = nullif(a_problem, ''),
         began_at = NULL
     WHERE installation = a_id AND what = a_what AND due_at = a_again;
@@ -52,6 +90,9 @@ END $$;
 CREATE FUNCTION bxhook.end_chore(a_id bigint, a_what bigint, a_again bigint) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF bxhook.repeat_chore(a_id, a_what, a_again) THEN
+        RETURN false;
+    END IF;
     DELETE FROM bxhook.chore WHERE installation = a_id AND what = a_what AND due_at = a_again;
     RETURN FOUND;
 END $$;
@@ -59,7 +100,7 @@ END $$;
 -- One element each, of what was not begun.
 CREATE FUNCTION bxhook.give_back_chores(a_id bigint[], a_what bigint[], a_again bigint[],
     a_due bigint[]) RETURNS void LANGUAGE sql AS $$
-    UPDATE bxhook.chore AS c SET due_at = t.due, began_at = NULL
+    UPDATE bxhook.chore AS c SET due_at = t.due, began_at = NULL, wanted_at = NULL
     FROM unnest(a_id, a_what, a_again, a_due)
         AS t (id, what, again, due)
     WHERE c.installation = t.id AND c.what = t.what AND c.due_at = t.again

@@ -119,7 +119,7 @@ BEGIN
             user_id = coalesce(nullif(a_user, ''), user_id), server = a_server,
             token_expires_at = a_expires, installed_at = a_at,
             installed_ts = coalesce(a_ts, installed_ts), renewed_at = NULL WHERE id = v_id;
-        UPDATE bxhook.chore SET due_at = least(due_at, a_at)
+        PERFORM bxhook.begin_chore(v_id, {to_verify}, a_at) FROM bxhook.chore
         WHERE installation = v_id AND what = {to_verify};
         PERFORM bxhook.keep_tokens(v_id, a_tokens);
     END IF;
@@ -154,12 +154,10 @@ BEGIN
             v_members := v_members || a_member[i];
         END IF;
     END LOOP;
-    INSERT INTO bxhook.chore AS c (installation, what, due_at, tries)
-    SELECT i.id, {to_adopt}, a_at[1], 0 FROM bxhook.installation AS i
+    PERFORM bxhook.begin_chore(i.id, {to_adopt}, a_at[1]) FROM bxhook.installation AS i
     WHERE i.member_id = ANY (v_members) AND i.state IN ({of_active}, {of_broken})
         AND i.application_token IS NULL
-        AND EXISTS (SELECT 1 FROM bxhook.held_post AS h WHERE h.installation = i.id)
-    ON CONFLICT (installation, what) DO UPDATE SET due_at = least(c.due_at, excluded.due_at);
+        AND EXISTS (SELECT 1 FROM bxhook.held_post AS h WHERE h.installation = i.id);
     RETURN v_results;
 END $$;
 

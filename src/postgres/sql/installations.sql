@@ -229,7 +229,7 @@ BEGIN
     FROM unnest(bxhook.unclaimed_beside(a_id, a_client)) AS u (id);
     DELETE FROM bxhook.chore WHERE installation = a_id;
     PERFORM bxhook.set_chore(a_heir, {to_renew}, a_at, a_at + {idle_renewal});
-    PERFORM bxhook.set_chore(a_heir, {to_bind}, a_at, a_at);
+    PERFORM bxhook.begin_chore_anew(a_heir, {to_bind}, a_at);
     IF a_heir <> a_id THEN
         PERFORM bxhook.erase_installation(a_id);
     END IF;

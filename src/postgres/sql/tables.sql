@@ -361,13 +361,14 @@ CREATE TABLE bxhook.held_post (
 CREATE INDEX held_post_installation ON bxhook.held_post (installation, id);
 
 -- What is to be done for an installation (0: for all).  `what`: Chore.  `problem`: of the last try,
--- which was in vain.
+-- which was in vain.  `wanted_at`: since when it is due once more; of one that is under way alone.
 CREATE TABLE bxhook.chore (
     installation bigint NOT NULL,
     what smallint NOT NULL,
     due_at bigint NOT NULL,
     tries integer NOT NULL,
     began_at bigint,
+    wanted_at bigint,
     ended_at bigint,
     found bigint,
     problem bytea,

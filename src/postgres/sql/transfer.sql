@@ -33,9 +33,7 @@ BEGIN
         WHERE id = v_id;
     END IF;
     PERFORM bxhook.keep_tokens(v_id, a_tokens);
-    INSERT INTO bxhook.chore AS c (installation, what, due_at, tries)
-    VALUES (v_id, {to_bind}, a_now, 0)
-    ON CONFLICT (installation, what) DO UPDATE SET due_at = least(c.due_at, excluded.due_at);
+    PERFORM bxhook.begin_chore(v_id, {to_bind}, a_now);
     RETURN QUERY SELECT v_id, (v_row.id IS NOT NULL)::integer::bigint;
 END $$;
 

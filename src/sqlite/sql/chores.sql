@@ -15,10 +15,22 @@ SELECT {due_chore} FROM chore WHERE installation = :installation AND what = :wha
     AND NOT coalesce(began_at <= :now + 60000 AND due_at > :now, 0);
 
 -- @chore_take (installation, what, again_at, now)
-UPDATE chore SET due_at = :again_at, began_at = :now
+UPDATE chore SET due_at = :again_at, began_at = :now, wanted_at = NULL
 WHERE installation = :installation AND what = :what;
 
--- What was taken ends where it is due still when its taker said.
+-- Of one that is under way.
+-- @chore_want_again (installation, what, at, now)
+UPDATE chore SET wanted_at = min(coalesce(wanted_at, :at), :at)
+WHERE installation = :installation AND what = :what
+    AND began_at <= :now + 60000 AND due_at > :now;
+
+-- What was taken ends where it is due still when its taker said.  One that became due once more
+-- meanwhile is due since then.
+-- @chore_repeat (installation, what, again_at)
+UPDATE chore SET due_at = wanted_at, wanted_at = NULL, began_at = NULL
+WHERE installation = :installation AND what = :what AND due_at = :again_at
+    AND wanted_at IS NOT NULL;
+
 -- @chore_postpone (installation, what, again_at, due_at, problem)
 UPDATE chore SET due_at = :due_at, tries = tries + 1, problem = nullif(:problem, ''),
     began_at = NULL
@@ -28,7 +40,7 @@ WHERE installation = :installation AND what = :what AND due_at = :again_at;
 DELETE FROM chore WHERE installation = :installation AND what = :what AND due_at = :again_at;
 
 -- @chore_give_back (installation, what, again_at, due_at)
-UPDATE chore SET due_at = :due_at, began_at = NULL
+UPDATE chore SET due_at = :due_at, began_at = NULL, wanted_at = NULL
 WHERE installation = :installation AND what = :what AND due_at = :again_at;
 
 -- @chore_set (installation, what, due_at, now)

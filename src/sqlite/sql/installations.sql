@@ -237,7 +237,7 @@ SELECT {moved_installation} FROM installation WHERE id > :id ORDER BY id LIMIT :
 -- @moved_posts (installation)
 SELECT {moved_post} FROM held_post WHERE installation = :installation ORDER BY id;
 
--- columns moved_chore: what, due_at, tries
+-- columns moved_chore: what, min(due_at, coalesce(wanted_at, due_at)) AS due_at, tries
 -- @moved_chores (installation)
 SELECT {moved_chore} FROM chore WHERE installation = :installation;
 

@@ -310,13 +310,14 @@ CREATE TABLE held_post (
 CREATE INDEX held_post_installation ON held_post (installation, id);
 
 -- What is to be done for an installation (0: for all).  `what`: Chore.  `problem`: of the last try,
--- which was in vain.
+-- which was in vain.  `wanted_at`: since when it is due once more; of one that is under way alone.
 CREATE TABLE chore (
     installation INTEGER NOT NULL,
     what INTEGER NOT NULL,
     due_at INTEGER NOT NULL,
     tries INTEGER NOT NULL,
     began_at INTEGER,
+    wanted_at INTEGER,
     ended_at INTEGER,
     found INTEGER,
     problem TEXT,
