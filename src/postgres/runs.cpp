@@ -34,6 +34,7 @@ public:
     explicit Runs(Names& names) : names_(names), session_(names.session()) {}
 
     std::vector<bool> start(std::span<const Claim> claims) override;
+    void unstart(const Claim& claim) override;
     std::vector<Claim> finish_and_claim(std::span<const Finish> runs, std::size_t slots,
                                         const HookCapacity& capacity, Millis now) override;
     std::vector<Claim> dispatch_and_claim(std::span<const Dispatch> verdicts, std::size_t slots,
@@ -70,7 +71,8 @@ private:
     std::unordered_map<DeliveryId, Begun> begun_;
     std::optional<Millis> server_clock_;  // ahead of our steady one, when `orphans` last looked
     std::set<DeliveryId> saved_;  // of these some output is kept
-    std::set<DeliveryId> unstarted_;  // perhaps `running`, and not started: the answer was lost
+    // Perhaps `running`, and not started: the answer was lost, or came too late.
+    std::set<DeliveryId> unstarted_;
     // Whose turn it was: the hook served last, and of each hook the portal.
     HookId last_hook_ = 0;
     std::unordered_map<HookId, std::int64_t> last_portal_;
@@ -303,6 +305,12 @@ std::vector<bool> Runs::start(std::span<const Claim> claims) {
         if (!may.back()) begun_.erase(d);
     }
     return may;
+}
+
+void Runs::unstart(const Claim& claim) {
+    const DeliveryId d = delivery_id(claim.event.number, names_.hook(claim.hook));
+    unstarted_.insert(d);
+    begun_.erase(d);
 }
 
 void Runs::save_output(EventNumber event, const std::string& hook, int attempt,

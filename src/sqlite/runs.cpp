@@ -65,6 +65,7 @@ public:
     std::vector<bool> start(std::span<const Claim> claims) override {
         return std::vector<bool>(claims.size(), true);  // they are since the claim
     }
+    void unstart(const Claim&) override {}  // there are no leases, which alone keep a run from it
     std::vector<Claim> finish_and_claim(std::span<const Finish> runs, std::size_t slots,
                                         const HookCapacity& capacity, Millis now) override;
     std::vector<Claim> dispatch_and_claim(std::span<const Dispatch> verdicts, std::size_t slots,

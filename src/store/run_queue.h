@@ -34,6 +34,9 @@ public:
     // Gives whether they may, one element each; of one that may not somebody else has taken the place.
     // When it throws, none may: what was made `running` all the same waits again after orphans().
     virtual std::vector<bool> start(std::span<const Claim> claims) = 0;
+    // CLAIM may start, and its run was not begun all the same: it waits again after orphans(), and
+    // costs no attempt.
+    virtual void unstart(const Claim& claim) = 0;
     // Records ended runs.  One whose delivery is not `running` in that attempt any more changes
     // nothing.  Where an event's last delivery ended and none is dead, its secrets are erased.
     void finish(std::span<const Finish> runs) {

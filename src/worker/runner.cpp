@@ -69,23 +69,27 @@ void Runner::start_all(std::vector<Claim> claims) {
     if (claims.empty()) return;
     const std::vector<bool> may = ask_to_start(claims);
     for (std::size_t i = 0; i < claims.size(); ++i) {
-        if (may[i]) {
-            launcher_.start(claims[i]);
-        } else {
-            context_.more = true;  // another may have the slot
-        }
+        if (!may[i] || !begin(claims[i])) context_.more = true;  // another may have the slot
         claims[i] = {};  // its event may be large, and more are to be started
     }
 }
 
 // None may once the lease is over, however long this process did not run: others run them.
 std::vector<bool> Runner::ask_to_start(const std::vector<Claim>& claims) {
-    if (membership_.may_start_runs(steady_now())) {
-        std::vector<bool> may = queue_.start(claims);
-        if (membership_.may_start_runs(steady_now())) return may;
-    }
+    if (membership_.may_start_runs(steady_now())) return queue_.start(claims);
     adoption_.look_next_time();  // those that are this worker's still
     return std::vector<bool>(claims.size(), false);
+}
+
+// False, and it is given back: the lease is over by now.
+bool Runner::begin(Claim& claim) {
+    if (membership_.may_start_runs(steady_now())) {
+        launcher_.start(claim);
+        return true;
+    }
+    queue_.unstart(claim);
+    adoption_.look_next_time();
+    return false;
 }
 
 void Runner::note_next_due(Millis wall) {

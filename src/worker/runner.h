@@ -50,6 +50,7 @@ public:
 private:
     void start_all(std::vector<Claim> claims);
     std::vector<bool> ask_to_start(const std::vector<Claim>& claims);
+    bool begin(Claim& claim);
     void note_next_due(Millis wall);
 
     WorkerContext& context_;

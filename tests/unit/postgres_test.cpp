@@ -368,6 +368,26 @@ BOOST_AUTO_TEST_CASE(who_comes_back_after_its_lease_starts_and_ends_no_run_of_ot
     BOOST_TEST(s.recount() == "");
 }
 
+BOOST_AUTO_TEST_CASE(what_was_let_start_and_did_not_waits_again_and_costs_no_attempt) {
+    Scene s;
+    s.store().workers().register_worker(worker(1));
+    s.put("1");
+    s.put("2");
+    const auto claims = s.store().runs().claim(2, plenty, s.now);
+    BOOST_TEST((s.store().runs().start(claims) == std::vector{true, true}));
+    BOOST_TEST(s.state(1) == "running");
+    s.store().runs().unstart(claims.at(0));
+    const std::vector<bx::DeliveryName> mine{{2, "crm"}};
+    BOOST_TEST(s.store().runs().orphans(mine).size() == 1U, "2, which runs");
+    BOOST_TEST(s.state(1) == "waiting");
+    BOOST_TEST(s.record(1).attempt == 0);
+    BOOST_TEST(s.recount() == "");
+    BOOST_TEST(s.claim(9) == "1/crm#1");
+    BOOST_TEST(s.state(1) == "running");
+    BOOST_TEST(s.store().runs().orphans(mine).size() == 2U, "it was given back once");
+    BOOST_TEST(s.state(1) == "running");
+}
+
 BOOST_AUTO_TEST_CASE(a_run_that_another_took_over_is_ended_by_whoever_has_its_end) {
     Scene s;
     s.store().workers().register_worker(worker(1));

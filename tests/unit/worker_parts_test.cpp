@@ -4,8 +4,10 @@
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <numeric>
+#include <thread>
 
 #include "base/fd.h"
 #include "event/event.h"
@@ -15,6 +17,8 @@
 #include "store/errors.h"
 #include "worker/matcher.h"
 #include "worker/rematch.h"
+#include "worker/run.h"
+#include "worker/runner.h"
 #include "worker/store_trouble.h"
 
 namespace {
@@ -93,6 +97,56 @@ private:
     std::vector<bx::StoredEvent> events_;
 };
 
+// One delivery that may start; the answer that says so takes until AFTER is over.
+class SlowRuns : public bx::RunQueue {
+public:
+    explicit SlowRuns(std::function<bool()> after) : after_(std::move(after)) {}
+
+    std::vector<bool> start(std::span<const bx::Claim> claims) override {
+        while (!after_()) std::this_thread::yield();
+        return std::vector<bool>(claims.size(), true);
+    }
+    void unstart(const bx::Claim& claim) override { unstarted.push_back(claim.hook); }
+    std::vector<bx::Claim> finish_and_claim(std::span<const bx::Finish> runs, std::size_t slots,
+                                            const bx::HookCapacity&, bx::Millis) override {
+        ends += runs.size();
+        if (slots == 0 || claimed++ > 0) return {};
+        bx::Claim claim;
+        claim.event.number = 1;
+        claim.hook = "crm";
+        return {claim};
+    }
+    std::vector<bx::Claim> dispatch_and_claim(std::span<const bx::Dispatch>, std::size_t,
+                                              const bx::HookCapacity&, bx::Millis) override {
+        return {};
+    }
+    void save_output(bx::EventNumber, const std::string&, int, const bx::Output&,
+                     const bx::Output&) override {}
+    std::vector<bx::Orphan> orphans(std::span<const bx::DeliveryName>) override {
+        ++looks;
+        return {};
+    }
+    std::optional<bx::Millis> next_due(bx::Millis) override { return std::nullopt; }
+    std::vector<bx::DeliveryName> kill_requests() override { return {}; }
+
+    int claimed = 0, looks = 0;
+    std::size_t ends = 0;
+    std::vector<std::string> unstarted;
+
+private:
+    const std::function<bool()> after_;
+};
+
+class ShortLease : public bx::WorkerRegistry {
+public:
+    void register_worker(const bx::WorkerRecord&) override {}
+    void unregister_worker(const bx::WorkerRecord&) override {}
+    // A few milliseconds more than what is kept of it for ending runs.
+    std::optional<bx::Millis> lease() const override { return bx::kill_delay + 3 * bx::second + 5; }
+    int wake_fd() override { return -1; }
+    bool take_wakes() override { return false; }
+};
+
 struct Fixture {
     Fixture() {
         std::string name = (std::filesystem::temp_directory_path() / "parts-XXXXXX").string();
@@ -122,6 +176,36 @@ struct Fixture {
 }  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(worker_parts, Fixture)
+
+// As where the process was stopped, or the store was slow: others may run it by now.
+BOOST_AUTO_TEST_CASE(a_lease_that_ends_before_the_answer_to_a_start_begins_no_run) {
+    bx::ConfigFile file(dir + "/bxhook.conf", bx::ConfigPart::all);
+    const bx::Millis now = bx::steady_now();
+    const bx::WorkerLock lock(dir + "/queue.db", 0);
+    bx::WorkerContext context{.log = log,
+                              .options = {},
+                              .live = bx::LiveConfig(file, file.current()->store, lock, {}, log),
+                              .now = now,
+                              .progress_at = now};
+    bx::StoreTrouble trouble(log);
+    ShortLease registry;
+    bx::Membership membership(context, registry, trouble);
+    SlowRuns queue([&] { return !membership.may_start_runs(bx::steady_now()); });
+    bx::Runner runner(context, queue, membership, dir + "/queue.db");
+    runner.adopt_orphans();
+    for (int tries = 0; tries < 1000 && queue.unstarted.empty() && queue.ends == 0; ++tries) {
+        queue.claimed = 0;
+        context.now = bx::steady_now();
+        membership.update();
+        runner.record_and_start();
+    }
+    BOOST_TEST(queue.unstarted == std::vector<std::string>{"crm"}, boost::test_tools::per_element());
+    BOOST_TEST(context.runs.size() == 0U);
+    BOOST_TEST(runner.unrecorded() == 0U);
+    BOOST_TEST(context.more);
+    runner.adopt_orphans();
+    BOOST_TEST(queue.looks == 2, "it is to be given back at once");
+}
 
 BOOST_AUTO_TEST_CASE(trouble_is_said_once_and_each_minute_and_when_it_is_over) {
     bx::StoreTrouble trouble(log);

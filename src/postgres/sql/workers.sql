@@ -60,7 +60,8 @@ $$;
 
 -- The runs of dead workers become a_owner's, and are given with those that it has already; claims of
 -- both that never started wait again.  a_mine are those that it runs: a server that took over may not
--- know that they started.  a_unstarted are those that it asked to start and did not: the answer was lost.
+-- know that they started.  a_unstarted are those that it asked to start and did not: the answer was lost,
+-- or came too late.
 -- a_expected is renew_leases_after_step's; the last row is no run (d is 0),
 -- and its started_at the server's clock, of which the next call's is made.
 CREATE FUNCTION bxhook.orphans(a_owner bigint, a_seed bigint, a_lease bigint, a_mine bigint[],
