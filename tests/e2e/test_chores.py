@@ -369,6 +369,21 @@ def test_check_says_when_curl_is_missing_or_too_old(land):
         assert said in checked(land), curl
 
 
+@pytest.mark.parametrize("name", ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
+def test_check_says_when_a_proxy_is_named_in_the_environment_alone(land, name):
+    said = f"the proxy that {name} names in the environment is not used to ask Bitrix24"
+    env = {name: "http://user:topsecret@127.0.0.1:1"}
+
+    def look():
+        return " ".join(land.site.run("check", env=env, check=False).stdout.decode().split())
+    assert said not in checked(land)
+    assert said in look() and "topsecret" not in look()
+    assert land.install() and land.sync(env=env)[0].endswith("verified, 1 event"), "it is not used indeed"
+    conf = land.cloud.conf(land.app).replace("rest {", "rest { proxy http://127.0.0.1:1 ")
+    land.site.configure(worker="start manual", more=conf)
+    assert said not in look()
+
+
 def test_without_an_app_block_there_is_nothing_to_sync(quiet):
     done = quiet.run("sync", check=False)
     assert done.returncode == 1 and b"there is no `app` block in" in done.stderr

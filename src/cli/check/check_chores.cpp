@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -75,11 +76,27 @@ void check_curl(const Config& config, Findings& findings) {
     }
 }
 
+// So that verifying and renewing ask the same way, whoever begins them: worker, gateway or hook.
+void check_proxy(const Config& config, Findings& findings) {
+    if (!config.rest.proxy.empty()) return;
+    for (const char* name : {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}) {
+        const char* value = std::getenv(name);
+        if (value == nullptr || *value == '\0') continue;
+        findings.warning("rest.proxy",
+                         std::string("the proxy that ") + name + " names in the environment is not "
+                             "used to ask Bitrix24, nor is no_proxy: if there is no other way out "
+                             "of this machine, write rest { proxy http://HOST:PORT }",
+                         edit_command(config.path));
+        return;
+    }
+}
+
 }  // namespace
 
 void check_chores(const Config& config, Store& store, Findings& findings) {
     if (config.apps.empty()) return;
     check_curl(config, findings);
+    check_proxy(config, findings);
     const Millis now = wall_now();
     const std::optional<Millis> next = store.chores().next_chore();
     const Millis patience = 2 * pass_period(config);
