@@ -54,6 +54,7 @@ Posts PostStore::store_once(Posts& posts, const Work& work) {
     if (std::ranges::any_of(added.numbers, [](const auto& n) { return n.has_value(); })) {
         work.added();
     }
+    if (!added.replaced.empty()) note_replaced(added.replaced);
     if (std::ranges::count(added.held, HoldResult::held) > 0) {
         installations_.note_one(work.config);
         work.added();  // they are to be verified
@@ -133,6 +134,16 @@ AddedBatch PostStore::commit(const SettledBatch& batch, const Work& work,
         });
     }
     return added;
+}
+
+// At most a line a second: they are as many as somebody likes to send.
+void PostStore::note_replaced(std::span<const ReplacedInstallation> replaced) {
+    replaced_ += replaced.size();
+    if (!replaced_lines_.every(second, steady_now())) return;
+    const ReplacedInstallation& last = replaced.back();
+    log_.warning("installation erased: too many wait to be verified, a newcomer took its place",
+                 {{"portal", last.portal}, {"peer", last.peer}, {"count", replaced_}});
+    replaced_ = 0;
 }
 
 // Where one is an event and held too, what counts is the event.

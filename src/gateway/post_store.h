@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "gateway/installation_look_up.h"
@@ -64,6 +65,7 @@ private:
     SettledBatch settle_all(Posts& posts, const Work& work);
     AddedBatch commit(const SettledBatch& batch, const Work& work,
                       std::optional<std::string>& trouble);
+    void note_replaced(std::span<const ReplacedInstallation> replaced);
     Answer refuse(const RequestRefusal& refusal, const std::optional<PageAnswer>& page,
                   const Request& request, std::size_t size);
     Answer answer_to(const SettledBatch& batch, const SettledBatch::Item& item,
@@ -74,6 +76,8 @@ private:
     Verdicts& verdicts_;
     Log& log_;
     InstallationLookUp installations_;
+    Timer replaced_lines_;        // steady
+    std::size_t replaced_ = 0;    // that no line has named or counted yet
 };
 
 }  // namespace bx

@@ -78,6 +78,11 @@ AddedBatch Sink::add(const NewBatch& batch, std::int64_t queue_limit) {
                 added.held.push_back(static_cast<HoldResult>(*held));
                 continue;
             }
+            if (!answer.is_null(row, out::replaced)) {
+                added.replaced.push_back(
+                    {answer.text(row, out::replaced), answer.text(row, out::by_peer)});
+                continue;
+            }
             added.numbers[event++] = answer.number(row, out::n);
             wake = wake || answer.number(row, out::wake) != 0;
         }

@@ -47,6 +47,7 @@ AddedBatch Sink::add(const NewBatch& batch, std::int64_t queue_limit) {
         added.numbers.push_back(last.number);
     }
     if (last.number > before || std::ranges::count(added.held, HoldResult::held) > 0) {
+        added.replaced = held.replaced();
         held.note_erased();
         transaction.commit();
     }

@@ -117,6 +117,11 @@ std::optional<HoldResult> HeldPosts::make_room(const std::string& peer) {
         const bool is_own = rows.text(row::peer) == peer;
         if (is_own && !rows.next()) return HoldResult::full_of_unverified;
     }
+    {
+        Rows rows = db_.rows(sql::pending_name, newest);
+        using row = sql::name_row;
+        if (rows.next()) replaced_.push_back({rows.text(row::portal), rows.text(row::peer)});
+    }
     erase(newest);
     return std::nullopt;
 }

@@ -25,6 +25,8 @@ public:
 
     // EventSink::add, of one post.
     HoldResult hold(const NewHeldPost& post);
+    // Those that made room for others so far.
+    const std::vector<ReplacedInstallation>& replaced() const { return replaced_; }
 
     // The posts that are held for an installation, in order of receipt; with TOKEN those that came
     // with it.  One that is damaged is left out.
@@ -70,6 +72,7 @@ private:
     Database& db_;
     std::int64_t erased_ = 0;
     std::optional<Sum> sum_;  // of all that count; none: not known
+    std::vector<ReplacedInstallation> replaced_;
 };
 
 }  // namespace bx::sqlite

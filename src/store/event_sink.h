@@ -23,6 +23,9 @@ struct NewBatch {
 struct AddedBatch {
     std::vector<std::optional<EventNumber>> numbers;
     std::vector<HoldResult> held;
+    // Pending ones that were erased, with what was held for them, to make room for those that posts
+    // brought.  Where the answer to the commit was lost, some may be missing.
+    std::vector<ReplacedInstallation> replaced;
 };
 
 // Of a post: the new application_token of that installation (SHA-256).

@@ -190,6 +190,12 @@ enum class HoldResult {
 // "100 posts of this installation are held already"
 std::string describe(HoldResult result);
 
+// One that made room for another.
+struct ReplacedInstallation {
+    std::string portal;  // the domain as its post said it, else its member_id
+    std::string peer;
+};
+
 // A refresh token that came with a post whose application_token was right.
 struct Offer {
     InstallationId id = 0;

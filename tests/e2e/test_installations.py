@@ -195,7 +195,7 @@ def test_a_flood_of_forged_installations_leaves_room_for_a_real_one(quiet):
     quiet.configure(worker="start manual", more=APP)
     wait_for(lambda: client.fastcgi(quiet.socket, install("first", "1"), REMOTE_ADDR="192.0.2.1").status == 200,
              "the app block to count")
-    answers = []
+    answers, began = [], time.monotonic()
     for number in range(1000):
         if number == 500:
             real = client.fastcgi(quiet.socket, install("real", "2"), REMOTE_ADDR="198.51.100.7")
@@ -204,6 +204,10 @@ def test_a_flood_of_forged_installations_leaves_room_for_a_real_one(quiet):
     assert set(answers) <= {200, 503}
     shown = portals(quiet)
     assert len(shown) == 100 and {"first", "real"} <= set(shown)
+    replaced = re.findall("installation erased: too many wait to be verified, a newcomer took its place "
+                          r"portal=(\S+) peer=203\.0\.113\.9 count=\d+\n", quiet.log())
+    assert 0 < len(replaced) <= time.monotonic() - began + 2, "a line a second"
+    assert set(replaced) <= {"new.bitrix24.com"}
     began = time.monotonic()
     assert client.fastcgi(quiet.socket, bitrix.body("ONCRMDEALADD")).event
     assert time.monotonic() - began < 5

@@ -398,16 +398,24 @@ BOOST_AUTO_TEST_CASE(a_newcomer_replaces_the_newest_of_the_peer_that_has_most) {
     std::vector<bx::NewHeldPost> forged;
     for (int i = 0; i < 99; ++i) forged.push_back(s.install("f" + std::to_string(i), "t"));
     s.hold(forged);
-    BOOST_TEST((s.hold(s.install("late", "t", "192.0.2.8")) == HoldResult::held));
+    const bx::NewHeldPost late = s.install("late", "t", "192.0.2.8");
+    const bx::AddedBatch added = s.store().sink().add({{}, {&late, 1}}, plenty);
+    BOOST_TEST((added.held.at(0) == HoldResult::held));
+    BOOST_REQUIRE(added.replaced.size() == 1U);
+    BOOST_TEST(added.replaced.at(0).portal == "as.sent");
+    BOOST_TEST(added.replaced.at(0).peer == "192.0.2.1");
     BOOST_TEST(s.installations().list("f98").empty());
     BOOST_TEST(s.pending("f97").held == 1);
     // Its own too.
-    BOOST_TEST((s.hold(s.install("more", "t")) == HoldResult::held));
+    const std::vector<bx::NewHeldPost> two{s.install("more", "t"), s.post("more", "t")};
+    const bx::AddedBatch own = s.store().sink().add({{}, two}, plenty);
+    BOOST_TEST((own.held.at(0) == HoldResult::held && own.held.at(1) == HoldResult::held));
+    BOOST_TEST(own.replaced.size() == 1U);
     BOOST_TEST(s.installations().list("f97").empty());
     BOOST_TEST(s.pending("real").held == 1);
     BOOST_TEST(s.pending("late").held == 1);
     BOOST_TEST(s.installations().counts().pending == 100);
-    BOOST_TEST(s.held() == 100);
+    BOOST_TEST(s.held() == 101);
     BOOST_TEST(s.recount() == "");
 }
 

@@ -18,24 +18,27 @@ LANGUAGE sql STABLE AS $$
     ORDER BY p.same DESC, p.state = {of_pending}, p.id LIMIT 1
 $$;
 
--- For one more of a peer that is not verified; false: there is none.
-CREATE FUNCTION bxhook.make_room(a_peer bytea, a_limits bigint[]) RETURNS boolean
-LANGUAGE plpgsql AS $$
+-- For one more of a peer that is not verified; has_room false: there is none.  portal and by_peer of
+-- the one that was erased for it.
+CREATE FUNCTION bxhook.make_room(a_peer bytea, a_limits bigint[])
+RETURNS TABLE (has_room boolean, portal bytea, by_peer bytea) LANGUAGE plpgsql AS $$
 DECLARE
     v_most record;
 BEGIN
-    IF (SELECT count(*) FROM bxhook.installation WHERE state = {of_pending} AND client_id = '')
-            < a_limits[4] THEN
-        RETURN true;
+    has_room := (SELECT count(*) FROM bxhook.installation
+        WHERE state = {of_pending} AND client_id = '') < a_limits[4];
+    IF NOT has_room THEN
+        SELECT peer, max(id) AS newest, count(*) OVER () AS peers INTO v_most
+        FROM bxhook.installation WHERE state = {of_pending} AND client_id = ''
+        GROUP BY peer ORDER BY count(*) DESC, max(id) DESC LIMIT 1;
+        IF v_most.newest IS NOT NULL AND (v_most.peer <> a_peer OR v_most.peers > 1) THEN
+            SELECT true, coalesce(nullif(i.domain, ''), i.member_id), i.peer
+            INTO has_room, portal, by_peer
+            FROM bxhook.installation AS i WHERE i.id = v_most.newest;
+            PERFORM bxhook.erase_installation(v_most.newest);
+        END IF;
     END IF;
-    SELECT peer, max(id) AS newest, count(*) OVER () AS peers INTO v_most
-    FROM bxhook.installation WHERE state = {of_pending} AND client_id = ''
-    GROUP BY peer ORDER BY count(*) DESC, max(id) DESC LIMIT 1;
-    IF v_most.newest IS NULL OR v_most.peer = a_peer AND v_most.peers = 1 THEN
-        RETURN false;
-    END IF;
-    PERFORM bxhook.erase_installation(v_most.newest);
-    RETURN true;
+    RETURN NEXT;
 END $$;
 
 -- What is in the way of one more post of an installation: HoldResult, {hold_held} for nothing.  Of
@@ -85,26 +88,34 @@ CREATE FUNCTION bxhook.is_page_in_vain(a_id bigint) RETURNS boolean LANGUAGE sql
 $$;
 
 -- One post, of which a_user to a_peer count only where it brings an installation; a_bytes 0: it does
--- nothing else.
+-- nothing else.  replaced and by_peer of one that was erased to make room for it.
 CREATE FUNCTION bxhook.hold_post(a_kind bigint, a_member bytea, a_token bytea, a_at bigint,
     a_bytes bigint, a_data bytea, a_domain bytea, a_user bytea, a_ts bigint, a_tokens bytea,
-    a_expires bigint, a_server bytea, a_peer bytea, a_limits bigint[]) RETURNS bigint
-LANGUAGE plpgsql AS $$
+    a_expires bigint, a_server bytea, a_peer bytea, a_limits bigint[])
+RETURNS TABLE (held bigint, replaced bytea, by_peer bytea) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
 DECLARE
     v_place record;
     v_brings boolean := a_kind <> {kind_post};
     v_id bigint;
-    v_bound bigint;
+    v_has_room boolean;
 BEGIN
+    held := {hold_held};
     SELECT * INTO v_place
     FROM bxhook.place_of_post(a_member, a_token, v_brings, v_brings AND a_bytes = 0);
     IF v_place.same AND NOT v_place.pending OR v_place.id IS NULL AND NOT v_brings THEN
-        RETURN {hold_changed};
+        held := {hold_changed};
+        RETURN NEXT;
+        RETURN;
     END IF;
     v_id := v_place.id;
     IF v_brings AND v_place.same IS NOT TRUE THEN
-        IF NOT bxhook.make_room(a_peer, a_limits) THEN
-            RETURN {hold_full_of_unverified};
+        SELECT r.has_room, r.portal, r.by_peer INTO v_has_room, replaced, by_peer
+        FROM bxhook.make_room(a_peer, a_limits) AS r;
+        IF NOT v_has_room THEN
+            held := {hold_full_of_unverified};
+            RETURN NEXT;
+            RETURN;
         END IF;
         INSERT INTO bxhook.installation AS i (member_id, client_id, state, domain, user_id,
             application_token, page_key, token_expires_at, server, peer, installed_at, installed_ts)
@@ -124,33 +135,39 @@ BEGIN
         PERFORM bxhook.keep_tokens(v_id, a_tokens);
     END IF;
     IF a_bytes = 0 OR v_place.same AND a_kind IN ({kind_page}, {kind_page_key}) THEN
-        RETURN {hold_held};
+        RETURN NEXT;
+        RETURN;
     END IF;
     IF v_id = v_place.id THEN
-        v_bound := bxhook.bound_of(v_id, v_place.unclaimed AND v_place.same,
+        held := bxhook.bound_of(v_id, v_place.unclaimed AND v_place.same,
             CASE WHEN NOT v_place.same THEN a_token END, a_bytes, a_limits);
-        IF v_bound <> {hold_held} THEN
-            RETURN v_bound;
-        END IF;
     END IF;
     INSERT INTO bxhook.held_post (installation, received_at, bytes, counted, token, data)
-    VALUES (v_id, a_at, a_bytes, v_id IS NOT DISTINCT FROM v_place.id, a_token, a_data);
-    RETURN {hold_held};
+    SELECT v_id, a_at, a_bytes, v_id IS NOT DISTINCT FROM v_place.id, a_token, a_data
+    WHERE held = {hold_held};
+    RETURN NEXT;
 END $$;
--- Posts, one element each; gives what became of each.
+
+-- Posts, one element each; gives what became of each, and those that were replaced.
 CREATE FUNCTION bxhook.hold_posts(a_kind bigint[], a_member bytea[], a_token bytea[], a_at bigint[],
     a_bytes bigint[], a_data bytea[], a_domain bytea[], a_user bytea[], a_ts bigint[],
     a_tokens bytea[], a_expires bigint[], a_server bytea[], a_peer bytea[], a_limits bigint[])
-RETURNS bigint[] LANGUAGE plpgsql AS $$
+RETURNS TABLE (held bigint[], replaced bytea[], by_peer bytea[]) LANGUAGE plpgsql AS $$
 DECLARE
-    v_results bigint[] := '{}';
+    v_one record;
     v_members bytea[] := '{}';  -- of posts that brought nothing and are held
 BEGIN
+    held := '{}';
     FOR i IN 1 .. cardinality(a_kind) LOOP
-        v_results := v_results || bxhook.hold_post(a_kind[i], a_member[i], a_token[i], a_at[i],
+        SELECT * INTO v_one FROM bxhook.hold_post(a_kind[i], a_member[i], a_token[i], a_at[i],
             a_bytes[i], a_data[i], a_domain[i], a_user[i], nullif(a_ts[i], {no_number}),
             a_tokens[i], nullif(a_expires[i], 0), a_server[i], a_peer[i], a_limits);
-        IF a_kind[i] = {kind_post} AND v_results[i] = {hold_held} THEN
+        held := held || v_one.held;
+        IF v_one.replaced IS NOT NULL THEN
+            replaced := replaced || v_one.replaced;
+            by_peer := by_peer || v_one.by_peer;
+        END IF;
+        IF a_kind[i] = {kind_post} AND v_one.held = {hold_held} THEN
             v_members := v_members || a_member[i];
         END IF;
     END LOOP;
@@ -158,34 +175,41 @@ BEGIN
     WHERE i.member_id = ANY (v_members) AND i.state IN ({of_active}, {of_broken})
         AND i.application_token IS NULL
         AND EXISTS (SELECT 1 FROM bxhook.held_post AS h WHERE h.installation = i.id);
-    RETURN v_results;
+    RETURN NEXT;
 END $$;
 
 -- bxhook.add, with posts to be held, and the same with a key that is there.  Gives the events as it
--- does, then what became of each post.
+-- does, then what became of each post, then those that were replaced.
 CREATE FUNCTION bxhook.add_and_hold(a_key bytea, a_now bigint, a_limit bigint,
     a_received_at bigint[], a_portal bigint[], a_lane bigint[], a_event_ts bigint[],
     a_facts bytea[], a_body bytea[], a_secret bytea[], a_origin bigint[], a_installation bigint[],
     a_delayed bigint[], a_kind bigint[], a_member bytea[], a_token bytea[], a_at bigint[],
     a_bytes bigint[], a_data bytea[], a_domain bytea[], a_user bytea[], a_ts bigint[],
     a_tokens bytea[], a_expires bigint[], a_server bytea[], a_peer bytea[], a_limits bigint[])
-RETURNS TABLE (n bigint, wake boolean, held bigint) LANGUAGE plpgsql AS $$
+RETURNS TABLE (n bigint, wake boolean, held bigint, replaced bytea, by_peer bytea)
+LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     v_held bigint[];
+    v_replaced bytea[];
+    v_by_peer bytea[];
 BEGIN
     PERFORM bxhook.lock_installations();
     v_held := (SELECT b.held FROM bxhook.batch AS b WHERE key = a_key);
     IF v_held IS NULL THEN
-        v_held := bxhook.hold_posts(a_kind, a_member, a_token, a_at, a_bytes, a_data, a_domain,
-            a_user, a_ts, a_tokens, a_expires, a_server, a_peer, a_limits);
+        SELECT h.held, h.replaced, h.by_peer INTO v_held, v_replaced, v_by_peer
+        FROM bxhook.hold_posts(a_kind, a_member, a_token, a_at, a_bytes, a_data, a_domain, a_user,
+            a_ts, a_tokens, a_expires, a_server, a_peer, a_limits) AS h;
     END IF;
     IF cardinality(a_body) > 0 THEN
-        RETURN QUERY SELECT a.n, a.wake, NULL::bigint FROM bxhook.add(a_key, a_now, a_limit,
+        RETURN QUERY SELECT a.n, a.wake, NULL::bigint, NULL::bytea, NULL::bytea FROM bxhook.add(a_key, a_now, a_limit,
             a_received_at, a_portal, a_lane, a_event_ts, a_facts, a_body, a_secret, a_origin,
             a_installation, a_delayed) AS a;
     END IF;
     INSERT INTO bxhook.batch AS b (key, at, numbers, held) VALUES (a_key, a_now, '{}', v_held)
     ON CONFLICT (key) DO UPDATE SET held = excluded.held;
-    RETURN QUERY SELECT NULL::bigint, false, u.h FROM unnest(v_held) AS u (h);
+    RETURN QUERY SELECT NULL::bigint, false, u.h, NULL::bytea, NULL::bytea
+        FROM unnest(v_held) AS u (h);
+    RETURN QUERY SELECT NULL::bigint, false, NULL::bigint, u.portal, u.peer
+        FROM unnest(v_replaced, v_by_peer) AS u (portal, peer);
 END $$;

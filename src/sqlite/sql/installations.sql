@@ -28,6 +28,10 @@ SELECT count(*) FROM installation INDEXED BY installation_state WHERE state = 0 
 SELECT {peer_row} FROM installation INDEXED BY installation_state WHERE state = 0 AND client_id = ''
 GROUP BY peer ORDER BY number DESC, newest DESC;
 
+-- columns name_row: coalesce(nullif(domain, ''), member_id) AS portal, peer
+-- @pending_name (id)
+SELECT {name_row} FROM installation WHERE id = :id;
+
 -- @unclaimed_count
 SELECT count(*) FROM installation INDEXED BY installation_state WHERE state = 0 AND client_id > '';
 
