@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int64_t dropped_at_most = 200;  // installations in one transaction
 constexpr int tries_at_most = 20;  // each in vain because another post was held meanwhile
-constexpr std::int64_t others_by_now = 3;  // sql/installations.sql
+constexpr std::int64_t others_by_now = 2;  // sql/installations.sql
 
 // The fields that {shown_installation} has.
 template <typename Out>
@@ -47,14 +47,13 @@ public:
 
     std::optional<InstallationWithTokens> find(InstallationId id) override;
 
-    Activation activate(const Proof& proof, std::int64_t queue_limit) override;
+    Activation activate(const Proof& proof) override;
     bool keep_unclaimed(const Proof& proof) override;
     void erase(InstallationId id) override;
     bool refuse(const InstallationWithTokens& seen) override;
     std::vector<HeldPost> held_posts(InstallationId id) override;
-    Activation adopt_token(InstallationId id, const std::string& token,
-                           std::int64_t queue_limit) override;
-    void refuse_token(InstallationId id, const std::string& token) override;
+    Activation adopt_token(InstallationId id, const std::string& token) override;
+    std::size_t refuse_token(InstallationId id, const HeldPost& judged) override;
 
     std::optional<Lease> take_lease(InstallationId id, const std::string& holder,
                                     Millis lasting) override;
@@ -78,9 +77,9 @@ private:
 
     Posts read_posts(const Result& answer, const PostOwner& owner) const;
     template <typename Function>
-    void add_posts(Call<Function>& call, const Posts& posts, std::int64_t queue_limit);
-    Activation activate_once(const Proof& proof, std::int64_t queue_limit);
-    Activation adopt_once(InstallationId id, const std::string& token, std::int64_t queue_limit);
+    void add_posts(Call<Function>& call, const Posts& posts);
+    Activation activate_once(const Proof& proof);
+    Activation adopt_once(InstallationId id, const std::string& token);
     Activation outcome(std::int64_t result, InstallationId id, const Posts& posts);
     template <typename Function>
     void add_proof(Call<Function>& call, const Proof& proof) const;
@@ -135,11 +134,10 @@ Keeper::Posts Keeper::read_posts(const Result& answer, const PostOwner& owner) c
 }
 
 template <typename Function>
-void Keeper::add_posts(Call<Function>& call, const Posts& posts, std::int64_t queue_limit) {
+void Keeper::add_posts(Call<Function>& call, const Posts& posts) {
     using in = typename Function::In;
     call[in::key] = Param::bytes(batch_key());
     call[in::at] = session_.at(wall_now());
-    call[in::limit] = Param::number(queue_limit);
     call[in::ts] = add_events(call, names_, posts.events);
     call[in::posts] = Param::numbers(posts.ids);
 }
@@ -171,7 +169,7 @@ void Keeper::wake_workers() {
     }
 }
 
-Activation Keeper::activate_once(const Proof& proof, std::int64_t queue_limit) {
+Activation Keeper::activate_once(const Proof& proof) {
     using in = sql::activate::In;
     Call<sql::heir_of> heirs;
     heirs[sql::heir_of::In::id] = Param::number(proof.id);
@@ -187,7 +185,7 @@ Activation Keeper::activate_once(const Proof& proof, std::int64_t queue_limit) {
         read_posts(session_.call(posts_call),
                    {heir, found.text(0, sql::heir_of::Out::member_id), lower(proof.domain)});
     Call<sql::activate> call;
-    add_posts(call, posts, queue_limit);
+    add_posts(call, posts);
     add_proof(call, proof);
     call[in::heir] = Param::number(heir);
     call[in::tokens] = Param::bytes(pack_tokens(proof.tokens));
@@ -195,8 +193,8 @@ Activation Keeper::activate_once(const Proof& proof, std::int64_t queue_limit) {
     return outcome(session_.call(call).number(0, 0), heir, posts);
 }
 
-Activation Keeper::activate(const Proof& proof, std::int64_t queue_limit) {
-    return until_settled([&] { return activate_once(proof, queue_limit); });
+Activation Keeper::activate(const Proof& proof) {
+    return until_settled([&] { return activate_once(proof); });
 }
 
 bool Keeper::keep_unclaimed(const Proof& proof) {
@@ -230,16 +228,15 @@ std::vector<HeldPost> Keeper::held_posts(InstallationId id) {
     std::vector<HeldPost> posts;
     for (int row = 0; row < answer.rows(); ++row) {
         try {
-            posts.push_back(
-                {answer.text(row, out::token), unpack_post(answer.text(row, out::data))});
+            posts.push_back({answer.number(row, out::id), answer.text(row, out::token),
+                             unpack_post(answer.text(row, out::data))});
         } catch (const StoreDamaged&) {
         }
     }
     return posts;
 }
 
-Activation Keeper::adopt_once(InstallationId id, const std::string& token,
-                              std::int64_t queue_limit) {
+Activation Keeper::adopt_once(InstallationId id, const std::string& token) {
     using in = sql::adopt_token::In;
     Call<sql::installation_name> names;
     names[sql::installation_name::In::id] = Param::number(id);
@@ -253,22 +250,22 @@ Activation Keeper::adopt_once(InstallationId id, const std::string& token,
                    {id, name.text(0, sql::installation_name::Out::member_id),
                     name.text(0, sql::installation_name::Out::domain)});
     Call<sql::adopt_token> call;
-    add_posts(call, posts, queue_limit);
+    add_posts(call, posts);
     call[in::id] = Param::number(id);
     call[in::token] = Param::bytes(token);
     return outcome(session_.call(call).number(0, 0), id, posts);
 }
 
-Activation Keeper::adopt_token(InstallationId id, const std::string& token,
-                               std::int64_t queue_limit) {
-    return until_settled([&] { return adopt_once(id, token, queue_limit); });
+Activation Keeper::adopt_token(InstallationId id, const std::string& token) {
+    return until_settled([&] { return adopt_once(id, token); });
 }
 
-void Keeper::refuse_token(InstallationId id, const std::string& token) {
+std::size_t Keeper::refuse_token(InstallationId id, const HeldPost& judged) {
     Call<sql::refuse_token> call;
     call[sql::refuse_token::In::id] = Param::number(id);
-    call[sql::refuse_token::In::token] = Param::bytes(token);
-    session_.call(call);
+    call[sql::refuse_token::In::token] = Param::bytes(judged.token);
+    call[sql::refuse_token::In::last] = Param::number(judged.id);
+    return static_cast<std::size_t>(session_.call(call).number(0, 0));
 }
 
 // -- Tokens

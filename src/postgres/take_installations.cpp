@@ -1,6 +1,5 @@
 #include "postgres/take_installations.h"
 
-#include <limits>
 
 #include "postgres/columns.h"
 #include "postgres/parts.h"
@@ -106,7 +105,7 @@ void release_posts(Names& names, InstallationId id) {
     call[sql::token_of_posts::In::id] = Param::number(id);
     const std::string token = names.session().call(call).text(0, 0);
     if (token.empty()) return;
-    make_installations(names)->adopt_token(id, token, std::numeric_limits<std::int64_t>::max());
+    make_installations(names)->adopt_token(id, token);
 }
 
 }  // namespace

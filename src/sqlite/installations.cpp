@@ -117,14 +117,13 @@ public:
 
     std::optional<InstallationWithTokens> find(InstallationId id) override;
 
-    Activation activate(const Proof& proof, std::int64_t queue_limit) override;
+    Activation activate(const Proof& proof) override;
     bool keep_unclaimed(const Proof& proof) override;
     void erase(InstallationId id) override;
     bool refuse(const InstallationWithTokens& seen) override;
     std::vector<HeldPost> held_posts(InstallationId id) override;
-    Activation adopt_token(InstallationId id, const std::string& token,
-                           std::int64_t queue_limit) override;
-    void refuse_token(InstallationId id, const std::string& token) override;
+    Activation adopt_token(InstallationId id, const std::string& token) override;
+    std::size_t refuse_token(InstallationId id, const HeldPost& judged) override;
 
     std::optional<Lease> take_lease(InstallationId id, const std::string& holder,
                                     Millis lasting) override;
@@ -142,7 +141,6 @@ public:
 private:
     using Posts = std::vector<HeldPosts::Held>;
 
-    bool fit(const Posts& posts, std::int64_t queue_limit);
     std::size_t make_events(HeldPosts& held, const Posts& posts, const PostOwner& owner);
     std::vector<InstallationId> unclaimed_beside(const Row& pending, const Proof& proof);
     Posts posts_for(HeldPosts& held, InstallationId id, const Row& pending,
@@ -174,11 +172,6 @@ std::optional<InstallationWithTokens> Keeper::find(InstallationId id) {
 }
 
 // -- Verifying
-
-bool Keeper::fit(const Posts& posts, std::int64_t queue_limit) {
-    if (posts.empty()) return true;
-    return last_event(db_).unfinished() + static_cast<std::int64_t>(posts.size()) <= queue_limit;
-}
 
 // Removes the posts; gives how many events they became.
 std::size_t Keeper::make_events(HeldPosts& held, const Posts& posts, const PostOwner& owner) {
@@ -225,7 +218,7 @@ Keeper::Posts Keeper::posts_for(HeldPosts& held, InstallationId id, const Row& p
     return posts;
 }
 
-Activation Keeper::activate(const Proof& proof, std::int64_t queue_limit) {
+Activation Keeper::activate(const Proof& proof) {
     Transaction transaction(db_, Transaction::Kind::write);
     const std::optional<Row> pending = read_row(db_, proof.id);
     if (!pending || pending->state != InstallationState::pending) return {};
@@ -234,7 +227,6 @@ Activation Keeper::activate(const Proof& proof, std::int64_t queue_limit) {
         db_.maybe_number(sql::installation_of_client, pending->member_id, proof.client_id);
     const std::vector<InstallationId> others = unclaimed_beside(*pending, proof);
     const Posts posts = posts_for(held, proof.id, *pending, earlier, others);
-    if (!fit(posts, queue_limit)) return {Activation::Result::queue_full, proof.id, 0};
     TokenDigests digests;
     digests.add(*pending);
     for (const InstallationId other : others) digests.add(*read_row(db_, other));
@@ -328,21 +320,22 @@ std::vector<HeldPost> Keeper::held_posts(InstallationId id) {
         try {
             const auto packed =
                 pieces_in(db_, rows.number(out::slot), held_owner(rows.number(out::id)));
-            if (packed) posts.push_back({rows.text(out::token), unpack_post(*packed)});
+            if (packed) {
+                posts.push_back(
+                    {rows.number(out::id), rows.text(out::token), unpack_post(*packed)});
+            }
         } catch (const StoreDamaged&) {
         }
     }
     return posts;
 }
 
-Activation Keeper::adopt_token(InstallationId id, const std::string& token,
-                               std::int64_t queue_limit) {
+Activation Keeper::adopt_token(InstallationId id, const std::string& token) {
     Transaction transaction(db_, Transaction::Kind::write);
     const std::optional<Row> row = read_row(db_, id);
     if (!row || db_.run(sql::token_adopt, id, Blob{token}) == 0) return {};
     HeldPosts held(db_);
     const Posts posts = held.posts_of(id, token);
-    if (!fit(posts, queue_limit)) return {Activation::Result::queue_full, id, 0};
     const std::size_t made = make_events(held, posts, {id, row->member_id, row->domain});
     db_.run(sql::chore_remove, id, number_of(Chore::adopt));
     remove_all(held, held.posts_of(id));
@@ -351,13 +344,16 @@ Activation Keeper::adopt_token(InstallationId id, const std::string& token,
     return {Activation::Result::done, id, made};
 }
 
-void Keeper::refuse_token(InstallationId id, const std::string& token) {
+std::size_t Keeper::refuse_token(InstallationId id, const HeldPost& judged) {
     Transaction transaction(db_, Transaction::Kind::write);
-    if (db_.number(sql::is_tokenless, id) == 0) return;
+    if (db_.number(sql::is_tokenless, id) == 0) return 0;
     HeldPosts held(db_);
-    remove_all(held, held.posts_of(id, token));
+    Posts posts = held.posts_of(id, judged.token);
+    std::erase_if(posts, [&](const HeldPosts::Held& post) { return post.id > judged.id; });
+    remove_all(held, posts);
     held.note_erased();
     transaction.commit();
+    return posts.size();
 }
 
 // -- Tokens

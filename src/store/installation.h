@@ -101,8 +101,7 @@ struct Proof {
 struct Activation {
     enum class Result {
         done,
-        queue_full,  // its held posts would be beyond limits.queue: nothing is changed
-        not_pending, // it was erased, or is verified already
+        not_pending,  // it was erased, or is verified already
     };
     Result result = Result::not_pending;
     InstallationId id = 0;   // what it is now: an earlier installation of the same application, if any
@@ -111,7 +110,8 @@ struct Activation {
 
 // One of the posts that are held for an installation without application_token.
 struct HeldPost {
-    std::string token;  // SHA-256
+    std::int64_t id = 0;  // in order of receipt
+    std::string token;    // SHA-256
     NewEvent event;
 };
 

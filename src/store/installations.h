@@ -26,13 +26,14 @@ public:
     // -- Verifying
 
     // The pending one is what PROOF says: it becomes active, its held posts events in the order of
-    // their receipt.  When the same application is on that portal already, that installation takes
+    // their receipt, also beyond limits.queue: they are in this store already, and hold_limits bounds
+    // them.  When the same application is on that portal already, that installation takes
     // over the new one's tokens and posts; its application_token, and `tokens_before` at most from
     // before that, stay right until a post with the new one has come.  Others that wait for its
     // block are taken over too.  What was held for it with other tokens is erased once it has one.
     // A lease of its tokens ends.  Chores begin: it is to be bound, and its tokens are renewed in
     // time.
-    virtual Activation activate(const Proof& proof, std::int64_t queue_limit) = 0;
+    virtual Activation activate(const Proof& proof) = 0;
     // The pending one is proven, but no block has its client_id: it waits, with its posts, for a
     // person, as one with those of the same application on that portal that wait already.  A page
     // is held with them once, and brings no tokens in place of an ONAPPINSTALL's.  False: so many
@@ -48,12 +49,13 @@ public:
     // is pending none.
     virtual std::vector<HeldPost> held_posts(InstallationId id) = 0;
     // Of a verified one without application_token, or whose it is already: TOKEN (SHA-256) is it,
-    // and the posts that are held for it become events.  Those with other tokens are erased.
-    virtual Activation adopt_token(InstallationId id, const std::string& token,
-                                   std::int64_t queue_limit) = 0;
-    // Of a verified one without application_token: TOKEN is not it, and what is held with it is
+    // and the posts that are held for it become events, as by activate().  Those with other tokens are
     // erased.
-    virtual void refuse_token(InstallationId id, const std::string& token) = 0;
+    virtual Activation adopt_token(InstallationId id, const std::string& token) = 0;
+    // Of a verified one without application_token: JUDGED, which held_posts() gave, proves that its
+    // token is not it.  Erases that post and those before it with the token; one that has come since
+    // was not judged, and stays.  Gives how many were erased.
+    virtual std::size_t refuse_token(InstallationId id, const HeldPost& judged) = 0;
 
     // -- Tokens
 

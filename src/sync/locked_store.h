@@ -23,8 +23,8 @@ public:
     std::optional<InstallationWithTokens> find(InstallationId id) override {
         return locked(&Installations::find, id);
     }
-    Activation activate(const Proof& proof, std::int64_t queue_limit) override {
-        return locked(&Installations::activate, proof, queue_limit);
+    Activation activate(const Proof& proof) override {
+        return locked(&Installations::activate, proof);
     }
     bool keep_unclaimed(const Proof& proof) override {
         return locked(&Installations::keep_unclaimed, proof);
@@ -36,12 +36,11 @@ public:
     std::vector<HeldPost> held_posts(InstallationId id) override {
         return locked(&Installations::held_posts, id);
     }
-    Activation adopt_token(InstallationId id, const std::string& token,
-                           std::int64_t queue_limit) override {
-        return locked(&Installations::adopt_token, id, token, queue_limit);
+    Activation adopt_token(InstallationId id, const std::string& token) override {
+        return locked(&Installations::adopt_token, id, token);
     }
-    void refuse_token(InstallationId id, const std::string& token) override {
-        locked(&Installations::refuse_token, id, token);
+    std::size_t refuse_token(InstallationId id, const HeldPost& judged) override {
+        return locked(&Installations::refuse_token, id, judged);
     }
     std::optional<Lease> take_lease(InstallationId id, const std::string& holder,
                                     Millis lasting) override {

@@ -232,11 +232,7 @@ ChoreEnd Verification::activate(Proof proof) {
         return in_vain("the authorization server names no address of the portal that may be asked");
     }
     if (std::optional<ChoreEnd> end = check_user(proof, *renewed)) return *end;
-    const Activation done =
-        context_.installations.activate(proof, context_.config.limits.queue);
-    if (done.result == Activation::Result::queue_full) {
-        return in_vain("its held posts are more than limits.queue takes now");
-    }
+    const Activation done = context_.installations.activate(proof);
     if (done.result != Activation::Result::done) return {};
     SyncNews news = news_of(one_, SyncNews::Kind::done, "verified");
     news.portal = proof.domain;
@@ -340,12 +336,13 @@ private:
         if (asked_++ > 0) std::this_thread::sleep_for(std::chrono::milliseconds(ask_step));
         switch (match_of(context_, one_, post.event.received_at, access_token)) {
             case Match::yes: return adopt(post.token);
-            case Match::no: context_.installations.refuse_token(one_.id, post.token); break;
+            case Match::no: refuse(post); break;
             case Match::undecided: break;
             case Match::no_answer: return undecided("the server does not answer");
         }
         return std::nullopt;
     }
+    void refuse(const HeldPost& judged);
     ChoreEnd adopt(const std::string& token);
     static ChoreEnd undecided(const std::string& cause) {
         return {ChoreEnd::Kind::in_vain,
@@ -360,12 +357,16 @@ private:
     std::size_t asked_ = 0;
 };
 
+void Adoption::refuse(const HeldPost& judged) {
+    const std::size_t erased = context_.installations.refuse_token(one_.id, judged);
+    if (erased == 0) return;
+    context_.tell(news_of(one_, SyncNews::Kind::refused, "held posts refused",
+                          "their access token is not this installation's; erased: " +
+                              std::to_string(erased)));
+}
+
 ChoreEnd Adoption::adopt(const std::string& token) {
-    const Activation done =
-        context_.installations.adopt_token(one_.id, token, context_.config.limits.queue);
-    if (done.result == Activation::Result::queue_full) {
-        return {ChoreEnd::Kind::in_vain, "its held posts are more than limits.queue takes now"};
-    }
+    const Activation done = context_.installations.adopt_token(one_.id, token);
     SyncNews news = news_of(one_, SyncNews::Kind::done, "application_token found");
     news.events = done.events;
     context_.tell(news);

@@ -425,6 +425,7 @@ def test_forged_posts_keep_no_installation_without_application_token_from_its_ow
         assert done.returncode == 1
         assert len(land.cloud.records.of("app.info")) == before + 10
         assert land.site.status()["held"] == 90, "what the server does not know is erased"
+        assert done.stdout.decode().count("held posts refused: their access token is not this installation's; erased: 1") == 10
         # The next real one is looked at first.
         portal.send(land.app, "ONCRMDEALADD", {"FIELDS": {"ID": 7}}, portal.admin()).wait()
         assert "application_token found, 1 event" in " ".join(land.sync())

@@ -81,7 +81,7 @@ public:
             if (one.state != InstallationState::pending) continue;
             const bx::Proof proof{one.id, client, "p.example", "1", "https://p.example/rest/",
                                   "https://s", "crm", "L", {access_of_it, refresh_of_it, 0}};
-            const bx::Activation done = store().installations().activate(proof, 1000);
+            const bx::Activation done = store().installations().activate(proof);
             BOOST_TEST((done.result == bx::Activation::Result::done));
             return done.id;
         }
@@ -588,7 +588,7 @@ BOOST_AUTO_TEST_CASE(of_a_page_without_application_token_posts_are_held_until_on
     BOOST_TEST(s.said(page("m1", is_default)) == "finish");
     const bx::InstallationId id = s.activate("m1");
     BOOST_TEST(s.said(deal("m1", "token-1")) == "200 held");
-    s.store().installations().adopt_token(id, bx::sha256("token-1"), 100);
+    s.store().installations().adopt_token(id, bx::sha256("token-1"));
     BOOST_TEST(s.said(deal("m1", "token-1")) == "200 event 3");
     BOOST_TEST(s.said(deal("m1", "token-2")) == "403");
 }

@@ -56,7 +56,7 @@ public:
     bx::InstallationId tokenless(const std::string& member) {
         hold(install(member, "auth id", "192.0.2.1", HeldKind::page_key));
         const bx::InstallationId id = pending(member).id;
-        installations().activate(proof(id), plenty);
+        installations().activate(proof(id));
         return id;
     }
     // One that is active.
@@ -64,7 +64,7 @@ public:
                               const std::string& client = "local.1") {
         BOOST_TEST((hold(install(member, token)) == HoldResult::held));
         const bx::Installation made = pending(member);
-        const Activation done = installations().activate(proof(made.id, client), plenty);
+        const Activation done = installations().activate(proof(made.id, client));
         BOOST_TEST((done.result == Activation::Result::done));
         return done.id;
     }
@@ -182,7 +182,7 @@ BOOST_AUTO_TEST_CASE(when_it_is_verified_its_posts_are_events_in_the_order_of_re
     s.add("early");
     for (const char* id : {"3", "1", "2"}) s.hold(s.post("m1", "t1", id));
     const bx::InstallationId id = s.pending("m1").id;
-    const Activation done = s.installations().activate(s.proof(id), plenty);
+    const Activation done = s.installations().activate(s.proof(id));
     BOOST_TEST((done.result == Activation::Result::done));
     BOOST_TEST(done.id == id);
     BOOST_TEST(done.events == 4U);
@@ -198,7 +198,7 @@ BOOST_AUTO_TEST_CASE(when_it_is_verified_its_posts_are_events_in_the_order_of_re
     BOOST_TEST(s.held() == 0);
     BOOST_TEST(s.state(id) == "active");
     BOOST_TEST(!s.next_unverified(s.now + bx::day).has_value());
-    BOOST_TEST((s.installations().activate(s.proof(id), plenty).result ==
+    BOOST_TEST((s.installations().activate(s.proof(id)).result ==
                 Activation::Result::not_pending));
     BOOST_TEST(s.recount() == "");
 }
@@ -214,17 +214,25 @@ BOOST_AUTO_TEST_CASE(an_event_keeps_the_installation_its_token_proved) {
     BOOST_TEST(!s.store().view().event(s.add("8")).value().installation.has_value());
 }
 
-BOOST_AUTO_TEST_CASE(posts_that_would_be_beyond_the_queue_stay_held) {
+BOOST_AUTO_TEST_CASE(a_queue_that_is_full_takes_held_posts_and_later_ones_overtake_none) {
     Portals s;
+    constexpr std::int64_t queue = 1;
+    const auto add = [&](bx::NewEvent event) {
+        return s.store().sink().add(std::span(&event, 1), queue).front().has_value();
+    };
+    BOOST_TEST(add(s.post("m0", "", "0").event));
     s.hold(s.install("m1", "t1"));
-    s.hold(s.post("m1", "t1"));
-    s.add("1");
+    s.hold(s.post("m1", "t1", "1"));
+    s.hold(s.post("m1", "t1", "2"));
     const bx::InstallationId id = s.pending("m1").id;
-    BOOST_TEST((s.installations().activate(s.proof(id), 2).result ==
-                Activation::Result::queue_full));
-    BOOST_TEST(s.held() == 2);
-    BOOST_TEST(s.state(id) == "pending");
-    BOOST_TEST((s.installations().activate(s.proof(id), 3).result == Activation::Result::done));
+    BOOST_TEST(s.installations().activate(s.proof(id)).events == 3U);
+    BOOST_TEST(s.state(id) == "active");
+    BOOST_TEST(s.held() == 0);
+    BOOST_TEST(!add(s.post("m1", "t1", "3").event), "what comes now waits for room");
+    BOOST_TEST(s.events() ==
+               "ONCRMDEALUPDATE 0 as.sent\nONAPPINSTALL  real.example\n"
+               "ONCRMDEALUPDATE 1 real.example\nONCRMDEALUPDATE 2 real.example\n");
+    BOOST_TEST(s.recount() == "");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_refused_leaves_nothing) {
@@ -281,7 +289,7 @@ BOOST_AUTO_TEST_CASE(what_is_verified_is_not_refused) {
         s.installations().find(s.pending("m1").id).value();
     bx::Proof proof = s.proof(judged.installation.id);
     proof.tokens = judged.tokens;
-    BOOST_TEST((s.installations().activate(proof, plenty).result == Activation::Result::done));
+    BOOST_TEST((s.installations().activate(proof).result == Activation::Result::done));
     BOOST_TEST(!s.installations().refuse(judged));
     BOOST_TEST(s.state(judged.installation.id) == "active");
 }
@@ -388,7 +396,7 @@ BOOST_AUTO_TEST_CASE(twenty_of_applications_in_no_block_are_kept) {
     BOOST_TEST(s.pending("m0").client_id == "local.x");
     // When its block is there, it becomes active as others do.
     s.hold(s.post("m0", "t0"));
-    BOOST_TEST(s.installations().activate(s.proof(s.pending("m0").id, "local.x"), plenty).events ==
+    BOOST_TEST(s.installations().activate(s.proof(s.pending("m0").id, "local.x")).events ==
                2U);
 }
 
@@ -427,7 +435,7 @@ BOOST_AUTO_TEST_CASE(with_one_peer_alone_a_newcomer_is_refused) {
     BOOST_TEST((results[99] == HoldResult::held));
     BOOST_TEST((results[100] == HoldResult::full_of_unverified));
     // Those that are verified do not count.
-    s.installations().activate(s.proof(s.pending("m5").id), plenty);
+    s.installations().activate(s.proof(s.pending("m5").id));
     BOOST_TEST((s.hold(all[100]) == HoldResult::held));
 }
 
@@ -489,7 +497,7 @@ BOOST_AUTO_TEST_CASE(what_only_brings_an_installation_is_verified_beside_the_one
     BOOST_TEST(s.installations().uninstalled(id, "1700000004", s.now));
     BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::pending));
     BOOST_TEST((s.hold(s.post("m1", "t1")) == HoldResult::held));
-    const Activation done = s.installations().activate(s.proof(s.pending("m1").id), plenty);
+    const Activation done = s.installations().activate(s.proof(s.pending("m1").id));
     BOOST_TEST(done.id == id);
     BOOST_TEST(done.events == 1U);
     BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::verified));
@@ -503,7 +511,7 @@ BOOST_AUTO_TEST_CASE(the_page_of_a_broken_one_brings_it_to_life) {
     BOOST_TEST((s.hold(s.install("m1", "t1", "p", HeldKind::page)) == HoldResult::changed));
     s.break_down(id);
     BOOST_TEST((s.hold(s.install("m1", "t1", "p", HeldKind::page)) == HoldResult::held));
-    BOOST_TEST(s.installations().activate(s.proof(s.pending("m1").id), plenty).id == id);
+    BOOST_TEST(s.installations().activate(s.proof(s.pending("m1").id)).id == id);
     BOOST_TEST(s.state(id) == "active");
     BOOST_TEST(s.recount() == "");
 }
@@ -514,13 +522,13 @@ BOOST_AUTO_TEST_CASE(one_without_application_token_holds_posts_until_one_is_prov
     BOOST_TEST((s.role("m1", "auth id") == bx::TokenRole::pending));
     BOOST_TEST((s.hold(s.post("m1", "t1")) == HoldResult::changed));
     const bx::InstallationId id = s.pending("m1").id;
-    s.installations().activate(s.proof(id), plenty);
+    s.installations().activate(s.proof(id));
     BOOST_TEST(!s.shown(id).has_application_token);
     BOOST_TEST((s.role("m1", "auth id") == bx::TokenRole::of_tokenless));
     BOOST_TEST((s.hold(s.post("m1", "t1", "1")) == HoldResult::held));
     BOOST_TEST((s.hold(s.post("m1", "forged", "2")) == HoldResult::held));
     BOOST_TEST((s.hold(s.post("m1", "t1", "3")) == HoldResult::held));
-    const Activation adopted = s.installations().adopt_token(id, bx::sha256("t1"), plenty);
+    const Activation adopted = s.installations().adopt_token(id, bx::sha256("t1"));
     BOOST_TEST(adopted.events == 2U);
     BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::verified));
     BOOST_TEST((s.role("m1", "forged") == bx::TokenRole::none));
@@ -528,21 +536,29 @@ BOOST_AUTO_TEST_CASE(one_without_application_token_holds_posts_until_one_is_prov
                "ONAPPINSTALL  real.example\nONCRMDEALUPDATE 1 real.example\n"
                "ONCRMDEALUPDATE 3 real.example\n");
     BOOST_TEST(s.held() == 0);  // the other's is erased
-    BOOST_TEST((s.installations().adopt_token(id, bx::sha256("t2"), 0).result ==
+    BOOST_TEST((s.installations().adopt_token(id, bx::sha256("t2")).result ==
                 Activation::Result::not_pending));
     BOOST_TEST(s.recount() == "");
 }
 
-BOOST_AUTO_TEST_CASE(a_token_that_is_refused_takes_its_own_posts_with_it) {
+BOOST_AUTO_TEST_CASE(a_token_that_is_refused_takes_its_posts_up_to_the_judged_one_with_it) {
     Portals s;
     const bx::InstallationId id = s.tokenless("m1");
     for (const char* token : {"forged", "t1", "forged"}) s.hold(s.post("m1", token));
-    s.installations().refuse_token(id, bx::sha256("forged"));
-    BOOST_TEST(s.held() == 1);
-    BOOST_TEST(s.installations().adopt_token(id, bx::sha256("t1"), plenty).events == 1U);
+    const bx::HeldPost judged = s.installations().held_posts(id).at(1);
+    BOOST_TEST(judged.token == bx::sha256("forged"));
+    s.hold(s.post("m1", "forged", "late"));
+    BOOST_TEST(s.installations().refuse_token(id, judged) == 2U);
+    BOOST_TEST(s.installations().refuse_token(id, judged) == 0U);
+    BOOST_TEST(s.held() == 2);
+    const bx::HeldPost late = s.installations().held_posts(id).at(1);
+    BOOST_TEST(late.event.facts.id == "late");
+    BOOST_TEST(s.installations().refuse_token(id, late) == 1U);
+    BOOST_TEST(s.installations().adopt_token(id, bx::sha256("t1")).events == 1U);
     // Of one that has its token, and of one that is not verified, nothing is refused.
     s.hold(s.install("m2", "t2"));
-    s.installations().refuse_token(s.pending("m2").id, bx::sha256("t2"));
+    const bx::HeldPost any{late.id + 9, bx::sha256("t2"), {}};
+    BOOST_TEST(s.installations().refuse_token(s.pending("m2").id, any) == 0U);
     BOOST_TEST(s.held() == 1);
     BOOST_TEST(s.recount() == "");
 }
@@ -560,7 +576,7 @@ BOOST_AUTO_TEST_CASE(where_no_post_is_proven_the_oldest_makes_room) {
     BOOST_TEST(posts.back().event.facts.id == "100");
     BOOST_TEST(s.recount() == "");
     // Those of the new one's token were answered 200, and may be the right ones.
-    for (const bx::HeldPost& post : posts) s.installations().refuse_token(id, post.token);
+    for (const bx::HeldPost& post : posts) s.installations().refuse_token(id, post);
     for (int i = 0; i < bx::hold_limits.of_installation; ++i) {
         BOOST_TEST((s.hold(s.post("m1", "same", std::to_string(i))) == HoldResult::held));
     }
@@ -588,7 +604,7 @@ BOOST_AUTO_TEST_CASE(a_post_that_brings_an_installation_makes_one_beside_one_wit
     s.hold(s.post("m1", "other", "2"));
     BOOST_TEST((s.hold(s.install("m1", "t1")) == HoldResult::held));
     // It is the same application, whose token is known now: what was held for it comes first.
-    const Activation done = s.installations().activate(s.proof(s.pending("m1").id), plenty);
+    const Activation done = s.installations().activate(s.proof(s.pending("m1").id));
     BOOST_TEST(done.id == id);
     BOOST_TEST(done.events == 2U);
     BOOST_TEST(s.events() ==
@@ -613,7 +629,7 @@ BOOST_AUTO_TEST_CASE(an_application_of_a_portal_waits_once_whatever_pages_it_sen
     BOOST_TEST(s.installations().keep_unclaimed(s.proof(s.pending("m2").id, "local.x")));
     BOOST_TEST(s.recount() == "");
     const Activation done =
-        s.installations().activate(s.proof(s.pending("m1").id, "local.x"), plenty);
+        s.installations().activate(s.proof(s.pending("m1").id, "local.x"));
     BOOST_TEST(done.events == 1U);
 }
 
@@ -637,7 +653,7 @@ BOOST_AUTO_TEST_CASE(those_of_an_application_that_wait_are_one_with_all_posts_an
         BOOST_TEST((s.hold(s.post("m1", token)) == HoldResult::held));
     }
     BOOST_TEST(s.recount() == "");
-    BOOST_TEST(s.installations().activate(s.proof(id, "local.x"), plenty).events == 9U);
+    BOOST_TEST(s.installations().activate(s.proof(id, "local.x")).events == 9U);
     for (const char* token : {"t1", "t2", "t3"}) {
         BOOST_TEST((s.role("m1", token) == bx::TokenRole::verified));
     }
@@ -652,7 +668,7 @@ BOOST_AUTO_TEST_CASE(one_that_becomes_active_takes_those_that_wait_with_it) {
     BOOST_TEST(s.installations().keep_unclaimed(s.proof(s.pending("m1").id)));
     s.hold(s.install("m1", "t3"));
     const Activation done = s.installations().activate(
-        s.proof(s.next_unverified(s.now).value().installation.id), plenty);
+        s.proof(s.next_unverified(s.now).value().installation.id));
     BOOST_TEST(done.id == id);
     BOOST_TEST(done.events == 3U);
     BOOST_TEST(s.installations().list().size() == 1U);
@@ -717,7 +733,7 @@ BOOST_AUTO_TEST_CASE(the_same_application_again_takes_over_and_both_tokens_are_r
     bx::Proof again = s.proof(s.pending("m1").id);
     again.user_id = "9";
     again.tokens.refresh = "of the second";
-    BOOST_TEST(s.installations().activate(again, plenty).id == id);
+    BOOST_TEST(s.installations().activate(again).id == id);
     BOOST_TEST(s.installations().list().size() == 1U);
     BOOST_TEST(s.shown(id).user_id == "9");
     BOOST_TEST(s.installations().take_lease(id, "a", bx::minute).value().tokens.refresh ==
@@ -738,7 +754,7 @@ BOOST_AUTO_TEST_CASE(a_token_is_retired_by_a_post_with_the_one_that_is_new_still
     const bx::InstallationId id = s.active("m1", "t1");
     const auto again = [&](const char* token) {
         s.hold(s.install("m1", token));
-        s.installations().activate(s.proof(s.pending("m1").id), plenty);
+        s.installations().activate(s.proof(s.pending("m1").id));
     };
     again("t2");
     again("t3");
@@ -846,7 +862,7 @@ BOOST_AUTO_TEST_CASE(a_lease_ends_when_other_tokens_come) {
     s.hold(s.install("m1", "t2"));
     bx::Proof again = s.proof(s.pending("m1").id);
     again.tokens.refresh = "of the new chain";
-    installations.activate(again, plenty);
+    installations.activate(again);
     BOOST_TEST(!installations.end_lease(id, "a", old, s.now));
     installations.note_refused(id, "a", "invalid_grant", std::nullopt);
     BOOST_TEST(s.state(id) == "active");
@@ -869,7 +885,7 @@ BOOST_AUTO_TEST_CASE(an_end_that_nobody_knows_is_none) {
     BOOST_TEST(!s.pending("m1").token_expires_at.has_value());
     bx::Proof proof = s.proof(s.pending("m1").id);
     proof.tokens.expires_at = 0;
-    const bx::InstallationId id = s.installations().activate(proof, plenty).id;
+    const bx::InstallationId id = s.installations().activate(proof).id;
     BOOST_TEST(!s.shown(id).token_expires_at.has_value());
     const auto lease = s.installations().take_lease(id, "a", bx::minute);
     BOOST_TEST(lease.value().tokens.expires_at == 0);
@@ -1236,7 +1252,7 @@ BOOST_AUTO_TEST_CASE(the_posts_of_one_without_application_token_are_there_once_a
     BOOST_TEST(posts.size() == 2U);
     BOOST_TEST(posts.at(0).token == bx::sha256("t2"));
     BOOST_TEST(posts.at(1).event.facts.id == "3");
-    s.installations().adopt_token(id, bx::sha256("t1"), plenty);
+    s.installations().adopt_token(id, bx::sha256("t1"));
     BOOST_TEST(s.due(bx::Chore::adopt, s.now + bx::day).empty());
 }
 
@@ -1263,7 +1279,7 @@ BOOST_AUTO_TEST_CASE(an_uninstallation_ends_it_unless_it_was_installed_since) {
 BOOST_AUTO_TEST_CASE(an_uninstallation_from_before_a_page_that_brought_it_ends_nothing) {
     Portals s;
     s.hold(s.install("m1", "t1", "p", HeldKind::page));
-    const auto id = s.installations().activate(s.proof(s.pending("m1").id), plenty).id;
+    const auto id = s.installations().activate(s.proof(s.pending("m1").id)).id;
     BOOST_TEST(!s.installations().uninstalled(id, "1700000001", s.now - 1));  // matched again
     BOOST_TEST(s.state(id) == "active");
     BOOST_TEST(s.installations().uninstalled(id, "1700000001", s.now));

@@ -93,7 +93,7 @@ bx::Activation activate(Scene& s, const std::string& member) {
     proof.user_id = "1";
     proof.client_endpoint = "https://real.example/rest/";
     proof.tokens = {"access-of-" + member, "refresh-of-" + member, bx::wall_now() + bx::hour};
-    return s.store().installations().activate(proof, plenty);
+    return s.store().installations().activate(proof);
 }
 
 void make_active(Scene& s, const std::string& member) {

@@ -139,7 +139,7 @@ BOOST_AUTO_TEST_CASE(without_application_token_its_posts_are_held_until_one_is_p
     const Brought brought = bring(s, {"m1", "local.1", "refresh-1", ""});
     BOOST_TEST((role(s, "m1", "t1") == bx::TokenRole::of_tokenless));
     const auto adopted =
-        s.store().installations().adopt_token(brought.id, bx::sha256("t1"), 1000);
+        s.store().installations().adopt_token(brought.id, bx::sha256("t1"));
     BOOST_TEST((adopted.result == bx::Activation::Result::done));
     BOOST_TEST((role(s, "m1", "t1") == bx::TokenRole::verified));
 }

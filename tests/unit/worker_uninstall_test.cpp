@@ -21,8 +21,8 @@ public:
         post.tokens = {"access of " + member, "refresh of " + member, 0};
         open->sink().add({{}, {&post, 1}}, 1000);
         const bx::InstallationId id = open->installations().list(member).at(0).id;
-        open->installations().activate({id, "local.1", "some.example", "1", "", "", "", "", post.tokens},
-                                       1000);
+        open->installations().activate(
+            {id, "local.1", "some.example", "1", "", "", "", "", post.tokens});
         return id;
     }
     // An event that INSTALLATION proved.

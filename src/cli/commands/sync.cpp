@@ -59,12 +59,12 @@ public:
             ++left_out_;
             return;
         }
-        if (left_out_ > 0) log_.warning("more installations refused", {{"count", left_out_}});
+        if (left_out_ > 0) log_.warning("more installations or held posts refused", {{"count", left_out_}});
         left_out_ = 0;
         log_news(log_, news);
     }
     ~NewsLog() {
-        if (left_out_ > 0) log_.warning("more installations refused", {{"count", left_out_}});
+        if (left_out_ > 0) log_.warning("more installations or held posts refused", {{"count", left_out_}});
     }
     NewsLog(const NewsLog&) = delete;
     NewsLog& operator=(const NewsLog&) = delete;

@@ -173,22 +173,17 @@ BEGIN
     WHERE id = a_heir;
 END $$;
 
--- Events as bxhook.add takes them, of the posts a_posts, which are removed.  0: done; 1: the queue
--- is full; 3: the posts are others by now.
-CREATE FUNCTION bxhook.make_events(a_key bytea, a_at bigint, a_limit bigint, a_received_at bigint[],
+-- Events as bxhook.add takes them, of the posts a_posts, which are removed.  0: done; 2: the posts are
+-- others by now.
+CREATE FUNCTION bxhook.make_events(a_key bytea, a_at bigint, a_received_at bigint[],
     a_portal bigint[], a_lane bigint[], a_ts bigint[], a_facts bytea[], a_body bytea[],
     a_secret bytea[], a_origin bigint[], a_installation bigint[], a_delayed bigint[],
     a_posts bigint[], a_there bigint[]) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE
-    v_count bigint := coalesce(cardinality(a_body), 0);
 BEGIN
     IF a_posts <> a_there THEN
-        RETURN 3;
+        RETURN 2;
     END IF;
-    IF v_count > 0 THEN
-        IF bxhook.unfinished() + v_count > a_limit THEN
-            RETURN 1;
-        END IF;
+    IF cardinality(a_body) > 0 THEN
         PERFORM bxhook.add(a_key, a_at, 9223372036854775807, a_received_at, a_portal, a_lane, a_ts,
             a_facts, a_body, a_secret, a_origin, a_installation, a_delayed);
     END IF;
@@ -196,8 +191,8 @@ BEGIN
     RETURN 0;
 END $$;
 
--- Result as Activation::Result; 3: again, with what bxhook.heir_of and bxhook.posts_for say now.
-CREATE FUNCTION bxhook.activate(a_key bytea, a_at bigint, a_limit bigint, a_received_at bigint[],
+-- Result as Activation::Result; 2: again, with what bxhook.heir_of and bxhook.posts_for say now.
+CREATE FUNCTION bxhook.activate(a_key bytea, a_at bigint, a_received_at bigint[],
     a_portal bigint[], a_lane bigint[], a_ts bigint[], a_facts bytea[], a_body bytea[],
     a_secret bytea[], a_origin bigint[], a_installation bigint[], a_delayed bigint[],
     a_posts bigint[], a_id bigint, a_heir bigint, a_client bytea, a_domain bytea, a_user bytea,
@@ -209,12 +204,12 @@ BEGIN
     PERFORM bxhook.lock_installations();
     v_result := (SELECT heir FROM bxhook.heir_of(a_id, a_client));
     IF v_result IS NULL THEN
-        RETURN 2;
+        RETURN 1;
     END IF;
     IF v_result <> a_heir THEN
-        RETURN 3;
+        RETURN 2;
     END IF;
-    v_result := bxhook.make_events(a_key, a_at, a_limit, a_received_at, a_portal, a_lane, a_ts,
+    v_result := bxhook.make_events(a_key, a_at, a_received_at, a_portal, a_lane, a_ts,
         a_facts, a_body, a_secret, a_origin, a_installation, a_delayed, a_posts,
         ARRAY(SELECT id FROM bxhook.posts_for(a_id, a_heir, a_client)));
     IF v_result <> 0 THEN
@@ -236,7 +231,7 @@ BEGIN
     RETURN 0;
 END $$;
 
-CREATE FUNCTION bxhook.adopt_token(a_key bytea, a_at bigint, a_limit bigint, a_received_at bigint[],
+CREATE FUNCTION bxhook.adopt_token(a_key bytea, a_at bigint, a_received_at bigint[],
     a_portal bigint[], a_lane bigint[], a_ts bigint[], a_facts bytea[], a_body bytea[],
     a_secret bytea[], a_origin bigint[], a_installation bigint[], a_delayed bigint[],
     a_posts bigint[], a_id bigint, a_token bytea) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -247,9 +242,9 @@ BEGIN
     IF NOT EXISTS (SELECT 1 FROM bxhook.installation WHERE id = a_id
             AND state IN ({of_active}, {of_broken})
             AND coalesce(application_token = a_token, true)) THEN
-        RETURN 2;
+        RETURN 1;
     END IF;
-    v_result := bxhook.make_events(a_key, a_at, a_limit, a_received_at, a_portal, a_lane, a_ts,
+    v_result := bxhook.make_events(a_key, a_at, a_received_at, a_portal, a_lane, a_ts,
         a_facts, a_body, a_secret, a_origin, a_installation, a_delayed, a_posts,
         ARRAY(SELECT id FROM bxhook.posts_with(a_id, a_token)));
     IF v_result = 0 THEN
@@ -260,13 +255,18 @@ BEGIN
     RETURN v_result;
 END $$;
 
-CREATE FUNCTION bxhook.refuse_token(a_id bigint, a_token bytea) RETURNS void
+-- Those with a_token up to the post a_last, which was judged; gives how many.
+CREATE FUNCTION bxhook.refuse_token(a_id bigint, a_token bytea, a_last bigint) RETURNS bigint
 LANGUAGE plpgsql AS $$
+DECLARE
+    v_erased bigint;
 BEGIN
     PERFORM bxhook.lock_installations();
-    DELETE FROM bxhook.held_post WHERE installation = a_id AND token = a_token
-        AND EXISTS (SELECT 1 FROM bxhook.installation WHERE id = a_id
-            AND state IN ({of_active}, {of_broken}) AND application_token IS NULL);
+    DELETE FROM bxhook.held_post WHERE installation = a_id AND token = a_token AND id <= a_last
+        AND EXISTS (SELECT 1 FROM bxhook.installation AS i WHERE i.id = a_id
+            AND i.state IN ({of_active}, {of_broken}) AND i.application_token IS NULL);
+    GET DIAGNOSTICS v_erased = ROW_COUNT;
+    RETURN v_erased;
 END $$;
 
 CREATE FUNCTION bxhook.keep_unclaimed(a_id bigint, a_client bytea, a_domain bytea, a_user bytea,
@@ -316,9 +316,9 @@ BEGIN
 END $$;
 
 -- Of the posts of one that is verified the last with each token.
-CREATE FUNCTION bxhook.held_proofs(a_id bigint) RETURNS TABLE (token bytea, data bytea)
-LANGUAGE sql STABLE AS $$
-    SELECT h.token, h.data FROM bxhook.held_post AS h
+CREATE FUNCTION bxhook.held_proofs(a_id bigint)
+RETURNS TABLE (id bigint, token bytea, data bytea) LANGUAGE sql STABLE AS $$
+    SELECT h.id, h.token, h.data FROM bxhook.held_post AS h
     WHERE h.id IN (SELECT max(p.id) FROM bxhook.held_post AS p WHERE p.installation = a_id
         GROUP BY p.token)
         AND EXISTS (SELECT 1 FROM bxhook.installation AS i WHERE i.id = a_id
