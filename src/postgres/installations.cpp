@@ -33,6 +33,7 @@ Installation read_installation(const Session& session, const Result& answer, int
     shown.token_expires_at = session.ours(answer.maybe_number(row, Out::token_expires_at));
     shown.renewed_at = session.ours(answer.maybe_number(row, Out::renewed_at));
     shown.has_application_token = answer.number(row, Out::known) != 0;
+    shown.was_leased = answer.number(row, Out::leased) != 0;
     shown.held = answer.number(row, Out::held);
     return shown;
 }

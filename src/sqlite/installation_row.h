@@ -7,7 +7,8 @@
 namespace bx::sqlite {
 
 // What the columns ROW of a statement say of one, the current row of ROWS; of a list of columns that
-// has all of these, by their names.  Without `has_application_token` and `held`.
+// has all of these, by their names.  Without `has_application_token`,
+// `was_leased` and `held`.
 template <typename Row>
 Installation installation_in(const Rows& rows) {
     Installation one;

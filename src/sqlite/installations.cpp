@@ -29,6 +29,7 @@ Installation read_installation(const Rows& rows) {
     using row = sql::shown_installation;
     Installation shown = installation_in<row>(rows);
     shown.has_application_token = rows.number(row::known) != 0;
+    shown.was_leased = rows.number(row::leased) != 0;
     shown.held = rows.number(row::held);
     return shown;
 }

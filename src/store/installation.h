@@ -52,6 +52,8 @@ struct Installation {
     std::optional<Millis> token_expires_at;
     std::optional<Millis> renewed_at;
     bool has_application_token = false;
+    // A renewal of its tokens was begun once: whatever came of it, the refresh token may be spent.
+    bool was_leased = false;
     std::int64_t held = 0;  // its held posts
 };
 

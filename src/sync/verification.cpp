@@ -65,10 +65,10 @@ public:
         const Asked asked = ask_app_info(context_, one_.server, known_.tokens.access);
         switch (asked.kind) {
             case Asked::Kind::unknown:
-                if (may_be_forgotten()) return prove_by_renewal(one_.server);
+                if (may_be_forgotten()) return prove_by_renewal(one_.server, asked.kind);
                 return refuse("the authorization server does not know its token");
             case Asked::Kind::no_answer: return in_vain("app.info: " + asked.info.result.text);
-            case Asked::Kind::expired: return prove_by_renewal(asked.server);
+            case Asked::Kind::expired: return prove_by_renewal(asked.server, asked.kind);
             case Asked::Kind::known: break;
         }
         return judge(asked);
@@ -78,7 +78,8 @@ private:
     bool may_be_forgotten() const;
     std::vector<std::string> possible_clients() const;
     ChoreEnd judge(const Asked& asked);
-    ChoreEnd prove_by_renewal(const std::string& server);
+    bool may_be_dead(Asked::Kind said) const;
+    ChoreEnd prove_by_renewal(const std::string& server, Asked::Kind said);
     RestResult renew(const std::string& client_id, const std::string& server) const;
     ChoreEnd activate(Proof proof);
     std::optional<ChoreEnd> check_user(const Proof& proof, const InstallationWithTokens& renewed);
@@ -163,12 +164,21 @@ std::vector<std::string> Verification::possible_clients() const {
     return clients;
 }
 
+// The server's word that it knows nothing of the refresh token either ends it: unless that was sent
+// before, and may be spent by a renewal whose answer was lost, or is of an application in no block.
+bool Verification::may_be_dead(Asked::Kind said) const {
+    return said == Asked::Kind::unknown && !one_.was_leased && !takes_unknown(context_.config);
+}
+
 // Its access token is too old to say whose it is: the chain belongs to the application by whose
 // secret it goes on.
-ChoreEnd Verification::prove_by_renewal(const std::string& server) {
+ChoreEnd Verification::prove_by_renewal(const std::string& server, Asked::Kind said) {
     RestResult told{RestCause::wrong_client, "no `app` block has a client_id", false};
-    for (const std::string& client_id : possible_clients()) {
+    const std::vector<std::string> clients = possible_clients();
+    bool is_dead = may_be_dead(said) && !clients.empty();
+    for (const std::string& client_id : clients) {
         const RestResult one = renew(client_id, server);
+        is_dead = is_dead && one.cause == RestCause::bad_grant;
         if (one.succeeded()) {
             Proof proof = proof_of(one_, server);
             proof.client_id = client_id;
@@ -178,6 +188,7 @@ ChoreEnd Verification::prove_by_renewal(const std::string& server) {
         const bool says_little = told.cause == RestCause::wrong_client || is_refused(told.cause);
         if (says_little) told = one;
     }
+    if (is_dead) return refuse("the authorization server knows neither of its tokens");
     return in_vain(why_not_renewed(told));
 }
 

@@ -896,6 +896,24 @@ BOOST_AUTO_TEST_CASE(an_end_that_nobody_knows_is_none) {
     BOOST_TEST(!s.shown(id).token_expires_at.has_value());
 }
 
+BOOST_AUTO_TEST_CASE(that_there_was_a_lease_is_known_until_others_tokens_are_proven) {
+    Portals s;
+    s.hold(s.install("m1", "t1"));
+    const bx::InstallationId id = s.pending("m1").id;
+    const auto was_leased = [&] {
+        const bool found = s.installations().find(id).value().installation.was_leased;
+        BOOST_TEST(s.shown(id).was_leased == found);
+        return found;
+    };
+    BOOST_TEST(!was_leased());
+    BOOST_TEST(s.installations().take_lease(id, "a", bx::minute).has_value());
+    BOOST_TEST(was_leased());
+    BOOST_TEST(s.installations().end_lease(id, "a", std::nullopt, s.now));
+    BOOST_TEST(was_leased());
+    s.installations().activate(s.proof(id));
+    BOOST_TEST(!was_leased());
+}
+
 BOOST_AUTO_TEST_CASE(a_lease_that_ran_out_leaves_a_doubt) {
     Portals s;
     const auto id = s.active("m1", "t1");

@@ -76,13 +76,13 @@ END $$;
 
 -- -- Read
 
--- columns shown_installation: i.id, i.member_id, i.client_id, i.state, i.domain, i.user_id, i.client_endpoint, i.server, i.scope, i.plan_status, i.peer, coalesce(i.problem, (SELECT c.problem FROM bxhook.chore AS c WHERE c.installation = i.id AND c.problem IS NOT NULL ORDER BY c.what LIMIT 1)) AS problem, i.installed_at, i.installed_ts, i.token_expires_at, i.renewed_at, i.application_token IS NOT NULL AS known, (SELECT count(*) FROM bxhook.held_post AS h WHERE h.installation = i.id) AS held
+-- columns shown_installation: i.id, i.member_id, i.client_id, i.state, i.domain, i.user_id, i.client_endpoint, i.server, i.scope, i.plan_status, i.peer, coalesce(i.problem, (SELECT c.problem FROM bxhook.chore AS c WHERE c.installation = i.id AND c.problem IS NOT NULL ORDER BY c.what LIMIT 1)) AS problem, i.installed_at, i.installed_ts, i.token_expires_at, i.renewed_at, i.application_token IS NOT NULL AS known, i.lease_by IS NOT NULL AS leased, (SELECT count(*) FROM bxhook.held_post AS h WHERE h.installation = i.id) AS held
 -- All of them, or those of a member_id or domain.
 CREATE FUNCTION bxhook.show_installations(a_all boolean, a_member bytea, a_domain bytea)
 RETURNS TABLE (id bigint, member_id bytea, client_id bytea, state smallint, domain bytea,
     user_id bytea, client_endpoint bytea, server bytea, scope bytea, plan_status bytea, peer bytea,
     problem bytea, installed_at bigint, installed_ts bigint, token_expires_at bigint,
-    renewed_at bigint, known boolean, held bigint) LANGUAGE plpgsql STABLE AS $$
+    renewed_at bigint, known boolean, leased boolean, held bigint) LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 BEGIN
     IF a_all THEN
@@ -98,7 +98,8 @@ CREATE FUNCTION bxhook.find_installation(a_id bigint)
 RETURNS TABLE (id bigint, member_id bytea, client_id bytea, state smallint, domain bytea,
     user_id bytea, client_endpoint bytea, server bytea, scope bytea, plan_status bytea, peer bytea,
     problem bytea, installed_at bigint, installed_ts bigint, token_expires_at bigint,
-    renewed_at bigint, known boolean, held bigint, tokens bytea) LANGUAGE sql STABLE AS $$
+    renewed_at bigint, known boolean, leased boolean, held bigint, tokens bytea)
+LANGUAGE sql STABLE AS $$
     SELECT {shown_installation}, t.data FROM bxhook.installation AS i
     LEFT JOIN bxhook.token AS t ON t.installation = i.id WHERE i.id = a_id
 $$;

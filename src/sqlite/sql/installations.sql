@@ -259,7 +259,7 @@ WHERE id = :id AND state = :state AND installed_at = :installed_at AND renewed_a
 
 -- Shown.
 
--- columns shown_installation: i.id, i.member_id, i.client_id, i.state, i.domain, i.user_id, i.client_endpoint, i.server, i.scope, i.plan_status, i.peer, coalesce(i.problem, (SELECT c.problem FROM chore AS c WHERE c.installation = i.id AND c.problem IS NOT NULL ORDER BY c.what LIMIT 1)) AS problem, i.installed_at, i.installed_ts, i.token_expires_at, i.renewed_at, i.application_token IS NOT NULL AS known, (SELECT count(*) FROM held_post AS h WHERE h.installation = i.id) AS held
+-- columns shown_installation: i.id, i.member_id, i.client_id, i.state, i.domain, i.user_id, i.client_endpoint, i.server, i.scope, i.plan_status, i.peer, coalesce(i.problem, (SELECT c.problem FROM chore AS c WHERE c.installation = i.id AND c.problem IS NOT NULL ORDER BY c.what LIMIT 1)) AS problem, i.installed_at, i.installed_ts, i.token_expires_at, i.renewed_at, i.application_token IS NOT NULL AS known, i.lease_by IS NOT NULL AS leased, (SELECT count(*) FROM held_post AS h WHERE h.installation = i.id) AS held
 -- @installations
 SELECT {shown_installation} FROM installation AS i ORDER BY i.domain, i.id;
 
