@@ -14,22 +14,25 @@ std::size_t place_of(Chore what) {
 
 }  // namespace
 
-std::deque<DueChore>& ChoreQueue::waiting(Chore what) { return waiting_.at(place_of(what)); }
+std::deque<ChoreQueue::Waiting>& ChoreQueue::waiting(Chore what) {
+    return waiting_.at(place_of(what));
+}
 
-void ChoreQueue::add(const DueChore& taken) {
-    std::deque<DueChore>& others = waiting(taken.what);
-    const auto same = std::ranges::find(others, taken.id, &DueChore::id);
+void ChoreQueue::add(const DueChore& taken, Millis begin_by) {
+    std::deque<Waiting>& others = waiting(taken.what);
+    const auto same = std::ranges::find_if(
+        others, [&](const Waiting& one) { return one.taken.id == taken.id; });
     if (same == others.end()) {
-        others.push_back(taken);
+        others.push_back({taken, begin_by});
     } else {
-        *same = taken;
+        *same = {taken, begin_by};
     }
 }
 
 // One that is under way and due once more holds no other.
 bool ChoreQueue::lacks(Chore what) const {
-    return std::ranges::all_of(waiting_.at(place_of(what)), [&](const DueChore& one) {
-        return under_way_.contains({what, one.id});
+    return std::ranges::all_of(waiting_.at(place_of(what)), [&](const Waiting& one) {
+        return under_way_.contains({what, one.taken.id});
     });
 }
 
@@ -53,11 +56,11 @@ std::optional<DueChore> ChoreQueue::begin(Millis now) {
 }
 
 std::optional<DueChore> ChoreQueue::begin_one(Chore what) {
-    std::deque<DueChore>& all = waiting(what);
+    std::deque<Waiting>& all = waiting(what);
     const auto first = std::ranges::find_if(
-        all, [&](const DueChore& one) { return !under_way_.contains({what, one.id}); });
+        all, [&](const Waiting& one) { return !under_way_.contains({what, one.taken.id}); });
     if (first == all.end()) return std::nullopt;
-    const DueChore begun = *first;
+    const DueChore begun = first->taken;
     all.erase(first);
     under_way_.emplace(what, begun.id);
     return begun;
@@ -69,13 +72,18 @@ Millis ChoreQueue::next_verification() const {
 
 void ChoreQueue::end(const DueChore& begun) { under_way_.erase({begun.what, begun.id}); }
 
-std::vector<DueChore> ChoreQueue::clear() {
-    std::vector<DueChore> all;
-    for (std::deque<DueChore>& kind : waiting_) {
-        all.insert(all.end(), kind.begin(), kind.end());
-        kind.clear();
+std::vector<DueChore> ChoreQueue::take_late(Millis now) {
+    std::vector<DueChore> late;
+    for (std::deque<Waiting>& kind : waiting_) {
+        std::erase_if(kind, [&](const Waiting& one) {
+            if (now < one.begin_by) return false;
+            late.push_back(one.taken);
+            return true;
+        });
     }
-    return all;
+    return late;
 }
+
+std::vector<DueChore> ChoreQueue::clear() { return take_late(Timer::never); }
 
 }  // namespace bx

@@ -18,8 +18,9 @@ constexpr std::array taken_kinds{Chore::verify, Chore::adopt, Chore::bind, Chore
 
 class ChoreQueue {
 public:
-    // One of taken_kinds.  Of one that waits already this is the later taking, which alone counts.
-    void add(const DueChore& taken);
+    // One of taken_kinds, which may be begun before BEGIN_BY (steady time): later it would outlast its
+    // taking.  Of one that waits already this is the later taking, which alone counts.
+    void add(const DueChore& taken, Millis begin_by);
     // None of that kind waits, but for its own installation's that is under way.
     bool lacks(Chore what) const;
     // None waits, and none is under way.
@@ -33,14 +34,21 @@ public:
     Millis next_verification() const;
     void end(const DueChore& begun);
 
+    // Those that wait and may be begun no more at NOW (steady time), which are here no more.
+    std::vector<DueChore> take_late(Millis now);
     // Those that wait, which are here no more.
     std::vector<DueChore> clear();
 
 private:
-    std::deque<DueChore>& waiting(Chore what);
+    struct Waiting {
+        DueChore taken;
+        Millis begin_by = 0;
+    };
+
+    std::deque<Waiting>& waiting(Chore what);
     std::optional<DueChore> begin_one(Chore what);
 
-    std::array<std::deque<DueChore>, taken_kinds.size()> waiting_;
+    std::array<std::deque<Waiting>, taken_kinds.size()> waiting_;
     std::set<std::pair<Chore, InstallationId>> under_way_;
     std::size_t turn_ = 0;
     Timer verification_;  // steady

@@ -34,13 +34,14 @@ constexpr Millis later_pause = day;
 // Where no `app` block has a catch_up.
 constexpr Millis longest_period = hour;
 
-// Longer than a chore takes, so that nobody does it a second time meanwhile.  Verifying is app.info
+// Longer than a chore takes that is begun in BEGUN_WITHIN, so that nobody does it a second time
+// meanwhile.  Verifying is app.info
 // at two servers, a renewal with each block, and profile; the last token that adopting begins with
 // is app.info and profile too.
-Millis taken_for(const Config& config) {
+Millis taken_for(const Config& config, Millis begun_within) {
     const Millis requests = 3 * (config.rest.timeout + second);
     const auto renewals = static_cast<Millis>(config.apps.size()) + 1;
-    const Millis longest = requests + std::max(renewals * renewal_waits, adopting_lasts) + minute;
+    const Millis longest = requests + std::max(renewals * renewal_waits, adopting_lasts) + begun_within;
     return std::min(longest, farthest_due(Chore::verify) - minute);
 }
 
@@ -48,7 +49,9 @@ Millis taken_for(const Config& config) {
 class Board {
 public:
     Board(Store& store, const Config& config, const SyncOptions& options)
-        : store_(store), options_(options), taken_for_(taken_for(config)) {
+        : store_(store),
+          options_(options),
+          taken_for_(taken_for(config, options.begun_within)) {
         take_only();
     }
 
@@ -70,9 +73,11 @@ public:
 private:
     bool is_over();
     bool lasts(Millis time) const { return time == 0 || steady_now() - began_ < time; }
+    void give_back_late();
     void refill();
     void take(Chore what, Timer& look);
     void take_only();
+    void take_one(InstallationId id, Chore what);
     void record(const DueChore& task, const ChoreEnd& end);
 
     Store& store_;
@@ -93,6 +98,7 @@ private:
 std::optional<DueChore> Board::next() {
     std::unique_lock lock(mutex_);
     for (;;) {
+        give_back_late();
         refill();
         if (options_.is_over && options_.is_over()) is_told_to_end_ = true;
         if (is_over()) return std::nullopt;
@@ -106,6 +112,22 @@ std::optional<DueChore> Board::next() {
 }
 
 bool Board::is_over() { return failure_ || is_told_to_end_ || !lasts(options_.limit); }
+
+// Those that have waited too long behind others are due as before: others may do them, or this
+// process once more.
+void Board::give_back_late() {
+    const std::vector<DueChore> late = queue_.take_late(steady_now());
+    if (late.empty()) return;
+    try {
+        const std::lock_guard lock(store_mutex_);
+        store_.chores().give_back(late);
+        if (options_.only.empty()) return;
+        for (const DueChore& one : late) take_one(one.id, one.what);
+    } catch (...) {
+        failure_ = std::current_exception();
+        changed_.notify_all();
+    }
+}
 
 // Looks for more of each kind of which none waits, once a second, or at once when there were many,
 // or when nothing is left: what was done last may have brought more.
@@ -130,18 +152,22 @@ void Board::take(Chore what, Timer& look) {
     const Millis now = wall_now();
     const std::vector<DueChore> taken = store_.chores().take_due(
         what, from_the_first ? std::min(began_at_, now) : now, now + taken_for_, taken_at_once);
-    for (const DueChore& one : taken) queue_.add(one);
+    const Millis begin_by = steady_now() + options_.begun_within;
+    for (const DueChore& one : taken) queue_.add(one, begin_by);
     look.set(taken.size() == taken_at_once ? 0 : steady_now() + look_again);
 }
 
 void Board::take_only() {
     for (const InstallationId id : options_.only) {
         for (const Chore what : {Chore::verify, Chore::adopt, Chore::bind}) {
-            const std::optional<DueChore> due =
-                store_.chores().take(id, what, wall_now() + taken_for_);
-            if (due) queue_.add(*due);
+            take_one(id, what);
         }
     }
+}
+
+void Board::take_one(InstallationId id, Chore what) {
+    const std::optional<DueChore> due = store_.chores().take(id, what, wall_now() + taken_for_);
+    if (due) queue_.add(*due, steady_now() + options_.begun_within);
 }
 
 void Board::end(const DueChore& task, const ChoreEnd& end) {

@@ -29,6 +29,8 @@ struct SyncOptions {
     // The chores of these alone, due or not; empty: those of all that are due.
     std::vector<InstallationId> only{};
     std::size_t width = 16;  // at a time
+    // What was taken and waits longer behind others is given back.
+    Millis begun_within = minute;
 };
 
 struct SyncCount {
