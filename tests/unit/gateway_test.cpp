@@ -607,6 +607,18 @@ BOOST_AUTO_TEST_CASE(a_token_that_was_just_configured_is_right_at_once) {
     BOOST_TEST(verdict(event()) == "403 invalid_application_token");
 }
 
+BOOST_AUTO_TEST_CASE(a_key_that_was_just_configured_is_right_at_once) {
+    const auto asked = [this] {
+        bx::Request request = post("a=1");
+        request.query = "key=0123456789abcdef";
+        return verdict(std::move(request));
+    };
+    BOOST_TEST(asked() == "403 invalid_application_token");
+    std::ofstream(dir + "/bxhook.conf", std::ios::app)
+        << "post p { key 0123456789abcdef portal a.example }\n";
+    BOOST_TEST(asked() == "200");
+}
+
 BOOST_AUTO_TEST_CASE(wrong_tokens_make_it_read_no_file_that_is_as_it_was) {
     const std::string wrong = "event=E&auth[member_id]=m1&auth[application_token]=wrong";
     BOOST_TEST(verdict(event()) == "200");

@@ -129,6 +129,14 @@ BOOST_AUTO_TEST_CASE(a_post_by_key_is_of_the_portal_that_the_whole_list_has) {
         BOOST_TEST((by_all.member_id.empty() == (name == "b.example" || name == "c.example" ||
                                                  name == "M2")), name);
     }
+    Config config;
+    config.portal_index = index;
+    config.posts = {{"p", "", "A.example", "", "a.example"}};
+    const Tree body = decode_urlencoded("a=1", {});
+    const NewEvent event =
+        Intake(config).make_keyed_event(body, kind_of_post(body), config.posts[0]);
+    BOOST_TEST(event.facts.member_id == "m1");
+    BOOST_TEST(event.facts.domain == "a.example");
 }
 
 BOOST_AUTO_TEST_CASE(of_many_lines_few_are_read) {
