@@ -1,11 +1,11 @@
 # Fuzzing.  The targets need clang: `make deps`.
 #   make fuzz T=form SECONDS=60     one libFuzzer target under ASan and UBSan: form json multipart
-#                                   payload config fastcgi; what it learns is kept in $(BUILD)/corpus/T
+#                                   payload posts config fastcgi; what it learns is kept in $(BUILD)/corpus/T
 #   make fuzz-all SECONDS=20        all of them, one after the other
 #   make fuzz-php BODIES=500000     our decoder against php-cgi's $_POST; SEED= repeats a run
 #   make corpus                     tests/corpus/php-form.jsonl.xz, which `make check` uses, anew
 
-FUZZ_TARGETS = form json multipart payload config fastcgi
+FUZZ_TARGETS = form json multipart payload posts config fastcgi
 FUZZ_SANITIZERS = fuzzer-no-link,address,undefined
 SECONDS ?= 60
 
