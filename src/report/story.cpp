@@ -59,12 +59,13 @@ Story read_story(View& view, const DeliveryName& name, bool with_secrets) {
 
 std::vector<Fact> facts_of(const StoredEvent& event, Millis now) {
     const EventFacts& facts = event.facts;
-    const std::string kind = facts.kind.empty() ? "none" : printable(facts.kind);
+    const std::string kind = printable(facts.kind);
+    const std::string without_id = kind.empty() ? "none" : kind + ", without id";
     std::vector<Fact> list{
         {"received", moment_text(event.received_at, now)},
         {"portal", printable(facts.domain)},
         {"member_id", printable(facts.member_id)},
-        {"entity", facts.id.empty() ? kind + ", without id" : kind + " " + printable(facts.id)},
+        {"entity", facts.id.empty() ? without_id : kind + " " + printable(facts.id)},
         {"user", printable(facts.user_id)},
         {"handler", printable(facts.handler_id)},
         {"test", event.origin == Origin::test ? "made by bxhook trigger" : ""},

@@ -13,6 +13,7 @@ from scratch import wait_for
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 from portal import Cloud  # noqa: E402
+from portal.kinds import KINDS  # noqa: E402,F401
 
 HOUR = 3600
 DAY = 24 * HOUR

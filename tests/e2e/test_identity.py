@@ -228,8 +228,8 @@ hook fine  {{ event * run {program} when {{ portal A.* member_id m? }} }}
         "'auth.domain' is what the sender wrote, which may be another portal's: use 'portal', which the token proves",
         "'auth.member_id' is what the sender wrote, which may be another portal's: "
         "use 'member_id', which the token proves"]
-    assert said["other"] == ["no portal block has a domain that matches 'b.example'",
-                             "no portal block has a member_id that matches 'm2'"]
+    assert said["other"] == ["no portal or post block has a domain that matches 'b.example'",
+                             "no portal or post block has a member_id that matches 'm2'"]
     # A block with neither may be anybody, and so may an installation.
     for portals in ("portal { token 0123456789abcdef }\n",
                     "portal { domain a.example token 0123456789abcdef }\napp { }\n"):

@@ -8,6 +8,8 @@ import pytest
 
 import bitrix
 import client
+import clouds
+from clouds import KINDS
 from hosts import BOTH_STORES
 from scratch import PORTAL, wait_for
 from servers import Nginx
@@ -333,6 +335,8 @@ def test_the_commands_know_the_codes(quiet):
                        ("POST.other", None)):
         number = re.search(rb"event (\d+)", site.run("trigger", code).stdout)[1].decode()
         assert entity(site, number)[:2] == (code.upper(), kind)
+    shown = site.run("show", number).stdout.decode()
+    assert re.search(r"entity +none\n", shown) and "First Last" in shown
     missing = site.run("trigger", "POST.nobody", check=False)
     assert missing.returncode == 1 and b"no post block 'nobody'" in missing.stderr
     codes = [line["code"] for line in json.loads(site.run("events", "--json").stdout)]
@@ -341,6 +345,18 @@ def test_the_commands_know_the_codes(quiet):
     assert json.loads(site.run("decode", input=raw).stdout) == bitrix.received(robot())
     refused = site.run("trigger", "--raw", "-", input=b"uuid=1", check=False)
     assert refused.returncode == 1 and b"a post of a cash register: its sender reads the answer" in refused.stderr
+
+
+def test_check_knows_the_portals_and_any_field_of_posts(quiet):
+    bitrix.sent_secrets.update({KEY, WEAK})
+    hook = "hook {} {{ event {}  run /bin/true  arg \"--name={{name}}\"  when {{ portal {}  name First* }} }}\n"
+    quiet.configure(worker="start manual", more=POSTS + hook.format("a", "POST.*", "other.example")
+                    + hook.format("b", "ROBOT.*", "nobody.example"))
+    checked = quiet.run("check", check=False)
+    said = (checked.stdout + checked.stderr).decode()
+    assert "hook a:" not in said
+    assert "hook b: no portal or post block has a domain that matches 'nobody.example'" in said
+    assert "hook b: 'name' is in no event" in said and "hook b: argument {name} is in no event" in said
 
 
 def test_the_key_that_check_proposes_is_one(quiet):
@@ -364,3 +380,50 @@ def test_trigger_sends_a_post_with_its_key(quiet):
     number = json.loads(re.search(rb"\{.*?\}", done.stdout)[0])["event"]
     shown = site.show(number)
     assert shown["code"] == "POST.SITE-FORM" and shown["body"]["phone"] == "7" and not shown["test"]
+
+
+# -- As the stand-in for Bitrix24 sends them (tests/portal), with the token of an installation
+
+@pytest.fixture
+def land(site):
+    with clouds.on(site) as made:
+        bitrix.sent_secrets.add(KEY)
+        yield made
+
+
+def test_what_an_installed_applications_portal_posts(land):
+    portal = land.active()
+    admin, codes = portal.admin(), {}
+    posts = {"robot": portal.robot(land.app, "my_robot", "DEAL_7", {"comment": "x"}, admin),
+             "nobody's robot": portal.robot(land.app, "my_robot", "DYNAMIC_31_5"),
+             "sms": portal.sms(land.app, "my_sms", "+12025550100", "Hello", admin, "LEAD_3"),
+             **{kind: portal.other(land.app, kind) for kind in ("call", "open_line", "bot_v1")}}
+    for name, post in posts.items():
+        number = json.loads(post.wait().answer)["event"]
+        codes[name] = entity(land.site, number)
+        assert land.site.show(number)["member_id"] == portal.member_id
+    assert codes["robot"] == ("ROBOT.MY_ROBOT", "ONCRMDEAL", "7")
+    assert codes["nobody's robot"] == ("ROBOT.MY_ROBOT", "ONCRMDYNAMICITEM_31", "5")
+    assert codes["sms"][:2] == ("SMS.MY_SMS", "SMS") and codes["call"][0] == "ONEXTERNALCALLSTART"
+    assert portal.sms(land.app, "my_sms", "+12025550100", "Hello").wait().status == 403, "no author"
+    assert portal.other(land.app, "bot_v2").wait().status == 403, "a token of the bot's own"
+    for kind, (_, waits, _) in KINDS.items():
+        if waits:
+            assert portal.other(land.app, kind).status == 400, kind
+    assert land.site.log().count("its sender reads the answer") >= sum(waits for _, waits, _ in KINDS.values())
+
+
+@BOTH_STORES
+def test_by_a_key_they_have_the_lanes_of_the_installation(land):
+    portal = land.active()
+    domain = land.shown(portal)["portal"]  # by which the stand-in is reached
+    land.configure(more=f"post robots {{ key {KEY} portal {domain} }}\n")
+    url = f"{land.front.url}?key={KEY}"
+    post = wait_for(lambda: (got := portal.other(land.app, "webhook_robot", url).wait()).status == 200 and got,
+                    "the post block to count")
+    shown = land.site.show(json.loads(post.answer)["event"])
+    assert (shown["code"], shown["kind"], shown["id"]) == ("WEBHOOK.ROBOTS", "ONCRMDEAL", "7")
+    assert (shown["member_id"], shown["portal"]) == (portal.member_id, domain)
+    post = portal.sms(land.app, "my_sms", "+12025550100", "Hello", url=url).wait()
+    shown = land.site.show(json.loads(post.answer)["event"])
+    assert (shown["code"], shown["member_id"]) == ("SMS.MY_SMS", portal.member_id)

@@ -33,14 +33,16 @@ std::string identity_problem(const Condition& condition, const Config& config) {
                    std::string(proven) + "', which the token proves";
         }
         if (condition.path != proven) continue;
-        const bool possible = std::ranges::any_of(config.portals, [&](const Portal& portal) {
-            const bool anyone = portal.domain.empty() && portal.member_id.empty();
-            const std::string& name = by_domain ? portal.domain : portal.member_id;
+        const auto fits = [&](const auto& one) {  // a Portal or a PostBlock
+            const bool anyone = one.domain.empty() && one.member_id.empty();
+            const std::string& name = by_domain ? one.domain : one.member_id;
             return anyone || (!name.empty() && glob_match(condition.glob, name, by_domain));
-        });
+        };
+        const bool possible = std::ranges::any_of(config.portals, fits) ||
+                              std::ranges::any_of(config.posts, fits);
         // Any portal can install an application.
         if (!possible && config.apps.empty()) {
-            return "no portal block has a " + std::string(by_domain ? "domain" : proven) +
+            return "no portal or post block has a " + std::string(by_domain ? "domain" : proven) +
                    " that matches '" + printable(condition.glob) + "'";
         }
     }
