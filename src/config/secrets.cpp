@@ -21,6 +21,10 @@ std::string_view webhook_code(std::string_view webhook) {
     return webhook.substr(webhook.rfind('/') + 1);
 }
 
+void add_secret(std::vector<std::string>& secrets, std::string_view secret) {
+    if (secret.size() >= min_hidden) secrets.emplace_back(secret);
+}
+
 }  // namespace
 
 bool looks_secret(std::string_view variable) {
@@ -44,23 +48,25 @@ bool may_hold_secret(std::string_view key) {
 }
 
 std::vector<std::string> configured_secrets(const Config& config) {
-    std::vector<std::string> secrets;
-    const auto add = [&](std::string_view secret) {
-        if (secret.size() >= min_hidden) secrets.emplace_back(secret);
-    };
+    std::vector<std::string> secrets = secrets_beside_tokens(config);
     for (const Portal& portal : config.portals) {
-        for (const std::string& token : portal.tokens) add(token);
-        add(webhook_code(portal.webhook));
+        for (const std::string& token : portal.tokens) add_secret(secrets, token);
     }
-    for (const App& app : config.apps) add(app.client_secret);
-    for (const PostBlock& post : config.posts) add(post.key);
+    return secrets;
+}
+
+std::vector<std::string> secrets_beside_tokens(const Config& config) {
+    std::vector<std::string> secrets;
+    for (const Portal& portal : config.portals) add_secret(secrets, webhook_code(portal.webhook));
+    for (const App& app : config.apps) add_secret(secrets, app.client_secret);
+    for (const PostBlock& post : config.posts) add_secret(secrets, post.key);
     const auto add_all = [&](const HookSettings& settings) {
-        for (const std::string& secret : forward_secrets(settings.env)) add(secret);
+        for (const std::string& secret : forward_secrets(settings.env)) add_secret(secrets, secret);
     };
     for (const HookBlock& hook : config.hooks) add_all(hook.settings);
     add_all(config.defaults);
     const std::optional<Url> proxy = parse_url(config.rest.proxy);
-    if (proxy && proxy->user) add(proxy->user->substr(proxy->user->find(':') + 1));
+    if (proxy && proxy->user) add_secret(secrets, proxy->user->substr(proxy->user->find(':') + 1));
     return secrets;
 }
 

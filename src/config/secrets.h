@@ -20,10 +20,13 @@ bool names_secret(std::string_view path);
 // True for a key of the configuration whose value may be a secret, or have one in it.
 bool may_hold_secret(std::string_view key);
 
-// What of CONFIG is hidden wherever it stands: its tokens, client secrets, codes of webhooks,
-// secrets of `forward` and the password of its proxy.  Shorter ones than 6 bytes would blot out half of an honest text and are
-// left out.
+// What of CONFIG is hidden wherever it stands: its tokens, client secrets, codes of webhooks, keys of
+// posts, secrets of `forward` and the password of its proxy.  Shorter ones than 6 bytes would blot
+// out half of an honest text and are left out.
 std::vector<std::string> configured_secrets(const Config& config);
+// The same without tokens of portals, of which there may be many: what is hidden in the output of a
+// hook, beside the secrets of its event.
+std::vector<std::string> secrets_beside_tokens(const Config& config);
 
 // The variable, of a hook's `env`, with the secret that `forward` signs with.
 inline constexpr std::string_view forward_secret = "FORWARD_SECRET";

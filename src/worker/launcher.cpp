@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <utility>
 
 #include "base/fault.h"
+#include "config/secrets.h"
 #include "hooks/invocation.h"
 
 namespace bx {
@@ -67,6 +69,13 @@ void Launcher::start(Claim& claim) {
     recorder_.add(claim, allowance, *problem);
 }
 
+const std::vector<std::string>& Launcher::configured_secrets() {
+    const ConfigPtr& config = context_.live.config();
+    if (config != hidden_of_) hidden_ = secrets_beside_tokens(*config);
+    hidden_of_ = config;
+    return hidden_;
+}
+
 // Why CLAIM's run could not be started; none: it runs.  Throws std::exception too.
 std::optional<StartProblem> Launcher::launch(const Claim& claim, const Allowance& allowance) {
     const Config& config = *context_.live.config();
@@ -76,6 +85,8 @@ std::optional<StartProblem> Launcher::launch(const Claim& claim, const Allowance
     if (hook->problem) return hook->problem;
     if (auto problem = start_problem(*hook, config.hooks_dir)) return problem;
     Invocation what = prepare_invocation(claim, *hook, surroundings_, wall_now());
+    const std::vector<std::string>& hidden = configured_secrets();
+    what.secrets.insert(what.secrets.end(), hidden.begin(), hidden.end());
     if (!what.refusal.empty()) return StartProblem{StartFault::bad_argument, what.refusal, ""};
     fault_point("before-spawn");
     membership_.watch(claim.run);

@@ -29,11 +29,14 @@ public:
 
 private:
     std::optional<StartProblem> launch(const Claim& claim, const Allowance& allowance);
+    const std::vector<std::string>& configured_secrets();
 
     WorkerContext& context_;
     Membership& membership_;
     RunRecorder& recorder_;
     const Surroundings surroundings_;
+    ConfigPtr hidden_of_;              // hidden_ was made with
+    std::vector<std::string> hidden_;  // its secrets, which no run's output is to show
 };
 
 }  // namespace bx

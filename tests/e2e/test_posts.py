@@ -208,6 +208,15 @@ def test_a_key_stands_for_a_token(quiet):
     assert by_key(site, bitrix.body(token=bitrix.WRONG_TOKEN), WEAK + "0").status == 403
 
 
+def test_what_a_hook_prints_has_no_key_in_it(quiet):
+    site = with_posts(quiet)
+    site.hook("any", f"grep ^post {site.config}")
+    number = by_key(site, b"a=1").event
+    site.run("work", "--once")
+    output = site.show(number)["deliveries"][0]["attempts"][0]["stdout"]
+    assert "post site-form { key ***" in output
+
+
 def test_a_key_is_right_once_and_whole(quiet):
     site = with_posts(quiet)
     body = b"name=First+Last"
