@@ -87,11 +87,13 @@ std::string in_code(std::string_view text) {
 }
 
 // The kind of what CRM calls DEAL, DYNAMIC_31; its events call it ONCRMDEAL, ONCRMDYNAMICITEM_31.
+// Of another module its name, with TYPE where there is one.  Empty: CRM's without a type.
 std::string entity_kind(std::string_view module, std::string_view type) {
     constexpr std::string_view dynamic = "DYNAMIC_";
     if (!equal_ignoring_case(module, "crm")) {
         return in_code(module) + (type.empty() ? "" : "." + in_code(type));
     }
+    if (type.empty()) return {};
     const std::string code = in_code(type);
     return "ONCRM" + (code.starts_with(dynamic) ? "DYNAMICITEM_" + code.substr(dynamic.size())
                                                 : code);
@@ -117,8 +119,6 @@ const KindSpec& kind_of_post(const Tree& body) {
     const Value root = body.root();
     return *std::ranges::find_if(kinds, [root](const KindSpec& spec) { return spec.is(root); });
 }
-
-std::span<const std::string_view> reserved_prefixes() { return reserved; }
 
 bool is_reserved_code(std::string_view code) {
     return std::ranges::any_of(reserved, [code](std::string_view prefix) {

@@ -1,7 +1,6 @@
 // What comes by POST, told by its fields: one table.
 #pragma once
 
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -37,11 +36,11 @@ struct KindSpec {
 // The kind of BODY: the first that it is.
 const KindSpec& kind_of_post(const Tree& body);
 
-// Codes of posts that are no events of Bitrix24's own begin with these, and posted `event`s never.
-std::span<const std::string_view> reserved_prefixes();
-bool is_reserved_code(std::string_view code);  // in any case
+// CODE begins, in any case, as those do that Bitrix24 has none of: BXHOOK. ROBOT. SMS. WEBHOOK. POST.
+// A posted `event` never may.
+bool is_reserved_code(std::string_view code);
 
-// CODE, in any case, may be that of a post: a reserved prefix but BXHOOK., and what follows it.
+// CODE, in any case, may be that of a post: such a beginning but BXHOOK., and what follows it.
 bool is_posts_code(std::string_view code);
 // NAME of WEBHOOK.NAME and POST.NAME, in any case; empty of every other CODE.
 std::string_view post_name_of(std::string_view code);

@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(a_robot_has_the_lane_of_its_entity) {
 }
 
 BOOST_AUTO_TEST_CASE(without_a_number_there_is_no_entity) {
-    for (const char* document : {"", "DEAL", "DEAL_", "DEAL_0", "DEAL_7x", "DEAL_-7", "_", "0"}) {
+    for (const char* document : {"", "7", "_7", "DEAL", "DEAL_", "DEAL_0", "DEAL_7x", "DEAL_-7", "_", "0"}) {
         BOOST_TEST(entity(document) == " ", document);
     }
     BOOST_TEST(entity("DEAL_" + std::string(256, '7')) == " ");
