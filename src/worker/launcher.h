@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "hooks/invocation.h"
 #include "hooks/start_problem.h"
