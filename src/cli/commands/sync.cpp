@@ -59,17 +59,20 @@ public:
             ++left_out_;
             return;
         }
-        if (left_out_ > 0) log_.warning("more installations or held posts refused", {{"count", left_out_}});
+        tell_left_out();
         left_out_ = 0;
         log_news(log_, news);
     }
-    ~NewsLog() {
-        if (left_out_ > 0) log_.warning("more installations or held posts refused", {{"count", left_out_}});
-    }
+    ~NewsLog() { tell_left_out(); }
     NewsLog(const NewsLog&) = delete;
     NewsLog& operator=(const NewsLog&) = delete;
 
 private:
+    void tell_left_out() {
+        if (left_out_ == 0) return;
+        log_.warning("more installations or held posts refused", {{"count", left_out_}});
+    }
+
     Log& log_;
     Timer refusals_;
     std::int64_t left_out_ = 0;

@@ -202,9 +202,9 @@ BEGIN
             a_ts, a_tokens, a_expires, a_server, a_peer, a_limits) AS h;
     END IF;
     IF cardinality(a_body) > 0 THEN
-        RETURN QUERY SELECT a.n, a.wake, NULL::bigint, NULL::bytea, NULL::bytea FROM bxhook.add(a_key, a_now, a_limit,
-            a_received_at, a_portal, a_lane, a_event_ts, a_facts, a_body, a_secret, a_origin,
-            a_installation, a_delayed) AS a;
+        RETURN QUERY SELECT a.n, a.wake, NULL::bigint, NULL::bytea, NULL::bytea
+        FROM bxhook.add(a_key, a_now, a_limit, a_received_at, a_portal, a_lane, a_event_ts,
+            a_facts, a_body, a_secret, a_origin, a_installation, a_delayed) AS a;
     END IF;
     INSERT INTO bxhook.batch AS b (key, at, numbers, held) VALUES (a_key, a_now, '{}', v_held)
     ON CONFLICT (key) DO UPDATE SET held = excluded.held;
