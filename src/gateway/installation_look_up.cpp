@@ -25,10 +25,15 @@ void sort_unique(std::vector<std::string>& names) {
 
 bool InstallationLookUp::is_on(const Config& config) {
     if (!config.apps.empty()) return true;
-    if (one_shot_ && config.store.is_file()) return is_marked_installed(config.store.worker_files);
+    const StorePlace& place = config.store;
+    if (one_shot_ && place.is_file()) return is_marked_installed(place.worker_files);
+    const std::string& files = place.worker_files;
+    const std::string store = place.for_people();
+    if (one_shot_ && was_without_installations(files, store, asked_every)) return false;
     if (next_question_.every(asked_every, steady_now())) {
         try {
             store_.use([this](EventSink& sink) { any_ = sink.has_installations(); });
+            if (one_shot_ && !*any_) note_without_installations(files, store);
         } catch (const std::exception&) {  // who needs the store says so
         }
     }

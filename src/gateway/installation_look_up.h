@@ -27,7 +27,8 @@ public:
     // May a token be an installation's?  With an `app` block it may; without one (it was taken away)
     // while the store has installations, which is asked every few seconds; until it has said that
     // it has none, it may.  A process of one request is told by a file beside a SQLite store
-    // (host/installed_mark.h), since one that it refuses is not to cost an opened store.
+    // (host/installed_mark.h), since one that it refuses is not to cost an opened store; that one on
+    // a server has none it remembers there for as long.
     bool is_on(const Config& config);
     // The store has one, for those who are not to ask it.
     void note_one(const Config& config);

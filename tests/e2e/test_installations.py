@@ -245,6 +245,39 @@ def test_by_cgi_posts_go_on_where_the_store_is_put_back_from_a_copy(site):
     assert cgi(site, deal("m1", "2")).status == 403
 
 
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_by_cgi_what_is_refused_asks_a_server_for_installations_every_few_seconds_alone(site):
+    site.configure(worker="start manual")
+    trace, note = site.run_dir / "trace", site.home / "state" / "worker.none-installed"
+
+    def asks(body, status):
+        env = client.cgi_variables(body) | {"BXHOOK_CONFIG": str(site.config)}
+        under = ["strace", "-D", "-o", trace, "-e", "trace=connect"]
+        assert client.parse_cgi(site.run(input=body, env=env, under=under).stdout).status == status
+        wait_for(lambda: "exited with 0" in trace.read_text(), "the end of the trace")
+        return "connect(" in trace.read_text()
+    foreign = deal("nobody", "1")
+    assert asks(foreign, 403)
+    assert not asks(foreign, 403)
+    assert asks(bitrix.body("ONCRMDEALADD"), 200)
+    # It is old, of a clock that was ahead, or of another store.
+    for age in (6, -60):
+        os.utime(note, (time.time() - age,) * 2)
+        assert asks(foreign, 403)
+        assert not asks(foreign, 403)
+    note.write_text("x" * 32)
+    assert asks(foreign, 403)
+    # With an application any token may be that of one that waits.
+    site.configure(worker="start manual", more=APP)
+    assert asks(foreign, 403)
+    assert cgi(site, install("m1", "1")).json == HELD
+    os.utime(note, (0, 0))
+    site.configure(worker="start manual")
+    for _ in range(2):
+        assert asks(foreign, 403)
+    assert cgi(site, deal("m1", "1")).json == HELD
+
+
 def test_by_cgi_posts_go_on_when_the_block_is_taken_away(site):
     def ask(body):
         return cgi(site, body)
