@@ -20,7 +20,7 @@ bool is_wanted(const std::string& config_path) {
     try {
         return HookSet::load(*load_config(config_path, ConfigPart::all)).is_named(portal_code);
     } catch (const Error&) {
-        return true;  // of a configuration that is being edited: the worker matches nothing until then
+        return true;  // it is being edited, and the worker matches nothing until it is right
     }
 }
 

@@ -227,7 +227,7 @@ Refusal refused_by_event(const Hook& hook, const std::string& wanted) {
     return {hook.name, "other event (wants" + wanted + ")", HookRule::event};
 }
 
-// Why HOOK's event is another one; none: it is this one.  An event of ours has to be named in full.
+// Why HOOK's event is another one; none: it is this one.  An event of ours is to be named in full.
 std::optional<Refusal> event_refusal(const Hook& hook, std::string_view code) {
     const bool is_own = is_own_code(code);
     auto fits = [&](const std::string& glob) {

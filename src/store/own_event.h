@@ -18,7 +18,8 @@ struct OwnEventPortal {
 };
 
 // The event CODE with DATA, made at NOW.
-NewEvent own_event(std::string_view code, OwnEventData data, const OwnEventPortal& portal, Millis now);
+NewEvent own_event(std::string_view code, OwnEventData data, const OwnEventPortal& portal,
+                   Millis now);
 
 // Up to how many unfinished events such an event is added, where LIMIT is limits.queue: they must
 // not fill what is left for posts.

@@ -25,9 +25,9 @@ public:
 
     // These runs' ends are in the store: deliveries that died with them are to be told of.
     void note(std::span<const Finish> recorded);
-    // Adds the events that are due, where a hook names them and the queue has room.  ALL: also those
-    // whose minute is not over, and what there is no room for is forgotten.  Throws what the store
-    // throws: they are due still.
+    // Adds the events that are due, where a hook names them and the queue has room.  ALL: also
+    // those whose minute is not over, and what there is no room for is forgotten.  Throws what the
+    // store throws: they are due still.
     void add_due(bool all = false);
 
     // Is there anything left to tell?

@@ -180,6 +180,12 @@ def test_what_is_not_a_url_is_wrong_usage(site, url):
     assert "private" not in attempt["stderr"] and attempt["stderr"].count("\n") == 1
 
 
+def test_a_second_word_is_not_told(site):
+    use(site, 'exec "$BXHOOK" forward https://erp.example/private one-private-word')
+    _, attempt = deliver(site, bitrix.event())
+    assert attempt["exit"] == 2 and "one URL" in attempt["stderr"] and "private" not in attempt["stderr"]
+
+
 def test_outside_of_a_hook_is_wrong_usage(site):
     done = site.run("forward", "https://erp.example/", input=b"{}", check=False)
     assert done.returncode == 2 and b"forward is for hooks" in done.stderr

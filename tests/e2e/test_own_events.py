@@ -229,10 +229,24 @@ def test_it_is_told_once_of_one_that_no_block_has(land):
     assert data(event) == {"STATE": "pending", "PORTAL": one["portal"], "MEMBER_ID": portal.member_id,
                            "CLIENT_ID": land.app.client_id, "PROBLEM": one["problem"], "FIX": one["fix"]}
     assert f"client_id {land.app.client_id}" in data(event)["FIX"]
+    # Installed again with another application_token: it is found, and joins the one that waits.
+    land.app.client_secret = "n" * 50
+    portal.installations.clear()
     portal.install(land.app).wait()
-    land.sync()
-    assert land.shown(portal)["state"] == "pending"
+    assert len(land.installations()) == 2
+    assert land.sync()[0].endswith("waits for an app block")
+    assert [one["state"] for one in land.installations()] == ["pending"]
     assert len(told(land.site, PORTAL)) == 1
+
+
+def test_it_is_not_told_of_tokens_that_are_refused_for_now(land):
+    land.site.probe("BXHOOK.PORTAL.sh")
+    portal = land.active()
+    land.cloud.faults.order("error", method="oauth/token", error="NOT_INSTALLED", status=401)
+    land.renew(portal, check=False)
+    one = land.shown(portal)
+    assert one["state"] == "active" and "NOT_INSTALLED" in one["problem"]
+    assert told(land.site, PORTAL) == []
 
 
 def test_nobody_is_told_of_installations_who_did_not_ask(land):

@@ -70,7 +70,8 @@ std::optional<std::string> signing_key() {
     if (std::getenv(name.c_str()) == nullptr) return std::nullopt;
     std::optional<std::string> key = webhook_key(variable(name));
     if (key) return key;
-    throw Failure(wrong_settings, name + " is not base64 (`openssl rand -base64 32` makes a secret)");
+    throw Failure(wrong_settings,
+                  name + " is not base64 (`openssl rand -base64 32` makes a secret)");
 }
 
 // The event on stdin as JSON.
@@ -103,7 +104,8 @@ int status_of(HttpFailure failure) {
 int status_of(int answered) {
     constexpr std::array temporary{408, 425, 429};
     if (answered >= 200 && answered <= 299) return 0;
-    const bool passes = answered >= 500 || std::ranges::find(temporary, answered) != temporary.end();
+    const bool passes =
+        answered >= 500 || std::ranges::find(temporary, answered) != temporary.end();
     return passes ? not_now : refused;
 }
 
@@ -130,8 +132,8 @@ void forward(const Arguments& args, const HookRun& hook, const Url& url) {
                         .content_type = "application/json",
                         .max_answer = max_answer,
                         .may_be_cut = true};
-    request.headers =
-        webhook_headers(to_string(DeliveryName{hook.event, hook.hook}), wall_now(), *request.body, key);
+    request.headers = webhook_headers(to_string(DeliveryName{hook.event, hook.hook}), wall_now(),
+                                      *request.body, key);
     // Certificates and proxy of `rest { }` are for the way to Bitrix24.
     HttpSettings settings;
     settings.curl = config->rest.curl;
@@ -147,6 +149,8 @@ void forward(const Arguments& args, const HookRun& hook, const Url& url) {
 }
 
 int run(const Arguments& args) {
+    // An unexpected argument would be told, and may be a part of a URL with a blank in it.
+    if (args.words().size() > 1) throw UsageError("forward: one URL, and nothing else");
     const Url url = checked_url(args.words().front());
     const std::optional<HookRun> hook = this_hook_run();
     if (!hook) {
@@ -184,15 +188,16 @@ without whsec_ before it:
 
   openssl rand -base64 32
 
-exits with 0 when the service answered with a status of 2xx; 75, try again, for 408, 425,
-429, 5xx and no answer; 78 when the secret or curl does not fit; else 65.  The time is
-that of rest { timeout }, and a second less than the hook has.  No redirect is followed.
+The exit status is 0 when the service answered with 2xx; 75, try again, for 408, 425, 429,
+5xx and no answer; 78 when the secret or curl does not fit; else 65.  The time is that of
+rest { timeout }, and a second less than the hook has. No redirect is followed.
+
 Messages name the host alone.  URL is an argument, which every user of the machine can
 see while it runs.
 )";
     command.options = {{"--secrets", "", "send the event's tokens too"}};
     command.min_words = 1;
-    command.max_words = 1;
+    command.max_words = 1000;
     command.run = run;
     return command;
 }
