@@ -15,7 +15,7 @@ import pytest
 import bitrix
 import leaks
 from remote import Remote
-from scratch import wait_for
+from scratch import ROOT, wait_for
 from test_examples import accept
 from test_secrets import TREE, without_secrets
 
@@ -73,6 +73,19 @@ def test_a_receiver_can_verify_what_it_gets(site, service, secret):
     assert headers["webhook-id"] == f'{delivery["event"]}/to-erp'
     assert verified(headers, body) and not verified(headers, body + b" ") and not verified(headers, body, b"another key")
     assert form == without_secrets(TREE) != TREE
+
+
+def test_a_block_is_enough(site, service):
+    """The one of the manual."""
+    text = (ROOT / "man" / "bxhook-hooks.7").read_text()
+    block = re.search(r"^hook to-erp \{.*?^\}$", text, re.M | re.S)[0]
+    secret = re.search(r"FORWARD_SECRET whsec_(\S+)", block)[1]
+    site.configure(more=block.replace("https://erp.example/", service.url).replace("/usr/bin/bxhook", str(site.binary)) + "\n",
+                   worker="start manual")
+    delivery, attempt = deliver(site, TREE | {"event": "ONCRMDEALADD"})
+    assert delivery["state"] == "done", attempt
+    [(path, headers, _)], [body] = service.requests, service.bodies
+    assert path == "/bitrix24" and verified(headers, body, base64.b64decode(secret))
 
 
 def test_secrets_are_sent_on_request_only(site, service):
