@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "event/own_events.h"
+#include "event/payload.h"
 #include "host/own_commands.h"
 #include "store/own_event.h"
 
@@ -13,6 +14,13 @@ namespace bx {
 namespace {
 
 constexpr Millis told_every = minute;  // of one hook
+
+// Whose deaths EVENT told.
+std::string hook_of(const StoredEvent& event) {
+    const std::vector<PayloadValue> body = list_payload(event.body, "", Secrets::omit);
+    const PayloadValue* hook = find_value(body, "data.HOOK");
+    return hook == nullptr ? "" : std::string(hook->text);
+}
 
 }  // namespace
 
@@ -28,11 +36,10 @@ void DeadEvents::add_due(bool all) {
     if (!context_.live.hooks().set().is_named(dead_code)) return forget_all();
     count_noted();
     for (auto& [hook, deaths] : hooks_) {
-        if (deaths.count > 0 && (all || deaths.due.due(context_.now))) tell(deaths, all);
+        if (deaths.count == 0 || (!all && !deaths.due.due(context_.now))) continue;
+        if (!all && is_told_elsewhere(deaths)) deaths.due.set(context_.now + told_every);
+        else tell(deaths, all);
     }
-    std::erase_if(hooks_, [&](const auto& each) {
-        return each.second.count == 0 && each.second.due.due(context_.now);
-    });
 }
 
 // But for those of our own events: one of a hook that takes these and others.
@@ -51,6 +58,18 @@ void DeadEvents::count(Death death) {
     // A worker that leaves when all is done tells at its end.
     const Millis at_least = context_.options.once ? context_.now + told_every : context_.now;
     deaths.due.set(std::max(deaths.due.next(), at_least));
+}
+
+// By the worker of another host, or one before this, within the last minute.
+bool DeadEvents::is_told_elsewhere(const Deaths& deaths) {
+    const ListFilter recent{.code_glob = std::string(dead_code),
+                            .from = wall_now() - told_every,
+                            .after = deaths.told};
+    return std::ranges::any_of(view_.list(recent), [&](const ListRow& row) {
+        if (row.event.origin != Origin::self) return false;
+        const std::optional<StoredEvent> event = view_.event(row.event.number);
+        return event && event->damage.empty() && hook_of(*event) == deaths.first.name.hook;
+    });
 }
 
 void DeadEvents::tell(Deaths& deaths, bool last) {
@@ -74,6 +93,7 @@ void DeadEvents::tell(Deaths& deaths, bool last) {
     const auto added = sink_.add({&told, 1}, limit);
     deaths.due.set(context_.now + told_every);
     if (added.front()) {
+        deaths.told = *added.front();
         context_.log.info("told of dead deliveries", {{"event", *added.front()},
                                                       {"hook", first.name.hook},
                                                       {"count", deaths.count}});

@@ -1,5 +1,5 @@
 // Tells of deliveries that died: the events BXHOOK.DEAD, of which a hook causes one a minute at the
-// most.
+// most, also with several hosts or a worker that was started again.
 //
 // The first death of a hook is told at once, those of the minute after it together when it is over.
 // What is counted is in memory, and told after the death is in the store: a worker that is killed
@@ -46,10 +46,12 @@ private:
         std::int64_t count = 0;
         Death first{};
         Timer due{};
+        EventNumber told = 0;  // the last event
     };
 
     void count_noted();
     void count(Death death);
+    bool is_told_elsewhere(const Deaths& deaths);
     void tell(Deaths& deaths, bool last);
     void forget(Deaths& deaths);
     void forget_all();

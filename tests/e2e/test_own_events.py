@@ -11,7 +11,7 @@ import pytest
 import bitrix
 import client
 import clouds
-from hosts import BOTH_STORES
+from hosts import BOTH_STORES, Host
 from scratch import ROOT, as_user, wait_for
 from test_examples import accept
 
@@ -88,6 +88,27 @@ def test_a_thousand_deaths_are_few_events(site):
     site.run("work", "--once")
     lines = (site.out / "told").read_text().splitlines()
     assert sorted(lines) == sorted(f"{count} any" for count in counts)
+
+
+def test_what_dies_on_two_hosts_is_told_once_a_minute(scratch, database):
+    with contextlib.ExitStack() as stack:
+        hosts = [Host(scratch, database, name) for name in ("a", "b")]
+        for host in hosts:
+            stack.callback(host.stop)
+            host.hook("ONCRMDEALADD.sh", f"echo >> {host.out}/ran; sleep 0.05; exit 65")
+            host.hook("BXHOOK.DEAD.sh", "exit 0")
+            host.configure(worker="start manual concurrency 1")
+        first = hosts[0]
+        first.serve()
+        for number in range(60):
+            post(first, "ONCRMDEALADD", str(number))
+        workers = [host.work() for host in hosts]
+        wait_for(lambda: first.status()["deliveries"]["dead"] == 60, "the deaths", 60)
+        assert all((host.out / "ran").exists() for host in hosts), "both had a part"
+        assert len(told(first)) == 1
+        for worker in workers:
+            assert worker.stop() == 0
+        assert sum(int(event["body"]["data"]["COUNT"]) for event in told(first)) == 60
 
 
 def test_a_worker_of_cron_tells_at_its_end(site):
