@@ -59,9 +59,7 @@ RestAnswer Caller::call(const MethodCall& call, Millis until) {
     for (;;) {
         if (!given.result.succeeded()) return without_answer(given.result.cause, given.result.text);
         if (!way_.pace.wait_for_turn(call.method, until)) {
-            return without_answer(RestCause::limit,
-                                  "its turn does not come in time: others call "
-                                  "this portal, or it takes no more now");
+            return without_answer(RestCause::limit, std::string(no_turn));
         }
         RestAnswer answer = ask(call, given.grant);
         const Millis closed = way_.pace.note(call.method, answer);

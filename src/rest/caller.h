@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "rest/answer.h"
@@ -33,6 +34,10 @@ public:
     // now.  Where there can be none: a failure of CAUSE.
     virtual GivenGrant renewed(RestCause cause, Millis end) = 0;
 };
+
+// Why a call whose turn does not come has no answer.
+constexpr std::string_view no_turn =
+    "its turn does not come in time: others call this portal, or it takes no more now";
 
 // How fast the portal may be asked, by all who do.
 class Pace {

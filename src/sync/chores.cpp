@@ -313,11 +313,12 @@ SyncCount do_chores(Store& store, const Config& config, const SyncOptions& optio
     const Millis began = steady_now();
     Board board(store, config, options);
     LockedInstallations installations(store.installations(), board.store_mutex());
+    LockedLimiter limiter(store.limiter(), board.store_mutex());
     const Endpoints endpoints(config);
     std::mutex telling;
     HttpSettings http = settings_of(config.rest);
     if (options.end > 0) http.until = began + options.end;
-    const SyncContext context{config, endpoints, http, installations,
+    const SyncContext context{config, endpoints, http, installations, limiter,
                               [&](const SyncNews& news) {
                                   const std::lock_guard lock(telling);
                                   tell(news);

@@ -10,6 +10,7 @@
 #include "rest/endpoint.h"
 #include "rest/http.h"
 #include "store/installations.h"
+#include "store/limiter.h"
 
 namespace bx {
 
@@ -32,6 +33,7 @@ struct SyncContext {
     const Endpoints& endpoints;
     HttpSettings http;
     Installations& installations;
+    Limiter& limiter;
     // Told of everything, by any thread.
     std::function<void(const SyncNews&)> tell;
 };

@@ -70,4 +70,31 @@ private:
     std::mutex& mutex_;
 };
 
+class LockedLimiter final : public Limiter {
+public:
+    // Both outlive it.
+    LockedLimiter(Limiter& limiter, std::mutex& mutex) : limiter_(limiter), mutex_(mutex) {}
+
+    Turn take(const CalledMethod& what, const CallRate& rate, Millis at_most) override {
+        const std::lock_guard lock(mutex_);
+        return limiter_.take(what, rate, at_most);
+    }
+    void fill(const std::string& portal, const CallRate& rate) override {
+        const std::lock_guard lock(mutex_);
+        limiter_.fill(portal, rate);
+    }
+    void note_operating(const CalledMethod& what, Millis in) override {
+        const std::lock_guard lock(mutex_);
+        limiter_.note_operating(what, in);
+    }
+    Millis block(const CalledMethod& what, Millis otherwise) override {
+        const std::lock_guard lock(mutex_);
+        return limiter_.block(what, otherwise);
+    }
+
+private:
+    Limiter& limiter_;
+    std::mutex& mutex_;
+};
+
 }  // namespace bx

@@ -52,4 +52,16 @@ Millis SharedPace::note(const std::string& method, const RestAnswer& answer) {
     return 0;
 }
 
+SharedPace pace_of(const SyncContext& context, const std::string& member_id,
+                   const std::string& client_id) {
+    const App* app = block_of(context.config, client_id);
+    const CallRate rate = app == nullptr ? CallRate{} : CallRate{app->rate, app->burst};
+    return {context.limiter, member_id, client_id, rate, SharedPace::Kind::leaves_half};
+}
+
+Millis turn_until(const SyncContext& context) {
+    const Millis latest = steady_now() + 30 * second;
+    return context.http.until > 0 ? std::min(context.http.until, latest) : latest;
+}
+
 }  // namespace bx

@@ -5,6 +5,7 @@
 
 #include "rest/caller.h"
 #include "store/limiter.h"
+#include "sync/context.h"
 
 namespace bx {
 
@@ -28,5 +29,11 @@ private:
     CallRate rate_;
     Kind kind_;
 };
+
+// Of what sync itself asks of the portal MEMBER_ID with the tokens of that application.
+SharedPace pace_of(const SyncContext& context, const std::string& member_id,
+                   const std::string& client_id);
+// How long that waits for its turn (steady): until the end of CONTEXT, 30 s at most.
+Millis turn_until(const SyncContext& context);
 
 }  // namespace bx

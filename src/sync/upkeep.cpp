@@ -4,6 +4,7 @@
 
 #include "rest/bindings.h"
 #include "rest/http_pool.h"
+#include "sync/pace.h"
 #include "sync/renewal_process.h"
 #include "sync/tokens.h"
 
@@ -13,19 +14,26 @@ namespace {
 
 constexpr std::string_view end_event = "ONAPPUNINSTALL";
 
-// MAKE's request with tokens that are good; with others once more when the portal refuses them.
+// MAKE's request of METHOD with tokens that are good; with others once more when the portal refuses
+// them.
 template <typename Make>
-RestResult call(const SyncContext& context, InstallationId id, Make make) {
+RestResult call(const SyncContext& context, const Installation& one, const std::string& method,
+                Make make) {
     const std::string& config_path = context.config.path;
-    GoodTokens tokens = good_tokens(context.installations, config_path, id, least_left,
+    GoodTokens tokens = good_tokens(context.installations, config_path, one.id, least_left,
                                     {context.http.until});
     if (!tokens.result.succeeded()) return tokens.result;
+    SharedPace pace = pace_of(context, one.member_id, one.client_id);
     const auto ask = [&] {
+        if (!pace.wait_for_turn(method, turn_until(context))) {
+            return RestResult{RestCause::limit, std::string(no_turn), false};
+        }
         const InstallationWithTokens& known = tokens.known;
         const RestAnswer answer = binding_of(
             ask_http(make(known.installation.client_endpoint, known.tokens.access), context.http,
                      &context.endpoints),
             known.tokens.access);
+        pace.note(method, answer);
         return RestResult{answer.cause, answer.text, answer.may_have_run};
     };
     const RestResult first = ask();
@@ -57,7 +65,7 @@ ChoreEnd bind_end(const SyncContext& context, const Installation& one) {
     const App* app = block_of(context.config, one.client_id);
     if (app == nullptr || app->url.empty()) return {ChoreEnd::Kind::later, ""};
     const RestResult result =
-        call(context, one.id, [&](const std::string& endpoint, const std::string& access) {
+        call(context, one, "event.bind", [&](const std::string& endpoint, const std::string& access) {
             return bind_request(endpoint, access, end_event, app->url);
         });
     if (result.succeeded()) {
@@ -77,7 +85,7 @@ RestResult unbind_end(const SyncContext& context, const Installation& one) {
     }
     if (app->url.empty()) return {};
     RestResult result =
-        call(context, one.id, [&](const std::string& endpoint, const std::string& access) {
+        call(context, one, "event.unbind", [&](const std::string& endpoint, const std::string& access) {
             return unbind_request(endpoint, access, end_event, app->url);
         });
     const bool is_gone =

@@ -10,6 +10,7 @@
 #include "event/payload.h"
 #include "rest/http_pool.h"
 #include "rest/oauth.h"
+#include "sync/pace.h"
 #include "sync/renewal_process.h"
 
 namespace bx {
@@ -214,6 +215,10 @@ std::optional<Installation> Verification::earlier(const std::string& client_id) 
 // An administrator has to have installed it, or who did before; else it stays as it is.
 std::optional<ChoreEnd> Verification::check_user(const Proof& proof,
                                                  const InstallationWithTokens& renewed) {
+    SharedPace pace = pace_of(context_, one_.member_id, proof.client_id);
+    if (!pace.wait_for_turn("profile", turn_until(context_))) {
+        return in_vain("profile: " + std::string(no_turn));
+    }
     const Profile profile = profile_of(
         ask_http(profile_request(proof.client_endpoint, proof.tokens.access), context_.http,
                  &context_.endpoints),

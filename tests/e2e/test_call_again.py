@@ -255,3 +255,15 @@ def test_a_worker_that_runs_takes_what_became_due(named):
     portal.install(named.app).wait()
     site.delivery(number, "ONCRMDEALADD")
     worker.stop()
+
+
+def test_sync_waits_for_its_turn_too(land):
+    """And leaves half of the burst to calls."""
+    conf = land.cloud.conf(land.app).replace("client_id", "rate 1  burst 2  client_id", 1)
+    land.site.configure(worker="start manual", more=conf)
+    portal = land.install("acme")
+    land.cloud.rest.limit(portal, burst=2, rate=1.0)
+    land.sync()
+    asked_by_sync = [one.at for one in land.cloud.records.of("*", portal="acme") if one.method in ("profile", "event.bind")]
+    assert len(asked_by_sync) == 2 and asked_by_sync[1] - asked_by_sync[0] > 0.7
+    assert land.site.query("SELECT count(*) FROM %limiter") == [[1]]
