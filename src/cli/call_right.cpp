@@ -64,8 +64,14 @@ private:
 // The portal that is meant is the event's.
 bool Chooser::names_own_portal() const {
     if (!own_.event) return false;
+    const auto is_called_so = [this](const std::string& member_id, const std::string& domain) {
+        return name_ == member_id || equal_ignoring_case(name_, domain);
+    };
     const EventFacts& facts = own_.event->facts;
-    return name_.empty() || name_ == facts.member_id || equal_ignoring_case(name_, facts.domain);
+    return name_.empty() || is_called_so(facts.member_id, facts.domain) ||
+           std::ranges::any_of(own_.installations, [&](const Installation& one) {
+               return is_called_so(one.member_id, one.domain);
+           });
 }
 
 RightChoice Chooser::of_application(const Installation& one) {
@@ -112,13 +118,8 @@ std::string Chooser::limiter_name(const Portal& block) const {
 }
 
 RightChoice Chooser::of_webhook() {
-    if (run_ && !names_own_portal()) {
-        if (name_.empty()) {
-            return none("event " + std::to_string(run_->event) + " proved no portal");
-        }
-        if (settings_of(config_, run_->hook).call != Calls::any) {
-            return none(foreign_portal(name_, *run_));
-        }
+    if (run_ && name_.empty() && !own_.event) {
+        return none("event " + std::to_string(run_->event) + " proved no portal");
     }
     const std::vector<const Portal*> found = webhooks();
     if (found.empty()) return none("no `portal` block has a `webhook` for that portal");
@@ -164,6 +165,10 @@ RightChoice Chooser::of_event() {
 }
 
 RightChoice Chooser::choose(const std::string& as) {
+    const bool is_foreign = run_ && !name_.empty() && !names_own_portal();
+    if (is_foreign && settings_of(config_, run_->hook).call != Calls::any) {
+        return none(foreign_portal(name_, *run_));
+    }
     if (as == "webhook") return of_webhook();
     if (as == "event") return of_event();
     const PortalChoice choice = choose_portal(args_, config_, store_, run_);

@@ -309,6 +309,29 @@ def test_the_events_own_token_calls_at_its_domain(named):
     assert len(cloud.records) == asked_before
 
 
+def test_another_portal_by_its_webhook_takes_call_any_too(named):
+    """And its token is never sent there."""
+    portal, other, site = named.active(), named.cloud.portal("other"), named.site
+    other.fill("crm.deal", 7)
+    block = f"portal {{ domain {other.domain}  token 0123456789abcdef  webhook {other.webhook()} }}\n"
+    words = f"crm.deal.get id=7 --portal {other.domain}"
+    tried = {"foreign": ("", ""), "webhook": ("--as webhook", ""), "event": ("--as event", "call any"),
+             "free": ("", "call any")}
+    for name, (option, _) in tried.items():
+        site.hook(f"{name}.disabled", HOOK.format(words=f"{words} {option}", out=site.out))
+    hooks = "".join(f"hook {name} {{ event ONCRMDEALADD run {site.hooks}/{name}.disabled attempts 1 {extra} }}\n"
+                    for name, (_, extra) in tried.items())
+    site.configure(portals=block, worker="start manual", more=named.cloud.conf(named.app) + hooks)
+    portal.send(named.app, "ONCRMDEALADD", {"FIELDS": {"ID": "7"}}, portal.admin()).wait()
+    site.run("work", "--once")
+    states = {line["hook"]: (line["state"], line["reason"]) for line in site.list("--event", "ONCRMDEALADD")}
+    dead = ("dead", "exit 78")
+    assert states == {"foreign": dead, "webhook": dead, "event": dead, "free": ("done", None)}
+    for name in ("foreign", "webhook"):
+        assert f"add `call any` to hook '{name}'" in (site.out / f"{name}.errors").read_text()
+    assert ["auth" in one.params for one in named.cloud.records.of("crm.deal.get")] == [False]
+
+
 def test_an_events_token_that_is_old_is_not_tried_again(named):
     """There is no other: a hook that ends with this status is not run again."""
     portal = named.active()
