@@ -114,8 +114,7 @@ Order order_of(const Arguments& args) {
     require_one(args, {"--batch", "--all", "--raw"});
     require_one(args, {"--all", "--v3"});
     if (args.has("--batch")) return order_of_batch(args);
-    if (args.words().empty())
-        throw UsageError("call: missing argument: METHOD (see 'bxhook help call')");
+    if (args.words().empty()) throw UsageError("call: missing argument: METHOD, or --batch FILE");
     Order order;
     order.all = args.has("--all");
     order.raw = args.has("--raw");
