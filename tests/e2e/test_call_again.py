@@ -1,6 +1,7 @@
 """bxhook call: what is repeated and when, how fast a portal is called."""
 
 import json
+import subprocess
 import time
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 import clouds
 from calls import call, count, failed, result, run_hooks, together
 from hosts import BOTH_STORES
-from scratch import wait_for
+from scratch import as_user, directory, wait_for, write
 
 
 @pytest.fixture
@@ -267,3 +268,20 @@ def test_sync_waits_for_its_turn_too(land):
     asked_by_sync = [one.at for one in land.cloud.records.of("*", portal="acme") if one.method in ("profile", "event.bind")]
     assert len(asked_by_sync) == 2 and asked_by_sync[1] - asked_by_sync[0] > 0.7
     assert land.site.query("SELECT count(*) FROM %limiter") == [[1]]
+
+
+# -- A store that cannot be read
+
+def test_without_a_store_that_can_be_read_it_is_not_now(site):
+    write(directory(site.home / "state", 0o700, site.user) / "queue.db", "this is no database", 0o600, site.user)
+    done = site.run("call", "crm.deal.get", "id=7", check=False)
+    assert done.returncode == 75 and done.stderr.startswith(b"bxhook: crm.deal.get: cannot use store"), done
+
+
+def test_a_disk_that_takes_no_more_is_not_now(land):
+    """It is said, and printed half is not success."""
+    portal = land.active()
+    portal.fill("crm.deal", 7)
+    done = subprocess.run(["sh", "-c", f"{land.site.binary} call crm.deal.get id=7 --config {land.site.config} > /dev/full"],
+                          capture_output=True, timeout=60, **as_user(land.site.user))
+    assert done.returncode == 75 and b"crm.deal.get: cannot write" in done.stderr, done

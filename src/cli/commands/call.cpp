@@ -12,7 +12,6 @@
 #include "report/json.h"
 #include "rest/batch.h"
 #include "rest/pages.h"
-#include "store/errors.h"
 #include "sync/pace.h"
 
 namespace bx {
@@ -117,7 +116,7 @@ int call_with(const Arguments& args, const CallOrder& order, const Config& confi
     const auto ask = [&](const MethodCall& one) {
         try {
             return caller.call(one, std::min(steady_now() + times.wait, times.end));
-        } catch (const StoreError& error) {
+        } catch (const Error& error) {  // the store's, or this machine's: in a while it may do
             return without_answer(RestCause::server, error.what());
         }
     };
@@ -143,7 +142,9 @@ int run(const Arguments& args) {
     try {
         const std::unique_ptr<Store> store = store_of(*config);
         return call_with(args, order, *config, *store, hook);
-    } catch (const StoreError& error) {
+    } catch (const UsageError&) {
+        throw;
+    } catch (const Error& error) {
         return say(exit_status_of(RestCause::server, Right::application), call.method,
                    error.what());
     }
