@@ -230,6 +230,16 @@ def test_a_webhook_that_is_deleted_or_renamed_is_the_configurations_fault(named)
     failed(call(named, "crm.deal.list", check=False), 78, "INVALID_CREDENTIALS")
 
 
+def test_check_says_that_there_is_no_curl_to_call_by(named):
+    portal = named.cloud.portal("acme")
+    with_webhook(named, portal, portal.webhook(), hooks="")
+    assert b"rest.curl" not in named.site.run("check", check=False).stdout
+    conf = named.site.config.read_text().replace("rest {", "rest { curl /nowhere/curl ")
+    write(named.site.config, conf, 0o600, named.site.user)
+    assert b"cannot run '/nowhere/curl', by which Bitrix24 is asked" in named.site.run("check", check=False).stdout
+    failed(call(named, "crm.deal.get", check=False), 78, "cannot run '/nowhere/curl'")
+
+
 def test_a_webhooks_code_is_said_nowhere(named):
     portal = named.cloud.portal("acme")
     url = portal.webhook()

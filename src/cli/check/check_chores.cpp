@@ -1,6 +1,7 @@
 #include <poll.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -65,7 +66,7 @@ void check_curl(const Config& config, Findings& findings) {
     if (!problem.empty()) {
         findings.error("rest.curl",
                        "cannot run " + what + ", by which Bitrix24 is asked: " + problem +
-                           ": no installation can be verified and no token renewed",
+                           ": nothing can be called, no installation verified and no token renewed",
                        config.rest.curl == "curl" ? "apt-get install curl"
                                                   : edit_command(config.path));
     } else if (is_too_old(version)) {
@@ -94,9 +95,13 @@ void check_proxy(const Config& config, Findings& findings) {
 }  // namespace
 
 void check_chores(const Config& config, Store& store, Findings& findings) {
+    const bool has_webhook = std::ranges::any_of(
+        config.portals, [](const Portal& one) { return !one.webhook.empty(); });
+    if (!config.apps.empty() || has_webhook) {
+        check_curl(config, findings);
+        check_proxy(config, findings);
+    }
     if (config.apps.empty()) return;
-    check_curl(config, findings);
-    check_proxy(config, findings);
     const Millis now = wall_now();
     const std::optional<Millis> next = store.chores().next_chore();
     const Millis patience = 2 * pass_period(config);
