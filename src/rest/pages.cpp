@@ -185,6 +185,7 @@ ListReader::Page ListReader::ask(const MethodCall& call) {
     Page page{.answer = ask_(call)};
     if (!page.answer.succeeded()) {
         page.problem = page.answer.text;
+        page.refused = page.answer.cause == RestCause::refused;
         return page;
     }
     const auto list = list_in(*page.answer.find("result"));
@@ -197,25 +198,24 @@ ListReader::Page ListReader::ask(const MethodCall& call) {
     return page;
 }
 
-ListEnd ListReader::cut_short(const Page& page) const {
-    return {page.answer.cause, *page.problem, last_,
-            last_.empty() ? "" : filter_name(call_.method, key_)};
-}
-
-ListEnd ListReader::cut_short(std::string why) const {
-    return {RestCause::refused, std::move(why), last_,
-            last_.empty() ? "" : filter_name(call_.method, key_)};
+ListEnd ListReader::cut_short(RestCause cause, std::string why) const {
+    return {cause, std::move(why), last_, by_id_ ? filter_name(call_.method, key_) : ""};
 }
 
 // The first page tells whether there are more, and whether they have ids; in which order they come
 // is the method's choice, so that by id it begins anew.
 ListEnd ListReader::read() {
     Page first = ask(call_);
-    if (first.problem) return cut_short(first);
+    if (first.problem) return cut_short(first.answer.cause, *first.problem);
     const bool whole = is_whole(first.answer, first.items.size());
     key_ = key_of(first.items);
-    if (!whole && !key_.empty() && !first.items.empty()) return read_by_id();
-    return read_by_start(std::move(first));
+    if (whole || key_.empty() || first.items.empty()) return read_by_start(std::move(first));
+    Page by_id = ask(beyond(call_, filter_name(call_.method, key_), ""));
+    // A method that takes no such order has pages all the same.
+    if (by_id.refused && next_of(first.answer)) {
+        return read_by_start(std::move(first));
+    }
+    return read_by_id(std::move(by_id));
 }
 
 // What is wrong with the ids of PAGE; none: they grow, from the last that was given.
@@ -235,14 +235,14 @@ std::optional<std::string> ListReader::check_ids(const Page& page) {
 }
 
 // Until a page is empty: one that is short need not be the last.
-ListEnd ListReader::read_by_id() {
+ListEnd ListReader::read_by_id(Page page) {
     const std::string name = filter_name(call_.method, key_);
     std::size_t total = 0;
-    for (;;) {
-        const Page page = ask(beyond(call_, name, last_));
-        if (page.problem) return cut_short(page);
+    for (;; page = ask(beyond(call_, name, last_))) {
+        if (page.problem) return cut_short(page.answer.cause, *page.problem);
         if (page.items.empty()) return {RestCause::none, "", last_, name};
-        if (const auto wrong = check_ids(page)) return cut_short(*wrong);
+        if (const auto wrong = check_ids(page)) return cut_short(RestCause::refused, *wrong);
+        by_id_ = true;
         total = std::max(total, total_of(page.answer));
         give_(page.items, total);
         last_ = id_in(page.items.back(), key_);
@@ -256,11 +256,13 @@ ListEnd ListReader::read_by_start(Page page) {
         if (!key_.empty() && !page.items.empty()) last_ = id_in(page.items.back(), key_);
         const std::optional<std::int64_t> next = next_of(page.answer);
         if (!next) return {};
-        if (*next <= start) return cut_short("`next` stands still at " + std::to_string(*next));
-        if (page.items.empty()) return cut_short("a page is empty, and is not the last");
+        if (*next <= start)
+            return cut_short(RestCause::refused, "`next` stands still at " + std::to_string(*next));
+        if (page.items.empty())
+            return cut_short(RestCause::refused, "a page is empty, and is not the last");
         start = *next;
         page = ask(from_start(call_, start));
-        if (page.problem) return cut_short(page);
+        if (page.problem) return cut_short(page.answer.cause, *page.problem);
     }
 }
 

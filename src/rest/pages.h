@@ -20,9 +20,11 @@ namespace bx {
 // How a list ended.
 struct ListEnd {
     RestCause cause = RestCause::none;
-    std::string text;        // of one that was cut short: why
-    std::string last_id;     // of the last item that was given; empty: none, or without ids
-    std::string name_of_id;  // "ID", as the method's filter takes it
+    std::string text;     // of one that was cut short: why
+    std::string last_id;  // of the last item that was given; empty: none, or without ids
+    // "ID", as the method's filter takes it to go on after that one; empty: it came in another
+    // order.
+    std::string name_of_id;
 };
 
 class ListReader {
@@ -41,19 +43,20 @@ private:
         RestAnswer answer;  // owns what `items` look into
         std::vector<JsonText> items{};
         std::optional<std::string> problem{};
+        bool refused = false;  // by the method
     };
     Page ask(const MethodCall& call);
-    ListEnd read_by_id();
+    ListEnd read_by_id(Page page);
     ListEnd read_by_start(Page page);
-    ListEnd cut_short(const Page& page) const;
-    ListEnd cut_short(std::string why) const;
+    ListEnd cut_short(RestCause cause, std::string why) const;
     std::optional<std::string> check_ids(const Page& page);
 
     MethodCall call_;
     Ask ask_;
     Give give_;
-    std::string key_;   // "ID"
-    std::string last_;  // id of the last item that was given
+    std::string key_;     // "ID"
+    std::string last_;    // id of the last item that was given
+    bool by_id_ = false;  // all with smaller ids were given before it
 };
 
 // Throws UsageError where CALL has `start` or `order`, or two spellings of `filter`.

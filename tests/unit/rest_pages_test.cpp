@@ -163,6 +163,27 @@ BOOST_AUTO_TEST_CASE(without_ids_next_leads_on_and_has_to_grow) {
                 RestCause::refused));
 }
 
+BOOST_AUTO_TEST_CASE(one_that_refuses_the_order_is_read_as_next_says) {
+    Method method;
+    const std::string refusal = R"({"error":"ERROR_CORE","error_description":"Unknown order"})";
+    BOOST_TEST((
+        method
+            .read({result(rows(3, 4), ",\"next\":50"), refusal, result(rows(1, 2), ",\"total\":4")})
+            .cause == RestCause::none));
+    BOOST_TEST(method.given == "3 4 1 2");
+    BOOST_TEST(method.asked[2] == "start=50");
+    Method cut;
+    const ListEnd end =
+        cut.read({result(rows(3, 4), ",\"next\":50"), refusal, R"({"error":"ACCESS_DENIED"})"});
+    BOOST_TEST((end.cause == RestCause::no_right));
+    BOOST_TEST(end.last_id == "4");
+    BOOST_TEST(end.name_of_id == "");
+    Method without_next;
+    BOOST_TEST((without_next.read({result(rows(1, 2), ",\"total\":4"), refusal}).cause ==
+                RestCause::refused));
+    BOOST_TEST(without_next.given == "");
+}
+
 BOOST_AUTO_TEST_CASE(one_that_is_cut_short_says_why_and_where) {
     Method method;
     const ListEnd end = method.read(

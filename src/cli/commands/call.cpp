@@ -76,9 +76,9 @@ int list_all(const MethodCall& call, const ListReader::Ask& ask, Right right) {
     progress.clear();
     if (end.cause == RestCause::none) return 0;
     std::string why = end.text;
-    if (!end.last_id.empty()) {
-        why += "; the last one printed is " + end.last_id + ": after it 'filter[>" +
-               end.name_of_id + "]=" + end.last_id + "' goes on";
+    if (!end.last_id.empty()) why += "; the last one printed is " + end.last_id;
+    if (!end.name_of_id.empty()) {
+        why += ": after it 'filter[>" + end.name_of_id + "]=" + end.last_id + "' goes on";
     }
     return say(exit_status_of(end.cause, right), call.method, why);
 }
