@@ -209,6 +209,7 @@ ListEnd ListReader::read() {
     if (first.problem) return cut_short(first.answer.cause, *first.problem);
     const bool whole = is_whole(first.answer, first.items.size());
     key_ = key_of(first.items);
+    total_ = total_of(first.answer);
     if (whole || key_.empty() || first.items.empty()) return read_by_start(std::move(first));
     Page by_id = ask(beyond(call_, filter_name(call_.method, key_), ""));
     // A method that takes no such order has pages all the same.
@@ -237,14 +238,12 @@ std::optional<std::string> ListReader::check_ids(const Page& page) {
 // Until a page is empty: one that is short need not be the last.
 ListEnd ListReader::read_by_id(Page page) {
     const std::string name = filter_name(call_.method, key_);
-    std::size_t total = 0;
     for (;; page = ask(beyond(call_, name, last_))) {
         if (page.problem) return cut_short(page.answer.cause, *page.problem);
         if (page.items.empty()) return {RestCause::none, "", last_, name};
         if (const auto wrong = check_ids(page)) return cut_short(RestCause::refused, *wrong);
         by_id_ = true;
-        total = std::max(total, total_of(page.answer));
-        give_(page.items, total);
+        give_(page.items, total_);
         last_ = id_in(page.items.back(), key_);
     }
 }
@@ -252,7 +251,7 @@ ListEnd ListReader::read_by_id(Page page) {
 ListEnd ListReader::read_by_start(Page page) {
     std::int64_t start = 0;
     for (;;) {
-        give_(page.items, total_of(page.answer));
+        give_(page.items, total_);
         if (!key_.empty() && !page.items.empty()) last_ = id_in(page.items.back(), key_);
         const std::optional<std::int64_t> next = next_of(page.answer);
         if (!next) return {};

@@ -56,6 +56,7 @@ private:
     Give give_;
     std::string key_;     // "ID"
     std::string last_;    // id of the last item that was given
+    std::size_t total_ = 0;
     bool by_id_ = false;  // all with smaller ids were given before it
 };
 

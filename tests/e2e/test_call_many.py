@@ -1,12 +1,17 @@
 """bxhook call: lists, batches, and methods of REST 3."""
 
+import contextlib
 import json
+import os
+import pty
+import subprocess
 
 import pytest
 
 import clouds
 from calls import asked, batch, call, count, failed, result
 from hosts import BOTH_STORES
+from scratch import as_user
 
 
 @pytest.fixture
@@ -101,6 +106,24 @@ def test_a_list_that_is_cut_short_says_where_to_go_on(land):
     failed(call(land, "crm.deal.list", "--all", "order[TITLE]=ASC", check=False), 2, "leave 'order' out")
     failed(call(land, "crm.deal.list", "--all", "--raw", check=False), 2, "either --all or --raw")
     failed(call(land, "crm.deal.get", "id=7", "--all", check=False), 65, "there is no list in its result")
+
+
+def test_on_a_terminal_it_says_how_far_it_is(land):
+    portal = land.active()
+    portal.fill("crm.deal", 120)
+    land.cloud.faults.order("slow", times=5, method="crm.deal.list", seconds=0.3)
+    main, side = pty.openpty()
+    asking = subprocess.Popen([land.site.binary, "call", "crm.deal.list", "--all", "--config", land.site.config],
+                              stdout=subprocess.PIPE, stderr=side, cwd="/", **as_user(land.site.user))
+    os.close(side)
+    said, _ = asking.communicate(timeout=60)
+    shown = b""
+    with contextlib.suppress(OSError):  # the other side is closed
+        while part := os.read(main, 4096):
+            shown += part
+    os.close(main)
+    assert asking.returncode == 0 and len(said.splitlines()) == 120
+    assert b"reading crm.deal.list: 50 of 120" in shown and shown.endswith(b"\r\x1b[K")
 
 
 def test_all_items_leave_half_of_the_burst_to_others(land):
