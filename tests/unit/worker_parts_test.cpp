@@ -191,7 +191,8 @@ BOOST_AUTO_TEST_CASE(a_lease_that_ends_before_the_answer_to_a_start_begins_no_ru
     ShortLease registry;
     bx::Membership membership(context, registry, trouble);
     SlowRuns queue([&] { return !membership.may_start_runs(bx::steady_now()); });
-    bx::Runner runner(context, queue, membership, dir + "/queue.db");
+    bx::Runner runner(context, queue, membership, dir + "/queue.db",
+                      [](std::span<const bx::Finish>) {});
     runner.adopt_orphans();
     for (int tries = 0; tries < 1000 && queue.unstarted.empty() && queue.ends == 0; ++tries) {
         queue.claimed = 0;
