@@ -51,10 +51,6 @@ std::string read_code(Value root) {
     if (!std::ranges::all_of(code, is_code_byte)) {
         throw BadEvent("'event' has a byte other than letters, digits, '.', '_' and '-'");
     }
-    if (is_reserved_code(code)) {
-        throw BadEvent("'event' begins with '" + std::string(code.substr(0, code.find('.') + 1)) +
-                       "', as no event of Bitrix24 does");
-    }
     return upper(code);
 }
 

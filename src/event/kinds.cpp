@@ -120,6 +120,12 @@ const KindSpec& kind_of_post(const Tree& body) {
     return *std::ranges::find_if(kinds, [root](const KindSpec& spec) { return spec.is(root); });
 }
 
+void check_posted_code(std::string_view code) {
+    if (!is_reserved_code(code)) return;
+    throw BadEvent("'event' begins with '" + std::string(code.substr(0, code.find('.') + 1)) +
+                   "', as no event of Bitrix24 does");
+}
+
 bool is_reserved_code(std::string_view code) {
     return std::ranges::any_of(reserved, [code](std::string_view prefix) {
         return equal_ignoring_case(code.substr(0, prefix.size()), prefix);

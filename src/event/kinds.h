@@ -39,6 +39,8 @@ const KindSpec& kind_of_post(const Tree& body);
 // CODE begins, in any case, as those do that Bitrix24 has none of: BXHOOK. ROBOT. SMS. WEBHOOK. POST.
 // A posted `event` never may.
 bool is_reserved_code(std::string_view code);
+// Throws BadEvent when CODE, of a posted `event`, is such a one.
+void check_posted_code(std::string_view code);
 
 // CODE, in any case, may be that of a post: such a beginning but BXHOOK., and what follows it.
 bool is_posts_code(std::string_view code);

@@ -150,6 +150,7 @@ std::optional<Intake::Decision> Intake::take_by_key(const Tree& body, const Kind
 Intake::Decision Intake::take_by_token(const Tree& body, const KindSpec& kind,
                                        const Questions& ask) {
     Arrival arrival = read_renewed(body, ask);
+    if (kind.kind == PostKind::event) check_posted_code(arrival.facts.code);
     // Of a configuration whose last block was taken away.
     const bool nobody = arrival.gate.verdict == GateVerdict::no_portal_configured;
     const GateResult gate = nobody && ask.installations() ? nobody_.check(body) : arrival.gate;
