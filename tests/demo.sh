@@ -1,7 +1,7 @@
 #!/bin/sh
-# The demo: nginx on a free loopback port, the gateway behind it, the worker that it starts, and four
-# hooks.  Posts events as Bitrix24 does, shows what became of them, and checks it by what the hooks
-# wrote.  On a terminal it stays up until Enter.  Exit status 0 only if all checks passed.
+# The demo: nginx on a free loopback port, the gateway behind it, the worker that it starts, and five
+# hooks, one of which asks a stand-in for Bitrix24 back.  Posts events as Bitrix24 does, shows what became
+# of them, and checks it by what the hooks wrote.  On a terminal it stays up until Enter.  Exit status 0 only if all checks passed.
 #
 #     demo.sh PROGRAM             DEMO_TOKEN: the token of the config, when not the events'
 #
@@ -44,14 +44,14 @@ wait_for() {
 # -- The scratch directory, and what may run in it.
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/bxhook-demo.XXXXXX")
-as='' group='' nginx=''
+as='' group='' nginx='' cloud=''
 if [ "$(id -u)" = 0 ]; then
     # Nothing of this may run as root, and www-data may be barred from the clone.
     as=www-data group='--group www-data'
     chmod 0711 "$dir"
 fi
 
-# nginx, and everything whose program is our copy: the gateway, and the worker that it starts.
+# nginx, the stand-in, and everything whose program is our copy: the gateway, and the worker that it starts.
 running() {
     for proc in /proc/[0-9]*; do
         case $(readlink "$proc/exe" 2>/dev/null) in
@@ -60,6 +60,9 @@ running() {
     done
     if [ -n "$nginx" ] && [ -e "$dir/nginx/pid" ]; then
         echo "$nginx"
+    fi
+    if [ -n "$cloud" ] && kill -0 "$cloud" 2>/dev/null; then
+        echo "$cloud"
     fi
 }
 all_ended() { [ -z "$(running)" ]; }
@@ -291,10 +294,40 @@ post 403 "$(body ONCRMDEALADD "$(deal 8 NEW)" 00000000000000000000000000000000)"
 grep refused "$dir/log/gateway.log" | tail -n 1 | sed 's/.*\(reason="[^"]*\), member_id .*/\1"/' | indented
 if grep -q 'refused status=403 .*wrong token' "$dir/log/gateway.log"; then good; else bad 'the log does not say why'; fi
 
+title 'An application: it installs itself, and a hook calls back'
+here=$(cd "$(dirname "$0")" && pwd)
+portal() { python3 "$here/portal/serve.py" --folder "$dir/portal" "$@"; }
+python3 "$here/portal/serve.py" --folder "$dir/portal" start --port "$(free_port)" "$url" >"$dir/run/portal" 2>"$dir/log/portal.log" &
+cloud=$!
+if ! wait_for grep -qs "^rest" "$dir/run/portal"; then
+    fail "the stand-in for Bitrix24 did not start$(show_logs)"
+fi
+chmod 0711 "$dir/portal"
+chmod 0644 "$dir/portal/ca.pem"
+sed '/^;/d' "$dir/run/portal" >>"$dir/bxhook.conf"
+hook ONCRMCOMPANYADD.sh <<'END'
+#!/bin/sh
+"$BXHOOK" call crm.company.get id="$BX_ID"
+END
+show_hook
+echo
+knows_app() { curl -s -o "$dir/run/answer" "$url" && [ "$(grep -c 'config loaded' "$dir/log/gateway.log")" -ge 2 ]; }
+wait_for knows_app || bad 'the gateway did not load the configuration again'
+portal install | sed "s| -> $url||" | indented
+active() { bx portals --json 2>/dev/null | grep -q '"source": *"installed", *"state": *"active"'; }
+if wait_for active; then good; else bad 'the application is not installed'; fi
+show portals
+portal bind ONCRMCOMPANYADD >"$dir/run/bound"
+portal fill crm.company 7 >"$dir/run/filled"
+portal event ONCRMCOMPANYADD 'FIELDS[ID]=7' | sed "s| -> $url||" | indented
+expect 7/ONCRMCOMPANYADD 'done'
+show logs 7/ONCRMCOMPANYADD
+if bx logs 7/ONCRMCOMPANYADD | grep -q '"TITLE": *"Row 7"'; then good; else bad 'the hook got no company'; fi
+
 idle() { bx status --json 2>/dev/null | grep -q '"unfinished": *0'; }
 if wait_for idle; then good; else bad 'events are still unfinished after 10 s'; fi
 printf '%s\n' 'ONCRMDEALADD 7 1' 'ONCRMDEALUPDATE 7 1' 'ONCRMDEALUPDATE 7 1' 'ONCRMLEADADD 31 1' \
-    'ONCRMLEADADD 31 2' 'ONCRMLEADADD 31 3' 'ONTASKADD 9 1' 'ONTASKADD 9 2' >"$dir/run/wanted"
+    'ONCRMLEADADD 31 2' 'ONCRMLEADADD 31 3' 'ONTASKADD 9 1' 'ONTASKADD 9 2' 'ONCRMCOMPANYADD 7 1' >"$dir/run/wanted"
 if diff "$dir/run/wanted" "$dir/got/ran" >"$dir/run/diff" 2>&1; then
     good
 else

@@ -9,7 +9,7 @@
 set -eu
 
 build='g++ make pkg-config libfcgi-dev libcgicc-dev libsqlite3-dev libpq-dev libboost-dev nlohmann-json3-dev'
-demo='nginx-light curl'
+demo='nginx-light curl python3 openssl'
 tests='libboost-test-dev clang libclang-rt-dev apache2 libapache2-mod-fcgid apache2-suexec-custom
 lighttpd spawn-fcgi libfcgi-bin systemd jq python3 python3-pytest python3-pytest-xdist php-cli php-cgi php-sqlite3 mandoc
 shellcheck autoconf procps sqlite3 postgresql python3-psycopg2 wrk openssl strace zip unzip'
