@@ -26,15 +26,20 @@ nginx -t && systemctl reload nginx
 """
 # Bitrix24's REST in the machine: the deal that stage-change.py asks for.
 REST = """cat >/root/rest.py <<'END'
-import http.server
+import http.server, ssl
 class Rest(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b'{"result": {"ID": "6675", "STAGE_ID": "NEW"}}')
-http.server.HTTPServer(("127.0.0.1", 8080), Rest).serve_forever()
+server = http.server.HTTPServer(("127.0.0.1", 443), Rest)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("/etc/ssl/rest.pem", "/root/rest.key")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
 END
+echo 127.0.0.1 """ + bitrix.DOMAIN + """ >>/etc/hosts
 systemd-run --quiet --unit rest /usr/bin/python3 /root/rest.py
 """
 
@@ -56,9 +61,16 @@ class Install:
             subprocess.run(["make", "-C", clone, "install", f"DESTDIR={machine.root}", f"sysconfdir={how}"],
                            check=True, capture_output=True, timeout=900)
             self.set_up()
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-batch", "-subj", f"/CN={bitrix.DOMAIN}",
+                        "-addext", f"subjectAltName=DNS:{bitrix.DOMAIN}", "-keyout", machine.root / "root/rest.key",
+                        "-out", machine.root / "etc/ssl/rest.pem"], check=True, capture_output=True, timeout=60)
         example = f"{self.examples}/../conf/nginx.conf.example"
         machine.sh(f"install -d /etc/nginx/snippets && cp {example} /etc/nginx/snippets/bxhook.conf\n{SITE}{REST}")
         self.configure("")
+
+    @property
+    def portal_block(self):
+        return r"^portal \{(?:[^}\n]*\}|\n.*?\n\})" if self.packaged else r"^portal \{\n(?:.*\n)*?\}"
 
     def page(self, text):
         return text.replace("/usr/local/etc/bxhook", self.etc).replace("some-domain.bitrix24.com", bitrix.DOMAIN).replace(
@@ -154,7 +166,8 @@ def test_log_deals(installed):
 
 
 def test_stage_change(installed):
-    installed.configure("hook ONCRMDEALUPDATE { env { REST_WEBHOOK http://127.0.0.1:8080/ } }")
+    installed.configure(f"portal {{ domain {bitrix.DOMAIN} token {bitrix.TOKEN} webhook https://{bitrix.DOMAIN}/rest/1/code/ }}\n"
+                        "rest { cacert /etc/ssl/rest.pem }", without=installed.portal_block)
     installed.example("stage-change.py")
     delivery = installed.deliver(bitrix.body("ONCRMDEALUPDATE", "6675"))
     assert delivery["attempts"][0]["stdout"] == "deal 6675 went from None to NEW\n"
@@ -169,7 +182,7 @@ def test_a_portal_that_leaves(installed):
     (installed.machine.root / "root" / "list").write_text(f"{PORTAL}\n{other}\n")
     installed.machine.sh("install -o bxhook -g bxhook -m 600 /root/list /var/lib/bxhook/portals.txt")
     installed.machine.sh(script.replace("~/bxhook", installed.etc))
-    installed.configure(conf, without=r"^portal \{(?:[^}\n]*\}|\n.*?\n\})" if installed.packaged else r"^portal \{\n(?:.*\n)*?\}")
+    installed.configure(conf, without=installed.portal_block)
     installed.deliver(bitrix.body("ONAPPUNINSTALL", None))
     assert installed.read("/var/lib/bxhook/portals.txt") == other
 
