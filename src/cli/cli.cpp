@@ -27,12 +27,23 @@ std::string_view command_name(const std::string& first) {
     return first;
 }
 
-// True for an option of some command that is followed by its value.
-bool takes_value(std::string_view option) {
-    return option == "--config" || std::ranges::any_of(commands(), [&](const Command& command) {
-        auto found = std::ranges::find(command.options, option, &Option::name);
-        return found != command.options.end() && !found->value.empty();
+// True where some command has OPTION, followed by a value or not.
+bool is_option_of_some(std::string_view option, bool with_value) {
+    return std::ranges::any_of(commands(), [&](const Command& command) {
+        const std::vector<Option> all = all_options(command);
+        const auto found = std::ranges::find(all, option, &Option::name);
+        return found != all.end() && found->value.empty() != with_value;
     });
+}
+
+// True when OPTION is followed by its value, and not by NEXT, a command: of one that some commands
+// take with a value and others without, a command's name is none.
+bool takes_value(std::string_view option, const std::string& next) {
+    const bool is_command = std::ranges::any_of(commands(), [&](const Command& command) {
+        return command.name == command_name(next);
+    });
+    if (is_command && is_option_of_some(option, false)) return false;
+    return is_option_of_some(option, true);
 }
 
 // ARGS with the command first: options may stand before it too, as with git and systemctl.
@@ -41,7 +52,10 @@ std::vector<std::string> command_first(std::span<const std::string> args) {
         return word.starts_with("--") && command_name(word) == word;
     };
     std::size_t at = 0;
-    while (at < args.size() && is_option(args[at])) at += takes_value(args[at]) ? 2 : 1;
+    while (at < args.size() && is_option(args[at])) {
+        const std::string next = at + 1 < args.size() ? args[at + 1] : "";
+        at += takes_value(args[at], next) ? 2 : 1;
+    }
     if (at >= args.size()) {
         throw UsageError("no command after '" + printable(args.front()) + "' (see 'bxhook help')");
     }

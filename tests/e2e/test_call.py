@@ -175,6 +175,8 @@ def test_json_keeps_types(land):
     failed(call(land, "crm.deal.add", "--json", "-", data=b'{"auth":"x"}', check=False), 2, "keeps an argument 'auth'")
     failed(call(land, "crm.deal.add", "a=1", "--json", "-", data=b"{}", check=False), 2, "either --json or NAME=VALUE")
     failed(call(land, "crm.deal.add", "--json", "/no/such/file", check=False), 2, "/no/such/file")
+    land.site.run("--json", path, "call", "crm.deal.add")  # of other commands --json has no value
+    assert asked(land, "crm.deal.add")[-1] == given
 
 
 def test_what_a_server_says_is_one_line_without_secrets(land):
