@@ -221,7 +221,8 @@ def test_what_belongs_to_another_user_is_not_run(site):
 
 FIRST = ["check", "check --print", "status", "list", "show 1", "logs 1/any", "retry 1", "cancel 1", "prune",
          "work --once",
-         "trigger ONAPPTEST", "trigger ONAPPTEST --dry-run", "decode", "events", "help", "version", "store status"]
+         "trigger ONAPPTEST", "trigger ONAPPTEST --dry-run", "decode", "events", "help", "version", "store status",
+         "call profile"]
 
 
 @needs_root
