@@ -34,6 +34,9 @@ bool is_called(const Portal& block, const std::string& name) {
     return !name.empty() && (block.member_id == name || equal_ignoring_case(block.domain, name));
 }
 
+// Anybody can make one that is pending, with any names.
+bool is_verified(const Installation& one) { return one.state != InstallationState::pending; }
+
 class Chooser {
 public:
     Chooser(const Arguments& args, const Config& config, Store& store,
@@ -48,6 +51,7 @@ private:
     RightChoice of_application(const Installation& one);
     RightChoice of_webhook();
     RightChoice of_event();
+    RightChoice of_other();
 
     std::vector<const Portal*> webhooks() const;
     bool names_own_portal() const;
@@ -70,7 +74,7 @@ bool Chooser::names_own_portal() const {
     const EventFacts& facts = own_.event->facts;
     return name_.empty() || is_called_so(facts.member_id, facts.domain) ||
            std::ranges::any_of(own_.installations, [&](const Installation& one) {
-               return is_called_so(one.member_id, one.domain);
+               return is_verified(one) && is_called_so(one.member_id, one.domain);
            });
 }
 
@@ -99,7 +103,7 @@ std::vector<const Portal*> Chooser::webhooks() const {
         if (is_own) return is_of(block, own_.event->facts.member_id, own_.event->facts.domain);
         if (name_.empty() && !run_) return true;
         return is_called(block, name_) || std::ranges::any_of(named, [&](const Installation& one) {
-                   return is_of(block, one.member_id, one.domain);
+                   return is_verified(one) && is_of(block, one.member_id, one.domain);
                });
     };
     for (const Portal& block : config_.portals) {
@@ -164,6 +168,12 @@ RightChoice Chooser::of_event() {
     return given(std::move(right));
 }
 
+// The first that there is without an application.
+RightChoice Chooser::of_other() {
+    RightChoice webhook = of_webhook();
+    return webhook.right ? std::move(webhook) : of_event();
+}
+
 RightChoice Chooser::choose(const std::string& as) {
     const bool is_foreign = run_ && !name_.empty() && !names_own_portal();
     if (is_foreign && settings_of(config_, run_->hook).call != Calls::any) {
@@ -172,16 +182,16 @@ RightChoice Chooser::choose(const std::string& as) {
     if (as == "webhook") return of_webhook();
     if (as == "event") return of_event();
     const PortalChoice choice = choose_portal(args_, config_, store_, run_);
+    const bool app_alone = as == "app" || args_.has("--app");
     if (!choice.installation) {
-        if (as == "app" || !choice.is_absent) return {std::nullopt, choice.status, choice.why};
-        if (RightChoice webhook = of_webhook(); webhook.right) return webhook;
-        if (RightChoice event = of_event(); event.right) return event;
+        if (app_alone || !choice.is_absent) return {std::nullopt, choice.status, choice.why};
+        if (RightChoice other = of_other(); other.right) return other;
         return none(choice.why + ", and there is no webhook for it");
     }
     const Installation& one = *choice.installation;
-    if (as == "app") return of_application(one);
-    if (one.state == InstallationState::pending) {
-        if (RightChoice webhook = of_webhook(); webhook.right) return webhook;
+    if (app_alone) return of_application(one);
+    if (!is_verified(one)) {
+        if (RightChoice other = of_other(); other.right) return other;
         return of_application(one);
     }
     const auto is_elsewhere = [&](const Portal* block) {
@@ -204,6 +214,9 @@ RightChoice choose_right(const Arguments& args, const Config& config, Store& sto
     const std::string as = args.value("--as");
     if (args.has("--as") && as != "app" && as != "webhook" && as != "event") {
         throw UsageError("--as: '" + printable(as) + "' is not app, webhook or event");
+    }
+    if (args.has("--app") && args.has("--as") && as != "app") {
+        throw UsageError("--app is for --as app: " + as + " is of no application");
     }
     return Chooser(args, config, store, run).choose(as);
 }

@@ -48,14 +48,18 @@ PortalChoice only_one(Found found, const std::string& where, const std::string& 
     const auto is_pending = [](const Installation& one) {
         return one.state == InstallationState::pending;
     };
-    if (!std::ranges::all_of(found, is_pending)) std::erase_if(found, is_pending);
+    const bool all_pending = std::ranges::all_of(found, is_pending);
+    if (!all_pending) std::erase_if(found, is_pending);
     if (found.empty()) {
         PortalChoice choice =
             none("no application is installed on " + where + " (`bxhook portals` shows all)");
         choice.is_absent = true;
         return choice;
     }
-    if (found.size() == 1) return {.installation = std::move(found.front()), .why = ""};
+    // Of several that wait to be verified none is the one yet.
+    if (found.size() == 1 || all_pending) {
+        return {.installation = std::move(found.front()), .why = ""};
+    }
     const bool one_portal = std::ranges::all_of(found, [&](const Installation& one) {
         return one.member_id == found.front().member_id;
     });
@@ -87,7 +91,10 @@ EventsPortal portal_of_event(const Config& config, Store& store, EventNumber num
         return own;
     }
     if (!facts.member_id.empty()) own.installations = store.installations().list(facts.member_id);
-    if (id) std::erase_if(own.installations, [&](const Installation& one) { return one.id != *id; });
+    // Another may have said that its domain is that member_id.
+    std::erase_if(own.installations, [&](const Installation& one) {
+        return one.member_id != facts.member_id || (id && one.id != *id);
+    });
     return own;
 }
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import bitrix
+import client
 import clouds
 from calls import HOOK, asked, call, count, failed, result, run_hooks
 from hosts import BOTH_STORES
@@ -405,3 +407,25 @@ def test_the_exit_statuses_are_those_of_the_page():
     page = (ROOT / "docs" / "rest.md").read_text()
     section = page[page.index("## Exit status"):page.index("## With an SDK")]
     assert re.findall(r"^\| (\d+) \|", section, re.MULTILINE) == ["0", "65", "75", "77", "78", "2"]
+
+
+def test_what_anybody_can_make_takes_no_right_away(named):
+    """Installations that nobody verified: two for the portal of a webhook, and one that claims another's name."""
+    portal = named.cloud.portal("acme")
+    portal.fill("crm.deal", 7)
+    url = portal.webhook()
+    token = portal.outgoing_webhook(named.front.url)
+    named.site.configure(portals=f"portal {{ member_id {portal.member_id}  domain {portal.domain}  token {token}  webhook {url} }}\n",
+                         more=named.cloud.conf(named.app))
+    wait_for(lambda: client.fastcgi(named.site.socket, method="GET") and named.site.log().count("config loaded") > 1,
+             named.site.log)
+    for number, domain in enumerate((portal.domain, portal.domain, "other.bitrix24.example")):
+        body = bitrix.body("ONAPPINSTALL", member_id=portal.member_id, domain=domain, token=f"forged-token-{number}")
+        assert client.fastcgi(named.site.socket, body).status == 200
+    assert [one["state"] for one in named.installations()] == 3 * ["pending"]
+    for choice in ((), ("--portal", portal.domain), ("--portal", portal.member_id)):
+        assert result(named, "crm.deal.get", "id=7", *choice)["ID"] == "7"
+    failed(call(named, "crm.deal.get", "id=7", "--portal", "other.bitrix24.example", check=False), 75, "not verified")
+    failed(call(named, "crm.deal.get", "id=7", "--app", "local.nobodys", check=False), 78, "no application is installed")
+    failed(call(named, "crm.deal.get", "id=7", "--app", "a", "--as", "webhook", check=False), 2, "--app")
+    failed(call(named, "crm.deal.get", "id=7", "--as", "app", check=False), 75, "not verified")
