@@ -202,6 +202,15 @@ ListEnd ListReader::cut_short(RestCause cause, std::string why) const {
     return {cause, std::move(why), last_, by_id_ ? filter_name(call_.method, key_) : ""};
 }
 
+void ListReader::give(const Page& page) {
+    give_(page.items, total_);
+    given_ += page.items.size();
+}
+
+std::string ListReader::too_few() const {
+    return std::to_string(given_) + " of " + std::to_string(total_) + " came";
+}
+
 // The first page tells whether there are more, and whether they have ids; in which order they come
 // is the method's choice, so that by id it begins anew.
 ListEnd ListReader::read() {
@@ -213,8 +222,10 @@ ListEnd ListReader::read() {
     if (whole || key_.empty() || first.items.empty()) return read_by_start(std::move(first));
     Page by_id = ask(beyond(call_, filter_name(call_.method, key_), ""));
     // A method that takes no such order has pages all the same.
-    if (by_id.refused && next_of(first.answer)) {
-        return read_by_start(std::move(first));
+    const bool gives_none = !by_id.problem && by_id.items.empty();
+    if (by_id.refused || gives_none) {
+        if (next_of(first.answer)) return read_by_start(std::move(first));
+        if (gives_none) return cut_short(RestCause::refused, "in the order of ids it gives nothing");
     }
     return read_by_id(std::move(by_id));
 }
@@ -238,23 +249,37 @@ std::optional<std::string> ListReader::check_ids(const Page& page) {
 // Until a page is empty: one that is short need not be the last.
 ListEnd ListReader::read_by_id(Page page) {
     const std::string name = filter_name(call_.method, key_);
-    for (;; page = ask(beyond(call_, name, last_))) {
+    for (int pages = 0;; page = ask(beyond(call_, name, last_)), ++pages) {
         if (page.problem) return cut_short(page.answer.cause, *page.problem);
-        if (page.items.empty()) return {RestCause::none, "", last_, name};
+        if (page.items.empty()) {
+            if (pages == 1 && given_ < total_) return cut_short(RestCause::refused, too_few());
+            return {RestCause::none, "", last_, name};
+        }
         if (const auto wrong = check_ids(page)) return cut_short(RestCause::refused, *wrong);
         by_id_ = true;
-        give_(page.items, total_);
+        give(page);
         last_ = id_in(page.items.back(), key_);
     }
 }
 
 ListEnd ListReader::read_by_start(Page page) {
     std::int64_t start = 0;
+    std::string before;  // the page before
     for (;;) {
-        give_(page.items, total_);
+        std::string text;
+        for (const JsonText& item : page.items) text.append(item.text()) += '\n';
+        if (!text.empty() && text == before) {
+            return cut_short(RestCause::refused, "it does not keep to `start`: a page came twice");
+        }
+        before = std::move(text);
+        give(page);
         if (!key_.empty() && !page.items.empty()) last_ = id_in(page.items.back(), key_);
         const std::optional<std::int64_t> next = next_of(page.answer);
-        if (!next) return {};
+        if (!next) {
+            // While it is read a list may become shorter, but not before its second page.
+            if (start == 0 && given_ < total_) return cut_short(RestCause::refused, too_few());
+            return {};
+        }
         if (*next <= start)
             return cut_short(RestCause::refused, "`next` stands still at " + std::to_string(*next));
         if (page.items.empty())

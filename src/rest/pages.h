@@ -49,6 +49,8 @@ private:
     ListEnd read_by_id(Page page);
     ListEnd read_by_start(Page page);
     ListEnd cut_short(RestCause cause, std::string why) const;
+    void give(const Page& page);
+    std::string too_few() const;
     std::optional<std::string> check_ids(const Page& page);
 
     MethodCall call_;
@@ -56,6 +58,7 @@ private:
     Give give_;
     std::string key_;     // "ID"
     std::string last_;    // id of the last item that was given
+    std::size_t given_ = 0;  // items
     std::size_t total_ = 0;
     bool by_id_ = false;  // all with smaller ids were given before it
 };

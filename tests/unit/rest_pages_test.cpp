@@ -86,6 +86,36 @@ BOOST_AUTO_TEST_CASE(a_longer_one_is_read_by_id_until_a_page_is_empty) {
     BOOST_TEST(method.asked[3] == "filter[STAGE]=NEW&order[ID]=ASC&filter[>ID]=6&start=-1");
 }
 
+// It knows no order by id, no `start` of -1, or neither.
+BOOST_AUTO_TEST_CASE(a_method_that_gives_less_than_it_counted_is_no_success) {
+    Method none;
+    BOOST_TEST((none.read({result(rows(1, 2), ",\"total\":500"), result("[]")}).cause ==
+                RestCause::refused));
+    Method by_start;
+    BOOST_TEST((by_start.read({result(rows(1, 2), ",\"next\":2,\"total\":3"), result("[]"),
+                               result(rows(3, 3), ",\"total\":3")})
+                    .cause == RestCause::none));
+    BOOST_TEST(by_start.given == "1 2 3");
+    Method one_page;
+    const ListEnd end = one_page.read(
+        {result(rows(1, 50), ",\"total\":500"), result(rows(1, 50)), result("[]")});
+    BOOST_TEST((end.cause == RestCause::refused));
+    BOOST_TEST(end.text == "50 of 500 came");
+    Method without_ids;
+    BOOST_TEST((without_ids.read({result("[\"a\",\"b\"]", ",\"total\":120")}).cause ==
+                RestCause::refused));
+}
+
+BOOST_AUTO_TEST_CASE(a_page_that_comes_twice_ends_it) {
+    Method method;
+    const auto with = [&](int next) {
+        return result("[\"a\",\"b\"]", ",\"next\":" + std::to_string(next));
+    };
+    const ListEnd end = method.read({with(2), with(4)});
+    BOOST_TEST((end.cause == RestCause::refused));
+    BOOST_TEST(method.given == "- -");
+}
+
 BOOST_AUTO_TEST_CASE(a_full_page_that_counts_nothing_may_have_others_behind_it) {
     Method method;
     BOOST_TEST((method.read({result(rows(1, 50)), result(rows(1, 50)), result("[]")}).cause ==
@@ -150,14 +180,17 @@ BOOST_AUTO_TEST_CASE(what_does_not_keep_to_filter_or_order_is_an_error_that_lose
 BOOST_AUTO_TEST_CASE(without_ids_next_leads_on_and_has_to_grow) {
     Method method;
     const std::string page = "[{\"NAME\":\"a\"}]";
-    BOOST_TEST(
-        (method.read({result(page, ",\"next\":50"), result(page, ",\"next\":100"), result(page)})
-             .cause == RestCause::none));
+    BOOST_TEST((method
+                    .read({result(page, ",\"next\":50"),
+                           result("[{\"NAME\":\"b\"}]", ",\"next\":100"), result(page)})
+                    .cause == RestCause::none));
     BOOST_TEST(method.given == "- - -");
     BOOST_TEST(method.asked[2] == "start=100");
     Method stands;
-    BOOST_TEST((stands.read({result(page, ",\"next\":50"), result(page, ",\"next\":50")}).cause ==
-                RestCause::refused));
+    BOOST_TEST((stands
+                    .read({result(page, ",\"next\":50"),
+                           result("[{\"NAME\":\"b\"}]", ",\"next\":50")})
+                    .cause == RestCause::refused));
     Method empty;
     BOOST_TEST((empty.read({result(page, ",\"next\":50"), result("[]", ",\"next\":100")}).cause ==
                 RestCause::refused));
