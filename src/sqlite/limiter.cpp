@@ -47,13 +47,20 @@ void Buckets::set_operating(const CalledMethod& what, Millis free_at, bool block
     db_.run(sql::operating_set, what.portal, what.whose, what.method, free_at, blocked ? 1 : 0);
 }
 
-// What is in the bucket at NOW; of before the machine's boot as it was left.
+// What is in the bucket at NOW.  One of before the machine's boot is as it was left, and empties from
+// now on.
 std::int64_t Buckets::level(const std::string& portal, int rate, Millis now) {
-    Rows rows = db_.rows(sql::limiter_level, portal);
-    using row = sql::level_row;
-    if (!rows.next()) return 0;
-    const Millis passed = std::max<Millis>(now - rows.number(row::at), 0);
-    return std::max<std::int64_t>(rows.number(row::level) - passed * rate, 0);
+    std::int64_t left = 0;
+    Millis at = 0;
+    {
+        Rows rows = db_.rows(sql::limiter_level, portal);
+        using row = sql::level_row;
+        if (!rows.next()) return 0;
+        left = rows.number(row::level);
+        at = rows.number(row::at);
+    }
+    if (at > now) db_.run(sql::limiter_set, portal, left, now);
+    return std::max<std::int64_t>(left - std::max<Millis>(now - at, 0) * rate, 0);
 }
 
 Limiter::Turn Buckets::take(const CalledMethod& what, const CallRate& rate, Millis at_most) {
@@ -64,7 +71,10 @@ Limiter::Turn Buckets::take(const CalledMethod& what, const CallRate& rate, Mill
     const std::int64_t filled = level(what.portal, rate.rate, now) + one_call;
     const std::int64_t over = std::max<std::int64_t>(filled - rate.burst * one_call, 0);
     const Turn turn{.taken = true, .wait = (over + rate.rate - 1) / rate.rate};
-    if (turn.wait > at_most) return {false, turn.wait};
+    if (turn.wait > at_most) {
+        transaction.commit();
+        return {false, turn.wait};
+    }
     db_.run(sql::limiter_set, what.portal, filled, now);
     transaction.commit();
     return turn;

@@ -13,6 +13,7 @@
 #include "base/escape.h"
 #include "sync/chore_queue.h"
 #include "sync/locked_store.h"
+#include "sync/pace.h"
 #include "sync/renewal_process.h"
 #include "sync/retry_soon.h"
 #include "sync/signal_end.h"
@@ -37,11 +38,13 @@ constexpr Millis longest_period = hour;
 // Longer than a chore takes that is begun in BEGUN_WITHIN, so that nobody does it a second time
 // meanwhile.  Verifying is app.info
 // at two servers, a renewal with each block, and profile; the last token that adopting begins with
-// is app.info and profile too.
+// is app.info and profile too.  Two calls wait for their turn.
 Millis taken_for(const Config& config, Millis begun_within) {
     const Millis requests = 3 * (config.rest.timeout + second);
     const auto renewals = static_cast<Millis>(config.apps.size()) + 1;
-    const Millis longest = requests + std::max(renewals * renewal_waits, adopting_lasts) + begun_within;
+    const Millis turns = 2 * longest_turn_wait;
+    const Millis longest =
+        requests + turns + std::max(renewals * renewal_waits, adopting_lasts) + begun_within;
     return std::min(longest, farthest_due(Chore::verify) - minute);
 }
 

@@ -5,12 +5,16 @@
 #include <thread>
 #include <utility>
 
+#include "store/errors.h"
+
 namespace bx {
 
 namespace {
 
 // Of the 480 s that a method has in 10 minutes: below that nothing of it is noted.
 constexpr Millis worth_a_note = minute;
+// Who is killed before its turn has taken a place for nothing.
+constexpr Millis farthest_turn = 5 * second;
 // Where no answer told when a method's time is free again.
 constexpr Millis least_block = 10 * second;
 
@@ -34,22 +38,27 @@ bool SharedPace::wait_for_turn(const std::string& method, Millis until) {
     const CallRate rate{rate_.rate, leaves_half ? std::max(rate_.burst / 2, 1) : rate_.burst};
     for (;;) {
         const Millis left = std::max<Millis>(until - steady_now(), 0);
-        const Limiter::Turn turn = limiter_.take(called(method), rate, leaves_half ? 0 : left);
+        const Millis ahead = leaves_half ? 0 : std::min(left, farthest_turn);
+        const Limiter::Turn turn = limiter_.take(called(method), rate, ahead);
         if (!turn.taken && turn.wait > left) return false;
-        if (turn.wait > 0) sleep(turn.wait);
+        if (turn.wait > 0) sleep(turn.taken ? turn.wait : std::min(turn.wait, second));
         if (turn.taken) return true;
     }
 }
 
+// What is noted is advice to others: the answer counts, also where it cannot be noted.
 Millis SharedPace::note(const std::string& method, const RestAnswer& answer) {
-    if (answer.cause == RestCause::limit) limiter_.fill(portal_, rate_);
-    if (answer.cause == RestCause::operating_limit) {
-        return limiter_.block(called(method), least_block);
+    const bool is_blocked = answer.cause == RestCause::operating_limit;
+    try {
+        if (answer.cause == RestCause::limit) limiter_.fill(portal_, rate_);
+        if (is_blocked) return limiter_.block(called(method), least_block);
+        if (answer.operating_ms.value_or(0) >= worth_a_note && answer.operating_reset_at) {
+            limiter_.note_operating(called(method),
+                                    *answer.operating_reset_at * second - wall_now());
+        }
+    } catch (const StoreError&) {
     }
-    if (answer.operating_ms.value_or(0) >= worth_a_note && answer.operating_reset_at) {
-        limiter_.note_operating(called(method), *answer.operating_reset_at * second - wall_now());
-    }
-    return 0;
+    return is_blocked ? least_block : 0;
 }
 
 SharedPace pace_of(const SyncContext& context, const std::string& member_id,
@@ -60,7 +69,7 @@ SharedPace pace_of(const SyncContext& context, const std::string& member_id,
 }
 
 Millis turn_until(const SyncContext& context) {
-    const Millis latest = steady_now() + 30 * second;
+    const Millis latest = steady_now() + longest_turn_wait;
     return context.http.until > 0 ? std::min(context.http.until, latest) : latest;
 }
 

@@ -30,6 +30,9 @@ private:
     Kind kind_;
 };
 
+// How long sync's own calls wait for their turn.
+constexpr Millis longest_turn_wait = 30 * second;
+
 // Of what sync itself asks of the portal MEMBER_ID with the tokens of that application.
 SharedPace pace_of(const SyncContext& context, const std::string& member_id,
                    const std::string& client_id);

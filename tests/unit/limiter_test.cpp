@@ -22,6 +22,16 @@ public:
                        const std::string& method = "crm.deal.get") {
         return limiter().take({portal, "local.1", method}, rate, at_most);
     }
+    // As after a restart of the machine, or where the server's clock was set back.
+    void set_clock_back() {
+        if (store_tests::PostgresServer::wanted()) {
+            store_tests::PostgresServer::instance().query(
+                "UPDATE bxhook.limiter SET at = at + 10000000000");
+            return;
+        }
+        bx::sqlite::Database database(place(), {});
+        database.run("UPDATE limiter SET at = at + 10000000000");
+    }
     // Takes all that go at once.
     void fill(const std::string& portal = "acme") {
         while (take(portal).taken) {
@@ -32,6 +42,16 @@ public:
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(limiter)
+
+BOOST_AUTO_TEST_CASE(a_bucket_of_a_clock_that_was_ahead_empties_all_the_same) {
+    Calls s;
+    s.fill();
+    s.set_clock_back();
+    BOOST_TEST(!s.take().taken);
+    const Millis begun = bx::steady_now();
+    while (!s.take().taken && bx::steady_now() - begun < 10 * bx::second) std::this_thread::yield();
+    BOOST_TEST(bx::steady_now() - begun < 5 * bx::second);
+}
 
 BOOST_AUTO_TEST_CASE(a_burst_goes_at_once_and_the_next_waits) {
     Calls s;

@@ -11,7 +11,8 @@ CREATE FUNCTION bxhook.operating_free_in(a_portal bytea, a_whose bytea, a_method
         AND o.free_at > n.now AND o.free_at <= n.now + 600000
 $$;
 
--- What is in the bucket, whose row is locked from then on.
+-- What is in the bucket, whose row is locked from then on.  One of a clock that was set back since is as
+-- it was left, and empties from now on.
 CREATE FUNCTION bxhook.bucket_level(a_portal bytea, a_rate bigint)
 RETURNS TABLE (level bigint, now bigint) LANGUAGE plpgsql AS $$
 DECLARE
@@ -22,6 +23,9 @@ BEGIN
     SELECT * INTO v_row FROM bxhook.limiter AS l WHERE l.portal = a_portal FOR UPDATE;
     now := bxhook.now_ms();  -- not before the wait for the row
     level := greatest(v_row.level - greatest(now - v_row.at, 0) * a_rate, 0);
+    IF v_row.at > now THEN
+        UPDATE bxhook.limiter AS l SET at = bucket_level.now WHERE l.portal = a_portal;
+    END IF;
     RETURN NEXT;
 END $$;
 
