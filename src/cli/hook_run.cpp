@@ -4,13 +4,12 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "base/moment.h"
 #include "base/text.h"
 
 namespace bx {
 
 namespace {
-
-constexpr std::int64_t last_moment = 253402300800;  // the year 10000, in seconds
 
 std::string variable(const char* name) {
     const char* value = std::getenv(name);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/escape.h"
+#include "base/moment.h"
 #include "base/text.h"
 #include "config/secrets.h"
 
@@ -51,6 +52,7 @@ void read_time(const JsonText& json, RestAnswer& answer) {
     if (!time) return;
     if (const auto reset_at = time->find("operating_reset_at")) {
         answer.operating_reset_at = whole(reset_at->string());
+        if (answer.operating_reset_at > last_moment) answer.operating_reset_at.reset();
     }
     if (const auto operating = time->find("operating")) {
         const std::string text = operating->string();

@@ -145,7 +145,8 @@ std::string curl_config(const HttpRequest& request, const HttpSettings& settings
 }
 
 std::vector<std::string> curl_environment(const HttpSettings& settings) {
-    constexpr std::array<std::string_view, 4> names{"PATH", "HOME", "LANG", "TZ"};
+    constexpr std::array<std::string_view, 5> names{"PATH", "HOME", "LANG", "TZ",
+                                                    "BX_RUN"};  // it ends with the hook
     std::vector<std::string> variables;
     for (char** variable = environ; *variable != nullptr; ++variable) {
         std::string_view name(*variable);
@@ -171,7 +172,8 @@ HttpOutcome outcome_of(int wait_status, std::string output, bool cut, const std:
         outcome.failure = HttpFailure::too_large;
         outcome.cause = too_long(request);
     } else if (!WIFEXITED(wait_status)) {
-        outcome.failure = HttpFailure::bad_curl;
+        outcome.failure = HttpFailure::cut;
+        outcome.may_have_run = true;
         outcome.cause = "signal " + std::to_string(WTERMSIG(wait_status)) + " ended curl";
     } else if (const int status = WEXITSTATUS(wait_status); status != 0) {
         outcome.failure = failure_of(status);

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -29,6 +30,13 @@ HttpOutcome failed(HttpFailure failure, std::string cause) {
     outcome.failure = failure;
     outcome.cause = std::move(cause);
     return outcome;
+}
+
+// ERROR of a program that did not start: of this machine at the moment, and not of the program.
+void throw_if_short(int error) {
+    constexpr std::array passing{EAGAIN, ENOMEM, EMFILE, ENFILE};
+    const bool passes = std::ranges::find(passing, error) != passing.end();
+    if (passes) throw system_error("cannot start a program", error);
 }
 
 // Each address once, in order, of "ADDRESS STREAM NAME" lines.
@@ -133,6 +141,7 @@ std::optional<HttpOutcome> HttpPool::look_up(Transfer& transfer) {
                              TextProgram::Limits{max_addresses, max_complaint});
     const int error = transfer.program->start_error();
     if (error == 0) return std::nullopt;
+    throw_if_short(error);
     return failed(HttpFailure::bad_curl, "cannot run 'getent', which looks up names: " +
                                              std::string(std::strerror(error)));
 }
@@ -176,6 +185,7 @@ std::optional<HttpOutcome> HttpPool::ask(Transfer& transfer) {
         TextProgram::Limits{transfer.request.max_answer, max_complaint});
     const int error = transfer.program->start_error();
     if (error == 0) return std::nullopt;
+    throw_if_short(error);
     const HttpFailure failure = error == ENOENT ? HttpFailure::no_curl : HttpFailure::bad_curl;
     return failed(failure, "cannot run '" + printable(settings_.curl) + "': " +
                                (settings_.curl == "curl" && error == ENOENT

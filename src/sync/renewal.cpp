@@ -210,7 +210,7 @@ RestResult OneRenewal::commit(const RenewalAnswer& answer, const std::string& se
             return failure(RestCause::lost, "the renewal took longer than its lease");
         } catch (const StoreError& error) {
             if (steady_now() >= leased_until_) {
-                return failure(RestCause::local,
+                return failure(RestCause::server,
                                std::string("the new tokens cannot be stored: ") + error.what());
             }
         }

@@ -39,6 +39,7 @@ struct Times {
 Times times_of(const Arguments& args) {
     Times times;
     times.wait = duration_option(args, "--wait", usual_wait);
+    if (times.wait > day) throw UsageError("--wait is 1d at most");
     if (const std::optional<Millis> end = end_of_hook()) times.end = *end;
     return times;
 }

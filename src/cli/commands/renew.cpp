@@ -59,7 +59,9 @@ int run(const Arguments& args) {
         result = std::move(end.result);
         broke = end.broke;
     } catch (const std::exception& error) {
-        result = {RestCause::local, printable(error.what()), false};
+        // But for the configuration it passes.
+        const RestCause cause = config ? RestCause::server : RestCause::local;
+        result = {cause, printable(error.what()), false};
     }
     // Whoever waited may have ended: that is no failure.
     (void)write_all(STDOUT_FILENO, renewal_report(result));
