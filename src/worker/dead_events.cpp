@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "event/own_events.h"
 #include "event/payload.h"
 #include "host/own_commands.h"
+#include "store/errors.h"
 #include "store/own_event.h"
 
 namespace bx {
@@ -14,6 +16,7 @@ namespace bx {
 namespace {
 
 constexpr Millis told_every = minute;  // of one hook
+constexpr std::size_t most_told = 1000;  // that are looked at
 
 // Whose deaths EVENT told.
 std::string hook_of(const StoredEvent& event) {
@@ -35,18 +38,28 @@ void DeadEvents::add_due(bool all) {
     if (!any() || !context_.live.config()) return;
     if (!context_.live.hooks().set().is_named(dead_code)) return forget_all();
     count_noted();
+    std::optional<ToldOf> lately;
     for (auto& [hook, deaths] : hooks_) {
         if (deaths.count == 0 || (!all && !deaths.due.due(context_.now))) continue;
-        if (!all && is_told_elsewhere(deaths)) deaths.due.set(context_.now + told_every);
-        else tell(deaths, all);
+        if (!all && !lately) lately = told_lately();
+        // By the worker of another host, or one before this.
+        if (!all && (*lately)[hook] > deaths.told) {
+            deaths.due.set(context_.now + told_every);
+        } else {
+            tell(deaths, all);
+        }
     }
 }
 
 // But for those of our own events: one of a hook that takes these and others.
 void DeadEvents::count_noted() {
     for (; !noted_.empty(); noted_.pop_front()) {
-        const std::optional<StoredEvent> event = view_.event(noted_.front().name.event);
-        if (event && !is_own_code(event->facts.code)) count(std::move(noted_.front()));
+        try {
+            const std::optional<StoredEvent> event = view_.event(noted_.front().name.event);
+            if (event && !is_own_code(event->facts.code)) count(std::move(noted_.front()));
+        } catch (const StoreDamaged&) {
+            // It cannot be read, now or later, and must not hold up the others.
+        }
     }
 }
 
@@ -60,16 +73,20 @@ void DeadEvents::count(Death death) {
     deaths.due.set(std::max(deaths.due.next(), at_least));
 }
 
-// By the worker of another host, or one before this, within the last minute.
-bool DeadEvents::is_told_elsewhere(const Deaths& deaths) {
+// The newest event of the last minute that tells of a hook, of each.
+DeadEvents::ToldOf DeadEvents::told_lately() {
+    ToldOf told;
     const ListFilter recent{.code_glob = std::string(dead_code),
                             .from = wall_now() - told_every,
-                            .after = deaths.told};
-    return std::ranges::any_of(view_.list(recent), [&](const ListRow& row) {
-        if (row.event.origin != Origin::self) return false;
+                            .limit = most_told};
+    for (const ListRow& row : view_.list(recent)) {
+        if (row.event.origin != Origin::self) continue;
         const std::optional<StoredEvent> event = view_.event(row.event.number);
-        return event && event->damage.empty() && hook_of(*event) == deaths.first.name.hook;
-    });
+        if (!event || !event->damage.empty()) continue;
+        EventNumber& newest = told[hook_of(*event)];
+        newest = std::max(newest, row.event.number);
+    }
+    return told;
 }
 
 void DeadEvents::tell(Deaths& deaths, bool last) {

@@ -51,7 +51,8 @@ private:
 
     void count_noted();
     void count(Death death);
-    bool is_told_elsewhere(const Deaths& deaths);
+    using ToldOf = std::map<std::string, EventNumber>;  // by hook
+    ToldOf told_lately();
     void tell(Deaths& deaths, bool last);
     void forget(Deaths& deaths);
     void forget_all();

@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <exception>
 
 #include "base/error.h"
 #include "base/escape.h"
@@ -98,11 +99,25 @@ SyncOptions options_of(const Arguments& args, ConfigFile& file) {
 SyncCount do_and_tell(Store& store, const Config& config, const SyncOptions& options,
                       const std::function<void(const SyncNews&)>& tell) {
     std::vector<InstallationId> in_need;
-    const SyncCount count = do_chores(store, config, options, [&](const SyncNews& news) {
-        if (news.needs_person) in_need.push_back(*news.needs_person);
-        tell(news);
-    });
-    for (const InstallationId id : in_need) tell_of_portal(store, config, id);
+    std::exception_ptr failure;
+    SyncCount count;
+    try {
+        count = do_chores(store, config, options, [&](const SyncNews& news) {
+            if (news.needs_person) in_need.push_back(*news.needs_person);
+            tell(news);
+        });
+    } catch (const Error&) {
+        failure = std::current_exception();
+    }
+    // What is known is told whatever failed: the next pass has no news of it.
+    for (const InstallationId id : in_need) {
+        try {
+            tell_of_portal(store, config, id);
+        } catch (const Error&) {
+            if (!failure) failure = std::current_exception();
+        }
+    }
+    if (failure) std::rethrow_exception(failure);
     return count;
 }
 
