@@ -14,7 +14,7 @@ RequestRefusal refusal_of(GateVerdict verdict, bool known, const EventFacts& fac
         reason += ", member_id '" + facts.member_id + "'";
     }
     return {RefusalCode::invalid_application_token, std::move(reason),
-            facts.member_id == probe_member_id};
+            !known && facts.member_id == probe_member_id && facts.domain.empty()};
 }
 
 RequestRefusal refusal_of(const KindSpec& kind) {
