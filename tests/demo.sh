@@ -335,7 +335,7 @@ else
 fi
 
 title 'What there is now'
-show list
+show list --state "done"
 
 # -- The end, or the time to try it.
 

@@ -422,9 +422,9 @@ def demo(program, place, **environment):
 def test_the_demo_passes_and_leaves_nothing_behind(program, place):
     done = demo(program, place)
     assert done.returncode == 0, done.stdout
-    assert "FAIL" not in done.stdout and done.stdout.endswith("demo: all 17 checks passed\n"), done.stdout
+    assert "FAIL" not in done.stdout and done.stdout.endswith("demo: all 20 checks passed\n"), done.stdout
     for told in ("new deal 7 on some-domain.bitrix24.com", "the ERP does not answer", "attempt 3: done",
-                 "task 9 was taken over", 'reason="wrong token'):
+                 "task 9 was taken over", 'reason="wrong token', '"TITLE": "Row 7"'):
         assert told in done.stdout, told
     assert max(map(len, done.stdout.splitlines())) <= 100
 
@@ -467,7 +467,7 @@ def test_the_demo_stays_up_on_a_terminal_until_enter_or_ctrl_c(program, place, k
         done = subprocess.run(enter + b" && " + command, shell=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert done.returncode == 0, done
         return done.stdout
-    assert b'"event":6' in type_in(trigger)
+    assert b'"event":8' in type_in(trigger)
     wait_for(lambda: b"6/ONCRMDEALADD" in type_in(listing), "the event's hook in the list")
     os.write(terminal, key)
     wait_for(lambda: told(last), lambda: shown, 90)

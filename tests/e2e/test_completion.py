@@ -64,7 +64,7 @@ def test_events(complete):
     assert complete("bxhook list --event ONUSERA") == {"ONUSERADD"}
     assert complete("bxhook trigger oncrmdealmove") == {"ONCRMDEALMOVETOCATEGORY"}, "in any case"
     assert complete("bxhook trigger robot") == {"ROBOT."}, "its author's name follows"
-    assert len(complete("bxhook trigger ")) == 216
+    assert len(complete("bxhook trigger ")) == 218
 
 
 def test_deliveries_and_hooks(complete):

@@ -37,6 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
         }
         const bx::EventFacts facts = bx::read_event(body);
         check(facts, kind.sender_waits);
+        if (kind.kind == bx::PostKind::event) bx::check_posted_code(facts.code);
         bx::require(bx::is_reserved_code(facts.code) == !kind.prefix.empty());
     } catch (const bx::FormError&) {
     } catch (const bx::BadEvent&) {
