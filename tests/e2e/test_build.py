@@ -468,7 +468,7 @@ def test_the_demo_stays_up_on_a_terminal_until_enter_or_ctrl_c(program, place, k
         assert done.returncode == 0, done
         return done.stdout
     assert b'"event":8' in type_in(trigger)
-    wait_for(lambda: b"6/ONCRMDEALADD" in type_in(listing), "the event's hook in the list")
+    wait_for(lambda: b"8/ONCRMDEALADD" in type_in(listing), "the event's hook in the list")
     os.write(terminal, key)
     wait_for(lambda: told(last), lambda: shown, 90)
     wait_for(lambda: told(b"") and reaped(), lambda: shown, 90)
