@@ -21,6 +21,7 @@
 #include "gateway/gateway.h"
 #include "gateway/server.h"
 #include "gateway/socket.h"
+#include "host/core_file.h"
 
 namespace {
 
@@ -49,6 +50,7 @@ int run_gateway(Role role) {
 }
 
 int run(int argc, char** argv) {
+    bx::forbid_core_file();
     Role role = role_of(argc);
     if (role != Role::command) return run_gateway(role);
     std::vector<std::string> args(argv + (argc > 0 ? 1 : 0), argv + argc);

@@ -12,7 +12,6 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/portals_file.h"
-#include "host/core_file.h"
 #include "report/wording.h"
 #include "sync/renewal_process.h"
 
@@ -122,7 +121,6 @@ private:
 
 int import_portals(const Arguments& args) {
     if (args.words().size() != 2) throw UsageError("import takes one file: portals import FILE");
-    forbid_core_file();
     const std::string& name = args.words()[1];
     const std::string text = text_of(name);
     const ConfigPtr config = config_of(args, ConfigPart::sync);
@@ -148,7 +146,6 @@ int export_portals(const Arguments& args) {
         throw UsageError("export writes refresh tokens, which are secrets: add --secrets, and let "
                          "nobody else read what it writes");
     }
-    forbid_core_file();
     require_private(STDOUT_FILENO, "the output", "set `umask 077` before it is made, or chmod 600 it");
     const ConfigPtr config = config_of(args, ConfigPart::gateway);
     const std::unique_ptr<Store> store = store_of(*config);

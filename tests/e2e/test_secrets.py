@@ -1,7 +1,9 @@
 """No secret leaves stdin: not in logs, lists, reports, arguments, environments, nor, in the end, the store."""
 
 import contextlib
+import re
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +57,9 @@ def test_none_leaves_stdin(site):
     running = site.processes()
     assert f"process {site.worker_pid()}: environ" in running and len(running) >= 2 * 3  # gateway, worker, hook
     assert leaks.search(running) == []
+    for pid in {name.split()[1].rstrip(":") for name in running if name.startswith("process ")}:
+        limits = Path(f"/proc/{pid}/limits").read_text()
+        assert re.search(r"Max core file size +1 ", limits), "a core file would have them"
     gate.open()
     site.delivery(number, "any.d.fails", ("dead",))
     assert {"secret-but-wrong", *SECRETS} <= bitrix.sent_secrets

@@ -8,7 +8,6 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/terminal/progress.h"
-#include "host/core_file.h"
 #include "report/json.h"
 #include "rest/batch.h"
 #include "rest/pages.h"
@@ -127,7 +126,6 @@ int call_with(const Arguments& args, const CallOrder& order, const Config& confi
 }
 
 int run(const Arguments& args) {
-    forbid_core_file();
     const CallOrder order = call_order(args);
     const MethodCall& call = order.call;
     const std::optional<HookRun> hook = this_hook_run();

@@ -15,7 +15,6 @@
 #include "cli/output.h"
 #include "config/secrets.h"
 #include "event/secrets.h"
-#include "host/core_file.h"
 #include "rest/answer.h"
 #include "rest/http_pool.h"
 #include "rest/standard_webhook.h"
@@ -157,7 +156,6 @@ int run(const Arguments& args) {
         throw UsageError("forward is for hooks: it sends the event that a hook gets "
                          "(to try one: bxhook run N/HOOK)");
     }
-    forbid_core_file();
     try {
         forward(args, *hook, url);
         return 0;

@@ -9,7 +9,6 @@
 #include "cli/portal_choice.h"
 #include "cli/portals_import.h"
 #include "cli/terminal/table.h"
-#include "host/core_file.h"
 #include "report/portals.h"
 #include "report/wording.h"
 #include "sync/upkeep.h"
@@ -184,7 +183,6 @@ int run(const Arguments& args) {
     if (!words.empty() && words[0] == "import") return import_portals(args);
     if (!words.empty() && words[0] == "export") return export_portals(args);
     const bool forgets = !words.empty() && words[0] == "forget";
-    if (forgets) forbid_core_file();
     const ConfigPtr config = config_of(args, forgets ? ConfigPart::sync : ConfigPart::gateway);
     const std::unique_ptr<Store> store = store_of(*config);
     if (forgets) return forget(args, *config, *store);

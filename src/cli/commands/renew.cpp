@@ -11,7 +11,6 @@
 #include "cli/command.h"
 #include "cli/open.h"
 #include "cli/portal_events.h"
-#include "host/core_file.h"
 #include "host/detach.h"
 #include "sync/renewal_process.h"
 
@@ -45,7 +44,6 @@ void ignore_ends() {
 
 int run(const Arguments& args) {
     ignore_ends();
-    forbid_core_file();
     close_inherited_descriptors();
     const RenewalOrder order = order_of(args);
     RestResult result;

@@ -7,7 +7,6 @@
 #include "cli/output.h"
 #include "cli/terminal/progress.h"
 #include "config/value.h"
-#include "host/core_file.h"
 #include "report/wording.h"
 #include "stores/copy.h"
 #include "stores/module.h"
@@ -19,7 +18,6 @@ namespace {
 int copy(const Arguments& args, const Config& config, const StoreModule& module) {
     const std::string from = args.value("--from");
     if (from.empty()) throw UsageError("store: copy needs --from FILE, the SQLite store");
-    forbid_core_file();
     const std::string path = absolute_path(std::filesystem::current_path().string(), from);
     const std::unique_ptr<StoreImport> into = module.import(config.store.address);
     CopyCount count;

@@ -13,7 +13,6 @@
 #include "cli/portal_choice.h"
 #include "cli/portal_events.h"
 #include "config/config_file.h"
-#include "host/core_file.h"
 #include "report/wording.h"
 #include "sync/chores.h"
 
@@ -138,7 +137,6 @@ int sync_due(const Arguments& args, ConfigFile& file, const Config& config, Stor
 }
 
 int run(const Arguments& args) {
-    forbid_core_file();
     ConfigFile file(config_of(args, ConfigPart::sync)->path, ConfigPart::sync);
     const ConfigPtr config = file.current();
     const std::unique_ptr<Store> store = store_of(*config);

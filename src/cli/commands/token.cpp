@@ -6,7 +6,6 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/event_portal.h"
-#include "host/core_file.h"
 #include "report/json.h"
 #include "store/errors.h"
 #include "sync/tokens.h"
@@ -62,7 +61,6 @@ int run(const Arguments& args) {
     if (stdout_is_terminal() && !args.has("--secrets")) {
         throw UsageError("an access token is a secret: on a terminal add --secrets");
     }
-    forbid_core_file();
     const std::optional<HookRun> hook = this_hook_run();
     ConfigPtr config;
     try {
