@@ -416,7 +416,7 @@ def test_what_anybody_can_make_takes_no_right_away(named):
     url = portal.webhook()
     token = portal.outgoing_webhook(named.front.url)
     named.site.configure(portals=f"portal {{ member_id {portal.member_id}  domain {portal.domain}  token {token}  webhook {url} }}\n",
-                         more=named.cloud.conf(named.app))
+                         worker="start manual", more=named.cloud.conf(named.app))
     wait_for(lambda: client.fastcgi(named.site.socket, method="GET") and named.site.log().count("config loaded") > 1,
              named.site.log)
     for number, domain in enumerate((portal.domain, portal.domain, "other.bitrix24.example")):
