@@ -116,7 +116,13 @@ Intake::Decision Intake::take_body(const Tree& body, const Request& request,
     const KindSpec& kind = kind_of_post(body);
     if (kind.kind == PostKind::page) return take_page(body, read_app_page(body), request);
     if (!has_token(body)) {
-        std::optional<Decision> decision = take_by_key(body, kind, request, ask);
+        std::optional<Decision> decision;
+        try {
+            decision = take_by_key(body, kind, request, ask);
+        } catch (const PortalsChanged&) {  // while the body came
+            if (!ask.renewal()) throw;
+            decision = take_by_key(body, kind, request, ask);
+        }
         if (decision) return std::move(*decision);
     }
     return take_by_token(body, kind, ask);

@@ -214,36 +214,41 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_being_changed_gives_no_portal) {
     BOOST_CHECK_THROW(index->find("m1", ""), Error);
 }
 
-// The body of an event may come for long.
+// The body of an event may come for long; by a token, and by a key.
 BOOST_AUTO_TEST_CASE(a_list_that_was_replaced_meanwhile_is_read_once_more) {
-    write("portals.txt", "m1 a.example right\n");
-    make();
-    Config config;
-    config.portal_index = open();
-    BOOST_REQUIRE(config.portal_index);
-    Intake intake(config);
-    write("new.txt", "m1 a.example right\nm2 b.example other\n");
-    std::filesystem::rename(at("new.txt"), at("portals.txt"));
-    Request request;
-    request.method = "POST";
-    request.content_type = "application/x-www-form-urlencoded";
-    request.body = "event=E&auth[member_id]=m1&auth[application_token]=right";
-    const std::string body = request.body;
-    const auto no = [] { return false; };
-    BOOST_CHECK_THROW(intake.take(request, {.installations = no, .renewal = no}), PortalsChanged);
-    int renewals = 0;
-    request.body = body;
-    const auto renew = [&] {
-        ++renewals;
+    const std::string key = "0123456789abcdef";
+    for (const std::string body : {"event=E&auth[member_id]=m1&auth[application_token]=right", "a=1"}) {
+        write("portals.txt", "m1 a.example right\n");
         make();
+        Config config;
+        config.posts = {{"p", key, "A.example", "", "a.example"}};
         config.portal_index = open();
-        intake.renew(config);
-        return true;
-    };
-    const Intake::Decision decision =
-        intake.take(request, {.installations = no, .renewal = renew});
-    BOOST_TEST(std::holds_alternative<Post>(decision));
-    BOOST_TEST(renewals == 1);
+        BOOST_REQUIRE(config.portal_index);
+        Intake intake(config);
+        write("new.txt", "m1 a.example right\nm2 b.example other\n");
+        std::filesystem::rename(at("new.txt"), at("portals.txt"));
+        Request request;
+        request.method = "POST";
+        request.content_type = "application/x-www-form-urlencoded";
+        request.body = body;
+        request.post_key = key;
+        const auto no = [] { return false; };
+        BOOST_CHECK_THROW(intake.take(request, {.installations = no, .renewal = no}),
+                          PortalsChanged);
+        int renewals = 0;
+        request.body = body;
+        const auto renew = [&] {
+            ++renewals;
+            make();
+            config.portal_index = open();
+            intake.renew(config);
+            return true;
+        };
+        const Intake::Decision decision =
+            intake.take(request, {.installations = no, .renewal = renew});
+        BOOST_TEST(std::holds_alternative<Post>(decision), body);
+        BOOST_TEST(renewals == 1);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(there_is_none_of_a_line_that_is_longer_than_is_read) {
