@@ -31,7 +31,7 @@ def test_asks_from_outside(nginx):
     assert 0 <= found["answer_ms"] < 10000
     assert "answered in " in text_of(nginx.site.run("check", "--url", nginx.url)).splitlines()[-1]
     assert json.loads(nginx.site.run("check", "--json").stdout)["answer_ms"] is None
-    refused = [line for line in nginx.site.log().splitlines() if " refused " in line]
+    refused = [line for line in nginx.site.log().splitlines() if "unknown portal 'check'" in line]
     assert refused and all(" info " in line for line in refused), "nothing to be warned of"
 
 
