@@ -436,3 +436,12 @@ def test_by_a_key_they_have_the_lanes_of_the_installation(land):
     post = portal.sms(land.app, "my_sms", "+12025550100", "Hello", url=url).wait()
     shown = land.site.show(json.loads(post.answer)["event"])
     assert (shown["code"], shown["member_id"]) == ("SMS.MY_SMS", portal.member_id)
+
+
+def test_trigger_makes_no_event_that_the_gateway_would_refuse(quiet):
+    for code in ("ROBOT.", "POST.", "SMS."):
+        done = quiet.run("trigger", code, check=False)
+        assert done.returncode == 1 and b"as no event of Bitrix24 does" in done.stderr, done
+    assert quiet.list() == []
+    quiet.run("trigger", "BXHOOK.DEAD")
+    assert [line["code"] for line in quiet.list()] == ["BXHOOK.DEAD"]

@@ -19,6 +19,7 @@
 #include "event/catalog.h"
 #include "event/event.h"
 #include "event/kinds.h"
+#include "event/own_events.h"
 #include "form/form.h"
 #include "gateway/intake.h"
 #include "host/store_owner.h"
@@ -121,6 +122,8 @@ Arrival arrive(const Message& message, const Config& config, const PostBlock* po
     if (!read.gate.known && !config.portals.empty() && config.apps.empty()) {
         remark("no portal block matches this body: the gateway would refuse it");
     }
+    const std::string& code = read.facts.code;
+    if (kind.kind == PostKind::event && !is_own_code(code)) check_posted_code(code);
     arrival.event = Intake::make_event(arrival.tree, std::move(read));
     arrival.event.origin = Origin::test;
     return arrival;
