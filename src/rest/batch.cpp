@@ -179,11 +179,16 @@ std::optional<RestAnswer> Batch::send_some(Calls::const_iterator first,
 }
 
 void Batch::give_result(const BatchCall& call, std::string_view result) {
+    give_line(call, "result", result);
+}
+
+// NAME is that of what came, JSON.
+void Batch::give_line(const BatchCall& call, std::string_view name, std::string_view value) {
     std::string line;
     JsonWriter json(line);
     json.begin_object();
     json.key("id").raw(call.id);
-    json.key("result").raw(result);
+    json.key(name).raw(value);
     json.end_object();
     give_(line);
 }
@@ -193,13 +198,7 @@ void Batch::give_error(const BatchCall& call, RestCause cause, std::string_view 
     if (exit_status_of(cause, right_) == exit_status_of(RestCause::server, right_)) {
         end_.may_repeat = true;
     }
-    std::string line;
-    JsonWriter json(line);
-    json.begin_object();
-    json.key("id").raw(call.id);
-    json.key("error").raw(error);
-    json.end_object();
-    give_(line);
+    give_line(call, "error", error);
 }
 
 void Batch::give_failure(const BatchCall& call, const RestAnswer& answer,

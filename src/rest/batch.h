@@ -52,6 +52,7 @@ private:
     std::optional<RestAnswer> send_some(Calls::const_iterator first, Calls::const_iterator last);
     void send_alone(const BatchCall& call);
     void give_result(const BatchCall& call, std::string_view result);
+    void give_line(const BatchCall& call, std::string_view name, std::string_view value);
     void give_error(const BatchCall& call, RestCause cause, std::string_view error);
     void give_failure(const BatchCall& call, const RestAnswer& answer,
                       const std::string& before = {});

@@ -3,7 +3,23 @@
 import json
 import subprocess
 
+import pytest
+
+import clouds
 from scratch import as_user, wait_for
+
+
+@pytest.fixture
+def land(site):
+    with clouds.on(site) as made:
+        yield made
+
+
+@pytest.fixture
+def named(site):
+    """Bitrix24's own names, behind a proxy."""
+    with clouds.on(site, names=True) as made:
+        yield made
 
 
 def call(land, *words, check=True, data=None, env=None):

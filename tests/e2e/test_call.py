@@ -10,24 +10,10 @@ import pytest
 
 import bitrix
 import client
-import clouds
-from calls import HOOK, asked, call, count, failed, result, run_hooks
+from calls import HOOK, asked, call, count, failed, land, named, result, run_hooks
 from hosts import BOTH_STORES
 from pages import blocks
 from scratch import ROOT, as_user, children_of, directory, wait_for, write
-
-
-@pytest.fixture
-def land(site):
-    with clouds.on(site) as made:
-        yield made
-
-
-@pytest.fixture
-def named(site):
-    """Bitrix24's own names, behind a proxy."""
-    with clouds.on(site, names=True) as made:
-        yield made
 
 
 @BOTH_STORES

@@ -4,25 +4,10 @@ import json
 import subprocess
 import time
 
-import pytest
 
-import clouds
-from calls import call, count, failed, result, run_hooks, together
+from calls import call, count, failed, land, named, result, run_hooks, together
 from hosts import BOTH_STORES
 from scratch import as_user, directory, wait_for, write
-
-
-@pytest.fixture
-def land(site):
-    with clouds.on(site) as made:
-        yield made
-
-
-@pytest.fixture
-def named(site):
-    """Bitrix24's own names, behind a proxy."""
-    with clouds.on(site, names=True) as made:
-        yield made
 
 
 def renewals(land):

@@ -8,23 +8,9 @@ import subprocess
 
 import pytest
 
-import clouds
-from calls import asked, batch, call, count, failed, result
+from calls import asked, batch, call, count, failed, land, named, result
 from hosts import BOTH_STORES
 from scratch import as_user
-
-
-@pytest.fixture
-def land(site):
-    with clouds.on(site) as made:
-        yield made
-
-
-@pytest.fixture
-def named(site):
-    """Bitrix24's own names, behind a proxy."""
-    with clouds.on(site, names=True) as made:
-        yield made
 
 
 def ids(done):
