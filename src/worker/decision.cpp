@@ -29,8 +29,11 @@ NewDelivery delivery_of(const Hook& hook, const StoredEvent& event, Millis now) 
     // events are merged, or a storm that is matched late would run once per batch, each due at
     // once, and not once per delay.
     const Millis from = merges ? now : std::min(event.received_at, now);
-    return {hook.name, settings.order == Order::entity, merges, settings.attempts,
-            from + settings.delay, hook.conflict};
+    // Nothing is due before it exists: status would count a skipped event that is tried again as
+    // overdue since its receipt.
+    const Millis due_at = std::max(from + settings.delay, now);
+    return {hook.name, settings.order == Order::entity, merges, settings.attempts, due_at,
+            hook.conflict};
 }
 
 // Who is told first: of a hook that cannot run, then by what others of this very event go, at last

@@ -45,16 +45,22 @@ struct Fixture {
 
 BOOST_FIXTURE_TEST_SUITE(decision, Fixture)
 
+BOOST_AUTO_TEST_CASE(no_delivery_is_due_before_its_event_is_matched) {
+    block("a", {"*"}).delay = later - received - 1;
+    BOOST_TEST(decide(event("event=ONCRMDEALUPDATE")).dispatch.deliveries[0].due_at == later);
+}
+
 BOOST_AUTO_TEST_CASE(a_delivery_is_due_from_the_receipt_on_and_a_merging_one_from_now_on) {
-    block("a", {"*"}).delay = bx::second;
+    const bx::Millis delay = later - received + bx::second;
+    block("a", {"*"}).delay = delay;
     bx::HookSettings& merging = block("b", {"*"});
-    merging.delay = bx::second;
+    merging.delay = delay;
     merging.coalesce = true;
     const bx::Dispatch update = decide(event("event=ONCRMDEALUPDATE")).dispatch;
     BOOST_REQUIRE(update.deliveries.size() == 2U);
-    BOOST_TEST(update.deliveries[0].due_at == received + bx::second);
+    BOOST_TEST(update.deliveries[0].due_at == received + delay);
     BOOST_TEST(!update.deliveries[0].coalesce);
-    BOOST_TEST(update.deliveries[1].due_at == later + bx::second);
+    BOOST_TEST(update.deliveries[1].due_at == later + delay);
     BOOST_TEST(update.deliveries[1].coalesce);
     for (const char* body : {"event=ONCRMDEALADD", "event=ONCRMDEALDELETE"}) {
         BOOST_TEST(!decide(event(body)).dispatch.deliveries[1].coalesce, body);
