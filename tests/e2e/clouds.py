@@ -17,6 +17,7 @@ from portal.kinds import KINDS  # noqa: E402,F401
 
 HOUR = 3600
 DAY = 24 * HOUR
+DONE = "0 \n"  # of a renewal that was done
 
 
 class Front:
@@ -89,6 +90,10 @@ class Land:
     def sync(self, *words, check=True, env=None):
         """`bxhook sync`: its lines."""
         return self.site.run("sync", *words, check=check, env=env).stdout.decode().splitlines()
+
+    def start_sync(self, *words):
+        """`bxhook sync`, not waited for."""
+        return self.site.start([self.site.binary, "sync", *words, "--config", self.site.config], "sync.log")
 
     def renew(self, portal, *options, check=True, seen=None, env=None):
         """A renewal process, as `call` starts it: what it reports."""

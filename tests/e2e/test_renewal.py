@@ -9,11 +9,9 @@ from pathlib import Path
 import pytest
 
 import clouds
-from clouds import DAY
+from clouds import DAY, DONE
 from hosts import BOTH_STORES, Host
 from scratch import AS_ROOT, ROOT, children_of, wait_for
-
-DONE = "0 \n"
 
 
 @pytest.fixture

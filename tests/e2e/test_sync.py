@@ -169,15 +169,11 @@ def test_no_answer_leaves_it_as_it_is(land, method, fault):
     assert len(land.cloud.records.spent_twice()) == (fault == "cut" and method == "oauth/token")
 
 
-def start_sync(land):
-    return land.site.start([land.site.binary, "sync", "--config", land.site.config], "sync.log")
-
-
 @BOTH_STORES
 def test_who_looks_meanwhile_leaves_what_is_under_way(land):
     portal = land.install()
     slow = land.cloud.faults.order("slow", method="app.info", seconds=60)
-    first = start_sync(land)
+    first = land.start_sync()
     wait_for(lambda: slow.hit == 1, "the first to ask")
     for words in ((), (portal.member_id,)):
         assert land.site.run("sync", *words, check=False).stdout == b"nothing is due\n"
@@ -195,7 +191,7 @@ def test_a_verdict_is_of_the_tokens_that_were_judged(land):
     forged(land, member_id=portal.member_id, application_token=installation.application_token,
            server_endpoint=f"{land.cloud.url}/rest/")
     slow = land.cloud.faults.order("slow", method="app.info", seconds=60, after=True)
-    first = start_sync(land)
+    first = land.start_sync()
     wait_for(lambda: slow.hit == 1, "the first to ask")
     portal.install(land.app).wait()
     assert len(land.installations()) == 1
