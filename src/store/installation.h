@@ -18,6 +18,8 @@ enum class InstallationState { pending, active, broken, gone };
 constexpr std::string_view moved_problem = "moved";
 // Of one that a person brought, until its tokens are proven (store/transfer.h).
 constexpr std::string_view unproven_problem = "imported, and its tokens are not proven yet";
+// Installation::problem of a pending one for which no other try is of use ends so.
+constexpr std::string_view install_again = ": install the application again";
 // Installation::problem of one whose tokens are refused begins so.
 constexpr std::string_view unrenewed_problem = "its tokens cannot be renewed: ";
 std::string_view name_of(InstallationState state);

@@ -61,7 +61,7 @@ public:
 
     ChoreEnd run() {
         if (known_.tokens.access.empty()) {
-            return in_vain("its tokens are damaged: install the application again");
+            return in_vain("its tokens are damaged" + std::string(install_again));
         }
         const Asked asked = ask_app_info(context_, one_.server, known_.tokens.access);
         switch (asked.kind) {
@@ -116,6 +116,7 @@ std::string why_not_renewed(const RestResult& result) {
     if (result.cause == RestCause::wrong_client) {
         why += " (is client_secret in the `app` block what Bitrix24 shows?)";
     }
+    if (result.cause == RestCause::bad_grant) why += install_again;
     return why;
 }
 
@@ -232,8 +233,8 @@ std::optional<ChoreEnd> Verification::check_user(const Proof& proof,
     if (profile.admin) return std::nullopt;
     const std::optional<Installation> before = earlier(proof.client_id);
     if (before && before->user_id == profile.user_id) return std::nullopt;
-    return in_vain("user " + profile.user_id +
-                   " is not an administrator: one has to install the application");
+    return in_vain("user " + profile.user_id + " is not an administrator" +
+                   std::string(install_again));
 }
 
 // What was judged is what is renewed unless it was installed again between the two.

@@ -193,6 +193,7 @@ def test_while_the_server_is_away_nothing_is_lost(land):
     assert said(done) == "imported 0 portals, 0 were there, 1 failed, 1 not tried"
     assert states(land) == {one.member_id: "broken"}
     assert "not proven yet" in land.shown(one.portal)["problem"]
+    assert "'bxhook portals import FILE' once more" in land.shown(one.portal)["fix"]
     assert sends(land, one)[0] == 200, "its application_token is the person's word"
     land.cloud.faults.clear()
     assert said(take(land, text)) == "imported 2 portals, 0 were there, 0 failed"

@@ -14,6 +14,9 @@ from hosts import BOTH_STORES
 from scratch import wait_for
 
 
+REINSTALL = "reinstall the application on that portal, as an administrator"
+
+
 @pytest.fixture
 def land(site):
     with clouds.on(site) as made:
@@ -82,6 +85,7 @@ def test_one_whose_tokens_are_damaged_is_kept_and_holds_nobody(land):
     assert land.site.run("sync", check=False).returncode == 1
     assert land.state(other) == "active"
     assert land.shown(damaged)["problem"] == "its tokens are damaged: install the application again"
+    assert land.shown(damaged)["fix"] == REINSTALL
     assert {request.portal for request in land.cloud.records} == {None, "other"}
     damaged.install(land.app).wait()
     land.sync()
@@ -217,6 +221,7 @@ def test_one_who_is_no_administrator_cannot_install(land):
     assert land.site.run("sync", check=False).returncode == 1
     one = land.shown(portal)
     assert one["state"] == "pending" and "user 2 is not an administrator" in one["problem"]
+    assert one["fix"] == REINSTALL
     # The administrator installs it again: the same token.
     portal.install(land.app).wait()
     land.sync()
@@ -316,7 +321,8 @@ def test_a_refresh_token_that_a_lost_answer_may_have_spent_erases_nothing(land):
     assert "cannot verify yet" in land.sync(check=False)[0]
     for _ in range(2):
         assert "invalid_grant" in land.sync(check=False)[0], "that was the first's doing"
-    assert land.state(portal) == "pending" and land.shown(portal)["held"] == 1
+    one = land.shown(portal)
+    assert (one["state"], one["held"], one["fix"]) == ("pending", 1, REINSTALL)
     land.cloud.faults.clear()
     portal.install(land.app).wait()
     assert "verified, 2 events" in land.sync()[0]
@@ -459,6 +465,7 @@ def test_without_application_token_the_first_post_that_is_proven_sets_it(site):
     with clouds.on(site, names=True) as land:
         portal = without_application_token(land)
         assert "its application_token has not come yet" in land.shown(portal)["problem"]
+        assert "the first event there that its user or an administrator causes" in land.shown(portal)["fix"]
         body = bitrix.encode({"event": "ONCRMDEALADD", "ts": "1767225600", "data": {"FIELDS": {"ID": "666"}},
                               "auth": {"access_token": secrets.token_hex(35), "member_id": portal.member_id,
                                        "user_id": "1", "domain": portal.domain, "application_token": secrets.token_hex(16)}})
