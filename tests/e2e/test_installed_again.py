@@ -1,4 +1,6 @@
-"""Installed again, or uninstalled, while Bitrix24 is asked about it: what came last holds."""
+"""Installed again: by whom, and while Bitrix24 is asked about it.  What came last holds."""
+
+import secrets
 
 import pytest
 
@@ -13,6 +15,58 @@ def land(site):
     with clouds.on(site) as made:
         yield made
 
+
+@BOTH_STORES
+def test_installed_again_by_another_administrator_it_is_the_same_installation(land):
+    portal = land.active()
+    first = land.number(portal)
+    boss = portal.add_user(admin=True)
+    portal.install(land.app, user=boss).wait()  # the same application_token: an event at once
+    assert land.codes() == ["ONAPPINSTALL", "ONAPPINSTALL"]
+    assert "verified" in land.sync()[0]
+    assert land.codes() == ["ONAPPINSTALL", "ONAPPINSTALL"], "it is one event"
+    assert [(one["state"], one["user_id"]) for one in land.installations()] == [("active", str(boss.id))]
+    assert land.number(portal) == first
+    # Another secret, and so another application_token.
+    land.app.client_secret = "n" * 50
+    portal.installations.clear()
+    land.configure()
+    portal.install(land.app).wait()
+    assert "verified, 1 event" in land.sync()[0]
+    assert [(one["state"], one["user_id"]) for one in land.installations()] == [("active", "1")]
+    assert land.number(portal) == first
+    assert land.cloud.records.spent_twice() == []
+
+
+@BOTH_STORES
+def test_what_is_broken_heals_when_another_administrator_installs_it(land):
+    portal = land.active()
+    portal.users[1].active = False
+    land.cloud.faults.order("error", method="oauth/token", error="invalid_grant", status=400)
+    land.renew(portal, check=False)
+    assert land.state(portal) == "broken"
+    boss = portal.add_user(admin=True)
+    portal.install(land.app, user=boss).wait()
+    land.sync()
+    assert [(one["state"], one["user_id"]) for one in land.installations()] == [("active", str(boss.id))]
+    assert land.renew(portal) == "0 \n"
+
+
+def test_an_ordinary_user_takes_no_installation_over(land):
+    """He sends an installation with tokens of his own, and an application_token that he made up."""
+    portal = land.active()
+    before = land.site.query("SELECT user_id, token_expires_at FROM %installation")
+    pair = land.cloud.tokens.issue(portal.installations[land.app.client_id], portal.users[2])
+    land.forge(access_token=pair.access, refresh_token=pair.refresh, member_id=portal.member_id, user_id="2",
+               application_token=secrets.token_hex(16), server_endpoint=f"{land.cloud.url}/rest/")
+    assert land.site.run("sync", check=False).returncode == 1
+    assert {one["state"] for one in land.installations()} == {"active", "pending"}
+    assert before[0] in land.site.query("SELECT user_id, token_expires_at FROM %installation")
+    portal.send(land.app, "ONCRMDEALADD", {"FIELDS": {"ID": 7}}, portal.admin()).wait()
+    assert land.codes()[-1] == "ONCRMDEALADD", "the right token stays right"
+
+
+# -- While Bitrix24 is asked
 
 def hold(land, method):
     """The next answer to METHOD, which has run, until it is released."""
