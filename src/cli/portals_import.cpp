@@ -104,9 +104,15 @@ private:
         }
         const bool final = is_final(result.cause);
         // What no token proves is not to be believed either.
-        if (final && brought.result == Brought::Result::made) store_.installations().erase(brought.id);
+        if (final && brought.result == Brought::Result::made) erase_unproven(brought.id);
         fail(entry, result.text);
         return final;
+    }
+
+    // Unless it was installed while the server was asked.
+    void erase_unproven(InstallationId id) {
+        const auto known = store_.installations().find(id);
+        if (known && !known->installation.renewed_at) store_.installations().erase(id);
     }
 
     const Config& config_;

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int64_t dropped_at_most = 200;  // installations in one transaction
 constexpr int tries_at_most = 20;  // each in vain because another post was held meanwhile
-constexpr std::int64_t others_by_now = 2;  // sql/installations.sql
+constexpr std::int64_t others_by_now = 3;  // sql/installations.sql
 
 // The fields that {shown_installation} has.
 template <typename Out>
@@ -49,7 +49,7 @@ public:
     std::optional<InstallationWithTokens> find(InstallationId id) override;
 
     Activation activate(const Proof& proof) override;
-    bool keep_unclaimed(const Proof& proof) override;
+    Keeping keep_unclaimed(const Proof& proof) override;
     void erase(InstallationId id) override;
     bool refuse(const InstallationWithTokens& seen) override;
     std::vector<HeldPost> held_posts(InstallationId id) override;
@@ -198,11 +198,13 @@ Activation Keeper::activate(const Proof& proof) {
     return until_settled([&] { return activate_once(proof); });
 }
 
-bool Keeper::keep_unclaimed(const Proof& proof) {
+Keeping Keeper::keep_unclaimed(const Proof& proof) {
+    using in = sql::keep_unclaimed::In;
     Call<sql::keep_unclaimed> call;
     add_proof(call, proof);
-    call[sql::keep_unclaimed::In::most] = Param::number(hold_limits.unclaimed);
-    return session_.call(call).number(0, 0) != 0;
+    call[in::tokens] = Param::bytes(pack_tokens(proof.tokens));
+    call[in::most] = Param::number(hold_limits.unclaimed);
+    return static_cast<Keeping>(session_.call(call).number(0, 0));
 }
 
 void Keeper::erase(InstallationId id) {

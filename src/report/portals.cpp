@@ -13,6 +13,7 @@ namespace bx {
 namespace {
 
 constexpr const char* tried_again = "it is tried again by itself; 'bxhook sync' tries it now";
+constexpr const char* reinstall = "reinstall the application on that portal, as an administrator";
 
 ShownPortal shown(const Portal& portal) {
     ShownPortal one;
@@ -69,7 +70,7 @@ std::string block_to_add(const Installation& installation) {
 void explain_pending(const Config& config, const Installation& installation, ShownPortal& one) {
     if (installation.client_id.empty() || has_block(config, installation.client_id)) {
         one.problem = installation.problem.empty() ? "it is not verified yet" : installation.problem;
-        one.fix = tried_again;
+        one.fix = one.problem.ends_with(install_again) ? reinstall : tried_again;
         return;
     }
     one.problem = "no `app` block has its client_id: its posts are held";
@@ -82,14 +83,16 @@ void explain_moved(ShownPortal& one) {
 }
 
 void explain(const Config& config, const Installation& installation, ShownPortal& one) {
-    const std::string again = "reinstall the application on that portal, as an administrator";
     one.problem = installation.problem;
     if (installation.problem == moved_problem) return explain_moved(one);
     switch (installation.state) {
         case InstallationState::pending: return explain_pending(config, installation, one);
         case InstallationState::broken:
             if (one.problem.empty()) one.problem = "its tokens cannot be renewed";
-            one.fix = again;
+            one.fix = reinstall;
+            if (one.problem == unproven_problem) {
+                one.fix = "'bxhook portals import FILE' once more with its file tries it again";
+            }
             return;
         case InstallationState::gone:
             one.problem = "the application was uninstalled";
@@ -105,6 +108,8 @@ void explain(const Config& config, const Installation& installation, ShownPortal
         one.fix = block_to_add(installation);
     } else if (!installation.has_application_token) {
         one.problem = "its application_token has not come yet: its posts are held";
+        one.fix = "the first event there that its user or an administrator causes proves it; "
+                  "'bxhook sync' looks at those that are held now";
     } else if (one.problem.starts_with(unrenewed_problem)) {
         one.fix = "see on that portal that the application is installed, paid for and open to its "
                   "user; it is tried again in a day, and whenever tokens are needed";

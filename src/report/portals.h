@@ -38,10 +38,10 @@ bool is_named(const ShownPortal& portal, std::string_view name);
 // "some.bitrix24.com", "some.bitrix24.com (local.1)"; without a domain the member_id.
 std::string name_of(const ShownPortal& portal);
 
-// The document of `portals --json`.
 // The names of these, the oldest five first: "a.example (local.1), m2 and 3 more", printable.
 std::string oldest_of(std::vector<Installation> installations);
 
+// The document of `portals --json`.
 std::string portals_json(std::span<const ShownPortal> portals);
 
 }  // namespace bx

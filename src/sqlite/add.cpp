@@ -101,7 +101,7 @@ void Sink::heal(std::span<const Offer> offers) {
         if (db_.run(sql::installation_heal, offer.id, offer.user_id, expires_at, wall_now()) == 0) {
             continue;
         }
-        held.keep_tokens(offer.id, tokens);
+        held.bring_tokens(offer.id, tokens);
         db_.run(sql::renewal_set, offer.id, wall_now() + idle_renewal);
         any = true;
     }

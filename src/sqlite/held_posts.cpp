@@ -70,9 +70,7 @@ HoldResult HeldPosts::hold(const NewHeldPost& post) {
         case Place::Kind::pending: break;
     }
     const bool is_page = brings && post.kind != HeldKind::install;
-    if (brings && (!is_page || db_.number(sql::page_in_vain, place.id) != 0)) {
-        refresh(place.id, post);
-    }
+    if (brings && is_fresher(place.id, post)) refresh(place.id, post);
     if (is_page || post.event.body.empty()) return HoldResult::held;
     return add_counted(place, post);
 }
@@ -93,13 +91,20 @@ HoldResult HeldPosts::bring(const NewHeldPost& post) {
     return HoldResult::held;
 }
 
+// An ONAPPINSTALL from before the one whose tokens are renewed already comes late; a page may be of
+// any user, and is taken where what is there was of no use.
+bool HeldPosts::is_fresher(InstallationId id, const NewHeldPost& post) {
+    if (post.kind != HeldKind::install) return db_.number(sql::page_in_vain, id) != 0;
+    return db_.number(sql::renewed_since, id, ts_number(post.event.facts.ts)) == 0;
+}
+
 // Its own post, again: the tokens that came before may have run out.
 void HeldPosts::refresh(InstallationId id, const NewHeldPost& post) {
     const auto& [facts, test, at, body, secrets, installation] = post.event;
     const std::string domain = lower(facts.domain);
     db_.run(sql::installation_refresh, id, text_or_null(domain), text_or_null(facts.user_id),
             moment_or_null(post.tokens.expires_at), post.server, at, ts_number(facts.ts));
-    keep_tokens(id, post.tokens);
+    bring_tokens(id, post.tokens);
     if (!want_again(db_, id, Chore::verify, at)) {
         db_.run(sql::chore_hasten, id, number_of(Chore::verify), at);
     }
@@ -223,6 +228,12 @@ void HeldPosts::keep_tokens(InstallationId id, const Tokens& tokens) {
     if (slot != before) db_.run(sql::installation_slot_set, id, slot);
 }
 
+void HeldPosts::bring_tokens(InstallationId id, const Tokens& tokens) {
+    if (has_tokens(id, tokens)) return;
+    db_.run(sql::lease_drop, id);
+    keep_tokens(id, tokens);
+}
+
 Tokens HeldPosts::tokens_of(InstallationId id) {
     const auto slot = db_.maybe_number(sql::installation_slot, id);
     if (!slot) return {};
@@ -232,6 +243,11 @@ Tokens HeldPosts::tokens_of(InstallationId id) {
     } catch (const StoreDamaged&) {
         return {};
     }
+}
+
+bool HeldPosts::has_tokens(InstallationId id, const Tokens& tokens) {
+    const Tokens there = tokens_of(id);
+    return there.access == tokens.access && there.refresh == tokens.refresh;
 }
 
 void HeldPosts::erase_tokens(InstallationId id) {

@@ -42,7 +42,10 @@ public:
 
     // These tokens in place of those it has.
     void keep_tokens(InstallationId id, const Tokens& tokens);
+    // The same of tokens that no renewal gave: unless it has them already, a lease ends.
+    void bring_tokens(InstallationId id, const Tokens& tokens);
     Tokens tokens_of(InstallationId id);  // empty ones where they are damaged
+    bool has_tokens(InstallationId id, const Tokens& tokens);
     void erase_tokens(InstallationId id);
     // The row, and all that is its.
     void erase(InstallationId id);
@@ -62,6 +65,7 @@ private:
 
     Place place_of(const NewHeldPost& post);
     HoldResult bring(const NewHeldPost& post);
+    bool is_fresher(InstallationId id, const NewHeldPost& post);
     void refresh(InstallationId id, const NewHeldPost& post);
     std::optional<HoldResult> make_room(const std::string& peer);
     HoldResult add_counted(const Place& place, const NewHeldPost& post);

@@ -119,7 +119,7 @@ public:
     std::optional<InstallationWithTokens> find(InstallationId id) override;
 
     Activation activate(const Proof& proof) override;
-    bool keep_unclaimed(const Proof& proof) override;
+    Keeping keep_unclaimed(const Proof& proof) override;
     void erase(InstallationId id) override;
     bool refuse(const InstallationWithTokens& seen) override;
     std::vector<HeldPost> held_posts(InstallationId id) override;
@@ -224,6 +224,9 @@ Activation Keeper::activate(const Proof& proof) {
     const std::optional<Row> pending = read_row(db_, proof.id);
     if (!pending || pending->state != InstallationState::pending) return {};
     HeldPosts held(db_);
+    if (!held.has_tokens(proof.id, proof.tokens)) {
+        return {Activation::Result::changed, proof.id, 0};
+    }
     const std::optional<InstallationId> earlier =
         db_.maybe_number(sql::installation_of_client, pending->member_id, proof.client_id);
     const std::vector<InstallationId> others = unclaimed_beside(*pending, proof);
@@ -269,13 +272,16 @@ std::optional<TokenDigests> Keeper::join_unclaimed(HeldPosts& held, Installation
     return digests;
 }
 
-bool Keeper::keep_unclaimed(const Proof& proof) {
+Keeping Keeper::keep_unclaimed(const Proof& proof) {
     Transaction transaction(db_, Transaction::Kind::write);
     const std::optional<Row> pending = read_row(db_, proof.id);
-    if (!pending || pending->state != InstallationState::pending) return false;
-    const std::vector<InstallationId> others = unclaimed_beside(*pending, proof);
-    if (others.empty() && db_.number(sql::unclaimed_count) >= hold_limits.unclaimed) return false;
     HeldPosts held(db_);
+    const bool is_pending = pending && pending->state == InstallationState::pending;
+    if (!is_pending || !held.has_tokens(proof.id, proof.tokens)) return Keeping::changed;
+    const std::vector<InstallationId> others = unclaimed_beside(*pending, proof);
+    if (others.empty() && db_.number(sql::unclaimed_count) >= hold_limits.unclaimed) {
+        return Keeping::too_many;
+    }
     if (const auto digests = join_unclaimed(held, proof.id, *pending, others)) {
         db_.run(sql::installation_keep, proof.id, proof.client_id, blob_or_null(digests->now()),
                 blob_or_null(digests->before()), lower(proof.domain), proof.user_id,
@@ -286,7 +292,7 @@ bool Keeper::keep_unclaimed(const Proof& proof) {
     db_.run(sql::chores_remove, proof.id);
     held.note_erased();
     transaction.commit();
-    return true;
+    return Keeping::kept;
 }
 
 void Keeper::erase(InstallationId id) {
@@ -302,8 +308,7 @@ bool Keeper::refuse(const InstallationWithTokens& seen) {
     const Installation& one = seen.installation;
     HeldPosts held(db_);
     if (db_.number(sql::pending_as_seen, one.id, one.user_id, one.server) == 0) return false;
-    const Tokens now = held.tokens_of(one.id);
-    if (now.access != seen.tokens.access || now.refresh != seen.tokens.refresh) return false;
+    if (!held.has_tokens(one.id, seen.tokens)) return false;
     held.erase(one.id);
     held.note_erased();
     transaction.commit();

@@ -53,7 +53,7 @@ Brought Carrier::bring(const BroughtInstallation& one, Millis now) {
             break;
     }
     HeldPosts held(db_);
-    held.keep_tokens(brought.id, {{}, one.refresh_token, 0});
+    held.bring_tokens(brought.id, {{}, one.refresh_token, 0});
     if (!want_again(db_, brought.id, Chore::bind, now)) {
         db_.run(sql::chore_begin, brought.id, number_of(Chore::bind), now);
     }

@@ -18,6 +18,8 @@ enum class InstallationState { pending, active, broken, gone };
 constexpr std::string_view moved_problem = "moved";
 // Of one that a person brought, until its tokens are proven (store/transfer.h).
 constexpr std::string_view unproven_problem = "imported, and its tokens are not proven yet";
+// Installation::problem of a pending one for which no other try is of use ends so.
+constexpr std::string_view install_again = ": install the application again";
 // Installation::problem of one whose tokens are refused begins so.
 constexpr std::string_view unrenewed_problem = "its tokens cannot be renewed: ";
 std::string_view name_of(InstallationState state);
@@ -87,7 +89,8 @@ struct DueChore {
 // A chain of tokens that is not renewed ends after 28 days.
 constexpr Millis idle_renewal = 20 * day;
 
-// What the authorization server said of one, and the tokens of the renewal that proved it.
+// What the authorization server said of one, and the tokens it has: those of the renewal that proved
+// it; of one that is in no block, and so is not renewed, those that were judged.
 struct Proof {
     InstallationId id = 0;  // of the pending one
     std::string client_id;
@@ -104,10 +107,18 @@ struct Activation {
     enum class Result {
         done,
         not_pending,  // it was erased, or is verified already
+        changed,      // it has other tokens by now than those that were proven
     };
     Result result = Result::not_pending;
     InstallationId id = 0;   // what it is now: an earlier installation of the same application, if any
     std::size_t events = 0;  // that held posts became
+};
+
+// What became of one that is to wait for its block.
+enum class Keeping {
+    kept,
+    too_many,  // so many applications wait already
+    changed,   // it is pending no more, or has other tokens by now than those that were judged
 };
 
 // One of the posts that are held for an installation without application_token.

@@ -32,13 +32,14 @@ public:
     // before that, stay right until a post with the new one has come.  Others that wait for its
     // block are taken over too.  What was held for it with other tokens is erased once it has one.
     // A lease of its tokens ends.  Chores begin: it is to be bound, and its tokens are renewed in
-    // time.
+    // time.  Nothing is changed where the pending one has other tokens than PROOF: it was installed
+    // again since.
     virtual Activation activate(const Proof& proof) = 0;
     // The pending one is proven, but no block has its client_id: it waits, with its posts, for a
     // person, as one with those of the same application on that portal that wait already.  A page
-    // is held with them once, and brings no tokens in place of an ONAPPINSTALL's.  False: so many
-    // applications wait already, nothing is changed.
-    virtual bool keep_unclaimed(const Proof& proof) = 0;
+    // is held with them once, and brings no tokens in place of an ONAPPINSTALL's.  Unless it is kept
+    // nothing is changed.
+    virtual Keeping keep_unclaimed(const Proof& proof) = 0;
     // Erases an installation with tokens and held posts, whatever it was; its events stay.
     virtual void erase(InstallationId id) = 0;
     // The same of a pending one that was judged by what find() gave as SEEN.  False, and nothing is
@@ -58,6 +59,9 @@ public:
     virtual std::size_t refuse_token(InstallationId id, const HeldPost& judged) = 0;
 
     // -- Tokens
+    //
+    // A lease ends when other tokens come, with a post or by a person: what came last wins, and what
+    // a renewal of those before brings is of no use.
 
     // The right to renew, for LASTING milliseconds by the store's clock, to HOLDER, unlike any
     // other. None: another holds it, or it is gone.  Until the lease ends this process keeps room

@@ -26,7 +26,7 @@ public:
     Activation activate(const Proof& proof) override {
         return locked(&Installations::activate, proof);
     }
-    bool keep_unclaimed(const Proof& proof) override {
+    Keeping keep_unclaimed(const Proof& proof) override {
         return locked(&Installations::keep_unclaimed, proof);
     }
     void erase(InstallationId id) override { locked(&Installations::erase, id); }

@@ -79,6 +79,7 @@ private:
                    Millis limit);
     RestResult commit(const RenewalAnswer& answer, const std::string& server);
     RestResult refused(const RestResult& result, const std::string& refresh_token);
+    RestResult end_by_others(const std::string& otherwise);
     const App* app_of(const Installation& installation) const;
     void give_back();
 
@@ -98,14 +99,18 @@ private:
 bool OneRenewal::look_for_lease(std::optional<Lease>& lease) {
     lease = store_.take_lease(order_.id, holder_, lease_lasts);
     if (lease) return true;
+    result_ = end_by_others("another renewal of its tokens does not end");
+    return result_.cause != RestCause::lost || steady_now() >= wait_until_;
+}
+
+// What others have done, without this one's lease; OTHERWISE: no more than that.
+RestResult OneRenewal::end_by_others(const std::string& otherwise) {
     const std::optional<InstallationWithTokens> known = store_.find(order_.id);
     if (!known || known->installation.state == InstallationState::gone) {
-        result_ = failure(RestCause::not_installed, "the application was uninstalled");
-        return true;
+        return failure(RestCause::not_installed, "the application was uninstalled");
     }
-    if (is_renewed(*known, order_)) return true;
-    result_ = failure(RestCause::lost, "another renewal of its tokens does not end");
-    return steady_now() >= wait_until_;
+    if (is_renewed(*known, order_)) return {};
+    return failure(RestCause::lost, otherwise);
 }
 
 // A store that is away for a moment is waited for too.
@@ -207,7 +212,8 @@ RestResult OneRenewal::commit(const RenewalAnswer& answer, const std::string& se
             const bool is_ours = store_.end_lease(order_.id, holder_, renewal, wall_now());
             fault_point("renewal-committed");
             if (is_ours) return {};
-            return failure(RestCause::lost, "the renewal took longer than its lease");
+            return end_by_others("the renewal took longer than its lease, or other tokens came "
+                                 "meanwhile");
         } catch (const StoreError& error) {
             if (steady_now() >= leased_until_) {
                 return failure(RestCause::server,
@@ -233,7 +239,7 @@ RestResult OneRenewal::refused(const RestResult& result, const std::string& refr
     }
     give_back();
     return unchanged ? RestResult{result.cause, problem, false}
-                     : failure(RestCause::lost, "its tokens were changed meanwhile");
+                     : end_by_others("other tokens came meanwhile");
 }
 
 }  // namespace

@@ -61,7 +61,7 @@ public:
 
     ChoreEnd run() {
         if (known_.tokens.access.empty()) {
-            return in_vain("its tokens are damaged: install the application again");
+            return in_vain("its tokens are damaged" + std::string(install_again));
         }
         const Asked asked = ask_app_info(context_, one_.server, known_.tokens.access);
         switch (asked.kind) {
@@ -86,7 +86,7 @@ private:
     std::optional<ChoreEnd> check_user(const Proof& proof, const InstallationWithTokens& renewed);
     std::optional<Installation> earlier(const std::string& client_id) const;
     bool waits_already(const std::string& client_id) const;
-    ChoreEnd keep(const Proof& proof);
+    ChoreEnd keep(Proof proof);
     ChoreEnd refuse(const std::string& cause) { return refuse(cause, known_); }
     ChoreEnd refuse(const std::string& cause, const InstallationWithTokens& judged);
     ChoreEnd in_vain(std::string problem) const;
@@ -96,9 +96,11 @@ private:
     const Installation& one_;
 };
 
+constexpr std::string_view changed_since = "it has changed since: it is judged again";
+
 ChoreEnd Verification::refuse(const std::string& cause, const InstallationWithTokens& judged) {
     if (!context_.installations.refuse(judged)) {
-        return in_vain(cause + ", but it has changed since: it is judged again");
+        return in_vain(cause + ", but " + std::string(changed_since));
     }
     context_.tell(news_of(one_, SyncNews::Kind::refused, "installation refused", cause));
     return {};
@@ -114,6 +116,7 @@ std::string why_not_renewed(const RestResult& result) {
     if (result.cause == RestCause::wrong_client) {
         why += " (is client_secret in the `app` block what Bitrix24 shows?)";
     }
+    if (result.cause == RestCause::bad_grant) why += install_again;
     return why;
 }
 
@@ -138,7 +141,7 @@ ChoreEnd Verification::judge(const Asked& asked) {
     proof.domain = host_of(info.client_endpoint);
     proof.scope = joined(info.scope);
     proof.plan_status = info.status;
-    if (block_of(context_.config, info.client_id) == nullptr) return keep(proof);
+    if (block_of(context_.config, info.client_id) == nullptr) return keep(std::move(proof));
     // Renewed already: the block's secret is proven, as whoever did that ended before this.
     if (!one_.renewed_at) {
         const RestResult renewed = renew(info.client_id, asked.server);
@@ -230,13 +233,17 @@ std::optional<ChoreEnd> Verification::check_user(const Proof& proof,
     if (profile.admin) return std::nullopt;
     const std::optional<Installation> before = earlier(proof.client_id);
     if (before && before->user_id == profile.user_id) return std::nullopt;
-    return in_vain("user " + profile.user_id +
-                   " is not an administrator: one has to install the application");
+    return in_vain("user " + profile.user_id + " is not an administrator" +
+                   std::string(install_again));
 }
 
+// What was judged is what is renewed unless it was installed again between the two.
 ChoreEnd Verification::activate(Proof proof) {
     const std::optional<InstallationWithTokens> renewed = context_.installations.find(one_.id);
     if (!renewed || renewed->installation.state != InstallationState::pending) return {};
+    if (renewed->installation.installed_at != one_.installed_at) {
+        return in_vain(std::string(changed_since));
+    }
     proof.tokens = renewed->tokens;
     if (!renewed->installation.client_endpoint.empty()) {
         proof.client_endpoint = renewed->installation.client_endpoint;
@@ -249,7 +256,11 @@ ChoreEnd Verification::activate(Proof proof) {
     }
     if (std::optional<ChoreEnd> end = check_user(proof, *renewed)) return *end;
     const Activation done = context_.installations.activate(proof);
-    if (done.result != Activation::Result::done) return {};
+    switch (done.result) {
+        case Activation::Result::done: break;
+        case Activation::Result::not_pending: return {};
+        case Activation::Result::changed: return in_vain(std::string(changed_since));
+    }
     SyncNews news = news_of(one_, SyncNews::Kind::done, "verified");
     news.portal = proof.domain;
     news.client_id = proof.client_id;
@@ -270,13 +281,17 @@ bool Verification::waits_already(const std::string& client_id) const {
     });
 }
 
-ChoreEnd Verification::keep(const Proof& proof) {
+ChoreEnd Verification::keep(Proof proof) {
     if (!takes_unknown(context_.config)) {
         return refuse("no `app` block has its client_id");
     }
+    proof.tokens = known_.tokens;
     const bool is_news = !waits_already(proof.client_id);
-    if (!context_.installations.keep_unclaimed(proof)) {
-        return refuse("too many wait for an `app` block with their client_id already");
+    switch (context_.installations.keep_unclaimed(proof)) {
+        case Keeping::kept: break;
+        case Keeping::too_many:
+            return refuse("too many wait for an `app` block with their client_id already");
+        case Keeping::changed: return in_vain(std::string(changed_since));
     }
     SyncNews news = news_of(one_, SyncNews::Kind::done, "waits for an app block");
     news.portal = proof.domain;

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import secrets
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,8 @@ from portal.kinds import KINDS  # noqa: E402,F401
 
 HOUR = 3600
 DAY = 24 * HOUR
+DONE = "0 \n"  # of a renewal that was done
+REINSTALL = "reinstall the application on that portal, as an administrator"
 
 
 class Front:
@@ -80,6 +83,16 @@ class Land:
         assert post.status == 200, post
         return portal
 
+    def forge(self, **changes):
+        """An ONAPPINSTALL as anybody can send it."""
+        auth = {"access_token": secrets.token_hex(35), "expires_in": "3600", "refresh_token": secrets.token_hex(35),
+                "scope": "crm", "domain": "acme.bitrix24.com", "member_id": "f" * 32, "user_id": "1",
+                "application_token": secrets.token_hex(16),
+                "server_endpoint": "https://oauth.bitrix.info/rest/",
+                "client_endpoint": "https://acme.bitrix24.com/rest/"} | changes
+        body = bitrix.encode({"event": "ONAPPINSTALL", "data": {"VERSION": "1"}, "ts": "1767225600", "auth": auth})
+        assert client.fastcgi(self.site.socket, body).status == 200
+
     def active(self, name="acme", **options):
         portal = self.install(name, **options)
         self.sync()
@@ -89,6 +102,10 @@ class Land:
     def sync(self, *words, check=True, env=None):
         """`bxhook sync`: its lines."""
         return self.site.run("sync", *words, check=check, env=env).stdout.decode().splitlines()
+
+    def start_sync(self, *words):
+        """`bxhook sync`, not waited for."""
+        return self.site.start([self.site.binary, "sync", *words, "--config", self.site.config], "sync.log")
 
     def renew(self, portal, *options, check=True, seen=None, env=None):
         """A renewal process, as `call` starts it: what it reports."""

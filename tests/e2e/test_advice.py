@@ -73,6 +73,8 @@ CASES = {
     "bxhook list --state dead": ("test_commands_that_only_look", LOOKS),
     "bxhook list --state waiting": ("test_commands_that_only_look", LOOKS),
     "bxhook logs": ("test_logs_say_why_a_delivery_has_not_run", LOOKS),
+    "bxhook portals import": ("test_while_the_server_is_away_nothing_is_lost",
+                              "test_while_the_server_is_away_nothing_is_lost"),
     "bxhook portals": ("test_posts_wait_for_their_installation_and_for_nothing_else", LOOKS),
     "bxhook retry --state dead": ("test_finds_and_corrects", "test_bulk_retry_asks"),
     "bxhook retry --state waiting": ("test_many_blocked_lanes_go_on_together", "test_bulk_retry_asks"),

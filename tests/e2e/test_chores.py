@@ -109,7 +109,7 @@ def test_cron_does_what_is_due(land):
 def test_one_that_hangs_holds_nobody(land):
     hanging = land.install("hanging")
     fault = land.cloud.faults.order("hang", method="app.info")
-    sync = land.site.start([land.site.binary, "sync", "--config", land.site.config], "sync.log")
+    sync = land.start_sync()
     land.cloud.records.wait("app.info", done=False)
     others = [land.install(f"p{number}") for number in range(3)]
     for other in others:
@@ -152,7 +152,7 @@ def test_one_that_hangs_and_comes_again_holds_nobody(site):
 
 def start_due(land, *options):
     """The sync that a worker starts."""
-    return land.site.start([land.site.binary, "sync", "--due", "--config", land.site.config, *options], "sync.log")
+    return land.start_sync("--due", *options)
 
 
 def to_verify(land, when):

@@ -145,6 +145,24 @@ def test_each_bad_line_is_named_and_the_others_are_taken(land):
     assert said(done) == "imported 1 portal, 1 were there, 0 failed"
 
 
+@BOTH_STORES
+def test_what_is_installed_while_its_line_is_refused_is_not_erased(land):
+    other, portal = Vendor(land, "other"), land.cloud.portal("acme")
+    text = other.line(member_id=portal.member_id)
+    path = write(land.site.home / "portals.jsonl", text, 0o600, land.site.user)
+    answer = land.cloud.faults.order("slow", method="oauth/token", seconds=60, after=True)
+    coming = land.site.start([land.site.binary, "portals", "import", path, "--config", land.site.config], "import.log")
+    wait_for(lambda: answer.hit == 1, "the renewal to ask")
+    portal.install(land.app).wait()
+    land.sync()
+    assert states(land) == {portal.member_id: "active"}
+    answer.release()
+    wait_for(lambda: not coming.running(), "the import", limit=30)
+    assert "another portal" in coming.text()
+    assert states(land) == {portal.member_id: "active"}
+    assert land.renew(portal) == clouds.DONE
+
+
 def test_a_file_that_others_may_read_is_refused(land):
     vendor, = vendors(land, "one")
     for mode in (0o644, 0o640, 0o604):
@@ -193,6 +211,7 @@ def test_while_the_server_is_away_nothing_is_lost(land):
     assert said(done) == "imported 0 portals, 0 were there, 1 failed, 1 not tried"
     assert states(land) == {one.member_id: "broken"}
     assert "not proven yet" in land.shown(one.portal)["problem"]
+    assert "'bxhook portals import FILE' once more" in land.shown(one.portal)["fix"]
     assert sends(land, one)[0] == 200, "its application_token is the person's word"
     land.cloud.faults.clear()
     assert said(take(land, text)) == "imported 2 portals, 0 were there, 0 failed"

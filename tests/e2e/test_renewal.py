@@ -9,11 +9,9 @@ from pathlib import Path
 import pytest
 
 import clouds
-from clouds import DAY
+from clouds import DAY, DONE
 from hosts import BOTH_STORES, Host
 from scratch import AS_ROOT, ROOT, children_of, wait_for
-
-DONE = "0 \n"
 
 
 @pytest.fixture
@@ -158,6 +156,19 @@ def test_what_is_refused_for_good_breaks_it_until_its_user_comes_again(land):
     portal.send(land.app, "ONAPPTEST", {}, portal.admin(), refresh=True).wait()
     assert land.state(portal) == "active" and land.shown(portal)["problem"] is None
     assert land.renew(portal) == DONE
+
+
+@BOTH_STORES
+def test_a_token_that_the_portal_refuses_is_renewed_once(land):
+    """expired_token although it should be good: others are asked for, and not twice in ten minutes."""
+    portal = land.install()
+    land.cloud.faults.order("error", times=2, method="event.bind", error="expired_token", status=401)
+    assert land.site.run("sync", check=False).returncode == 1
+    assert len(land.renewals()) == 1, "a moment ago it was renewed already"
+    land.site.change_store("UPDATE %installation SET renewed_at = renewed_at - 601000")
+    assert land.sync()[0].endswith("subscribed to ONAPPUNINSTALL")
+    assert len(land.renewals()) == 2 and land.state(portal) == "active"
+    assert land.cloud.records.spent_twice() == []
 
 
 @BOTH_STORES

@@ -52,11 +52,24 @@ public:
         return {id, client, "Real.Example", "1", "https://real.example/rest/", "https://s", "crm",
                 "L", {"access", "refresh", now + bx::hour}};
     }
+    // As sync does: the renewal that proves it, then that.
+    Activation activate(const bx::Proof& proof) {
+        if (installations().take_lease(proof.id, "proves", bx::minute)) {
+            const bx::Renewal renewal{proof.tokens, {}, {}, {}, {}};
+            BOOST_TEST(installations().end_lease(proof.id, "proves", renewal, now));
+        }
+        return installations().activate(proof);
+    }
+    bool keep(bx::InstallationId id, const std::string& client = "local.1") {
+        bx::Proof judged = proof(id, client);
+        judged.tokens = installations().find(id).value().tokens;
+        return installations().keep_unclaimed(judged) == bx::Keeping::kept;
+    }
     // One that is active, by an old portal's page: its application_token has not come yet.
     bx::InstallationId tokenless(const std::string& member) {
         hold(install(member, "auth id", "192.0.2.1", HeldKind::page_key));
         const bx::InstallationId id = pending(member).id;
-        installations().activate(proof(id));
+        activate(proof(id));
         return id;
     }
     // One that is active.
@@ -64,7 +77,7 @@ public:
                               const std::string& client = "local.1") {
         BOOST_TEST((hold(install(member, token)) == HoldResult::held));
         const bx::Installation made = pending(member);
-        const Activation done = installations().activate(proof(made.id, client));
+        const Activation done = activate(proof(made.id, client));
         BOOST_TEST((done.result == Activation::Result::done));
         return done.id;
     }
@@ -182,7 +195,7 @@ BOOST_AUTO_TEST_CASE(when_it_is_verified_its_posts_are_events_in_the_order_of_re
     s.add("early");
     for (const char* id : {"3", "1", "2"}) s.hold(s.post("m1", "t1", id));
     const bx::InstallationId id = s.pending("m1").id;
-    const Activation done = s.installations().activate(s.proof(id));
+    const Activation done = s.activate(s.proof(id));
     BOOST_TEST((done.result == Activation::Result::done));
     BOOST_TEST(done.id == id);
     BOOST_TEST(done.events == 4U);
@@ -198,7 +211,7 @@ BOOST_AUTO_TEST_CASE(when_it_is_verified_its_posts_are_events_in_the_order_of_re
     BOOST_TEST(s.held() == 0);
     BOOST_TEST(s.state(id) == "active");
     BOOST_TEST(!s.next_unverified(s.now + bx::day).has_value());
-    BOOST_TEST((s.installations().activate(s.proof(id)).result ==
+    BOOST_TEST((s.activate(s.proof(id)).result ==
                 Activation::Result::not_pending));
     BOOST_TEST(s.recount() == "");
 }
@@ -225,7 +238,7 @@ BOOST_AUTO_TEST_CASE(a_queue_that_is_full_takes_held_posts_and_later_ones_overta
     s.hold(s.post("m1", "t1", "1"));
     s.hold(s.post("m1", "t1", "2"));
     const bx::InstallationId id = s.pending("m1").id;
-    BOOST_TEST(s.installations().activate(s.proof(id)).events == 3U);
+    BOOST_TEST(s.activate(s.proof(id)).events == 3U);
     BOOST_TEST(s.state(id) == "active");
     BOOST_TEST(s.held() == 0);
     BOOST_TEST(!add(s.post("m1", "t1", "3").event), "what comes now waits for room");
@@ -289,7 +302,7 @@ BOOST_AUTO_TEST_CASE(what_is_verified_is_not_refused) {
         s.installations().find(s.pending("m1").id).value();
     bx::Proof proof = s.proof(judged.installation.id);
     proof.tokens = judged.tokens;
-    BOOST_TEST((s.installations().activate(proof).result == Activation::Result::done));
+    BOOST_TEST((s.activate(proof).result == Activation::Result::done));
     BOOST_TEST(!s.installations().refuse(judged));
     BOOST_TEST(s.state(judged.installation.id) == "active");
 }
@@ -375,7 +388,7 @@ BOOST_AUTO_TEST_CASE(those_of_applications_in_no_block_hold_at_most_half) {
     for (int i = 0; i <= 5; ++i) {
         const std::string name = std::to_string(i);
         s.hold(s.install("m" + name, "t" + name));
-        BOOST_TEST(s.installations().keep_unclaimed(s.proof(s.pending("m" + name).id, "local.x")));
+        BOOST_TEST(s.keep(s.pending("m" + name).id, "local.x"));
         if (i < 5) s.hold(std::vector<bx::NewHeldPost>(100, s.post("m" + name, "t" + name)));
     }
     BOOST_TEST((s.hold(s.post("m5", "t5")) == HoldResult::full_of_unclaimed));
@@ -388,7 +401,7 @@ BOOST_AUTO_TEST_CASE(twenty_of_applications_in_no_block_are_kept) {
     for (int i = 0; i < 21; ++i) {
         const std::string name = std::to_string(i);
         s.hold(s.install("m" + name, "t" + name));
-        BOOST_TEST(s.installations().keep_unclaimed(s.proof(s.pending("m" + name).id, "local.x")) ==
+        BOOST_TEST(s.keep(s.pending("m" + name).id, "local.x") ==
                    (i < 20));
     }
     // They wait for a person, and the one that found no room for sync.
@@ -396,7 +409,7 @@ BOOST_AUTO_TEST_CASE(twenty_of_applications_in_no_block_are_kept) {
     BOOST_TEST(s.pending("m0").client_id == "local.x");
     // When its block is there, it becomes active as others do.
     s.hold(s.post("m0", "t0"));
-    BOOST_TEST(s.installations().activate(s.proof(s.pending("m0").id, "local.x")).events ==
+    BOOST_TEST(s.activate(s.proof(s.pending("m0").id, "local.x")).events ==
                2U);
 }
 
@@ -435,7 +448,7 @@ BOOST_AUTO_TEST_CASE(with_one_peer_alone_a_newcomer_is_refused) {
     BOOST_TEST((results[99] == HoldResult::held));
     BOOST_TEST((results[100] == HoldResult::full_of_unverified));
     // Those that are verified do not count.
-    s.installations().activate(s.proof(s.pending("m5").id));
+    s.activate(s.proof(s.pending("m5").id));
     BOOST_TEST((s.hold(all[100]) == HoldResult::held));
 }
 
@@ -497,7 +510,7 @@ BOOST_AUTO_TEST_CASE(what_only_brings_an_installation_is_verified_beside_the_one
     BOOST_TEST(s.installations().uninstalled(id, "1700000004", s.now));
     BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::pending));
     BOOST_TEST((s.hold(s.post("m1", "t1")) == HoldResult::held));
-    const Activation done = s.installations().activate(s.proof(s.pending("m1").id));
+    const Activation done = s.activate(s.proof(s.pending("m1").id));
     BOOST_TEST(done.id == id);
     BOOST_TEST(done.events == 1U);
     BOOST_TEST((s.role("m1", "t1") == bx::TokenRole::verified));
@@ -511,7 +524,7 @@ BOOST_AUTO_TEST_CASE(the_page_of_a_broken_one_brings_it_to_life) {
     BOOST_TEST((s.hold(s.install("m1", "t1", "p", HeldKind::page)) == HoldResult::changed));
     s.break_down(id);
     BOOST_TEST((s.hold(s.install("m1", "t1", "p", HeldKind::page)) == HoldResult::held));
-    BOOST_TEST(s.installations().activate(s.proof(s.pending("m1").id)).id == id);
+    BOOST_TEST(s.activate(s.proof(s.pending("m1").id)).id == id);
     BOOST_TEST(s.state(id) == "active");
     BOOST_TEST(s.recount() == "");
 }
@@ -522,7 +535,7 @@ BOOST_AUTO_TEST_CASE(one_without_application_token_holds_posts_until_one_is_prov
     BOOST_TEST((s.role("m1", "auth id") == bx::TokenRole::pending));
     BOOST_TEST((s.hold(s.post("m1", "t1")) == HoldResult::changed));
     const bx::InstallationId id = s.pending("m1").id;
-    s.installations().activate(s.proof(id));
+    s.activate(s.proof(id));
     BOOST_TEST(!s.shown(id).has_application_token);
     BOOST_TEST((s.role("m1", "auth id") == bx::TokenRole::of_tokenless));
     BOOST_TEST((s.hold(s.post("m1", "t1", "1")) == HoldResult::held));
@@ -604,7 +617,7 @@ BOOST_AUTO_TEST_CASE(a_post_that_brings_an_installation_makes_one_beside_one_wit
     s.hold(s.post("m1", "other", "2"));
     BOOST_TEST((s.hold(s.install("m1", "t1")) == HoldResult::held));
     // It is the same application, whose token is known now: what was held for it comes first.
-    const Activation done = s.installations().activate(s.proof(s.pending("m1").id));
+    const Activation done = s.activate(s.proof(s.pending("m1").id));
     BOOST_TEST(done.id == id);
     BOOST_TEST(done.events == 2U);
     BOOST_TEST(s.events() ==
@@ -621,15 +634,15 @@ BOOST_AUTO_TEST_CASE(an_application_of_a_portal_waits_once_whatever_pages_it_sen
     for (int i = 0; i < 30; ++i) {  // an old portal's: each has another AUTH_ID
         s.hold(s.install("m1", "auth id " + std::to_string(i), "p", HeldKind::page_key));
         const store_tests::Unverified next = s.next_unverified(s.now).value();
-        BOOST_TEST(s.installations().keep_unclaimed(s.proof(next.installation.id, "local.x")));
+        BOOST_TEST(s.keep(next.installation.id, "local.x"));
     }
     BOOST_TEST(s.installations().list().size() == 1U);
     BOOST_TEST(s.held() == 1);
     s.hold(s.install("m2", "t2"));
-    BOOST_TEST(s.installations().keep_unclaimed(s.proof(s.pending("m2").id, "local.x")));
+    BOOST_TEST(s.keep(s.pending("m2").id, "local.x"));
     BOOST_TEST(s.recount() == "");
     const Activation done =
-        s.installations().activate(s.proof(s.pending("m1").id, "local.x"));
+        s.activate(s.proof(s.pending("m1").id, "local.x"));
     BOOST_TEST(done.events == 1U);
 }
 
@@ -639,21 +652,20 @@ BOOST_AUTO_TEST_CASE(those_of_an_application_that_wait_are_one_with_all_posts_an
         s.hold(s.install("m1", token));
         s.hold(s.post("m1", token, token));
         const store_tests::Unverified next = s.next_unverified(s.now).value();
-        BOOST_TEST(s.installations().keep_unclaimed(s.proof(next.installation.id, "local.x")));
+        BOOST_TEST(s.keep(next.installation.id, "local.x"));
     }
     BOOST_TEST(s.installations().list().size() == 1U);
     const bx::InstallationId id = s.pending("m1").id;
     // A page of anybody brings no tokens in place of those.
     s.hold(s.install("m1", "auth id", "p", HeldKind::page_key));
-    BOOST_TEST(s.installations().keep_unclaimed(
-        s.proof(s.next_unverified(s.now).value().installation.id, "local.x")));
+    BOOST_TEST(s.keep(s.next_unverified(s.now).value().installation.id, "local.x"));
     BOOST_TEST(s.pending("m1").id == id);
     for (const char* token : {"t1", "t2", "t3"}) {
         BOOST_TEST((s.role("m1", token) == bx::TokenRole::pending));
         BOOST_TEST((s.hold(s.post("m1", token)) == HoldResult::held));
     }
     BOOST_TEST(s.recount() == "");
-    BOOST_TEST(s.installations().activate(s.proof(id, "local.x")).events == 9U);
+    BOOST_TEST(s.activate(s.proof(id, "local.x")).events == 9U);
     for (const char* token : {"t1", "t2", "t3"}) {
         BOOST_TEST((s.role("m1", token) == bx::TokenRole::verified));
     }
@@ -665,9 +677,9 @@ BOOST_AUTO_TEST_CASE(one_that_becomes_active_takes_those_that_wait_with_it) {
     const bx::InstallationId id = s.active("m1", "t1");
     s.hold(s.install("m1", "t2"));
     s.hold(s.post("m1", "t2", "of t2"));
-    BOOST_TEST(s.installations().keep_unclaimed(s.proof(s.pending("m1").id)));
+    BOOST_TEST(s.keep(s.pending("m1").id));
     s.hold(s.install("m1", "t3"));
-    const Activation done = s.installations().activate(
+    const Activation done = s.activate(
         s.proof(s.next_unverified(s.now).value().installation.id));
     BOOST_TEST(done.id == id);
     BOOST_TEST(done.events == 3U);
@@ -684,7 +696,7 @@ BOOST_AUTO_TEST_CASE(an_unclaimed_one_that_is_installed_again_has_the_new_tokens
     Portals s;
     s.hold(s.install("m1", "t1"));
     const bx::InstallationId id = s.pending("m1").id;
-    BOOST_TEST(s.installations().keep_unclaimed(s.proof(id, "local.x")));
+    BOOST_TEST(s.keep(id, "local.x"));
     s.now += bx::day;
     bx::NewHeldPost again = s.install("m1", "t1");
     again.tokens.refresh = "newer";
@@ -733,7 +745,7 @@ BOOST_AUTO_TEST_CASE(the_same_application_again_takes_over_and_both_tokens_are_r
     bx::Proof again = s.proof(s.pending("m1").id);
     again.user_id = "9";
     again.tokens.refresh = "of the second";
-    BOOST_TEST(s.installations().activate(again).id == id);
+    BOOST_TEST(s.activate(again).id == id);
     BOOST_TEST(s.installations().list().size() == 1U);
     BOOST_TEST(s.shown(id).user_id == "9");
     BOOST_TEST(s.installations().take_lease(id, "a", bx::minute).value().tokens.refresh ==
@@ -754,7 +766,7 @@ BOOST_AUTO_TEST_CASE(a_token_is_retired_by_a_post_with_the_one_that_is_new_still
     const bx::InstallationId id = s.active("m1", "t1");
     const auto again = [&](const char* token) {
         s.hold(s.install("m1", token));
-        s.installations().activate(s.proof(s.pending("m1").id));
+        s.activate(s.proof(s.pending("m1").id));
     };
     again("t2");
     again("t3");
@@ -862,7 +874,7 @@ BOOST_AUTO_TEST_CASE(a_lease_ends_when_other_tokens_come) {
     s.hold(s.install("m1", "t2"));
     bx::Proof again = s.proof(s.pending("m1").id);
     again.tokens.refresh = "of the new chain";
-    installations.activate(again);
+    s.activate(again);
     BOOST_TEST(!installations.end_lease(id, "a", old, s.now));
     installations.note_refused(id, "a", "invalid_grant", std::nullopt);
     BOOST_TEST(s.state(id) == "active");
@@ -885,7 +897,7 @@ BOOST_AUTO_TEST_CASE(an_end_that_nobody_knows_is_none) {
     BOOST_TEST(!s.pending("m1").token_expires_at.has_value());
     bx::Proof proof = s.proof(s.pending("m1").id);
     proof.tokens.expires_at = 0;
-    const bx::InstallationId id = s.installations().activate(proof).id;
+    const bx::InstallationId id = s.activate(proof).id;
     BOOST_TEST(!s.shown(id).token_expires_at.has_value());
     const auto lease = s.installations().take_lease(id, "a", bx::minute);
     BOOST_TEST(lease.value().tokens.expires_at == 0);
@@ -896,7 +908,7 @@ BOOST_AUTO_TEST_CASE(an_end_that_nobody_knows_is_none) {
     BOOST_TEST(!s.shown(id).token_expires_at.has_value());
 }
 
-BOOST_AUTO_TEST_CASE(that_there_was_a_lease_is_known_until_others_tokens_are_proven) {
+BOOST_AUTO_TEST_CASE(that_there_was_a_lease_is_known_until_other_tokens_come) {
     Portals s;
     s.hold(s.install("m1", "t1"));
     const bx::InstallationId id = s.pending("m1").id;
@@ -910,8 +922,69 @@ BOOST_AUTO_TEST_CASE(that_there_was_a_lease_is_known_until_others_tokens_are_pro
     BOOST_TEST(was_leased());
     BOOST_TEST(s.installations().end_lease(id, "a", std::nullopt, s.now));
     BOOST_TEST(was_leased());
-    s.installations().activate(s.proof(id));
+    bx::NewHeldPost again = s.install("m1", "t1");
+    s.hold(again);  // the same once more
+    BOOST_TEST(was_leased());
+    again.tokens.refresh = "another";
+    s.hold(again);
     BOOST_TEST(!was_leased());
+    s.activate(s.proof(id));
+    BOOST_TEST(!was_leased());
+}
+
+BOOST_AUTO_TEST_CASE(what_a_renewal_brings_does_not_replace_what_came_meanwhile) {
+    Portals s;
+    s.hold(s.install("m1", "t1"));
+    const bx::InstallationId id = s.pending("m1").id;
+    bx::Installations& installations = s.installations();
+    const auto refresh_token = [&] { return installations.find(id).value().tokens.refresh; };
+    const bx::Renewal renewal{{"a", "of the renewal", s.now + bx::hour}, "", "", "", "2"};
+    BOOST_TEST(installations.take_lease(id, "a", bx::minute).has_value());
+    bx::NewHeldPost again = s.install("m1", "t1");
+    again.tokens.refresh = "of the second post";
+    again.event.facts.user_id = "9";
+    s.hold(again);
+    BOOST_TEST(!installations.end_lease(id, "a", renewal, s.now));
+    BOOST_TEST(refresh_token() == "of the second post");
+    BOOST_TEST(!s.pending("m1").renewed_at.has_value());
+    BOOST_TEST(s.pending("m1").user_id == "9");
+    // Of those there is no doubt.
+    BOOST_TEST(!installations.take_lease(id, "b", bx::minute).value().in_doubt);
+    // The same post once more is no other: the refresh token is spent.
+    s.hold(again);
+    BOOST_TEST(installations.end_lease(id, "b", renewal, s.now));
+    BOOST_TEST(refresh_token() == "of the renewal");
+    // What was sent before, and comes late, brings none that are newer.
+    again.event.facts.ts = "1699999999";
+    s.hold(again);
+    BOOST_TEST(refresh_token() == "of the renewal");
+    BOOST_TEST(s.held() == 4);
+    again.event.facts.ts = "1700000001";
+    s.hold(again);
+    BOOST_TEST(refresh_token() == "of the second post");
+    BOOST_TEST(s.recount() == "");
+}
+
+BOOST_AUTO_TEST_CASE(what_was_proven_is_active_unless_other_tokens_came_meanwhile) {
+    Portals s;
+    s.hold(s.install("m1", "t1"));
+    bx::Proof proof = s.proof(s.pending("m1").id, "local.x");
+    proof.tokens = s.installations().find(proof.id).value().tokens;
+    bx::NewHeldPost again = s.install("m1", "t1");
+    again.event.facts.user_id = "9";
+    again.tokens.access = "another access";
+    s.hold(again);
+    BOOST_TEST((s.installations().keep_unclaimed(proof) == bx::Keeping::changed));
+    BOOST_TEST((s.installations().activate(proof).result == Activation::Result::changed));
+    BOOST_TEST(s.state(proof.id) == "pending");
+    BOOST_TEST(s.pending("m1").user_id == "9");
+    BOOST_TEST(s.pending("m1").client_id == "");
+    BOOST_TEST(s.held() == 2);
+    BOOST_TEST(s.next_unverified(s.now).has_value());
+    proof.tokens.access = "another access";
+    BOOST_TEST(s.installations().activate(proof).events == 2U);
+    BOOST_TEST((s.installations().keep_unclaimed(proof) == bx::Keeping::changed));
+    BOOST_TEST(s.recount() == "");
 }
 
 BOOST_AUTO_TEST_CASE(a_lease_that_ran_out_leaves_a_doubt) {
@@ -1245,7 +1318,7 @@ BOOST_AUTO_TEST_CASE(one_in_no_block_is_tried_again_when_it_has_one) {
     Portals s;
     s.hold(s.install("m1", "t1"));
     const auto id = s.pending("m1").id;
-    BOOST_TEST(s.installations().keep_unclaimed(s.proof(id, "local.x")));
+    BOOST_TEST(s.keep(id, "local.x"));
     BOOST_TEST(s.due(bx::Chore::verify, s.now + bx::day).empty());
     s.chores().claim("local.y", s.now);
     BOOST_TEST(s.due(bx::Chore::verify, s.now).empty());
@@ -1297,7 +1370,7 @@ BOOST_AUTO_TEST_CASE(an_uninstallation_ends_it_unless_it_was_installed_since) {
 BOOST_AUTO_TEST_CASE(an_uninstallation_from_before_a_page_that_brought_it_ends_nothing) {
     Portals s;
     s.hold(s.install("m1", "t1", "p", HeldKind::page));
-    const auto id = s.installations().activate(s.proof(s.pending("m1").id)).id;
+    const auto id = s.activate(s.proof(s.pending("m1").id)).id;
     BOOST_TEST(!s.installations().uninstalled(id, "1700000001", s.now - 1));  // matched again
     BOOST_TEST(s.state(id) == "active");
     BOOST_TEST(s.installations().uninstalled(id, "1700000001", s.now));

@@ -120,6 +120,18 @@ BOOST_AUTO_TEST_CASE(a_broken_one_takes_the_tokens_and_both_application_tokens_a
     BOOST_TEST((role(s, "m1", "t2") == bx::TokenRole::verified));
 }
 
+BOOST_AUTO_TEST_CASE(what_a_renewal_brings_does_not_replace_what_was_brought_meanwhile) {
+    Scene s;
+    const Brought brought = bring(s);
+    bx::Installations& installations = s.store().installations();
+    const bx::Renewal renewal{{"access", "refresh-2", s.now + bx::hour}, "", "", "", "5"};
+    BOOST_TEST(installations.take_lease(brought.id, "me", bx::minute).has_value());
+    bring(s, {"m1", "local.1", "refresh-3", bx::sha256("t1")});
+    BOOST_TEST(!installations.end_lease(brought.id, "me", renewal, s.now));
+    BOOST_TEST(state(s, "m1") == "broken local.1 ");
+    BOOST_TEST(refresh_token(s, brought.id) == "refresh-3");
+}
+
 BOOST_AUTO_TEST_CASE(another_application_and_one_that_is_gone_are_others) {
     Scene s;
     const Brought brought = bring(s);

@@ -87,6 +87,15 @@ CREATE FUNCTION bxhook.is_page_in_vain(a_id bigint) RETURNS boolean LANGUAGE sql
             AND c.tries > 0)
 $$;
 
+-- An ONAPPINSTALL from before the one whose tokens are renewed already comes late; a page may be of
+-- any user, and is taken where what is there was of no use.
+CREATE FUNCTION bxhook.is_fresher(a_id bigint, a_kind bigint, a_ts bigint) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN a_kind = {kind_install} THEN NOT EXISTS (SELECT 1 FROM bxhook.installation
+        WHERE id = a_id AND renewed_at IS NOT NULL AND installed_ts > a_ts)
+        ELSE bxhook.is_page_in_vain(a_id) END
+$$;
+
 -- One post, of which a_user to a_peer count only where it brings an installation; a_bytes 0: it does
 -- nothing else.  replaced and by_peer of one that was erased to make room for it.
 CREATE FUNCTION bxhook.hold_post(a_kind bigint, a_member bytea, a_token bytea, a_at bigint,
@@ -125,14 +134,14 @@ BEGIN
             a_ts) RETURNING i.id INTO v_id;
         INSERT INTO bxhook.chore (installation, what, due_at, tries) VALUES (v_id, {to_verify}, a_at, 0);
         PERFORM bxhook.keep_tokens(v_id, a_tokens);
-    ELSIF a_kind = {kind_install} OR v_brings AND bxhook.is_page_in_vain(v_id) THEN
+    ELSIF v_brings AND bxhook.is_fresher(v_id, a_kind, a_ts) THEN
         UPDATE bxhook.installation SET domain = coalesce(nullif(a_domain, ''), domain),
             user_id = coalesce(nullif(a_user, ''), user_id), server = a_server,
             token_expires_at = a_expires, installed_at = a_at,
             installed_ts = coalesce(a_ts, installed_ts), renewed_at = NULL WHERE id = v_id;
         PERFORM bxhook.begin_chore(v_id, {to_verify}, a_at) FROM bxhook.chore
         WHERE installation = v_id AND what = {to_verify};
-        PERFORM bxhook.keep_tokens(v_id, a_tokens);
+        PERFORM bxhook.bring_tokens(v_id, a_tokens);
     END IF;
     IF a_bytes = 0 OR v_place.same AND a_kind IN ({kind_page}, {kind_page_key}) THEN
         RETURN NEXT;

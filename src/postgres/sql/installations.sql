@@ -35,10 +35,10 @@ CREATE FUNCTION bxhook.heal_installation(a_id bigint, a_user bytea, a_tokens byt
 BEGIN
     PERFORM bxhook.lock_installations();
     UPDATE bxhook.installation SET state = {of_active}, problem = NULL,
-        token_expires_at = a_expires, renewed_at = a_now, lease_until = NULL, lease_by = NULL
+        token_expires_at = a_expires, renewed_at = a_now
     WHERE id = a_id AND state = {of_broken} AND user_id = a_user;
     IF FOUND THEN
-        PERFORM bxhook.keep_tokens(a_id, a_tokens);
+        PERFORM bxhook.bring_tokens(a_id, a_tokens);
         PERFORM bxhook.set_chore(a_id, {to_renew}, a_now, a_now + {idle_renewal});
     END IF;
 END $$;
@@ -47,6 +47,24 @@ CREATE FUNCTION bxhook.keep_tokens(a_id bigint, a_tokens bytea) RETURNS void LAN
     INSERT INTO bxhook.token (installation, data) VALUES (a_id, a_tokens)
     ON CONFLICT (installation) DO UPDATE SET data = excluded.data
 $$;
+
+-- Locks the row, so that no renewal ends meanwhile.
+CREATE FUNCTION bxhook.has_tokens(a_id bigint, a_tokens bytea) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM bxhook.installation WHERE id = a_id FOR UPDATE;
+    RETURN EXISTS (SELECT 1 FROM bxhook.token WHERE installation = a_id AND data = a_tokens);
+END $$;
+
+-- Tokens that no renewal gave: unless it has them already, a lease ends.
+CREATE FUNCTION bxhook.bring_tokens(a_id bigint, a_tokens bytea) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT bxhook.has_tokens(a_id, a_tokens) THEN
+        UPDATE bxhook.installation SET lease_until = NULL, lease_by = NULL WHERE id = a_id;
+        PERFORM bxhook.keep_tokens(a_id, a_tokens);
+    END IF;
+END $$;
 
 -- Digests of 32 bytes stand one behind the other.
 CREATE FUNCTION bxhook.has_digest(a_digests bytea, a_digest bytea) RETURNS boolean
@@ -174,7 +192,7 @@ BEGIN
     WHERE id = a_heir;
 END $$;
 
--- Events as bxhook.add takes them, of the posts a_posts, which are removed.  0: done; 2: the posts are
+-- Events as bxhook.add takes them, of the posts a_posts, which are removed.  0: done; 3: the posts are
 -- others by now.
 CREATE FUNCTION bxhook.make_events(a_key bytea, a_at bigint, a_received_at bigint[],
     a_portal bigint[], a_lane bigint[], a_ts bigint[], a_facts bytea[], a_body bytea[],
@@ -182,7 +200,7 @@ CREATE FUNCTION bxhook.make_events(a_key bytea, a_at bigint, a_received_at bigin
     a_posts bigint[], a_there bigint[]) RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
     IF a_posts <> a_there THEN
-        RETURN 2;
+        RETURN 3;
     END IF;
     IF cardinality(a_body) > 0 THEN
         PERFORM bxhook.add(a_key, a_at, 9223372036854775807, a_received_at, a_portal, a_lane, a_ts,
@@ -192,7 +210,7 @@ BEGIN
     RETURN 0;
 END $$;
 
--- Result as Activation::Result; 2: again, with what bxhook.heir_of and bxhook.posts_for say now.
+-- Result as Activation::Result; 3: again, with what bxhook.heir_of and bxhook.posts_for say now.
 CREATE FUNCTION bxhook.activate(a_key bytea, a_at bigint, a_received_at bigint[],
     a_portal bigint[], a_lane bigint[], a_ts bigint[], a_facts bytea[], a_body bytea[],
     a_secret bytea[], a_origin bigint[], a_installation bigint[], a_delayed bigint[],
@@ -207,8 +225,11 @@ BEGIN
     IF v_result IS NULL THEN
         RETURN 1;
     END IF;
-    IF v_result <> a_heir THEN
+    IF NOT bxhook.has_tokens(a_id, a_tokens) THEN
         RETURN 2;
+    END IF;
+    IF v_result <> a_heir THEN
+        RETURN 3;
     END IF;
     v_result := bxhook.make_events(a_key, a_at, a_received_at, a_portal, a_lane, a_ts,
         a_facts, a_body, a_secret, a_origin, a_installation, a_delayed, a_posts,
@@ -270,9 +291,10 @@ BEGIN
     RETURN v_erased;
 END $$;
 
+-- Result as Keeping.
 CREATE FUNCTION bxhook.keep_unclaimed(a_id bigint, a_client bytea, a_domain bytea, a_user bytea,
-    a_endpoint bytea, a_server bytea, a_scope bytea, a_plan bytea, a_most bigint) RETURNS boolean
-LANGUAGE plpgsql AS $$
+    a_endpoint bytea, a_server bytea, a_scope bytea, a_plan bytea, a_tokens bytea, a_most bigint)
+RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     v_others bigint[];
     v_other record;
@@ -280,13 +302,14 @@ DECLARE
     v_digests bytea;
 BEGIN
     PERFORM bxhook.lock_installations();
-    IF NOT EXISTS (SELECT 1 FROM bxhook.installation WHERE id = a_id AND state = {of_pending}) THEN
-        RETURN false;
+    IF NOT bxhook.has_tokens(a_id, a_tokens) OR NOT EXISTS (
+            SELECT 1 FROM bxhook.installation WHERE id = a_id AND state = {of_pending}) THEN
+        RETURN 2;
     END IF;
     v_others := bxhook.unclaimed_beside(a_id, a_client);
     IF v_others = '{}' AND (SELECT count(*) FROM bxhook.installation
             WHERE state = {of_pending} AND client_id > '') >= a_most THEN
-        RETURN false;
+        RETURN 1;
     END IF;
     v_digests := bxhook.with_digests_of('', a_id);
     v_by_page := v_digests = '';
@@ -294,7 +317,7 @@ BEGIN
             WHERE o.id = ANY (v_others) ORDER BY o.id DESC LOOP
         IF v_by_page AND v_other.application_token IS NOT NULL THEN
             PERFORM bxhook.erase_installation(a_id);
-            RETURN true;
+            RETURN 0;
         END IF;
         v_digests := bxhook.with_digests_of(v_digests, v_other.id);
         IF v_by_page THEN
@@ -308,12 +331,9 @@ BEGIN
         application_token_before = {digests_before}, domain = a_domain, user_id = a_user,
         client_endpoint = a_endpoint, server = a_server, scope = a_scope, plan_status = a_plan,
         problem = NULL
-    WHERE id = a_id AND state = {of_pending};
-    IF FOUND THEN
-        DELETE FROM bxhook.chore WHERE installation = a_id;
-        RETURN true;
-    END IF;
-    RETURN false;
+    WHERE id = a_id;
+    DELETE FROM bxhook.chore WHERE installation = a_id;
+    RETURN 0;
 END $$;
 
 -- Of the posts of one that is verified the last with each token.
@@ -343,11 +363,12 @@ CREATE FUNCTION bxhook.refuse_installation(a_id bigint, a_user bytea, a_server b
     a_tokens bytea) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM bxhook.lock_installations();
-    PERFORM 1 FROM bxhook.installation AS i WHERE i.id = a_id AND i.state = {of_pending}
-        AND i.user_id = a_user AND coalesce(i.server, '') = a_server AND i.lease_until IS NULL
-        AND a_tokens = (SELECT t.data FROM bxhook.token AS t WHERE t.installation = a_id)
-    FOR UPDATE;
-    IF NOT FOUND THEN
+    IF NOT bxhook.has_tokens(a_id, a_tokens) THEN
+        RETURN false;
+    END IF;
+    IF NOT EXISTS (SELECT 1 FROM bxhook.installation AS i WHERE i.id = a_id
+            AND i.state = {of_pending} AND i.user_id = a_user
+            AND coalesce(i.server, '') = a_server AND i.lease_until IS NULL) THEN
         RETURN false;
     END IF;
     PERFORM bxhook.erase_installation(a_id);

@@ -32,7 +32,7 @@ BEGIN
             application_token = coalesce(a_token, application_token)
         WHERE id = v_id;
     END IF;
-    PERFORM bxhook.keep_tokens(v_id, a_tokens);
+    PERFORM bxhook.bring_tokens(v_id, a_tokens);
     PERFORM bxhook.begin_chore(v_id, {to_bind}, a_now);
     RETURN QUERY SELECT v_id, (v_row.id IS NOT NULL)::integer::bigint;
 END $$;

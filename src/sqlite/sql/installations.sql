@@ -51,6 +51,11 @@ UPDATE installation SET domain = coalesce(:domain, domain), user_id = coalesce(:
 SELECT EXISTS (SELECT 1 FROM installation AS i JOIN chore AS c ON c.installation = i.id
     WHERE i.id = :id AND i.user_id = '' AND i.installed_ts IS NULL AND c.what = 0 AND c.tries > 0);
 
+-- Its tokens are those of a renewal, of an ONAPPINSTALL that was sent later.
+-- @renewed_since (id, ts)
+SELECT EXISTS (SELECT 1 FROM installation
+    WHERE id = :id AND renewed_at IS NOT NULL AND installed_ts > :ts);
+
 -- @installation_slot (id)
 SELECT token FROM installation WHERE id = :id;
 
@@ -189,6 +194,10 @@ UPDATE installation SET lease_until = :until, lease_by = :holder WHERE id = :id;
 -- @lease_end (id)
 UPDATE installation SET lease_until = NULL WHERE id = :id;
 
+-- Its holder has lost it, and nobody knows of one.
+-- @lease_drop (id)
+UPDATE installation SET lease_until = NULL, lease_by = NULL WHERE id = :id;
+
 -- @installation_renewed (id, expires_at, endpoint, domain, scope, user_id, server, now)
 UPDATE installation SET token_expires_at = :expires_at, renewed_at = :now,
     client_endpoint = coalesce(:endpoint, client_endpoint), domain = coalesce(:domain, domain),
@@ -209,7 +218,7 @@ WHERE installation = :id AND what = 1 AND EXISTS (SELECT 1 FROM installation
 
 -- @installation_heal (id, user_id, expires_at, now)
 UPDATE installation SET state = 1, problem = NULL, token_expires_at = :expires_at,
-    renewed_at = :now, lease_until = NULL, lease_by = NULL
+    renewed_at = :now
 WHERE id = :id AND state = 2 AND user_id = :user_id;
 
 -- Of one that has tokens which can be renewed.
