@@ -53,6 +53,22 @@ Asked ask_app_info(const SyncContext& context, const std::string& server_endpoin
     return asked;
 }
 
+// Who the user of GRANT's token is: a call to the portal as any other, in its turn.
+Profile ask_profile(const SyncContext& context, const std::string& member_id,
+                    const std::string& client_id, const Grant& grant) {
+    const std::string method = "profile";
+    SharedPace pace = pace_of(context, member_id, client_id);
+    if (!pace.wait_for_turn(method, turn_until(context))) {
+        return {{RestCause::limit, std::string(no_turn), false}, "", false};
+    }
+    const RestAnswer answer =
+        answer_of(ask_http(profile_request(grant.endpoint, grant.token), context.http,
+                           &context.endpoints),
+                  {grant.token});
+    pace.note(method, answer);
+    return profile_of(answer);
+}
+
 // One installation on its way from pending to active.
 class Verification {
 public:
@@ -215,14 +231,9 @@ std::optional<Installation> Verification::earlier(const std::string& client_id) 
 // An administrator has to have installed it, or who did before; else it stays as it is.
 std::optional<ChoreEnd> Verification::check_user(const Proof& proof,
                                                  const InstallationWithTokens& renewed) {
-    SharedPace pace = pace_of(context_, one_.member_id, proof.client_id);
-    if (!pace.wait_for_turn("profile", turn_until(context_))) {
-        return in_vain("profile: " + std::string(no_turn));
-    }
-    const Profile profile = profile_of(
-        ask_http(profile_request(proof.client_endpoint, proof.tokens.access), context_.http,
-                 &context_.endpoints),
-        proof.tokens.access);
+    const Profile profile =
+        ask_profile(context_, one_.member_id, proof.client_id,
+                    {Right::application, proof.client_endpoint, proof.tokens.access});
     if (!profile.result.succeeded()) return in_vain("profile: " + profile.result.text);
     if (!proof.user_id.empty() && profile.user_id != proof.user_id) {
         return refuse("its token is another user's", renewed);
@@ -304,10 +315,8 @@ enum class Match {
 
 Match is_administrators(const SyncContext& context, const Installation& one,
                         const std::string& access_token) {
-    const Profile profile =
-        profile_of(ask_http(profile_request(one.client_endpoint, access_token), context.http,
-                            &context.endpoints),
-                   access_token);
+    const Profile profile = ask_profile(context, one.member_id, one.client_id,
+                                        {Right::application, one.client_endpoint, access_token});
     if (!profile.result.succeeded()) return Match::no_answer;
     return profile.admin ? Match::yes : Match::undecided;
 }
