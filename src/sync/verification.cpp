@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/fault.h"
 #include "event/payload.h"
 #include "rest/http_pool.h"
 #include "rest/oauth.h"
@@ -101,7 +102,6 @@ private:
     ChoreEnd activate(Proof proof);
     std::optional<ChoreEnd> check_user(const Proof& proof, const InstallationWithTokens& renewed);
     std::optional<Installation> earlier(const std::string& client_id) const;
-    bool waits_already(const std::string& client_id) const;
     ChoreEnd keep(const Proof& proof);
     ChoreEnd refuse(const std::string& cause) { return refuse(cause, known_); }
     ChoreEnd refuse(const std::string& cause, const InstallationWithTokens& judged);
@@ -271,28 +271,17 @@ ChoreEnd Verification::activate(Proof proof) {
     return end;
 }
 
-// The same application on that portal, of which a person was told: this one, or another that takes it
-// over.
-bool Verification::waits_already(const std::string& client_id) const {
-    const std::vector<Installation> there = context_.installations.list(one_.member_id);
-    return std::ranges::any_of(there, [&](const Installation& each) {
-        return each.state == InstallationState::pending && each.member_id == one_.member_id &&
-               each.client_id == client_id;
-    });
-}
-
 ChoreEnd Verification::keep(const Proof& proof) {
     if (!takes_unknown(context_.config)) {
         return refuse("no `app` block has its client_id");
     }
-    const bool is_news = !waits_already(proof.client_id);
     if (!context_.installations.keep_unclaimed(proof)) {
         return refuse("too many wait for an `app` block with their client_id already");
     }
+    fault_point("installation-kept");
     SyncNews news = news_of(one_, SyncNews::Kind::done, "waits for an app block");
     news.portal = proof.domain;
     news.client_id = proof.client_id;
-    if (is_news) news.needs_person = one_.id;
     context_.tell(news);
     return {};
 }
