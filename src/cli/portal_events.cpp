@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "event/own_events.h"
 #include "hooks/hooks.h"
@@ -14,6 +16,9 @@
 namespace bx {
 
 namespace {
+
+constexpr Millis taken_for = minute;
+constexpr std::size_t taken_at_once = 64;
 
 // Whoever talks to Bitrix24 has not read the hooks.
 bool is_wanted(const std::string& config_path) {
@@ -40,16 +45,42 @@ NewEvent event_of(const Config& config, const Installation& installation) {
     return own_event(portal_code, data, portal, wall_now());
 }
 
+// One that was healed or claimed meanwhile needs nobody.
+bool needs_person(const Installation& one) {
+    return one.state == InstallationState::broken || one.state == InstallationState::pending;
+}
+
+void tell(Store& store, const Config& config, std::span<const DueChore> taken) {
+    if (taken.empty()) return;
+    const bool wanted = is_wanted(config.path);
+    bool any = false;
+    for (const DueChore& one : taken) {
+        const auto known = store.installations().find(one.id);
+        if (wanted && known && needs_person(known->installation)) {
+            const NewEvent event = event_of(config, known->installation);
+            const auto added = store.sink().add({&event, 1}, own_event_limit(config.limits.queue));
+            any = any || added.front();
+        }
+        store.chores().finish(one);
+    }
+    if (any) summon_worker(config.store.worker_files, config.path, config.worker.auto_start);
+}
+
 }  // namespace
 
+void tell_of_portals(Store& store, const Config& config) {
+    for (std::size_t count = taken_at_once; count == taken_at_once;) {
+        const Millis now = wall_now();
+        const std::vector<DueChore> taken =
+            store.chores().take_due(Chore::tell, now, now + taken_for, taken_at_once);
+        tell(store, config, taken);
+        count = taken.size();
+    }
+}
+
 void tell_of_portal(Store& store, const Config& config, InstallationId id) {
-    if (!is_wanted(config.path)) return;
-    const auto known = store.installations().find(id);
-    if (!known) return;
-    const NewEvent event = event_of(config, known->installation);
-    const auto added = store.sink().add({&event, 1}, own_event_limit(config.limits.queue));
-    if (!added.front()) return;
-    summon_worker(config.store.worker_files, config.path, config.worker.auto_start);
+    const auto taken = store.chores().take(id, Chore::tell, wall_now() + taken_for);
+    if (taken) tell(store, config, {&*taken, 1});
 }
 
 }  // namespace bx

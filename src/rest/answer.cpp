@@ -47,24 +47,6 @@ std::optional<std::int64_t> whole(std::string_view text) {
     return parse_number(text.substr(0, text.find_first_of(".eE")));
 }
 
-void read_time(const JsonText& json, RestAnswer& answer) {
-    const std::optional<JsonText> time = json.find("time");
-    if (!time) return;
-    if (const auto reset_at = time->find("operating_reset_at")) {
-        answer.operating_reset_at = whole(reset_at->string());
-        if (answer.operating_reset_at > last_moment) answer.operating_reset_at.reset();
-    }
-    if (const auto operating = time->find("operating")) {
-        const std::string text = operating->string();
-        const std::size_t point = std::min(text.find('.'), text.size());
-        std::string thousandths = text.substr(std::min(point + 1, text.size()), 3);
-        thousandths.resize(3, '0');
-        const auto seconds = parse_number(std::string_view(text).substr(0, point));
-        const auto rest = parse_number(thousandths);
-        if (seconds && rest && *seconds < 1000000) answer.operating_ms = *seconds * 1000 + *rest;
-    }
-}
-
 // What ERROR, `error` of JSON, says.  Of REST 3 it is an object of its own.
 void read_error(const JsonText& json, const JsonText& error,
                 const std::vector<std::string>& secrets, RestAnswer& answer) {
@@ -178,6 +160,22 @@ Repeat RestAnswer::repeat() const {
     }
 }
 
+void read_operating(const JsonText& time, RestAnswer& answer) {
+    if (const auto reset_at = time.find("operating_reset_at")) {
+        answer.operating_reset_at = whole(reset_at->string());
+        if (answer.operating_reset_at > last_moment) answer.operating_reset_at.reset();
+    }
+    if (const auto operating = time.find("operating")) {
+        const std::string text = operating->string();
+        const std::size_t point = std::min(text.find('.'), text.size());
+        std::string thousandths = text.substr(std::min(point + 1, text.size()), 3);
+        thousandths.resize(3, '0');
+        const auto seconds = parse_number(std::string_view(text).substr(0, point));
+        const auto rest = parse_number(thousandths);
+        if (seconds && rest && *seconds < 1000000) answer.operating_ms = *seconds * 1000 + *rest;
+    }
+}
+
 std::optional<JsonText> RestAnswer::find(std::string_view name) const {
     return json ? json->find(name) : std::nullopt;
 }
@@ -197,7 +195,7 @@ RestAnswer answer_of(HttpOutcome outcome, const std::vector<std::string>& secret
         read_status(answer);
         return answer;
     }
-    read_time(*answer.json, answer);
+    if (const auto time = answer.json->find("time")) read_operating(*time, answer);
     const std::optional<JsonText> error = answer.json->find("error");
     if (error && !error->is_null()) {
         read_error(*answer.json, *error, secrets, answer);

@@ -79,6 +79,9 @@ struct RestAnswer {
     std::optional<JsonText> find(std::string_view name) const;
 };
 
+// Reads TIME, an answer's `time`, or what a batch tells so of one of its commands.
+void read_operating(const JsonText& time, RestAnswer& answer);
+
 // What OUTCOME means.  SECRETS become *** in the text: whatever the request had of them may come
 // back in it.
 RestAnswer answer_of(HttpOutcome outcome, const std::vector<std::string>& secrets);

@@ -1,6 +1,7 @@
 #include "rest/batch.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "base/error.h"
@@ -112,8 +113,8 @@ std::vector<BatchCall> read_batch(std::string_view text) {
     return calls;
 }
 
-Batch::Batch(Right right, Ask ask, Give give)
-    : right_(right), ask_(std::move(ask)), give_(std::move(give)) {}
+Batch::Batch(Right right, Ask ask, Give give, Note note)
+    : right_(right), ask_(std::move(ask)), give_(std::move(give)), note_(std::move(note)) {}
 
 BatchEnd Batch::send(const std::vector<BatchCall>& calls) {
     for (auto next = calls.begin(); next != calls.end();) {
@@ -158,6 +159,7 @@ std::optional<RestAnswer> Batch::send_some(Calls::const_iterator first,
         return answer;
     }
     const JsonText said = *answer.find("result");
+    note_operating(said, first, last);
     // An empty one is [].
     const auto results = said.find("result");
     const auto errors = said.find("result_error");
@@ -176,6 +178,25 @@ std::optional<RestAnswer> Batch::send_some(Calls::const_iterator first,
         }
     }
     return std::nullopt;
+}
+
+// SAID is the result of the request of FIRST to LAST.
+void Batch::note_operating(const JsonText& said, Calls::const_iterator first,
+                           Calls::const_iterator last) const {
+    const auto times = said.find("result_time");
+    const auto errors = said.find("result_error");
+    std::map<std::string, RestAnswer> answers;  // by method
+    for (auto call = first; call != last; ++call) {
+        const std::string key = key_of(static_cast<std::size_t>(call - first));
+        RestAnswer answer;
+        if (const auto time = times ? times->find(key) : std::nullopt) read_operating(*time, answer);
+        const auto error = errors ? errors->find(key) : std::nullopt;
+        if (const auto code = error ? error->find("error") : std::nullopt) {
+            answer.cause = cause_of_error(code->string());
+        }
+        answers[call->method] = std::move(answer);
+    }
+    for (const auto& [method, answer] : answers) note_(method, answer);
 }
 
 void Batch::give_result(const BatchCall& call, std::string_view result) {

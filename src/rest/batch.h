@@ -42,14 +42,19 @@ public:
     using Ask = std::function<RestAnswer(const MethodCall&)>;
     // Is given {"id","result"} or {"id","error"} for each, in order, without the LF.
     using Give = std::function<void(const std::string& line)>;
+    // Is told of each method in a request what was answered last: its operating time counts as that
+    // of one that is called alone.
+    using Note = std::function<void(const std::string& method, const RestAnswer& answer)>;
 
-    Batch(Right right, Ask ask, Give give);
+    Batch(Right right, Ask ask, Give give, Note note);
 
     BatchEnd send(const std::vector<BatchCall>& calls);
 
 private:
     using Calls = std::vector<BatchCall>;
     std::optional<RestAnswer> send_some(Calls::const_iterator first, Calls::const_iterator last);
+    void note_operating(const JsonText& said, Calls::const_iterator first,
+                        Calls::const_iterator last) const;
     void send_alone(const BatchCall& call);
     void give_result(const BatchCall& call, std::string_view result);
     void give_line(const BatchCall& call, std::string_view name, std::string_view value);
@@ -60,6 +65,7 @@ private:
     Right right_;
     Ask ask_;
     Give give_;
+    Note note_;
     BatchEnd end_{};
 };
 

@@ -185,9 +185,8 @@ HttpRequest profile_request(const std::string& client_endpoint, const std::strin
     return form_request(client_endpoint + "profile", {{"auth", access_token}});
 }
 
-Profile profile_of(HttpOutcome outcome, const std::string& access_token) {
+Profile profile_of(const RestAnswer& answer) {
     Profile profile;
-    const RestAnswer answer = answer_of(std::move(outcome), {access_token});
     const std::optional<JsonText> object = object_of(answer, profile.result);
     if (!object) return profile;
     profile.user_id = word_of(*object, "ID");

@@ -87,6 +87,6 @@ struct Profile {
     bool admin = false;
 };
 
-Profile profile_of(HttpOutcome outcome, const std::string& access_token);
+Profile profile_of(const RestAnswer& answer);
 
 }  // namespace bx

@@ -1,5 +1,6 @@
 #include "rest/text_program.h"
 
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +17,15 @@ namespace bx {
 namespace {
 
 constexpr Millis look_again = 5;  // at one that has closed its outputs, and runs
+
+// Since Linux 5.3, where no filter forbids it.
+Fd end_of([[maybe_unused]] pid_t pid) {
+#ifdef SYS_pidfd_open
+    return Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+#else
+    return Fd();
+#endif
+}
 
 }  // namespace
 
@@ -37,6 +47,7 @@ TextProgram::TextProgram(Start start, std::vector<std::string> inputs, const Lim
     start_error_ = started.error;
     ended_ = started.error != 0;
     pid_ = started.pid;
+    if (!ended_) end_ = end_of(pid_);
     output_ = {std::move(output.read), limits.output};
     errors_ = {std::move(errors.read), limits.errors};
     if (ended_) inputs_.clear();
@@ -54,7 +65,10 @@ Millis TextProgram::watch(std::vector<pollfd>& set, Millis left) const {
         if (output->fd) set.push_back({output->fd.get(), POLLIN, 0});
     }
     const bool is_silent = !ended_ && !output_.fd && !errors_.fd;
-    return is_silent ? std::min(left, look_again) : left;
+    if (!is_silent) return left;
+    if (!end_) return std::min(left, look_again);
+    set.push_back({end_.get(), POLLIN, 0});
+    return left;
 }
 
 bool TextProgram::step() {

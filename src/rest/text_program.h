@@ -38,8 +38,9 @@ public:
     const std::string& errors() const { return errors_.text; }
     static constexpr std::size_t tail = 80;
 
-    // Adds the descriptors it waits for; gives how long to wait for them, LEFT at most: where it
-    // has closed them all, it is to be looked at again soon, since it need not end with that.
+    // Adds the descriptors it waits for; gives how long to wait for them, LEFT at most: one that has
+    // closed its outputs need not end with that, and on a kernel that does not say when it does it
+    // is to be looked at again soon.
     Millis watch(std::vector<pollfd>& set, Millis left) const;
     // Gives and takes what can be now; true when it has ended with that.
     bool step();
@@ -62,6 +63,7 @@ private:
     void reap(int options);
 
     pid_t pid_ = -1;
+    Fd end_;  // readable when it has ended; none: the kernel has none
     int start_error_ = 0;
     int wait_status_ = 0;
     bool ended_ = false;

@@ -50,6 +50,7 @@ Fd keep_room(const std::string& dir) {
 // The row of an installation.
 struct Row {
     std::string member_id;
+    std::string client_id;  // empty: not known
     std::string domain;
     std::string application_token;
     std::string before;  // application_token_before
@@ -64,6 +65,7 @@ std::optional<Row> read_row(Database& database, InstallationId id) {
     using row = sql::install_row;
     Row read;
     read.member_id = rows.text(row::member_id);
+    read.client_id = rows.text(row::client_id);
     read.domain = rows.text(row::domain);
     read.application_token = rows.text(row::application_token);
     read.before = rows.text(row::application_token_before);
@@ -282,14 +284,21 @@ Keeping Keeper::keep_unclaimed(const Proof& proof) {
     if (others.empty() && db_.number(sql::unclaimed_count) >= hold_limits.unclaimed) {
         return Keeping::too_many;
     }
+    const auto is_to_be_told = [this](InstallationId id) {
+        return db_.number(sql::chore_is_there, id, number_of(Chore::tell)) != 0;
+    };
+    const bool is_first = others.empty() && pending->client_id != proof.client_id;
+    const bool tell =
+        is_first || is_to_be_told(proof.id) || std::ranges::any_of(others, is_to_be_told);
+    db_.run(sql::chores_remove, proof.id);
     if (const auto digests = join_unclaimed(held, proof.id, *pending, others)) {
         db_.run(sql::installation_keep, proof.id, proof.client_id, blob_or_null(digests->now()),
                 blob_or_null(digests->before()), lower(proof.domain), proof.user_id,
                 proof.client_endpoint, proof.server, proof.scope, proof.plan_status);
+        if (tell) db_.run(sql::chore_begin, proof.id, number_of(Chore::tell), wall_now());
     } else {
-        held.erase(proof.id);
+        held.erase(proof.id);  // the other stays, with what is to be told of it
     }
-    db_.run(sql::chores_remove, proof.id);
     held.note_erased();
     transaction.commit();
     return Keeping::kept;
@@ -430,6 +439,8 @@ void Keeper::note_refused(InstallationId id, const std::string& holder,
         db_.run(sql::renewal_postpone, id, holder, problem, *again_at);
     } else if (db_.run(sql::installation_break, id, holder, problem) > 0) {
         db_.run(sql::chore_remove, id, number_of(Chore::renew));
+        const bool broke = read_row(db_, id)->state == InstallationState::broken;
+        if (broke) db_.run(sql::chore_begin, id, number_of(Chore::tell), wall_now());
     }
     transaction.commit();
 }

@@ -5,12 +5,38 @@
 
 #include "sqlite/parts.h"
 #include "sqlite/statements.h"
+#include "store/errors.h"
 
 namespace bx::sqlite {
 
 namespace {
 
 constexpr std::int64_t one_call = 1000;  // of a level
+
+// While there is one, changes do not wait for the disk: what a power cut takes of these would be over
+// within minutes.  With a rollback journal (which has EXTRA) the file would be in danger too.
+class Unsynced {
+public:
+    explicit Unsynced(Database& database)
+        : db_(database), was_full_(db_.number("PRAGMA synchronous") == full) {
+        if (was_full_) db_.script("PRAGMA synchronous = NORMAL");
+    }
+    ~Unsynced() {
+        try {
+            if (was_full_) db_.script("PRAGMA synchronous = FULL");
+        } catch (const StoreError&) {
+            // Out of memory: who goes on with the store hears of it there.
+        }
+    }
+    Unsynced(const Unsynced&) = delete;
+    Unsynced& operator=(const Unsynced&) = delete;
+
+private:
+    static constexpr std::int64_t full = 2;
+
+    Database& db_;
+    const bool was_full_;
+};
 
 class Buckets final : public Limiter {
 public:
@@ -64,6 +90,7 @@ std::int64_t Buckets::level(const std::string& portal, int rate, Millis now) {
 }
 
 Limiter::Turn Buckets::take(const CalledMethod& what, const CallRate& rate, Millis at_most) {
+    const Unsynced unsynced(db_);
     Transaction transaction(db_, Transaction::Kind::write);
     const Millis now = boot_now();
     const Operating known = operating(what, now);
@@ -81,6 +108,7 @@ Limiter::Turn Buckets::take(const CalledMethod& what, const CallRate& rate, Mill
 }
 
 void Buckets::fill(const std::string& portal, const CallRate& rate) {
+    const Unsynced unsynced(db_);
     Transaction transaction(db_, Transaction::Kind::write);
     const Millis now = boot_now();
     const std::int64_t full = rate.burst * one_call;
@@ -89,6 +117,7 @@ void Buckets::fill(const std::string& portal, const CallRate& rate) {
 }
 
 void Buckets::note_operating(const CalledMethod& what, Millis in) {
+    const Unsynced unsynced(db_);
     Transaction transaction(db_, Transaction::Kind::write);
     const Millis now = boot_now();
     const Operating known = operating(what, now);
@@ -98,6 +127,7 @@ void Buckets::note_operating(const CalledMethod& what, Millis in) {
 }
 
 Millis Buckets::block(const CalledMethod& what, Millis otherwise) {
+    const Unsynced unsynced(db_);
     Transaction transaction(db_, Transaction::Kind::write);
     const Millis now = boot_now();
     const Operating known = operating(what, now);

@@ -72,6 +72,7 @@ enum class Chore {
     bind,    // to subscribe to its end
     adopt,   // of one without application_token: to prove that of a held post
     pass,    // of no installation (id 0): what is done for all of them, every `catch_up`
+    tell,    // a person that it needs one, by an event of ours
 };
 
 constexpr int number_of(Chore what) { return static_cast<int>(what); }

@@ -37,8 +37,8 @@ public:
     virtual Activation activate(const Proof& proof) = 0;
     // The pending one is proven, but no block has its client_id: it waits, with its posts, for a
     // person, as one with those of the same application on that portal that wait already.  A page
-    // is held with them once, and brings no tokens in place of an ONAPPINSTALL's.  Unless it is kept
-    // nothing is changed.
+    // is held with them once, and brings no tokens in place of an ONAPPINSTALL's.  The first of its
+    // application there is to be told of (Chore::tell).  Unless it is kept nothing is changed.
     virtual Keeping keep_unclaimed(const Proof& proof) = 0;
     // Erases an installation with tokens and held posts, whatever it was; its events stay.
     virtual void erase(InstallationId id) = 0;
@@ -74,8 +74,8 @@ public:
                            const std::optional<Renewal>& renewal, Millis now) = 0;
     // The tokens of HOLDER's lease, which goes on, were refused, for PROBLEM, which is shown until
     // others come.  An active one is to be renewed at AGAIN_AT; none: they are of no use any more,
-    // and it becomes broken.  Where other tokens have come, or another has the lease, nothing is
-    // changed.
+    // and it becomes broken, which is to be told (Chore::tell).  Where other tokens have come, or
+    // another has the lease, nothing is changed.
     virtual void note_refused(InstallationId id, const std::string& holder,
                               const std::string& problem, std::optional<Millis> again_at) = 0;
 

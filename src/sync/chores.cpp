@@ -232,7 +232,8 @@ ChoreEnd do_task(const SyncContext& context, const DueChore& task) {
             return is_active ? adopt_application_token(context, *known) : not_active(one);
         case Chore::bind: return is_active ? bind_end(context, one) : not_active(one);
         case Chore::renew: return is_active ? renew_idle(context, one) : ChoreEnd();
-        case Chore::pass: break;
+        case Chore::pass:
+        case Chore::tell: break;
     }
     return {};
 }

@@ -24,8 +24,6 @@ struct SyncNews {
     std::string client_id;  // empty: not known
     std::string cause;      // of what was in vain or refused
     std::size_t events = 0; // that held posts became
-    // An installation that waits for a person from now on: who is to be told.
-    std::optional<InstallationId> needs_person{};
 };
 
 struct SyncContext {

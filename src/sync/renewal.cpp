@@ -50,9 +50,6 @@ public:
     OneRenewal(Installations& store, const Config& config, const RenewalOrder& order)
         : store_(store), config_(config), order_(order), endpoints_(config) {}
 
-    // Under the lease nobody else breaks it down.
-    bool broke() const { return broke_; }
-
     RestResult run() {
         const std::optional<Lease> lease = wait_for_lease();
         if (!lease) return result_;
@@ -92,7 +89,6 @@ private:
     const Millis wait_until_ = steady_now() + patience;
     Millis leased_until_ = 0;  // steady
     bool in_doubt_ = false;
-    bool broke_ = false;
     RestResult result_;
 };
 
@@ -234,8 +230,7 @@ RestResult OneRenewal::refused(const RestResult& result, const std::string& refr
         const bool for_good = result.cause == RestCause::bad_grant;
         store_.note_refused(order_.id, holder_, problem,
                             for_good ? std::nullopt : std::optional(wall_now() + day));
-        const std::optional<InstallationWithTokens> now = store_.find(order_.id);
-        broke_ = now && now->installation.state == InstallationState::broken;
+        fault_point("renewal-refused");
     }
     give_back();
     return unchanged ? RestResult{result.cause, problem, false}
@@ -255,12 +250,8 @@ bool is_refused(RestCause cause) {
     }
 }
 
-RenewalEnd renew(Installations& store, const Config& config, const RenewalOrder& order) {
-    OneRenewal renewal(store, config, order);
-    RenewalEnd end;
-    end.result = renewal.run();
-    end.broke = renewal.broke();
-    return end;
+RestResult renew(Installations& store, const Config& config, const RenewalOrder& order) {
+    return OneRenewal(store, config, order).run();
 }
 
 }  // namespace bx

@@ -35,17 +35,12 @@ struct RenewalOrder {
 // for, or open to its user once more.
 bool is_refused(RestCause cause);
 
-struct RenewalEnd {
-    RestResult result;
-    bool broke = false;  // the installation is broken now, and was not before
-};
-
 // Does it here, for the process of its own.  Waits 20 s at most for another that renews, and for a
 // store that is away; then the server has 20 s, where both known ones are asked the first 10 s, and
 // what is left of the lease's 45 s is for the commit.  On success the store has tokens that are
 // good, newer than ORDER.seen, and the server that gave them, which alone is asked from then on.
 // What every server asked refuses is shown; it is tried again in a day, or, where it is for good,
 // breaks the installation down.  Throws StoreError when the store fails before a server was asked.
-RenewalEnd renew(Installations& store, const Config& config, const RenewalOrder& order);
+RestResult renew(Installations& store, const Config& config, const RenewalOrder& order);
 
 }  // namespace bx

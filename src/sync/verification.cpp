@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/fault.h"
 #include "event/payload.h"
 #include "rest/http_pool.h"
 #include "rest/oauth.h"
@@ -53,6 +54,22 @@ Asked ask_app_info(const SyncContext& context, const std::string& server_endpoin
     return asked;
 }
 
+// Who the user of GRANT's token is: a call to the portal as any other, in its turn.
+Profile ask_profile(const SyncContext& context, const std::string& member_id,
+                    const std::string& client_id, const Grant& grant) {
+    const std::string method = "profile";
+    SharedPace pace = pace_of(context, member_id, client_id);
+    if (!pace.wait_for_turn(method, turn_until(context))) {
+        return {{RestCause::limit, std::string(no_turn), false}, "", false};
+    }
+    const RestAnswer answer =
+        answer_of(ask_http(profile_request(grant.endpoint, grant.token), context.http,
+                           &context.endpoints),
+                  {grant.token});
+    pace.note(method, answer);
+    return profile_of(answer);
+}
+
 // One installation on its way from pending to active.
 class Verification {
 public:
@@ -85,7 +102,6 @@ private:
     ChoreEnd activate(Proof proof);
     std::optional<ChoreEnd> check_user(const Proof& proof, const InstallationWithTokens& renewed);
     std::optional<Installation> earlier(const std::string& client_id) const;
-    bool waits_already(const std::string& client_id) const;
     ChoreEnd keep(Proof proof);
     ChoreEnd refuse(const std::string& cause) { return refuse(cause, known_); }
     ChoreEnd refuse(const std::string& cause, const InstallationWithTokens& judged);
@@ -218,14 +234,9 @@ std::optional<Installation> Verification::earlier(const std::string& client_id) 
 // An administrator has to have installed it, or who did before; else it stays as it is.
 std::optional<ChoreEnd> Verification::check_user(const Proof& proof,
                                                  const InstallationWithTokens& renewed) {
-    SharedPace pace = pace_of(context_, one_.member_id, proof.client_id);
-    if (!pace.wait_for_turn("profile", turn_until(context_))) {
-        return in_vain("profile: " + std::string(no_turn));
-    }
-    const Profile profile = profile_of(
-        ask_http(profile_request(proof.client_endpoint, proof.tokens.access), context_.http,
-                 &context_.endpoints),
-        proof.tokens.access);
+    const Profile profile =
+        ask_profile(context_, one_.member_id, proof.client_id,
+                    {Right::application, proof.client_endpoint, proof.tokens.access});
     if (!profile.result.succeeded()) return in_vain("profile: " + profile.result.text);
     if (!proof.user_id.empty() && profile.user_id != proof.user_id) {
         return refuse("its token is another user's", renewed);
@@ -271,32 +282,21 @@ ChoreEnd Verification::activate(Proof proof) {
     return end;
 }
 
-// The same application on that portal, of which a person was told: this one, or another that takes it
-// over.
-bool Verification::waits_already(const std::string& client_id) const {
-    const std::vector<Installation> there = context_.installations.list(one_.member_id);
-    return std::ranges::any_of(there, [&](const Installation& each) {
-        return each.state == InstallationState::pending && each.member_id == one_.member_id &&
-               each.client_id == client_id;
-    });
-}
-
 ChoreEnd Verification::keep(Proof proof) {
     if (!takes_unknown(context_.config)) {
         return refuse("no `app` block has its client_id");
     }
     proof.tokens = known_.tokens;
-    const bool is_news = !waits_already(proof.client_id);
     switch (context_.installations.keep_unclaimed(proof)) {
         case Keeping::kept: break;
         case Keeping::too_many:
             return refuse("too many wait for an `app` block with their client_id already");
         case Keeping::changed: return in_vain(std::string(changed_since));
     }
+    fault_point("installation-kept");
     SyncNews news = news_of(one_, SyncNews::Kind::done, "waits for an app block");
     news.portal = proof.domain;
     news.client_id = proof.client_id;
-    if (is_news) news.needs_person = one_.id;
     context_.tell(news);
     return {};
 }
@@ -319,10 +319,8 @@ enum class Match {
 
 Match is_administrators(const SyncContext& context, const Installation& one,
                         const std::string& access_token) {
-    const Profile profile =
-        profile_of(ask_http(profile_request(one.client_endpoint, access_token), context.http,
-                            &context.endpoints),
-                   access_token);
+    const Profile profile = ask_profile(context, one.member_id, one.client_id,
+                                        {Right::application, one.client_endpoint, access_token});
     if (!profile.result.succeeded()) return Match::no_answer;
     return profile.admin ? Match::yes : Match::undecided;
 }

@@ -30,7 +30,10 @@ std::string hook_of(const StoredEvent& event) {
 void DeadEvents::note(std::span<const Finish> recorded) {
     for (const Finish& finish : recorded) {
         if (finish.next != DeliveryState::dead) continue;
-        noted_.push_back({{finish.event, finish.hook}, finish.delivery_reason, finish.ended_at});
+        noted_.push_back({{finish.event, finish.hook},
+                          finish.attempt,
+                          finish.delivery_reason,
+                          finish.ended_at});
     }
 }
 
@@ -51,23 +54,40 @@ void DeadEvents::add_due(bool all) {
     }
 }
 
+// The event of DEATH, without its body; none: the delivery is not dead by that run.  An end that comes
+// late changes nothing: another worker had taken the run over, and a person may have had it repeated.
+std::optional<StoredEvent> DeadEvents::event_of(const Death& death) {
+    const EventNumber number = death.name.event;
+    const std::vector<ListRow> rows = view_.list({.states = {RowState::dead},
+                                                  .hooks = {death.name.hook},
+                                                  .after = number - 1,
+                                                  .beyond = DeliveryName{number + 1, ""},
+                                                  .limit = 1});
+    if (rows.empty()) return std::nullopt;
+    const DeliveryRecord& delivery = *rows.front().delivery;
+    const bool by_that = delivery.attempt == death.attempt && delivery.reason == death.reason;
+    return by_that ? std::optional(rows.front().event) : std::nullopt;
+}
+
 // But for those of our own events: one of a hook that takes these and others.
 void DeadEvents::count_noted() {
     for (; !noted_.empty(); noted_.pop_front()) {
         try {
-            const std::optional<StoredEvent> event = view_.event(noted_.front().name.event);
-            if (event && !is_own_code(event->facts.code)) count(std::move(noted_.front()));
+            std::optional<StoredEvent> event = event_of(noted_.front());
+            if (!event || is_own_code(event->facts.code)) continue;
+            count(std::move(noted_.front()), std::move(*event));
         } catch (const StoreDamaged&) {
             // It cannot be read, now or later, and must not hold up the others.
         }
     }
 }
 
-void DeadEvents::count(Death death) {
+void DeadEvents::count(Death death, StoredEvent event) {
     Deaths& deaths = hooks_[death.name.hook];
     ++counted_;
     if (++deaths.count > 1) return;
     deaths.first = std::move(death);
+    deaths.event = std::move(event);
     // A worker that leaves when all is done tells at its end.
     const Millis at_least = context_.options.once ? context_.now + told_every : context_.now;
     deaths.due.set(std::max(deaths.due.next(), at_least));
@@ -91,8 +111,8 @@ DeadEvents::ToldOf DeadEvents::told_lately() {
 
 void DeadEvents::tell(Deaths& deaths, bool last) {
     const Death& first = deaths.first;
+    const StoredEvent& event = deaths.event;
     const std::string name = to_string(first.name);
-    const StoredEvent event = view_.event(first.name.event).value_or(StoredEvent{});
     const std::array<std::pair<std::string_view, std::string>, 8> data{{
         {"HOOK", first.name.hook},
         {"COUNT", std::to_string(deaths.count)},

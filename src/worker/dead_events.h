@@ -9,6 +9,7 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -23,7 +24,8 @@ public:
     DeadEvents(WorkerContext& context, EventSink& sink, View& view)
         : context_(context), sink_(sink), view_(view) {}
 
-    // These runs' ends are in the store: deliveries that died with them are to be told of.
+    // These runs' ends are in the store, as far as they changed anything: deliveries that died with
+    // them are to be told of.
     void note(std::span<const Finish> recorded);
     // Adds the events that are due, where a hook names them and the queue has room.  ALL: also
     // those whose minute is not over, and what there is no room for is forgotten.  Throws what the
@@ -38,6 +40,7 @@ public:
 private:
     struct Death {
         DeliveryName name;
+        int attempt = 0;
         std::string reason;
         Millis at = 0;  // wall time
     };
@@ -45,12 +48,14 @@ private:
     struct Deaths {
         std::int64_t count = 0;
         Death first{};
+        StoredEvent event{};  // of the first, without its body
         Timer due{};
         EventNumber told = 0;  // the last event
     };
 
+    std::optional<StoredEvent> event_of(const Death& death);
     void count_noted();
-    void count(Death death);
+    void count(Death death, StoredEvent event);
     using ToldOf = std::map<std::string, EventNumber>;  // by hook
     ToldOf told_lately();
     void tell(Deaths& deaths, bool last);

@@ -23,6 +23,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
 import accept_rows  # noqa: E402
+import call_rows  # noqa: E402
 import chore_rows  # noqa: E402
 import hook_rows  # noqa: E402
 import installation_rows  # noqa: E402
@@ -35,11 +36,11 @@ from table import Figures, judge, print_figures, print_goals, save  # noqa: E402
 
 GROUPS = {"accept": accept_rows.accept, "peers": accept_rows.peers, "slow": accept_rows.slow,
           "stall": accept_rows.stall, "installations": installation_rows.installations, "chores": chore_rows.chores,
-          "hooks": hook_rows.hooks, "mixed": hook_rows.mixed, "cgi": start_rows.cgi,
+          "call": call_rows.call, "hooks": hook_rows.hooks, "mixed": hook_rows.mixed, "cgi": start_rows.cgi,
           "decode": program_rows.decode, "growth": program_rows.growth, "latency": program_rows.latency,
           "postgresql": postgresql.postgresql}
-GOALS = (accept_rows.GOALS + installation_rows.GOALS + chore_rows.GOALS + hook_rows.GOALS + start_rows.GOALS
-         + program_rows.GOALS + postgresql.GOALS)
+GOALS = (accept_rows.GOALS + installation_rows.GOALS + chore_rows.GOALS + call_rows.GOALS + hook_rows.GOALS
+         + start_rows.GOALS + program_rows.GOALS + postgresql.GOALS)
 QUIET = 10            # per cent of the machine that others may take
 QUIET_PATIENCE = 60   # seconds to wait for it
 LOOK = 0.5            # seconds of one look

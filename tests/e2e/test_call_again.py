@@ -257,6 +257,15 @@ def test_sync_waits_for_its_turn_too(land):
     assert land.site.query("SELECT count(*) FROM %limiter") == [[1]]
 
 
+@BOTH_STORES
+def test_the_operating_time_of_what_sync_asks_counts(land):
+    portal = land.install("acme")
+    land.cloud.rest.operating(portal).costs = {"profile": 100}
+    land.sync()
+    assert land.state(portal) == "active"
+    assert land.site.query("SELECT count(*) FROM %operating")[0][0] == 1
+
+
 # -- A store that cannot be read
 
 def test_without_a_store_that_can_be_read_it_is_not_now(site):

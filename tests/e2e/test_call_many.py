@@ -165,6 +165,22 @@ def test_one_that_fails_leaves_the_others(land):
         "ERROR_BATCH_METHOD_NOT_ALLOWED", "ERROR_METHOD_NOT_FOUND"]
 
 
+@BOTH_STORES
+def test_the_operating_time_of_what_a_batch_calls_counts(land):
+    """As if it were called alone."""
+    portal = land.active()
+    portal.fill("crm.deal", 3)
+    land.cloud.rest.operating(portal).costs = {"crm.deal.get": 200}
+    lines = [{"id": i, "method": "crm.deal.get", "params": {"id": i}} for i in (1, 2, 3)]
+    done, said = batch(land, lines)
+    assert land.site.query("SELECT count(*) FROM %operating")[0][0] == 1
+    done, said = batch(land, lines[:1], check=False)
+    assert done.returncode == 75 and said[0]["error"]["error"] == "OPERATION_TIME_LIMIT"
+    failed(call(land, "crm.deal.get", "id=1", "--wait", "0s", check=False), 75, "its turn does not come in time")
+    assert count(land, "crm.deal.get") == 0, "nobody asks in vain"
+    result(land, "crm.deal.list")
+
+
 @pytest.mark.parametrize("fault", ["reset", "html", "cut", "empty"])
 def test_a_batch_whose_answer_is_lost_is_not_sent_again(land, fault):
     land.active()

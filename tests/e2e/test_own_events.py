@@ -227,6 +227,59 @@ def test_a_hook_that_names_it_is_told_once_of_an_installation_that_broke(land):
     assert len(told(land.site, PORTAL)) == 2
 
 
+def killed(land, scratch, place, *words):
+    """The command WORDS is killed at that PLACE of the program (src/base/fault.h)."""
+    site, whole = land.site, land.site.binary
+    program = ROOT / os.environ.get("BUILD", "build") / "bxhook-faults"
+    site.binary = shutil.copy(program, scratch.bin / "bxhook-faults")
+    try:
+        done = site.run(*words, check=False, env={"BXHOOK_FAULT": f"{place} 1"})
+    finally:
+        site.binary = whole
+    assert done.returncode == -signal.SIGKILL, done
+
+
+@BOTH_STORES
+def test_one_that_broke_as_its_renewal_was_killed_is_told_of(land, scratch):
+    land.site.probe("BXHOOK.PORTAL.sh")
+    portal = land.active()
+    land.cloud.faults.order("error", method="oauth/token", error="invalid_grant", status=400)
+    killed(land, scratch, "renewal-refused", "renew", land.number(portal), "--seen", land.seen(portal))
+    assert land.state(portal) == "broken" and told(land.site, PORTAL) == []
+    land.site.run("work", "--once")
+    [event] = told(land.site, PORTAL)
+    assert data(event)["STATE"] == "broken" and event["deliveries"][0]["state"] == "done"
+    land.site.run("work", "--once")
+    assert len(told(land.site, PORTAL)) == 1
+
+
+@BOTH_STORES
+def test_one_that_waits_for_its_block_as_sync_was_killed_is_told_of(land, scratch):
+    land.site.probe("BXHOOK.PORTAL.sh")
+    other = land.cloud.app(land.app.url)
+    land.configure(apps=[other], more=f"app {{ server {land.cloud.url} }}\n")
+    wait_for(lambda: land.install(), "the empty block")
+    killed(land, scratch, "installation-kept", "sync")
+    assert told(land.site, PORTAL) == []
+    land.site.run("work", "--once")
+    [event] = told(land.site, PORTAL)
+    assert data(event)["STATE"] == "pending" and f"client_id {land.app.client_id}" in data(event)["FIX"]
+    land.sync()
+    assert len(told(land.site, PORTAL)) == 1
+
+
+@BOTH_STORES
+def test_one_that_is_healed_before_it_was_told_of_needs_nobody(land, scratch):
+    land.site.probe("BXHOOK.PORTAL.sh")
+    portal = land.active()
+    land.cloud.faults.order("error", method="oauth/token", error="invalid_grant", status=400)
+    killed(land, scratch, "renewal-refused", "renew", land.number(portal), "--seen", land.seen(portal))
+    portal.send(land.app, "ONAPPTEST", {}, portal.admin(), refresh=True).wait()
+    assert land.state(portal) == "active"
+    land.site.run("work", "--once")
+    assert told(land.site, PORTAL) == []
+
+
 @BOTH_STORES
 def test_ten_that_find_it_broken_tell_once(land):
     land.site.probe("BXHOOK.PORTAL.sh")

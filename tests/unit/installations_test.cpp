@@ -706,6 +706,52 @@ BOOST_AUTO_TEST_CASE(an_unclaimed_one_that_is_installed_again_has_the_new_tokens
     BOOST_TEST(s.installations().take_lease(id, "a", bx::minute).value().tokens.refresh == "newer");
 }
 
+// -- Of whom a person is told
+
+BOOST_AUTO_TEST_CASE(who_is_to_be_told_of) {
+    Portals s;
+    bx::Chores& chores = s.store().chores();
+    const auto to_tell = [&] {
+        std::vector<bx::DueChore> due;
+        const bx::Millis now = bx::wall_now() + bx::second;
+        for (const bx::DueChore& one : chores.take_due(bx::Chore::tell, now, now + bx::hour, 10)) {
+            due.push_back(one);
+        }
+        return due;
+    };
+    const auto keep = [&](const std::string& token) {
+        s.hold(s.install("m1", token));
+        const bx::InstallationId id = s.next_unverified(s.now).value().installation.id;
+        BOOST_TEST(s.keep(id, "local.x"));
+        return id;
+    };
+    BOOST_TEST(to_tell().empty());
+    // Of an application that waits once, however often it comes.
+    keep("t1");
+    const bx::InstallationId second = keep("t2");
+    std::vector<bx::DueChore> due = to_tell();
+    BOOST_REQUIRE(due.size() == 1U);
+    BOOST_TEST(due.front().id == second);  // which took the first over, before that was told of
+    BOOST_TEST(chores.finish(due.front()));
+    keep("t3");
+    BOOST_TEST(to_tell().empty());
+    // Of one that breaks, each time.
+    const bx::InstallationId active = s.active("m2", "t1");
+    for (int time = 0; time < 2; ++time) {
+        s.break_down(active);
+        due = to_tell();
+        BOOST_REQUIRE(due.size() == 1U);
+        BOOST_TEST(due.front().id == active);
+        BOOST_TEST(chores.finish(due.front()));
+        s.store().sink().heal(std::vector{bx::Offer{active, "1", {"a", "offered", s.now}}});
+    }
+    // Not of one whose tokens are refused for now.
+    BOOST_TEST(s.installations().take_lease(active, "a", bx::minute).has_value());
+    s.installations().note_refused(active, "a", "NOT_INSTALLED", s.now + bx::day);
+    BOOST_TEST(to_tell().empty());
+    BOOST_TEST(s.recount() == "");
+}
+
 // -- Verifying
 
 BOOST_AUTO_TEST_CASE(those_never_tried_come_first_and_the_others_when_they_are_due) {

@@ -38,6 +38,7 @@ std::string complaint(const std::string& text) {
 struct Sent {
     std::vector<std::string> bodies;
     std::vector<std::string> lines;
+    std::vector<std::string> noted;  // "METHOD MILLIS", or "METHOD blocked"
     BatchEnd end;
 };
 
@@ -51,7 +52,13 @@ Sent send(const std::string& text, std::vector<std::string> answers) {
                        BOOST_REQUIRE(next < answers.size());
                        return answer(answers[next++]);
                    },
-                   [&](const std::string& line) { sent.lines.push_back(line); })
+                   [&](const std::string& line) { sent.lines.push_back(line); },
+                   [&](const std::string& method, const RestAnswer& told) {
+                       const bool blocked = told.cause == RestCause::operating_limit;
+                       sent.noted.push_back(
+                           method + " " +
+                           (blocked ? "blocked" : std::to_string(told.operating_ms.value_or(0))));
+                   })
                    .send(read_batch(text));
     return sent;
 }
@@ -121,6 +128,21 @@ BOOST_AUTO_TEST_CASE(errors_are_told_beside_results_and_an_empty_section_is_a_li
     BOOST_TEST(sent.end.failed == 2U);
     BOOST_TEST(sent.end.may_repeat);
     BOOST_TEST(sent.lines[0].find("nothing for it") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(the_operating_time_of_each_method_is_told_as_it_was_last) {
+    const std::string text = R"({"id":1,"method":"a"}
+{"id":2,"method":"b"}
+{"id":3,"method":"a"}
+{"id":4,"method":"c"})";
+    const Sent sent = send(text, {R"({"result":{"result":{"c0":1,"c2":1},"result_error":{
+        "c1":{"error":"OPERATION_TIME_LIMIT"},"c3":{"error":"NO"}},"result_time":{
+        "c0":{"operating":60.5,"operating_reset_at":1767225600},"c2":{"operating":121}}}})"});
+    const std::vector<std::string> noted{"a 121000", "b blocked", "c 0"};
+    BOOST_TEST(sent.noted == noted, boost::test_tools::per_element());
+    BOOST_TEST(send(text, {R"({"error":"ACCESS_DENIED"})"}).noted.empty());
+    BOOST_TEST(send(text, {R"({"result":{"result":[],"result_error":[],"result_time":[]}})"})
+                   .noted.size() == 3U);
 }
 
 BOOST_AUTO_TEST_CASE(what_looks_like_another_commands_result_is_called_alone) {

@@ -287,7 +287,7 @@ BOOST_AUTO_TEST_CASE(an_app_info_that_proves_nothing_is_a_failure) {
 
 BOOST_AUTO_TEST_CASE(a_profile_says_who_and_whether_an_admin) {
     const auto profile = [](const std::string& body) {
-        return profile_of(came(200, body), "the-access-token");
+        return profile_of(answer_of(came(200, body), {"the-access-token"}));
     };
     for (const char* yes : {"true", "\"Y\"", "1", "\"1\"", "\"true\""}) {
         const Profile told = profile(R"({"result":{"ID":"7","ADMIN":)" + std::string(yes) + "}}");

@@ -83,7 +83,8 @@ int list_all(const MethodCall& call, const ListReader::Ask& ask, Right right) {
     return say(exit_status_of(end.cause, right), call.method, why);
 }
 
-int send_batch(const std::vector<BatchCall>& calls, const Batch::Ask& ask, Right right) {
+int send_batch(const std::vector<BatchCall>& calls, const Batch::Ask& ask, Right right,
+               Pace& pace) {
     Progress progress("calling");
     std::size_t shown = 0;
     const auto give = [&](const std::string& line) {
@@ -91,7 +92,10 @@ int send_batch(const std::vector<BatchCall>& calls, const Batch::Ask& ask, Right
         print(one_line(line));
         progress.at(++shown, calls.size());
     };
-    const BatchEnd end = Batch(right, ask, give).send(calls);
+    const auto note = [&](const std::string& method, const RestAnswer& answer) {
+        pace.note(method, answer);
+    };
+    const BatchEnd end = Batch(right, ask, give, note).send(calls);
     progress.clear();
     if (end.failed == 0) return 0;
     const RestCause cause = end.may_repeat ? RestCause::server : RestCause::refused;
@@ -120,7 +124,7 @@ int call_with(const Arguments& args, const CallOrder& order, const Config& confi
             return without_answer(RestCause::server, error.what());
         }
     };
-    if (args.has("--batch")) return send_batch(order.batch, ask, right.right);
+    if (args.has("--batch")) return send_batch(order.batch, ask, right.right, pace);
     if (order.all) return list_all(call, ask, right.right);
     return show(call, ask(call), right.right, order.raw);
 }

@@ -47,15 +47,12 @@ int run(const Arguments& args) {
     close_inherited_descriptors();
     const RenewalOrder order = order_of(args);
     RestResult result;
-    bool broke = false;
     ConfigPtr config;
     std::unique_ptr<Store> store;
     try {
         config = config_of(args, ConfigPart::sync);
         store = store_of(*config);
-        RenewalEnd end = renew(store->installations(), *config, order);
-        result = std::move(end.result);
-        broke = end.broke;
+        result = renew(store->installations(), *config, order);
     } catch (const std::exception& error) {
         // But for the configuration it passes.
         const RestCause cause = config ? RestCause::server : RestCause::local;
@@ -63,8 +60,9 @@ int run(const Arguments& args) {
     }
     // Whoever waited may have ended: that is no failure.
     (void)write_all(STDOUT_FILENO, renewal_report(result));
-    if (broke) tell_of_portal(*store, *config, order.id);
-    return result.succeeded() ? 0 : 1;
+    if (result.succeeded()) return 0;
+    if (store) tell_of_portal(*store, *config, order.id);
+    return 1;
 }
 
 }  // namespace

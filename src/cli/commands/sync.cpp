@@ -94,27 +94,21 @@ SyncOptions options_of(const Arguments& args, ConfigFile& file) {
     return options;
 }
 
-// Does the chores, and then tells hooks of the installations that need a person; TELL is told of all.
+// Does the chores, and then tells hooks of the installations that need a person, whatever failed;
+// TELL is told of all.
 SyncCount do_and_tell(Store& store, const Config& config, const SyncOptions& options,
                       const std::function<void(const SyncNews&)>& tell) {
-    std::vector<InstallationId> in_need;
     std::exception_ptr failure;
     SyncCount count;
     try {
-        count = do_chores(store, config, options, [&](const SyncNews& news) {
-            if (news.needs_person) in_need.push_back(*news.needs_person);
-            tell(news);
-        });
+        count = do_chores(store, config, options, tell);
     } catch (const Error&) {
         failure = std::current_exception();
     }
-    // What is known is told whatever failed: the next pass has no news of it.
-    for (const InstallationId id : in_need) {
-        try {
-            tell_of_portal(store, config, id);
-        } catch (const Error&) {
-            if (!failure) failure = std::current_exception();
-        }
+    try {
+        tell_of_portals(store, config);
+    } catch (const Error&) {
+        if (!failure) failure = std::current_exception();
     }
     if (failure) std::rethrow_exception(failure);
     return count;

@@ -300,10 +300,12 @@ DECLARE
     v_other record;
     v_by_page boolean;
     v_digests bytea;
+    v_tell boolean;
 BEGIN
     PERFORM bxhook.lock_installations();
-    IF NOT bxhook.has_tokens(a_id, a_tokens) OR NOT EXISTS (
-            SELECT 1 FROM bxhook.installation WHERE id = a_id AND state = {of_pending}) THEN
+    SELECT client_id <> a_client INTO v_tell FROM bxhook.installation
+    WHERE id = a_id AND state = {of_pending};
+    IF NOT FOUND OR NOT bxhook.has_tokens(a_id, a_tokens) THEN
         RETURN 2;
     END IF;
     v_others := bxhook.unclaimed_beside(a_id, a_client);
@@ -311,6 +313,8 @@ BEGIN
             WHERE state = {of_pending} AND client_id > '') >= a_most THEN
         RETURN 1;
     END IF;
+    v_tell := v_tell AND v_others = '{}' OR EXISTS (SELECT 1 FROM bxhook.chore
+        WHERE installation = ANY (v_others || a_id) AND what = {to_tell});
     v_digests := bxhook.with_digests_of('', a_id);
     v_by_page := v_digests = '';
     FOR v_other IN SELECT o.id, o.application_token FROM bxhook.installation AS o
@@ -333,6 +337,9 @@ BEGIN
         problem = NULL
     WHERE id = a_id;
     DELETE FROM bxhook.chore WHERE installation = a_id;
+    IF v_tell THEN
+        PERFORM bxhook.begin_chore(a_id, {to_tell}, bxhook.now_ms());
+    END IF;
     RETURN 0;
 END $$;
 
@@ -437,10 +444,14 @@ RETURNS void LANGUAGE sql AS $$
     WHERE a_again IS NOT NULL AND installation = a_id AND what = {to_renew}
         AND EXISTS (SELECT 1 FROM bxhook.installation WHERE id = a_id AND state = {of_active}
             AND lease_by = a_holder AND lease_until IS NOT NULL);
-    UPDATE bxhook.installation SET problem = a_problem,
-        state = CASE WHEN state = {of_active} THEN {of_broken} ELSE state END
-    WHERE a_again IS NULL AND id = a_id AND state IN ({of_pending}, {of_active})
-        AND lease_by = a_holder AND lease_until IS NOT NULL;
+    WITH refused AS (
+        UPDATE bxhook.installation SET problem = a_problem,
+            state = CASE WHEN state = {of_active} THEN {of_broken} ELSE state END
+        WHERE a_again IS NULL AND id = a_id AND state IN ({of_pending}, {of_active})
+            AND lease_by = a_holder AND lease_until IS NOT NULL
+        RETURNING state)
+    SELECT bxhook.begin_chore(a_id, {to_tell}, bxhook.now_ms()) FROM refused
+    WHERE state = {of_broken};
     DELETE FROM bxhook.chore WHERE installation = a_id AND what = {to_renew}
         AND EXISTS (SELECT 1 FROM bxhook.installation WHERE id = a_id AND state = {of_broken})
 $$;

@@ -1,4 +1,5 @@
--- How fast portals are called.  Times are the database's.
+-- How fast portals are called.  Times are the database's.  Nothing here waits for the disk: what a
+-- server that fails has lost would be over within minutes.
 
 -- How long until some of the operating time of a method is free again; NULL: nothing is known.  A
 -- time that is further away than any (10 minutes) is of a clock that was set back since.
@@ -35,6 +36,7 @@ RETURNS TABLE (taken boolean, wait bigint) LANGUAGE plpgsql AS $$
 DECLARE
     v_bucket record;
 BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
     wait := bxhook.operating_free_in(a_portal, a_whose, a_method, true);
     taken := wait IS NULL;
     IF taken THEN
@@ -54,6 +56,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
     v_bucket record;
 BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
     SELECT * INTO v_bucket FROM bxhook.bucket_level(a_portal, a_rate);
     UPDATE bxhook.limiter SET level = greatest(v_bucket.level, a_burst * 1000), at = v_bucket.now
     WHERE portal = a_portal;
@@ -62,6 +65,7 @@ END $$;
 CREATE FUNCTION bxhook.note_operating(a_portal bytea, a_whose bytea, a_method bytea, a_free_in bigint)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
     DELETE FROM bxhook.operating WHERE free_at < bxhook.now_ms() AND ctid IN (
         SELECT o.ctid FROM bxhook.operating AS o WHERE o.free_at < bxhook.now_ms()
         FOR UPDATE SKIP LOCKED);
@@ -77,6 +81,7 @@ DECLARE
     v_lasting bigint := coalesce(
         bxhook.operating_free_in(a_portal, a_whose, a_method, false), a_otherwise);
 BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
     INSERT INTO bxhook.operating (portal, whose, method, free_at, blocked)
     VALUES (a_portal, a_whose, a_method, bxhook.now_ms() + v_lasting, true)
     ON CONFLICT (portal, whose, method) DO UPDATE SET free_at = excluded.free_at, blocked = true;

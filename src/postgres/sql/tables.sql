@@ -31,7 +31,7 @@
 -- numbers AttemptResult ran_: running done failed timeout lost interrupted cancelled
 -- numbers EventState event_: fresh matched skipped
 -- numbers InstallationState of_: pending active broken gone
--- numbers Chore to_: verify renew bind adopt pass
+-- numbers Chore to_: verify renew bind adopt pass tell
 -- numbers HeldKind kind_: post install page page_key
 -- numbers HoldResult hold_: held changed full_of_installation full full_of_unclaimed full_of_unverified
 

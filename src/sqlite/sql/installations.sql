@@ -113,6 +113,9 @@ UPDATE chore SET due_at = min(due_at, :due_at) WHERE installation = :installatio
 INSERT INTO chore (installation, what, due_at, tries) VALUES (:installation, :what, :due_at, 0)
 ON CONFLICT (installation, what) DO UPDATE SET due_at = min(due_at, excluded.due_at);
 
+-- @chore_is_there (installation, what)
+SELECT EXISTS (SELECT 1 FROM chore WHERE installation = :installation AND what = :what);
+
 -- @chores_remove (installation)
 DELETE FROM chore WHERE installation = :installation;
 
