@@ -7,7 +7,6 @@
 #include "cli/output.h"
 #include "cli/event_portal.h"
 #include "report/json.h"
-#include "store/errors.h"
 #include "sync/tokens.h"
 
 namespace bx {
@@ -41,8 +40,8 @@ void print_token(const InstallationWithTokens& known) {
     print(json_line(text));
 }
 
-int give(const Arguments& args, const Config& config, const std::optional<HookRun>& hook) {
-    const Millis left = least_left_of(args);
+int give(const Arguments& args, Millis left, const Config& config,
+         const std::optional<HookRun>& hook) {
     const std::unique_ptr<Store> store = store_of(config);
     const PortalChoice choice = choose_portal(args, config, *store, hook);
     if (!choice.installation) return say(choice.status, choice.why);
@@ -61,6 +60,7 @@ int run(const Arguments& args) {
     if (stdout_is_terminal() && !args.has("--secrets")) {
         throw UsageError("an access token is a secret: on a terminal add --secrets");
     }
+    const Millis left = least_left_of(args);
     const std::optional<HookRun> hook = this_hook_run();
     ConfigPtr config;
     try {
@@ -71,8 +71,10 @@ int run(const Arguments& args) {
         return say(exit_status_of(RestCause::wrong_client, Right::application), error.what());
     }
     try {
-        return give(args, *config, hook);
-    } catch (const StoreError& error) {
+        return give(args, left, *config, hook);
+    } catch (const UsageError&) {
+        throw;
+    } catch (const Error& error) {
         return say(exit_status_of(RestCause::server, Right::application), error.what());
     }
 }
