@@ -147,6 +147,7 @@ RightChoice Chooser::of_event() {
     if (!own_.event) return none(event + " proved no portal");
     if (!names_own_portal()) return none(foreign_portal(name_, *run_));
     const EventFacts& facts = own_.event->facts;
+    if (own_.by_key) return none(event + " came by a key: it has no token of its own");
     if (own_.event->secrets_erased) return none("the access token of " + event + " was erased");
     const Tree tree = decode_payload(own_.event->body, own_.event->secrets, Secrets::keep);
     const std::string token(tree.at("auth.access_token").text());

@@ -52,6 +52,7 @@ Command status_command();
 Command portals_command();
 Command call_command();
 Command token_command();
+Command answer_command();
 Command forward_command();
 Command prune_command();
 Command store_command();

@@ -6,6 +6,8 @@
 #include "base/escape.h"
 #include "base/text.h"
 #include "cli/open.h"
+#include "event/kinds.h"
+#include "event/payload.h"
 #include "rest/answer.h"
 
 namespace bx {
@@ -31,6 +33,23 @@ bool names(const Config& config, const EventFacts& facts) {
         return block.member_id.empty() ? equal_ignoring_case(block.domain, facts.domain) &&
                                              !block.domain.empty()
                                        : block.member_id == facts.member_id;
+    });
+}
+
+// True for an event that came by the key of a `post` block: it had no application_token.
+bool came_by_key(const StoredEvent& event) {
+    const std::string& code = event.facts.code;
+    if (!post_name_of(code).empty()) return true;
+    if (!code.starts_with("SMS.")) return false;  // which has its sender's code by a key too
+    const Tree body = decode_payload(event.body, event.secrets, Secrets::hide);
+    return body.at("auth.application_token").text().empty();
+}
+
+// True when the portal of a `post` block is that of FACTS.
+bool has_key_for(const Config& config, const EventFacts& facts) {
+    return std::ranges::any_of(config.posts, [&](const PostBlock& post) {
+        return post.member_id.empty() ? equal_ignoring_case(post.domain, facts.domain)
+                                      : post.member_id == facts.member_id;
     });
 }
 
@@ -86,7 +105,8 @@ EventsPortal portal_of_event(const Config& config, Store& store, EventNumber num
     if (!own.event) return own;
     const EventFacts& facts = own.event->facts;
     const std::optional<InstallationId> id = own.event->installation;
-    if (!id && !names(config, facts)) {
+    own.by_key = !id && came_by_key(*own.event);
+    if (!id && !names(config, facts) && !(own.by_key && has_key_for(config, facts))) {
         own.event.reset();
         return own;
     }

@@ -12,11 +12,12 @@
 
 namespace bx {
 
-// The portal of EVENT as its token proved it.
+// The portal of EVENT as its token proved it, or the key of the `post` block by which it came.
 struct EventsPortal {
     std::optional<StoredEvent> event;  // none: there is no such event, or it proved no portal
     // The one that the token is of, or all on that portal where it is the configuration's.
     std::vector<Installation> installations{};
+    bool by_key = false;  // what it says of itself is of whoever has the key, and so are its tokens
 };
 // Throws StoreError.
 EventsPortal portal_of_event(const Config& config, Store& store, EventNumber number);

@@ -25,6 +25,21 @@ std::size_t end_of_name(std::string_view word) {
     return word.find('=');
 }
 
+struct TypedField {
+    std::string_view name;
+    std::string_view value;
+};
+
+// WORD, which outlives what it gives.  Throws UsageError.
+TypedField field_of(const std::string& word) {
+    const std::size_t equals = end_of_name(word);
+    const std::string_view name = std::string_view(word).substr(0, equals);
+    if (equals == std::string::npos || top_name(name).empty()) {
+        throw UsageError("'" + printable(word, 60) + "' is not NAME=VALUE");
+    }
+    return {name, std::string_view(word).substr(equals + 1)};
+}
+
 }  // namespace
 
 void require_free_name(const std::string& name) {
@@ -48,14 +63,22 @@ std::string top_name(std::string_view name) {
 std::string form_of(const std::vector<std::string>& words) {
     std::string form;
     for (const std::string& word : words) {
-        const std::size_t equals = end_of_name(word);
-        const std::string name = word.substr(0, equals);
-        if (equals == std::string::npos || top_name(name).empty()) {
-            throw UsageError("'" + printable(word, 60) + "' is not NAME=VALUE");
-        }
-        require_free_name(top_name(name));
+        const TypedField field = field_of(word);
+        require_free_name(top_name(field.name));
         if (!form.empty()) form += '&';
-        form += form_field(name, std::string_view(word).substr(equals + 1));
+        form += form_field(field.name, field.value);
+    }
+    return form;
+}
+
+std::string form_below(const std::string& top, const std::vector<std::string>& words) {
+    std::string form;
+    for (const std::string& word : words) {
+        const TypedField field = field_of(word);
+        const std::string_view first = field.name.substr(0, field.name.find('['));
+        const std::string_view rest = field.name.substr(first.size());
+        if (!form.empty()) form += '&';
+        form += form_field(top + "[" + std::string(first) + "]" + std::string(rest), field.value);
     }
     return form;
 }

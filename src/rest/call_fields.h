@@ -11,6 +11,10 @@ namespace bx {
 // without '=' or name, and where the server would keep it for itself (rest/method_call.h).
 std::string form_of(const std::vector<std::string>& words);
 
+// The same below the name TOP: "a=1" is TOP[a]=1, and "a[]=1" TOP[a][]=1.  The server keeps none of
+// these names.
+std::string form_below(const std::string& top, const std::vector<std::string>& words);
+
 // TEXT is a JSON object whose members a method would get.  Throws UsageError, which begins with
 // NAME, otherwise.
 void check_json_call(const std::string& text, const std::string& name);

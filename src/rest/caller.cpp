@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <thread>
 #include <utility>
 
@@ -77,8 +78,10 @@ RestAnswer Caller::call(const MethodCall& call, Millis until) {
 }
 
 RestAnswer Caller::ask(const MethodCall& call, const Grant& grant) {
+    std::vector<std::string> secrets = grant.secrets();
+    std::ranges::copy(call.secrets, std::back_inserter(secrets));
     RestAnswer answer =
-        answer_of(ask_http(request_of(call, grant), way_.http, &way_.endpoints), grant.secrets());
+        answer_of(ask_http(request_of(call, grant), way_.http, &way_.endpoints), secrets);
     if (answer.succeeded() && !answer.find("result")) {
         answer.cause = RestCause::server;
         answer.text = "the answer has no result";

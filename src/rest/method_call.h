@@ -19,6 +19,7 @@ struct MethodCall {
     bool version_3 = false;
     std::string idempotency_key{};
     bool idempotent = false;  // it may be sent again although it may have run
+    std::vector<std::string> secrets{};  // of the body: not shown where an answer repeats them
 };
 
 // Whose right a call has, and where.

@@ -69,6 +69,13 @@ class Land:
     def configure(self, worker="start manual", apps=None, more=""):
         self.site.configure(worker=worker, more=self.cloud.conf(*([self.app] if apps is None else apps)) + more)
 
+    def reconfigure(self, **more):
+        """As configure, and until the gateway goes by it."""
+        before = self.site.log().count("config loaded")
+        self.configure(**more)
+        wait_for(lambda: client.fastcgi(self.site.socket, method="GET")
+                 and self.site.log().count("config loaded") > before, self.site.log)
+
     def close(self):
         bitrix.sent_secrets.update(self.cloud.secrets())
         self.cloud.__exit__()

@@ -309,6 +309,33 @@ def test_the_events_own_token_calls_at_its_domain(named):
     assert len(cloud.records) == asked_before
 
 
+@BOTH_STORES
+def test_what_came_by_a_key_is_of_the_portal_of_its_block(land):
+    """Whatever it says of itself, and it has no token of its own."""
+    portal, other, site = land.active(), land.active("other"), land.site
+    portal.fill("crm.deal", 7)
+    key = "0123456789abcdef0123456789abcdef"
+    bitrix.sent_secrets.add(key)
+    names = ("POST.FORM", "WEBHOOK.FORM", "SMS.MY_SMS")
+    for name in names:
+        site.hook(f"{name}.sh", HOOK.format(words="crm.deal.get id=7", out=site.out) +
+                  f'"$BXHOOK" call profile --as event 2> {site.out}/$BX_HOOK.own\n')
+    land.configure(more=f"post form {{ key {key}  portal {land.shown(portal)['portal']} }}\n")
+    url = f"{land.front.url}?key={key}"
+    auth = {"member_id": other.member_id, "domain": other.domain, "access_token": "x" * 70}
+    posts = (lambda: portal.post("form", url, {"name": "x", "auth": auth}),
+             lambda: portal.other(land.app, "webhook_robot", url),
+             lambda: portal.sms(land.app, "my_sms", "+100", "Hello", url=url))
+    for name, post in zip(names, posts):
+        taken = wait_for(lambda send=post: (got := send().wait()).status == 200 and got, "the post block to count")
+        site.run("work", "--once")
+        assert site.show(json.loads(taken.answer)["event"])["deliveries"][0]["attempts"][-1]["exit"] == 78
+        assert json.loads((site.out / f"{name}.result").read_text())["ID"] == "7", name
+        assert "came by a key: it has no token" in (site.out / f"{name}.own").read_text()
+    tokens = [one.params["auth"] for one in land.cloud.records.of("crm.deal.get")]
+    assert {land.cloud.tokens.of_access(token).installation.portal for token in tokens} == {portal}
+
+
 def test_another_portal_by_its_webhook_takes_call_any_too(named):
     """And its token is never sent there."""
     portal, other, site = named.active(), named.cloud.portal("other"), named.site

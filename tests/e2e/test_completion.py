@@ -9,7 +9,7 @@ import pytest
 from scratch import ROOT, as_user, directory, write
 
 SCRIPT = ROOT / "conf" / "bash-completion"
-COMMANDS = {"serve", "work", "init", "check", "events", "forward", "trigger", "decode", "list", "show", "logs",
+COMMANDS = {"answer", "serve", "work", "init", "check", "events", "forward", "trigger", "decode", "list", "show", "logs",
             "run", "retry", "cancel", "status", "portals", "call", "token", "sync", "prune", "store", "help",
             "version"}
 

@@ -1,5 +1,6 @@
 """README and docs/ from nothing to a hook that ran: every command typed as it is written, in order."""
 
+import contextlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import pytest
 
 import bitrix
 import client
+import clouds
 from pages import Terminal, blocks, php_page, same
 from scratch import AS_ROOT, ROOT, directory, wait_for, write
 from servers import SHARED_HOST, Apache, Nginx, fcgi_script, group_of, upload
@@ -366,29 +368,92 @@ def test_no_line_can_be_forged_by_an_installation(vendor, oauth):
 # -- Robots, SMS and posts by a key
 
 PAGE_OF_POSTS = "docs/robots-and-sms.md"
-KEY = re.search(r"key +(\w{32})", (ROOT / PAGE_OF_POSTS).read_text())[1]
+ROBOT, SMS = "A robot, from registration to its first answer", "An SMS provider, from registration to the first message"
+KEYED = "What has no token: a key"
+KEY = re.search(r"key +(\w{32})", blocks(PAGE_OF_POSTS, "conf", KEYED)[0])[1]
+KEY_OF_SMS = re.search(r"key +(\w{32})", blocks(PAGE_OF_POSTS, "conf", SMS)[0])[1]
 
 
 @pytest.fixture
 def poster(site):
     """A site with the post block of the page, whose gateway listens."""
     bitrix.sent_secrets.add(KEY)
-    site.configure(worker="start manual", more=blocks(PAGE_OF_POSTS, "conf")[0])
+    site.configure(worker="start manual", more=blocks(PAGE_OF_POSTS, "conf", KEYED)[0])
     site.serve()
     wait_for(lambda: client.fastcgi(site.socket, b"a=1", QUERY_STRING=f"key={KEY}").status == 200, "the gateway")
     return site
 
 
-def test_a_robot_from_nothing_to_a_hook(site):
-    site.configure()
-    terminal = Terminal(site, {"~/bxhook": site.home})
-    shown = terminal.type(blocks(PAGE_OF_POSTS, "sh")[0])
-    assert same(shown.splitlines()) == same(blocks(PAGE_OF_POSTS, "console")[0].splitlines())
+@pytest.fixture
+def land(site):
+    """A portal where the application of the page is installed."""
+    with clouds.on(site) as made:
+        made.portal = made.active()
+        made.terminal = Terminal(site, {"~/bxhook": site.home, "https://YOUR-SITE/bitrix24": made.front.url})
+        yield made
+
+
+def event_of(post):
+    assert post.wait().status == 200, post
+    return json.loads(post.answer)["event"]
+
+
+def test_the_application_of_the_page(site):
+    with clouds.on(site) as land:
+        block, = blocks(PAGE_OF_POSTS, "conf", "The application")
+        land.reconfigure(apps=[], more=f"app {{\n    server {land.cloud.url}\n}}\n")
+        portal = land.install("acme")
+        land.sync()
+        assert land.state(portal) == "pending"
+        app = block.replace("local.67f0c1a2b3c4d5.01234567", land.app.client_id)
+        app = app.replace("YOUR-CLIENT-SECRET", f"{land.app.client_secret}\n    server {land.cloud.url}")
+        land.configure(apps=[], more=app)
+        land.sync()
+        assert land.state(portal) == "active"
+
+
+def test_a_robot_from_registration_to_its_first_answer(land):
+    register, hook = blocks(PAGE_OF_POSTS, "sh", ROBOT)
+    tried, used = blocks(PAGE_OF_POSTS, "console", ROBOT)
+    assert land.terminal.type(register) == "true\n"
+    assert same(land.terminal.type(hook).splitlines()) == same(tried.splitlines())
+    portal = land.portal
+    post = portal.robot(land.app, "my_robot", "DEAL_7", {"comment": "from the stage", "amount": "21"}, portal.admin())
+    assert event_of(post) == 2
+    land.site.run("work", "--once")
+    land.terminal.see(used)
+    workflow = portal.workflows[post.tree["event_token"]]
+    assert (workflow.values, workflow.log) == ({"total": "42"}, ["doubled"])
+
+
+def test_an_sms_provider_from_registration_to_the_first_message(land):
+    site, portal = land.site, land.portal
+    bitrix.sent_secrets.add(KEY_OF_SMS)
+    register, hook = blocks(PAGE_OF_POSTS, "sh", SMS)
+    sent, = blocks(PAGE_OF_POSTS, "console", SMS)
+    with contextlib.closing(Remote()) as service:
+        service.answers = [(200, {})]
+        block, = blocks(PAGE_OF_POSTS, "conf", SMS)
+        block = block.replace("https://sms.example/", service.url)
+        block = block.replace("some-domain.bitrix24.com", land.shown(portal)["portal"])
+        land.reconfigure(more=block)
+        example = write(site.run_dir / "sms.sh", (ROOT / "examples" / "sms.sh").read_text())
+        land.terminal.names["examples/sms.sh"] = str(example)
+        assert land.terminal.type(register) == "true\n"
+        assert "1/SMS.MY_SMS: done" in land.terminal.type(hook)
+        post = portal.sms(land.app, "my_sms", "+12025550100", "Hello")  # nobody's: by the key alone
+        assert event_of(post) == 2
+        site.run("work", "--once")
+        assert site.delivery(2, "SMS.MY_SMS", ("done", "dead"))["state"] == "done", site.show(2)
+        shown = land.terminal.type("bxhook logs 2/SMS.MY_SMS")
+        assert shown == sent.partition("\n")[2].replace("65575980fa531ac284c2ee68f81ebebd", post.tree["message_id"])
+        assert portal.messages["my_sms", post.tree["message_id"]].status == "sent"
+        assert [form["text"] for _, _, form in service.requests] == ["Hello", "Hello"]
 
 
 def test_a_form_by_its_key(poster):
-    poster.configure(more=blocks(PAGE_OF_POSTS, "conf")[0])
-    shown = Terminal(poster, {"~/bxhook": poster.home}).type(blocks(PAGE_OF_POSTS, "sh")[1])
+    poster.configure(more=blocks(PAGE_OF_POSTS, "conf", KEYED)[0])
+    shown = Terminal(poster, {"~/bxhook": poster.home}).type(blocks(PAGE_OF_POSTS, "sh", KEYED)[0])
     assert '{"name":"First Last","phone":"+12025550100"}' in shown
 
 

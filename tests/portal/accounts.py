@@ -47,6 +47,8 @@ class Installation:
     gone: bool = False
     granted: tuple = ()      # the scope: the app's when it was installed
     placements: list = field(default_factory=list)
+    activities: dict = field(default_factory=dict)  # code: a robot or activity, see methods/registered.py
+    senders: dict = field(default_factory=dict)     # code: the handler of a sender of messages
 
     def serves(self, user):
         """Whether the tokens of USER go on: a market application's do after his dismissal, by a system user."""

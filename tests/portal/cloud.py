@@ -118,7 +118,7 @@ class Cloud:
         with self.lock:
             found = {app.client_secret for app in self.apps.values()} | self.tokens.secrets()
             for portal in self.portals.values():
-                found |= portal.event_tokens | {hook.code for hook in portal.webhooks}
+                found |= set(portal.workflows) | {hook.code for hook in portal.webhooks}
                 found |= {one.application_token for one in portal.installations.values()}
             return found
 

@@ -50,10 +50,13 @@ COMMANDS = {
     "event": ("let an event happen: it goes to whoever bound it", [
         arg("event"), values("below data: FIELDS[ID]=7"), user("causes it"),
         arg("--robot", action="store_true", help="nobody causes it")]),
-    "robot": ("start a robot of the application on a document, as DEAL_7", [
+    "robot": ("start a robot or activity of the application on a document, as DEAL_7", [
         arg("code"), arg("document"), values("properties")]),
-    "sms": ("have a message sent by the application", [arg("code"), arg("to"), arg("text")]),
+    "sms": ("have a message sent by the application", [
+        arg("code"), arg("to"), arg("text"),
+        arg("--robot", action="store_true", help="nobody is its author: it has no token")]),
     "other": ("send a post of bots, pay systems, cash registers ...: `other list` names them", [arg("kind")]),
+    "registered": ("list the robots, activities and senders that the application has registered", []),
     "returned": ("show what robots and messages were answered", []),
     "webhook": ("make an incoming webhook: prints its URL", []),
     "fill": ("add rows to crm.deal, crm.lead, crm.contact, crm.company, crm.item_TYPE, tasks.task", [

@@ -136,7 +136,8 @@ def robot(console, words):
 @command
 def sms(console, words):
     console.installed()
-    return said(console.portal.sms(console.app, words.code, words.to, words.text, console.portal.admin()))
+    author = None if words.robot else console.portal.admin()
+    return said(console.portal.sms(console.app, words.code, words.to, words.text, author))
 
 
 @command
@@ -149,9 +150,25 @@ def other(console, words):
 
 @command
 def returned(console, words):
-    return json.dumps({"robots": console.portal.returned, "messages": [
-        {"code": code, "message_id": id, "status": status} for (code, id), status in console.portal.messages.items()]},
-        indent=1)
+    found = [f"{one.code}: {state_of(one)}" for one in console.portal.workflows.values()]
+    found += [f"{code}: message {id}: {one.status or 'no status yet'}"
+              for (code, id), one in console.portal.messages.items()]
+    return "\n".join(found) or "no robot was started, no message sent"
+
+
+def state_of(workflow):
+    """What became of a robot, on a line."""
+    if workflow.values is None:
+        return "waits for an answer" if workflow.waits else "waits for none"
+    return f"{json.dumps(workflow.values, ensure_ascii=False)}, log: {'; '.join(workflow.log)}"
+
+
+@command
+def registered(console, words):
+    installation = console.installed()
+    found = [f"{one['kind']} {code} -> {one['handler']}" for code, one in installation.activities.items()]
+    found += [f"sender {code} -> {handler}" for code, handler in installation.senders.items()]
+    return "\n".join(found) or "the application has registered nothing"
 
 
 @command

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from . import kinds, posts
 from .accounts import SCOPE, Installation, User, Webhook
 from .outbox import make_post
+from .work import Message, Workflow
 
 FINISH = b"installFinish"  # what an installation page's script calls
 
@@ -61,9 +62,8 @@ class Portal(Account):
     rows: dict = field(default_factory=dict)      # "crm.deal": {id: row}
     quirks: dict = field(default_factory=dict)    # method: {"ignores_filter", ...}, see methods/lists.py
     bots: dict = field(default_factory=dict)      # id: what registered it
-    event_tokens: set = field(default_factory=set)  # of robots that were started
-    returned: dict = field(default_factory=dict)  # event_token: [{"values", "log"}]
-    messages: dict = field(default_factory=dict)  # (code, message_id): status
+    workflows: dict = field(default_factory=dict)  # event_token: Workflow, of robots that were started
+    messages: dict = field(default_factory=dict)  # (code, message_id): Message
     zone: int = 0                                 # hours ahead of UTC, of the times it writes
 
     def fill(self, entity, count):
@@ -138,17 +138,25 @@ class Portal(Account):
                 installation.user, refresh=True)
 
     def robot(self, app, code, document_id, properties=None, user=None, url=None, **more):
-        """A robot or activity of APP starts on the CRM's DOCUMENT_ID (`DEAL_7`): what it says back is in `returned`."""
-        tree = posts.robot(self.cloud, self.installations[app.client_id], user, code, document_id, properties or {},
-                           **more)
-        self.event_tokens.add(tree["event_token"])
+        """A robot or activity of APP starts on the CRM's DOCUMENT_ID (`DEAL_7`): what comes of it is in `workflows`.
+
+        One that APP has registered goes to its handler, in the name of the user it asks for, and waits as it says."""
+        installation = self.installations[app.client_id]
+        known = installation.activities.get(code)
+        if known:
+            user, url = self.users.get(known["user"], user), url or known["handler"]
+            more.setdefault("wait", known["subscription"] != "N")
+        tree = posts.robot(self.cloud, installation, user, code, document_id, properties or {}, **more)
+        self.workflows[tree["event_token"]] = Workflow(code, tree["use_subscription"] != "N",
+                                                       {name.upper() for name in known["returns"]} if known else None)
         return self.post(code, url or app.url, tree)
 
     def sms(self, app, code, to, text, user=None, document_id=None, url=None):
-        """A message for APP to send: its status is in `messages`."""
-        tree = posts.sms(self.cloud, self.installations[app.client_id], user, code, to, text, document_id)
-        self.messages[code, tree["message_id"]] = None
-        return self.post("SMS", url or app.url, tree)
+        """A message for APP to send, to the handler of its sender where that is registered: see `messages`."""
+        installation = self.installations[app.client_id]
+        tree = posts.sms(self.cloud, installation, user, code, to, text, document_id)
+        self.messages[code, tree["message_id"]] = Message(app.client_id, user)
+        return self.post("SMS", url or installation.senders.get(code, app.url), tree)
 
     def say(self, bot, text, user=None):
         """USER says TEXT to the BOT (an id): its handler hears it."""

@@ -217,14 +217,30 @@ def test_a_workflow_and_a_message_get_their_answers(cloud, client, portal, app, 
     robot = portal.robot(app, "my_robot", "DEAL_7", {"comment": "x"}).wait().tree
     assert client.result("bizproc.event.send", EVENT_TOKEN=robot["event_token"], RETURN_VALUES={"sum": 3},
                          LOG_MESSAGE="done") is True
-    assert portal.returned == {robot["event_token"]: [{"values": {"sum": 3}, "log": "done"}]}
-    assert client.call("bizproc.event.send", EVENT_TOKEN="x")["error"] == "ACCESS_DENIED"
-    assert client.status == 403
+    workflow = portal.workflows[robot["event_token"]]
+    assert (workflow.values, workflow.log) == ({"sum": 3}, ["done"])
+    assert client.result("bizproc.event.send", EVENT_TOKEN=robot["event_token"], RETURN_VALUES={"sum": 4}) is True
+    assert workflow.values == {"sum": 3}, "it has gone on"
+    for token in ({}, {"EVENT_TOKEN": "x"}):
+        for method in ("bizproc.event.send", "bizproc.activity.log"):
+            assert client.call(method, **token)["error"] == "ACCESS_DENIED"
+            assert client.status == 403
+    assert client.call("bizproc.activity.log", EVENT_TOKEN=robot["event_token"])["error"] == "ERROR_EMPTY_LOG_MESSAGE"
+    nobody_waits = portal.robot(app, "my_robot", "DEAL_7", wait=False).wait().tree["event_token"]
+    assert client.result("bizproc.event.send", EVENT_TOKEN=nobody_waits, RETURN_VALUES={"sum": 3}) is True
+    assert portal.workflows[nobody_waits].values is None
     message = portal.sms(app, "my_sms", "+100", "hello", portal.admin()).wait().tree["message_id"]
     said = {"CODE": "my_sms", "MESSAGE_ID": message}
     assert client.result("messageservice.message.status.update", **said, STATUS="delivered") is True
-    assert portal.messages == {("my_sms", message): "delivered"}
-    assert client.call("messageservice.message.status.update", **said, STATUS="lost")["error"] == "ERROR_ARGUMENT"
+    assert portal.messages["my_sms", message].status == "delivered"
+    for change, error in (({"STATUS": "lost"}, "ERROR_MESSAGE_STATUS_INCORRECT"),
+                          ({}, "ERROR_MESSAGE_STATUS_INCORRECT"),
+                          ({"MESSAGE_ID": "x", "STATUS": "sent"}, "ERROR_MESSAGE_NOT_FOUND"),
+                          ({"MESSAGE_ID": "", "STATUS": "sent"}, "ERROR_MESSAGE_NOT_FOUND"),
+                          ({"CODE": "other", "STATUS": "sent"}, "ERROR_MESSAGE_NOT_FOUND"),
+                          ({"CODE": "", "STATUS": "sent"}, "ERROR_SENDER_VALIDATION_FAILURE")):
+        assert client.call("messageservice.message.status.update", **{**said, **change})["error"] == error
+        assert client.status == 400
 
 
 def test_all_secrets_for_a_look_into_logs(cloud, client, portal, app):

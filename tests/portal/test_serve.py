@@ -53,13 +53,32 @@ def folder(tmp_path):
 
 
 def test_the_page_s_session(folder, handler):
-    first, second = pages.blocks(PAGE, "sh", "To try hooks")
+    first, second, third = pages.blocks(PAGE, "sh", "To try hooks")
     handler.answer = lambda body: b'{"status":"ok","event":%s}' % (b"null" if "ONAPPINSTALL" in body else b"1")
     with serving(folder, handler.url) as lines:
         typed = terminal(folder, lines, handler)
         shown = re.sub(r"(client_\w+ +)\S+", r"\1X", typed.real(first)).splitlines()[1:]
         assert re.sub(r"(client_\w+ +)\S+", r"\1X", "".join(lines)).splitlines() == shown
         typed.see(second)
+        typed.type(f"{SERVE} install")
+        register(typed, folder, handler, "bizproc.robot.add", CODE="my_robot")
+        register(typed, folder, handler, "messageservice.sender.add", CODE="my_sms", TYPE="SMS")
+        before, returned, shown = third.partition(f"$ {SERVE} returned\n")
+        typed.see(before)
+        assert returned and without_id(typed.type(f"{SERVE} returned")) == without_id(shown)
+
+
+def without_id(text):
+    return re.sub(r"[0-9a-f]{32}", "ID", text)
+
+
+def register(typed, folder, handler, method, **fields):
+    """As the application does, with the token that its installation brought."""
+    token = re.findall(r"access_token%5D=([^&]+)", handler.bodies[-1])[-1]
+    fields |= {"NAME": "x", "HANDLER": handler.url, "auth": token}
+    data = "&".join(f"{name}={value}" for name, value in fields.items())
+    url = f"https://{PORT}/acme/rest/{method}"
+    assert '"result": true' in typed.type(f"curl -s --cacert {folder}/ca.pem -d '{data}' {url}")
 
 
 def test_the_application_is_the_same_at_the_next_start(folder, handler):
@@ -76,8 +95,10 @@ def test_every_command_does_what_it_says(folder, handler):
         typed = terminal(folder, lines, handler)
         for command, shown in [
                 ("page", "installed: yes"), ("robot r DEAL_7 a=b", "r -> "), ("sms s +100 hello", "SMS -> "),
+                ("sms s +100 hello --robot", "SMS -> "), ("registered", "registered nothing"),
                 ("other pay_form", "pay_form -> .*: 200"),
-                ("returned", '"status": null'), ("bind ONAPPUNINSTALL", "ONAPPUNINSTALL"),
+                ("returned", r"r: waits for an answer\ns: message \w+: no status yet"),
+                ("bind ONAPPUNINSTALL", "ONAPPUNINSTALL"),
                 ("outgoing ONTASKADD", r"^[0-9a-f]{32}$"), ("event ONTASKADD --robot", "ONTASKADD -> .*: 200"),
                 ("rename best", "/best/rest/"), ("step 2h", "UTC"), ("fail html --times 2", "next 2 of all"),
                 ("fail slow seconds=0.1", "next 1"), ("fail edit 'change[result.ADMIN]=x' --method profile", "profile"),

@@ -478,6 +478,19 @@ BOOST_AUTO_TEST_CASE(a_post_is_of_the_portal_that_its_block_names) {
     BOOST_TEST(of("Other.Example") == " other.example");
 }
 
+BOOST_AUTO_TEST_CASE(each_of_several_posts_is_of_the_portal_that_it_names) {
+    const bx::ConfigPtr config = load(
+        "portal { token t member_id m1 domain a.b }\nportal { token t2 domain C.d }\n"
+        "portal { token t3 member_id a.b domain e.f }\n"
+        "post one { key 0123456789abcde1 portal m1 }\npost two { key 0123456789abcde2 portal A.b }\n"
+        "post three { key 0123456789abcde3 portal c.d }\npost four { key 0123456789abcde4 portal M1 }\n"
+        "post five { key 0123456789abcde5 portal a.b }\n");
+    std::vector<std::string> found;
+    for (const bx::PostBlock& post : config->posts) found.push_back(post.member_id + " " + post.domain);
+    const std::vector<std::string> wanted{"m1 a.b", "m1 a.b", " c.d", " m1", "m1 a.b"};
+    BOOST_TEST(found == wanted, boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(an_app_counts_as_somebody_who_may_send) {
     BOOST_TEST(!load("")->has_portals());
     BOOST_TEST(load("app { }", bx::ConfigPart::gateway)->has_portals());

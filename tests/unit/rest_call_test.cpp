@@ -56,6 +56,15 @@ BOOST_AUTO_TEST_CASE(fields_are_a_form_in_their_order) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(fields_below_a_name_have_no_name_that_the_server_keeps) {
+    BOOST_TEST(form_below("V", {}) == "");
+    BOOST_TEST(form_below("V", {"a=1", "b[]=2", "c[d][e]==&", "auth=3"}) ==
+               "V%5Ba%5D=1&V%5Bb%5D%5B%5D=2&V%5Bc%5D%5Bd%5D%5Be%5D=%3D%26&V%5Bauth%5D=3");
+    for (const char* word : {"a", "=1", "[a]=1", ""}) {
+        BOOST_CHECK_THROW(form_below("V", {word}), UsageError);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(what_the_server_keeps_for_itself_is_an_error_however_it_is_written) {
     for (const char* name :
          {"auth", "access_token", "token", "state", "ap", "aplogin", "auth_connector", " auth",

@@ -1,49 +1,27 @@
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "base/text.h"
 #include "cli/call_order.h"
 #include "cli/call_right.h"
 #include "cli/command.h"
-#include "cli/open.h"
+#include "cli/event_portal.h"
 #include "cli/output.h"
+#include "cli/portal_calls.h"
+#include "cli/rest_command.h"
 #include "cli/terminal/progress.h"
 #include "report/json.h"
 #include "rest/batch.h"
 #include "rest/pages.h"
-#include "sync/pace.h"
 
 namespace bx {
 
 namespace {
 
-constexpr Millis usual_wait = 30 * second;
-
-int say(int status, const std::string& what, const std::string& why) {
-    remark(what + ": " + why);
-    return status;
-}
-
 int fail(const MethodCall& call, const RestAnswer& answer, Right right) {
-    return say(exit_status_of(answer.cause, right), call.method, answer.text);
+    return end_with(exit_status_of(answer.cause, right), call.method, answer.text);
 }
-
-// -- When
-
-struct Times {
-    Millis wait = 0;            // --wait
-    Millis end = Timer::never;  // steady: of the hook's own time, less a second
-};
-
-Times times_of(const Arguments& args) {
-    Times times;
-    times.wait = duration_option(args, "--wait", usual_wait);
-    if (times.wait > day) throw UsageError("--wait is 1d at most");
-    if (const std::optional<Millis> end = end_of_hook()) times.end = *end;
-    return times;
-}
-
-// -- What comes of it
 
 std::string one_line(std::string_view json) {
     std::string line(json);
@@ -80,7 +58,7 @@ int list_all(const MethodCall& call, const ListReader::Ask& ask, Right right) {
     if (!end.name_of_id.empty()) {
         why += ": after it 'filter[>" + end.name_of_id + "]=" + end.last_id + "' goes on";
     }
-    return say(exit_status_of(end.cause, right), call.method, why);
+    return end_with(exit_status_of(end.cause, right), call.method, why);
 }
 
 int send_batch(const std::vector<BatchCall>& calls, const Batch::Ask& ask, Right right,
@@ -99,58 +77,28 @@ int send_batch(const std::vector<BatchCall>& calls, const Batch::Ask& ask, Right
     progress.clear();
     if (end.failed == 0) return 0;
     const RestCause cause = end.may_repeat ? RestCause::server : RestCause::refused;
-    return say(exit_status_of(cause, right), "batch",
+    return end_with(exit_status_of(cause, right), "batch",
                std::to_string(end.failed) + " of " + std::to_string(calls.size()) + " failed" +
                    (end.text.empty() ? "" : ": " + end.text));
 }
 
-int call_with(const Arguments& args, const CallOrder& order, const Config& config, Store& store,
-              const std::optional<HookRun>& hook) {
-    const MethodCall& call = order.call;
-    const Times times = times_of(args);
-    RightChoice choice = choose_right(args, config, store, hook);
-    if (!choice.right) return say(choice.status, call.method, choice.why);
-    CallRight& right = *choice.right;
-    SharedPace pace(store.limiter(), right.portal, right.whose, right.rate,
-                    order.all ? SharedPace::Kind::leaves_half : SharedPace::Kind::usual);
-    const Endpoints endpoints(config);
-    HttpSettings http = settings_of(config.rest);
-    if (times.end != Timer::never) http.until = times.end;
-    Caller caller({*right.access, pace, endpoints, http});
-    const auto ask = [&](const MethodCall& one) {
-        try {
-            return caller.call(one, std::min(steady_now() + times.wait, times.end));
-        } catch (const Error& error) {  // the store's, or this machine's: in a while it may do
-            return without_answer(RestCause::server, error.what());
-        }
-    };
-    if (args.has("--batch")) return send_batch(order.batch, ask, right.right, pace);
-    if (order.all) return list_all(call, ask, right.right);
-    return show(call, ask(call), right.right, order.raw);
+int call_with(const Arguments& args, const CallOrder& order, const RestPlace& place) {
+    const CallTimes times = call_times(args);
+    RightChoice choice = choose_right(args, place.config, place.store, place.hook);
+    if (!choice.right) return end_with(choice.status, order.call.method, choice.why);
+    PortalCalls calls(place, std::move(*choice.right), times,
+                      order.all ? SharedPace::Kind::leaves_half : SharedPace::Kind::usual);
+    const auto ask = [&calls](const MethodCall& call) { return calls.ask(call); };
+    if (args.has("--batch")) return send_batch(order.batch, ask, calls.right(), calls.pace());
+    if (order.all) return list_all(order.call, ask, calls.right());
+    return show(order.call, ask(order.call), calls.right(), order.raw);
 }
 
 int run(const Arguments& args) {
     const CallOrder order = call_order(args);
-    const MethodCall& call = order.call;
-    const std::optional<HookRun> hook = this_hook_run();
-    ConfigPtr config;
-    try {
-        config = config_to_choose(args, hook);
-    } catch (const UsageError&) {
-        throw;
-    } catch (const Error& error) {
-        return say(exit_status_of(RestCause::wrong_client, Right::application), call.method,
-                   error.what());
-    }
-    try {
-        const std::unique_ptr<Store> store = store_of(*config);
-        return call_with(args, order, *config, *store, hook);
-    } catch (const UsageError&) {
-        throw;
-    } catch (const Error& error) {
-        return say(exit_status_of(RestCause::server, Right::application), call.method,
-                   error.what());
-    }
+    return run_rest_command(args, order.call.method, [&](const RestPlace& place) {
+        return call_with(args, order, place);
+    });
 }
 
 }  // namespace
@@ -193,7 +141,7 @@ that helps.
                        {"--raw", "", "print the whole answer, not its result alone"},
                        {"--v3", "", "a method of REST 3"},
                        {"--idempotent", "", "repeat it also when it may have run"},
-                       {"--wait", "D", "how long to wait for a turn and repeat (30s)"}};
+                       wait_option()};
     command.max_words = std::numeric_limits<std::size_t>::max();
     command.run = run;
     return command;

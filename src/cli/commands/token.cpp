@@ -3,11 +3,10 @@
 #include "base/escape.h"
 #include "base/json.h"
 #include "cli/command.h"
-#include "cli/open.h"
-#include "cli/output.h"
 #include "cli/event_portal.h"
+#include "cli/output.h"
+#include "cli/rest_command.h"
 #include "report/json.h"
-#include "store/errors.h"
 #include "sync/tokens.h"
 
 namespace bx {
@@ -17,10 +16,7 @@ namespace {
 constexpr Millis usual_left = 5 * minute;
 constexpr Millis most_left = 50 * minute;  // a token lives for an hour
 
-int say(int status, const std::string& why) {
-    remark("token: " + why);
-    return status;
-}
+int fail(int status, const std::string& why) { return end_with(status, "token", why); }
 
 Millis least_left_of(const Arguments& args) {
     const Millis left = duration_option(args, "--min", usual_left);
@@ -41,17 +37,16 @@ void print_token(const InstallationWithTokens& known) {
     print(json_line(text));
 }
 
-int give(const Arguments& args, const Config& config, const std::optional<HookRun>& hook) {
-    const Millis left = least_left_of(args);
-    const std::unique_ptr<Store> store = store_of(config);
-    const PortalChoice choice = choose_portal(args, config, *store, hook);
-    if (!choice.installation) return say(choice.status, choice.why);
+int give(const Arguments& args, Millis left, const RestPlace& place) {
+    const PortalChoice choice = choose_portal(args, place.config, place.store, place.hook);
+    if (!choice.installation) return fail(choice.status, choice.why);
     const Installation& one = *choice.installation;
-    const GoodTokens tokens = good_tokens(store->installations(), config.path, one.id, left);
+    const GoodTokens tokens =
+        good_tokens(place.store.installations(), place.config.path, one.id, left);
     if (!tokens.result.succeeded()) {
-        return say(exit_status_of(tokens.result.cause, Right::application),
-                   printable(one.domain.empty() ? one.member_id : one.domain) + ": " +
-                       tokens.result.text);
+        return fail(exit_status_of(tokens.result.cause, Right::application),
+                    printable(one.domain.empty() ? one.member_id : one.domain) + ": " +
+                        tokens.result.text);
     }
     print_token(tokens.known);
     return 0;
@@ -61,20 +56,9 @@ int run(const Arguments& args) {
     if (stdout_is_terminal() && !args.has("--secrets")) {
         throw UsageError("an access token is a secret: on a terminal add --secrets");
     }
-    const std::optional<HookRun> hook = this_hook_run();
-    ConfigPtr config;
-    try {
-        config = config_to_choose(args, hook);
-    } catch (const UsageError&) {
-        throw;
-    } catch (const Error& error) {
-        return say(exit_status_of(RestCause::wrong_client, Right::application), error.what());
-    }
-    try {
-        return give(args, *config, hook);
-    } catch (const StoreError& error) {
-        return say(exit_status_of(RestCause::server, Right::application), error.what());
-    }
+    const Millis left = least_left_of(args);
+    return run_rest_command(
+        args, "token", [&](const RestPlace& place) { return give(args, left, place); });
 }
 
 }  // namespace
