@@ -180,7 +180,9 @@ void Board::end(const DueChore& task, const ChoreEnd& end) {
     }
     const std::lock_guard lock(mutex_);
     queue_.end(task);
-    ++(end.kind == ChoreEnd::Kind::done ? count_.done : count_.in_vain);
+    // What can wait without a problem has not failed.
+    const bool is_in_vain = end.kind != ChoreEnd::Kind::done && !end.problem.empty();
+    ++(is_in_vain ? count_.in_vain : count_.done);
     changed_.notify_all();
 }
 

@@ -388,6 +388,15 @@ class Site:
         """Starts `bxhook work` in the foreground."""
         return self.start([self.binary, "work", "--config", self.config, *arguments], "worker.log")
 
+    @contextlib.contextmanager
+    def working(self):
+        """While a worker runs."""
+        worker = self.work()
+        try:
+            yield worker
+        finally:
+            worker.stop()
+
     def worker_pid(self):
         """Pid of the process that holds the worker's lock, or None."""
         lock = self.home / "state" / f"{self.worker_files}.lock"

@@ -479,5 +479,6 @@ def test_its_head_says_how_to_use_it(site, example):
 
 
 def test_every_example_has_a_test():
-    tests = "".join((ROOT / "tests" / "e2e" / name).read_text() for name in ("test_examples.py", "test_rest_examples.py"))
+    files = (ROOT / "tests" / "e2e").glob("test_*examples.py")
+    tests = "".join(file.read_text() for file in files)
     assert [name for name in HOOKS if f'"{name}"' not in tests] == []
