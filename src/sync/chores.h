@@ -34,7 +34,7 @@ struct SyncOptions {
 };
 
 struct SyncCount {
-    std::size_t done = 0;
+    std::size_t done = 0;  // or put off, without a problem
     std::size_t in_vain = 0;
 };
 
