@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 import signal
 import subprocess
 from pathlib import Path
@@ -314,7 +315,7 @@ def test_what_came_by_a_key_is_of_the_portal_of_its_block(land):
     """Whatever it says of itself, and it has no token of its own."""
     portal, other, site = land.active(), land.active("other"), land.site
     portal.fill("crm.deal", 7)
-    key = "0123456789abcdef0123456789abcdef"
+    key = secrets.token_hex(16)
     bitrix.sent_secrets.add(key)
     names = ("POST.FORM", "WEBHOOK.FORM", "SMS.MY_SMS")
     for name in names:
@@ -322,7 +323,7 @@ def test_what_came_by_a_key_is_of_the_portal_of_its_block(land):
                   f'"$BXHOOK" call profile --as event 2> {site.out}/$BX_HOOK.own\n')
     land.configure(more=f"post form {{ key {key}  portal {land.shown(portal)['portal']} }}\n")
     url = f"{land.front.url}?key={key}"
-    auth = {"member_id": other.member_id, "domain": other.domain, "access_token": "x" * 70}
+    auth = {"member_id": other.member_id, "domain": other.domain, "access_token": secrets.token_hex(35)}
     posts = (lambda: portal.post("form", url, {"name": "x", "auth": auth}),
              lambda: portal.other(land.app, "webhook_robot", url),
              lambda: portal.sms(land.app, "my_sms", "+100", "Hello", url=url))
