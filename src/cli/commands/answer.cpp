@@ -99,7 +99,7 @@ waits for it goes on.  NAME is one of the RETURN_PROPERTIES with which it was re
 It is bizproc.event.send with the event_token of the hook's event, called as `call` calls
 a method: with the same right (scope bizproc), in its turn, repeated until --wait is over.
 Where several applications are installed on the portal it is the one that sent the robot.
-The first answer counts; to a later one Bitrix24 says nothing.
+The first answer counts; to a later one Bitrix24 says the same.
 
 Nothing is sent, and it says so, where nobody waits: when the robot was registered with
 USE_SUBSCRIPTION=N, and to an event of `bxhook trigger`.
