@@ -78,8 +78,8 @@ int send_batch(const std::vector<BatchCall>& calls, const Batch::Ask& ask, Right
     if (end.failed == 0) return 0;
     const RestCause cause = end.may_repeat ? RestCause::server : RestCause::refused;
     return end_with(exit_status_of(cause, right), "batch",
-               std::to_string(end.failed) + " of " + std::to_string(calls.size()) + " failed" +
-                   (end.text.empty() ? "" : ": " + end.text));
+                    std::to_string(end.failed) + " of " + std::to_string(calls.size()) + " failed" +
+                        (end.text.empty() ? "" : ": " + end.text));
 }
 
 int call_with(const Arguments& args, const CallOrder& order, const RestPlace& place) {
