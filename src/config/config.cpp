@@ -319,7 +319,7 @@ Config Reader::read(const std::vector<Setting>& settings) {
     check_duplicates(config_.portals, config_.portals_file, problems_);
     check_duplicates(config_.apps, problems_);
     check_duplicates(config_.posts, problems_);
-    find_portals_of(config_.posts, config_.portals);
+    for (PostBlock& post : config_.posts) find_portal_of(post, config_.portals);
     require_trust();
     return std::move(config_);
 }

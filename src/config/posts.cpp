@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <unordered_map>
 
 #include "base/text.h"
 #include "config/hook_name.h"
@@ -12,42 +11,6 @@ namespace bx {
 namespace {
 
 constexpr std::size_t max_name = 200;  // "WEBHOOK.NAME" is a code, which has at most 255 bytes
-
-// The portals that posts name, by domain or member_id.
-class Wanted {
-public:
-    void add(const std::string& name) {
-        domains_.emplace(lower(name), nullptr);
-        members_.emplace(name, nullptr);
-    }
-
-    // Each after the other: the first that has a name counts.
-    void see(const Portal& portal) {
-        note(domains_, portal.domain, portal);
-        note(members_, portal.member_id, portal);
-    }
-
-    // Null: there is none.  Of two, one by each name, the one that was seen first.
-    const Portal* find(const std::string& name) const {
-        const Portal* by_domain = domains_.at(lower(name));
-        const Portal* by_member = members_.at(name);
-        if (by_domain == nullptr || by_member == nullptr) {
-            return by_domain == nullptr ? by_member : by_domain;
-        }
-        return std::min(by_domain, by_member);  // both lie in one list
-    }
-
-private:
-    using Names = std::unordered_map<std::string, const Portal*>;
-
-    static void note(Names& names, const std::string& name, const Portal& portal) {
-        const auto found = names.find(name);
-        if (found != names.end() && found->second == nullptr) found->second = &portal;
-    }
-
-    Names domains_;
-    Names members_;
-};
 
 }  // namespace
 
@@ -99,22 +62,16 @@ const PostBlock* find_post(std::span<const PostBlock> posts, std::string_view na
 }
 
 void find_portal_of(PostBlock& post, std::span<const Portal> portals) {
-    find_portals_of({&post, 1}, portals);
-}
-
-void find_portals_of(std::span<PostBlock> posts, std::span<const Portal> portals) {
-    if (posts.empty()) return;
-    Wanted wanted;
-    for (const PostBlock& post : posts) wanted.add(post.portal);
-    for (const Portal& portal : portals) wanted.see(portal);
-    for (PostBlock& post : posts) {
-        if (const Portal* portal = wanted.find(post.portal)) {
-            post.member_id = portal->member_id;
-            post.domain = portal->domain;
-        } else if (post.domain.empty() && post.member_id.empty()) {
-            post.domain = lower(post.portal);
-        }
+    const std::string domain = lower(post.portal);
+    const auto found = std::ranges::find_if(portals, [&](const Portal& portal) {
+        return portal.domain == domain || portal.member_id == post.portal;
+    });
+    if (found == portals.end()) {
+        if (post.domain.empty() && post.member_id.empty()) post.domain = domain;
+        return;
     }
+    post.member_id = found->member_id;
+    post.domain = found->domain;
 }
 
 }  // namespace bx

@@ -31,7 +31,5 @@ const PostBlock* find_post(std::span<const PostBlock> posts, std::string_view na
 // Sets whose POST's posts are: member_id and domain of that of PORTALS which `portal` names, else
 // `portal` as the domain.
 void find_portal_of(PostBlock& post, std::span<const Portal> portals);
-// The same of all POSTS, in one pass over PORTALS, of which there may be many.
-void find_portals_of(std::span<PostBlock> posts, std::span<const Portal> portals);
 
 }  // namespace bx
