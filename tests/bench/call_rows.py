@@ -6,9 +6,8 @@ import subprocess
 import time
 
 import clouds
-import hosts
-import postgres
 from scratch import Site, as_user, wait_for, write
+from stage import on_postgresql
 from table import Goal
 
 STORES = ("SQLite", "PostgreSQL")
@@ -191,15 +190,8 @@ def call(bench, stage):
     sqlite = Site(stage.scratch, "calls")
     bench.sites.append(sqlite)
     calls_of(bench, sqlite, "SQLite")
-    server = postgres.Server(stage.scratch, "calls-postgres").create().start()
-    try:
-        database = postgres.Database(server)
-        hosts.make_store(stage.scratch, database)
-        host = hosts.Host(stage.scratch, database, "calls-host")
-        bench.sites.append(host)
+    with on_postgresql(bench, stage.scratch, "calls") as (host, _):
         calls_of(bench, host, "PostgreSQL")
-    finally:
-        server.remove()
 
 
 def calls_of(bench, site, store):

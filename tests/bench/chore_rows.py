@@ -18,12 +18,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
-import hosts  # noqa: E402
-import postgres  # noqa: E402
 from alone import measure_alone  # noqa: E402
 from clouds import Cloud  # noqa: E402
 from portal.faults import Reply  # noqa: E402
 from scratch import Site, as_user, wait_for  # noqa: E402
+from stage import on_postgresql  # noqa: E402
 from table import Goal  # noqa: E402
 
 PORTALS = 5000
@@ -117,16 +116,9 @@ def chores(bench, stage, count=PORTALS):
     bench.sites.append(site)
     a_pass(bench, site, "SQLite", str(site.home / site.store), count)
     site.stop()
-    server = postgres.Server(stage.scratch, "chores-postgres").create().start()
-    try:
-        database = postgres.Database(server)
-        hosts.make_store(stage.scratch, database)
-        host = hosts.Host(stage.scratch, database, "chores-host")
-        bench.sites.append(host)
+    with on_postgresql(bench, stage.scratch, "chores") as (host, database):
         a_pass(bench, host, "PostgreSQL", database.url(), count)
         host.stop()
-    finally:
-        server.remove()
 
 
 # -- Alone

@@ -6,6 +6,8 @@ import shutil
 import signal
 
 import client
+import hosts
+import postgres
 from baselines import Fcgiwrap, Floor, Nginx, OnStdin, Ours, Php, Webhook
 from load import deal_event
 from scratch import Site, wait_for
@@ -71,3 +73,17 @@ def end_all(sites):
                 process.stop(limit=5)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def on_postgresql(bench, scratch, name):
+    """(a site, its database) on a server of its own."""
+    server = postgres.Server(scratch, f"{name}-postgres").create().start()
+    try:
+        database = postgres.Database(server)
+        hosts.make_store(scratch, database)
+        host = hosts.Host(scratch, database, f"{name}-host")
+        bench.sites.append(host)
+        yield host, database
+    finally:
+        server.remove()

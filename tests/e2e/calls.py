@@ -6,13 +6,8 @@ import subprocess
 import pytest
 
 import clouds
+from clouds import land
 from scratch import as_user, wait_for
-
-
-@pytest.fixture
-def land(site):
-    with clouds.on(site) as made:
-        yield made
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
+
 import bitrix
 import client
 from scratch import wait_for
@@ -90,6 +92,12 @@ class Land:
         assert post.status == 200, post
         return portal
 
+    def install_in_no_block(self):
+        """(the application that has a block, the portal that installed the one that has none)."""
+        other = self.cloud.app(self.app.url)
+        self.configure(apps=[other], more=f"app {{ server {self.cloud.url} }}\n")
+        return other, wait_for(lambda: self.install(), "the empty block")
+
     def forge(self, **changes):
         """An ONAPPINSTALL as anybody can send it."""
         auth = {"access_token": secrets.token_hex(35), "expires_in": "3600", "refresh_token": secrets.token_hex(35),
@@ -167,3 +175,9 @@ def on(site, **options):
         yield land
     finally:
         land.close()
+
+
+@pytest.fixture
+def land(site):
+    with on(site) as made:
+        yield made

@@ -11,16 +11,11 @@ import pytest
 import bitrix
 import client
 import clouds
+from clouds import land
 from clock import DAY, Clock
 from hosts import BOTH_STORES
 from scratch import wait_for
 from test_check import finds, type_in
-
-
-@pytest.fixture
-def land(site):
-    with clouds.on(site) as made:
-        yield made
 
 
 def becomes(land, portal, state="active", limit=30):

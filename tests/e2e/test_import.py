@@ -10,15 +10,10 @@ import pytest
 
 import bitrix
 import clouds
+from clouds import land
 import leaks
 from hosts import BOTH_STORES, Host
 from scratch import as_user, wait_for, write
-
-
-@pytest.fixture
-def land(site):
-    with clouds.on(site) as made:
-        yield made
 
 
 class Vendor:

@@ -4,16 +4,9 @@ import secrets
 
 import pytest
 
-import clouds
-from clouds import DONE
+from clouds import DONE, land
 from hosts import BOTH_STORES
 from scratch import wait_for
-
-
-@pytest.fixture
-def land(site):
-    with clouds.on(site) as made:
-        yield made
 
 
 @BOTH_STORES
@@ -73,6 +66,14 @@ def hold(land, method):
     return land.cloud.faults.order("slow", method=method, seconds=60, after=True)
 
 
+def renew_and_hold(land, portal):
+    """(the answer that is held, the process that waits for it)."""
+    answer = hold(land, "oauth/token")
+    renewal = land.start_renewals(portal)[0]
+    wait_for(lambda: answer.hit == 1, "the server to be asked")
+    return answer, renewal
+
+
 def has_ended(process):
     wait_for(lambda: not process.running(), "the process to end", limit=30)
     return process.popen.returncode
@@ -109,9 +110,7 @@ def test_installed_again_while_it_is_verified_it_has_the_newest_tokens(land, met
 
 @BOTH_STORES
 def test_installed_again_while_it_is_found_in_no_block_it_waits_with_the_newest_tokens(land):
-    other = land.cloud.app(land.app.url)
-    land.configure(apps=[other], more=f"app {{ server {land.cloud.url} }}\n")
-    portal = wait_for(lambda: land.install(), "the empty block")
+    other, portal = land.install_in_no_block()
     answer = hold(land, "app.info")
     sync = land.start_sync()
     wait_for(lambda: answer.hit == 1, "app.info to be asked")
@@ -128,9 +127,7 @@ def test_installed_again_while_it_is_found_in_no_block_it_waits_with_the_newest_
 @BOTH_STORES
 def test_installed_again_while_its_tokens_are_renewed_it_has_the_newest(land):
     portal = land.active()
-    answer = hold(land, "oauth/token")
-    renewal = land.start_renewals(portal)[0]
-    wait_for(lambda: answer.hit == 1, "the server to be asked")
+    answer, renewal = renew_and_hold(land, portal)
     boss = install_as_another(land, portal)
     assert "verified" in land.sync()[0]
     answer.release()
@@ -141,9 +138,7 @@ def test_installed_again_while_its_tokens_are_renewed_it_has_the_newest(land):
 @BOTH_STORES
 def test_uninstalled_while_its_tokens_are_renewed_it_stays_gone(land):
     portal = land.active()
-    answer = hold(land, "oauth/token")
-    renewal = land.start_renewals(portal)[0]
-    wait_for(lambda: answer.hit == 1, "the server to be asked")
+    answer, renewal = renew_and_hold(land, portal)
     [post] = portal.uninstall(land.app)
     assert post.wait().status == 200
     land.site.run("work", "--once")

@@ -3,14 +3,8 @@
 import pytest
 
 import clouds
-from clouds import HOUR, REINSTALL
+from clouds import HOUR, REINSTALL, land
 from hosts import BOTH_STORES
-
-
-@pytest.fixture
-def land(site):
-    with clouds.on(site) as made:
-        yield made
 
 
 @BOTH_STORES

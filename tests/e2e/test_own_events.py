@@ -11,6 +11,7 @@ import pytest
 import bitrix
 import client
 import clouds
+from clouds import land
 from hosts import BOTH_STORES, Host
 from scratch import ROOT, as_user, wait_for
 from test_examples import accept
@@ -193,12 +194,6 @@ def test_what_a_worker_that_is_killed_had_to_tell_is_lost_and_no_death(site, scr
 
 # -- Installations
 
-@pytest.fixture
-def land(site):
-    with clouds.on(site) as made:
-        yield made
-
-
 def data(event):
     return event["body"]["data"]
 
@@ -239,12 +234,18 @@ def killed(land, scratch, place, *words):
     assert done.returncode == -signal.SIGKILL, done
 
 
-@BOTH_STORES
-def test_one_that_broke_as_its_renewal_was_killed_is_told_of(land, scratch):
+def broken_by_a_killed_renewal(land, scratch):
+    """The portal; a hook waits to be told."""
     land.site.probe("BXHOOK.PORTAL.sh")
     portal = land.active()
     land.cloud.faults.order("error", method="oauth/token", error="invalid_grant", status=400)
     killed(land, scratch, "renewal-refused", "renew", land.number(portal), "--seen", land.seen(portal))
+    return portal
+
+
+@BOTH_STORES
+def test_one_that_broke_as_its_renewal_was_killed_is_told_of(land, scratch):
+    portal = broken_by_a_killed_renewal(land, scratch)
     assert land.state(portal) == "broken" and told(land.site, PORTAL) == []
     land.site.run("work", "--once")
     [event] = told(land.site, PORTAL)
@@ -256,9 +257,7 @@ def test_one_that_broke_as_its_renewal_was_killed_is_told_of(land, scratch):
 @BOTH_STORES
 def test_one_that_waits_for_its_block_as_sync_was_killed_is_told_of(land, scratch):
     land.site.probe("BXHOOK.PORTAL.sh")
-    other = land.cloud.app(land.app.url)
-    land.configure(apps=[other], more=f"app {{ server {land.cloud.url} }}\n")
-    wait_for(lambda: land.install(), "the empty block")
+    land.install_in_no_block()
     killed(land, scratch, "installation-kept", "sync")
     assert told(land.site, PORTAL) == []
     land.site.run("work", "--once")
@@ -270,10 +269,7 @@ def test_one_that_waits_for_its_block_as_sync_was_killed_is_told_of(land, scratc
 
 @BOTH_STORES
 def test_one_that_is_healed_before_it_was_told_of_needs_nobody(land, scratch):
-    land.site.probe("BXHOOK.PORTAL.sh")
-    portal = land.active()
-    land.cloud.faults.order("error", method="oauth/token", error="invalid_grant", status=400)
-    killed(land, scratch, "renewal-refused", "renew", land.number(portal), "--seen", land.seen(portal))
+    portal = broken_by_a_killed_renewal(land, scratch)
     portal.send(land.app, "ONAPPTEST", {}, portal.admin(), refresh=True).wait()
     assert land.state(portal) == "active"
     land.site.run("work", "--once")
@@ -294,9 +290,7 @@ def test_ten_that_find_it_broken_tell_once(land):
 @BOTH_STORES
 def test_it_is_told_once_of_one_that_no_block_has(land):
     land.site.probe("BXHOOK.PORTAL.sh")
-    other = land.cloud.app(land.app.url)
-    land.configure(apps=[other], more=f"app {{ server {land.cloud.url} }}\n")
-    portal = wait_for(lambda: land.install(), "the empty block")
+    other, portal = land.install_in_no_block()
     assert land.sync()[0].endswith("waits for an app block")
     one = land.shown(portal)
     [event] = told(land.site, PORTAL)

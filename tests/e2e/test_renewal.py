@@ -9,15 +9,9 @@ from pathlib import Path
 import pytest
 
 import clouds
-from clouds import DAY, DONE
+from clouds import DAY, DONE, land
 from hosts import BOTH_STORES, Host
 from scratch import AS_ROOT, ROOT, children_of, wait_for
-
-
-@pytest.fixture
-def land(site):
-    with clouds.on(site) as made:
-        yield made
 
 
 @pytest.fixture

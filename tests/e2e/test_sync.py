@@ -5,15 +5,9 @@ import re
 import pytest
 
 import clouds
-from clouds import REINSTALL
+from clouds import REINSTALL, land
 from hosts import BOTH_STORES
 from scratch import wait_for
-
-
-@pytest.fixture
-def land(site):
-    with clouds.on(site) as made:
-        yield made
 
 
 def verified(line):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import clouds
+from clouds import land
 from hosts import BOTH_STORES
 from scratch import alive, kill, wait_for
 from test_renewal import DONE
@@ -91,12 +91,6 @@ def store_held(site):
         holder.cursor().execute(HOLD_TABLE)
         yield
         holder.rollback()
-
-
-@pytest.fixture
-def land(site):
-    with clouds.on(site) as made:
-        yield made
 
 
 def make_due(land):

@@ -12,17 +12,11 @@ import pytest
 
 import bitrix
 import client
-import clouds
+from clouds import land
 from hosts import BOTH_STORES
 from scratch import as_user, kill, wait_for
 
 MINUTES = 60 * 1000  # milliseconds, as the store counts
-
-
-@pytest.fixture
-def land(site):
-    with clouds.on(site) as made:
-        yield made
 
 
 def token(land, *options, check=True):

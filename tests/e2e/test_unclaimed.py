@@ -1,23 +1,13 @@
 """Installations of an application that is in no `app` block: they wait for a person."""
 
-import pytest
-
-import clouds
+from clouds import land
 from hosts import BOTH_STORES
 from scratch import wait_for
 
 
-@pytest.fixture
-def land(site):
-    with clouds.on(site) as made:
-        yield made
-
-
 @BOTH_STORES
 def test_one_in_no_block_waits_for_its_block(land):
-    other = land.cloud.app(land.app.url)
-    land.configure(apps=[other], more=f"app {{ server {land.cloud.url} }}\n")
-    portal = wait_for(lambda: land.install(), "the empty block")
+    other, portal = land.install_in_no_block()
     assert land.sync()[0].endswith("waits for an app block")
     one = land.shown(portal)
     assert (one["state"], one["client_id"]) == ("pending", land.app.client_id)
@@ -32,9 +22,7 @@ def test_one_in_no_block_waits_for_its_block(land):
 @BOTH_STORES
 def test_one_that_was_known_once_is_never_erased_by_app_info_alone(land):
     """The server has forgotten its access token, which was proven when its block was not there yet."""
-    other = land.cloud.app(land.app.url)
-    land.configure(apps=[other], more=f"app {{ server {land.cloud.url} }}\n")
-    portal = wait_for(lambda: land.install(), "the empty block")
+    other, portal = land.install_in_no_block()
     assert land.sync()[0].endswith("waits for an app block")
     land.cloud.faults.order("error", times=2, method="app.info", error="invalid_client", status=400)
     land.cloud.faults.order("reset", method="oauth/token")

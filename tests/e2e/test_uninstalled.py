@@ -2,19 +2,11 @@
 
 import secrets
 
-import pytest
-
 import bitrix
 import client
-import clouds
+from clouds import land
 from hosts import BOTH_STORES
 from scratch import wait_for
-
-
-@pytest.fixture
-def land(site):
-    with clouds.on(site) as made:
-        yield made
 
 
 @BOTH_STORES
