@@ -14,7 +14,7 @@ tests='libboost-test-dev clang libclang-rt-dev apache2 libapache2-mod-fcgid apac
 lighttpd spawn-fcgi libfcgi-bin systemd jq python3 python3-pytest python3-pytest-xdist php-cli php-cgi php-sqlite3 mandoc
 shellcheck autoconf procps sqlite3 postgresql python3-psycopg2 wrk openssl strace zip unzip'
 bench='wrk php-fpm php-cli php-cgi php-sqlite3 webhook fcgiwrap spawn-fcgi apache2 libapache2-mod-fcgid
-python3 python3-psycopg2 postgresql procps'
+python3 python3-pytest python3-psycopg2 postgresql procps'
 # To make a package, or the upload for shared hosting, and nothing else.
 # dpkg wants build-essential, whatever the package says.
 deb='git autoconf build-essential debhelper dpkg-dev fakeroot lintian libboost-test-dev python3'
