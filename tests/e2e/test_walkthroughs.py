@@ -406,6 +406,7 @@ def test_the_application_of_the_page(site):
         land.sync()
         assert land.state(portal) == "pending"
         app = block.replace("local.67f0c1a2b3c4d5.01234567", land.app.client_id)
+        app = app.replace("https://YOUR-SITE/bitrix24", land.app.url)
         app = app.replace("YOUR-CLIENT-SECRET", f"{land.app.client_secret}\n    server {land.cloud.url}")
         land.configure(apps=[], more=app)
         land.sync()
