@@ -113,10 +113,10 @@ std::vector<BatchCall> read_batch(std::string_view text) {
     return calls;
 }
 
-Batch::Batch(Right right, Ask ask, Give give, Note note)
+BatchSender::BatchSender(Right right, Ask ask, Give give, Note note)
     : right_(right), ask_(std::move(ask)), give_(std::move(give)), note_(std::move(note)) {}
 
-BatchEnd Batch::send(const std::vector<BatchCall>& calls) {
+BatchEnd BatchSender::send(const std::vector<BatchCall>& calls) {
     for (auto next = calls.begin(); next != calls.end();) {
         if (next->alone) {
             send_alone(*next++);
@@ -136,7 +136,7 @@ BatchEnd Batch::send(const std::vector<BatchCall>& calls) {
     return std::move(end_);
 }
 
-void Batch::send_alone(const BatchCall& call) {
+void BatchSender::send_alone(const BatchCall& call) {
     const RestAnswer answer = ask_({.method = call.method, .body = call.query});
     if (answer.succeeded()) return give_result(call, answer.find("result")->text());
     give_failure(call, answer);
@@ -144,7 +144,7 @@ void Batch::send_alone(const BatchCall& call) {
 
 // A whole request that failed is not sent again, since part of it may have been done.  It is given
 // then: what would come behind it is to wait too.
-std::optional<RestAnswer> Batch::send_some(Calls::const_iterator first,
+std::optional<RestAnswer> BatchSender::send_some(Calls::const_iterator first,
                                            Calls::const_iterator last) {
     MethodCall all{.method = "batch", .body = "halt=0"};
     for (auto call = first; call != last; ++call) {
@@ -181,7 +181,7 @@ std::optional<RestAnswer> Batch::send_some(Calls::const_iterator first,
 }
 
 // SAID is the result of the request of FIRST to LAST.
-void Batch::note_operating(const JsonText& said, Calls::const_iterator first,
+void BatchSender::note_operating(const JsonText& said, Calls::const_iterator first,
                            Calls::const_iterator last) const {
     const auto times = said.find("result_time");
     const auto errors = said.find("result_error");
@@ -199,12 +199,12 @@ void Batch::note_operating(const JsonText& said, Calls::const_iterator first,
     for (const auto& [method, answer] : answers) note_(method, answer);
 }
 
-void Batch::give_result(const BatchCall& call, std::string_view result) {
+void BatchSender::give_result(const BatchCall& call, std::string_view result) {
     give_line(call, "result", result);
 }
 
 // NAME is that of what came, JSON.
-void Batch::give_line(const BatchCall& call, std::string_view name, std::string_view value) {
+void BatchSender::give_line(const BatchCall& call, std::string_view name, std::string_view value) {
     std::string line;
     JsonWriter json(line);
     json.begin_object();
@@ -214,7 +214,7 @@ void Batch::give_line(const BatchCall& call, std::string_view name, std::string_
     give_(line);
 }
 
-void Batch::give_error(const BatchCall& call, RestCause cause, std::string_view error) {
+void BatchSender::give_error(const BatchCall& call, RestCause cause, std::string_view error) {
     ++end_.failed;
     if (exit_status_of(cause, right_) == exit_status_of(RestCause::server, right_)) {
         end_.may_repeat = true;
@@ -222,7 +222,7 @@ void Batch::give_error(const BatchCall& call, RestCause cause, std::string_view 
     give_line(call, "error", error);
 }
 
-void Batch::give_failure(const BatchCall& call, const RestAnswer& answer,
+void BatchSender::give_failure(const BatchCall& call, const RestAnswer& answer,
                          const std::string& before) {
     std::string error;
     JsonWriter json(error);

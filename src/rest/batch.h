@@ -37,7 +37,7 @@ struct BatchEnd {
     std::string text;         // why a whole request failed, and those behind it were not sent
 };
 
-class Batch {
+class BatchSender {
 public:
     using Ask = std::function<RestAnswer(const MethodCall&)>;
     // Is given {"id","result"} or {"id","error"} for each, in order, without the LF.
@@ -46,7 +46,7 @@ public:
     // of one that is called alone.
     using Note = std::function<void(const std::string& method, const RestAnswer& answer)>;
 
-    Batch(Right right, Ask ask, Give give, Note note);
+    BatchSender(Right right, Ask ask, Give give, Note note);
 
     BatchEnd send(const std::vector<BatchCall>& calls);
 

@@ -12,7 +12,7 @@ namespace bx {
 std::string form_of(const std::vector<std::string>& words);
 
 // The same below the name TOP: "a=1" is TOP[a]=1, and "a[]=1" TOP[a][]=1.  The server keeps none of
-// these names.
+// these names for itself, so that only what is not NAME=VALUE is a UsageError.
 std::string form_below(const std::string& top, const std::vector<std::string>& words);
 
 // TEXT is a JSON object whose members a method would get.  Throws UsageError, which begins with

@@ -45,7 +45,7 @@ struct Sent {
 Sent send(const std::string& text, std::vector<std::string> answers) {
     Sent sent;
     std::size_t next = 0;
-    sent.end = Batch(
+    sent.end = BatchSender(
                    Right::application,
                    [&](const MethodCall& call) {
                        sent.bodies.push_back(call.method + " " + call.body);

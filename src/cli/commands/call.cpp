@@ -61,7 +61,7 @@ int list_all(const MethodCall& call, const ListReader::Ask& ask, Right right) {
     return end_with(exit_status_of(end.cause, right), call.method, why);
 }
 
-int send_batch(const std::vector<BatchCall>& calls, const Batch::Ask& ask, Right right,
+int send_batch(const std::vector<BatchCall>& calls, const BatchSender::Ask& ask, Right right,
                Pace& pace) {
     Progress progress("calling");
     std::size_t shown = 0;
@@ -73,7 +73,7 @@ int send_batch(const std::vector<BatchCall>& calls, const Batch::Ask& ask, Right
     const auto note = [&](const std::string& method, const RestAnswer& answer) {
         pace.note(method, answer);
     };
-    const BatchEnd end = Batch(right, ask, give, note).send(calls);
+    const BatchEnd end = BatchSender(right, ask, give, note).send(calls);
     progress.clear();
     if (end.failed == 0) return 0;
     const RestCause cause = end.may_repeat ? RestCause::server : RestCause::refused;
