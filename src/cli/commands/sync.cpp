@@ -130,6 +130,20 @@ int sync_due(const Arguments& args, ConfigFile& file, const Config& config, Stor
     return 0;
 }
 
+// After each was asked for: what is not verified and has no problem is another process's just now, of
+// the worker that the installation's post started.
+std::string nothing_is_due(Store& store) {
+    const std::vector<Installation> all = store.installations().list();
+    const auto elsewhere = std::ranges::count_if(all, [](const Installation& one) {
+        return one.state == InstallationState::pending && one.client_id.empty() &&
+               one.problem.empty();
+    });
+    if (elsewhere == 0) return "nothing is due\n";
+    return "nothing is due here: another process verifies " +
+           counted(elsewhere, "installation", "installations") +
+           " ('bxhook portals' shows what becomes of it)\n";
+}
+
 int run(const Arguments& args) {
     ConfigFile file(config_of(args, ConfigPart::sync)->path, ConfigPart::sync);
     const ConfigPtr config = file.current();
@@ -156,7 +170,7 @@ int run(const Arguments& args) {
         any = true;
         print_news(news);
     });
-    if (!any) print("nothing is due\n");
+    if (!any) print(nothing_is_due(*store));
     return count.in_vain > 0 ? 1 : 0;
 }
 
