@@ -17,6 +17,11 @@ constexpr Millis worth_a_note = minute;
 constexpr Millis farthest_turn = 5 * second;
 // Where no answer told when a method's time is free again.
 constexpr Millis least_block = 10 * second;
+// A request reaches the portal some time after its turn, and a later one may overtake it: a tenth of
+// the burst is kept for that, one call at least.
+constexpr int kept_part = 10;
+
+int burst_at_turn(int burst) { return std::max(burst - std::max(burst / kept_part, 1), 1); }
 
 void sleep(Millis pause) {
     std::this_thread::sleep_for(std::chrono::milliseconds(pause));
@@ -35,7 +40,8 @@ SharedPace::SharedPace(Limiter& limiter, std::string portal, std::string whose, 
 // Who leaves half of it takes no place in advance: it would stand in others' way.
 bool SharedPace::wait_for_turn(const std::string& method, Millis until) {
     const bool leaves_half = kind_ == Kind::leaves_half;
-    const CallRate rate{rate_.rate, leaves_half ? std::max(rate_.burst / 2, 1) : rate_.burst};
+    const CallRate rate{rate_.rate, leaves_half ? std::max(rate_.burst / 2, 1)
+                                                : burst_at_turn(rate_.burst)};
     for (;;) {
         const Millis left = std::max<Millis>(until - steady_now(), 0);
         const Millis ahead = leaves_half ? 0 : std::min(left, farthest_turn);

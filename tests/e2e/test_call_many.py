@@ -121,7 +121,7 @@ def test_all_items_leave_half_of_the_burst_to_others(land):
     assert ids(call(land, "crm.deal.list", "--all", "--wait", "0s")) == list(range(1, 61))
     done = call(land, "crm.deal.list", "--all", "--wait", "100ms", check=False)
     assert done.returncode == 75 and b"its turn does not come in time" in done.stderr
-    for _ in range(4):
+    for _ in range(3):  # one is kept for calls that arrive late
         result(land, "crm.deal.get", "id=7", "--wait", "0s")
 
 
