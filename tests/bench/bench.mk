@@ -7,7 +7,7 @@
 
 .PHONY: bench run-bench deps-bench
 
-BENCH_C := bare_fcgi floor append_cgi spawn_loop
+BENCH_C := bare_fcgi floor append_cgi spawn_loop $(if $(PQ_LIBS),pg_connect)
 BENCH_PROGRAMS := $(BENCH_C:%=$(BUILD)/bench/%)
 BENCH_FLAGS = -std=gnu11 -O2 -Wall -Wextra
 # Given, or left to bench.py: what other benchmarks take by default is too long for it.
@@ -32,6 +32,8 @@ run-bench:
 $(BUILD)/bench/bare_fcgi: BENCH_LIBS = -lfcgi -pthread
 $(BUILD)/bench/floor: BENCH_LIBS = -lsqlite3
 $(BUILD)/bench/spawn_loop: BENCH_LIBS = -pthread
+$(BUILD)/bench/pg_connect: BENCH_LIBS = $(PQ_LIBS)
+$(BUILD)/bench/pg_connect: BENCH_FLAGS += $(PQ_CFLAGS)
 $(BENCH_PROGRAMS): $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(Q_CXX)$(CC) $(BENCH_FLAGS) -o $@ $< $(BENCH_LIBS)

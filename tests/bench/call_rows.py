@@ -2,6 +2,8 @@
 that call at once."""
 
 import json
+import re
+import shutil
 import subprocess
 import time
 
@@ -23,7 +25,10 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/"}
 
 GOALS = [goal for store in STORES for goal in (
     Goal(f"call, {store}: one, processor time", f"call, {store}: curl alone", at_most=1.3),
+    Goal(f"call, {store}: one, static", f"call, {store}: curl alone", at_most=1.3),
+    Goal(f"call, {store}: one, processor time", f"call, {store}: curl and a connection to the store", at_most=1.3),
     Goal(f"call, {store}: a list of 10,000", f"call, {store}: its requests by one curl", at_most=1.2),
+    Goal(f"call, {store}: a list of 10,000", f"call, {store}: its requests by a curl each", at_most=1.2),
     Goal(f"call, {store}: 200 hooks at once, refused", at_most=0),
     Goal(f"call, {store}: 200 hooks at once, done", at_least=HOOKS))]
 
@@ -88,24 +93,42 @@ class Caller:
 # -- What one costs
 
 def one(bench, caller, turn):
-    """One call and the same request by curl, in turn."""
+    """One call, and what it consists of at least, in turn."""
     caller.portal.rows["crm.deal"] = {7: {"ID": "7", "TITLE": "Row 7"}}
     calls = caller.words("crm.deal.get", "id=7")
-    alone = ["curl", "-sS", "--cacert", caller.land.cloud.cacert, "-d", "id=7", "-d", f"auth={caller.token()}",
-             caller.by_curl("crm.deal.get")]
+    cases = {"one, processor time": calls,
+             "curl alone": ["curl", "-sS", "--cacert", caller.land.cloud.cacert, "-d", "id=7", "-d",
+                            f"auth={caller.token()}", caller.by_curl("crm.deal.get")],
+             **others(bench, caller, calls)}
     runner = Runner(caller.site)
     try:
-        took = [(runner.run(*calls), runner.run(*alone)) for _ in range(CALLS)]
+        took = [[runner.run(*case) for case in cases.values()] for _ in range(CALLS)]
     finally:
         runner.close()
-    for what, times in zip(("one, processor time", "curl alone"), zip(*took)):
-        bench.figures.add(turn, caller.name(what), sum(times) / len(times), "ms")
+    figures = {what: sum(times) / len(times) for what, times in zip(cases, zip(*took))}
+    if "a connection to the store" in figures:
+        figures["curl and a connection to the store"] = figures["curl alone"] + figures["a connection to the store"]
+    for what, value in figures.items():
+        bench.figures.add(turn, caller.name(what), value, "ms")
+
+
+def others(bench, caller, calls):
+    """Of SQLite the program of shared hosts; of PostgreSQL, which that has not, what connecting costs."""
+    if caller.store == "SQLite":
+        return {"one, static": [beside(caller.site, bench.build / "static" / "bxhook"), *calls[1:]]}
+    url, = re.findall(r'postgresql://[^"]*', caller.site.config.read_text())
+    return {"a connection to the store": [beside(caller.site, bench.build / "bench" / "pg_connect"), url]}
+
+
+def beside(site, program):
+    """A copy that the user of SITE may run."""
+    return shutil.copy(program, site.run_dir / program.parent.name)
 
 
 # -- A list
 
 def whole_list(bench, caller, turn):
-    """By `--all`, and the requests that it made once more, by one curl that keeps its connection."""
+    """By `--all`, and the requests that it made once more: by one curl that keeps its connection, and by one each."""
     caller.portal.rows["crm.deal"] = {}
     caller.portal.fill("crm.deal", ITEMS)
     records = caller.land.cloud.records
@@ -114,19 +137,28 @@ def whole_list(bench, caller, turn):
     asked = records.of("crm.deal.list")[before:]
     if len(printed.splitlines()) != ITEMS:
         bench.problem(f"{caller.name('a list')}: {len(printed.splitlines())} of {ITEMS} items")
-    config = write(caller.site.run_dir / "requests", requests_again(caller, asked), 0o600, caller.site.user)
-    again, _ = timed(caller.site, ["curl", "-q", "-sS", "--config", config])
-    assert len(records.of("crm.deal.list")) == before + 2 * len(asked)
-    for what, value, unit in (("a list of 10,000", took, "s"), ("its requests by one curl", again, "s"),
+    requests = [request_again(caller, one) for one in asked]
+    by_one = by_curl(caller.site, ["next\n".join(requests)])
+    by_each = by_curl(caller.site, requests)
+    assert len(records.of("crm.deal.list")) == before + 3 * len(asked)
+    for what, value, unit in (("a list of 10,000", took, "s"), ("its requests by one curl", by_one, "s"),
+                              ("its requests by a curl each", by_each, "s"),
                               ("requests of a list of 10,000", len(asked), "")):
         bench.figures.add(turn, caller.name(what), value, unit)
 
 
-def requests_again(caller, asked):
-    """curl's configuration for the requests ASKED."""
-    parts = (f'url = "{caller.by_curl("crm.deal.list")}"\ndata-binary = "{one.body.decode()}"\n'
-             f'cacert = "{caller.land.cloud.cacert}"\n' for one in asked)
-    return "next\n".join(parts)
+def request_again(caller, asked):
+    """curl's configuration for the request ASKED."""
+    return (f'url = "{caller.by_curl("crm.deal.list")}"\ndata-binary = "{asked.body.decode()}"\n'
+            f'cacert = "{caller.land.cloud.cacert}"\n')
+
+
+def by_curl(site, configs):
+    """Seconds of a curl for each of CONFIGS, one after another."""
+    names = [write(site.run_dir / f"requests-{number}", config, 0o600, site.user)
+             for number, config in enumerate(configs)]
+    script = "for name; do curl -q -sS --config \"$name\" || exit; done"
+    return timed(site, ["sh", "-c", script, "sh", *names])[0]
 
 
 def timed(site, command):
