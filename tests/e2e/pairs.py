@@ -77,7 +77,7 @@ class Pair:
         self.of_gateway, self.of_worker = Faults(site, "gateway"), Faults(site, "worker")
         self.serve()
         self.work()
-        wait_for(lambda: site.worker_pid() == self.worker.pid, "the worker")
+        self.wait_for_worker()
 
     def serve(self, **env):
         """Starts the gateway; with more environment it may be gone when this returns."""
@@ -90,6 +90,10 @@ class Pair:
     def work(self, **env):
         self.worker = self.site.start([self.site.binary, "work", "--config", self.site.config], "worker.log",
                                       env=self.of_worker.env | env)
+
+    def wait_for_worker(self):
+        """Until it has opened its store: one that cannot leaves, and its supervisor starts it again."""
+        wait_for(lambda: self.site.worker_pid() == self.worker.pid, "the worker")
 
     def send(self, count=3, lanes=3):
         """Posts COUNT events at once; gives the senders."""

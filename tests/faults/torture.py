@@ -176,6 +176,8 @@ class Round:
         faults = self.pair.of_gateway if victim == "gateway" else self.pair.of_worker
         lines = self.chance.sample(FAILURES[victim], self.chance.choice((1, 1, 2)))
         words = [line.split() for line in lines]
+        if victim == "worker":
+            self.pair.wait_for_worker()
         faults.set(*(" ".join([word[0], str(getattr(errno, word[1])), *word[2:]]) for word in words))
         self.rest()
         self.counts[f"failed calls of the {victim}"] += faults.hits.stat().st_size
