@@ -11,7 +11,8 @@ import pytest
 import bitrix
 import client
 import clouds
-from pages import Terminal, blocks, php_page, same
+import test_import
+from pages import Terminal, blocks, same
 from scratch import AS_ROOT, ROOT, directory, wait_for, write
 from servers import SHARED_HOST, Apache, Nginx, fcgi_script, group_of, upload
 from test_examples import Remote
@@ -246,9 +247,6 @@ def test_vps_in_short(server):
 
 # -- Many portals
 
-NEWCOMER = {"member_id": "0123456789abcdef0123456789abcdef", "domain": "new.bitrix24.com"}
-
-
 class Vendor:
     """A site with the portals file of the page."""
 
@@ -284,7 +282,7 @@ def test_each_portal_of_the_file_enters_with_its_token(vendor):
     assert vendor.post() == 200
     assert vendor.post(**other, token="e8f6a7b5c4d3928170a1b2c3d4e5f607") == 200
     assert vendor.post(**other) == 403
-    for commands in (blocks("docs/many-portals.md", "sh")[0], blocks("docs/many-portals.md", "sh")[2]):
+    for commands in (blocks("docs/many-portals.md", "sh")[0], blocks("docs/many-portals.md", "sh", "One portal must not hold up the others")[0]):
         vendor.terminal.type(commands, check="status" not in commands)
 
 
@@ -308,61 +306,37 @@ def test_old_and_new_token_during_rotation(vendor):
     vendor.terminal.see(blocks("docs/many-portals.md", "console")[0])
 
 
-@pytest.fixture
-def oauth():
-    remote = Remote()
-    yield remote
-    remote.close()
+PAGE_OF_VENDORS = "docs/many-portals.md"
 
 
-def install(vendor, oauth, **auth):
-    """The answer of the page's install.php to an ONAPPINSTALL."""
-    script = vendor.terminal.real(blocks("docs/many-portals.md", "php")[0])
-    assert "https://oauth.bitrix.info/rest/app.info" in script
-    page = write(vendor.site.docroot / "install.php",
-                 script.replace("https://oauth.bitrix.info/", oauth.url), 0o644, vendor.site.user)
-    return php_page(vendor.site, page, bitrix.body("ONAPPINSTALL", **NEWCOMER | auth))[0]
+def test_hooks_are_told_who_installs_the_app_and_who_leaves(site):
+    with clouds.on(site) as land:
+        Terminal(site, {"~/bxhook": site.home}).type(blocks(PAGE_OF_VENDORS, "sh", "A portal that installs your app")[0])
+        portal = land.active()
+        site.run("work", "--once")
+        assert site.run("logs", "1/ONAPPINSTALL").stdout == b"127.0.0.1 has installed the app: version 1, language en\n"
+        [post.wait() for post in portal.uninstall(land.app)]
+        site.run("work", "--once")
+        assert site.run("logs", "2/ONAPPUNINSTALL").stdout.endswith(b"delete its data: 1\n")
+        assert land.state(portal) == "gone"
 
 
-def info(client_id="local.0123456789abcd.01234567", member_id=NEWCOMER["member_id"]):
-    return 200, {"result": {"client_id": client_id, "install": {"member_id": member_id}}}
-
-
-def test_a_portal_that_installs_the_app_enters(vendor, oauth):
-    token = "c0ffee00c0ffee00c0ffee00c0ffee00"
-    bitrix.sent_secrets.add(token)
-    oauth.answers = [info()]
-    assert vendor.post(**NEWCOMER, token=token) == 403
-    for _ in range(2):  # an installation anew replaces the line
-        assert install(vendor, oauth, token=token) == 200
-    assert [line for line in vendor.file.read_text().splitlines() if "new.bitrix24.com" in line] == [
-        f"{NEWCOMER['member_id']} {NEWCOMER['domain']} {token}"]
-    vendor.becomes(200, **NEWCOMER, token=token)
-    assert vendor.post() == 200, "the others are still there"
-
-    vendor.terminal.type(blocks("docs/many-portals.md", "sh")[1])
-    number = client.fastcgi(vendor.site.socket, bitrix.body("ONAPPUNINSTALL", **NEWCOMER, token=token)).event
-    vendor.site.run("work", "--once")
-    assert vendor.site.delivery(number, "ONAPPUNINSTALL")["state"] == "done"
-    vendor.becomes(403, **NEWCOMER, token=token)
-    assert vendor.post() == 200
-    assert vendor.file.stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.parametrize("answer", [
-    info(client_id="local.another"), info(member_id=bitrix.MEMBER_ID), (401, {"error": "invalid_token"})])
-def test_who_only_says_to_be_a_portal_stays_out(vendor, oauth, answer):
-    oauth.answers = [answer]
-    before = vendor.file.read_bytes()
-    assert install(vendor, oauth) == 403
-    assert vendor.file.read_bytes() == before
-
-
-def test_no_line_can_be_forged_by_an_installation(vendor, oauth):
-    oauth.answers = [info()]
-    before = vendor.file.read_bytes()
-    assert install(vendor, oauth, token="x\nff evil.example token") == 403
-    assert (vendor.file.read_bytes(), oauth.requests) == (before, [])
+def test_portals_that_have_installed_it_before(site):
+    with clouds.on(site) as land:
+        table, = blocks(PAGE_OF_VENDORS, "csv")
+        commands, = blocks(PAGE_OF_VENDORS, "sh", "Portals that have installed it before")
+        listed, crest = test_import.vendors(land, "listed", "crest")
+        for example, real in (("0123456789abcdef0123456789abcdef", listed.member_id),
+                              ("local.67f0c1a2b3c4d5.01234567", listed.client_id),
+                              ("REFRESH-TOKEN", listed.pair.refresh),
+                              ("APPLICATION-TOKEN", listed.installation.application_token)):
+            table = table.replace(example, real)
+        for name, text in (("portals.csv", table), ("settings.json", crest.line())):
+            write(site.home / name, text, 0o600, site.user)
+        terminal = Terminal(site, {"local.67f0c1a2b3c4d5.01234567": land.app.client_id})
+        terminal.cwd = site.home
+        assert terminal.type(commands).count("imported 1 portal, 0 were there, 0 failed") == 2
+        assert [one["state"] for one in land.installations()] == ["active", "active"]
 
 
 # -- Robots, SMS and posts by a key
