@@ -280,8 +280,8 @@ std::string next_steps(const Plan& plan, bool add_to_htaccess) {
     const std::string config = shell_word(plan.dir + "/bxhook.conf");
     const std::string bxhook = typed_program();
     std::string text =
-        "\nNext:\n" + step(1, "Uncomment the block `portal` in " + config +
-                                  " and put the token there that Bitrix24 shows.") +
+        "\nNext:\n" + step(1, "Put the token that Bitrix24 shows into a block `portal` in " + config +
+                                  ": uncomment the one there, or add your own.") +
         connect_the_web(plan, bxhook, config) + try_a_hook(plan, bxhook, config);
     if (add_to_htaccess) {
         text += "\n" + fill("", shell_word(plan.public_dir + "/.htaccess") +
