@@ -54,6 +54,35 @@ def test_several_values_an_id_and_a_time(quiet):
 
 
 @BOTH_STORES
+def test_a_hook_gets_what_it_missed(quiet):
+    """All that it takes by its rules and did not get, whatever other hooks did with it."""
+    csv = "ONCRMDEALADD.d.csv"
+    quiet.configure(worker="start manual", more=f"hook {csv} {{ unless {{ data.FIELDS.ID 9 }} }}\n")
+    quiet.hook("ONCRMDEALADD.d/log", "exit 0")
+    first, second, _ = (post(quiet, "ONCRMDEALADD", id=id) for id in "129")
+    skipped = post(quiet, id="3")
+    work(quiet)
+    quiet.hook("ONCRMDEALADD.d/csv", "exit 0")
+    third = post(quiet, "ONCRMDEALADD", id="3")
+    new = post(quiet, "ONCRMDEALADD", id="2")
+
+    def retry(*options):
+        done = quiet.run("retry", "--missed", csv, *options, "--yes", check=False)
+        return done.returncode, (done.stdout + done.stderr).decode()
+    retried_one = (0, "retried 1 of 1, 1 without tokens (already erased)\n")
+    assert retry("--id", "2") == retried_one
+    assert retry("--all") == retried_one, "of what is not matched yet it gets all by itself"
+    work(quiet)
+    assert sorted(line["event"] for line in quiet.list("--hook", csv, "--state", "done")) == [first, second, third, new]
+    assert states(quiet)[skipped] == "skipped"
+    assert retry("--from", "1h") == (0, f"0 events that {csv} missed, nothing to retry\n")
+    for options, why in ((("--state", "done"), "not with --state"), (("--missed", "x", "--all"), "there is no hook 'x'"),
+                         ((), "give a filter or --all"), (("1/x",), "choose events by filters")):
+        status, text = retry(*options)
+        assert status == 2 and why in text
+
+
+@BOTH_STORES
 def test_bulk_takes_the_same_filters_and_done_ones(quiet):
     quiet.hook("any", "exit 0")
     first, second = post(quiet, id="1"), post(quiet, id="2")
