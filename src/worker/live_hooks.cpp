@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "host/own_commands.h"
+
 namespace bx {
 
 namespace {
@@ -93,7 +95,11 @@ void LiveHooks::note_gone(const HookSet& set, Millis now) {
 void LiveHooks::end_waiting(Millis now) {
     if (gone_.empty() || now < gone_until_) return;
     for (const Hook& hook : gone_) {
-        log_.info("a hook did not come back: events are matched without it", {{"hook", hook.name}});
+        log_.info("a hook did not come back: events are matched without it",
+                  {{"hook", hook.name},
+                   {"fix", "when it is back: " +
+                               OwnCommands().line("retry --missed " + hook.name +
+                                                  " --from 12h --yes")}});
     }
     gone_.clear();
     gone_until_ = 0;

@@ -87,7 +87,8 @@ void Rematch::end() {
     next_.set(steady_now() + pauses * (steady_now() - begun_));
     if (renewed_ == 0) return;
     context_.progress = true;
-    context_.log.info("skipped events are matched again", {{"events", renewed_}});
+    context_.log.info("skipped events are matched again",
+                      {{"events", renewed_}, {"reason", "hooks or configuration changed"}});
 }
 
 }  // namespace bx

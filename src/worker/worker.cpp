@@ -94,7 +94,9 @@ void keep_installed_mark(Store& store, const StorePlace& place) {
 
 int work(ConfigFile& file, const Config& config, const StoreOwner& owner,
          const WorkerOptions& options, Log& log) {
-    if (!file.current()) log.error("config refused", {{"problem", file.error()}});
+    if (!file.current()) {
+        log.error("config refused: events wait until it is corrected", {{"problem", file.error()}});
+    }
     WorkerSignals signals;
     // What a hook leaves behind becomes our child, so that it can be told when it has ended.
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);

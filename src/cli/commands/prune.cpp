@@ -88,8 +88,8 @@ this by itself: the command is for when you need the space now.  The count is sh
 and confirmed; where there is no terminal to confirm on, add --yes.
 
 A wrong clock makes everything look old.  So nothing is deleted, by the worker
-either, until the clock has been right for an hour since the machine's boot or
-since it was set; --trust-clock says that it is right.
+either, until the clock has been right for an hour: since the machine's boot, since
+it was set, and since this store was made; --trust-clock says that it is right.
 )";
     command.options = {{"--older-than", "D", "those that ended before the last 30s, 6h, 30d"},
                        {"--dead", "", "also events with a dead delivery"},
