@@ -57,8 +57,10 @@ std::string launch_text(const Hook& hook, const NewEvent& event, const std::stri
     for (const std::string& word : invocation.argv) text += " " + printable(word, 1000);
     text += "\n  in " + printable(invocation.dir, 1000) + ", with\n";
     for (const std::string& variable : invocation.env) {
-        std::string name = variable.substr(0, variable.find('='));
-        bool hidden = !name.starts_with("BX_") && looks_secret(name);
+        const std::size_t end = variable.find('=');
+        const std::string name = variable.substr(0, end);
+        const std::string value = variable.substr(end + 1);
+        const bool hidden = !name.starts_with("BX_") && looks_secret(name, value);
         text += "  " + (hidden ? name + "=***" : printable(variable, 1000)) + "\n";
     }
     return text;

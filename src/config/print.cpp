@@ -57,7 +57,7 @@ std::string settings_text(const HookSettings& settings) {
     if (settings.env.empty()) return text;
     text += "    env {\n";
     for (const auto& [name, value] : settings.env) {
-        text += line(2, name, looks_secret(name) ? hidden : value);
+        text += line(2, name, looks_secret(name, value) ? hidden : value);
     }
     return text + "    }\n";
 }

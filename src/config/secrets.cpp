@@ -25,14 +25,26 @@ void add_secret(std::vector<std::string>& secrets, std::string_view secret) {
     if (secret.size() >= min_hidden) secrets.emplace_back(secret);
 }
 
+// True where VALUE has the path of such a URL in it, with the user's number and the code.
+bool has_webhook(std::string_view value) {
+    constexpr std::string_view path = "/rest/";
+    const std::size_t begin = value.find(path);
+    if (begin == std::string_view::npos) return false;
+    const std::string_view user_and_code = value.substr(begin + path.size());
+    const std::size_t end = user_and_code.find_first_not_of("0123456789");
+    return end != 0 && end < user_and_code.size() && user_and_code[end] == '/' &&
+           end + 1 < user_and_code.size();
+}
+
 }  // namespace
 
-bool looks_secret(std::string_view variable) {
+bool looks_secret(std::string_view variable, std::string_view value) {
     constexpr std::array<std::string_view, 7> marks{"token",  "secret", "passw", "key",
                                                     "cookie", "auth",   "cred"};
     std::string name = lower(variable);
-    return std::ranges::any_of(
-        marks, [&](std::string_view mark) { return name.find(mark) != std::string::npos; });
+    return has_webhook(value) || std::ranges::any_of(marks, [&](std::string_view mark) {
+               return name.find(mark) != std::string::npos;
+           });
 }
 
 bool names_secret(std::string_view path) {

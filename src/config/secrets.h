@@ -10,9 +10,10 @@
 
 namespace bx {
 
-// True for the name of a variable (of a hook's `env`) that is likely to hold a password: a guess,
-// on the safe side, for what is shown.
-bool looks_secret(std::string_view variable);
+// True where VARIABLE, of a hook's `env`, is likely to hold a password by its name, or VALUE has the
+// URL of an incoming webhook in it (https://PORTAL/rest/USER/CODE/): a guess, on the safe side, for
+// what is shown.
+bool looks_secret(std::string_view variable, std::string_view value);
 
 // True for the path of what an event keeps secret: auth.application_token, data.X.client_secret.
 bool names_secret(std::string_view path);

@@ -689,10 +689,14 @@ BOOST_AUTO_TEST_CASE(a_missing_file_is_an_error_that_names_it) {
 BOOST_AUTO_TEST_CASE(print_shows_no_secret_and_can_be_read_again) {
     bx::ConfigPtr config = load(
         "store \"postgresql://u:s3cret@h/b?password=s3cret&x=1\"\nportal { token s3cret }\n"
-        "hook a { event X run /x arg \"a b\" when { data.ID \"\" } env { API_TOKEN s3cret N 1 } }\n");
+        "hook a { event X run /x arg \"a b\" when { data.ID \"\" } env { API_TOKEN s3cret N 1 "
+        "REST https://x.bitrix24.com/rest/1/s3cret/ R1 /rest/v1/x R2 /rest/ R3 /rest/12 R4 /rest/12/ } }\n");
     std::string printed = bx::print_config(*config);
     BOOST_TEST(printed.find("s3cret") == std::string::npos, printed);
-    BOOST_TEST(printed.find("N 1\n") != std::string::npos);
+    for (const std::string_view shown : {"N 1\n", "R1 /rest/v1/x\n", "R2 /rest/\n", "R3 /rest/12\n",
+                                         "R4 /rest/12/\n"}) {
+        BOOST_TEST(printed.find(shown) != std::string::npos, shown);
+    }
     bx::ConfigPtr again = load(printed);
     BOOST_TEST(again->hooks.at(0).args.at(0) == "a b");
     BOOST_TEST(again->limits.body == config->limits.body);
