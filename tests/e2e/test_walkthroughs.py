@@ -339,6 +339,37 @@ def test_portals_that_have_installed_it_before(site):
         assert [one["state"] for one in land.installations()] == ["active", "active"]
 
 
+# -- An application
+
+PAGE_OF_APPS, WITHOUT_PAGES = "docs/app.md", "A local application without interface"
+
+
+def test_an_application_from_its_form_to_the_first_hook_that_answers(site):
+    site.portals = ""
+    with clouds.on(site) as land:
+        waiting, filled = blocks(PAGE_OF_APPS, "conf", WITHOUT_PAGES)
+        held, active, answered = blocks(PAGE_OF_APPS, "console", WITHOUT_PAGES)
+        terminal = Terminal(site, {"~/bxhook": site.home, "https://YOUR-SITE/bitrix24": land.front.url,
+                                   "acme.bitrix24.example": "127.0.0.1", "YOUR-CLIENT-SECRET": land.app.client_secret,
+                                   "local.67f0c1a2b3c4d5.01234567": land.app.client_id})
+
+        def configure(block):
+            """In place of Bitrix24 there is the stand-in."""
+            land.reconfigure(apps=[], more=terminal.real(block).replace("app {", f"app {{\n    server {land.cloud.url}"))
+        configure(waiting)
+        portal = land.install("acme")
+        terminal.see(held)
+        configure(filled)
+        terminal.see(active)
+        portal.fill("crm.deal", 7)
+        terminal.type(blocks(PAGE_OF_APPS, "sh", WITHOUT_PAGES)[0])
+        for post in portal.happens("ONCRMDEALADD", {"FIELDS": {"ID": "7"}}, portal.admin()):
+            post.wait()
+        site.run("work", "--once")
+        terminal.see(answered)
+        assert portal.rows["crm.deal"][7]["COMMENTS"] == "seen: Row 7"
+
+
 # -- Robots, SMS and posts by a key
 
 PAGE_OF_POSTS = "docs/robots-and-sms.md"
