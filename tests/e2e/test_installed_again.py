@@ -90,6 +90,8 @@ def is_whose(land, portal, user):
     shown = [(one["state"], one["user_id"], one["problem"]) for one in land.installations()]
     assert shown == [("active", str(user.id), None)]
     assert land.renew(portal) == DONE
+    spent = land.cloud.tokens.of_refresh(land.renewals()[-1].params["refresh_token"])
+    assert spent.user.id == user.id, "those of a chain before would work as well"
     assert land.cloud.records.spent_twice() == []
 
 

@@ -183,7 +183,8 @@ def test_a_verdict_is_of_the_tokens_that_were_judged(land):
 
 def test_a_redirect_is_not_followed(land):
     portal = land.install()
-    land.cloud.faults.order("redirect", method="profile", to="https://127.0.0.1:1/internal")
+    # To where who follows it is seen.
+    land.cloud.faults.order("redirect", method="profile", to=f"{land.cloud.url}/rest/app.info")
     done = land.site.run("sync", check=False)
     assert done.returncode == 1 and land.state(portal) == "pending"
     assert [request.method for request in land.cloud.records] == ["app.info", "oauth/token", "profile"]

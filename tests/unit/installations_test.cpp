@@ -300,7 +300,10 @@ BOOST_AUTO_TEST_CASE(what_is_verified_is_not_refused) {
     s.hold(s.install("m1", "t1"));
     const bx::InstallationWithTokens judged =
         s.installations().find(s.pending("m1").id).value();
+    // Of what was judged its state alone is another.
     bx::Proof proof = s.proof(judged.installation.id);
+    proof.user_id = judged.installation.user_id;
+    proof.server = judged.installation.server;
     proof.tokens = judged.tokens;
     BOOST_TEST((s.activate(proof).result == Activation::Result::done));
     BOOST_TEST(!s.installations().refuse(judged));
