@@ -87,6 +87,15 @@ struct DueChore {
     Millis again_at = 0;
 };
 
+// A subscription of ours.
+struct OwnBinding {
+    std::string event;     // its code, upper case
+    std::string handler;   // where it goes: a URL
+    bool offline = false;
+    bool by_hand = false;  // a person asked for it by name: no `app` block has to
+    Millis bound_at = 0;
+};
+
 // A chain of tokens that is not renewed ends after 28 days.
 constexpr Millis idle_renewal = 20 * day;
 
