@@ -48,7 +48,9 @@ public:
     RightChoice choose(const std::string& as);
 
 private:
-    RightChoice of_application(const Installation& one);
+    RightChoice of_application(const Installation& one) {
+        return application_right(config_, store_, one);
+    }
     RightChoice of_webhook();
     RightChoice of_event();
     RightChoice of_other();
@@ -76,21 +78,6 @@ bool Chooser::names_own_portal() const {
            std::ranges::any_of(own_.installations, [&](const Installation& one) {
                return is_verified(one) && is_called_so(one.member_id, one.domain);
            });
-}
-
-RightChoice Chooser::of_application(const Installation& one) {
-    const App* app = block_of(config_, one.client_id);
-    if (app == nullptr && one.state != InstallationState::pending) {
-        return none("no `app` block has client_id '" + printable(one.client_id) +
-                    "', with which the application is installed there");
-    }
-    CallRight right;
-    right.access =
-        std::make_unique<InstallationAccess>(store_.installations(), config_.path, one.id);
-    right.portal = one.member_id;
-    right.whose = one.client_id;
-    if (app != nullptr) right.rate = {app->rate, app->burst};
-    return given(std::move(right));
 }
 
 // The blocks with a webhook of the portal that is meant.
@@ -205,6 +192,21 @@ RightChoice Chooser::choose(const std::string& as) {
 }
 
 }  // namespace
+
+RightChoice application_right(const Config& config, Store& store, const Installation& one) {
+    const App* app = block_of(config, one.client_id);
+    if (app == nullptr && one.state != InstallationState::pending) {
+        return none("no `app` block has client_id '" + printable(one.client_id) +
+                    "', with which the application is installed there");
+    }
+    CallRight right;
+    right.access =
+        std::make_unique<InstallationAccess>(store.installations(), config.path, one.id);
+    right.portal = one.member_id;
+    right.whose = one.client_id;
+    if (app != nullptr) right.rate = {app->rate, app->burst};
+    return given(std::move(right));
+}
 
 Option as_option() {
     return {"--as", "RIGHT", "app, webhook or event: whose right it has"};

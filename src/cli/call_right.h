@@ -29,6 +29,9 @@ struct RightChoice {
     std::string why;  // and what is wrong, with what to do
 };
 
+// That of ONE's application, where there is a block for it or it waits to be verified.
+RightChoice application_right(const Config& config, Store& store, const Installation& one);
+
 // The option --as of who chooses.
 Option as_option();
 

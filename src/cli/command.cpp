@@ -43,7 +43,8 @@ const std::vector<Command>& commands() {
         serve_command(),   work_command(),   init_command(),    check_command(), events_command(),
         trigger_command(), decode_command(), list_command(),    show_command(),  logs_command(),
         run_command(),     retry_command(),  cancel_command(),  status_command(), portals_command(),
-        call_command(),    token_command(),  answer_command(),  forward_command(), sync_command(),
+        call_command(),    token_command(),  answer_command(),  forward_command(),
+        bindings_command(), bind_command(),  unbind_command(),  sync_command(),
         prune_command(),   store_command(),  help_command(),    version_command(), renew_command()};
     return table;
 }

@@ -19,6 +19,7 @@ public:
     std::optional<DueChore> take(InstallationId id, Chore what, Millis again_at) override;
     bool postpone(const DueChore& taken, Millis due_at, const std::string& problem) override;
     bool finish(const DueChore& taken) override;
+    bool finish_until(const DueChore& taken, Millis due_at) override;
     void give_back(std::span<const DueChore> taken) override;
     void finish_pass(Millis now, Millis due_at) override;
     void hasten(Chore what, Millis now) override;
@@ -83,6 +84,17 @@ bool Board::finish(const DueChore& taken) {
     call[in::id] = Param::number(taken.id);
     call[in::what] = Param::number(number_of(taken.what));
     call[in::again] = Param::number(taken.again_at);
+    return session_.call(call).number(0, 0) != 0;
+}
+
+bool Board::finish_until(const DueChore& taken, Millis due_at) {
+    using in = sql::rest_chore::In;
+    Call<sql::rest_chore> call;
+    call[in::id] = Param::number(taken.id);
+    call[in::what] = Param::number(number_of(taken.what));
+    call[in::again] = Param::number(taken.again_at);
+    call[in::due] = session_.at(due_at);
+    call[in::now] = session_.at(wall_now());
     return session_.call(call).number(0, 0) != 0;
 }
 

@@ -22,6 +22,7 @@ std::unique_ptr<Operator> make_operator(Names& names);
 std::unique_ptr<Installations> make_installations(Names& names);
 std::unique_ptr<Transfer> make_transfer(Names& names);
 std::unique_ptr<Chores> make_chores(Names& names);
+std::unique_ptr<Bindings> make_bindings(Names& names);
 std::unique_ptr<Limiter> make_limiter(Names& names);
 
 }  // namespace bx::postgres

@@ -15,6 +15,7 @@ PostgresStore::PostgresStore(const std::string& url, const StoreOptions& options
       installations_(make_installations(names_)),
       transfer_(make_transfer(names_)),
       chores_(make_chores(names_)),
+      bindings_(make_bindings(names_)),
       limiter_(make_limiter(names_)) {}
 
 }  // namespace bx::postgres

@@ -23,6 +23,7 @@ public:
     Installations& installations() override { return *installations_; }
     Transfer& transfer() override { return *transfer_; }
     Chores& chores() override { return *chores_; }
+    Bindings& bindings() override { return *bindings_; }
     Limiter& limiter() override { return *limiter_; }
 
 private:
@@ -38,6 +39,7 @@ private:
     std::unique_ptr<Installations> installations_;
     std::unique_ptr<Transfer> transfer_;
     std::unique_ptr<Chores> chores_;
+    std::unique_ptr<Bindings> bindings_;
     std::unique_ptr<Limiter> limiter_;
 };
 

@@ -1,6 +1,6 @@
 #include "postgres/take_installations.h"
 
-
+#include "postgres/binding_columns.h"
 #include "postgres/columns.h"
 #include "postgres/parts.h"
 
@@ -57,13 +57,14 @@ Call<sql::take_chores> chores_of(const Session& session, InstallationId id,
     call[in::due] = numbers_of(
         moved.chores, [&](const MovedChore& chore) { return session.theirs(chore.due_at); });
     call[in::tries] = numbers_of(moved.chores, [](const MovedChore& chore) { return chore.tries; });
-    call[in::event] = bytes_of(
-        moved.bindings, [](const MovedBinding& binding) -> const auto& { return binding.event; });
-    call[in::offline] =
-        numbers_of(moved.bindings, [](const MovedBinding& binding) { return binding.offline; });
-    call[in::bound] = numbers_of(moved.bindings, [&](const MovedBinding& binding) {
-        return session.theirs(binding.bound_at);
-    });
+    return call;
+}
+
+Call<sql::add_bindings> bindings_of(const Session& session, InstallationId id,
+                                    const MovedInstallation& moved) {
+    Call<sql::add_bindings> call;
+    call[sql::add_bindings::In::id] = Param::number(id);
+    describe_bindings(call, moved.bindings, session);
     return call;
 }
 
@@ -91,8 +92,9 @@ InstallationId take_one(Session& session, const MovedInstallation& moved,
     if (answer.is_null(0, out::id)) return 0;
     const InstallationId id = answer.number(0, out::id);
     const bool made = answer.number(0, out::made) != 0;
-    if (made && !(moved.chores.empty() && moved.bindings.empty())) {
-        session.call(chores_of(session, id, moved), generation);
+    if (made && !moved.chores.empty()) session.call(chores_of(session, id, moved), generation);
+    if (made && !moved.bindings.empty()) {
+        session.call(bindings_of(session, id, moved), generation);
     }
     if (!moved.posts.empty()) session.call(posts_of(session, id, moved.posts), generation);
     return id;

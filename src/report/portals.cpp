@@ -110,6 +110,10 @@ void explain(const Config& config, const Installation& installation, ShownPortal
         one.problem = "its application_token has not come yet: its posts are held";
         one.fix = "the first event there that its user or an administrator causes proves it; "
                   "'bxhook sync' looks at those that are held now";
+    } else if (one.problem.starts_with(unsubscribed_problem)) {
+        one.fix = "'bxhook bind' tries it again and names each event; for another scope change the "
+                  "application there, then install it again; what it is not to have leave out of "
+                  "`events`";
     } else if (one.problem.starts_with(unrenewed_problem)) {
         one.fix = "see on that portal that the application is installed, paid for and open to its "
                   "user; it is tried again in a day, and whenever tokens are needed";

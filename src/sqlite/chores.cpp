@@ -19,6 +19,7 @@ public:
     std::optional<DueChore> take(InstallationId id, Chore what, Millis again_at) override;
     bool postpone(const DueChore& taken, Millis due_at, const std::string& problem) override;
     bool finish(const DueChore& taken) override;
+    bool finish_until(const DueChore& taken, Millis due_at) override;
     void give_back(std::span<const DueChore> taken) override;
     void finish_pass(Millis now, Millis due_at) override;
     void hasten(Chore what, Millis now) override;
@@ -87,6 +88,14 @@ bool Board::finish(const DueChore& taken) {
     Transaction transaction(db_, Transaction::Kind::write);
     const bool done = !repeat(taken) && db_.run(sql::chore_end, taken.id, number_of(taken.what),
                                                 taken.again_at) > 0;
+    transaction.commit();
+    return done;
+}
+
+bool Board::finish_until(const DueChore& taken, Millis due_at) {
+    Transaction transaction(db_, Transaction::Kind::write);
+    const bool done = !repeat(taken) && db_.run(sql::chore_rest, taken.id, number_of(taken.what),
+                                                taken.again_at, due_at, wall_now()) > 0;
     transaction.commit();
     return done;
 }

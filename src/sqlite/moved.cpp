@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "sqlite/bindings.h"
 #include "sqlite/held_posts.h"
 #include "sqlite/installation_row.h"
 #include "sqlite/statements.h"
@@ -80,20 +81,12 @@ void read_rest(Database& database, MovedInstallation& moved) {
     const InstallationId id = moved.installation.id;
     moved.tokens = read_tokens(database, moved.installation);
     moved.posts = read_posts(database, id);
-    {
-        Rows rows = database.rows(sql::moved_chores, id);
-        using row = sql::moved_chore;
-        while (rows.next()) {
-            moved.chores.push_back({static_cast<int>(rows.number(row::what)),
-                                    rows.number(row::due_at),
-                                    static_cast<int>(rows.number(row::tries))});
-        }
-    }
-    Rows rows = database.rows(sql::moved_bindings, id);
-    using row = sql::moved_binding;
+    moved.bindings = bindings_of(database, id);
+    Rows rows = database.rows(sql::moved_chores, id);
+    using row = sql::moved_chore;
     while (rows.next()) {
-        moved.bindings.push_back({rows.text(row::event), rows.number(row::offline) != 0,
-                                  rows.number(row::bound_at)});
+        moved.chores.push_back({static_cast<int>(rows.number(row::what)), rows.number(row::due_at),
+                                static_cast<int>(rows.number(row::tries))});
     }
 }
 

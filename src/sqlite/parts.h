@@ -21,6 +21,7 @@ std::unique_ptr<Operator> make_operator(Names& names);
 std::unique_ptr<Installations> make_installations(Names& names);
 std::unique_ptr<Transfer> make_transfer(Names& names);
 std::unique_ptr<Chores> make_chores(Database& database);
+std::unique_ptr<Bindings> make_bindings(Database& database);
 std::unique_ptr<Limiter> make_limiter(Database& database);
 
 }  // namespace bx::sqlite

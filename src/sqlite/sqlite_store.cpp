@@ -17,6 +17,7 @@ SqliteStore::SqliteStore(const std::string& path, const StoreOptions& options, J
       installations_(make_installations(names_)),
       transfer_(make_transfer(names_)),
       chores_(make_chores(*database_)),
+      bindings_(make_bindings(*database_)),
       limiter_(make_limiter(*database_)) {
     if (options.role == Role::worker) repair(names_, wall_now());
 }

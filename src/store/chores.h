@@ -44,6 +44,8 @@ public:
     virtual bool postpone(const DueChore& taken, Millis due_at, const std::string& problem) = 0;
     // It is done, and goes.  False as above.
     virtual bool finish(const DueChore& taken) = 0;
+    // It is done, and due again at DUE_AT, as if it had never been tried.  False as above.
+    virtual bool finish_until(const DueChore& taken, Millis due_at) = 0;
     // They were not begun: each is due as before it was taken, where it is as taken still.
     virtual void give_back(std::span<const DueChore> taken) = 0;
     // Chore::pass is done at NOW, and due again at DUE_AT.

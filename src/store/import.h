@@ -41,12 +41,6 @@ struct MovedChore {
     int tries = 0;
 };
 
-struct MovedBinding {
-    std::string event;
-    bool offline = false;
-    Millis bound_at = 0;
-};
-
 struct MovedInstallation {
     Installation installation;       // with the other store's id
     std::optional<Tokens> tokens;    // none: they are erased
@@ -57,7 +51,7 @@ struct MovedInstallation {
     std::optional<Millis> lease_until;
     std::string lease_by;            // of a renewal that did not end
     std::vector<MovedChore> chores;
-    std::vector<MovedBinding> bindings;
+    std::vector<OwnBinding> bindings;
     std::vector<MovedPost> posts;    // in order of receipt
     bool moved = false;              // it was handed over before: here is what came since
 };

@@ -22,6 +22,8 @@ constexpr std::string_view unproven_problem = "imported, and its tokens are not 
 constexpr std::string_view install_again = ": install the application again";
 // Installation::problem of one whose tokens are refused begins so.
 constexpr std::string_view unrenewed_problem = "its tokens cannot be renewed: ";
+// Of one that lacks subscriptions which it is to have.
+constexpr std::string_view unsubscribed_problem = "it is not subscribed to all that it is to be: ";
 std::string_view name_of(InstallationState state);
 
 // How many application_tokens of before are right beside the one of now.
@@ -69,7 +71,7 @@ struct InstallationWithTokens {
 enum class Chore {
     verify,  // of a pending one
     renew,   // its tokens, before they are too old
-    bind,    // to subscribe to its end
+    bind,    // to have the subscriptions that are wanted, daily
     adopt,   // of one without application_token: to prove that of a held post
     pass,    // of no installation (id 0): what is done for all of them, every `catch_up`
     tell,    // a person that it needs one, by an event of ours
@@ -85,6 +87,15 @@ struct DueChore {
     // When it was due before it was taken, and when it is due again since; by the store's clock.
     Millis due_at = 0;
     Millis again_at = 0;
+};
+
+// A subscription of ours.
+struct OwnBinding {
+    std::string event;     // its code, upper case
+    std::string handler;   // where it goes: a URL
+    bool offline = false;
+    bool by_hand = false;  // a person asked for it by name: no `app` block has to
+    Millis bound_at = 0;
 };
 
 // A chain of tokens that is not renewed ends after 28 days.

@@ -12,6 +12,7 @@
 // A row that cannot be read is the trouble of its event alone: StoredEvent::damage tells.
 #pragma once
 
+#include "store/bindings.h"
 #include "store/chores.h"
 #include "store/errors.h"
 #include "store/event_sink.h"
@@ -43,6 +44,7 @@ public:
     virtual Installations& installations() = 0;
     virtual Transfer& transfer() = 0;
     virtual Chores& chores() = 0;
+    virtual Bindings& bindings() = 0;
     virtual Limiter& limiter() = 0;
 };
 

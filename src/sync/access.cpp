@@ -20,15 +20,15 @@ GivenGrant given(GoodTokens tokens, InstallationWithTokens& used) {
 }  // namespace
 
 InstallationAccess::InstallationAccess(Installations& store, std::string config_path,
-                                       InstallationId id)
-    : store_(store), config_path_(std::move(config_path)), id_(id) {}
+                                       InstallationId id, bool starts_anyway)
+    : store_(store), config_path_(std::move(config_path)), id_(id), starts_anyway_(starts_anyway) {}
 
 GivenGrant InstallationAccess::grant(Millis end) {
-    return given(good_tokens(store_, config_path_, id_, least_left, {end, true}), used_);
+    return given(good_tokens(store_, config_path_, id_, least_left, {end, starts_anyway_}), used_);
 }
 
 GivenGrant InstallationAccess::renewed(RestCause, Millis end) {
-    return given(other_tokens(store_, config_path_, used_, {end, true}), used_);
+    return given(other_tokens(store_, config_path_, used_, {end, starts_anyway_}), used_);
 }
 
 }  // namespace bx

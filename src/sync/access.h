@@ -12,7 +12,9 @@ namespace bx {
 class InstallationAccess final : public Access {
 public:
     // STORE outlives it; CONFIG_PATH: of the configuration that a renewal works with.
-    InstallationAccess(Installations& store, std::string config_path, InstallationId id);
+    // STARTS_ANYWAY: as of RenewalWait.
+    InstallationAccess(Installations& store, std::string config_path, InstallationId id,
+                       bool starts_anyway = true);
 
     GivenGrant grant(Millis end) override;
     GivenGrant renewed(RestCause cause, Millis end) override;
@@ -21,6 +23,7 @@ private:
     Installations& store_;
     std::string config_path_;
     InstallationId id_;
+    bool starts_anyway_;
     InstallationWithTokens used_{};
 };
 

@@ -38,13 +38,16 @@ constexpr Millis longest_period = hour;
 // Longer than a chore takes that is begun in BEGUN_WITHIN, so that nobody does it a second time
 // meanwhile.  Verifying is app.info
 // at two servers, a renewal with each block, and profile; the last token that adopting begins with
-// is app.info and profile too.  Two calls wait for their turn.
+// is app.info and profile too.  Two calls wait for their turn.  A subscription may begin with a
+// renewal, and the last call as it ends.
 Millis taken_for(const Config& config, Millis begun_within) {
     const Millis requests = 3 * (config.rest.timeout + second);
     const auto renewals = static_cast<Millis>(config.apps.size()) + 1;
     const Millis turns = 2 * longest_turn_wait;
     const Millis longest =
-        requests + turns + std::max(renewals * renewal_waits, adopting_lasts) + begun_within;
+        requests + turns +
+        std::max({renewals * renewal_waits, adopting_lasts, subscribing_lasts + renewal_waits}) +
+        begun_within;
     return std::min(longest, farthest_due(Chore::verify) - minute);
 }
 
@@ -181,7 +184,7 @@ void Board::end(const DueChore& task, const ChoreEnd& end) {
     const std::lock_guard lock(mutex_);
     queue_.end(task);
     // What can wait without a problem has not failed.
-    const bool is_in_vain = end.kind != ChoreEnd::Kind::done && !end.problem.empty();
+    const bool is_in_vain = !end.problem.empty();
     ++(is_in_vain ? count_.in_vain : count_.done);
     changed_.notify_all();
 }
@@ -194,6 +197,7 @@ void Board::record(const DueChore& task, const ChoreEnd& end) {
     switch (end.kind) {
         case ChoreEnd::Kind::in_vain: chores.postpone(task, now + pause, end.problem); break;
         case ChoreEnd::Kind::later: chores.postpone(task, now + later_pause, end.problem); break;
+        case ChoreEnd::Kind::until_tomorrow: chores.finish_until(task, now + day); break;
         case ChoreEnd::Kind::done:
             // Whose renewal says when it is due again.
             if (task.what != Chore::renew) chores.finish(task);
@@ -232,7 +236,7 @@ ChoreEnd do_task(const SyncContext& context, const DueChore& task) {
             return one.state == InstallationState::pending ? verify(context, *known) : ChoreEnd();
         case Chore::adopt:
             return is_active ? adopt_application_token(context, *known) : not_active(one);
-        case Chore::bind: return is_active ? bind_end(context, one) : not_active(one);
+        case Chore::bind: return is_active ? keep_subscriptions(context, one) : not_active(one);
         case Chore::renew: return is_active ? renew_idle(context, one) : ChoreEnd();
         case Chore::pass:
         case Chore::tell: break;
@@ -320,11 +324,12 @@ SyncCount do_chores(Store& store, const Config& config, const SyncOptions& optio
     Board board(store, config, options);
     LockedInstallations installations(store.installations(), board.store_mutex());
     LockedLimiter limiter(store.limiter(), board.store_mutex());
+    LockedBindings bindings(store.bindings(), board.store_mutex());
     const Endpoints endpoints(config);
     std::mutex telling;
     HttpSettings http = settings_of(config.rest);
     if (options.end > 0) http.until = began + options.end;
-    const SyncContext context{config, endpoints, http, installations, limiter,
+    const SyncContext context{config, endpoints, http, installations, limiter, bindings,
                               [&](const SyncNews& news) {
                                   const std::lock_guard lock(telling);
                                   tell(news);

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "rest/endpoint.h"
 #include "rest/http.h"
+#include "store/bindings.h"
 #include "store/installations.h"
 #include "store/limiter.h"
 
@@ -32,6 +33,7 @@ struct SyncContext {
     HttpSettings http;
     Installations& installations;
     Limiter& limiter;
+    Bindings& bindings;
     // Told of everything, by any thread.
     std::function<void(const SyncNews&)> tell;
 };
@@ -56,6 +58,7 @@ struct ChoreEnd {
         done,
         in_vain,  // it is tried again, after a while that grows
         later,    // the same, in a day
+        until_tomorrow,  // done, and due again in a day
     };
     Kind kind = Kind::done;
     std::string problem{};  // of one that was in vain: what `portals` shows

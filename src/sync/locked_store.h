@@ -70,6 +70,29 @@ private:
     std::mutex& mutex_;
 };
 
+class LockedBindings final : public Bindings {
+public:
+    // Both outlive it.
+    LockedBindings(Bindings& bindings, std::mutex& mutex) : bindings_(bindings), mutex_(mutex) {}
+
+    std::vector<OwnBinding> of(InstallationId id) override {
+        const std::lock_guard lock(mutex_);
+        return bindings_.of(id);
+    }
+    void add(InstallationId id, std::span<const OwnBinding> added) override {
+        const std::lock_guard lock(mutex_);
+        bindings_.add(id, added);
+    }
+    void remove(InstallationId id, std::span<const OwnBinding> removed) override {
+        const std::lock_guard lock(mutex_);
+        bindings_.remove(id, removed);
+    }
+
+private:
+    Bindings& bindings_;
+    std::mutex& mutex_;
+};
+
 class LockedLimiter final : public Limiter {
 public:
     // Both outlive it.

@@ -1,45 +1,63 @@
 #include "sync/upkeep.h"
 
+#include <algorithm>
+#include <span>
 #include <utility>
 
-#include "rest/bindings.h"
-#include "rest/http_pool.h"
+#include "base/escape.h"
+#include "rest/caller.h"
+#include "sync/access.h"
 #include "sync/pace.h"
 #include "sync/renewal_process.h"
-#include "sync/tokens.h"
+#include "sync/subscriptions.h"
 
 namespace bx {
 
 namespace {
 
-constexpr std::string_view end_event = "ONAPPUNINSTALL";
+// Of events, as a person reads them: the first ten.
+std::string listed(const std::vector<std::string>& names) {
+    constexpr std::size_t most = 10;
+    std::string text;
+    for (const std::string& name : std::span(names).first(std::min(most, names.size()))) {
+        text += (text.empty() ? "" : ", ") + printable(name);
+    }
+    const std::size_t more = names.size() - std::min(most, names.size());
+    return more == 0 ? text : text + " and " + std::to_string(more) + " more";
+}
 
-// MAKE's request of METHOD with tokens that are good; with others once more when the portal refuses
-// them.
-template <typename Make>
-RestResult call(const SyncContext& context, const Installation& one, const std::string& method,
-                Make make) {
-    const std::string& config_path = context.config.path;
-    GoodTokens tokens = good_tokens(context.installations, config_path, one.id, least_left,
-                                    {context.http.until});
-    if (!tokens.result.succeeded()) return tokens.result;
-    SharedPace pace = pace_of(context, one.member_id, one.client_id);
-    const auto ask = [&] {
-        if (!pace.wait_for_turn(method, turn_until(context))) {
-            return RestResult{RestCause::limit, std::string(no_turn), false};
-        }
-        const InstallationWithTokens& known = tokens.known;
-        const RestAnswer answer = binding_of(
-            ask_http(make(known.installation.client_endpoint, known.tokens.access), context.http,
-                     &context.endpoints),
-            known.tokens.access);
-        pace.note(method, answer);
-        return RestResult{answer.cause, answer.text, answer.may_have_run};
-    };
-    const RestResult first = ask();
-    if (first.cause != RestCause::expired_token) return first;
-    tokens = other_tokens(context.installations, config_path, tokens.known, {context.http.until});
-    return tokens.result.succeeded() ? ask() : tokens.result;
+// The calls of sync itself to the portal of ONE, until UNTIL (steady).
+class OwnCalls {
+public:
+    OwnCalls(const SyncContext& context, const Installation& one, Millis until)
+        : access_(context.installations, context.config.path, one.id, false),
+          pace_(pace_of(context, one.member_id, one.client_id)),
+          caller_({access_, pace_, context.endpoints, context.http}),
+          until_(until) {}
+
+    RestAnswer ask(const MethodCall& call) { return caller_.call(call, until_); }
+
+private:
+    InstallationAccess access_;
+    SharedPace pace_;
+    Caller caller_;
+    Millis until_;
+};
+
+// Those that cannot be bound, each reason once: "ONTASKADD, ONTASKUPDATE: it takes the scope ..."
+std::string described(const std::vector<BindingProblem>& problems) {
+    std::vector<std::pair<std::string, std::vector<std::string>>> reasons;
+    for (const BindingProblem& problem : problems) {
+        const auto same = std::ranges::find_if(
+            reasons, [&](const auto& one) { return one.first == problem.result.text; });
+        if (same != reasons.end()) same->second.push_back(problem.event);
+        else reasons.push_back({problem.result.text, {problem.event}});
+    }
+    std::string text;
+    for (const auto& [why, events] : reasons) {
+        text += (text.empty() ? "" : "; ") + listed(events) + ": " + why;
+    }
+    return text;
 }
 
 }  // namespace
@@ -61,33 +79,39 @@ ChoreEnd renew_idle(const SyncContext& context, const Installation& one) {
             (is_said ? "" : std::string(unrenewed_problem)) + result.text};
 }
 
-ChoreEnd bind_end(const SyncContext& context, const Installation& one) {
+ChoreEnd keep_subscriptions(const SyncContext& context, const Installation& one) {
     const App* app = block_of(context.config, one.client_id);
     if (app == nullptr || app->url.empty()) return {ChoreEnd::Kind::later, ""};
-    const RestResult result =
-        call(context, one, "event.bind", [&](const std::string& endpoint, const std::string& access) {
-            return bind_request(endpoint, access, end_event, app->url);
-        });
-    if (result.succeeded()) {
-        context.tell(news_of(one, SyncNews::Kind::done, "subscribed to ONAPPUNINSTALL"));
-        return {};
-    }
-    context.tell(news_of(one, SyncNews::Kind::in_vain, "cannot subscribe to ONAPPUNINSTALL",
-                         result.text));
-    return {ChoreEnd::Kind::in_vain, "nobody would say that it is uninstalled: event.bind: " +
-                                         result.text};
+    const Millis end = steady_now() + subscribing_lasts;
+    OwnCalls calls(context, one, context.http.until > 0 ? std::min(context.http.until, end) : end);
+    Subscriptions subscriptions([&](const MethodCall& call) { return calls.ask(call); },
+                                context.bindings, one, *app);
+    const BindingChanges changes = subscriptions.keep();
+    const auto tell = [&](const std::string& what, const std::vector<std::string>& events) {
+        if (events.empty()) return;
+        context.tell(news_of(one, SyncNews::Kind::done, what + listed(events)));
+    };
+    tell("subscribed to ", changes.bound);
+    tell("unsubscribed from ", changes.unbound);
+    if (changes.is_complete()) return {ChoreEnd::Kind::until_tomorrow};
+    const bool is_over = !changes.result.succeeded();
+    const std::string why = is_over ? changes.result.text : described(changes.problems);
+    context.tell(news_of(one, SyncNews::Kind::in_vain, "cannot subscribe", why));
+    return {is_over ? ChoreEnd::Kind::in_vain : ChoreEnd::Kind::later,
+            std::string(unsubscribed_problem) + why};
 }
 
-RestResult unbind_end(const SyncContext& context, const Installation& one) {
+RestResult end_subscriptions(const SyncContext& context, const Installation& one) {
     const App* app = block_of(context.config, one.client_id);
     if (app == nullptr) {
         return {RestCause::wrong_client, "no `app` block has its client_id", false};
     }
-    if (app->url.empty()) return {};
-    RestResult result =
-        call(context, one, "event.unbind", [&](const std::string& endpoint, const std::string& access) {
-            return unbind_request(endpoint, access, end_event, app->url);
-        });
+    OwnCalls calls(context, one, steady_now() + subscribing_lasts);
+    Subscriptions subscriptions([&](const MethodCall& call) { return calls.ask(call); },
+                                context.bindings, one, *app);
+    const BindingChanges changes = subscriptions.unbind(context.bindings.of(one.id));
+    RestResult result = changes.result;
+    if (result.succeeded() && !changes.problems.empty()) result = changes.problems.front().result;
     const bool is_gone =
         result.cause == RestCause::not_installed || result.cause == RestCause::portal_gone;
     return is_gone ? RestResult{} : result;

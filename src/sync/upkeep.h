@@ -10,11 +10,13 @@ namespace bx {
 // process can be started.
 ChoreEnd renew_idle(const SyncContext& context, const Installation& one);
 
-// Subscribes to its end: only who asked for ONAPPUNINSTALL is sent it.  Throws StoreError, Error.
-ChoreEnd bind_end(const SyncContext& context, const Installation& one);
+// Has it the subscriptions that its `app` block wants (sync/subscriptions.h): begins no call after
+// subscribing_lasts; what is left then is done when it is tried again.  Throws StoreError, Error.
+constexpr Millis subscribing_lasts = 2 * minute;
+ChoreEnd keep_subscriptions(const SyncContext& context, const Installation& one);
 
-// Takes that back, before the installation is forgotten here.  The application is gone from the
-// portal already: success too.  Throws StoreError, Error.
-RestResult unbind_end(const SyncContext& context, const Installation& one);
+// Takes all that are ours back, before the installation is forgotten here.  The application is gone
+// from the portal already: success too.  Throws StoreError, Error.
+RestResult end_subscriptions(const SyncContext& context, const Installation& one);
 
 }  // namespace bx

@@ -231,12 +231,12 @@ def test_who_is_told_to_end_gives_back_what_was_not_begun(land):
 
 
 # One that fails as a full disk makes it.
-FAIL = {False: ["CREATE TRIGGER failing BEFORE DELETE ON %chore WHEN OLD.what = 2 "
+FAIL = {False: ["CREATE TRIGGER failing BEFORE UPDATE ON %chore WHEN OLD.what = 2 AND NEW.ended_at <> OLD.ended_at "
                 "BEGIN SELECT RAISE(ABORT, 'failing'); END"],
         True: ["CREATE FUNCTION %failing() RETURNS trigger LANGUAGE plpgsql AS $$ "
                "BEGIN RAISE EXCEPTION 'failing'; END $$",
-               "CREATE TRIGGER failing BEFORE DELETE ON %chore FOR EACH ROW WHEN (OLD.what = 2) "
-               "EXECUTE FUNCTION %failing()"]}
+               "CREATE TRIGGER failing BEFORE UPDATE ON %chore FOR EACH ROW "
+               "WHEN (OLD.what = 2 AND NEW.ended_at IS DISTINCT FROM OLD.ended_at) EXECUTE FUNCTION %failing()"]}
 
 
 @BOTH_STORES
@@ -244,8 +244,7 @@ def test_what_was_not_begun_before_the_store_failed_is_due(land):
     land.active()
     for number in range(60):
         forge(land, number)
-    land.site.change_store("INSERT INTO %chore (installation, what, due_at, tries) "
-                           "SELECT id, 2, 1, 0 FROM %installation WHERE state = 1")
+    land.site.change_store("UPDATE %chore SET due_at = 1, ended_at = 1 WHERE what = 2")
     for statement in FAIL[bool(land.site.database)]:
         land.site.change_store(statement)
     done = land.site.run("sync", "--due", check=False)

@@ -10,7 +10,7 @@ from scratch import ROOT, as_user, directory, write
 
 SCRIPT = ROOT / "conf" / "bash-completion"
 COMMANDS = {"answer", "serve", "work", "init", "check", "events", "forward", "trigger", "decode", "list", "show", "logs",
-            "run", "retry", "cancel", "status", "portals", "call", "token", "sync", "prune", "store", "help",
+            "run", "retry", "cancel", "status", "portals", "call", "token", "bindings", "bind", "unbind", "sync", "prune", "store", "help",
             "version"}
 
 
@@ -58,6 +58,7 @@ def test_options_of_each_command(complete):
 
 def test_events(complete):
     assert complete("bxhook trigger ONCRMDEALMOVE") == {"ONCRMDEALMOVETOCATEGORY"}
+    assert complete("bxhook bind ONCRMDEALMOVE") == {"ONCRMDEALMOVETOCATEGORY"}
     assert complete("bxhook events ONTASK") == {"ONTASKADD", "ONTASKUPDATE", "ONTASKDELETE", "ONTASKCOMMENTADD",
                                                 "ONTASKCOMMENTUPDATE",
                                                 "ONTASKCOMMENTDELETE"}

@@ -5,7 +5,7 @@ import re
 from scratch import ROOT
 
 TESTS = ROOT / "tests"
-LISTS = ["installations.txt", "calls.txt", "posts.txt"]
+LISTS = ["installations.txt", "calls.txt", "posts.txt", "subscriptions.txt"]
 
 
 def unit_tests():

@@ -27,13 +27,13 @@ def test_an_installation_becomes_active_and_its_posts_events(land):
     assert (one["state"], one["client_id"], one["user_id"], one["held"]) == ("active", land.app.client_id, "1", 0)
     assert one["problem"] is None and one["portal"] == "127.0.0.1"
     methods = [request.method for request in land.cloud.records]
-    assert methods == ["app.info", "oauth/token", "profile", "event.bind"]
+    assert methods == ["app.info", "oauth/token", "profile", "event.get", "event.bind"]
     installation = portal.installations[land.app.client_id]
     assert [(one.event, one.handler) for one in land.cloud.subscriptions.of(installation)] \
         == [("ONAPPUNINSTALL", land.app.url)]
-    assert land.sync() == ["nothing is due"]
-    # Nothing more is asked, and its events come in.
-    assert len(land.cloud.records) == 4
+    assert land.sync() == ["nothing to change"]
+    # No more is asked than what it has subscribed to, and its events come in.
+    assert [request.method for request in list(land.cloud.records)[5:]] == ["event.get"]
     portal.send(land.app, "ONCRMDEALUPDATE", {"FIELDS": {"ID": 7}}, portal.admin()).wait()
     assert land.codes()[-1] == "ONCRMDEALUPDATE"
     assert land.cloud.records.spent_twice() == []

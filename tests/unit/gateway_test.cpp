@@ -111,6 +111,7 @@ public:
     bx::Installations& installations() override { unused(); }
     bx::Transfer& transfer() override { unused(); }
     bx::Chores& chores() override { unused(); }
+    bx::Bindings& bindings() override { unused(); }
     bx::Limiter& limiter() override { unused(); }
 
 private:

@@ -1178,6 +1178,28 @@ BOOST_AUTO_TEST_CASE(a_chore_that_was_taken_is_nobody_elses_until_it_is_due_agai
     BOOST_TEST(s.due(bx::Chore::bind, now + bx::day).empty());
 }
 
+BOOST_AUTO_TEST_CASE(one_that_is_done_for_a_while_is_due_again_as_if_never_tried) {
+    Portals s;
+    const auto id = s.active("m1", "t1");
+    const bx::Millis now = bx::wall_now();
+    const bx::DueChore first = s.chores().take(id, bx::Chore::bind, now + bx::minute).value();
+    BOOST_TEST(s.chores().postpone(first, now, "no answer"));
+    const bx::DueChore second = s.chores().take(id, bx::Chore::bind, now + bx::minute).value();
+    BOOST_TEST(second.tries == 1);
+    BOOST_TEST(s.chores().finish_until(second, now + bx::day));
+    BOOST_TEST(!s.chores().finish_until(second, now + bx::day));
+    BOOST_TEST(s.shown(id).problem == "");
+    BOOST_TEST(s.due(bx::Chore::bind, now + bx::day - bx::second).empty());
+    BOOST_TEST((s.due(bx::Chore::bind, now + bx::day + bx::second) == std::vector{id}));
+    s.chores().hasten(bx::Chore::bind, now);
+    const bx::DueChore third = s.chores().take(id, bx::Chore::bind, now + bx::minute).value();
+    BOOST_TEST(third.tries == 0);
+    // Installed again meanwhile.
+    s.active("m1", "t2");
+    BOOST_TEST(!s.chores().finish_until(third, now + bx::day));
+    BOOST_TEST((s.due(bx::Chore::bind, bx::wall_now()) == std::vector{id}));
+}
+
 BOOST_AUTO_TEST_CASE(what_happens_while_a_chore_is_under_way_makes_it_due_when_that_ends) {
     Portals s;
     s.now = bx::wall_now();

@@ -160,6 +160,9 @@ BOOST_AUTO_TEST_CASE(installations_move_with_their_tokens_and_held_posts) {
     make_active(old, "m1");
     make_active(old, "m2");
     store_tests::break_down(old.store(), of(old, "m2").id, old.now);
+    const bx::OwnBinding bound{.event = "ONCRMDEALADD", .handler = "https://a/", .by_hand = true,
+                               .bound_at = old.now};
+    old.store().bindings().add(of(old, "m1").id, {&bound, 1});
     BOOST_TEST(hold(old, install("m3")));
     BOOST_TEST(hold(old, post("m3")));
     const bx::EventNumber event = add_proven(old, "m1");
@@ -169,6 +172,12 @@ BOOST_AUTO_TEST_CASE(installations_move_with_their_tokens_and_held_posts) {
     BOOST_TEST(state(s, "m1") == "active");
     BOOST_TEST(state(s, "m2") == "broken: invalid_grant");
     BOOST_TEST(state(s, "m3") == "pending");
+    const std::vector<bx::OwnBinding> moved = s.store().bindings().of(of(s, "m1").id);
+    BOOST_TEST(moved.size() == 1U);
+    BOOST_TEST(moved.at(0).event == "ONCRMDEALADD");
+    BOOST_TEST(moved.at(0).handler == "https://a/");
+    BOOST_TEST(moved.at(0).by_hand);
+    BOOST_TEST(s.store().bindings().of(of(s, "m2").id).empty());
     BOOST_TEST(refresh_token(s, "m1") == "refresh-of-m1");
     BOOST_TEST(refresh_token(s, "m3") == "refresh-of-m3");
     BOOST_TEST(of(s, "m1").domain == "m1.example");

@@ -125,8 +125,8 @@ constexpr int not_now = 75;  // exit status, EX_TEMPFAIL
 int unbind(const Config& config, Store& store, const Installation& one, const std::string& name) {
     const Endpoints endpoints(config);
     const SyncContext context{config, endpoints, settings_of(config.rest), store.installations(),
-                              store.limiter(), [](const SyncNews&) {}};
-    const RestResult result = unbind_end(context, one);
+                              store.limiter(), store.bindings(), [](const SyncNews&) {}};
+    const RestResult result = end_subscriptions(context, one);
     if (result.succeeded()) return 0;
     remark("portals forget: cannot unsubscribe on " + name + ": " + result.text +
            "; nothing is erased; --local erases it here only");

@@ -132,13 +132,13 @@ int sync_due(const Arguments& args, ConfigFile& file, const Config& config, Stor
 
 // After each was asked for: what is not verified and has no problem is another process's just now, of
 // the worker that the installation's post started.
-std::string nothing_is_due(Store& store) {
+std::string nothing_to_say(Store& store, const SyncCount& count) {
     const std::vector<Installation> all = store.installations().list();
     const auto elsewhere = std::ranges::count_if(all, [](const Installation& one) {
         return one.state == InstallationState::pending && one.client_id.empty() &&
                one.problem.empty();
     });
-    if (elsewhere == 0) return "nothing is due\n";
+    if (elsewhere == 0) return count.done > 0 ? "nothing to change\n" : "nothing is due\n";
     return "nothing is due here: another process verifies " +
            counted(elsewhere, "installation", "installations") +
            " ('bxhook portals' shows what becomes of it)\n";
@@ -170,7 +170,7 @@ int run(const Arguments& args) {
         any = true;
         print_news(news);
     });
-    if (!any) print(nothing_is_due(*store));
+    if (!any) print(nothing_to_say(*store, count));
     return count.in_vain > 0 ? 1 : 0;
 }
 
@@ -180,12 +180,13 @@ Command sync_command() {
     Command command;
     command.name = "sync";
     command.synopsis = "[P...]";
-    command.summary = "talk to Bitrix24 now: verify installations, renew tokens";
+    command.summary = "talk to Bitrix24 now: verify, subscribe, renew tokens";
     command.help = R"(
 Does now what the worker does by itself when it is due: verifies installations that
-wait, subscribes to ONAPPUNINSTALL on portals that are new, and renews tokens that
-nobody has used for 20 days.  A line says what came of each.  With P, a domain or
-member_id, only what waits for that portal.
+wait, makes and takes back subscriptions as `bind` does (by itself after an
+installation and daily), and renews tokens that nobody has used for 20 days.  A line
+says what came of each.  With P, a domain or member_id, only what waits for that
+portal.
 
 Exit status 1 when something could not be done: it is tried again after a while.
 )";

@@ -97,6 +97,19 @@ BEGIN
     RETURN FOUND;
 END $$;
 
+-- It is done at a_now, and due again at a_due.
+CREATE FUNCTION bxhook.rest_chore(a_id bigint, a_what bigint, a_again bigint, a_due bigint,
+    a_now bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    IF bxhook.repeat_chore(a_id, a_what, a_again) THEN
+        RETURN false;
+    END IF;
+    UPDATE bxhook.chore SET due_at = a_due, tries = 0, problem = NULL, began_at = NULL,
+        ended_at = a_now
+    WHERE installation = a_id AND what = a_what AND due_at = a_again;
+    RETURN FOUND;
+END $$;
+
 -- One element each, of what was not begun.
 CREATE FUNCTION bxhook.give_back_chores(a_id bigint[], a_what bigint[], a_again bigint[],
     a_due bigint[]) RETURNS void LANGUAGE sql AS $$

@@ -190,14 +190,11 @@ BEGIN
     RETURN QUERY SELECT v_id, false;
 END $$;
 
--- What is to be done for one that was made, and its subscriptions.
-CREATE FUNCTION bxhook.take_chores(a_id bigint, a_what bigint[], a_due bigint[], a_tries bigint[],
-    a_event bytea[], a_offline bigint[], a_bound bigint[]) RETURNS void LANGUAGE sql AS $$
+-- What is to be done for one that was made.
+CREATE FUNCTION bxhook.take_chores(a_id bigint, a_what bigint[], a_due bigint[], a_tries bigint[])
+RETURNS void LANGUAGE sql AS $$
     INSERT INTO bxhook.chore (installation, what, due_at, tries)
-    SELECT a_id, w, d, t FROM unnest(a_what, a_due, a_tries) AS u (w, d, t) ON CONFLICT DO NOTHING;
-    INSERT INTO bxhook.binding (installation, event, offline, bound_at)
-    SELECT a_id, e, o <> 0, b FROM unnest(a_event, a_offline, a_bound) AS u (e, o, b)
-    ON CONFLICT DO NOTHING
+    SELECT a_id, w, d, t FROM unnest(a_what, a_due, a_tries) AS u (w, d, t) ON CONFLICT DO NOTHING
 $$;
 
 -- Posts that are held for one, but those that were taken over before.

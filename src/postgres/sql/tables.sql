@@ -392,14 +392,18 @@ CREATE TABLE bxhook.operating (
     PRIMARY KEY (portal, whose, method)
 ) WITH (fillfactor = 20);
 
--- What nothing writes yet: subscriptions; what was fetched and is known; keys of the page.
+-- What an installation has subscribed to by us.  `by_hand`: a person asked for it by name.
 CREATE TABLE bxhook.binding (
     installation bigint NOT NULL,
     event bytea NOT NULL,
     offline boolean NOT NULL,
+    handler bytea NOT NULL,
+    by_hand boolean NOT NULL,
     bound_at bigint NOT NULL,
-    PRIMARY KEY (installation, event, offline)
+    PRIMARY KEY (installation, event, offline, handler)
 );
+
+-- What nothing writes yet: what was fetched and is known; keys of the page.
 -- What an event said, as a hash: a copy of it that comes another way is told by it.
 CREATE TABLE bxhook.fingerprint (hash bytea PRIMARY KEY, ts bigint NOT NULL, n bigint NOT NULL);
 CREATE TABLE bxhook.fetched (

@@ -39,6 +39,10 @@ WHERE installation = :installation AND what = :what AND due_at = :again_at;
 -- @chore_end (installation, what, again_at)
 DELETE FROM chore WHERE installation = :installation AND what = :what AND due_at = :again_at;
 
+-- @chore_rest (installation, what, again_at, due_at, now)
+UPDATE chore SET due_at = :due_at, tries = 0, problem = NULL, began_at = NULL, ended_at = :now
+WHERE installation = :installation AND what = :what AND due_at = :again_at;
+
 -- @chore_give_back (installation, what, again_at, due_at)
 UPDATE chore SET due_at = :due_at, began_at = NULL, wanted_at = NULL
 WHERE installation = :installation AND what = :what AND due_at = :again_at;

@@ -119,9 +119,6 @@ SELECT EXISTS (SELECT 1 FROM chore WHERE installation = :installation AND what =
 -- @chores_remove (installation)
 DELETE FROM chore WHERE installation = :installation;
 
--- @bindings_remove (installation)
-DELETE FROM binding WHERE installation = :installation;
-
 -- @installation_remove (id)
 DELETE FROM installation WHERE id = :id;
 
@@ -256,10 +253,6 @@ SELECT {moved_post} FROM held_post WHERE installation = :installation ORDER BY i
 -- columns moved_chore: what, min(due_at, coalesce(wanted_at, due_at)) AS due_at, tries
 -- @moved_chores (installation)
 SELECT {moved_chore} FROM chore WHERE installation = :installation;
-
--- columns moved_binding: event, offline, bound_at
--- @moved_bindings (installation)
-SELECT {moved_binding} FROM binding WHERE installation = :installation;
 
 -- Unless it has changed since.
 -- @installation_moved (id, state, installed_at, renewed_at, lease_by, now)

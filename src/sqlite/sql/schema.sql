@@ -343,14 +343,18 @@ CREATE TABLE operating (
     PRIMARY KEY (portal, whose, method)
 ) WITHOUT ROWID;
 
--- What nothing writes yet: subscriptions; what was fetched and is known; keys of the page.
+-- What an installation has subscribed to by us.  `by_hand`: a person asked for it by name.
 CREATE TABLE binding (
     installation INTEGER NOT NULL,
     event TEXT NOT NULL,
     offline INTEGER NOT NULL,
+    handler TEXT NOT NULL,
+    by_hand INTEGER NOT NULL CHECK (by_hand IN (0, 1)),
     bound_at INTEGER NOT NULL,
-    PRIMARY KEY (installation, event, offline)
+    PRIMARY KEY (installation, event, offline, handler)
 ) WITHOUT ROWID;
+
+-- What nothing writes yet: what was fetched and is known; keys of the page.
 -- What an event said, as a hash: a copy of it that comes another way is told by it.
 CREATE TABLE fingerprint (
     hash BLOB PRIMARY KEY,
