@@ -304,7 +304,7 @@ if ! wait_for grep -qs "^rest" "$dir/run/portal"; then
 fi
 chmod 0711 "$dir/portal"
 chmod 0644 "$dir/portal/ca.pem"
-sed '/^;/d' "$dir/run/portal" >>"$dir/bxhook.conf"
+sed '/^;/d; s/^app {/&\n    events        ONCRMCOMPANYADD/' "$dir/run/portal" >>"$dir/bxhook.conf"
 hook ONCRMCOMPANYADD.sh <<'END'
 #!/bin/sh
 "$BXHOOK" call crm.company.get id="$BX_ID"
@@ -317,7 +317,9 @@ portal install | sed "s| -> $url||" | indented
 active() { bx portals --json 2>/dev/null | grep -q '"source": *"installed", *"state": *"active"'; }
 if wait_for active; then good; else bad 'the application is not installed'; fi
 show portals
-portal bind ONCRMCOMPANYADD >"$dir/run/bound"
+subscribed() { bx bindings --json --portal 127.0.0.1 2>/dev/null | grep -q '"event": *"ONCRMCOMPANYADD"'; }
+if wait_for subscribed; then good; else bad 'the application is not subscribed to its events'; fi
+show bindings --portal 127.0.0.1
 portal fill crm.company 7 >"$dir/run/filled"
 portal event ONCRMCOMPANYADD 'FIELDS[ID]=7' | sed "s| -> $url||" | indented
 expect 7/ONCRMCOMPANYADD 'done'

@@ -422,7 +422,7 @@ def demo(program, place, **environment):
 def test_the_demo_passes_and_leaves_nothing_behind(program, place):
     done = demo(program, place)
     assert done.returncode == 0, done.stdout
-    assert "FAIL" not in done.stdout and done.stdout.endswith("demo: all 20 checks passed\n"), done.stdout
+    assert "FAIL" not in done.stdout and done.stdout.endswith("demo: all 21 checks passed\n"), done.stdout
     for told in ("new deal 7 on some-domain.bitrix24.com", "the ERP does not answer", "attempt 3: done",
                  "task 9 was taken over", 'reason="wrong token', '"TITLE": "Row 7"'):
         assert told in done.stdout, told
