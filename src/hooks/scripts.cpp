@@ -138,6 +138,18 @@ private:
 
 }  // namespace
 
+std::string copied_name(std::string_view path) {
+    // As people, editors, patch, dpkg and ucf name them.
+    constexpr std::array<std::string_view, 12> ends{
+        ".old",       ".bak",      ".orig",     ".save",     ".copy",    ".rej",
+        ".dpkg-dist", ".dpkg-old", ".dpkg-bak", ".ucf-dist", ".ucf-new", ".ucf-old"};
+    const std::string_view name = path.substr(path.rfind('/') + 1);
+    for (std::string_view end : ends) {
+        if (name.ends_with(end)) return std::string(name.substr(0, name.size() - end.size()));
+    }
+    return {};
+}
+
 ScriptList list_scripts(const std::string& hooks_dir) {
     return Lister(hooks_dir).list();
 }

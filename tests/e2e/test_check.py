@@ -192,9 +192,13 @@ FAULTS = {
     "directory of no event": (script("exit 0\n", "ONCRMDAELUPDATE.d/one"), "warning",
                               ["ONCRMDAELUPDATE.d/one", "'ONCRMDAELUPDATE' is not a known event"], None),
     "hook put aside": (script("exit 0\n", "ONAPPTEST.d/mail.php.old"), "warning",
-                       ["hook ONAPPTEST.d.mail.php.old", "it takes events", "rename its file *.disabled"], None),
+                       ["hook ONAPPTEST.d.mail.php.old", "mail.php.old' looks like a copy of 'mail.php', but it takes events: "
+                        "to disable a hook, rename its file *.disabled"], None),
     "file put aside": (script("exit 0\n", "ONAPPTEST.php.old"), "warning",
-                       ["ONAPPTEST.php.old", "is not a known event and takes no event", "rename its file *.disabled"], None),
+                       ["ONAPPTEST.php.old: looks like a copy of 'ONAPPTEST.php' and takes no event: to disable a hook, "
+                        "rename its file *.disabled"], None),
+    "copy beside the hook": (lambda site: (script("exit 0\n")(site), script("exit 0\n", "ONAPPTEST.bak")(site)), "warning",
+                             ["ONAPPTEST.bak: looks like a copy of 'ONAPPTEST' and takes no event"], None),
     "not executable": (script("exit 0\n", "ONCRMLEADADD", 0o644), "error", ["hook ONCRMLEADADD", "not executable"], None),
     "unsafe permissions": (script("exit 0\n", mode=0o775), "error", ["hook ONAPPTEST", "unsafe permissions"], None),
     "unsafe directory": (mode_of("hooks", 0o777), "error", ["hook any", "unsafe permissions"], None),

@@ -284,6 +284,28 @@ BOOST_AUTO_TEST_CASE(an_unknown_code_runs_and_is_a_warning) {
     BOOST_TEST(match("event=onCrmDealUpdat") == "ONCRMDEALUPDAT");
 }
 
+BOOST_AUTO_TEST_CASE(a_copy_of_a_hook_is_told_as_one_and_takes_no_event) {
+    file("ONCRMDEALUPDATE.sh");
+    for (const char* end : {".old", ".bak", ".orig", ".save", ".copy", ".rej", ".dpkg-dist", ".dpkg-old",
+                            ".dpkg-bak", ".ucf-dist", ".ucf-new", ".ucf-old"}) {
+        const std::string copy = file("ONCRMDEALUPDATE.sh" + std::string(end));
+        const bx::HookSet set = bx::HookSet::load(config);
+        BOOST_TEST_CONTEXT(end) {
+            BOOST_REQUIRE(set.warnings().size() == 1U);
+            BOOST_TEST(set.warnings()[0].message ==
+                       "looks like a copy of 'ONCRMDEALUPDATE.sh' and takes no event: to disable a "
+                       "hook, rename its file *.disabled");
+            BOOST_TEST(set.warnings()[0].fix == "mv -nT " + copy + " " + copy + ".disabled");
+            BOOST_TEST(match("event=ONCRMDEALUPDATE") == "ONCRMDEALUPDATE");
+        }
+        fs::remove(copy);
+    }
+    file("POST.FORM.sh.bak");
+    const bx::HookSet set = bx::HookSet::load(config);
+    BOOST_REQUIRE(set.warnings().size() == 1U);
+    BOOST_TEST(set.warnings()[0].message.find("looks like a copy of 'POST.FORM.sh'") == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(a_name_that_cannot_be_a_hooks_is_a_warning) {
     file("my hook");
     BOOST_TEST(names() == "");
