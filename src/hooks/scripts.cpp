@@ -27,9 +27,12 @@ std::string_view enabled_name(std::string_view name) {
 }
 
 bool is_ignored(std::string_view name) {
+    // The last two are there while dpkg unpacks a package.
+    constexpr std::array<std::string_view, 5> ends{"~", ".sample", disabled_end, ".dpkg-new",
+                                                   ".dpkg-tmp"};
     name = enabled_name(name);
-    return name.empty() || name.starts_with('.') || name.ends_with('~') ||
-           name.ends_with(".sample") || name.ends_with(disabled_end);
+    return name.empty() || name.starts_with('.') ||
+           std::ranges::any_of(ends, [&](std::string_view end) { return name.ends_with(end); });
 }
 
 // "notify.sh" -> "notify"

@@ -123,6 +123,7 @@ BOOST_AUTO_TEST_CASE(codes_of_posts_name_hooks_too) {
 BOOST_AUTO_TEST_CASE(samples_backups_and_hidden_files_are_no_hooks) {
     for (const char* name :
          {"ONCRMDEALADD.sample", "ONCRMDEALADD~", ".ONCRMDEALADD", "ONCRMDEALADD.d/x.sh~",
+          "ONCRMDEALADD.sh.sample.dpkg-new", "ONCRMDEALADD.d/x.sh.dpkg-new", "any.sh.dpkg-tmp",
           "ONCRMDEALADD.d/.x", "lib/ONCRMDEALADD", "ONCRMDEALADD.sample.disabled",
           ".ONCRMDEALADD.disabled", ".disabled"}) {
         file(name);
