@@ -61,7 +61,7 @@ public:
 
 private:
     struct Later {  // what is read after the rest, wherever it stands
-        const Setting* defaults = nullptr;
+        std::vector<const Setting*> defaults;  // of several each is wrong, and read all the same
         std::vector<const Setting*> hooks;
     };
     BlockKeys top_level(Later& later);
@@ -173,9 +173,8 @@ void Reader::read_hook(const Setting& setting) {
                                          "'-', and begin with a letter or digit");
     }
     std::string place = "hook " + hook.name;
-    if (std::ranges::find(config_.hooks, hook.name, &HookBlock::name) != config_.hooks.end()) {
-        return problems_.add(place, "is given twice");
-    }
+    const auto same = std::ranges::find(config_.hooks, hook.name, &HookBlock::name);
+    if (same != config_.hooks.end()) problems_.add(place, "is given twice");
     hook.settings = config_.defaults;
     const std::size_t before = problems_.list().size();
     blocks_.read(setting.children, place, keys_of_hook(hook));
@@ -253,7 +252,7 @@ BlockKeys Reader::of_the_worker(Later& later) {
             blocks_.block("rest", rest_keys(), config_.rest),
             blocks_.block("retention", retention_keys(), config_.retention),
             {"defaults", false, [this, &later](const Setting& item, const std::string& place) {
-                 if (blocks_.is_block(item, place)) later.defaults = &item;
+                 if (blocks_.is_block(item, place)) later.defaults.push_back(&item);
              }}};
 }
 
@@ -306,7 +305,7 @@ Config Reader::read(const std::vector<Setting>& settings) {
     std::ranges::move(others, std::back_inserter(keys));
     blocks_.read(settings, "", keys);
 
-    if (later.defaults != nullptr) read_defaults(*later.defaults);
+    for (const Setting* defaults : later.defaults) read_defaults(*defaults);
     if (all) {
         for (const Setting* hook : later.hooks) read_hook(*hook);
     }
