@@ -17,6 +17,7 @@ namespace {
 
 constexpr Millis patience = 10 * second;       // a worker looks each second
 constexpr Millis once_patience = 90 * second;  // cron calls it each minute
+constexpr Millis throttle_patience = 10 * minute;  // a burst behind a limit that is meant to hold it up
 constexpr Millis lately = 10 * minute;
 constexpr std::int64_t failures_to_tell = 3;
 constexpr std::size_t shown_at_most = 5;       // of lanes, and of hooks
@@ -115,6 +116,13 @@ Problem overdue(const StoreStatus& status, const Config& config, Millis since,
             start_worker_command(config, commands)};
 }
 
+// How long what is due may wait for a run of HOOK to end: a `concurrency` below the worker's is set
+// to slow the hook down, so that a burst waits as it should.
+Millis slot_patience(const std::string& hook, const Config& config) {
+    const bool is_throttle = settings_of(config, hook).concurrency < config.worker.concurrency;
+    return is_throttle ? throttle_patience : patience;
+}
+
 // Deliveries that are due and wait only because enough others run.
 void judge_slots(const StoreStatus& status, const Config& config, Millis now, const Known& known,
                  std::vector<Problem>& problems) {
@@ -125,7 +133,9 @@ void judge_slots(const StoreStatus& status, const Config& config, Millis now, co
         const Slot slot = slot_of(hook, status, config, known);
         if (slot == Slot::worker_full) {
             workers_since = std::min(workers_since.value_or(now), *hook.oldest_due_at);
-        } else if (slot == Slot::hook_full && ++shown <= shown_at_most) {
+        } else if (slot == Slot::hook_full) {
+            const bool is_late = now - *hook.oldest_due_at > slot_patience(hook.hook, config);
+            if (!is_late || ++shown > shown_at_most) continue;
             problems.push_back(
                 {Level::warning, "hook " + printable(hook.hook),
                  "deliveries have been due since " + iso_time(*hook.oldest_due_at) +
