@@ -123,6 +123,27 @@ Millis slot_patience(const std::string& hook, const Config& config) {
     return is_throttle ? throttle_patience : patience;
 }
 
+// The hook that alone has all the runs that the workers may have, while others wait too; null: none.
+const HookCounts* hook_with_all_runs(const StoreStatus& status, const Config& config) {
+    const auto has_all = [&](const HookCounts& hook) { return hook.running >= status.running; };
+    const auto found = std::ranges::find_if(status.hooks, has_all);
+    if (found == status.hooks.end()) return nullptr;
+    const bool holds_up_others = std::ranges::any_of(status.hooks, [&](const HookCounts& hook) {
+        return hook.hook != found->hook && hook.oldest_due_at;
+    });
+    const bool may_have_all = settings_of(config, found->hook).concurrency >=
+                              config.worker.concurrency;
+    return holds_up_others && may_have_all && config.worker.concurrency > 1 ? &*found : nullptr;
+}
+
+// What to do where the workers run as much as they may.
+std::string advice_on_full_workers(const StoreStatus& status, const Config& config) {
+    const HookCounts* hook = hook_with_all_runs(status, config);
+    if (hook == nullptr) return "raise its `concurrency`, or make hooks faster";
+    return "all are of the hook " + printable(hook->hook) + ": give that a `concurrency` below the "
+           "worker's, so that others run beside it, or raise the worker's";
+}
+
 // Deliveries that are due and wait only because enough others run.
 void judge_slots(const StoreStatus& status, const Config& config, Millis now, const Known& known,
                  std::vector<Problem>& problems) {
@@ -149,8 +170,8 @@ void judge_slots(const StoreStatus& status, const Config& config, Millis now, co
     problems.push_back({Level::warning, "worker: concurrency",
                         "deliveries have been due since " + iso_time(*workers_since) +
                             ", and as many runs as the worker may have at a time (" +
-                            std::to_string(status.running) +
-                            ") are under way: raise its `concurrency`, or make hooks faster",
+                            std::to_string(status.running) + ") are under way: " +
+                            advice_on_full_workers(status, config),
                         edit_command(config.path)});
 }
 
