@@ -25,6 +25,7 @@ void BlockReader::read(const std::vector<Setting>& settings, const std::string& 
     std::set<std::string> seen;
     const Setting* before = nullptr;
     for (const Setting& setting : settings) {
+        const Problems::InLine here(problems_, setting.line);
         const auto key = std::find_if(keys.rbegin(), keys.rend(), [&](const BlockKey& each) {
             return each.name == setting.key;
         });

@@ -133,7 +133,7 @@ def portals_file(site):
 
 FAULTS = {
     "unknown key": (block("hook a { timout 5s event ONAPPTEST run /bin/true }"), "error",
-                    ["hook a: timout: unknown key, did you mean 'timeout'?"], "s/timout/timeout/"),
+                    ["bxhook.conf:", ": hook a: timout: unknown key, did you mean 'timeout'?"], "s/timout/timeout/"),
     "unknown section": (block("limit { body 1M }"), "error", ["limit: unknown key, did you mean 'limits'?"],
                         "s/limit{/limits{/;s/limit./limits./"),
     "bad value": (block("limits { body x }"), "error", ["limits: body: 'x' is not a size"], "s/body.x/body+1M/;s/+/\\t/"),
@@ -416,7 +416,7 @@ def test_of_a_worker_that_refuses_its_config(site):
     wait_for(lambda: site.status()["workers"], "the worker")
     assert not fitting(problems(site), "error", ["worker "])
     write(other, site.config.read_text() + "hook a { tiemout 5s }\n", 0o600, site.user)
-    words = ["worker ", "cannot use configuration or hooks: hook a: tiemout"]
+    words = ["worker ", f"cannot use configuration or hooks: {other}:", ": hook a: tiemout"]
     wait_for(lambda: fitting(problems(site), "error", words), "the worker's complaint")
 
 
