@@ -10,6 +10,7 @@ namespace {
 void check_without_id(const App& app, const std::vector<Setting>& settings, Problems& problems) {
     for (const Setting& setting : settings) {
         if (setting.key == "server" || setting.key == "page") continue;
+        const Problems::InLine here(problems, setting.line);
         problems.add(app.place + ": " + setting.key,
                      "needs 'client_id' in this block: without one it takes installations of any "
                      "application, which wait until their client_id has a block");

@@ -25,15 +25,18 @@ void BlockReader::read(const std::vector<Setting>& settings, const std::string& 
     std::set<std::string> seen;
     const Setting* before = nullptr;
     for (const Setting& setting : settings) {
+        const Problems::InLine here(problems_, setting.line);
         const auto key = std::find_if(keys.rbegin(), keys.rend(), [&](const BlockKey& each) {
             return each.name == setting.key;
         });
         if (key == keys.rend()) {
             unknown_key(setting, before, place, keys);
-        } else if (!seen.insert(setting.key).second && !key->repeatable) {
-            problems_.add(join_place(place, setting.key), "is given twice");
         } else {
-            key->read(setting, join_place(place, setting.key));
+            // What else is wrong is to be told in one go, of the second too.
+            const std::string where = join_place(place, setting.key);
+            const bool is_first = seen.insert(setting.key).second;
+            if (!is_first && !key->repeatable) problems_.add(where, "is given twice");
+            key->read(setting, where);
         }
         before = &setting;
     }

@@ -50,6 +50,7 @@ public:
           dir_(directory_of(path_)),
           part_(part),
           stamps_{stamp, {}},
+          problems_(path_),
           blocks_(dir_, problems_) {
         config_.writers = std::move(writers);
     }
@@ -61,7 +62,7 @@ public:
 
 private:
     struct Later {  // what is read after the rest, wherever it stands
-        const Setting* defaults = nullptr;
+        std::vector<const Setting*> defaults;  // of several each is wrong, and read all the same
         std::vector<const Setting*> hooks;
     };
     BlockKeys top_level(Later& later);
@@ -95,6 +96,7 @@ private:
 void Reader::read_portal(const Setting& setting) {
     Portal portal;
     portal.place = "portal " + std::to_string(config_.portals.size() + 1);
+    problems_.note_block(portal.place, setting.line);
     const std::size_t before = problems_.list().size();
     if (!blocks_.is_block(setting, portal.place)) return;
     blocks_.read(setting.children, portal.place, blocks_.keys_of(portal_keys(), portal));
@@ -108,6 +110,7 @@ void Reader::read_portal(const Setting& setting) {
 void Reader::read_app(const Setting& setting) {
     App app;
     app.place = "app " + std::to_string(config_.apps.size() + 1);
+    problems_.note_block(app.place, setting.line);
     const std::size_t before = problems_.list().size();
     if (!blocks_.is_block(setting, app.place)) return;
     blocks_.read(setting.children, app.place, blocks_.keys_of(app_keys(), app));
@@ -120,6 +123,7 @@ void Reader::read_post(const Setting& setting) {
     post.name = setting.value;
     if (!is_post_name(post.name)) return problems_.add("post", not_a_post_name(post.name));
     const std::string place = place_of(post);
+    problems_.note_block(place, setting.line);
     const std::size_t before = problems_.list().size();
     blocks_.read(setting.children, place, blocks_.keys_of(post_keys(), post));
     if (problems_.list().size() == before) check_post(post, problems_);
@@ -137,6 +141,7 @@ BlockKey Reader::env_key(HookSettings& settings) {
 void Reader::read_env(const Setting& setting, const std::string& place, HookSettings& settings) {
     std::set<std::string> seen;
     for (const Setting& item : setting.children) {
+        const Problems::InLine here(problems_, item.line);
         std::string where = join_place(place, printable(item.key, 60));
         if (!blocks_.is_value(item, where)) continue;
         if (!is_env_name(item.key)) {
@@ -157,6 +162,7 @@ BlockKey Reader::conditions_key(std::string_view name, std::vector<Condition>& c
     return {name, false, [this, &conditions](const Setting& setting, const std::string& place) {
                 if (!blocks_.is_block(setting, place)) return;
                 for (const Setting& item : setting.children) {
+                    const Problems::InLine here(problems_, item.line);
                     std::string where = join_place(place, printable(item.key, 60));
                     if (item.key.empty()) problems_.add(place, "a path is empty");
                     if (blocks_.is_value(item, where)) conditions.push_back({item.key, item.value});
@@ -165,6 +171,7 @@ BlockKey Reader::conditions_key(std::string_view name, std::vector<Condition>& c
 }
 
 void Reader::read_hook(const Setting& setting) {
+    const Problems::InLine here(problems_, setting.line);
     HookBlock hook;
     hook.name = setting.value;
     if (!is_hook_name(hook.name) || hook.name.size() > max_name) {
@@ -173,9 +180,8 @@ void Reader::read_hook(const Setting& setting) {
                                          "'-', and begin with a letter or digit");
     }
     std::string place = "hook " + hook.name;
-    if (std::ranges::find(config_.hooks, hook.name, &HookBlock::name) != config_.hooks.end()) {
-        return problems_.add(place, "is given twice");
-    }
+    const auto same = std::ranges::find(config_.hooks, hook.name, &HookBlock::name);
+    if (same != config_.hooks.end()) problems_.add(place, "is given twice");
     hook.settings = config_.defaults;
     const std::size_t before = problems_.list().size();
     blocks_.read(setting.children, place, keys_of_hook(hook));
@@ -253,7 +259,7 @@ BlockKeys Reader::of_the_worker(Later& later) {
             blocks_.block("rest", rest_keys(), config_.rest),
             blocks_.block("retention", retention_keys(), config_.retention),
             {"defaults", false, [this, &later](const Setting& item, const std::string& place) {
-                 if (blocks_.is_block(item, place)) later.defaults = &item;
+                 if (blocks_.is_block(item, place)) later.defaults.push_back(&item);
              }}};
 }
 
@@ -306,7 +312,7 @@ Config Reader::read(const std::vector<Setting>& settings) {
     std::ranges::move(others, std::back_inserter(keys));
     blocks_.read(settings, "", keys);
 
-    if (later.defaults != nullptr) read_defaults(*later.defaults);
+    for (const Setting* defaults : later.defaults) read_defaults(*defaults);
     if (all) {
         for (const Setting* hook : later.hooks) read_hook(*hook);
     }

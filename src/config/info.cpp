@@ -2,6 +2,7 @@
 
 #include <boost/property_tree/info_parser.hpp>
 #include <boost/property_tree/ptree.hpp>
+#include <span>
 #include <sstream>
 
 #include "config/problems.h"
@@ -10,12 +11,28 @@ namespace bx {
 
 namespace {
 
-// Recursion is bounded: check_syntax refuses deep nesting.
-std::vector<Setting> settings_of(const boost::property_tree::ptree& tree) {
+using boost::property_tree::ptree;
+
+// Recursion is bounded, here and below: check_syntax refuses deep nesting.
+std::size_t count_keys(const ptree& tree) {
+    std::size_t count = tree.size();
+    for (const auto& [key, child] : tree) count += count_keys(child);
+    return count;
+}
+
+// LINES are those of the keys to come; it may end before they do.
+std::vector<Setting> settings_of(const ptree& tree, std::span<const std::size_t>& lines) {
     std::vector<Setting> settings;
     settings.reserve(tree.size());
     for (const auto& [key, child] : tree) {
-        settings.push_back({key, child.data(), settings_of(child)});
+        Setting& setting = settings.emplace_back();
+        if (!lines.empty()) {
+            setting.line = lines.front();
+            lines = lines.subspan(1);
+        }
+        setting.key = key;
+        setting.value = child.data();
+        setting.children = settings_of(child, lines);
     }
     return settings;
 }
@@ -23,8 +40,9 @@ std::vector<Setting> settings_of(const boost::property_tree::ptree& tree) {
 }  // namespace
 
 std::vector<Setting> parse_info(const std::string& text, const std::string& path) {
-    check_syntax(text, path).throw_if_any();
-    boost::property_tree::ptree tree;
+    const Syntax syntax = check_syntax(text, path);
+    syntax.problems.throw_if_any();
+    ptree tree;
     std::istringstream stream(text);
     try {
         boost::property_tree::read_info(stream, tree);
@@ -33,7 +51,10 @@ std::vector<Setting> parse_info(const std::string& text, const std::string& path
         problems.add_at(path, error.line(), error.message());
         problems.throw_if_any();
     }
-    return settings_of(tree);
+    // Both read the same keys; if they ever do not, no line is better than a wrong one.
+    std::span<const std::size_t> lines = syntax.lines;
+    if (lines.size() != count_keys(tree)) lines = {};
+    return settings_of(tree, lines);
 }
 
 std::string info_value(std::string_view value) {

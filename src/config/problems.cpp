@@ -14,7 +14,11 @@ ConfigError::ConfigError(std::vector<Problem> problems)
       problems_(std::move(problems)) {}
 
 void Problems::add(std::string_view key, std::string_view message) {
-    list_.push_back({Level::error, std::string(key), std::string(message), ""});
+    const Problem problem{Level::error, std::string(key), std::string(message), ""};
+    const auto block = blocks_.find(problem.place);
+    const std::size_t line = line_ == 0 && block != blocks_.end() ? block->second : line_;
+    if (line > 0) return add_at(path_, line, to_string(problem));
+    list_.push_back(problem);
 }
 
 void Problems::add_at(const std::string& file, std::size_t line, std::string_view message) {

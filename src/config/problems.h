@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -12,8 +14,9 @@
 namespace bx {
 
 // The configuration is invalid.  what() is the first problem as text; problems() has all of them.
-// `place` is the path of a key ("hook crm-sync: timeout") with an empty `fix`, or file and line
-// ("/etc/bxhook/portals.txt:17") with the command that opens that file.
+// `place` is file and line ("/etc/bxhook/bxhook.conf:17"), `fix` the command that opens that file, and
+// of a key the message begins with its path ("hook crm-sync: timeout").  Where the line is not known
+// `place` is the path, and `fix` is empty.
 class ConfigError : public Error {
 public:
     explicit ConfigError(std::vector<Problem> problems);
@@ -25,6 +28,27 @@ private:
 
 class Problems {
 public:
+    Problems() = default;
+    // Of the configuration file PATH.
+    explicit Problems(std::string path) : path_(std::move(path)) {}
+
+    // While it lives what is added by add() is of LINE of the configuration file, counted from 1; 0:
+    // not known.
+    class InLine {
+    public:
+        InLine(Problems& problems, std::size_t line)
+            : problems_(problems), before_(std::exchange(problems.line_, line)) {}
+        ~InLine() { problems_.line_ = before_; }
+        InLine(const InLine&) = delete;
+        InLine& operator=(const InLine&) = delete;
+
+    private:
+        Problems& problems_;
+        std::size_t before_;
+    };
+    // The block PLACE ("portal 2") begins in LINE: for what is added when all blocks were read.
+    void note_block(const std::string& place, std::size_t line) { blocks_[place] = line; }
+
     // KEY is the path of a key of the configuration file: "hook crm-sync: timeout".
     void add(std::string_view key, std::string_view message);
     // In a line of FILE, counted from 1.
@@ -37,6 +61,9 @@ public:
     void throw_if_any() const;
 
 private:
+    std::string path_;
+    std::size_t line_ = 0;
+    std::unordered_map<std::string, std::size_t> blocks_;
     std::vector<Problem> list_;
 };
 

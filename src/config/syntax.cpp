@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/escape.h"
 #include "base/text.h"
@@ -20,7 +22,7 @@ class SyntaxCheck {
 public:
     explicit SyntaxCheck(const std::string& path) : path_(path) {}
 
-    Problems run(std::string_view text);
+    Syntax run(std::string_view text);
 
 private:
     struct Block {
@@ -58,6 +60,7 @@ private:
 
     const std::string& path_;
     Problems problems_;
+    std::vector<std::size_t> lines_;  // of all keys so far
     std::size_t line_ = 0;
     std::size_t keys_in_line_ = 0;
     bool expects_value_ = false;
@@ -65,7 +68,7 @@ private:
     std::vector<Block> blocks_;
 };
 
-Problems SyntaxCheck::run(std::string_view text) {
+Syntax SyntaxCheck::run(std::string_view text) {
     if (text.starts_with("\xEF\xBB\xBF")) {
         line_ = 1;
         problem("begins with a byte order mark: save the file as UTF-8 without BOM");
@@ -79,11 +82,11 @@ Problems SyntaxCheck::run(std::string_view text) {
         expects_value_ = false;
         if (blocks_.size() > max_depth) {
             problem("blocks are nested too deep");
-            return problems_;
+            return {std::move(problems_), {}};
         }
     }
     check_end();
-    return problems_;
+    return {std::move(problems_), std::move(lines_)};
 }
 
 void SyntaxCheck::check_line(std::string_view line) {
@@ -206,6 +209,7 @@ void SyntaxCheck::begin_key(const std::string& text) {
         problem("more than one value on the line after " + quoted(before) +
                 ": put a value with spaces in quotes");
     }
+    lines_.push_back(line_);
     open_ = Open{text, text, before, line_, false};
     expects_value_ = true;
 }
@@ -243,7 +247,7 @@ void SyntaxCheck::check_end() {
 
 }  // namespace
 
-Problems check_syntax(std::string_view text, const std::string& path) {
+Syntax check_syntax(std::string_view text, const std::string& path) {
     return SyntaxCheck(path).run(text);
 }
 

@@ -144,6 +144,14 @@ Problem misspelled(const Hook& hook, const std::string& near, const Config& conf
     return {Level::warning, hook.program, what, compare_command(path, other)};
 }
 
+// COPIED: what HOOK's file is by its name a copy of.
+Problem copy_of_hook(const Hook& hook, const std::string& copied) {
+    return {Level::warning, hook.program,
+            "looks like a copy of '" + copied + "' and takes no event: to disable a hook, rename "
+            "its file *.disabled",
+            disable_command(hook.program)};
+}
+
 Problem unknown_code(const Hook& hook, const Config& config, const ScriptList& list) {
     const std::string near(nearest_event(hook.code));
     if (!near.empty()) return misspelled(hook, near, config, list);
@@ -162,6 +170,16 @@ Problem missing_post(const Hook& hook, const Config& config) {
             "no post block has the name that '" + printable(hook.code) + "' ends with: no event "
             "gets this code",
             edit_command(config.path)};
+}
+
+// What to say of HOOK when no event has its code; none: one has.
+std::optional<Problem> code_problem(const Hook& hook, const Config& config,
+                                    const ScriptList& list) {
+    const bool known = is_known(hook.code);
+    if (known && !lacks_post(hook.code, config)) return std::nullopt;
+    const std::string copied = copied_name(hook.program);
+    if (!copied.empty()) return copy_of_hook(hook, copied);
+    return known ? missing_post(hook, config) : unknown_code(hook, config, list);
 }
 
 Problem dangling_link(const std::string& path) {
@@ -326,12 +344,11 @@ void HookSet::add_scripts(const Config& config, const ScriptList& list,
             continue;
         }
         Hook hook = script_hook(config, script);
-        if (script.executable && !is_known(script.code)) {
-            warnings_.push_back(unknown_code(hook, config, list));
-        } else if (script.executable && lacks_post(script.code, config)) {
-            warnings_.push_back(missing_post(hook, config));
-        }
         if (!script.executable && !has_known_name(config, script)) continue;
+        if (script.executable) {
+            std::optional<Problem> problem = code_problem(hook, config, list);
+            if (problem) warnings_.push_back(std::move(*problem));
+        }
         (script.executable ? hooks_ : inactive).push_back(std::move(hook));
     }
 }

@@ -27,9 +27,12 @@ std::string_view enabled_name(std::string_view name) {
 }
 
 bool is_ignored(std::string_view name) {
+    // The last two are there while dpkg unpacks a package.
+    constexpr std::array<std::string_view, 5> ends{"~", ".sample", disabled_end, ".dpkg-new",
+                                                   ".dpkg-tmp"};
     name = enabled_name(name);
-    return name.empty() || name.starts_with('.') || name.ends_with('~') ||
-           name.ends_with(".sample") || name.ends_with(disabled_end);
+    return name.empty() || name.starts_with('.') ||
+           std::ranges::any_of(ends, [&](std::string_view end) { return name.ends_with(end); });
 }
 
 // "notify.sh" -> "notify"
@@ -137,6 +140,18 @@ private:
 };
 
 }  // namespace
+
+std::string copied_name(std::string_view path) {
+    // As people, editors, patch, dpkg and ucf name them.
+    constexpr std::array<std::string_view, 12> ends{
+        ".old",       ".bak",      ".orig",     ".save",     ".copy",    ".rej",
+        ".dpkg-dist", ".dpkg-old", ".dpkg-bak", ".ucf-dist", ".ucf-new", ".ucf-old"};
+    const std::string_view name = path.substr(path.rfind('/') + 1);
+    for (std::string_view end : ends) {
+        if (name.ends_with(end)) return std::string(name.substr(0, name.size() - end.size()));
+    }
+    return {};
+}
 
 ScriptList list_scripts(const std::string& hooks_dir) {
     return Lister(hooks_dir).list();

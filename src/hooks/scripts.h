@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace bx {
@@ -23,6 +24,10 @@ struct ScriptList {
     // Equal for equal lists.  What is in the files is not part of it: a hook may log beside itself.
     std::string stamp;
 };
+
+// What is copied by this name: "notify.sh" for "d/notify.sh.bak" and "d/notify.sh.dpkg-old".  Nothing
+// keeps such a file from being a hook.  Empty: PATH is not the name of a copy.
+std::string copied_name(std::string_view path);
 
 // Looks at HOOKS_DIR and its EVENT.d directories.  One that is missing is empty.  Throws Error when
 // one cannot be read that is not disabled.

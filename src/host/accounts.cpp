@@ -94,4 +94,14 @@ std::string user_argument(uid_t uid) {
     return user ? user->name : std::to_string(uid);
 }
 
+std::string group_argument(gid_t gid) {
+    std::string found;
+    each_entry(group_file, group_fields, [&](const Fields& fields) {
+        if (parse_id(fields[2]) != gid) return false;
+        found = fields[0];
+        return true;
+    });
+    return found.empty() ? std::to_string(gid) : found;
+}
+
 }  // namespace bx

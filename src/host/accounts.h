@@ -39,5 +39,7 @@ std::vector<gid_t> groups_of(const User& user);
 std::string user_name(uid_t uid);
 // The user as `chown` takes it: "www-data", or "1005" for one without a name.
 std::string user_argument(uid_t uid);
+// The group as `chgrp` takes it.
+std::string group_argument(gid_t gid);
 
 }  // namespace bx

@@ -32,14 +32,14 @@ struct Names {
 // Those of NAME; without a name of the user that gateway and worker are to run as.
 Names names_of(const std::string& name) {
     std::optional<User> user = find_user(name.empty() ? "bxhook" : name);
-    if (user) return {user->name, std::to_string(user->gid)};
+    if (user) return {user->name, group_argument(user->gid)};
     return name.empty() ? Names{"USER", "GROUP"} : Names{name, "GROUP"};
 }
 
 }  // namespace
 
 std::string make_directory_command(const std::string& dir, std::string_view mode) {
-    return install_command(mode, user_argument(::geteuid()), std::to_string(::getegid()), dir);
+    return install_command(mode, user_argument(::geteuid()), group_argument(::getegid()), dir);
 }
 
 std::string make_store_directory_command(const std::string& dir) {
@@ -57,6 +57,10 @@ std::string give_directory_command(const std::string& worker_files, const std::s
     // Its group is the login group, which a bare number has not.
     bool has_login = !parse_number(names.user);
     return "chown -R " + names.user + (has_login ? ": " : " ") + shell_word(dir);
+}
+
+std::string give_group_command(const std::string& path, gid_t group) {
+    return "chgrp " + group_argument(group) + ' ' + shell_word(path);
 }
 
 bool has_own_directory(const std::string& worker_files) {

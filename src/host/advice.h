@@ -2,6 +2,8 @@
 // given.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <string_view>
 
@@ -19,6 +21,9 @@ std::string make_store_directory_command(const std::string& dir);
 // (as `chown` takes it; empty: the user gateway and worker are to run as).  When other things than
 // the store's lie there too, a directory of its own beside them.
 std::string give_directory_command(const std::string& worker_files, const std::string& user = "");
+
+// Gives the file PATH to the group GROUP.
+std::string give_group_command(const std::string& path, gid_t group);
 
 // True when nothing but the files of the store lies in the directory of WORKER_FILES, which may then
 // be given away or closed as a whole.

@@ -11,6 +11,7 @@
 
 #include "base/shell.h"
 #include "base/text.h"
+#include "host/advice.h"
 #include "host/identity.h"
 
 namespace bx {
@@ -168,8 +169,8 @@ Fd open_as(const User& user, const std::string& path) {
                              "ls -ld " + shell_word(closed));
         }
         throw UnsafeFile(path, user_name(user.uid) + ", who can change it, cannot read it",
-                         "chgrp " + std::to_string(user.gid) + ' ' + shell_word(path) +
-                             " && chmod g+r " + shell_word(path));
+                         give_group_command(path, user.gid) + " && chmod g+r " +
+                             shell_word(path));
     }
 }
 

@@ -17,6 +17,7 @@ namespace {
 
 constexpr Millis patience = 10 * second;       // a worker looks each second
 constexpr Millis once_patience = 90 * second;  // cron calls it each minute
+constexpr Millis throttle_patience = 10 * minute;  // a burst behind a limit that is meant to hold it up
 constexpr Millis lately = 10 * minute;
 constexpr std::int64_t failures_to_tell = 3;
 constexpr std::size_t shown_at_most = 5;       // of lanes, and of hooks
@@ -115,6 +116,34 @@ Problem overdue(const StoreStatus& status, const Config& config, Millis since,
             start_worker_command(config, commands)};
 }
 
+// How long what is due may wait for a run of HOOK to end: a `concurrency` below the worker's is set
+// to slow the hook down, so that a burst waits as it should.
+Millis slot_patience(const std::string& hook, const Config& config) {
+    const bool is_throttle = settings_of(config, hook).concurrency < config.worker.concurrency;
+    return is_throttle ? throttle_patience : patience;
+}
+
+// The hook that alone has all the runs that the workers may have, while others wait too; null: none.
+const HookCounts* hook_with_all_runs(const StoreStatus& status, const Config& config) {
+    const auto has_all = [&](const HookCounts& hook) { return hook.running >= status.running; };
+    const auto found = std::ranges::find_if(status.hooks, has_all);
+    if (found == status.hooks.end()) return nullptr;
+    const bool holds_up_others = std::ranges::any_of(status.hooks, [&](const HookCounts& hook) {
+        return hook.hook != found->hook && hook.oldest_due_at;
+    });
+    const bool may_have_all = settings_of(config, found->hook).concurrency >=
+                              config.worker.concurrency;
+    return holds_up_others && may_have_all && config.worker.concurrency > 1 ? &*found : nullptr;
+}
+
+// What to do where the workers run as much as they may.
+std::string advice_on_full_workers(const StoreStatus& status, const Config& config) {
+    const HookCounts* hook = hook_with_all_runs(status, config);
+    if (hook == nullptr) return "raise its `concurrency`, or make hooks faster";
+    return "all are of the hook " + printable(hook->hook) + ": give that a `concurrency` below the "
+           "worker's, so that others run beside it, or raise the worker's";
+}
+
 // Deliveries that are due and wait only because enough others run.
 void judge_slots(const StoreStatus& status, const Config& config, Millis now, const Known& known,
                  std::vector<Problem>& problems) {
@@ -125,7 +154,9 @@ void judge_slots(const StoreStatus& status, const Config& config, Millis now, co
         const Slot slot = slot_of(hook, status, config, known);
         if (slot == Slot::worker_full) {
             workers_since = std::min(workers_since.value_or(now), *hook.oldest_due_at);
-        } else if (slot == Slot::hook_full && ++shown <= shown_at_most) {
+        } else if (slot == Slot::hook_full) {
+            const bool is_late = now - *hook.oldest_due_at > slot_patience(hook.hook, config);
+            if (!is_late || ++shown > shown_at_most) continue;
             problems.push_back(
                 {Level::warning, "hook " + printable(hook.hook),
                  "deliveries have been due since " + iso_time(*hook.oldest_due_at) +
@@ -139,8 +170,8 @@ void judge_slots(const StoreStatus& status, const Config& config, Millis now, co
     problems.push_back({Level::warning, "worker: concurrency",
                         "deliveries have been due since " + iso_time(*workers_since) +
                             ", and as many runs as the worker may have at a time (" +
-                            std::to_string(status.running) +
-                            ") are under way: raise its `concurrency`, or make hooks faster",
+                            std::to_string(status.running) + ") are under way: " +
+                            advice_on_full_workers(status, config),
                         edit_command(config.path)});
 }
 

@@ -27,8 +27,9 @@ struct Known {
 struct Health {
     // Errors: work is overdue, a worker on another machine cannot use configuration or hooks.
     // Warnings: a worker here that has not read them again yet, or is in trouble with its store,
-    // deliveries that wait for a slot, blocked lanes, deliveries that died in the last hour, the
-    // clock, the queue's limit.
+    // deliveries that have waited for a slot for over 10 s (10 minutes where the hook's own
+    // `concurrency` is below the worker's), blocked lanes, deliveries that died in the last hour,
+    // the clock, the queue's limit.
     std::vector<Problem> problems;
     std::optional<Millis> overdue_since;
 };

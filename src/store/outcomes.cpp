@@ -18,6 +18,13 @@ std::string state_text(const Outcome& outcome) {
     return text;
 }
 
+// "1042/crm-sync is dead; it runs no more: ..."
+std::string dead_text(const DeliveryName& name) {
+    return to_string(name) + " is dead; it runs no more: 'bxhook retry " + to_string(name) +
+           "' runs it again; `status` leaves it out an hour after it died, and it is deleted when "
+           "`retention` says";
+}
+
 std::string running_text(const Outcome& outcome) {
     std::string text;
     for (const std::string& hook : outcome.running) {
@@ -50,7 +57,13 @@ std::string remark_on(const Outcome& outcome) {
 
 // The one delivery named, or all of the event's, for which REASON is the word.
 Outcome refused_by_state(const RequestFacts& facts, Reason reason) {
-    if (facts.name.hook.empty()) return outcome_for(facts, reason);
+    if (facts.name.hook.empty()) {
+        Outcome outcome = outcome_for(facts, reason);
+        const auto dead = std::ranges::find(facts.deliveries, DeliveryState::dead,
+                                            &RequestFacts::Delivery::state);
+        if (dead != facts.deliveries.end()) outcome.dead = dead->hook;
+        return outcome;
+    }
     Outcome outcome = outcome_for(facts, Reason::in_state);
     outcome.state = facts.deliveries.front().state;
     outcome.merged_into = facts.deliveries.front().merged_into;
@@ -105,11 +118,15 @@ std::string text_of(const Outcome& outcome) {
             return number + " comes after more than " + std::to_string(passed_at_most) +
                    " new events: try again when a worker has matched those";
         case Reason::is_skipped: return number + " is skipped";
-        case Reason::in_state: return state_text(outcome);
+        case Reason::in_state:
+            return outcome.state == DeliveryState::dead ? dead_text(outcome.name)
+                                                        : state_text(outcome);
         case Reason::none_to_retry:
             return number + " has no dead, cancelled or waiting delivery (a done one is retried by "
                             "its name: " + number + "/HOOK)";
-        case Reason::none_to_cancel: return number + " has no waiting delivery";
+        case Reason::none_to_cancel:
+            return number + " has no waiting delivery" +
+                   (outcome.dead.empty() ? "" : ", " + dead_text({outcome.name.event, outcome.dead}));
         case Reason::some_run: return running_text(outcome);
         case Reason::left_state:
             return to_string(outcome.name) + " is not " +

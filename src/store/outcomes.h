@@ -34,6 +34,7 @@ struct Outcome {
     DeliveryState state = DeliveryState::waiting;
     std::optional<EventNumber> merged_into{};
     std::vector<std::string> running{};            // hooks
+    std::string dead{};                            // a hook whose delivery of the event is dead
     bool secrets_erased = false;                   // hooks get the event without them
     std::optional<EventNumber> blocked_by{};       // the one delivery named waits for this one
     std::optional<RowState> chosen{};              // as the request has it

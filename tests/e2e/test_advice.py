@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from scratch import HERE, ROOT, as_user, directory, wait_for, write
+from servers import group_of
 from test_check import finds, fitting, made_store, move_home, needs_root, problems, type_in, waiting
 
 # -- What the sources say
@@ -377,6 +378,7 @@ def test_root_s_config_stays_root_s(site):
         os.chown(site.config, 0, 0)
         site.config.chmod(mode)
         (*_, fix), = fitting(as_root(site), level, ["bxhook.conf", words])
+        assert fix.startswith(f"chgrp {group_of(site.user)} ")
         type_in(site, fix, as_root=True)
         info = site.config.stat()
         assert (info.st_uid, info.st_gid, info.st_mode & 0o777) == (0, gid, 0o640)

@@ -133,7 +133,7 @@ def portals_file(site):
 
 FAULTS = {
     "unknown key": (block("hook a { timout 5s event ONAPPTEST run /bin/true }"), "error",
-                    ["hook a: timout: unknown key, did you mean 'timeout'?"], "s/timout/timeout/"),
+                    ["bxhook.conf:", ": hook a: timout: unknown key, did you mean 'timeout'?"], "s/timout/timeout/"),
     "unknown section": (block("limit { body 1M }"), "error", ["limit: unknown key, did you mean 'limits'?"],
                         "s/limit{/limits{/;s/limit./limits./"),
     "bad value": (block("limits { body x }"), "error", ["limits: body: 'x' is not a size"], "s/body.x/body+1M/;s/+/\\t/"),
@@ -192,9 +192,13 @@ FAULTS = {
     "directory of no event": (script("exit 0\n", "ONCRMDAELUPDATE.d/one"), "warning",
                               ["ONCRMDAELUPDATE.d/one", "'ONCRMDAELUPDATE' is not a known event"], None),
     "hook put aside": (script("exit 0\n", "ONAPPTEST.d/mail.php.old"), "warning",
-                       ["hook ONAPPTEST.d.mail.php.old", "it takes events", "rename its file *.disabled"], None),
+                       ["hook ONAPPTEST.d.mail.php.old", "mail.php.old' looks like a copy of 'mail.php', but it takes events: "
+                        "to disable a hook, rename its file *.disabled"], None),
     "file put aside": (script("exit 0\n", "ONAPPTEST.php.old"), "warning",
-                       ["ONAPPTEST.php.old", "is not a known event and takes no event", "rename its file *.disabled"], None),
+                       ["ONAPPTEST.php.old: looks like a copy of 'ONAPPTEST.php' and takes no event: to disable a hook, "
+                        "rename its file *.disabled"], None),
+    "copy beside the hook": (lambda site: (script("exit 0\n")(site), script("exit 0\n", "ONAPPTEST.bak")(site)), "warning",
+                             ["ONAPPTEST.bak: looks like a copy of 'ONAPPTEST' and takes no event"], None),
     "not executable": (script("exit 0\n", "ONCRMLEADADD", 0o644), "error", ["hook ONCRMLEADADD", "not executable"], None),
     "unsafe permissions": (script("exit 0\n", mode=0o775), "error", ["hook ONAPPTEST", "unsafe permissions"], None),
     "unsafe directory": (mode_of("hooks", 0o777), "error", ["hook any", "unsafe permissions"], None),
@@ -412,7 +416,7 @@ def test_of_a_worker_that_refuses_its_config(site):
     wait_for(lambda: site.status()["workers"], "the worker")
     assert not fitting(problems(site), "error", ["worker "])
     write(other, site.config.read_text() + "hook a { tiemout 5s }\n", 0o600, site.user)
-    words = ["worker ", "cannot use configuration or hooks: hook a: tiemout"]
+    words = ["worker ", f"cannot use configuration or hooks: {other}:", ": hook a: tiemout"]
     wait_for(lambda: fitting(problems(site), "error", words), "the worker's complaint")
 
 

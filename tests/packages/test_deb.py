@@ -182,3 +182,4 @@ def test_purge_leaves_nothing(installed):
     installed.sh("rm -r /etc/bxhook/hooks/ONCRM*.sh /etc/systemd/system/bxhook-worker.service.d "
                  "/etc/nginx/snippets/bxhook.conf && dpkg -P bxhook bxhook-postgresql")
     assert users_and_files(installed) == installed.before
+    installed.sh("test ! -e /run/bxhook")

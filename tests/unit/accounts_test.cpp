@@ -29,6 +29,11 @@ BOOST_AUTO_TEST_CASE(a_stranger_is_a_number_to_chown) {
     BOOST_TEST(bx::user_argument(4242424242) == "4242424242");
 }
 
+BOOST_AUTO_TEST_CASE(a_group_has_its_name_where_it_has_one) {
+    BOOST_TEST(bx::group_argument(0) == "root");
+    BOOST_TEST(bx::group_argument(4242424242) == "4242424242");
+}
+
 BOOST_AUTO_TEST_CASE(a_users_groups_begin_with_its_own_and_hold_none_twice) {
     std::vector<gid_t> groups = bx::groups_of(bx::find_user("www-data").value());
     BOOST_TEST(groups.front() == bx::find_user("www-data")->gid);

@@ -281,6 +281,9 @@ BOOST_AUTO_TEST_CASE(a_problem_names_the_path_of_its_key) {
         {"hook a { timeout 5s timeout 6s }", "hook a: timeout: is given twice"},
         {"worker { }\nworker { }", "worker: is given twice"},
         {"hook a { }\nhook a { }", "hook a: is given twice"},
+        {"hook a { }\nhook a { timout 5s }", "hook a: timout: unknown key"},
+        {"worker { }\nworker { start x }", "worker: start: 'x'"},
+        {"defaults { timeout x }\ndefaults { }", "defaults: timeout: 'x'"},
         {"hook \"a b\" { }", "'a b' is not a hook name"},
         {"hook .a { }", "'.a' is not a hook name"},
         {"hook a { run /bin/true }", "hook a: has 'run' but no 'event'"},
@@ -390,7 +393,7 @@ BOOST_AUTO_TEST_CASE(a_webhook_is_taken_as_it_was_copied) {
           "https://a.bitrix24.com/rest/1/c0de/a/b/c", "https://a.bitrix24.com/1/c0de/", "c0de"}) {
         const std::string found = problems("portal { token x domain a.bitrix24.com webhook \"" +
                                            std::string(text) + "\" }");
-        BOOST_TEST(found.starts_with("portal 1: webhook: must be the URL of an incoming webhook"),
+        BOOST_TEST(found.starts_with("bxhook.conf:1: portal 1: webhook: must be the URL of an incoming webhook"),
                    text << ": " << found);
         BOOST_TEST(found.find("c0de") == std::string::npos, found);
     }
@@ -411,7 +414,7 @@ BOOST_AUTO_TEST_CASE(a_webhook_is_of_the_domain_of_its_block) {
     BOOST_TEST(problems("portal { token x domain 10.0.0.1:8443 webhook "
                         "https://10.0.0.1:8443/rest/1/c0de/ }") == "");
     BOOST_TEST(problems("portal { token x burst 0 }") ==
-               "portal 1: burst: '0' is not allowed: it must be more than 0\n");
+               "bxhook.conf:1: portal 1: burst: '0' is not allowed: it must be more than 0\n");
 }
 
 BOOST_AUTO_TEST_CASE(the_way_to_bitrix24_is_checked) {
@@ -546,6 +549,22 @@ BOOST_AUTO_TEST_CASE(an_unquoted_value_with_a_space_is_refused) {
                      "hook a: -f: unknown key; if it belongs to the value of 'run': write each"));
     BOOST_TEST(names("hook a {\n event X\n run /usr/bin/php x.php\n}\n",
                      "bxhook.conf:3: unexpected word after 'run': write each argument"));
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_key_is_told_with_its_line) {
+    BOOST_TEST(problems("; one\n\nnonsense 1\n") == "bxhook.conf:3: nonsense: unknown key\n");
+    BOOST_TEST(problems("hook a { event X run /x }\ndefaults { tiemout 5s }\n\nhook a {\n"
+                        "  run \"/x ; {\" ; }\n  event X\n  tiemout 5s\n  env { A 1\n BX_B 2\n }\n}\n") ==
+               "bxhook.conf:2: defaults: tiemout: unknown key, did you mean 'timeout'?\n"
+               "bxhook.conf:4: hook a: is given twice\n"
+               "bxhook.conf:7: hook a: tiemout: unknown key, did you mean 'timeout'?\n"
+               "bxhook.conf:9: hook a: env: BX_B: names that begin with BX_ are reserved for bxhook\n");
+    // Two keys in a line, a brace in the next one; and what is seen when all blocks were read.
+    BOOST_TEST(problems("portal { token x domain a.b rate 0 }\r\nportal\n{\n  token y\n  domain a.b\n}\n") ==
+               "bxhook.conf:1: portal 1: rate: '0' is not allowed: it must be more than 0\n"
+               "bxhook.conf:2: portal 2: domain 'a.b' without member_id is already used by portal 1\n");
+    BOOST_TEST(problems("app { client_id a client_secret s }\n\napp { client_id a client_secret s }\n") ==
+               "bxhook.conf:3: app 2: client_id 'a' is already used by app 1\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_message_never_shows_a_token) {
@@ -759,7 +778,7 @@ BOOST_AUTO_TEST_CASE(a_changed_file_is_loaded_and_a_bad_one_leaves_the_old) {
     scratch.replace("limits { fields x }");
     BOOST_TEST((file.refresh() == Change::refused));
     BOOST_TEST((file.refresh() == Change::none));  // told once
-    BOOST_TEST(file.error() == "limits: fields: 'x' is not a whole number");
+    BOOST_TEST(file.error() == scratch.path() + ":1: limits: fields: 'x' is not a whole number");
     BOOST_TEST(file.current()->limits.fields == 2U);
     BOOST_TEST((file.refresh(true) == Change::refused));
     scratch.replace("limits { fields 3 }");

@@ -194,21 +194,54 @@ BOOST_AUTO_TEST_CASE(what_waits_for_a_stopped_hook_is_not_overdue) {
 
 BOOST_AUTO_TEST_CASE(what_waits_for_a_slot_is_told_after_ten_seconds) {
     runs();
+    runs();  // another host's: what both may run is more than the hook may
+    config.defaults.concurrency = 4;
     due("crm", 10 * second);
-    status.hooks[0].running = 2;
-    status.running = 2;
+    status.hooks[0].running = 4;
+    status.running = 4;
     BOOST_TEST(said() == "");
     status.hooks[0].oldest_due_at = now - 10 * second - 1;
     BOOST_TEST(said() == "warning hook crm: deliveries have been due since " +
                              bx::iso_time(now - 10 * second - 1) +
-                             ", and as many runs as it may have at a time (2) are under way: "
+                             ", and as many runs as it may have at a time (4) are under way: "
                              "raise its `concurrency`, or make it faster\n");
-    status.running = 4;
+    status.workers.pop_back();
+    status.hooks[0].running = 2;
     due("erp", bx::hour);
     BOOST_TEST(said() == "warning worker: concurrency: deliveries have been due since " +
                              bx::iso_time(now - bx::hour) +
                              ", and as many runs as the worker may have at a time (4) are under "
                              "way: raise its `concurrency`, or make hooks faster\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_hook_that_takes_every_slot_from_others_is_named) {
+    runs();
+    config.defaults.concurrency = 4;
+    due("crm", bx::hour).running = 4;
+    status.running = 4;
+    const std::string begin = "warning worker: concurrency: deliveries have been due since " +
+                              bx::iso_time(now - bx::hour) +
+                              ", and as many runs as the worker may have at a time (4) are under "
+                              "way: ";
+    BOOST_TEST(said() == begin + "raise its `concurrency`, or make hooks faster\n");
+    due("erp", bx::minute);
+    BOOST_TEST(said() == begin + "all are of the hook crm: give that a `concurrency` below the "
+                                 "worker's, so that others run beside it, or raise the worker's\n");
+    status.hooks[0].running = 3;
+    status.hooks[1].running = 1;
+    BOOST_TEST(said() == begin + "raise its `concurrency`, or make hooks faster\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_burst_behind_a_limit_of_the_hook_itself_may_take_ten_minutes) {
+    runs();
+    due("crm", 10 * bx::minute);
+    status.hooks[0].running = 2;
+    status.running = 2;
+    BOOST_TEST(said() == "");
+    BOOST_TEST(!overdue());
+    status.hooks[0].oldest_due_at = now - 10 * bx::minute - 1;
+    BOOST_TEST(said().starts_with("warning hook crm: deliveries have been due since " +
+                                  bx::iso_time(now - 10 * bx::minute - 1)));
 }
 
 BOOST_AUTO_TEST_CASE(a_blocked_lane_is_retried_and_never_cancelled) {

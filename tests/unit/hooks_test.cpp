@@ -123,6 +123,7 @@ BOOST_AUTO_TEST_CASE(codes_of_posts_name_hooks_too) {
 BOOST_AUTO_TEST_CASE(samples_backups_and_hidden_files_are_no_hooks) {
     for (const char* name :
          {"ONCRMDEALADD.sample", "ONCRMDEALADD~", ".ONCRMDEALADD", "ONCRMDEALADD.d/x.sh~",
+          "ONCRMDEALADD.sh.sample.dpkg-new", "ONCRMDEALADD.d/x.sh.dpkg-new", "any.sh.dpkg-tmp",
           "ONCRMDEALADD.d/.x", "lib/ONCRMDEALADD", "ONCRMDEALADD.sample.disabled",
           ".ONCRMDEALADD.disabled", ".disabled"}) {
         file(name);
@@ -282,6 +283,28 @@ BOOST_AUTO_TEST_CASE(an_unknown_code_runs_and_is_a_warning) {
     BOOST_REQUIRE(set.warnings().size() == 1U);
     BOOST_TEST(set.warnings()[0].fix.find("ONCRMDEALUPDATE") != std::string::npos);
     BOOST_TEST(match("event=onCrmDealUpdat") == "ONCRMDEALUPDAT");
+}
+
+BOOST_AUTO_TEST_CASE(a_copy_of_a_hook_is_told_as_one_and_takes_no_event) {
+    file("ONCRMDEALUPDATE.sh");
+    for (const char* end : {".old", ".bak", ".orig", ".save", ".copy", ".rej", ".dpkg-dist", ".dpkg-old",
+                            ".dpkg-bak", ".ucf-dist", ".ucf-new", ".ucf-old"}) {
+        const std::string copy = file("ONCRMDEALUPDATE.sh" + std::string(end));
+        const bx::HookSet set = bx::HookSet::load(config);
+        BOOST_TEST_CONTEXT(end) {
+            BOOST_REQUIRE(set.warnings().size() == 1U);
+            BOOST_TEST(set.warnings()[0].message ==
+                       "looks like a copy of 'ONCRMDEALUPDATE.sh' and takes no event: to disable a "
+                       "hook, rename its file *.disabled");
+            BOOST_TEST(set.warnings()[0].fix == "mv -nT " + copy + " " + copy + ".disabled");
+            BOOST_TEST(match("event=ONCRMDEALUPDATE") == "ONCRMDEALUPDATE");
+        }
+        fs::remove(copy);
+    }
+    file("POST.FORM.sh.bak");
+    const bx::HookSet set = bx::HookSet::load(config);
+    BOOST_REQUIRE(set.warnings().size() == 1U);
+    BOOST_TEST(set.warnings()[0].message.find("looks like a copy of 'POST.FORM.sh'") == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(a_name_that_cannot_be_a_hooks_is_a_warning) {

@@ -324,6 +324,14 @@ BOOST_AUTO_TEST_CASE(cancel_refuses_what_it_cannot_do_and_says_why) {
     BOOST_TEST(text_of(s.cancel(99)) == "there is no event 99");
     BOOST_TEST(text_of(s.cancel(1)) == "1 has no waiting delivery");
     BOOST_TEST(text_of(s.cancel(1, "crm")) == "1/crm is done");
+    s.put("3");
+    s.claim(1);
+    s.dead("3/crm");
+    const std::string dead = "3/crm is dead; it runs no more: 'bxhook retry 3/crm' runs it again; "
+                             "`status` leaves it out an hour after it died, and it is deleted when "
+                             "`retention` says";
+    BOOST_TEST(text_of(s.cancel(3, "crm")) == dead);
+    BOOST_TEST(text_of(s.cancel(3)) == "3 has no waiting delivery, " + dead);
     BOOST_TEST(text_of(s.cancel(1, "x")) == "there is no delivery 1/x");
     BOOST_TEST(text_of(s.cancel(2)) == "2 is skipped");
     BOOST_TEST(!s.cancel(2).done());

@@ -36,10 +36,10 @@ void check_permissions(const std::string& path, Findings& findings) {
     if ((info->st_mode & S_IROTH) != 0 && can_be_reached(path, S_IXOTH)) {
         // Of root's file the user keeps what the group may.
         bool own = info->st_uid == ::geteuid() || ::getegid() == no_group;
-        std::string group = "chgrp " + std::to_string(::getegid()) + " " + shell_word(path) + " && ";
         findings.warning(path, "everyone on this machine can read it, including its tokens",
                          own ? "chmod 600 " + shell_word(path)
-                             : group + "chmod 640 " + shell_word(path));
+                             : give_group_command(path, ::getegid()) + " && chmod 640 " +
+                                   shell_word(path));
     }
 }
 

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -16,6 +15,7 @@
 #include "event/kinds.h"
 #include "hooks/hooks.h"
 #include "hooks/invocation.h"
+#include "hooks/scripts.h"
 #include "host/accounts.h"
 #include "host/advice.h"
 
@@ -143,30 +143,15 @@ void check_settings(const Hook& hook, const std::string& place, const std::strin
     }
 }
 
-// True for the name of a file that somebody put aside: nothing keeps it from being a hook.
-bool is_put_aside(std::string_view path) {
-    constexpr std::array<std::string_view, 5> ends{".old", ".bak", ".orig", ".save", ".copy"};
-    return std::ranges::any_of(ends, [&](std::string_view end) { return path.ends_with(end); });
-}
-
 void check_name(const Hook& hook, const std::string& place, Findings& findings) {
     const bool known = hook.code == "ANY" || find_event(hook.code) != nullptr ||
                        is_posts_code(hook.code);
-    if (!hook.from_dir || hook.problem || !known || !is_put_aside(hook.program)) return;
+    const std::string copied = copied_name(hook.program);
+    if (!hook.from_dir || hook.problem || !known || copied.empty()) return;
     findings.warning(place,
-                     "'" + hook.program + "' looks as if it was put aside, but it takes events: "
-                     "to disable a hook, rename its file *.disabled",
+                     "'" + hook.program + "' looks like a copy of '" + copied + "', but it takes "
+                     "events: to disable a hook, rename its file *.disabled",
                      disable_command(hook.program));
-}
-
-// What HookSet warns of, with the command that settles it.
-Problem warning_of(Problem warning, const OwnCommands& commands) {
-    if (is_put_aside(warning.place)) {
-        warning.message += " and takes no event; to disable a hook, rename its file *.disabled";
-        warning.fix = disable_command(warning.place);
-    }
-    warning.fix = commands.typed(warning.fix);
-    return warning;
 }
 
 void check_hook(const Hook& hook, const Config& config, Findings& findings) {
@@ -228,8 +213,9 @@ Hooks check_hooks(const Config& config, Findings& findings) {
         return {.any_enabled = true};  // as far as is known
     }
     for (const Problem& duplicate : hooks.duplicates()) findings.add(duplicate);
-    for (const Problem& warning : hooks.warnings()) {
-        findings.add(warning_of(warning, findings.commands()));
+    for (Problem warning : hooks.warnings()) {
+        warning.fix = findings.commands().typed(warning.fix);
+        findings.add(std::move(warning));
     }
     for (const Hook& hook : hooks.hooks()) check_hook(hook, config, findings);
     // A file that cannot run is one that is meant to: there is an error about it.

@@ -28,8 +28,7 @@ std::string let_read_command(const std::string& path) {
     if (::getegid() == no_group) {
         return "chown " + user_argument(::geteuid()) + " " + shell_word(path);
     }
-    return "chgrp " + std::to_string(::getegid()) + " " + shell_word(path) + " && chmod g+r " +
-           shell_word(path);
+    return give_group_command(path, ::getegid()) + " && chmod g+r " + shell_word(path);
 }
 
 // Why this process cannot be the store's owner, and what to do.

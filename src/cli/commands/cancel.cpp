@@ -45,7 +45,7 @@ Command cancel_command() {
 Makes waiting deliveries 'cancelled', those of event N or N/HOOK alone; an event
 that is still new becomes skipped, and one that was skipped for a mistake is not
 matched again.  With --kill running ones too: the worker ends all their processes.
-'bxhook retry' undoes it.
+'bxhook retry' undoes it.  A dead delivery runs no more and has nothing to cancel.
 
 The options choose in bulk, as those of 'list': waiting deliveries, or --state new,
 with --kill also running.  The count is shown and confirmed; where there is no

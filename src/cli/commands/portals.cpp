@@ -211,7 +211,8 @@ Command portals_command() {
     command.help = R"(
 Shows the portals of the configuration and the installations of its applications,
 and what is wrong with each; with P, a domain or member_id, all that is known of it.
-An installation is
+Posts that were refused, for a wrong token for example, are in the gateway's log
+alone: journalctl -u bxhook -p warning | grep refused.  An installation is
 
   pending  its posts are held until it is verified
   active   its posts are events

@@ -292,10 +292,12 @@ problem with the command that fixes it:
 
   ok         nothing to do
   attention  events are handled, but look: deliveries died in the last hour,
-             wait because enough others run, or wait behind one that fails; a
-             worker is in trouble with the store; no portal or no hook is
-             configured; an installation is broken or waits to be verified;
-             the clock was set; the queue is nearly full
+             wait because enough others run (over 10 s, or 10 minutes where
+             the hook's own 'concurrency' is below the worker's), or wait
+             behind one that fails; a worker is in trouble with the store;
+             no portal or no hook is configured; an installation is broken
+             or waits to be verified; the clock was set; the queue is nearly
+             full
   failing    an event has been new, or a delivery due, for over 10 s (90 s
              where only 'work --once' has run in the last 10 minutes), whether
              a worker runs or not; a hook is broken; store or configuration
