@@ -35,7 +35,9 @@ public:
           caller_({access_, pace_, context.endpoints, context.http}),
           until_(until) {}
 
-    RestAnswer ask(const MethodCall& call) { return caller_.call(call, until_); }
+    RestAnswer ask(const MethodCall& call) {
+        return caller_.call(call, std::min(until_, steady_now() + longest_turn_wait));
+    }
 
 private:
     InstallationAccess access_;
@@ -95,9 +97,12 @@ ChoreEnd keep_subscriptions(const SyncContext& context, const Installation& one)
     tell("unsubscribed from ", changes.unbound);
     if (changes.is_complete()) return {ChoreEnd::Kind::until_tomorrow};
     const bool is_over = !changes.result.succeeded();
+    // Without it nobody would say that it is uninstalled.
+    const bool lacks_end = std::ranges::find(changes.problems, end_event, &BindingProblem::event) !=
+                           changes.problems.end();
     const std::string why = is_over ? changes.result.text : described(changes.problems);
     context.tell(news_of(one, SyncNews::Kind::in_vain, "cannot subscribe", why));
-    return {is_over ? ChoreEnd::Kind::in_vain : ChoreEnd::Kind::later,
+    return {is_over || lacks_end ? ChoreEnd::Kind::in_vain : ChoreEnd::Kind::later,
             std::string(unsubscribed_problem) + why};
 }
 
