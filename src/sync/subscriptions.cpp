@@ -198,6 +198,13 @@ BindingChanges Subscriptions::bind(const Names& events) {
     return changes;
 }
 
+BindingChanges Subscriptions::bind_test() {
+    BindingChanges changes;
+    changes.result = read_portal();
+    if (changes.result.succeeded()) add({std::string(test_event)}, store_.of(id_), false, changes);
+    return changes;
+}
+
 BindingChanges Subscriptions::unbind(const std::vector<OwnBinding>& owned) {
     BindingChanges changes;
     changes.result = read_portal();

@@ -68,6 +68,9 @@ public:
     // Subscribes to what EVENTS, codes or globs, match, although the block does not have them: they
     // stay until unbind().
     BindingChanges bind(const std::vector<std::string>& events);
+    // Subscribes to what test_call() has sent, until unbind(); where that is not done keep() does it
+    // after a while.
+    BindingChanges bind_test();
     // Takes OWNED back, which the store gave.
     BindingChanges unbind(const std::vector<OwnBinding>& owned);
 
