@@ -68,19 +68,9 @@ bool has_scope(const std::string& granted, std::string_view scope) {
 
 // What the portal, which says that it has no event GLOB, does not say.
 std::string why_unknown(const std::string& glob, const std::string& granted) {
-    Names lacking;
-    for (const CatalogEvent& event : catalog()) {
-        if (!matches(glob, event.code) || event.scope == "basic" || event.scope == "-") continue;
-        if (!has_scope(granted, event.scope)) add_new(lacking, std::string(event.scope));
-    }
-    if (const CatalogEvent* event = find_event(glob); lacking.empty() && event != nullptr) {
-        const bool lacks = event->scope != "basic" && !has_scope(granted, event->scope);
-        if (lacks) lacking.emplace_back(event->scope);
-    }
-    if (lacking.empty()) return "the portal knows no such event";
-    std::string text;
-    for (const std::string& scope : lacking) text += (text.empty() ? "'" : ", '") + scope + "'";
-    return "it takes the scope " + text + ", which the application does not have there";
+    const std::string scope = lacking_scope(glob, granted);
+    if (scope.empty()) return "the portal knows no such event";
+    return "it takes the scope " + scope + ", which the application does not have there";
 }
 
 }  // namespace
@@ -89,6 +79,26 @@ bool is_wanted(const App& app, std::string_view event) {
     return event == end_event || std::ranges::any_of(app.events, [&](const std::string& glob) {
                return matches(glob, event);
            });
+}
+
+std::string lacking_scope(const std::string& glob, const std::string& granted) {
+    Names lacking;
+    const auto take = [&](const CatalogEvent& event) {
+        const bool is_free = event.scope == "basic" || event.scope == "-";
+        if (is_free || has_scope(granted, event.scope)) return false;
+        add_new(lacking, "'" + std::string(event.scope) + "'");
+        return true;
+    };
+    if (is_glob(glob)) {
+        for (const CatalogEvent& event : catalog()) {
+            if (matches(glob, event.code) && !take(event)) return "";
+        }
+    } else if (const CatalogEvent* event = find_event(glob)) {
+        take(*event);
+    }
+    std::string text;
+    for (const std::string& scope : lacking) text += (text.empty() ? "" : " or ") + scope;
+    return text;
 }
 
 Subscriptions::Subscriptions(Ask ask, Bindings& store, const Installation& one, const App& app)

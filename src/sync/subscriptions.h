@@ -24,6 +24,10 @@ constexpr std::string_view test_event = "ONAPPTEST";
 // EVENT is among the `events` of APP.
 bool is_wanted(const App& app, std::string_view event);
 
+// "'task'", "'im' or 'imbot'": the scopes that GLOB takes, a code or a glob, of which an application
+// with those that were GRANTED has none; empty: it has one, or it is not known.
+std::string lacking_scope(const std::string& glob, const std::string& granted);
+
 struct ShownBinding {
     Binding binding;
     bool wanted = false;  // by the `app` block, or by a person; and it goes to the block's url
