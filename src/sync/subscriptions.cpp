@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <iterator>
 #include <thread>
 #include <utility>
 
@@ -152,8 +153,11 @@ bool Subscriptions::is_there(const std::string& event, const std::string& handle
 }
 
 ShownBindings Subscriptions::read() {
-    ShownBindings shown{read_portal()};
+    ShownBindings shown{.result = read_portal()};
     const std::vector<OwnBinding> owned = store_.of(id_);
+    std::ranges::copy_if(owned, std::back_inserter(shown.lost), [&](const OwnBinding& one) {
+        return !one.offline && !is_there(one.event, one.handler);
+    });
     for (const Binding& binding : portal_) {
         ShownBinding& one = shown.all.emplace_back(ShownBinding{binding});
         const auto own = std::ranges::find_if(owned, [&](const OwnBinding& other) {

@@ -38,6 +38,7 @@ struct ShownBinding {
 struct ShownBindings {
     RestResult result;  // of a failure: why there are none
     std::vector<ShownBinding> all{};
+    std::vector<OwnBinding> lost{};  // ours that the portal has no more
 };
 
 // One event, or a glob, for which there is no subscription, or still is.

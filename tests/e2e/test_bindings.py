@@ -238,6 +238,15 @@ def test_what_a_person_binds_by_name_stays_until_it_is_unbound(land):
     assert bound(land, portal) == here(land, OURS, "ONCRMDEALADD")
 
 
+def test_what_the_portal_has_lost_is_not_made_again_once_it_is_unbound(land, portal):
+    run(land, "bind", "ONTASKADD")
+    for one in land.cloud.subscriptions.of(portal.installations[land.app.client_id]):
+        land.cloud.subscriptions.remove(one)
+    assert run(land, "unbind", "ONTASKADD", OURS)[0] == ["nothing to change"]
+    assert run(land, "bind")[0] == [f"bound {OURS}"]
+    assert bound(land, portal) == here(land, OURS)
+
+
 def test_what_the_app_block_wants_is_not_unbound(land, portal):
     wants(land, "ONCRMDEALADD")
     run(land, "bind")
