@@ -226,8 +226,8 @@ BindingChanges Subscriptions::unbind(const std::vector<OwnBinding>& owned) {
     return changes;
 }
 
-// They are ours from before they are asked for: what is there when this process dies is known.  KNOWN:
-// those of before.
+// They are ours from before they are asked for: what is there when this process dies is known.
+// KNOWN: those of before.
 void Subscriptions::add(const Names& events, const std::vector<OwnBinding>& known, bool by_hand,
                         BindingChanges& changes) {
     std::vector<OwnBinding> added;
