@@ -135,6 +135,7 @@ std::string curl_config(const HttpRequest& request, const HttpSettings& settings
         text += line("resolve", place + std::string(address));
     }
     if (request.trust == Trust::any) text += "insecure\n";
+    if (request.with_headers) text += "include\n";
     if (!settings.cacert.empty()) text += line("cacert", settings.cacert);
     if (settings.proxy && !settings.proxy->empty()) text += line("proxy", *settings.proxy);
     for (const std::string& header : request.headers) text += line("header", header);

@@ -29,6 +29,7 @@ struct HttpRequest {
     Trust trust = Trust::verify;
     std::size_t max_answer = max_http_body;
     bool may_be_cut = false;  // the first max_answer bytes are enough
+    bool with_headers = false;  // the outcome's body begins with those of the answer
 };
 
 enum class HttpFailure {

@@ -219,11 +219,10 @@ void Board::give_back() {
     store_.chores().give_back(rest);
 }
 
-// What an active one is needed for.  One that is broken may become active again; of one that is gone
-// there is nothing to do.
+// What an active one is needed for.  One that is broken may become active again, and says itself what
+// is wrong; of one that is gone there is nothing to do.
 ChoreEnd not_active(const Installation& one) {
-    if (one.state != InstallationState::broken) return {};
-    return {ChoreEnd::Kind::in_vain, "it waits until its tokens can be renewed"};
+    return {one.state == InstallationState::broken ? ChoreEnd::Kind::in_vain : ChoreEnd::Kind::done};
 }
 
 ChoreEnd do_task(const SyncContext& context, const DueChore& task) {

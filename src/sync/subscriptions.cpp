@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <iterator>
 #include <thread>
 #include <utility>
 
@@ -68,19 +69,9 @@ bool has_scope(const std::string& granted, std::string_view scope) {
 
 // What the portal, which says that it has no event GLOB, does not say.
 std::string why_unknown(const std::string& glob, const std::string& granted) {
-    Names lacking;
-    for (const CatalogEvent& event : catalog()) {
-        if (!matches(glob, event.code) || event.scope == "basic" || event.scope == "-") continue;
-        if (!has_scope(granted, event.scope)) add_new(lacking, std::string(event.scope));
-    }
-    if (const CatalogEvent* event = find_event(glob); lacking.empty() && event != nullptr) {
-        const bool lacks = event->scope != "basic" && !has_scope(granted, event->scope);
-        if (lacks) lacking.emplace_back(event->scope);
-    }
-    if (lacking.empty()) return "the portal knows no such event";
-    std::string text;
-    for (const std::string& scope : lacking) text += (text.empty() ? "'" : ", '") + scope + "'";
-    return "it takes the scope " + text + ", which the application does not have there";
+    const std::string scope = lacking_scope(glob, granted);
+    if (scope.empty()) return "the portal knows no such event";
+    return "it takes the scope " + scope + ", which the application does not have there";
 }
 
 }  // namespace
@@ -89,6 +80,26 @@ bool is_wanted(const App& app, std::string_view event) {
     return event == end_event || std::ranges::any_of(app.events, [&](const std::string& glob) {
                return matches(glob, event);
            });
+}
+
+std::string lacking_scope(const std::string& glob, const std::string& granted) {
+    Names lacking;
+    const auto take = [&](const CatalogEvent& event) {
+        const bool is_free = event.scope == "basic" || event.scope == "-";
+        if (is_free || has_scope(granted, event.scope)) return false;
+        add_new(lacking, "'" + std::string(event.scope) + "'");
+        return true;
+    };
+    if (is_glob(glob)) {
+        for (const CatalogEvent& event : catalog()) {
+            if (matches(glob, event.code) && !take(event)) return "";
+        }
+    } else if (const CatalogEvent* event = find_event(glob)) {
+        take(*event);
+    }
+    std::string text;
+    for (const std::string& scope : lacking) text += (text.empty() ? "" : " or ") + scope;
+    return text;
 }
 
 Subscriptions::Subscriptions(Ask ask, Bindings& store, const Installation& one, const App& app)
@@ -142,8 +153,11 @@ bool Subscriptions::is_there(const std::string& event, const std::string& handle
 }
 
 ShownBindings Subscriptions::read() {
-    ShownBindings shown{read_portal()};
+    ShownBindings shown{.result = read_portal()};
     const std::vector<OwnBinding> owned = store_.of(id_);
+    std::ranges::copy_if(owned, std::back_inserter(shown.lost), [&](const OwnBinding& one) {
+        return !one.offline && !is_there(one.event, one.handler);
+    });
     for (const Binding& binding : portal_) {
         ShownBinding& one = shown.all.emplace_back(ShownBinding{binding});
         const auto own = std::ranges::find_if(owned, [&](const OwnBinding& other) {
@@ -198,6 +212,13 @@ BindingChanges Subscriptions::bind(const Names& events) {
     return changes;
 }
 
+BindingChanges Subscriptions::bind_test() {
+    BindingChanges changes;
+    changes.result = read_portal();
+    if (changes.result.succeeded()) add({std::string(test_event)}, store_.of(id_), false, changes);
+    return changes;
+}
+
 BindingChanges Subscriptions::unbind(const std::vector<OwnBinding>& owned) {
     BindingChanges changes;
     changes.result = read_portal();
@@ -205,8 +226,8 @@ BindingChanges Subscriptions::unbind(const std::vector<OwnBinding>& owned) {
     return changes;
 }
 
-// They are ours from before they are asked for: what is there when this process dies is known.  KNOWN:
-// those of before.
+// They are ours from before they are asked for: what is there when this process dies is known.
+// KNOWN: those of before.
 void Subscriptions::add(const Names& events, const std::vector<OwnBinding>& known, bool by_hand,
                         BindingChanges& changes) {
     std::vector<OwnBinding> added;

@@ -24,6 +24,10 @@ constexpr std::string_view test_event = "ONAPPTEST";
 // EVENT is among the `events` of APP.
 bool is_wanted(const App& app, std::string_view event);
 
+// "'task'", "'im' or 'imbot'": the scopes that GLOB takes, a code or a glob, of which an
+// application with those that were GRANTED has none; empty: it has one, or it is not known.
+std::string lacking_scope(const std::string& glob, const std::string& granted);
+
 struct ShownBinding {
     Binding binding;
     bool wanted = false;  // by the `app` block, or by a person; and it goes to the block's url
@@ -34,6 +38,7 @@ struct ShownBinding {
 struct ShownBindings {
     RestResult result;  // of a failure: why there are none
     std::vector<ShownBinding> all{};
+    std::vector<OwnBinding> lost{};  // ours that the portal has no more
 };
 
 // One event, or a glob, for which there is no subscription, or still is.
@@ -68,6 +73,9 @@ public:
     // Subscribes to what EVENTS, codes or globs, match, although the block does not have them: they
     // stay until unbind().
     BindingChanges bind(const std::vector<std::string>& events);
+    // Subscribes to what test_call() has sent, until unbind(); where that is not done keep() does
+    // it after a while.
+    BindingChanges bind_test();
     // Takes OWNED back, which the store gave.
     BindingChanges unbind(const std::vector<OwnBinding>& owned);
 

@@ -35,7 +35,9 @@ public:
           caller_({access_, pace_, context.endpoints, context.http}),
           until_(until) {}
 
-    RestAnswer ask(const MethodCall& call) { return caller_.call(call, until_); }
+    RestAnswer ask(const MethodCall& call) {
+        return caller_.call(call, std::min(until_, steady_now() + longest_turn_wait));
+    }
 
 private:
     InstallationAccess access_;
@@ -43,6 +45,29 @@ private:
     Caller caller_;
     Millis until_;
 };
+
+// Whether BINDING is that which says that ONE is gone, to the url of APP.
+bool is_end_of(const OwnBinding& binding, const App& app) {
+    return binding.event == end_event && binding.handler == app.url;
+}
+
+// Without `events` there is nothing to look at but that, once after each installation: a daily look
+// would have the tokens renewed daily too.
+bool is_left_alone(const SyncContext& context, const Installation& one, const App& app) {
+    if (!app.events.empty()) return false;
+    return std::ranges::any_of(context.bindings.of(one.id), [&](const OwnBinding& binding) {
+        return is_end_of(binding, app) && binding.bound_at >= one.installed_at;
+    });
+}
+
+// It was there just now.
+void note_end(const SyncContext& context, const Installation& one, const App& app) {
+    for (OwnBinding& binding : context.bindings.of(one.id)) {
+        if (!is_end_of(binding, app) || binding.bound_at >= one.installed_at) continue;
+        binding.bound_at = wall_now();
+        context.bindings.add(one.id, {&binding, 1});
+    }
+}
 
 // Those that cannot be bound, each reason once: "ONTASKADD, ONTASKUPDATE: it takes the scope ..."
 std::string described(const std::vector<BindingProblem>& problems) {
@@ -82,6 +107,7 @@ ChoreEnd renew_idle(const SyncContext& context, const Installation& one) {
 ChoreEnd keep_subscriptions(const SyncContext& context, const Installation& one) {
     const App* app = block_of(context.config, one.client_id);
     if (app == nullptr || app->url.empty()) return {ChoreEnd::Kind::later, ""};
+    if (is_left_alone(context, one, *app)) return {ChoreEnd::Kind::until_tomorrow};
     const Millis end = steady_now() + subscribing_lasts;
     OwnCalls calls(context, one, context.http.until > 0 ? std::min(context.http.until, end) : end);
     Subscriptions subscriptions([&](const MethodCall& call) { return calls.ask(call); },
@@ -93,11 +119,17 @@ ChoreEnd keep_subscriptions(const SyncContext& context, const Installation& one)
     };
     tell("subscribed to ", changes.bound);
     tell("unsubscribed from ", changes.unbound);
-    if (changes.is_complete()) return {ChoreEnd::Kind::until_tomorrow};
+    if (changes.is_complete()) {
+        note_end(context, one, *app);
+        return {ChoreEnd::Kind::until_tomorrow};
+    }
     const bool is_over = !changes.result.succeeded();
+    // Without it nobody would say that it is uninstalled.
+    const bool lacks_end = std::ranges::find(changes.problems, end_event, &BindingProblem::event) !=
+                           changes.problems.end();
     const std::string why = is_over ? changes.result.text : described(changes.problems);
     context.tell(news_of(one, SyncNews::Kind::in_vain, "cannot subscribe", why));
-    return {is_over ? ChoreEnd::Kind::in_vain : ChoreEnd::Kind::later,
+    return {is_over || lacks_end ? ChoreEnd::Kind::in_vain : ChoreEnd::Kind::later,
             std::string(unsubscribed_problem) + why};
 }
 

@@ -29,6 +29,9 @@ class Front:
 
     def __init__(self, site):
         class Relay(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.answer(client.fastcgi(site.socket, method="GET"))
+
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 _, _, query = self.path.partition("?")
@@ -38,6 +41,9 @@ class Front:
                 except OSError:
                     self.send_error(502)
                     return
+                self.answer(answer)
+
+            def answer(self, answer):
                 self.send_response(answer.status)
                 self.send_header("Content-Length", str(len(answer.body)))
                 self.end_headers()

@@ -5,9 +5,11 @@ import json
 import pytest
 
 import clouds
+from clock import Clock
 from clouds import land
 from hosts import BOTH_STORES
 from scratch import wait_for
+from test_check import finds, type_in
 
 OURS = "ONAPPUNINSTALL"
 
@@ -236,6 +238,15 @@ def test_what_a_person_binds_by_name_stays_until_it_is_unbound(land):
     assert bound(land, portal) == here(land, OURS, "ONCRMDEALADD")
 
 
+def test_what_the_portal_has_lost_is_not_made_again_once_it_is_unbound(land, portal):
+    run(land, "bind", "ONTASKADD")
+    for one in land.cloud.subscriptions.of(portal.installations[land.app.client_id]):
+        land.cloud.subscriptions.remove(one)
+    assert run(land, "unbind", "ONTASKADD", OURS)[0] == ["nothing to change"]
+    assert run(land, "bind")[0] == [f"bound {OURS}"]
+    assert bound(land, portal) == here(land, OURS)
+
+
 def test_what_the_app_block_wants_is_not_unbound(land, portal):
     wants(land, "ONCRMDEALADD")
     run(land, "bind")
@@ -376,3 +387,70 @@ def test_an_app_block_without_url_is_named(land, portal):
     conf = land.cloud.conf(land.app).replace(f"    url           {land.app.url}\n", "")
     land.site.configure(worker="start manual", more=conf)
     assert "app 1 has no `url`" in run(land, "bind", code=78)[1]
+
+
+# -- What `check` says
+
+def checked(land, *words, env=None):
+    done = land.site.run("check", *words, env=env, check=False)
+    return " ".join(done.stdout.decode().split())
+
+
+def test_check_says_what_is_wanted_and_outside_of_the_scope(land):
+    land.app.scope = ("crm",)
+    portal = land.active()
+    wants(land, "ONCRMDEALADD", "ONVOXIMPLANT*")
+    fix = finds(land.site, "warning", ["`events ONVOXIMPLANT*` of app 1 takes the scope 'telephony'"])
+    assert f"bind --portal {portal.member_id}" in fix
+    assert "ONCRMDEALADD" not in checked(land)
+    land.app.scope = ("crm", "telephony")
+    portal.install(land.app).wait()
+    land.sync()
+    type_in(land.site, fix)
+    assert "takes the scope" not in checked(land)
+
+
+def test_check_says_what_the_portal_refused(land, portal):
+    wants(land, "ONCRMDEALADD", "ONNOSUCHTHING")
+    land.site.run("sync", check=False)
+    said = checked(land)
+    assert "it is not subscribed to all that it is to be: ONNOSUCHTHING: ERROR_EVENT_NOT_FOUND" in said
+    wants(land, "ONCRMDEALADD")
+    land.sync()
+    assert "not subscribed" not in checked(land)
+
+
+def test_check_says_when_an_app_block_has_no_url_or_one_that_bitrix24_does_not_take(land):
+    assert "app 1" not in checked(land)
+    conf = land.cloud.conf(land.app)
+    land.site.configure(worker="start manual", more=conf.replace(f"    url           {land.app.url}\n", ""))
+    assert "has no url, so that portals which install it send no events here" in checked(land)
+    land.site.configure(worker="start manual", more=conf.replace(land.app.url, "https://localhost/bitrix24"))
+    assert "its url leads to 'localhost', which Bitrix24 does not take" in checked(land)
+
+
+def test_check_url_asks_where_the_events_of_applications_go(land):
+    asked = ("--url", land.app.url)
+    assert "is not the gateway" not in checked(land, *asked)
+    wants(land, url=f"http://127.0.0.1:{land.cloud.port}/nothing")
+    assert f"http://127.0.0.1:{land.cloud.port}/nothing" in checked(land, *asked)
+
+
+def test_check_url_says_when_bitrix24_cannot_be_asked(land):
+    asked = ("--url", land.app.url)
+    assert "cannot be asked from here" not in checked(land, *asked)
+    conf = land.cloud.conf(land.app)
+    for change, word in (((land.cloud.url, "https://127.0.0.1:1"), "have outgoing connections to it allowed"),
+                         ((f"cacert {land.cloud.cacert}", ""), "the system's certificates are missing or old")):
+        land.site.configure(worker="start manual", more=conf.replace(*change))
+        said = checked(land, *asked)
+        assert "Bitrix24 cannot be asked from here" in said and word in said
+    assert "cannot be asked from here" not in checked(land), "only from outside"
+
+
+def test_check_url_says_when_the_clock_is_wrong(land):
+    clock, asked = Clock(land.site), ("--url", land.app.url)
+    for offset, word in ((0, ""), (7200, "is 120 minutes ahead of"), (-7200, "minutes behind that of")):
+        clock.set(offset)
+        said = checked(land, *asked)
+        assert (word in said) if word else "this machine's clock is" not in said, said

@@ -178,6 +178,7 @@ def keys_of(form):
 
 TOLD = {"list": DELIVERY, "show": EVENT, "attempt": ATTEMPT, "logs": {"delivery": ""}, "status": STATUS,
         "events": EVENTS, "portals": PORTALS,
+        "bindings": {"event": "", "handler": "", "type": "", "wanted": True, "own": True},
         "check": CHECK | {"config": ""}, "version": VERSION}
 
 
@@ -201,4 +202,4 @@ def test_the_manual_names_the_keys(manual, item):
     assert told - wanted - VALUES == set(), "not in the program"
 
 
-VALUES = {"kept", "erased", "or", "each", "with", "oldest", "first", "_bytes", "config", "installed"}  # among the keys
+VALUES = {"kept", "erased", "or", "each", "with", "oldest", "first", "_bytes", "config", "installed", "online", "offline"}  # among the keys

@@ -89,7 +89,8 @@ def test_its_exit_status_says_whether_trying_again_helps(land):
     failed(token(land, check=False), 75, "PAYMENT_REQUIRED")
     portal.paid = True
     land.cloud.app(land.front.url)
-    land.active("second")
+    land.active("second")  # where sync looks at the first one's subscriptions too
+    shorten(land, 0)
     failed(token(land, check=False), 78, "there are several portals")
     portal.installations[land.app.client_id].gone = True
     failed(token(land, "--portal", portal.member_id, check=False), 75, "NOT_INSTALLED")

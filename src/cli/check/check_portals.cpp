@@ -2,7 +2,9 @@
 #include <map>
 #include <string>
 
+#include "base/escape.h"
 #include "base/shell.h"
+#include "base/url.h"
 #include "cli/check/findings.h"
 #include "config/posts.h"
 
@@ -53,6 +55,25 @@ void check_shared_tokens(const Config& config, Findings& findings) {
     }
 }
 
+// Bitrix24 refuses a handler whose host has no dot.
+void check_address(const App& app, const Config& config, Findings& findings) {
+    if (app.client_id.empty()) return;
+    if (app.url.empty()) {
+        return findings.warning(app.place,
+                                "has no url, so that portals which install it send no events here, "
+                                "nor say that it was uninstalled: add the address of the gateway",
+                                edit_command(config.path));
+    }
+    const std::optional<Url> url = parse_url(app.url);
+    if (url && url->host.find('.') == std::string::npos) {
+        findings.error(app.place,
+                       "its url leads to '" + printable(url->host) +
+                           "', which Bitrix24 does not take: the host has to be one of the Internet, "
+                           "with a dot in its name",
+                       edit_command(config.path));
+    }
+}
+
 void check_app(const App& app, const Config& config, Findings& findings) {
     if (app.client_secret == "CLIENT_SECRET") {
         findings.error(app.place,
@@ -61,6 +82,7 @@ void check_app(const App& app, const Config& config, Findings& findings) {
                        edit_command(config.path));
     }
     check_globs(app.events, app.place, config.path, findings);
+    check_address(app, config, findings);
 }
 
 // What CONFIG's posts prove is no more secret than their keys.

@@ -266,6 +266,7 @@ void check_store(const Config& config, const Hooks* hooks, Findings& findings) {
         if (hooks != nullptr) check_work(config, *store, *hooks, findings);
         check_installations(config, *store, findings);
         check_chores(config, *store, findings);
+        check_subscriptions(config, *store, findings);
     } catch (const Error& error) {
         findings.error(config.store.for_people(), error.what(), "");
     }

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "base/clock.h"
@@ -237,6 +238,21 @@ std::optional<Millis> check_web(const std::string& url, const Config& config, Fi
         findings.error(url_for_people(url), error.what(), "");
     }
     return answer->took;
+}
+
+void check_app_urls(const std::string& given, const Config& config, Findings& findings) {
+    std::set<std::string> seen{given, ""};
+    for (const App& app : config.apps) {
+        if (!seen.insert(app.url).second) continue;
+        Trust trust = Trust::verify;
+        const std::optional<HttpAnswer> answer = check_get(app.url, trust, config, findings);
+        if (!answer || answer->status != 200 || !is_gateway(*answer)) continue;
+        try {
+            check_post(app.url, trust, findings);
+        } catch (const Error& error) {
+            findings.error(url_for_people(app.url), error.what(), "");
+        }
+    }
 }
 
 }  // namespace bx

@@ -89,6 +89,10 @@ void check_program(const Hook& hook, const Config& config, const std::string& pl
 // The store and its directory.  With HOOKS also what is done with the events in it: workers,
 // overdue work, blocked lanes, dead deliveries (report/health.h).
 void check_store(const Config& config, const Hooks* hooks, Findings& findings);
+// Each `url` of CONFIG's applications but GIVEN, as check_web looks at that.
+void check_app_urls(const std::string& given, const Config& config, Findings& findings);
+// Of the installations in STORE: what they are not sent although the configuration wants it.
+void check_subscriptions(const Config& config, Store& store, Findings& findings);
 // What is to be asked of Bitrix24 for the installations in STORE, and by what; part of check_store.
 void check_chores(const Config& config, Store& store, Findings& findings);
 // What FINDINGS says already of CONFIG and HOOKS, all of which have been read, for judge_health().
@@ -99,6 +103,8 @@ Known known_from(const Findings& findings, const Hooks& hooks, const Config& con
 void check_gateways(const Config& config, Findings& findings);
 // The machine: the user, its limits.
 void check_host(Findings& findings);
+// Whether Bitrix24 can be asked from here, by asking it, and what its clock says.
+void check_outgoing(const Config& config, Findings& findings);
 // From outside, through the web server at URL.  Gives the milliseconds its answer took; none: there
 // was no answer.
 std::optional<Millis> check_web(const std::string& url, const Config& config, Findings& findings);

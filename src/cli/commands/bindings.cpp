@@ -88,28 +88,40 @@ bool is_meant(const std::vector<std::string>& words, const std::string& event) {
         words, [&](const std::string& word) { return glob_match(word, event, true); });
 }
 
+// Of one that unbind is not to take back.
+std::string why_it_stays(const ShownBinding& one, const App& app) {
+    const std::string event = printable(one.binding.event);
+    if (one.own && one.binding.event == end_event) {
+        return "by it bxhook is told that the application was uninstalled";
+    }
+    if (one.own) {
+        return "take it out of the `events` of " + app.place +
+               ", which want it, then 'bxhook bind' unbinds it";
+    }
+    return "others bound it to '" + printable(one.binding.handler) +
+           "', not bxhook; 'bxhook call event.unbind event=" + event +
+           " handler=URL' unbinds it all the same";
+}
+
 // None of what the `app` block wants: it would be there again tomorrow.
 int unbind(const Arguments& args, Subscriber& subscriber) {
     const ShownBindings shown = subscriber.subscriptions().read();
     if (!shown.result.succeeded()) return fail_with(shown.result, "event.get");
+    const App& app = subscriber.app();
     std::vector<OwnBinding> owned;
+    for (const OwnBinding& one : shown.lost) {
+        if (is_meant(args.words(), one.event) && !is_wanted(app, one.event)) owned.push_back(one);
+    }
     bool any_stays = false;
     for (const ShownBinding& one : shown.all) {
         const std::string& event = one.binding.event;
         if (one.binding.offline || !is_meant(args.words(), event)) continue;
-        const bool is_configured = is_wanted(subscriber.app(), event) && one.wanted;
-        if (one.own && !is_configured) {
+        if (one.own && !(one.wanted && is_wanted(app, event))) {
             owned.push_back({.event = event, .handler = one.binding.handler});
             continue;
         }
         any_stays = true;
-        remark("unbind: " + printable(event) + " stays: " +
-               (event == end_event     ? "by it bxhook is told that the application was uninstalled"
-                : is_configured && one.own ? "take it out of the `events` of " + subscriber.app().place +
-                                             ", which want it, then 'bxhook bind' unbinds it"
-                : "others bound it to '" + printable(one.binding.handler) +
-                                             "', not bxhook; 'bxhook call event.unbind event=" +
-                      printable(event) + " handler=URL' unbinds it all the same"));
+        remark("unbind: " + printable(event) + " stays: " + why_it_stays(one, app));
     }
     if (any_stays && owned.empty()) return 1;
     const int status = tell(subscriber.subscriptions().unbind(owned), "unbind");

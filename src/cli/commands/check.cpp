@@ -40,7 +40,11 @@ Examined examine(const Arguments& args, const Loaded& loaded, Findings findings)
     check_store(config, draft ? nullptr : &hooks, findings);
     check_host(findings);
     std::optional<Millis> answered_in;
-    if (args.has("--url")) answered_in = check_web(args.value("--url"), config, findings);
+    if (args.has("--url")) {
+        answered_in = check_web(args.value("--url"), config, findings);
+        check_app_urls(args.value("--url"), config, findings);
+        check_outgoing(config, findings);
+    }
     return {std::move(findings), loaded.complete, answered_in};
 }
 
@@ -134,9 +138,11 @@ deliveries of the configuration that is live.
 --print shows the configuration with every value in force, secrets as ***.  --url
 also asks the gateway at that URL as Bitrix24 would: it must answer a GET within a
 second, and a wrong token with 403; the certificate must be trusted and its chain
-complete; and config, store and hooks must not be served there.  It cannot see which
-configuration that gateway uses: 'bxhook trigger ONAPPTEST --url URL' sends it an event
-with a token of this one.
+complete; and config, store and hooks must not be served there.  Where applications
+have another `url`, that is asked too; and Bitrix24's authorization server is, which also
+tells whether this machine's clock is right.  It cannot see which configuration that
+gateway uses: 'bxhook trigger ONAPPTEST --url URL' sends it an event with a token of this
+one, and 'bxhook portals test P' has a portal send one.
 )";
     command.options = {{"--print", "", "show the configuration in force"},
                        {"--url", "URL", "also check from outside, by curl"}};

@@ -7,6 +7,7 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/portal_choice.h"
+#include "cli/portal_test.h"
 #include "cli/portals_import.h"
 #include "cli/terminal/table.h"
 #include "report/portals.h"
@@ -183,8 +184,11 @@ int run(const Arguments& args) {
     if (!words.empty() && words[0] == "import") return import_portals(args);
     if (!words.empty() && words[0] == "export") return export_portals(args);
     const bool forgets = !words.empty() && words[0] == "forget";
-    const ConfigPtr config = config_of(args, forgets ? ConfigPart::sync : ConfigPart::gateway);
+    const bool tests = !words.empty() && words[0] == "test";
+    const ConfigPtr config =
+        config_of(args, forgets || tests ? ConfigPart::sync : ConfigPart::gateway);
     const std::unique_ptr<Store> store = store_of(*config);
+    if (tests) return test_portal(args, *config, *store);
     if (forgets) return forget(args, *config, *store);
     if (words.size() > 1) throw UsageError("unknown word '" + printable(words[1]) + "'");
     const Portals portals = read_portals(*config, *store, words.empty() ? "" : words[0]);
@@ -206,7 +210,7 @@ int run(const Arguments& args) {
 Command portals_command() {
     Command command;
     command.name = "portals";
-    command.synopsis = "[P] | forget P [--local] | import FILE | export --secrets";
+    command.synopsis = "[P] | test P | forget P | import FILE | export --secrets";
     command.summary = "portals of the configuration, and installations";
     command.help = R"(
 Shows the portals of the configuration and the installations of its applications,
@@ -218,6 +222,11 @@ alone: journalctl -u bxhook -p warning | grep refused.  An installation is
   active   its posts are events
   broken   its tokens cannot be renewed; its posts are events all the same
   gone     the application was uninstalled
+
+test P has the portal send an event of its own, ONAPPTEST, and waits a minute (--wait)
+until it is in the store: it proves the whole way, from the tokens to the web server.
+It is an ordinary event: hooks of that name, and those for any event, run.  Exit status
+0 when it arrived, 1 when it did not, 75 when the portal cannot be asked now.
 
 forget P unsubscribes on the portal, then erases the installation with its tokens
 and its held posts; its events stay.  When it cannot unsubscribe it erases nothing,
@@ -240,7 +249,8 @@ export --secrets writes such lines for another store.  Two that use the same ref
 token break each other: forget them here with --local before they are used there.
 )";
     command.options = {{"--local", "", "forget: erase it here only"},
-                       {"--app", "CLIENT_ID", "forget, import: the application"},
+                       {"--app", "CLIENT_ID", "test, forget, import: the application"},
+                       {"--wait", "D", "test: how long to wait for the event (1m)"},
                        {"--unverified", "", "forget: all that are not verified"},
                        {"--secrets", "", "export: yes, write refresh tokens"},
                        yes_option()};
