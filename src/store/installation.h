@@ -95,7 +95,7 @@ struct OwnBinding {
     std::string handler;   // where it goes: a URL
     bool offline = false;
     bool by_hand = false;  // a person asked for it by name: no `app` block has to
-    Millis bound_at = 0;
+    Millis bound_at = 0;   // asked for; ONAPPUNINSTALL: known to be there, 0 not yet
 };
 
 // A chain of tokens that is not renewed ends after 28 days.

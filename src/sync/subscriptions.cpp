@@ -232,7 +232,9 @@ void Subscriptions::add(const Names& events, const std::vector<OwnBinding>& know
                         BindingChanges& changes) {
     std::vector<OwnBinding> added;
     for (const std::string& event : events) {
-        OwnBinding one{.event = event, .handler = app_.url, .bound_at = wall_now()};
+        OwnBinding one{.event = event, .handler = app_.url};
+        // That of the end is noted once it is there: until then it is looked for (upkeep.cpp).
+        if (event != end_event) one.bound_at = wall_now();
         one.by_hand = (by_hand && !is_wanted(app_, event)) ||
                       std::ranges::any_of(known, [&](const OwnBinding& other) {
                           return other.event == event && other.by_hand;
