@@ -61,7 +61,8 @@ public:
     // Calls with the right of the installation, each in its turn.
     using Ask = std::function<RestAnswer(const MethodCall&)>;
 
-    // All but ONE outlive it.
+    // All but ONE outlive it.  What changes something, and read(), throws StoreError, and what ASK
+    // throws.
     Subscriptions(Ask ask, Bindings& store, const Installation& one, const App& app);
 
     // What there is on the portal.

@@ -11,8 +11,8 @@ namespace bx {
 ChoreEnd renew_idle(const SyncContext& context, const Installation& one);
 
 // Has it the subscriptions that its `app` block wants (sync/subscriptions.h), looked at daily where
-// that has `events`: begins no call after
-// subscribing_lasts; what is left then is done when it is tried again.  Throws StoreError, Error.
+// that has `events`: begins no call after subscribing_lasts; what is left then is done when it is
+// tried again.  Throws StoreError, Error.
 constexpr Millis subscribing_lasts = 2 * minute;
 ChoreEnd keep_subscriptions(const SyncContext& context, const Installation& one);
 

@@ -187,3 +187,9 @@ def on(site, **options):
 def land(site):
     with on(site) as made:
         yield made
+
+
+@pytest.fixture
+def portal(land):
+    """One where the application is active."""
+    return land.active()

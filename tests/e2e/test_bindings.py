@@ -6,7 +6,7 @@ import pytest
 
 import clouds
 from clock import Clock
-from clouds import land
+from clouds import land, portal
 from hosts import BOTH_STORES
 from scratch import wait_for
 from test_check import finds, type_in
@@ -50,9 +50,9 @@ def asked(land, method):
     return len(land.cloud.records.of(method, done=False))
 
 
-@pytest.fixture
-def portal(land):
-    return land.active()
+def test_an_empty_event_is_refused_before_the_portal_is_asked(land):
+    for command in ("bind", "unbind"):
+        assert "EVENT is empty" in run(land, command, "ONCRMDEALADD", "", code=2)[1]
 
 
 @BOTH_STORES

@@ -5,15 +5,10 @@ import signal
 
 import pytest
 
-from clouds import land
+from clouds import land, portal
 from hosts import BOTH_STORES
 from scratch import wait_for
 from test_bindings import OURS, add, bound, here, run, text, wants
-
-
-@pytest.fixture
-def portal(land):
-    return land.active()
 
 
 @BOTH_STORES

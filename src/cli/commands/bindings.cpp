@@ -76,6 +76,12 @@ int tell(const BindingChanges& changes, const std::string& what) {
     return 0;
 }
 
+void check_events(const Arguments& args) {
+    for (const std::string& word : args.words()) {
+        if (word.empty()) throw UsageError("EVENT is empty: give a code or a glob");
+    }
+}
+
 int bind(const Arguments& args, Subscriber& subscriber) {
     const std::vector<std::string>& events = args.words();
     return tell(events.empty() ? subscriber.subscriptions().keep()
@@ -170,6 +176,7 @@ portal cannot be asked as `call` does.
     command.options = subscriber_options();
     command.max_words = 1000;
     command.run = [](const Arguments& args) {
+        check_events(args);
         return with_subscriber(args, "bind",
                                [&](Subscriber& subscriber) { return bind(args, subscriber); });
     };
@@ -191,6 +198,7 @@ be asked it is as that of `call`.
     command.min_words = 1;
     command.max_words = 1000;
     command.run = [](const Arguments& args) {
+        check_events(args);
         return with_subscriber(args, "unbind",
                                [&](Subscriber& subscriber) { return unbind(args, subscriber); });
     };
